@@ -1,0 +1,108 @@
+import Crypto
+import CryptoExtras
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Hashes and checks passwords with scrypt, in the PHC form `$scrypt$ln=17,r=8,p=1$salt$hash`.
+///
+/// One hash takes 128 MiB and some tenths of a second on purpose. At most two run at once, on threads of their own, and
+/// at most ``queueLimit`` wait: a flood of sign-ins can neither exhaust memory nor hold up other requests.
+public final class PasswordHasher: Sendable {
+    /// The lowest cost that `serve` accepts, as the exponent of scrypt's N: 2^17.
+    public static let productionCost = 17
+    static let blockSize = 8
+    static let queueLimit = 64
+
+    private let cost: Int
+    private let random: RandomSource
+    private let lanes = [DispatchQueue(label: "keybearer.password.0"), DispatchQueue(label: "keybearer.password.1")]
+    private let waiting = Mutex((count: 0, next: 0))
+    private let decoy: Mutex<String?> = Mutex(nil)
+
+    /// - Parameter cost: the exponent of scrypt's N, 10 to 20.
+    public init(cost: Int, random: RandomSource) {
+        self.cost = min(max(cost, 10), 20)
+        self.random = random
+    }
+
+    /// A new hash of a password, with a salt of its own.
+    ///
+    /// - Throws: `UNAVAILABLE` when too many wait.
+    public func hash(_ password: Password) async throws -> String {
+        let salt = random.bytes(16)
+        let cost = cost
+        return try await onLane {
+            let key = try Self.derive(password, salt: salt, cost: cost, length: 32)
+            return "$scrypt$ln=\(cost),r=\(Self.blockSize),p=1$\(Self.encode(salt))$\(Self.encode(key))"
+        }
+    }
+
+    /// Whether a password belongs to a hash, with the parameters that the hash names.
+    ///
+    /// - Throws: `UNAVAILABLE` when too many wait; `INTERNAL_ERROR` when the hash is malformed.
+    public func verify(_ password: Password, against hash: String) async throws -> Bool {
+        guard let (cost, salt, expected) = Self.parse(hash) else {
+            throw KeybearerError(.internalError, "A stored password could not be read.")
+        }
+        return try await onLane {
+            constantTimeEquals(try Self.derive(password, salt: salt, cost: cost, length: expected.count), expected)
+        }
+    }
+
+    /// Takes as long as a check of a real hash: so that an unknown address answers no sooner than a known one.
+    public func verifyNothing(_ password: Password) async throws {
+        let hash: String
+        if let made = decoy.withLock({ $0 }) {
+            hash = made
+        } else {
+            hash = "$scrypt$ln=\(cost),r=\(Self.blockSize),p=1$\(Self.encode(random.bytes(16)))$\(Self.encode(random.bytes(32)))"
+            decoy.withLock { $0 = hash }
+        }
+        _ = try await verify(password, against: hash)
+    }
+
+    private func onLane<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        let lane = waiting.withLock { waiting -> DispatchQueue? in
+            guard waiting.count < Self.queueLimit else { return nil }
+            waiting.count += 1
+            waiting.next = (waiting.next + 1) % lanes.count
+            return lanes[waiting.next]
+        }
+        guard let lane else {
+            throw KeybearerError(.unavailable, "Too many sign-ins at once. Try again in a few seconds.")
+        }
+        defer { waiting.withLock { $0.count -= 1 } }
+        return try await withCheckedThrowingContinuation { continuation in
+            lane.async { continuation.resume(with: Swift.Result(catching: work)) }
+        }
+    }
+
+    private static func derive(_ password: Password, salt: [UInt8], cost: Int, length: Int) throws -> [UInt8] {
+        let key = try KDF.Scrypt.deriveKey(
+            from: Array(password.characters.utf8), salt: salt, outputByteCount: length, rounds: 1 << cost,
+            blockSize: blockSize, parallelism: 1)
+        return key.withUnsafeBytes { Array($0) }
+    }
+
+    private static func encode(_ bytes: [UInt8]) -> String {
+        Data(bytes).base64EncodedString().replacing("=", with: "")
+    }
+
+    private static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
+        return Data(base64Encoded: text + padding).map { [UInt8]($0) }
+    }
+
+    private static func parse(_ hash: String) -> (cost: Int, salt: [UInt8], key: [UInt8])? {
+        let parts = hash.split(separator: "$")
+        guard parts.count == 4, parts[0] == "scrypt", let salt = decode(parts[2]), let key = decode(parts[3]) else {
+            return nil
+        }
+        let suffix = ",r=\(blockSize),p=1"
+        guard parts[1].hasPrefix("ln="), parts[1].hasSuffix(suffix) else { return nil }
+        guard let cost = Int(parts[1].dropFirst(3).dropLast(suffix.count)), (10...20).contains(cost), key.count == 32
+        else { return nil }
+        return (cost, salt, key)
+    }
+}

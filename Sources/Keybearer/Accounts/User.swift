@@ -1,0 +1,53 @@
+/// A person's account.
+public struct User: Sendable, Hashable {
+    /// Whether the account may be used at all.
+    public enum Status: String, Sendable, Hashable {
+        /// It may sign in and its key passes.
+        case active
+        /// It may not sign in and its key is refused; enabling it again revives both.
+        case disabled
+    }
+
+    /// Names the account.
+    public let id: UserID
+    /// How the person signs in.
+    public let email: EmailAddress
+    /// What the person is called; 1 to 80 characters.
+    public let name: String
+    /// Whether the account may be used.
+    public let status: Status
+    /// Whether the account belongs to someone who runs Keybearer.
+    public let isOperator: Bool
+    /// When the account was made.
+    public let createdAt: Timestamp
+
+    /// Puts an account together.
+    public init(
+        id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
+        createdAt: Timestamp
+    ) {
+        self.id = id
+        self.email = email
+        self.name = name
+        self.status = status
+        self.isOperator = isOperator
+        self.createdAt = createdAt
+    }
+}
+
+/// An account with its key's record and its workspaces: what a request is decided on.
+public struct Account: Sendable, Hashable {
+    /// The person.
+    public let user: User
+    /// The one key.
+    public let key: APIKey
+    /// The workspaces, in the order of their ids.
+    public let workspaces: [WorkspaceAccess]
+
+    /// Puts the parts together.
+    public init(user: User, key: APIKey, workspaces: [WorkspaceAccess]) {
+        self.user = user
+        self.key = key
+        self.workspaces = workspaces
+    }
+}

@@ -1,0 +1,101 @@
+/// Something that was done to an account or a workspace, written in the transaction that did it.
+public struct AuditEvent: Sendable, Hashable {
+    /// What was done.
+    public enum Action: String, Sendable, Hashable, CaseIterable {
+        case userCreated = "user.created"
+        case userDisabled = "user.disabled"
+        case userEnabled = "user.enabled"
+        case userDeleted = "user.deleted"
+        case passwordChanged = "user.password_changed"
+        case sessionStarted = "session.started"
+        case sessionConfirmed = "session.confirmed"
+        case sessionEnded = "session.ended"
+        case keyRevealed = "key.revealed"
+        case keyRegenerated = "key.regenerated"
+        case keyResealed = "key.resealed"
+        case masterKeysChanged = "master_keys.changed"
+        case workspaceCreated = "workspace.created"
+        case planChanged = "workspace.plan_changed"
+        case memberAdded = "workspace.member_added"
+        case planPut = "plan.put"
+        case memberRemoved = "workspace.member_removed"
+        case storeRestored = "store.restored"
+    }
+
+    /// Who did it.
+    public enum Actor: Sendable, Hashable {
+        /// A signed-in person or a key's holder.
+        case user(UserID)
+        /// Someone at the command line.
+        case commandLine
+        /// Keybearer itself.
+        case system
+
+        /// The stored form: an id, `cli` or `system`.
+        public var storedForm: String {
+            switch self {
+            case .user(let id): id.rawValue
+            case .commandLine: "cli"
+            case .system: "system"
+            }
+        }
+
+        /// Reads ``storedForm``.
+        public init(storedForm: String) {
+            switch storedForm {
+            case "cli": self = .commandLine
+            case "system": self = .system
+            default: self = .user(UserID(rawValue: storedForm))
+            }
+        }
+    }
+
+    /// Names the event.
+    public let id: EventID
+    /// When it was done.
+    public let at: Timestamp
+    /// Who did it.
+    public let actor: Actor
+    /// What was done.
+    public let action: Action
+    /// The account it was done to, if one.
+    public let userID: UserID?
+    /// The workspace it was done to, if one.
+    public let workspaceID: WorkspaceID?
+    /// Where the request came from; nil at the command line.
+    public let address: IPAddress?
+    /// A detail for people, such as a plan's id. Never a secret.
+    public let detail: String?
+
+    /// Puts an event together.
+    public init(
+        id: EventID, at: Timestamp, actor: Actor, action: Action, userID: UserID? = nil,
+        workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil
+    ) {
+        self.id = id
+        self.at = at
+        self.actor = actor
+        self.action = action
+        self.userID = userID
+        self.workspaceID = workspaceID
+        self.address = address
+        self.detail = detail
+    }
+}
+
+/// Who asks for a change and from where: becomes part of the audit row.
+public struct Origin: Sendable, Hashable {
+    /// Who asks.
+    public let actor: AuditEvent.Actor
+    /// From where; nil at the command line.
+    public let address: IPAddress?
+
+    /// Puts the parts together.
+    public init(actor: AuditEvent.Actor, address: IPAddress? = nil) {
+        self.actor = actor
+        self.address = address
+    }
+
+    /// Someone at the command line.
+    public static let commandLine = Origin(actor: .commandLine)
+}

@@ -1,0 +1,133 @@
+import Crypto
+import Foundation
+
+/// Makes, seals, opens, digests and recognises Secret Keys, with subkeys of a ``MasterKeyRing``.
+///
+/// Immutable: a rotation puts a new vault in the old one's place.
+public struct KeyVault: Sendable {
+    /// The ring from which this vault was made.
+    public let ring: MasterKeyRing
+    private let subkeys: [Subkeys]
+    private let active: Subkeys?
+
+    /// Derives the subkeys of every entry of the ring.
+    public init(ring: MasterKeyRing) {
+        self.ring = ring
+        subkeys = ring.entries.map(Subkeys.init)
+        active = subkeys.first { $0.id == ring.activeID }
+    }
+
+    /// Whether this vault can make and open keys, or only verify them.
+    public var canSeal: Bool { active?.seal != nil }
+
+    /// Makes a new key under the active master key.
+    ///
+    /// - Throws: `UNAVAILABLE` on a node that only verifies.
+    public func issue(prefix: KeyPrefix, random: RandomSource) throws(KeybearerError) -> SecretKey {
+        let active = try requireActive()
+        let characters = random.base62(count: SecretKey.randomLength)
+        let tag = active.tagCharacters(over: Array(prefix.characters.utf8) + characters)
+        guard let key = SecretKey(prefix: prefix, random: characters, tag: tag) else {
+            throw KeybearerError(.internalError, "A new key could not be made.")
+        }
+        return key
+    }
+
+    /// Whether the key's tag was made under one of the ring's tag subkeys.
+    ///
+    /// Compares in constant time. A true answer does not mean that the key is live, only that it was ever issued here:
+    /// what fails this test never reaches the store.
+    public func isGenuine(_ key: SecretKey) -> Bool {
+        let covered = key.taggedBytes
+        let presented = key.tag
+        return subkeys.contains { constantTimeEquals($0.tagCharacters(over: covered), presented) }
+    }
+
+    /// The digests by which the store may know the key, one for each master key that is not retired.
+    public func digests(of key: SecretKey) -> [[UInt8]] {
+        subkeys.compactMap { subkeys in subkeys.digest.map { Self.digest(of: key, using: $0) } }
+    }
+
+    /// Whether the key's tag was made under this one master key.
+    public func carriesTag(_ key: SecretKey, of id: MasterKeyID) -> Bool {
+        subkeys.contains { $0.id == id && constantTimeEquals($0.tagCharacters(over: key.taggedBytes), key.tag) }
+    }
+
+    /// Seals and digests a key under the active master key, bound to the account, the key's id and its version.
+    ///
+    /// - Throws: `UNAVAILABLE` on a node that only verifies.
+    public func seal(
+        _ key: SecretKey, userID: UserID, keyID: KeyID, version: Int
+    ) throws(KeybearerError) -> SealedKey {
+        let active = try requireActive()
+        guard let sealKey = active.seal, let digestKey = active.digest else { throw Self.verifyOnly }
+        let data = Self.associatedData(userID: userID, keyID: keyID, version: version)
+        do {
+            let box = try AES.GCM.seal(Array(key.characters.utf8), using: sealKey, authenticating: data)
+            guard let combined = box.combined else { throw CryptoKitError.incorrectParameterSize }
+            return SealedKey(
+                masterKeyID: active.id, box: Array(combined), digest: Self.digest(of: key, using: digestKey))
+        } catch {
+            throw KeybearerError(.internalError, "The key could not be sealed.", cause: error)
+        }
+    }
+
+    /// Opens a sealed key.
+    ///
+    /// - Throws: `UNAVAILABLE` where the master key is missing or only verifies; `INTERNAL_ERROR` when the box does
+    ///   not belong to this account, key and version, or was altered.
+    public func open(
+        _ sealed: SealedKey, userID: UserID, keyID: KeyID, version: Int
+    ) throws(KeybearerError) -> SecretKey {
+        guard let sealKey = subkeys.first(where: { $0.id == sealed.masterKeyID })?.seal else { throw Self.verifyOnly }
+        let data = Self.associatedData(userID: userID, keyID: keyID, version: version)
+        let characters: Data
+        do {
+            characters = try AES.GCM.open(.init(combined: sealed.box), using: sealKey, authenticating: data)
+        } catch {
+            throw KeybearerError(.internalError, "The key could not be opened.", cause: error)
+        }
+        guard let key = SecretKey(parsing: characters) else {
+            throw KeybearerError(.internalError, "The key could not be opened.")
+        }
+        return key
+    }
+
+    private func requireActive() throws(KeybearerError) -> Subkeys {
+        guard let active else { throw Self.verifyOnly }
+        return active
+    }
+
+    private static let verifyOnly = KeybearerError(
+        .unavailable, "This server can verify keys but holds no master key to make or show one.")
+
+    private static func digest(of key: SecretKey, using subkey: SymmetricKey) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array(key.characters.utf8), using: subkey))
+    }
+
+    private static func associatedData(userID: UserID, keyID: KeyID, version: Int) -> [UInt8] {
+        Array("keybearer v1 key \(userID) \(keyID) \(version)".utf8)
+    }
+}
+
+extension KeyVault {
+    /// The ring cut down to what a node needs that verifies but never shows or makes a key.
+    public func verifyOnlyRing() throws(MasterKeyRingError) -> MasterKeyRing {
+        try MasterKeyRing(entries: subkeys.map(\.verifyOnlyEntry), activeID: nil)
+    }
+
+    /// The ring without the secrets of one entry but its tag subkey.
+    func ringRetiring(_ id: MasterKeyID, keepingTag: Bool) throws(MasterKeyRingError) -> MasterKeyRing {
+        let entries = subkeys.compactMap { subkeys -> MasterKeyRing.Entry? in
+            guard subkeys.id == id else { return ring.entries.first { $0.id == subkeys.id } }
+            return keepingTag ? subkeys.tagOnlyEntry : nil
+        }
+        return try MasterKeyRing(entries: entries, activeID: ring.activeID)
+    }
+}
+
+/// Compares two byte strings in a time that depends on their lengths alone.
+func constantTimeEquals(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    guard left.count == right.count else { return false }
+    return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+}

@@ -1,0 +1,58 @@
+import Crypto
+
+/// The keys that one master key stands for, each derived with HKDF-SHA-256 under a label of its own, so that
+/// what one of them does says nothing about the others.
+struct Subkeys: Sendable {
+    let id: MasterKeyID
+    /// Makes the keyed tag: protects the store from forged keys. It is not the access check.
+    let tag: SymmetricKey
+    /// Makes the digest by which a key is found; nil in an entry that only recognises tags.
+    let digest: SymmetricKey?
+    /// Seals and opens keys; nil where only verification is possible.
+    let seal: SymmetricKey?
+
+    init(_ entry: MasterKeyRing.Entry) {
+        id = entry.id
+        switch entry.material {
+        case .master(let bytes):
+            let master = SymmetricKey(data: bytes)
+            tag = Self.derive("tag", from: master)
+            digest = Self.derive("digest", from: master)
+            seal = Self.derive("seal", from: master)
+        case .verifyOnly(let tagBytes, let digestBytes):
+            tag = SymmetricKey(data: tagBytes)
+            digest = SymmetricKey(data: digestBytes)
+            seal = nil
+        case .tagOnly(let tagBytes):
+            tag = SymmetricKey(data: tagBytes)
+            digest = nil
+            seal = nil
+        }
+    }
+
+    private static func derive(_ purpose: String, from master: SymmetricKey) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: master, info: Array("keybearer v1 \(purpose)".utf8), outputByteCount: 32)
+    }
+
+    /// Ten base62 characters of HMAC-SHA-256 over the prefix and the random characters: the first eight bytes as
+    /// a big-endian number, modulo 62^10 (59.5 bits).
+    func tagCharacters(over bytes: [UInt8]) -> [UInt8] {
+        let code = HMAC<SHA256>.authenticationCode(for: bytes, using: tag)
+        let number = code.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return Base62.encode(number % 839_299_365_868_340_224, width: SecretKey.tagLength)
+    }
+
+    /// The entry with its secrets cut down to what recognising tags needs.
+    var tagOnlyEntry: MasterKeyRing.Entry { .init(id: id, material: .tagOnly(tag.bytes)) }
+
+    /// The entry with its secrets cut down to what verifying needs; tag-only entries stay what they are.
+    var verifyOnlyEntry: MasterKeyRing.Entry {
+        guard let digest else { return tagOnlyEntry }
+        return .init(id: id, material: .verifyOnly(tag: tag.bytes, digest: digest.bytes))
+    }
+}
+
+extension SymmetricKey {
+    fileprivate var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
+}

@@ -1,0 +1,63 @@
+/// Waits, after a change was committed, until no node can still believe what was before it.
+///
+/// A node can believe its memory only under a lease. It renews the lease only if it has applied all changes,
+/// so a node either acknowledges this change, or its last renewal was before the change was committed and
+/// its lease has run out one lease after that. Both are measured here: acknowledgements are read from the store, and
+/// the lease is waited for on this process's own steady clock, with an allowance for clocks that run at other rates.
+struct FenceWait: Sendable {
+    /// How much faster another clock may be believed to run: a hundredth, far above what quartz drifts.
+    static let driftAllowance = 0.01
+    private static let pause: Duration = .milliseconds(4)
+
+    let store: any FenceStore
+    let clocks: Clocks
+    /// The longest lease that a node is known to take, for when the store cannot be asked.
+    let longestLease: Duration
+
+    /// Returns when every node but `own` has applied the change or can no longer believe anything older.
+    func wait(for position: ChangePosition, excluding own: NodeID?) async {
+        let committedBy = clocks.steady()
+        while true {
+            let waited = committedBy.duration(to: clocks.steady())
+            do {
+                let behind = try await store.nodes(behind: position.number).filter { $0.id != own }
+                let waitedFor = behind.filter { waited < Self.withDrift($0.lease) }
+                let expired = behind.filter { waited >= Self.withDrift($0.lease) }
+                // Removed, so that a dead node costs one lease once and not once for every change.
+                if !expired.isEmpty { try await store.expelNodes(expired.map(\.id), behind: position.number) }
+                if waitedFor.isEmpty { return }
+            } catch {
+                // Without the store the acknowledgements are unknown. The leases still run out.
+                if waited >= Self.withDrift(longestLease) { return }
+            }
+            // A cancelled task (a client that went away) must not turn this into a busy loop, nor end it early.
+            await Self.sleep(Self.pause)
+        }
+    }
+
+    private static func withDrift(_ lease: Duration) -> Duration { lease * (1 + driftAllowance) }
+
+    private static func sleep(_ span: Duration) async {
+        await Task.detached { try? await Task.sleep(for: span) }.value
+    }
+}
+
+/// Waits for changes in a process that remembers nothing itself, such as a command beside a running server.
+public struct ChangeWaiter: ChangeSettling {
+    private let fenceWait: FenceWait
+
+    /// - Parameter longestLease: the longest lease that a node of this deployment takes.
+    public init(store: any FenceStore, clocks: Clocks, longestLease: Duration) {
+        fenceWait = FenceWait(store: store, clocks: clocks, longestLease: longestLease)
+    }
+
+    public func settle(_ position: ChangePosition) async {
+        await fenceWait.wait(for: position, excluding: nil)
+    }
+}
+
+/// Something that knows when a committed change holds everywhere.
+public protocol ChangeSettling: Sendable {
+    /// Returns when no node accepts what was before the change. Never fails: at worst it takes one lease.
+    func settle(_ position: ChangePosition) async
+}

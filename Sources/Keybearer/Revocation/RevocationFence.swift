@@ -1,0 +1,171 @@
+import Logging
+import Synchronization
+
+/// Keeps this process's memory true: it trusts its memory only under a lease, and renews the lease only when it has
+/// applied every change.
+///
+/// The protocol, its assumptions and what each failure costs are in `docs/revocation.md`.
+public final class RevocationFence: ChangeSettling {
+    /// How often the store is asked for changes. It bounds how long another process waits for this one.
+    static let pollInterval: Duration = .milliseconds(20)
+
+    private let store: any FenceStore
+    private let directory: KeyDirectory
+    private let clocks: Clocks
+    private let random: RandomSource
+    private let logger: Logger
+    private let fenceWait: FenceWait
+    /// How long memory may be trusted after a renewal was asked for.
+    private let lease: Duration
+    /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
+    private let onEverything: @Sendable () throws -> Void
+
+    private struct Registration {
+        var nodeID: NodeID?
+        var isBusy = false
+        var lastRenewalAt = SteadyTime.distantPast
+        var acknowledged: ChangePosition?
+        var isStopped = false
+    }
+    private let registration = Mutex(Registration())
+    /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
+    private let trustedUntil = Atomic<Int64>(.min)
+
+    init(
+        store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource, lease: Duration,
+        logger: Logger, onEverything: @escaping @Sendable () throws -> Void
+    ) {
+        self.store = store
+        self.directory = directory
+        self.clocks = clocks
+        self.random = random
+        self.lease = lease
+        self.logger = logger
+        self.onEverything = onEverything
+        fenceWait = FenceWait(store: store, clocks: clocks, longestLease: lease)
+    }
+
+    /// Whether memory may be trusted by a request whose last byte was read before `now`.
+    public func holdsLease(at now: SteadyTime) -> Bool {
+        now.nanoseconds < trustedUntil.load(ordering: .acquiring)
+    }
+
+    /// The end of the lease, for readiness.
+    public var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
+
+    /// Follows the changes and keeps the lease until the task is cancelled.
+    public func run() async {
+        while !Task.isCancelled {
+            await step()
+            try? await Task.sleep(for: Self.pollInterval)
+        }
+    }
+
+    /// One look at the store: registers if needed, applies what is new, renews when due.
+    ///
+    /// Only one step runs at a time; a second caller returns at once.
+    public func step() async {
+        let isMine = registration.withLock { registration in
+            if registration.isBusy || registration.isStopped { return false }
+            registration.isBusy = true
+            return true
+        }
+        guard isMine else { return }
+        defer { registration.withLock { $0.isBusy = false } }
+        do {
+            if let nodeID = registration.withLock({ $0.nodeID }), holdsLease(at: clocks.steady()) {
+                try await catchUp()
+                try await renewIfDue(nodeID)
+            } else {
+                try await register()
+            }
+        } catch {
+            logger.debug("The store could not be asked for changes.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Applies every change up to this one here, then waits for the other nodes.
+    public func settle(_ position: ChangePosition) async {
+        do {
+            while directory.position.number < position.number { try await catchUp() }
+        } catch {
+            // What could not be applied must not be believed: the lease is given up, memory refuses until it is back.
+            trustedUntil.store(.min, ordering: .releasing)
+        }
+        let own = registration.withLock { $0.nodeID }
+        await fenceWait.wait(for: position, excluding: own)
+    }
+
+    /// Gives the lease back, so that no one waits for this node after a stop.
+    public func stop() async {
+        trustedUntil.store(.min, ordering: .releasing)
+        let nodeID = registration.withLock { registration in
+            registration.isStopped = true
+            defer { registration.nodeID = nil }
+            return registration.nodeID
+        }
+        if let nodeID { try? await store.unregisterNode(nodeID) }
+    }
+
+    /// Registers with empty memory at the current number, before the first read that may be remembered.
+    private func register() async throws {
+        trustedUntil.store(.min, ordering: .releasing)
+        if let old = registration.withLock({ $0.nodeID }) {
+            registration.withLock { $0.nodeID = nil }
+            try await store.unregisterNode(old)
+            logger.notice("The lease was lost; memory was emptied.")
+        }
+        let nodeID = NodeID.random(from: random)
+        let askedAt = clocks.steady()
+        let position = try await store.registerNode(nodeID, lease: lease)
+        try onEverything()
+        directory.restart(at: position)
+        let isStopped = registration.withLock { registration in
+            registration.nodeID = nodeID
+            registration.lastRenewalAt = askedAt
+            registration.acknowledged = position
+            return registration.isStopped
+        }
+        guard !isStopped else { return try await store.unregisterNode(nodeID) }
+        trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
+    }
+
+    private func catchUp() async throws {
+        let position = directory.position
+        guard let changes = try await store.changes(after: position, limit: 1_000) else {
+            // Another history: a restore or a failover went back. Nothing that is remembered can be believed.
+            trustedUntil.store(.min, ordering: .releasing)
+            return try await register()
+        }
+        if changes.contains(where: { $0.subject == .everything }) { try onEverything() }
+        directory.apply(changes)
+    }
+
+    private func renewIfDue(_ nodeID: NodeID) async throws {
+        let askedAt = clocks.steady()
+        let position = directory.position
+        let (lastRenewalAt, acknowledged) = registration.withLock { ($0.lastRenewalAt, $0.acknowledged) }
+        guard acknowledged != position || lastRenewalAt.duration(to: askedAt) >= lease / 4 else { return }
+        switch try await store.renewLease(of: nodeID, applied: position) {
+        case .renewed:
+            registration.withLock { registration in
+                registration.lastRenewalAt = askedAt
+                registration.acknowledged = position
+            }
+            extendTrust(until: askedAt.advanced(by: lease))
+        case .behind: try await catchUp()
+        case .unknownNode: try await register()
+        }
+    }
+
+    /// Moves the end of the lease forward; a lease that was given up meanwhile stays given up.
+    private func extendTrust(until end: SteadyTime) {
+        var current = trustedUntil.load(ordering: .acquiring)
+        while current != .min, current < end.nanoseconds {
+            let (exchanged, original) = trustedUntil.compareExchange(
+                expected: current, desired: end.nanoseconds, ordering: .acquiringAndReleasing)
+            if exchanged { return }
+            current = original
+        }
+    }
+}

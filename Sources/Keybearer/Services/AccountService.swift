@@ -1,0 +1,153 @@
+/// Accounts: making them, changing their password and status, removing them.
+public final class AccountService: Sendable {
+    private let context: ServiceContext
+    private let settler: any ChangeSettling
+    private let hasher: PasswordHasher
+
+    init(context: ServiceContext, settler: any ChangeSettling, hasher: PasswordHasher) {
+        self.context = context
+        self.settler = settler
+        self.hasher = hasher
+    }
+
+    /// Whether anyone may make an account.
+    public var isSignUpOpen: Bool { context.settings.isSignUpOpen }
+
+    /// Makes an account for someone who asks for one.
+    ///
+    /// - Throws: `FORBIDDEN` when sign-up is closed, and all that ``create(name:email:password:isOperator:by:)`` throws.
+    public func signUp(name: String, email: String, password: Password, from address: IPAddress) async throws -> Account {
+        guard isSignUpOpen else {
+            throw KeybearerError(.forbidden, "Sign-up is closed. Ask the operator of this service for an account.")
+        }
+        return try await create(
+            name: name, email: email, password: password, by: Origin(actor: .system, address: address))
+    }
+
+    /// Makes an account with its Secret Key and a workspace of its own.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `password`; `CONFLICT` when the address is
+    ///   taken; `UNAVAILABLE`.
+    public func create(
+        name: String, email: String, password: Password, isOperator: Bool = false, by origin: Origin
+    ) async throws -> Account {
+        let name = name.trimmed
+        var problems: [String: String] = [:]
+        problems["name"] = WorkspaceService.problem(withName: name)
+        let address = EmailAddress(email)
+        if address == nil { problems["email"] = "Enter an e-mail address such as ada@example.com." }
+        problems["password"] = password.problem(email: email, name: name)
+        guard let address, problems.isEmpty else { throw KeybearerError.validation(problems) }
+        let hash = try await hasher.hash(password)
+        let new = try makeAccount(name: name, email: address, passwordHash: hash, isOperator: isOperator)
+        let audit = context.event(.userCreated, by: origin, user: new.user.id, workspace: new.workspaceID)
+        return try await context.store.createAccount(new, audit: audit)
+    }
+
+    private func makeAccount(
+        name: String, email: EmailAddress, passwordHash: String, isOperator: Bool
+    ) throws -> NewAccount {
+        let now = context.clocks.wall()
+        let userID = UserID.random(from: context.random)
+        let vault = context.vault.current
+        let secret = try vault.issue(prefix: context.settings.keyPrefix, random: context.random)
+        let key = APIKey(
+            id: .random(from: context.random), version: 1, shownPrefix: secret.shownPrefix, generatedAt: now)
+        return NewAccount(
+            user: User(id: userID, email: email, name: name, isOperator: isOperator, createdAt: now),
+            passwordHash: passwordHash, key: key,
+            sealedKey: try vault.seal(secret, userID: userID, keyID: key.id, version: 1),
+            workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace")
+    }
+
+    /// The account with this id or address.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    public func find(_ idOrEmail: String) async throws -> Account {
+        var account: Account?
+        if let id = UserID(parsing: idOrEmail) {
+            account = try await context.store.account(id: id)
+        } else if let email = EmailAddress(idOrEmail) {
+            account = try await context.store.account(email: email)
+        }
+        guard let account else { throw Self.noAccount }
+        return account
+    }
+
+    /// The account with this id.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    public func account(_ id: UserID) async throws -> Account {
+        guard let account = try await context.store.account(id: id) else { throw Self.noAccount }
+        return account
+    }
+
+    /// A page of accounts, oldest first, and how many there are.
+    public func list(page: Int, limit: Int) async throws -> (page: [Account], total: Int) {
+        try await context.store.accounts(offset: (page - 1) * limit, limit: limit)
+    }
+
+    /// Changes the password of someone who gives the current one; other sessions end.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `currentPassword`, `newPassword`.
+    public func changePassword(
+        of user: User, current: Password, new: Password, keeping session: SessionID, by origin: Origin
+    ) async throws {
+        guard let hash = try await context.store.passwordHash(of: user.id) else { throw Self.noAccount }
+        guard try await hasher.verify(current, against: hash) else {
+            throw KeybearerError.validation(["currentPassword": "This is not your current password."])
+        }
+        try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: origin)
+    }
+
+    /// Sets a password without the current one, as an operator; all sessions end.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the field `password`.
+    public func setPassword(of user: User, to password: Password, by origin: Origin) async throws {
+        try await replacePassword(of: user, with: password, field: "password", keeping: nil, by: origin)
+    }
+
+    private func replacePassword(
+        of user: User, with new: Password, field: String, keeping session: SessionID?, by origin: Origin
+    ) async throws {
+        if let problem = new.problem(email: user.email.rawValue, name: user.name) {
+            throw KeybearerError.validation([field: problem])
+        }
+        let position = try await context.store.setPasswordHash(
+            try await hasher.hash(new), of: user.id, keeping: session,
+            audit: context.event(.passwordChanged, by: origin, user: user.id))
+        await settler.settle(position)
+    }
+
+    /// Disables or enables an account; answers when it holds on every node.
+    public func setStatus(_ status: User.Status, of userID: UserID, by origin: Origin) async throws {
+        let action: AuditEvent.Action = status == .active ? .userEnabled : .userDisabled
+        let position = try await context.store.setStatus(
+            status, of: userID, audit: context.event(action, by: origin, user: userID))
+        await settler.settle(position)
+    }
+
+    /// Removes an account; answers when its key is dead on every node.
+    ///
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace with other members.
+    public func delete(_ userID: UserID, by origin: Origin) async throws {
+        let position = try await context.store.deleteAccount(
+            userID, audit: context.event(.userDeleted, by: origin, user: userID))
+        await settler.settle(position)
+    }
+
+    /// The latest audit events of an account, newest first.
+    public func auditEvents(of userID: UserID?, limit: Int) async throws -> [AuditEvent] {
+        try await context.store.auditEvents(userID: userID, limit: limit)
+    }
+
+    static let noAccount = KeybearerError(.notFound, "There is no such account.")
+}
+
+extension String {
+    /// Without white space at both ends.
+    var trimmed: String {
+        let end = lastIndex { !$0.isWhitespace }.map(index(after:)) ?? startIndex
+        return String(self[..<end].drop(while: \.isWhitespace))
+    }
+}

@@ -1,0 +1,87 @@
+public import Logging
+
+/// Everything of the domain, put together over one store: what a server or a command works with.
+public final class Deployment: Sendable {
+    /// Accounts: sign-up, sign-in, passwords, status.
+    public let accounts: AccountService
+    /// Secret Keys: reveal, regenerate, metadata.
+    public let keys: KeyService
+    /// Workspaces, members and plans.
+    public let workspaces: WorkspaceService
+    /// Signed-in browsers.
+    public let sessions: SessionService
+    /// Rotation of master keys.
+    public let masterKeys: MasterKeyService
+    /// The decision on every request; only a server has one.
+    public let gate: Gate?
+
+    /// Settings of the domain.
+    public struct Settings: Sendable {
+        /// The prefix of new keys.
+        public var keyPrefix = KeyPrefix.standard
+        /// Exponent of scrypt's N.
+        public var passwordCost = PasswordHasher.productionCost
+        /// How long memory is trusted after the store was last asked.
+        public var lease: Duration = .seconds(2)
+        /// The most accounts that memory keeps.
+        public var rememberedAccounts = 1_000_000
+        /// Whether anyone may make an account.
+        public var isSignUpOpen = true
+        /// Whether an Owner switches the plan at once, without billing. On in a demonstration only.
+        public var isPlanSwitchOpen = false
+
+        /// The defaults above.
+        public init() {}
+    }
+
+    /// What a process is: it decides what it has to keep.
+    public enum Role: Sendable {
+        /// Answers requests: remembers accounts under a lease.
+        case server(prepare: @Sendable (Account) -> [UInt8])
+        /// Makes changes and ends: remembers nothing.
+        case command
+    }
+
+    /// Puts the domain together.
+    ///
+    /// - Parameter loadRing: reads the ring of master keys anew; called when another process says that it changed.
+    public init(
+        store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        settings: Settings, role: Role, clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
+    ) {
+        let vault = CurrentVault(KeyVault(ring: ring))
+        let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
+        var settler: any ChangeSettling = ChangeWaiter(store: store, clocks: clocks, longestLease: settings.lease)
+        switch role {
+        case .command: gate = nil
+        case .server(let prepare):
+            let gate = Gate(context: context, loadRing: loadRing, prepare: prepare, logger: logger)
+            self.gate = gate
+            settler = gate.fence
+        }
+        let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
+        keys = KeyService(context: context, settler: settler, gate: gate)
+        sessions = SessionService(context: context, hasher: hasher)
+        accounts = AccountService(context: context, settler: settler, hasher: hasher)
+        workspaces = WorkspaceService(context: context, settler: settler)
+        masterKeys = MasterKeyService(context: context, settler: settler)
+    }
+}
+
+/// What every service needs.
+struct ServiceContext: Sendable {
+    let store: any Store
+    let vault: CurrentVault
+    let settings: Deployment.Settings
+    let clocks: Clocks
+    let random: RandomSource
+
+    func event(
+        _ action: AuditEvent.Action, by origin: Origin, user: UserID? = nil, workspace: WorkspaceID? = nil,
+        detail: String? = nil
+    ) -> AuditEvent {
+        AuditEvent(
+            id: .random(from: random), at: clocks.wall(), actor: origin.actor, action: action, userID: user,
+            workspaceID: workspace, address: origin.address, detail: detail)
+    }
+}

@@ -1,0 +1,73 @@
+import Logging
+
+/// The request path of a server and what keeps it true: directory, fence, budgets and last uses.
+public final class Gate: Sendable {
+    /// Decides requests.
+    public let verifier: Verifier
+    /// Keeps memory true.
+    public let fence: RevocationFence
+    /// Writes last uses in batches.
+    public let lastUses: LastUseBook
+
+    private let directory: KeyDirectory
+    private let office: BudgetOffice
+    private let context: ServiceContext
+
+    init(
+        context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        prepare: @escaping @Sendable (Account) -> [UInt8], logger: Logger
+    ) {
+        self.context = context
+        directory = KeyDirectory(
+            capacity: context.settings.rememberedAccounts, deadCapacity: 65_536, random: context.random)
+        let vault = context.vault
+        fence = RevocationFence(
+            store: context.store, directory: directory, clocks: context.clocks, random: context.random,
+            lease: context.settings.lease, logger: logger,
+            // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
+            onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
+        office = BudgetOffice(store: context.store, clocks: context.clocks)
+        lastUses = LastUseBook(store: context.store, logger: logger)
+        verifier = Verifier(
+            directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
+            store: context.store, clocks: context.clocks, logger: logger, prepare: prepare)
+    }
+
+    /// Follows changes and writes last uses until the task is cancelled.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.fence.run() }
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(1))
+                    await self.lastUses.flush()
+                    await self.office.giveBackExpired()
+                    let now = self.context.clocks.steady()
+                    self.directory.dropLedgers { $0.isWritten && $0.withLease { $0.isIdle(at: now) } }
+                }
+            }
+        }
+    }
+
+    /// Writes what is still in memory and gives the lease back. Call it when the last request was answered.
+    public func stop() async {
+        await lastUses.flush()
+        await office.giveBackAll()
+        await fence.stop()
+    }
+
+    /// How an account stands in its hour, without counting anything.
+    public func budget(of account: Account, limit: Int) async throws -> BudgetStatus {
+        let ledger = directory.ledger(of: account.user.id)
+        let now = context.clocks.steady()
+        if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status }
+        try await office.look(at: ledger, limit: limit)
+        return ledger.withLease { $0.peek(limit: limit, now: now) }
+            ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero)
+    }
+
+    /// The last use of a key that memory has and the store may not have yet.
+    func unwrittenLastUse(of userID: UserID, keyID: KeyID) -> LastUse? {
+        directory.knownLedger(of: userID)?.lastUse(of: keyID)
+    }
+}

@@ -1,0 +1,100 @@
+/// A point in wall-clock time: whole milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Wall time is for people (generated, last used) and for the rolling hour in the store. Nothing that
+/// revokes a key reads it; that is ``SteadyTime``'s job.
+public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// Milliseconds since the Unix epoch; negative before 1970.
+    public var millisecondsSinceEpoch: Int64
+
+    /// Makes a timestamp from milliseconds since the Unix epoch.
+    public init(millisecondsSinceEpoch: Int64) {
+        self.millisecondsSinceEpoch = millisecondsSinceEpoch
+    }
+
+    public static func < (left: Timestamp, right: Timestamp) -> Bool {
+        left.millisecondsSinceEpoch < right.millisecondsSinceEpoch
+    }
+
+    /// This point moved by a span; parts of a millisecond are dropped.
+    public func advanced(by span: Duration) -> Timestamp {
+        Timestamp(millisecondsSinceEpoch: millisecondsSinceEpoch + span.wholeMilliseconds)
+    }
+
+    /// The span from this point to a later one; negative when `other` is earlier.
+    public func duration(to other: Timestamp) -> Duration {
+        .milliseconds(other.millisecondsSinceEpoch - millisecondsSinceEpoch)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, for example `2026-01-31T09:05:07.250Z`.
+    public var description: String {
+        String(unsafeUninitializedCapacity: 24) { buffer in
+            write(into: buffer)
+            return 24
+        }
+    }
+
+    /// Writes the 24 bytes of ``description`` without allocating.
+    private func write(into buffer: UnsafeMutableBufferPointer<UInt8>) {
+        let dayLength: Int64 = 86_400_000
+        var days = millisecondsSinceEpoch / dayLength
+        var rest = millisecondsSinceEpoch % dayLength
+        if rest < 0 {
+            rest += dayLength
+            days -= 1
+        }
+        let (year, month, day) = Self.civilDate(daysSinceEpoch: days)
+        func put(_ value: Int64, digits: Int, at offset: Int) {
+            var value = value
+            for place in stride(from: offset + digits - 1, through: offset, by: -1) {
+                buffer[place] = UInt8(48 + value % 10)
+                value /= 10
+            }
+        }
+        put(year, digits: 4, at: 0)
+        put(month, digits: 2, at: 5)
+        put(day, digits: 2, at: 8)
+        put(rest / 3_600_000, digits: 2, at: 11)
+        put(rest / 60_000 % 60, digits: 2, at: 14)
+        put(rest / 1_000 % 60, digits: 2, at: 17)
+        put(rest % 1_000, digits: 3, at: 20)
+        for (offset, mark) in [
+            (4, UInt8(ascii: "-")), (7, UInt8(ascii: "-")), (10, UInt8(ascii: "T")), (13, UInt8(ascii: ":")),
+            (16, UInt8(ascii: ":")), (19, UInt8(ascii: ".")), (23, UInt8(ascii: "Z")),
+        ] {
+            buffer[offset] = mark
+        }
+    }
+
+    /// The proleptic Gregorian date of a day number, by 400-year eras that start on 1 March.
+    private static func civilDate(daysSinceEpoch: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let shifted = daysSinceEpoch + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+}
+
+extension Duration {
+    /// The span in whole milliseconds; what is smaller is dropped.
+    public var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+    }
+
+    /// The span in whole nanoseconds; what is smaller is dropped.
+    public var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+
+    /// The span in whole seconds, rounded up, never negative: the form that HTTP headers take.
+    public var secondsRoundedUp: Int64 {
+        let milliseconds = wholeMilliseconds
+        return milliseconds <= 0 ? 0 : (milliseconds + 999) / 1_000
+    }
+}

@@ -1,0 +1,68 @@
+import Synchronization
+
+/// What an account's requests change: its budget and its last use.
+///
+/// It belongs to the account, not to the key: regenerating a key leaves the hour as it was. One small lock, held for
+/// some arithmetic and nothing else.
+final class AccountLedger: Sendable {
+    private struct State {
+        var lease = BudgetLease()
+        var lastUse: (keyID: KeyID, use: LastUse)?
+        var isLastUseUnwritten = false
+    }
+
+    let userID: UserID
+    private let state = Mutex(State())
+
+    init(userID: UserID) {
+        self.userID = userID
+    }
+
+    /// Decides and counts one request; when it is admitted, notes the use.
+    ///
+    /// - Returns: the decision, and whether this use is the first since the last write.
+    func spend(
+        limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
+    ) -> (decision: BudgetLease.Decision, isFirstUnwritten: Bool) {
+        state.withLock { state in
+            let decision = state.lease.spend(limit: limit, now: now)
+            guard case .admitted = decision else { return (decision, false) }
+            state.lastUse = (keyID, LastUse(at: wall, address: address))
+            defer { state.isLastUseUnwritten = true }
+            return (decision, !state.isLastUseUnwritten)
+        }
+    }
+
+    /// The last use of this key that this process has seen; nil when it has seen none.
+    func lastUse(of keyID: KeyID) -> LastUse? {
+        state.withLock { $0.lastUse.flatMap { $0.keyID == keyID ? $0.use : nil } }
+    }
+
+    /// Takes the use that is not written yet.
+    func takeUnwrittenUse() -> (keyID: KeyID, use: LastUse)? {
+        state.withLock { state in
+            defer { state.isLastUseUnwritten = false }
+            return state.isLastUseUnwritten ? state.lastUse : nil
+        }
+    }
+
+    /// Puts back a use that could not be written, unless a later one came meanwhile.
+    ///
+    /// - Returns: whether the ledger must be noted again as unwritten.
+    func restoreUnwritten(_ use: (keyID: KeyID, use: LastUse)) -> Bool {
+        state.withLock { state in
+            guard !state.isLastUseUnwritten else { return false }
+            if state.lastUse == nil { state.lastUse = use }
+            state.isLastUseUnwritten = true
+            return true
+        }
+    }
+
+    /// Whether no use waits to be written.
+    var isWritten: Bool { state.withLock { !$0.isLastUseUnwritten } }
+
+    /// Works on the budget under the lock.
+    func withLease<Result: Sendable>(_ body: (inout BudgetLease) -> Result) -> Result {
+        state.withLock { body(&$0.lease) }
+    }
+}

@@ -1,0 +1,38 @@
+import Logging
+import Synchronization
+
+/// Collects last uses in memory and writes them in batches, so that no request ever waits for it.
+///
+/// A crash loses what was not yet written: at most about a second. A stop loses nothing.
+public final class LastUseBook: Sendable {
+    private let store: any LastUseStore
+    private let logger: Logger
+    private let unwritten = Mutex<[AccountLedger]>([])
+
+    init(store: any LastUseStore, logger: Logger) {
+        self.store = store
+        self.logger = logger
+        unwritten.withLock { $0.reserveCapacity(4_096) }
+    }
+
+    /// Notes that a ledger has a use that is not written; called once per ledger and batch.
+    func note(_ ledger: AccountLedger) {
+        unwritten.withLock { $0.append(ledger) }
+    }
+
+    /// Writes all that was noted. When the store is out of reach the ledgers are kept for the next time.
+    public func flush() async {
+        let ledgers = unwritten.withLock { list in
+            defer { list.removeAll(keepingCapacity: true) }
+            return list
+        }
+        let batch = ledgers.compactMap { ledger in ledger.takeUnwrittenUse().map { (ledger, $0) } }
+        guard !batch.isEmpty else { return }
+        do {
+            try await store.recordLastUses(batch.map(\.1))
+        } catch {
+            logger.warning("Last use could not be written; trying again with the next batch.")
+            for (ledger, use) in batch where ledger.restoreUnwritten(use) { note(ledger) }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/// An account as memory knows it: its identity, never a decision about it.
+///
+/// Immutable. A change of the account drops the whole object; the next request reads a new one.
+public final class LiveAccount: Sendable {
+    /// The account as the store had it.
+    public let account: Account
+    /// What the edge made of the account once, to have it at hand for every answer.
+    public let prepared: [UInt8]
+    /// The parts that change with requests and outlive the key.
+    let ledger: AccountLedger
+    /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
+    private let entitledLimit: Int?
+    /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
+    private let fallbackLimit: Int
+
+    init(account: Account, prepared: [UInt8], ledger: AccountLedger) {
+        self.account = account
+        self.prepared = prepared
+        self.ledger = ledger
+        entitledLimit = account.workspaces.lazy.filter(\.plan.includesAPI).map(\.plan.hourlyLimit).max()
+        fallbackLimit = account.workspaces.lazy.map(\.plan.hourlyLimit).max() ?? Plan.defaultHourlyLimit
+    }
+
+    /// What a scope comes to for this account. Looked at on every request.
+    enum Entitlement {
+        case entitled(limit: Int)
+        case locked(limit: Int)
+        case notAMember(limit: Int)
+    }
+
+    func entitlement(to scope: AccessScope) -> Entitlement {
+        switch scope {
+        case .anyWorkspace:
+            guard let entitledLimit else { return .locked(limit: fallbackLimit) }
+            return .entitled(limit: entitledLimit)
+        case .workspace(let id):
+            guard let access = account.workspaces.first(where: { $0.workspace.id == id }) else {
+                return .notAMember(limit: entitledLimit ?? fallbackLimit)
+            }
+            let limit = access.plan.hourlyLimit
+            return access.plan.includesAPI ? .entitled(limit: limit) : .locked(limit: limit)
+        case .accountOnly:
+            return .entitled(limit: entitledLimit ?? fallbackLimit)
+        }
+    }
+}
+
+/// What a request wants to do with the account behind its key.
+public enum AccessScope: Sendable, Hashable {
+    /// Names no workspace: needs the feature in any of the account's workspaces.
+    case anyWorkspace
+    /// Names a workspace: needs membership and that plan's feature.
+    case workspace(WorkspaceID)
+    /// Needs no feature: regenerating a leaked key must work while the feature is locked.
+    case accountOnly
+}

@@ -1,0 +1,161 @@
+import Logging
+import Synchronization
+
+/// Decides whether a presented token may pass.
+///
+/// ``verify(_:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a hit. It
+/// remembers identity, never the decision: lease, entitlement and budget are looked at every time.
+/// ``resolve(_:scope:from:)`` is for what memory cannot tell.
+public final class Verifier: Sendable {
+    /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
+    private static let leasePatience: Duration = .milliseconds(250)
+
+    private struct Read {
+        let generation: UInt64
+        let task: Task<LiveAccount?, any Error>
+    }
+
+    private let directory: KeyDirectory
+    private let fence: RevocationFence
+    private let office: BudgetOffice
+    private let lastUses: LastUseBook
+    private let vault: CurrentVault
+    private let store: any KeyStore
+    private let clocks: Clocks
+    private let logger: Logger
+    private let prepare: @Sendable (Account) -> [UInt8]
+    private let reads = Mutex<[PresentedToken: Read]>([:])
+
+    init(
+        directory: KeyDirectory, fence: RevocationFence, office: BudgetOffice, lastUses: LastUseBook,
+        vault: CurrentVault, store: any KeyStore, clocks: Clocks, logger: Logger,
+        prepare: @escaping @Sendable (Account) -> [UInt8]
+    ) {
+        self.directory = directory
+        self.fence = fence
+        self.office = office
+        self.lastUses = lastUses
+        self.vault = vault
+        self.store = store
+        self.clocks = clocks
+        self.logger = logger
+        self.prepare = prepare
+    }
+
+    /// Decides from memory, or answers ``Verdict/needsStore``.
+    ///
+    /// - Parameters:
+    ///   - token: what was presented.
+    ///   - scope: what the request names.
+    ///   - address: the client's address, for last use.
+    ///   - now: a reading from after the request's last byte was read. An earlier one would let a process that
+    ///     was stopped in between trust a lease that has run out.
+    ///   - wall: the time of day, for last use.
+    public func verify(
+        _ token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
+    ) -> Verdict {
+        guard fence.holdsLease(at: now) else { return .needsStore }
+        switch directory.find(token) {
+        case nil: return .needsStore
+        case .dead: return .unauthorized
+        case .live(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
+        }
+    }
+
+    /// Decides with the store's help: reads a key that memory does not know, or reserves budget.
+    public func resolve(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
+        // Forgeries end here: without the server's secret nobody makes a tag, and the store is not asked.
+        guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
+        do {
+            guard await awaitLease() else { return .unavailable }
+            guard let account = try await account(for: token, key: key) else { return .unauthorized }
+            return try await decide(account, scope: scope, from: address)
+        } catch {
+            logger.warning("A key could not be decided.", metadata: ["error": "\(error)"])
+            return .unavailable
+        }
+    }
+
+    private func decide(
+        _ account: LiveAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
+    ) -> Verdict {
+        switch account.entitlement(to: scope) {
+        case .entitled(let limit):
+            let (decision, isFirstUnwritten) = account.ledger.spend(
+                limit: limit, keyID: account.account.key.id, from: address, now: now, wall: wall)
+            if isFirstUnwritten { lastUses.note(account.ledger) }
+            return switch decision {
+            case .admitted(let status): .admitted(account, status)
+            case .exhausted(let status): .rateLimited(account, status)
+            case .needsReservation: .needsStore
+            }
+        case .locked(let limit):
+            guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
+            return .featureLocked(account, status)
+        case .notAMember(let limit):
+            guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
+            return .notAMember(account, status)
+        }
+    }
+
+    /// Decides on a fresh account, asking the store for budget until the ledger can tell.
+    private func decide(_ account: LiveAccount, scope: AccessScope, from address: IPAddress) async throws -> Verdict {
+        // Every round asks the store once. Many requests that share a small grant can find it used up again.
+        for _ in 0..<64 {
+            let verdict = decide(account, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
+            guard case .needsStore = verdict else { return verdict }
+            switch account.entitlement(to: scope) {
+            case .entitled(let limit): try await office.reserve(for: account.ledger, limit: limit)
+            case .locked(let limit), .notAMember(let limit): try await office.look(at: account.ledger, limit: limit)
+            }
+        }
+        return .unavailable
+    }
+
+    private func awaitLease() async -> Bool {
+        let deadline = clocks.steady().advanced(by: Self.leasePatience)
+        while !fence.holdsLease(at: clocks.steady()) {
+            await fence.step()
+            if fence.holdsLease(at: clocks.steady()) { return true }
+            guard clocks.steady() < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else { return false }
+        }
+        return true
+    }
+
+    /// The live account of a token: from memory, from a read that is under way, or from a read of its own.
+    ///
+    /// A read is shared only while the generation is the one it began with: a request that starts after a change was
+    /// answered must never be decided by a read from before it.
+    private func account(for token: PresentedToken, key: SecretKey) async throws -> LiveAccount? {
+        switch directory.find(token) {
+        case .live(let account): return account
+        case .dead: return nil
+        case nil: break
+        }
+        let generation = directory.generation
+        let read = reads.withLock { reads in
+            if let read = reads[token], read.generation == generation { return read }
+            let read = Read(generation: generation, task: Task { try await self.read(token, key, generation) })
+            reads[token] = read
+            return read
+        }
+        defer {
+            reads.withLock { reads in
+                if reads[token]?.task == read.task { reads[token] = nil }
+            }
+        }
+        return try await read.task.value
+    }
+
+    private func read(_ token: PresentedToken, _ key: SecretKey, _ generation: UInt64) async throws -> LiveAccount? {
+        let found = try await store.account(keyDigests: vault.current.digests(of: key))
+        guard let found, found.user.status == .active else {
+            directory.remember(.dead, for: token, user: found?.user, readAt: generation)
+            return nil
+        }
+        let account = LiveAccount(
+            account: found, prepared: prepare(found), ledger: directory.ledger(of: found.user.id))
+        directory.remember(.live(account), for: token, user: found.user, readAt: generation)
+        return account
+    }
+}

@@ -1,0 +1,69 @@
+/// A tenant of the product: it has a plan and members.
+public struct Workspace: Sendable, Hashable {
+    /// Names the workspace.
+    public let id: WorkspaceID
+    /// What people call it; 1 to 80 characters.
+    public let name: String
+    /// The plan it is on.
+    public let planID: PlanID
+    /// When it was made.
+    public let createdAt: Timestamp
+
+    /// Puts a workspace together.
+    public init(id: WorkspaceID, name: String, planID: PlanID, createdAt: Timestamp) {
+        self.id = id
+        self.name = name
+        self.planID = planID
+        self.createdAt = createdAt
+    }
+}
+
+/// What a member may do in a workspace.
+public enum Role: String, Sendable, Hashable, CaseIterable, Codable {
+    /// Everything, plan and deletion included.
+    case owner
+    /// Members and settings.
+    case admin
+    /// Use, nothing more.
+    case member
+
+    /// The name that people read: `Owner`, `Admin`, `Member`.
+    public var displayName: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
+
+    /// Whether the role may change the workspace's plan.
+    public var mayChangePlan: Bool { self == .owner }
+}
+
+/// A user's place in a workspace.
+public struct Membership: Sendable, Hashable {
+    /// The workspace.
+    public let workspaceID: WorkspaceID
+    /// The member.
+    public let userID: UserID
+    /// What the member may do there.
+    public let role: Role
+
+    /// Puts a membership together.
+    public init(workspaceID: WorkspaceID, userID: UserID, role: Role) {
+        self.workspaceID = workspaceID
+        self.userID = userID
+        self.role = role
+    }
+}
+
+/// One of an account's workspaces with everything that a decision or a page needs of it.
+public struct WorkspaceAccess: Sendable, Hashable {
+    /// The workspace.
+    public let workspace: Workspace
+    /// The account's role there.
+    public let role: Role
+    /// The workspace's plan.
+    public let plan: Plan
+
+    /// Puts the parts together.
+    public init(workspace: Workspace, role: Role, plan: Plan) {
+        self.workspace = workspace
+        self.role = role
+        self.plan = plan
+    }
+}

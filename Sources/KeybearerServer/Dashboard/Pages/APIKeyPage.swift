@@ -1,0 +1,30 @@
+/// The page "API & Webhooks" with its tab "API Key": `GET /workspaces/{workspaceID}/api-webhooks`, and the answer
+/// with the key in it where a browser without scripts sends the form that reveals it.
+struct APIKeyPage: Sendable {
+    /// What the tab shows. A locked page has no place for a key, so it cannot leak one.
+    enum Content: Sendable {
+        /// The key and everything about it.
+        case open(KeyPanel)
+        /// The lock and the way to an upgrade.
+        case locked(LockPanel)
+        /// The key's record could not be read; the sentence says why.
+        case unavailable(String)
+    }
+
+    /// What surrounds the page.
+    let shell: DashboardShell
+    /// The workspace in the path, as its id's characters. Links and forms are built with it.
+    let workspaceID: String
+    /// What happened before this page.
+    let notice: Notice?
+    /// What the tab shows.
+    let content: Content
+
+    /// Puts the page together.
+    init(shell: DashboardShell, workspaceID: String, notice: Notice? = nil, content: Content) {
+        self.shell = shell
+        self.workspaceID = workspaceID
+        self.notice = notice
+        self.content = content
+    }
+}

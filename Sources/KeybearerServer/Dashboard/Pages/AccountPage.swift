@@ -1,0 +1,68 @@
+import Keybearer
+
+/// The page "Account & sessions": `GET /account`, and the answer to a refused `POST /account/password`.
+///
+/// The password form sends `currentPassword` and `newPassword`; ending a session sends nothing but its path.
+struct AccountPage: Sendable, Equatable {
+    /// What surrounds the page.
+    let shell: DashboardShell
+    /// The account holder's name.
+    let name: String
+    /// The account's e-mail address.
+    let email: String
+    /// What happened before this page.
+    let notice: Notice?
+    /// What is wrong with the current password.
+    let currentPasswordError: String?
+    /// What is wrong with the new password.
+    let newPasswordError: String?
+    /// Whether the password form was refused.
+    let hasErrors: Bool
+    /// The account's live sessions, in the order in which they are listed.
+    let sessions: [SessionRow]
+
+    /// Puts the page together.
+    ///
+    /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`. Others are ignored.
+    init(
+        shell: DashboardShell, name: String, email: String, notice: Notice? = nil, fields: [String: String] = [:],
+        sessions: [SessionRow]
+    ) {
+        self.shell = shell
+        self.name = name
+        self.email = email
+        self.notice = notice
+        currentPasswordError = fields["currentPassword"]
+        newPasswordError = fields["newPassword"]
+        hasErrors = currentPasswordError != nil || newPasswordError != nil
+        self.sessions = sessions
+    }
+}
+
+/// One live session in the list.
+struct SessionRow: Sendable, Equatable {
+    /// The session's id, part of the path that ends it. It is not the session's secret.
+    let id: String
+    /// When it began.
+    let startedAt: PageTime
+    /// Its last request, to the minute.
+    let lastSeenAt: PageTime
+    /// Where it was begun from.
+    let address: String
+    /// The browser in words.
+    let browser: String
+    /// Whether it is the session that reads the page.
+    let isCurrent: Bool
+
+    /// Puts a row together; the browser's own description becomes words.
+    init(
+        id: String, startedAt: Timestamp, lastSeenAt: Timestamp, address: String, userAgent: String, isCurrent: Bool
+    ) {
+        self.id = id
+        self.startedAt = PageTime(startedAt)
+        self.lastSeenAt = PageTime(lastSeenAt)
+        self.address = address
+        browser = BrowserName.describe(userAgent)
+        self.isCurrent = isCurrent
+    }
+}

@@ -1,0 +1,20 @@
+/// The page that asks a signed-in person for the password again: `GET /confirm`, and the answer to a refused
+/// `POST /confirm`.
+///
+/// Showing or regenerating a key needs a password given recently, so that an unattended browser gives no key away.
+/// The form sends `password` and `next`.
+struct ConfirmPage: Sendable, Equatable {
+    /// Whose password is asked for. It is shown and never sent.
+    let email: String
+    /// The path to go to afterwards. Must already be checked to be a path of this server that answers GET.
+    let next: String
+    /// What was wrong with the attempt.
+    let error: String?
+
+    /// Puts the page together.
+    init(email: String, next: String, problem: PasswordProblem? = nil) {
+        self.email = email
+        self.next = next
+        self.error = problem?.confirmText
+    }
+}

@@ -1,0 +1,30 @@
+/// The style sheet and the script of the dashboard, embedded in the program.
+///
+/// Their addresses carry a hash of their content, so they can be cached for good and still change with the program.
+enum DashboardAssets {
+    /// Where the style sheet is served, without the query.
+    static let stylesheetPath = "/assets/dashboard.css"
+    /// Where the script is served, without the query.
+    static let scriptPath = "/assets/dashboard.js"
+
+    /// The style sheet; `text/css; charset=utf-8`.
+    static let stylesheet: [UInt8] = PackageResources.dashboard_css
+    /// The script; `text/javascript; charset=utf-8`.
+    static let script: [UInt8] = PackageResources.dashboard_js
+
+    /// Names the style sheet's content.
+    static let stylesheetHash = contentHash(stylesheet)
+    /// Names the script's content.
+    static let scriptHash = contentHash(script)
+
+    /// The style sheet's address in pages.
+    static let stylesheetURL = "\(stylesheetPath)?v=\(stylesheetHash)"
+    /// The script's address in pages.
+    static let scriptURL = "\(scriptPath)?v=\(scriptHash)"
+
+    /// FNV-1a with 64 bits, in hexadecimal. It tells versions apart and protects nothing.
+    static func contentHash(_ bytes: [UInt8]) -> String {
+        let hash = bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 16)
+    }
+}

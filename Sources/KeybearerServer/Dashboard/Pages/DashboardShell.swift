@@ -1,0 +1,59 @@
+/// What surrounds every page of a signed-in person: workspaces, navigation, who is signed in, and the way out.
+struct DashboardShell: Sendable, Equatable {
+    /// Which entry of the navigation is the page itself.
+    enum Section: Sendable, Equatable {
+        case apiWebhooks
+        case account
+    }
+
+    /// The workspace that the navigation leads to; nil for an account that belongs to none.
+    let current: WorkspaceLink?
+    /// All of the account's workspaces in the order in which they are listed; empty unless there are several.
+    let choices: [WorkspaceLink]
+    /// Whether there is more than one workspace to choose from.
+    let hasChoices: Bool
+    /// The address that the person signed in with.
+    let email: String
+    /// Whether the page is "API & Webhooks".
+    let isAPIWebhooks: Bool
+    /// Whether the page is "Account & sessions".
+    let isAccount: Bool
+
+    /// Puts the surroundings together.
+    ///
+    /// - Parameters:
+    ///   - workspaces: All of the account's workspaces. ``WorkspaceLink/isCurrent`` is set here.
+    ///   - currentWorkspaceID: The workspace of the page; nil, or one that is not listed, stands for the first.
+    init(email: String, workspaces: [WorkspaceLink], currentWorkspaceID: String?, section: Section) {
+        let currentID = workspaces.first { $0.id == currentWorkspaceID }?.id ?? workspaces.first?.id
+        let marked = workspaces.map {
+            WorkspaceLink(id: $0.id, name: $0.name, planName: $0.planName, isCurrent: $0.id == currentID)
+        }
+        current = marked.first { $0.isCurrent }
+        hasChoices = marked.count > 1
+        choices = hasChoices ? marked : []
+        self.email = email
+        isAPIWebhooks = section == .apiWebhooks
+        isAccount = section == .account
+    }
+}
+
+/// One workspace in the switcher.
+struct WorkspaceLink: Sendable, Equatable {
+    /// The workspace's id, part of the path of its page.
+    let id: String
+    /// What people call it.
+    let name: String
+    /// What people call its plan.
+    let planName: String
+    /// Whether it is the workspace of the page.
+    let isCurrent: Bool
+
+    /// Puts a link together.
+    init(id: String, name: String, planName: String, isCurrent: Bool = false) {
+        self.id = id
+        self.name = name
+        self.planName = planName
+        self.isCurrent = isCurrent
+    }
+}

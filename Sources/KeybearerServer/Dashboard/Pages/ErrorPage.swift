@@ -1,0 +1,43 @@
+/// The page for a request that failed, for people; API clients get JSON instead.
+struct ErrorPage: Sendable, Equatable {
+    /// The HTTP status.
+    let status: Int
+    /// What happened, in a few words.
+    let title: String
+    /// What it means and what to do, in words that are safe for anyone.
+    let message: String
+    /// Names the request in the log, for whoever asks the operator; nil where there is none.
+    let requestID: String?
+    /// Where the page's link leads.
+    let homePath: String
+
+    /// Puts the page together.
+    ///
+    /// - Parameter message: Replaces the status's own sentence.
+    init(status: Int, message: String? = nil, requestID: String? = nil, homePath: String = "/") {
+        let words = Self.words(for: status)
+        self.status = status
+        title = words.title
+        self.message = message ?? words.message
+        self.requestID = requestID
+        self.homePath = homePath
+    }
+
+    private static func words(for status: Int) -> (title: String, message: String) {
+        switch status {
+        case 400: ("That request made no sense", "The browser sent something this server could not read.")
+        case 401: ("Sign in first", "This page is for people who are signed in.")
+        case 403: ("Not allowed", "Your account may not do that, or the request came from another site.")
+        case 404: ("Page not found", "There is nothing at this address, or it is not yours to see.")
+        case 405: ("Not possible here", "This address exists, but not for that kind of request.")
+        case 409: ("Changed meanwhile", "Somebody changed this before you did. Go back, reload and try again.")
+        case 413: ("Too large", "The browser sent more than this server accepts.")
+        case 415: ("Wrong format", "The browser sent a format that this server does not read.")
+        case 422: ("Not accepted", "Some of the values were not accepted. Go back and correct them.")
+        case 429: ("Too many requests", "Wait a moment before you try again.")
+        case 503: ("Not available for the moment", "Part of the service is out of reach. Try again shortly.")
+        case 500...: ("Something went wrong", "The fault is on our side. Try again; if it stays, tell the operator.")
+        default: ("That did not work", "Go back and try again.")
+        }
+    }
+}

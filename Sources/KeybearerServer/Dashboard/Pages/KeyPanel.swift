@@ -1,0 +1,50 @@
+import Keybearer
+
+/// The account's key as the tab "API Key" shows it: hidden, unless ``revealedKey`` is given.
+struct KeyPanel: Sendable {
+    /// The key's leading characters, enough to tell keys apart.
+    let prefix: String
+    /// When the current key was made.
+    let generatedAt: PageTime
+    /// The most recent successful request; nil for "Never used".
+    let lastUse: KeyUse?
+    /// What is left of the hour; nil where it could not be read.
+    let budget: BudgetMeter?
+    /// The key itself, in the answer to the form that reveals it and nowhere else.
+    let revealedKey: RevealedKey?
+    /// A new random value per page: a form sent twice regenerates once.
+    let idempotencyKey: String
+    /// A cURL call of this server, with a placeholder for the key.
+    let curlExample: String
+    /// The same call in Node.js, with a placeholder for the key.
+    let nodeExample: String
+
+    /// Puts the panel together.
+    init(
+        prefix: String, generatedAt: Timestamp, lastUse: KeyUse?, budget: BudgetMeter?,
+        revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String
+    ) {
+        self.prefix = prefix
+        self.generatedAt = PageTime(generatedAt)
+        self.lastUse = lastUse
+        self.budget = budget
+        self.revealedKey = revealedKey
+        self.idempotencyKey = idempotencyKey
+        self.curlExample = curlExample
+        self.nodeExample = nodeExample
+    }
+}
+
+/// The most recent successful request with a key.
+struct KeyUse: Sendable, Equatable {
+    /// When it was.
+    let at: PageTime
+    /// Where it came from, such as `192.168.1.1`.
+    let address: String
+
+    /// Puts a use together.
+    init(at timestamp: Timestamp, address: String) {
+        at = PageTime(timestamp)
+        self.address = address
+    }
+}

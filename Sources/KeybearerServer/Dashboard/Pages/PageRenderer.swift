@@ -1,0 +1,104 @@
+import Mustache
+
+/// Turns page models into HTML. Every page is a pure function of its model, the product's name and the nonce.
+///
+/// The templates are embedded in the program and parsed once, at the start. They escape everything that they write;
+/// none may write a value unescaped.
+struct PageRenderer: Sendable {
+    private let library: MustacheLibrary
+    private let productName: String
+
+    /// Parses the templates.
+    ///
+    /// - Parameter productName: What the pages call the product.
+    /// - Throws: The parser's error where a template is malformed.
+    init(productName: String = "Keybearer") throws {
+        var library = MustacheLibrary()
+        for template in Template.allCases {
+            try library.register(String(decoding: template.source, as: UTF8.self), named: template.rawValue)
+        }
+        self.library = library
+        self.productName = productName
+    }
+
+    /// The sign-in page.
+    func render(_ page: SignInPage, nonce: String) -> String { render(page, with: .signIn, nonce: nonce) }
+
+    /// The sign-up page, open or closed.
+    func render(_ page: SignUpPage, nonce: String) -> String { render(page, with: .signUp, nonce: nonce) }
+
+    /// The page that asks for the password again.
+    func render(_ page: ConfirmPage, nonce: String) -> String { render(page, with: .confirm, nonce: nonce) }
+
+    /// The page "API & Webhooks". Holds the key only where the model does.
+    func render(_ page: APIKeyPage, nonce: String) -> String { render(page, with: .apiKey, nonce: nonce) }
+
+    /// The question before a key is regenerated.
+    func render(_ page: RegeneratePage, nonce: String) -> String { render(page, with: .regenerate, nonce: nonce) }
+
+    /// The page "Account & sessions".
+    func render(_ page: AccountPage, nonce: String) -> String { render(page, with: .account, nonce: nonce) }
+
+    /// The page for a request that failed.
+    func render(_ page: ErrorPage, nonce: String) -> String { render(page, with: .error, nonce: nonce) }
+
+    private func render<Page: Sendable>(_ page: Page, with template: Template, nonce: String) -> String {
+        let frame = Frame(
+            product: productName, nonce: nonce, stylesheet: DashboardAssets.stylesheetURL,
+            script: DashboardAssets.scriptURL, page: page)
+        // Every template was registered at the start, so there always is one.
+        return library.render(frame, withTemplate: template.rawValue) ?? ""
+    }
+}
+
+/// What every template sees: the page and what belongs to all pages.
+///
+/// Templates look a missing name up in what surrounds it, so no page model may have an optional with one of these
+/// names, and templates write a leading dot before the names of list entries.
+private struct Frame<Page: Sendable>: Sendable {
+    let product: String
+    let nonce: String
+    let stylesheet: String
+    let script: String
+    let page: Page
+}
+
+/// The templates by the names under which they use each other.
+private enum Template: String, CaseIterable {
+    case layout
+    case entry
+    case dashboard
+    case logo
+    case notice
+    case signIn = "sign-in"
+    case signUp = "sign-up"
+    case confirm
+    case apiKey = "api-key"
+    case keyPanel = "key-panel"
+    case lockPanel = "lock-panel"
+    case regenerate
+    case regenerateQuestion = "regenerate-question"
+    case account
+    case error
+
+    /// The template's text, as embedded.
+    var source: [UInt8] {
+        switch self {
+        case .layout: PackageResources.layout_mustache
+        case .entry: PackageResources.entry_mustache
+        case .dashboard: PackageResources.dashboard_mustache
+        case .logo: PackageResources.logo_mustache
+        case .notice: PackageResources.notice_mustache
+        case .signIn: PackageResources.sign_in_mustache
+        case .signUp: PackageResources.sign_up_mustache
+        case .confirm: PackageResources.confirm_mustache
+        case .apiKey: PackageResources.api_key_mustache
+        case .keyPanel: PackageResources.key_panel_mustache
+        case .lockPanel: PackageResources.lock_panel_mustache
+        case .regenerate: PackageResources.regenerate_mustache
+        case .regenerateQuestion: PackageResources.regenerate_question_mustache
+        case .account: PackageResources.account_mustache
+        case .error: PackageResources.error_mustache
+        }
+    }
+}

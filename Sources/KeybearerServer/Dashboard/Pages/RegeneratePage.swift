@@ -1,0 +1,27 @@
+/// The question before a key is regenerated, as a page of its own: `GET /workspaces/{workspaceID}/api-webhooks/regenerate`.
+///
+/// It serves browsers without scripts, and workspaces whose plan lacks the feature: a leaked key must be
+/// replaceable there too. The form sends `idempotencyKey`.
+struct RegeneratePage: Sendable, Equatable {
+    /// What surrounds the page.
+    let shell: DashboardShell
+    /// The workspace in the path, as its id's characters.
+    let workspaceID: String
+    /// The leading characters of the key that would stop working.
+    let prefix: String
+    /// A new random value per page: a form sent twice regenerates once.
+    let idempotencyKey: String
+    /// What happened before this page.
+    let notice: Notice?
+
+    /// Puts the page together.
+    init(
+        shell: DashboardShell, workspaceID: String, prefix: String, idempotencyKey: String, notice: Notice? = nil
+    ) {
+        self.shell = shell
+        self.workspaceID = workspaceID
+        self.prefix = prefix
+        self.idempotencyKey = idempotencyKey
+        self.notice = notice
+    }
+}

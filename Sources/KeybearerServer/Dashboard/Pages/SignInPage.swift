@@ -1,0 +1,27 @@
+/// The page that asks for e-mail and password: `GET /sign-in`, and the answer to a refused `POST /sign-in`.
+///
+/// The form sends `email`, `password` and, when given, `next`.
+struct SignInPage: Sendable, Equatable {
+    /// What the person typed before; empty at first. The password is never given back.
+    let email: String
+    /// The path to go to afterwards; nil for the start page. Must already be checked to be a path of this server.
+    let next: String?
+    /// What was wrong with the attempt.
+    let error: String?
+    /// What happened before, such as signing out.
+    let notice: Notice?
+    /// Whether the page links to `/sign-up`.
+    let isSignUpOpen: Bool
+
+    /// Puts the page together.
+    init(
+        email: String = "", next: String? = nil, problem: PasswordProblem? = nil, notice: Notice? = nil,
+        isSignUpOpen: Bool
+    ) {
+        self.email = email
+        self.next = next
+        self.error = problem?.signInText
+        self.notice = notice
+        self.isSignUpOpen = isSignUpOpen
+    }
+}

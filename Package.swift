@@ -9,6 +9,13 @@ let rules: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+let dashboardFiles =
+    ["Assets/dashboard.css", "Assets/dashboard.js"]
+    + [
+        "account", "api-key", "confirm", "dashboard", "entry", "error", "key-panel", "layout", "lock-panel", "logo",
+        "notice", "regenerate-question", "regenerate", "sign-in", "sign-up",
+    ].map { "Templates/\($0).mustache" }
+
 let package = Package(
     name: "keybearer",
     platforms: [.macOS(.v15)],
@@ -26,6 +33,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
@@ -72,8 +80,12 @@ let package = Package(
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
+            // In the binary itself: a bundle beside it would be lost when the binary moves.
+            resources: dashboardFiles.map { .embedInCode("Dashboard/\($0)") },
             swiftSettings: rules
         ),
         // The commands, and the one place where everything is put together.
@@ -86,7 +98,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
+            swiftSettings: rules
+        ),
+        // What several test targets need: temporary folders, seeded randomness, samples, processes, connections.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Keybearer"],
+            path: "Tests/Support",
+            swiftSettings: rules
+        ),
+        .testTarget(
+            name: "StoreTests",
+            dependencies: ["Keybearer", "KeybearerSQLite", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: rules
         ),
     ]

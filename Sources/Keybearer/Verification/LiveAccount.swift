@@ -21,6 +21,9 @@ public final class LiveAccount: Sendable {
         fallbackLimit = account.workspaces.lazy.map(\.plan.hourlyLimit).max() ?? Plan.defaultHourlyLimit
     }
 
+    /// The most recent successful request with this key: the store's, or a later one that memory saw.
+    public var lastUse: LastUse? { ledger.lastUse(of: account.key.id) ?? account.key.lastUse }
+
     /// What a scope comes to for this account. Looked at on every request.
     enum Entitlement {
         case entitled(limit: Int)

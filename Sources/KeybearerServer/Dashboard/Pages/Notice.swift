@@ -1,21 +1,26 @@
 /// One sentence at the top of a page that says what just happened or what is wrong.
 struct Notice: Sendable, Equatable {
     /// How the notice is announced and coloured.
-    enum Kind: Sendable, Equatable {
+    enum Kind: String, Sendable {
         /// Something was done; announced politely.
         case success
-        /// Something failed or needs attention; announced at once.
+        /// Something to know before going on; announced politely.
+        case information
+        /// Something failed; announced at once.
         case failure
     }
 
     /// The sentence. Shown as it is, so it must be safe for anyone.
     let text: String
+    /// The kind's name, for the style sheet.
+    let kind: String
     /// Whether the notice reports a failure.
     let isFailure: Bool
 
     /// Puts a notice together.
     init(_ kind: Kind, _ text: String) {
         self.text = text
+        self.kind = kind.rawValue
         isFailure = kind == .failure
     }
 
@@ -28,7 +33,7 @@ struct Notice: Sendable, Equatable {
     /// After signing out.
     static let signedOut = Notice(.success, "You are signed out.")
     /// Where a page needs a session and there is none, or it has ended.
-    static let signInNeeded = Notice(.failure, "Sign in to continue.")
+    static let signInNeeded = Notice(.information, "Sign in to continue.")
     /// The store is out of reach.
     static let unavailable = Notice(
         .failure, "The service is not available for the moment. Nothing is lost; try again shortly.")

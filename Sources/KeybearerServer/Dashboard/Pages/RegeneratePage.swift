@@ -1,4 +1,5 @@
-/// The question before a key is regenerated, as a page of its own: `GET /workspaces/{workspaceID}/api-webhooks/regenerate`.
+/// The question before a key is regenerated, as a page of its own:
+/// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`.
 ///
 /// It serves browsers without scripts, and workspaces whose plan lacks the feature: a leaked key must be
 /// replaceable there too. The form sends `idempotencyKey`.

@@ -1,0 +1,71 @@
+import Keybearer
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// What happens to the database's file outside SQLite: its place, its mode, and who may open it first.
+enum DatabaseFile {
+    /// Creates an empty file that its owner alone may read; leaves an existing one as it is.
+    ///
+    /// SQLite gives the `-wal` and `-shm` files the mode of this one. Nothing is opened when the file exists: closing a
+    /// descriptor of it would drop all locks that SQLite holds on it in this process.
+    static func createIfMissing(_ path: String) throws {
+        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            close(descriptor)
+        } else if errno != EEXIST {
+            throw unusable("The database file cannot be created.")
+        }
+    }
+
+    /// Creates an empty file that its owner alone may read.
+    ///
+    /// - Throws: `CONFLICT` when there is one already.
+    static func create(_ path: String) throws {
+        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            close(descriptor)
+        } else if errno == EEXIST {
+            throw KeybearerError(.conflict, "The file exists already. Nothing was written.")
+        } else {
+            throw unusable("The file cannot be created.")
+        }
+    }
+
+    /// Removes a database file and what SQLite keeps beside it.
+    static func remove(_ path: String) {
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
+    }
+
+    /// Runs `body` while no other process or thread runs one for a file in the same directory.
+    static func withDirectoryLock<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unusable("The directory of the database cannot be opened.") }
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw unusable("The directory of the database cannot be locked.") }
+        }
+        return try body()
+    }
+
+    /// The directory that a path is in.
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func unusable(_ message: String) -> KeybearerError {
+        KeybearerError(.unavailable, message, cause: SystemFailure(code: errno))
+    }
+}
+
+/// What the operating system said, for the log alone.
+private struct SystemFailure: Error, CustomStringConvertible {
+    let code: Int32
+    var description: String { String(cString: strerror(code)) }
+}

@@ -1,0 +1,43 @@
+import GRDB
+public import Keybearer
+
+extension SQLiteStore {
+    public func auditEvents(userID: UserID?, limit: Int) async throws -> [AuditEvent] {
+        try await read { db in
+            let filter = userID == nil ? "" : "WHERE user_id = :user"
+            var arguments: StatementArguments = ["limit": max(0, limit)]
+            if let userID { arguments += ["user": userID.rawValue] }
+            return try Row.fetchAll(
+                db, sql: "SELECT * FROM audit_events \(filter) ORDER BY sequence DESC LIMIT :limit",
+                arguments: arguments
+            ).map(Self.auditEvent)
+        }
+    }
+
+    /// Writes an audit row in the caller's transaction: what fails leaves no row, and what leaves no row fails.
+    static func record(_ event: AuditEvent, _ db: Database) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO audit_events (id, at, actor, action, user_id, workspace_id, address, detail)
+                VALUES (:id, :at, :actor, :action, :user, :workspace, :address, :detail)
+                """,
+            arguments: [
+                "id": event.id.rawValue, "at": event.at.milliseconds, "actor": event.actor.storedForm,
+                "action": event.action.rawValue, "user": event.userID?.rawValue,
+                "workspace": event.workspaceID?.rawValue, "address": event.address?.description,
+                "detail": event.detail,
+            ])
+    }
+
+    private static func auditEvent(_ row: Row) throws -> AuditEvent {
+        guard let action = AuditEvent.Action(rawValue: row["action"]) else {
+            throw KeybearerError.unreadable("audit_events.action")
+        }
+        return AuditEvent(
+            id: EventID(rawValue: row["id"]), at: row.timestamp("at"),
+            actor: AuditEvent.Actor(storedForm: row["actor"]), action: action,
+            userID: (row["user_id"] as String?).map(UserID.init(rawValue:)),
+            workspaceID: (row["workspace_id"] as String?).map(WorkspaceID.init(rawValue:)),
+            address: (row["address"] as String?).flatMap { IPAddress($0) }, detail: row["detail"])
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import GRDB
+public import Keybearer
+
+extension SQLiteStore {
+    /// Copies one state of the database into a new file with mode 0600, while others read and write. Blocks.
+    ///
+    /// The copy is a single file without a write-ahead log. Keys in it are sealed, so it needs the master keys to be of
+    /// use; they are not in it.
+    ///
+    /// - Throws: `CONFLICT` when the file exists; `UNAVAILABLE` when it cannot be written, and then it is removed.
+    public func backUp(to path: String) throws {
+        try translatingErrors {
+            try DatabaseFile.create(path)
+            do {
+                let copy = try DatabaseQueue(path: path)
+                try pool.backup(to: copy)
+                _ = try copy.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = DELETE") }
+                try copy.close()
+            } catch {
+                DatabaseFile.remove(path)
+                throw error
+            }
+        }
+    }
+
+    /// Puts a backup in the place of all that the database holds, in one transaction. Blocks.
+    ///
+    /// The backup is first copied beside the database and made ready there: without nodes and sessions, with a history
+    /// of changes that begins anew above both histories' numbers, and with the hours that accounts have used
+    /// since. Then the ready copy is written over the database by SQLite's own online copy, so a crash leaves the one
+    /// or the other, whole. The file itself is never replaced: other processes would go on with the old one.
+    ///
+    /// Keys that were regenerated after the backup live again in their old form. The caller makes sure that no node
+    /// holds a lease (see ``nodes()``) and warns.
+    ///
+    /// - Returns: the position of the change; no position of the time before is part of the history any more.
+    /// - Throws: `VALIDATION_FAILED` when the file is not a sound backup that this version understands. Nothing is
+    ///   changed then.
+    public func restore(from path: String, audit: AuditEvent) throws -> ChangePosition {
+        try translatingErrors {
+            try DatabaseFile.withDirectoryLock(self.path) {
+                let stagingPath = self.path + ".restoring"
+                // One that a crash left behind.
+                DatabaseFile.remove(stagingPath)
+                try DatabaseFile.create(stagingPath)
+                defer { DatabaseFile.remove(stagingPath) }
+                let staging = try DatabaseQueue(path: stagingPath)
+                defer { try? staging.close() }
+                try Self.copySoundBackup(path, to: staging)
+                try SQLiteSchema.bringUpToDate(staging)
+                return try pool.barrierWriteWithoutTransaction { live in
+                    let position = try makeReady(staging, toReplace: live, audit: audit)
+                    try staging.writeWithoutTransaction { try $0.backup(to: live) }
+                    return position
+                }
+            }
+        }
+    }
+
+    private static func copySoundBackup(_ path: String, to staging: DatabaseQueue) throws {
+        let refusal = KeybearerError.validation(["backup": "It is not a sound backup that this version understands."])
+        do {
+            let state = try SQLiteSchema.state(at: path)
+            guard state == .current || state == .older else { throw refusal }
+            let source = try DatabaseQueue(path: path, configuration: readOnlyConfiguration())
+            defer { try? source.close() }
+            guard try source.read(integrityProblems).isEmpty else { throw refusal }
+            try source.backup(to: staging)
+        } catch let error as DatabaseError {
+            throw KeybearerError(
+                refusal.code, refusal.message, fields: refusal.fields, cause: KeybearerError(sqlite: error).cause)
+        }
+    }
+
+    private func makeReady(
+        _ staging: DatabaseQueue, toReplace live: Database, audit: AuditEvent
+    ) throws -> ChangePosition {
+        let newest = try Self.newestPosition(live).number
+        let hours = try Row.fetchAll(live, sql: "SELECT user_id, rolling_hour FROM budgets")
+        return try staging.write { db in
+            let number = max(newest, try Self.newestPosition(db).number) + 1
+            try db.execute(sql: "DELETE FROM nodes; DELETE FROM sessions; DELETE FROM changes")
+            // What was admitted in the last hour stays counted: a restore must not give a second hour's requests.
+            for hour in hours {
+                try db.execute(
+                    sql: """
+                        INSERT INTO budgets (user_id, rolling_hour) SELECT id, :hour FROM users WHERE id = :user
+                        ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
+                        """,
+                    arguments: ["hour": hour["rolling_hour"] as Data, "user": hour["user_id"] as String])
+            }
+            try Self.record(audit, db)
+            let position = ChangePosition(number: number, mark: newMark())
+            try Self.append(.everything, at: position, audit.at, db)
+            return position
+        }
+    }
+}

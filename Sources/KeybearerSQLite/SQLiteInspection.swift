@@ -1,0 +1,68 @@
+import GRDB
+import Keybearer
+
+/// The settings of the writer's connection, as SQLite answers them.
+public struct SQLiteSettings: Sendable, Equatable {
+    /// `wal`.
+    public let journalMode: String
+    /// 2 is FULL: an answered commit survives a power cut.
+    public let synchronous: Int
+    /// Whether references between tables are enforced.
+    public let foreignKeys: Bool
+    /// How long a lock of another process is waited for.
+    public let busyTimeout: Duration
+    /// After how many pages of log this process checkpoints; 0 is never.
+    public let automaticCheckpointPages: Int
+    /// How many migrations the file has had.
+    public let schemaVersion: Int
+}
+
+extension SQLiteStore {
+    /// Reads the settings back from the writer's connection. Blocks.
+    public func settings() throws -> SQLiteSettings {
+        try translatingErrors {
+            try pool.writeWithoutTransaction { db in
+                SQLiteSettings(
+                    journalMode: try String.fetchOne(db, sql: "PRAGMA journal_mode") ?? "",
+                    synchronous: try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1,
+                    foreignKeys: try Bool.fetchOne(db, sql: "PRAGMA foreign_keys") ?? false,
+                    busyTimeout: .milliseconds(try Int.fetchOne(db, sql: "PRAGMA busy_timeout") ?? 0),
+                    automaticCheckpointPages: try Int.fetchOne(db, sql: "PRAGMA wal_autocheckpoint") ?? -1,
+                    schemaVersion: try SQLiteSchema.version(db))
+            }
+        }
+    }
+
+    /// Tells how the schema of a file stands to this version's, without changing it. Blocks.
+    ///
+    /// - Throws: `UNAVAILABLE` when there is no file, or it cannot be read.
+    public static func schemaState(path: String) throws -> SQLiteSchemaState {
+        try translatingErrors { try SQLiteSchema.state(at: path) }
+    }
+
+    /// What is wrong with the file: one sentence each, nothing when it is sound. Reads all of it, and blocks.
+    public func integrityProblems() throws -> [String] {
+        try translatingErrors { try pool.read(Self.integrityProblems) }
+    }
+
+    static func integrityProblems(_ db: Database) throws -> [String] {
+        var problems = try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
+        let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check")
+        problems += dangling.map { row in
+            "A row of \(row["table"] as String) refers to one of \(row["parent"] as String) that does not exist."
+        }
+        let keyless =
+            try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM users WHERE id NOT IN (SELECT user_id FROM api_keys)") ?? 0
+        if keyless > 0 { problems.append("\(keyless) accounts have no key.") }
+        let ownerless =
+            try Int.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*) FROM workspaces
+                    WHERE id NOT IN (SELECT workspace_id FROM memberships WHERE role = 'owner')
+                    """) ?? 0
+        if ownerless > 0 { problems.append("\(ownerless) workspaces have no Owner.") }
+        return problems
+    }
+}

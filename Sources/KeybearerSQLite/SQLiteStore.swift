@@ -1,0 +1,152 @@
+import Foundation
+import GRDB
+public import Keybearer
+
+/// The embedded store: one SQLite file in WAL mode, with one writer and many readers.
+///
+/// Contract:
+/// - Each method of ``Store`` is one transaction with its audit row inside; it is on disk when the method answers
+///   (`synchronous=FULL`). Several processes may have the same file open; a busy file is waited for up to
+///   ``busyTimeout``, then `UNAVAILABLE` is thrown.
+/// - Cancelling the calling task does not interrupt a method: whether a change was made never depends on whether
+///   somebody still waits for it.
+/// - Every error is a ``KeybearerError``; its cause names SQLite's code and words, never a value.
+public final class SQLiteStore: Store {
+    /// What the process that opens the file is to it.
+    public enum ProcessRole: Sendable {
+        /// The one process that moves the write-ahead log into the file while others have it open.
+        case server
+        /// A command beside a server: it never checkpoints while another process has the file open.
+        case commandLine
+    }
+
+    /// How long a lock of another process is waited for.
+    public static let busyTimeout: Duration = .seconds(5)
+
+    let path: String
+    let random: RandomSource
+    /// One writer and several readers.
+    let pool: DatabasePool
+    /// A reader of its own for the fence, which is polled many times a second and must not queue behind slow reads.
+    private let fenceReader: DatabaseQueue
+
+    private init(path: String, random: RandomSource, pool: DatabasePool, fenceReader: DatabaseQueue) {
+        self.path = path
+        self.random = random
+        self.pool = pool
+        self.fenceReader = fenceReader
+    }
+
+    /// Opens the file, or creates it with mode 0600 and the default catalogue, and brings its schema up to date.
+    ///
+    /// - Parameters:
+    ///   - path: where the file is; its directory must exist.
+    ///   - role: what this process is to the file.
+    ///   - random: where the marks of changes come from.
+    /// - Throws: `UNAVAILABLE` when the file cannot be opened, lies on a network file system, was written by a newer
+    ///   version, or is another program's; the message says which.
+    public static func open(
+        path: String, role: ProcessRole, random: RandomSource = .system
+    ) throws -> SQLiteStore {
+        try translatingErrors {
+            try NetworkFileSystem.refuse(directory: DatabaseFile.directory(of: path))
+            // Processes that start together on a new file would race for the WAL mode and for the migrations.
+            return try DatabaseFile.withDirectoryLock(path) {
+                try DatabaseFile.createIfMissing(path)
+                try SQLiteSchema.requireOurs(path)
+                let pool = try DatabasePool(path: path, configuration: configuration(role))
+                try SQLiteSchema.bringUpToDate(pool)
+                try makeDurable(pool)
+                let fenceReader = try DatabaseQueue(path: path, configuration: readOnlyConfiguration())
+                return SQLiteStore(path: path, random: random, pool: pool, fenceReader: fenceReader)
+            }
+        }
+    }
+
+    /// Answers when the write lock can be had and the file can be read.
+    public func checkReadiness() async throws {
+        try await write { db in _ = try Int.fetchOne(db, sql: "SELECT 1 FROM plans LIMIT 1") }
+    }
+
+    /// Closes all connections, the writer last.
+    ///
+    /// A read-only connection that closed last would leave the write-ahead log behind, and commands that run without a
+    /// server would let it grow for ever.
+    public func close() throws {
+        try translatingErrors {
+            try fenceReader.close()
+            pool.releaseMemory()
+            try pool.close()
+        }
+    }
+
+    private static func configuration(_ role: ProcessRole) -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "keybearer"
+        configuration.busyMode = .timeout(busyTimeout.seconds)
+        if role == .commandLine {
+            configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
+        }
+        return configuration
+    }
+
+    static func readOnlyConfiguration() -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "keybearer.readonly"
+        configuration.readonly = true
+        configuration.busyMode = .timeout(busyTimeout.seconds)
+        return configuration
+    }
+
+    /// GRDB lowers `synchronous` to NORMAL when it sets WAL up, with which a power cut loses commits that were
+    /// answered: a revoked key would live again. So this runs after the pool was opened, outside a transaction.
+    private static func makeDurable(_ pool: DatabasePool) throws {
+        try pool.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
+        }
+    }
+}
+
+extension SQLiteStore {
+    /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
+    func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+        try await Self.answer { continuation in
+            pool.asyncWrite(body) { _, result in continuation.resume(with: result) }
+        }
+    }
+
+    /// Runs one read transaction on a reader of the pool.
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+        try await Self.answer { continuation in
+            pool.asyncRead { database in
+                continuation.resume(with: Swift.Result { try body(database.get()) })
+            }
+        }
+    }
+
+    /// Runs one SELECT on the fence's own reader. One statement sees one state without a transaction around it.
+    func readFence<Result: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Result
+    ) async throws -> Result {
+        try await Self.answer { continuation in
+            fenceReader.asyncUnsafeRead { database in
+                continuation.resume(with: Swift.Result { try body(database.get()) })
+            }
+        }
+    }
+
+    /// GRDB's own `async` methods interrupt SQLite when the task is cancelled; its callbacks do not.
+    private static func answer<Result: Sendable>(
+        _ start: (CheckedContinuation<Result, any Error>) -> Void
+    ) async throws -> Result {
+        do {
+            return try await withCheckedThrowingContinuation(start)
+        } catch {
+            throw KeybearerError(sqlite: error)
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var seconds: TimeInterval { TimeInterval(wholeMilliseconds) / 1_000 }
+}

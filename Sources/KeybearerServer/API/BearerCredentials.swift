@@ -1,0 +1,50 @@
+import HTTPTypes
+import Keybearer
+
+/// What a request says of itself in `Authorization`.
+enum BearerCredentials {
+    /// No bearer token was sent.
+    case none
+    /// Something was sent that can be no key: a second field, a list, other characters, another length.
+    case malformed
+    /// A token that may be a key.
+    case token(PresentedToken)
+
+    /// Reads the one `Authorization` field: `Bearer` in any case, one or more spaces, the token, nothing more.
+    ///
+    /// Repeated fields are looked at as such. The HTTP types would join them with a comma, and two keys in
+    /// one request must never be a way to have either of them accepted.
+    init(_ fields: HTTPFields) {
+        var value: String?
+        for field in fields where field.name == .authorization {
+            guard value == nil else {
+                self = .malformed
+                return
+            }
+            value = field.value
+        }
+        guard var value else {
+            self = .none
+            return
+        }
+        self = value.withUTF8 { bytes in
+            let scheme = StaticString("bearer")
+            guard bytes.count >= 6, (0..<6).allSatisfy({ bytes[$0] | 0x20 == scheme.utf8Start[$0] }) else {
+                return .none
+            }
+            guard bytes.count > 6 else { return .none }
+            guard bytes[6] == UInt8(ascii: " ") else { return .malformed }
+            var start = 6
+            while start < bytes.count, bytes[start] == UInt8(ascii: " ") { start += 1 }
+            return PresentedToken(UnsafeBufferPointer(rebasing: bytes[start...])).map { .token($0) } ?? .malformed
+        }
+    }
+
+    /// The challenge of a 401: it says that a token was wrong only where one was sent.
+    var challenge: String {
+        switch self {
+        case .none: #"Bearer realm="Keybearer""#
+        case .malformed, .token: #"Bearer realm="Keybearer", error="invalid_token""#
+        }
+    }
+}

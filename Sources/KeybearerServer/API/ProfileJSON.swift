@@ -1,0 +1,97 @@
+import Keybearer
+import NIOCore
+
+/// The JSON of `/api/v1/me`, of which all but last use and budget is encoded once per account.
+enum ProfileJSON {
+    /// Encodes what does not change with requests: four bytes with the length of the first part, the first part up to
+    /// the last use, and the second part behind it.
+    static func prepare(_ account: Account) -> [UInt8] {
+        let user = account.user
+        var first = #"{"id":"\#(user.id)","email":"# + JSONText.quote(user.email.rawValue)
+        first += #","name":"# + JSONText.quote(user.name) + #","createdAt":"\#(user.createdAt)","#
+        first += #""key":{"prefix":"\#(account.key.shownPrefix)","generatedAt":"\#(account.key.generatedAt)","#
+        let workspaces = account.workspaces.map { WorkspaceBody($0).profileText }
+        let second = #"},"workspaces":["# + workspaces.joined(separator: ",") + #"],"rateLimit":"#
+        let length = UInt32(first.utf8.count)
+        return (0..<4).map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) } + Array(first.utf8) + Array(second.utf8)
+    }
+
+    /// Writes the whole success envelope.
+    static func write(
+        _ account: LiveAccount, lastUse: LastUse?, budget: BudgetStatus, now: Timestamp, into buffer: inout ByteBuffer
+    ) {
+        account.prepared.withUnsafeBytes { prepared in
+            let length = Int(UInt32(littleEndian: prepared.loadUnaligned(as: UInt32.self)))
+            buffer.writeStaticString(#"{"ok":true,"data":"#)
+            buffer.writeBytes(prepared[4..<4 + length])
+            if let lastUse {
+                buffer.writeString(#""lastUsedAt":""# + lastUse.at.description)
+                buffer.writeString(#"","lastUsedIp":""# + lastUse.address.description)
+                buffer.writeStaticString("\"")
+            } else {
+                buffer.writeStaticString(#""lastUsedAt":null,"lastUsedIp":null"#)
+            }
+            buffer.writeBytes(prepared[(4 + length)...])
+        }
+        buffer.writeString(#"{"limit":\#(budget.limit),"remaining":\#(budget.remaining),"resetAt":""#)
+        buffer.writeString(now.advanced(by: budget.returnsAfter).description)
+        buffer.writeStaticString("\"}}}")
+    }
+}
+
+/// A workspace as the API shows it.
+struct WorkspaceBody: Encodable {
+    let id: String
+    let name: String
+    let role: String
+    let plan: String
+    let features: [String]
+    let createdAt: String
+
+    init(_ access: WorkspaceAccess) {
+        id = access.workspace.id.rawValue
+        name = access.workspace.name
+        role = access.role.rawValue
+        plan = access.plan.id.rawValue
+        features = access.plan.features.sorted().map(\.rawValue)
+        createdAt = access.workspace.createdAt.description
+    }
+
+    /// The form inside a profile, which has no `createdAt`.
+    var profileText: String {
+        let quoted = features.map(JSONText.quote).joined(separator: ",")
+        return #"{"id":"\#(id)","name":"# + JSONText.quote(name) + #","role":"\#(role)","plan":"#
+            + JSONText.quote(plan) + #","features":[\#(quoted)]}"#
+    }
+}
+
+/// A key's record as the API shows it; the key itself only in the answer that made it.
+struct KeyBody: Encodable {
+    let key: String?
+    let prefix: String
+    let generatedAt: String
+    let lastUsedAt: String?
+    let lastUsedIp: String?
+
+    init(_ record: APIKey, secret: SecretKey? = nil) {
+        key = secret?.characters
+        prefix = record.shownPrefix
+        generatedAt = record.generatedAt.description
+        lastUsedAt = record.lastUse?.at.description
+        lastUsedIp = record.lastUse?.address.description
+    }
+
+    private enum Field: String, CodingKey {
+        case key, prefix, generatedAt, lastUsedAt, lastUsedIp
+    }
+
+    /// Writes nulls for what never happened, and leaves out a key that is not shown.
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: Field.self)
+        try fields.encodeIfPresent(key, forKey: .key)
+        try fields.encode(prefix, forKey: .prefix)
+        try fields.encode(generatedAt, forKey: .generatedAt)
+        try fields.encode(lastUsedAt, forKey: .lastUsedAt)
+        try fields.encode(lastUsedIp, forKey: .lastUsedIp)
+    }
+}

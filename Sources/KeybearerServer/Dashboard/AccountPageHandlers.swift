@@ -1,0 +1,59 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import NIOCore
+
+/// The account's own page: its password and its sessions.
+struct AccountPageHandlers: Sendable {
+    let accounts: AccountService
+    let sessions: SessionService
+    let pages: DashboardResponder
+
+    /// `GET /account`
+    @Sendable func page(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let query = exchange.query ?? [:]
+        let notice: Notice? =
+            query["password"] != nil ? .passwordChanged : query["session"] != nil ? .sessionEnded : nil
+        return try await show(signedIn, .ok, notice: notice)
+    }
+
+    /// `POST /account/password`: needs the current password; other sessions end.
+    @Sendable func changePassword(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let form = try await exchange.form()
+        let user = signedIn.account.user
+        do {
+            try await accounts.changePassword(
+                of: user, current: Password(form["currentPassword"] ?? ""), new: Password(form["newPassword"] ?? ""),
+                keeping: signedIn.session.id, by: exchange.origin(user.id))
+            return DashboardResponder.redirect(to: "/account?password=changed")
+        } catch let error as KeybearerError where error.code == .validationFailed {
+            return try await show(signedIn, error.code.status, fields: error.fields)
+        }
+    }
+
+    /// `POST /account/sessions/{sessionID}/end`
+    @Sendable func endSession(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        guard let id = exchange.parameters["sessionID"].flatMap({ SessionID(parsing: $0) }) else {
+            throw KeybearerError(.notFound, "There is no such session.")
+        }
+        try await sessions.end(id, of: signedIn.account.user.id, from: exchange.client)
+        return DashboardResponder.redirect(to: "/account?session=ended")
+    }
+
+    private func show(
+        _ signedIn: SessionService.SignedIn, _ status: HTTPResponse.Status, notice: Notice? = nil,
+        fields: [String: String] = [:]
+    ) async throws -> Response {
+        let user = signedIn.account.user
+        let rows = try await sessions.list(of: user.id).map { session in
+            SessionRow(
+                id: session.id.rawValue, startedAt: session.createdAt, lastSeenAt: session.lastSeenAt,
+                address: session.address.description, userAgent: session.userAgent,
+                isCurrent: session.id == signedIn.session.id)
+        }
+        let page = AccountPage(
+            shell: KeyPageHandlers.shell(signedIn, current: nil, section: .account), name: user.name,
+            email: user.email.rawValue, notice: notice, fields: fields, sessions: rows)
+        return pages.page(status) { pages.renderer.render(page, nonce: $0) }
+    }
+}

@@ -1,0 +1,120 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import Logging
+import NIOCore
+
+/// Answers the pages: where the request comes from first, then who is signed in, then the path, then the handler.
+struct DashboardResponder: Sendable {
+    let sessions: SessionService
+    let crossSite: CrossSiteCheck
+    let renderer: PageRenderer
+    let random: RandomSource
+    let logger: Logger
+
+    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> Response {
+        do {
+            let method = exchange.request.method
+            if CrossSiteCheck.isUnsafe(method), !crossSite.allows(exchange) {
+                throw KeybearerError(.forbidden, "This request did not come from a page of this service.")
+            }
+            if case .anyone(let handler) = route?.access { return try await handler(exchange) }
+            guard let signedIn = try await signedIn(exchange) else { return signInFirst(exchange) }
+            if case .session(let handler) = route?.access { return try await handler(exchange, signedIn) }
+            guard let entry else { throw KeybearerError(.notFound, "There is nothing at this address.") }
+            var response = failure(
+                KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: exchange)
+            response.headers[.allow] = entry.allow
+            return response
+        } catch {
+            return failure(error, of: exchange)
+        }
+    }
+
+    private func signedIn(_ exchange: Exchange) async throws -> SessionService.SignedIn? {
+        guard let token = SessionCookie.token(in: exchange.fields) else { return nil }
+        return try await sessions.find(token)
+    }
+
+    /// Sends a person to the sign-in page, and back afterwards if it was a page that was asked for.
+    private func signInFirst(_ exchange: Exchange) -> Response {
+        if exchange.wantsJSON { return failure(KeybearerError(.unauthorized, "Sign in first."), of: exchange) }
+        let path = exchange.request.head.path ?? "/"
+        let isPage = exchange.request.method == .get && path != "/"
+        return Self.redirect(to: isPage ? "/sign-in?next=\(Self.escape(path))" : "/sign-in")
+    }
+
+    /// Any failure, as a page or, for scripts, in the envelope.
+    func failure(_ error: any Error, of exchange: Exchange) -> Response {
+        let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
+        if known.code == .internalError || known.code == .unavailable {
+            logger.error(
+                "A page failed.",
+                metadata: [
+                    "request": "\(exchange.requestID)", "code": "\(known.code.rawValue)",
+                    "cause": "\(known.cause.map { String(reflecting: $0) } ?? "none")",
+                ])
+        }
+        var response: Response
+        if exchange.wantsJSON {
+            response = APIResponder.json(
+                Envelope.failure(
+                    known.code, message: known.message, fields: known.fields, requestID: exchange.requestID),
+                status: known.code.status)
+        } else {
+            let status = known.code.status
+            let isOurFault = known.code == .internalError
+            let page = ErrorPage(
+                status: status.code, message: isOurFault ? nil : known.message, requestID: exchange.requestID)
+            response = self.page(status) { renderer.render(page, nonce: $0) }
+        }
+        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = #"Session realm="Keybearer""# }
+        if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
+        return response
+    }
+
+    /// An HTML page with the headers that every page has, and a nonce of its own for its one script.
+    func page(_ status: HTTPResponse.Status = .ok, _ render: (_ nonce: String) -> String) -> Response {
+        let nonce = String(decoding: random.base62(count: 22), as: UTF8.self)
+        let policy =
+            "default-src 'none'; style-src 'self'; script-src 'nonce-\(nonce)'; img-src 'self' data:; "
+            + "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        return Response(
+            status: status,
+            headers: [
+                .contentType: "text/html; charset=utf-8", .cacheControl: "no-store", FieldName.csp: policy,
+                FieldName.referrerPolicy: "same-origin", FieldName.crossOriginOpenerPolicy: "same-origin",
+            ],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: render(nonce))))
+    }
+
+    static func redirect(to path: String) -> Response {
+        Response(status: .seeOther, headers: [.location: path, .cacheControl: "no-store"])
+    }
+
+    /// Escapes a path for use as a query's value.
+    static func escape(_ text: String) -> String {
+        text.utf8.map { byte -> String in
+            let isPlain = (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+            if isPlain || "-_.~/".utf8.contains(byte) { return String(UnicodeScalar(byte)) }
+            let digits = String(byte, radix: 16, uppercase: true)
+            return "%" + (digits.count == 1 ? "0" : "") + digits
+        }.joined()
+    }
+
+    /// Where a form leads afterwards: only to a path of this server, whatever was written into it.
+    static func localPath(_ text: String?) -> String? {
+        guard let text, text.hasPrefix("/"), !text.hasPrefix("//"), !text.hasPrefix("/\\"), text.utf8.count <= 1_000,
+            text.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
+        else { return nil }
+        return text
+    }
+}
+
+extension Exchange {
+    /// Whether a script asked, and not a person's navigation.
+    var wantsJSON: Bool { fields[.accept]?.contains("application/json") ?? false }
+
+    /// What the browser says of itself.
+    var userAgent: String { fields[.userAgent] ?? "" }
+}

@@ -1,0 +1,122 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import NIOCore
+
+/// The pages by which a person comes and goes: sign up, sign in, confirm, sign out.
+struct EntryHandlers: Sendable {
+    let accounts: AccountService
+    let sessions: SessionService
+    let pages: DashboardResponder
+
+    /// `GET /sign-in`
+    @Sendable func signInPage(_ exchange: Exchange) async throws -> Response {
+        let query = exchange.query ?? [:]
+        let next = DashboardResponder.localPath(query["next"])
+        let notice: Notice? = query["signedOut"] != nil ? .signedOut : next != nil ? .signInNeeded : nil
+        return show(SignInPage(next: next, notice: notice, isSignUpOpen: accounts.isSignUpOpen), .ok)
+    }
+
+    /// `POST /sign-in`
+    @Sendable func signIn(_ exchange: Exchange) async throws -> Response {
+        let form = try await exchange.form()
+        let email = form["email"] ?? ""
+        let next = DashboardResponder.localPath(form["next"])
+        do {
+            let (_, token) = try await sessions.signIn(
+                email: email, password: Password(form["password"] ?? ""), from: exchange.client,
+                userAgent: exchange.userAgent)
+            return enter(with: token, at: next ?? "/")
+        } catch let error as KeybearerError where Self.isSignInProblem(error) {
+            let page = SignInPage(
+                email: email, next: next, problem: Self.problem(error), isSignUpOpen: accounts.isSignUpOpen)
+            var response = show(page, error.code.status)
+            if let wait = error.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
+            return response
+        }
+    }
+
+    /// `GET /sign-up`
+    @Sendable func signUpPage(_ exchange: Exchange) async throws -> Response {
+        show(accounts.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed, .ok)
+    }
+
+    /// `POST /sign-up`
+    @Sendable func signUp(_ exchange: Exchange) async throws -> Response {
+        guard accounts.isSignUpOpen else { return show(.closed, .forbidden) }
+        let form = try await exchange.form()
+        let (name, email) = (form["name"] ?? "", form["email"] ?? "")
+        do {
+            let account = try await accounts.signUp(
+                name: name, email: email, password: Password(form["password"] ?? ""), from: exchange.client)
+            let (_, token) = try await sessions.start(
+                for: account, from: exchange.client, userAgent: exchange.userAgent)
+            return enter(with: token, at: "/")
+        } catch let error as KeybearerError where [.validationFailed, .conflict, .unavailable].contains(error.code) {
+            let isTaken = error.code == .conflict
+            let fields = isTaken ? ["email": "There is an account with this address already."] : error.fields
+            let message = error.code == .unavailable ? error.message : nil
+            let page = SignUpPage(form: SignUpForm(name: name, email: email, fields: fields, error: message))
+            return show(page, error.code.status)
+        }
+    }
+
+    /// `GET /confirm`
+    @Sendable func confirmPage(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let next = DashboardResponder.localPath(exchange.query?["next"]) ?? "/"
+        return show(ConfirmPage(email: signedIn.account.user.email.rawValue, next: next), .ok)
+    }
+
+    /// `POST /confirm`
+    @Sendable func confirm(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let form = try await exchange.form()
+        let next = DashboardResponder.localPath(form["next"]) ?? "/"
+        do {
+            let (_, token) = try await sessions.confirm(
+                signedIn, password: Password(form["password"] ?? ""), from: exchange.client,
+                userAgent: exchange.userAgent)
+            return enter(with: token, at: next)
+        } catch let error as KeybearerError where Self.isSignInProblem(error) {
+            let email = signedIn.account.user.email.rawValue
+            return show(ConfirmPage(email: email, next: next, problem: Self.problem(error)), error.code.status)
+        }
+    }
+
+    /// `POST /sign-out`
+    @Sendable func signOut(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        try await sessions.end(signedIn.session.id, of: signedIn.account.user.id, from: exchange.client)
+        var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
+        response.headers[.setCookie] = SessionCookie.remove
+        return response
+    }
+
+    private func enter(with token: SessionToken, at path: String) -> Response {
+        var response = DashboardResponder.redirect(to: path)
+        response.headers[.setCookie] = SessionCookie.set(token, policy: sessions.policy)
+        return response
+    }
+
+    private static func isSignInProblem(_ error: KeybearerError) -> Bool {
+        [.unauthorized, .rateLimited, .unavailable].contains(error.code)
+    }
+
+    private static func problem(_ error: KeybearerError) -> PasswordProblem {
+        switch error.code {
+        case .unauthorized: .wrongCredentials
+        case .rateLimited: .tooManyAttempts(wait: error.retryAfter ?? .seconds(1))
+        default: .other(error.message)
+        }
+    }
+
+    private func show(_ page: SignInPage, _ status: HTTPResponse.Status) -> Response {
+        pages.page(status) { pages.renderer.render(page, nonce: $0) }
+    }
+
+    private func show(_ page: SignUpPage, _ status: HTTPResponse.Status) -> Response {
+        pages.page(status) { pages.renderer.render(page, nonce: $0) }
+    }
+
+    private func show(_ page: ConfirmPage, _ status: HTTPResponse.Status) -> Response {
+        pages.page(status) { pages.renderer.render(page, nonce: $0) }
+    }
+}

@@ -1,0 +1,24 @@
+/// The example requests of the page, filled in for this server.
+enum Examples {
+    static func curl(publicURL: String, prefix: String) -> String {
+        """
+        curl -H "Authorization: Bearer \(prefix)YOUR_API_KEY" \\
+          \(publicURL)/api/v1/me
+        """
+    }
+
+    static func node(publicURL: String, prefix: String) -> String {
+        """
+        const res = await fetch('\(publicURL)/api/v1/me', {
+          headers: { Authorization: 'Bearer \(prefix)YOUR_API_KEY' },
+        });
+        const result = await res.json();
+        if (result.ok) {
+          const { data } = result;
+          console.log('User profile:', data);
+        } else {
+          console.error('Error:', result.error, result.message);
+        }
+        """
+    }
+}

@@ -1,0 +1,165 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import NIOCore
+
+/// The "API & Webhooks" page of a workspace: the key's record, reveal, regenerate, and the plan that unlocks it.
+struct KeyPageHandlers: Sendable {
+    let keys: KeyService
+    let sessions: SessionService
+    let workspaces: WorkspaceService
+    let gate: Gate
+    let pages: DashboardResponder
+    let clocks: Clocks
+    /// `https://yourapp.com`, for the examples.
+    let publicURL: String
+    /// The prefix in the examples' placeholder.
+    let keyPrefix: String
+
+    /// `GET /`: the first workspace's page, or the account's where there is none.
+    @Sendable func home(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let first = signedIn.account.workspaces.first { $0.plan.includesAPI } ?? signedIn.account.workspaces.first
+        return DashboardResponder.redirect(to: first.map { Self.path($0.workspace.id) } ?? "/account")
+    }
+
+    /// `GET /workspaces/{workspaceID}/api-webhooks`
+    @Sendable func page(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(exchange, signedIn)
+        let query = exchange.query ?? [:]
+        let notice: Notice? =
+            query["regenerated"] != nil
+            ? .keyRegenerated : query["plan"] != nil ? .planChanged(to: access.plan.name) : nil
+        return try await show(signedIn, access, notice: notice, revealed: nil)
+    }
+
+    /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
+    @Sendable func reveal(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(exchange, signedIn)
+        guard access.plan.includesAPI else {
+            throw KeybearerError(
+                .featureLocked, "The plan does not include \(Feature.apiWebhooks.displayName).")
+        }
+        if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id)) { return refusal }
+        let userID = signedIn.account.user.id
+        let secret = try await keys.reveal(userID, by: exchange.origin(userID))
+        guard exchange.wantsJSON else { return try await show(signedIn, access, notice: nil, revealed: secret) }
+        return APIResponder.json(try Envelope.success(["key": secret.characters]))
+    }
+
+    /// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`: the question, for browsers without scripts.
+    @Sendable func regeneratePage(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(exchange, signedIn)
+        if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+            return refusal
+        }
+        let page = RegeneratePage(
+            shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
+            prefix: signedIn.account.key.shownPrefix, idempotencyKey: newIdempotencyKey())
+        return pages.page { pages.renderer.render(page, nonce: $0) }
+    }
+
+    /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked, for a leaked key must
+    /// not revive on an upgrade.
+    @Sendable func regenerate(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(exchange, signedIn)
+        if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+            return refusal
+        }
+        let form = try await exchange.form()
+        let userID = signedIn.account.user.id
+        _ = try await keys.regenerate(
+            userID, idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
+            by: exchange.origin(userID))
+        return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
+    }
+
+    /// `POST /workspaces/{workspaceID}/plan`: an Owner moves the workspace, where that is open.
+    @Sendable func switchPlan(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(exchange, signedIn)
+        let form = try await exchange.form()
+        try await workspaces.switchPlan(
+            PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account, from: exchange.client)
+        return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
+    }
+
+    private func confirmFirst(_ exchange: Exchange, _ signedIn: SessionService.SignedIn, next: String) -> Response? {
+        if sessions.isRecent(signedIn.session) { return nil }
+        let confirm = "/confirm?next=" + DashboardResponder.escape(next)
+        guard exchange.wantsJSON else { return DashboardResponder.redirect(to: confirm) }
+        let body = Envelope.failure(
+            .forbidden, message: "Confirm your password first.", requestID: exchange.requestID,
+            extra: ["confirmUrl": confirm])
+        return APIResponder.json(body, status: .forbidden)
+    }
+
+    private func show(
+        _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?, revealed: SecretKey?
+    ) async throws -> Response {
+        let content: APIKeyPage.Content =
+            access.plan.includesAPI
+            ? .open(try await panel(signedIn.account, access, revealed: revealed))
+            : .locked(try await lockPanel(access))
+        let page = APIKeyPage(
+            shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
+            notice: notice, content: content)
+        return pages.page { pages.renderer.render(page, nonce: $0) }
+    }
+
+    private func panel(_ account: Account, _ access: WorkspaceAccess, revealed: SecretKey?) async throws -> KeyPanel {
+        let key = keys.withLatestUse(account.key, of: account.user.id)
+        let now = clocks.wall()
+        let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
+        let isUsed = budget.remaining < budget.limit
+        return KeyPanel(
+            prefix: key.shownPrefix, generatedAt: key.generatedAt,
+            lastUse: key.lastUse.map { KeyUse(at: $0.at, address: $0.address.description) },
+            budget: BudgetMeter(
+                limit: budget.limit, remaining: budget.remaining,
+                nextReturn: isUsed ? now.advanced(by: budget.returnsAfter) : nil, now: now),
+            revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
+            curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
+            nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
+    }
+
+    private func lockPanel(_ access: WorkspaceAccess) async throws -> LockPanel {
+        guard access.role.mayChangePlan else {
+            let owners = try await workspaces.members(of: access.workspace.id).filter { $0.role == .owner }
+            return LockPanel(
+                planName: access.plan.name,
+                owners: owners.map { OwnerContact(name: $0.user.name, email: $0.user.email.rawValue) })
+        }
+        let upgrades = try await workspaces.plans().filter(\.includesAPI)
+        return LockPanel(
+            planName: access.plan.name,
+            upgrades: upgrades.map {
+                UpgradeOption(
+                    planName: $0.name, planID: $0.id.rawValue, canSwitchPlan: workspaces.isPlanSwitchOpen,
+                    billingURL: $0.billingURL)
+            })
+    }
+
+    private func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
+
+    private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
+
+    private static func access(
+        _ exchange: Exchange, _ signedIn: SessionService.SignedIn
+    ) throws(KeybearerError) -> WorkspaceAccess {
+        let id = exchange.parameters["workspaceID"]
+        guard let access = signedIn.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
+            throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
+        }
+        return access
+    }
+
+    static func shell(
+        _ signedIn: SessionService.SignedIn, current: WorkspaceID?, section: DashboardShell.Section = .apiWebhooks
+    ) -> DashboardShell {
+        DashboardShell(
+            email: signedIn.account.user.email.rawValue,
+            workspaces: signedIn.account.workspaces.map {
+                WorkspaceLink(id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name)
+            },
+            currentWorkspaceID: current?.rawValue, section: section)
+    }
+}

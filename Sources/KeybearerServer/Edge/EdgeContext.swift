@@ -1,0 +1,38 @@
+import Hummingbird
+import Keybearer
+import Logging
+import NIOCore
+
+/// What the connection says of a request: who the TCP peer is. Taken before anything that a client wrote.
+struct EdgeContext: InitializableFromSource {
+    /// The TCP peer; nil on a Unix socket.
+    let peer: IPAddress?
+
+    init(source: ApplicationRequestContextSource) {
+        peer = source.channel.remoteAddress.flatMap(Self.address)
+    }
+
+    /// For tests that have no connection.
+    init(peer: IPAddress?) {
+        self.peer = peer
+    }
+
+    private static func address(of socket: SocketAddress) -> IPAddress? {
+        switch socket {
+        case .v4:
+            // Family and port are two bytes each; the address follows.
+            return socket.withSockAddr { address, _ in
+                IPAddress(v4: UInt32(bigEndian: UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+            }
+        case .v6:
+            // Family, port and flow label take eight bytes; the address follows.
+            return socket.withSockAddr { address, _ in
+                let bytes = UnsafeRawPointer(address)
+                return IPAddress(
+                    high: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+                    low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)))
+            }
+        case .unixDomainSocket: return nil
+        }
+    }
+}

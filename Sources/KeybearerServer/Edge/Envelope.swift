@@ -1,0 +1,89 @@
+import Foundation
+import HTTPTypes
+import HummingbirdCore
+import Keybearer
+import NIOCore
+
+/// The one shape of every answer of the API: `{"ok":true,"data":…}` or `{"ok":false,"error":"CODE","message":"…"}`.
+enum Envelope {
+    /// The body of a success, around JSON that is already encoded.
+    static func success(_ data: [UInt8]) -> [UInt8] {
+        Array(#"{"ok":true,"data":"#.utf8) + data + [UInt8(ascii: "}")]
+    }
+
+    /// The body of a success with a value to encode, and the page that a list is.
+    static func success(_ data: some Encodable, meta: PageMeta? = nil) throws -> [UInt8] {
+        let encoded = try JSONText.encode(data)
+        guard let meta else { return success(encoded) }
+        return Array(#"{"ok":true,"data":"#.utf8) + encoded + Array(#","meta":"#.utf8) + (try JSONText.encode(meta))
+            + [UInt8(ascii: "}")]
+    }
+
+    /// The body of a failure. The request id lets an operator find the log line; it says nothing else.
+    static func failure(
+        _ code: ErrorCode, message: String, fields: [String: String] = [:], requestID: String,
+        extra: [String: String] = [:]
+    ) -> [UInt8] {
+        var text = #"{"ok":false,"error":"\#(code.rawValue)","message":"# + JSONText.quote(message)
+        if !fields.isEmpty {
+            let pairs = fields.sorted { $0.key < $1.key }
+                .map { JSONText.quote($0.key) + ":" + JSONText.quote($0.value) }
+            text += #","fields":{"# + pairs.joined(separator: ",") + "}"
+        }
+        for (name, value) in extra.sorted(by: { $0.key < $1.key }) {
+            text += "," + JSONText.quote(name) + ":" + JSONText.quote(value)
+        }
+        text += #","requestId":"# + JSONText.quote(requestID) + "}"
+        return Array(text.utf8)
+    }
+
+    /// A refusal that is made before there is a request: fields and body, ready for any protocol.
+    static func refusal(_ code: ErrorCode, message: String) -> (fields: HTTPFields, body: [UInt8]) {
+        let requestID = RequestIdentifier.next()
+        let body = failure(code, message: message, requestID: requestID)
+        var fields = HTTPFields()
+        fields[.contentType] = "application/json; charset=utf-8"
+        fields[.contentLength] = String(body.count)
+        fields[.cacheControl] = "no-store"
+        fields[FieldName.contentTypeOptions] = "nosniff"
+        fields[FieldName.requestID] = requestID
+        return (fields, body)
+    }
+}
+
+/// Which part of a list an answer holds.
+struct PageMeta: Encodable {
+    let page: Int
+    let limit: Int
+    let total: Int
+    let hasMore: Bool
+}
+
+/// JSON text from Swift values.
+enum JSONText {
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return [UInt8](try encoder.encode(value))
+    }
+
+    /// A JSON string with its quotes. Also escapes `<`, `>` and `&`, so the text is safe inside HTML too.
+    static func quote(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "<", ">", "&": quoted += escape(scalar)
+            case _ where scalar.value < 32 || scalar.value == 0x2028 || scalar.value == 0x2029: quoted += escape(scalar)
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import NIOCore
+
+/// One request as handlers see it: parsed, with the client's address decided and the path's parameters named.
+struct Exchange: Sendable {
+    /// The request itself.
+    let request: Request
+    /// Who the client is, by the trusted-proxy rules.
+    let client: IPAddress
+    /// Names the request in answers and logs.
+    let requestID: String
+    /// The path's parameters, such as `workspaceID`, as they stand in the path.
+    let parameters: [String: String]
+    /// Whether it came over HTTPS, or from a tool on the same machine.
+    var isSecure = false
+
+    /// The fields of the request.
+    var fields: HTTPFields { request.headers }
+
+    /// Who asks, as an account holder.
+    func origin(_ userID: UserID) -> Origin { Origin(actor: .user(userID), address: client) }
+
+    /// The query's parameters; the last wins. Malformed escapes make it nil.
+    var query: [String: String]? {
+        guard let path = request.head.path, let mark = path.firstIndex(of: "?") else { return [:] }
+        return FormText.parse(path[path.index(after: mark)...])
+    }
+
+    /// Reads the whole body.
+    ///
+    /// - Throws: `PAYLOAD_TOO_LARGE` as soon as the limit is passed, whatever length was announced.
+    func body(upTo limit: Int) async throws -> ByteBuffer {
+        let refusal = KeybearerError(.payloadTooLarge, "The body is larger than \(limit) bytes.")
+        if let announced = fields[.contentLength].flatMap({ Int($0) }), announced > limit { throw refusal }
+        do {
+            return try await request.body.collect(upTo: limit)
+        } catch is NIOTooManyBytesError {
+            throw refusal
+        } catch let error as HTTPError where error.status == .contentTooLarge {
+            throw refusal
+        }
+    }
+
+    /// Reads a form that a page sent.
+    func form() async throws -> [String: String] {
+        let type = fields[.contentType]?.split(separator: ";").first?.lowercased()
+        guard type == "application/x-www-form-urlencoded" else {
+            throw KeybearerError(.unsupportedMediaType, "Send a form.")
+        }
+        let body = try await body(upTo: 16 * 1_024)
+        guard let form = FormText.parse(Substring(String(buffer: body))) else {
+            throw KeybearerError(.badRequest, "The form could not be read.")
+        }
+        return form
+    }
+}
+
+/// The text of forms and queries: `name=value&…` with `+` and percent escapes.
+enum FormText {
+    /// Reads the pairs; nil when an escape is malformed or does not give UTF-8.
+    static func parse(_ text: Substring) -> [String: String]? {
+        var pairs: [String: String] = [:]
+        for pair in text.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = unescape(parts[0]), let value = parts.count == 2 ? unescape(parts[1]) : "" else { return nil }
+            pairs[name] = value
+        }
+        return pairs
+    }
+
+    private static func unescape(_ text: Substring) -> String? {
+        text.replacing("+", with: " ").removingPercentEncoding
+    }
+}

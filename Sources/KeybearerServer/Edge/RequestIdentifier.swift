@@ -1,0 +1,15 @@
+import Synchronization
+
+/// Names requests, so that an answer, a log line and a person's report can be brought together: `req_`, eight random
+/// characters of this process, and a count.
+enum RequestIdentifier {
+    private static let counter = Atomic<UInt64>(0)
+    private static let prefix: String = {
+        let alphabet = Array("0123456789abcdefghijkmnpqrstuvwxyz")
+        return "req_" + String((0..<8).compactMap { _ in alphabet.randomElement() })
+    }()
+
+    static func next() -> String {
+        prefix + String(counter.wrappingAdd(1, ordering: .relaxed).newValue, radix: 16)
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Keybearer
+
+/// One method on one path: who may reach it, and the one handler behind it.
+struct Route: Sendable {
+    typealias OpenHandler = @Sendable (Exchange) async throws -> Response
+    typealias SessionHandler = @Sendable (Exchange, SessionService.SignedIn) async throws -> Response
+    typealias KeyHandler = @Sendable (Exchange, LiveAccount, BudgetStatus) async throws -> Response
+
+    /// Who may reach a route. There is no default: a route says it or does not compile.
+    enum Access: Sendable {
+        /// Anyone, over plain HTTP too: the orchestrator's questions, whose answers say nothing of anyone.
+        case probe(OpenHandler)
+        /// Anyone. These routes are the named list of what needs no credentials.
+        case anyone(OpenHandler)
+        /// A signed-in browser.
+        case session(SessionHandler)
+        /// A Secret Key that passes for this scope.
+        case key(KeyScope, KeyHandler)
+    }
+
+    /// What a key must be good for.
+    enum KeyScope: Sendable {
+        /// The feature in the workspace that `X-Workspace-Id` names, or in any.
+        case header
+        /// Membership and the feature in the workspace of the path's parameter.
+        case path(parameter: String)
+        /// A live key, whatever its plan.
+        case accountOnly
+    }
+
+    let method: HTTPRequest.Method
+    let path: String
+    let access: Access
+
+    static func probe(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping OpenHandler) -> Route {
+        Route(method: method, path: path, access: .probe(handler))
+    }
+
+    static func anyone(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping OpenHandler) -> Route {
+        Route(method: method, path: path, access: .anyone(handler))
+    }
+
+    static func session(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping SessionHandler) -> Route {
+        Route(method: method, path: path, access: .session(handler))
+    }
+
+    static func key(
+        _ method: HTTPRequest.Method, _ path: String, for scope: KeyScope = .header, _ handler: @escaping KeyHandler
+    ) -> Route {
+        Route(method: method, path: path, access: .key(scope, handler))
+    }
+}
+
+/// Finds the route of a path. Exact: no doubled slash, no dot segment and no escape is ever read as another path.
+struct RouteTable: Sendable {
+    /// All routes of one path, by method.
+    struct Entry: Sendable {
+        let path: String
+        var routes: [HTTPRequest.Method: Route]
+
+        /// The value of `Allow`: `HEAD` comes with `GET`; `OPTIONS` is answered under the API.
+        var allow: String {
+            var methods = Set(routes.keys.map(\.rawValue))
+            if methods.contains("GET") { methods.insert("HEAD") }
+            if path.hasPrefix("/api/") { methods.insert("OPTIONS") }
+            return methods.sorted().joined(separator: ", ")
+        }
+    }
+
+    private var fixed: [String: Entry] = [:]
+    private var patterns: [(segments: [Substring], entry: Entry)] = []
+
+    init(_ routes: [Route]) {
+        for route in routes {
+            if route.path.contains("{") {
+                if let index = patterns.firstIndex(where: { $0.entry.path == route.path }) {
+                    patterns[index].entry.routes[route.method] = route
+                } else {
+                    let segments = route.path.split(separator: "/", omittingEmptySubsequences: false)
+                    patterns.append((segments, Entry(path: route.path, routes: [route.method: route])))
+                }
+            } else {
+                fixed[route.path, default: Entry(path: route.path, routes: [:])].routes[route.method] = route
+            }
+        }
+    }
+
+    /// The entry of a path with the values of its parameters; nil when no route has this path.
+    func find(_ path: Substring) -> (entry: Entry, parameters: [String: String])? {
+        if let entry = fixed[String(path)] { return (entry, [:]) }
+        let segments = path.split(separator: "/", omittingEmptySubsequences: false)
+        for pattern in patterns where pattern.segments.count == segments.count {
+            var parameters: [String: String] = [:]
+            let matches = zip(pattern.segments, segments).allSatisfy { expected, given in
+                guard expected.first == "{" else { return expected == given }
+                parameters[String(expected.dropFirst().dropLast())] = String(given)
+                return !given.isEmpty
+            }
+            if matches { return (pattern.entry, parameters) }
+        }
+        return nil
+    }
+
+    /// Whether a path belongs to the API once slashes, dots and escapes are read generously: what looks like the API is
+    /// refused like the API.
+    static func isAPI(_ path: Substring) -> Bool {
+        if path.hasPrefix("/api/") { return true }
+        let decoded = String(path).removingPercentEncoding ?? String(path)
+        let segments = decoded.lowercased().split { $0 == "/" || $0 == "\\" }.filter { $0 != "." && $0 != ".." }
+        return segments.first == "api"
+    }
+}

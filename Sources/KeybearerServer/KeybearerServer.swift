@@ -1,0 +1,160 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+public import Keybearer
+public import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import ServiceLifecycle
+import UnixSignals
+
+/// The HTTP server: API and dashboard on one listener, over one ``Keybearer/Deployment``.
+public struct KeybearerServer: Sendable {
+    /// Settings of the edge.
+    public struct Settings: Sendable {
+        /// The host to listen on.
+        public var host = "127.0.0.1"
+        /// The port to listen on; 0 takes a free one.
+        public var port = 8080
+        /// PEM files of the certificate chain and its private key; nil listens without TLS.
+        public var tls: (certificateFile: String, keyFile: String)?
+        /// The address by which clients reach the server, without a slash at the end; nil derives it from the listener.
+        public var publicURL: String?
+        /// The operator's own proxies, whose forwarding headers are believed.
+        public var trustedProxies: [AddressRange] = []
+        /// The prefix of new keys, for the examples.
+        public var keyPrefix = KeyPrefix.standard
+        /// The most bytes of all header names and values of a request.
+        public var headerBytes = 32 * 1_024
+        /// The most header fields of a request.
+        public var headerCount = 100
+        /// How long a connection may be silent.
+        public var idleTimeout: Duration = .seconds(60)
+        /// How long a stop waits for requests that are being answered.
+        public var stopTimeout: Duration = .seconds(20)
+
+        /// The defaults above.
+        public init() {}
+    }
+
+    /// What a server remembers of an account to answer quickly; pass it to the deployment's role.
+    public static let prepare: @Sendable (Account) -> [UInt8] = ProfileJSON.prepare
+
+    private let settings: Settings
+    private let deployment: Deployment
+    private let gate: Gate
+    private let checkStore: @Sendable () async throws -> Void
+    private let clocks: Clocks
+    private let random: RandomSource
+    private let logger: Logger
+
+    /// Puts a server together.
+    ///
+    /// - Parameters:
+    ///   - deployment: the domain, in the role of a server.
+    ///   - checkStore: throws when the store cannot be read or written.
+    /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
+    public init(
+        settings: Settings, deployment: Deployment, checkStore: @escaping @Sendable () async throws -> Void,
+        clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
+    ) throws {
+        guard let gate = deployment.gate else {
+            throw KeybearerError(.internalError, "This deployment was not made for a server.")
+        }
+        self.settings = settings
+        self.deployment = deployment
+        self.gate = gate
+        self.checkStore = checkStore
+        self.clocks = clocks
+        self.random = random
+        self.logger = logger
+    }
+
+    /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what
+    /// it still holds.
+    ///
+    /// - Parameter onReady: called once with the port, when requests are answered.
+    /// - Throws: when the address is taken, the certificate cannot be read, or a template is broken.
+    public func run(onReady: @escaping @Sendable (_ port: Int) async -> Void) async throws {
+        let gate = gate
+        var application = Application(
+            responder: try makeResponder(), server: try makeListener(),
+            configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
+            services: [GateService(gate: gate, sessions: deployment.sessions)],
+            onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) }, logger: quietLogger)
+        application.beforeServerStarts { await gate.fence.step() }
+        var configuration = ServiceGroupConfiguration(
+            services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
+        configuration.maximumGracefulShutdownDuration = settings.stopTimeout
+        defer { logger.info("The server has stopped.") }
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    /// The library logs whole errors of connections; what it says below warnings is not for an operator.
+    private var quietLogger: Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return quiet
+    }
+
+    private func makeListener() throws -> HTTPServerBuilder {
+        var limits = ListenerLimits()
+        limits.headerBytes = settings.headerBytes
+        limits.headerCount = settings.headerCount
+        limits.idleTimeout = .nanoseconds(settings.idleTimeout.wholeNanoseconds)
+        guard let tls = settings.tls else { return .http1(configuration: limits.http1Configuration) }
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(tls.certificateFile).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.keyFile, format: .pem)))
+        configuration.applicationProtocols = ["h2", "http/1.1"]
+        configuration.minimumTLSVersion = .tlsv12
+        let context = try NIOSSLContext(configuration: configuration)
+        let fixed = limits
+        return HTTPServerBuilder { responder in TLSListener(tls: context, limits: fixed, responder: responder) }
+    }
+
+    /// The one function that builds what answers requests; the server and the tests share it.
+    func makeResponder() throws -> EdgeResponder {
+        let publicURL = settings.publicURL ?? "\(settings.tls == nil ? "http" : "https")://localhost:\(settings.port)"
+        let pages = DashboardResponder(
+            sessions: deployment.sessions, crossSite: CrossSiteCheck(publicOrigin: publicURL.lowercased()),
+            renderer: try PageRenderer(), random: random, logger: logger)
+        let handlers = Routes.Handlers(
+            probes: Probes(gate: gate, clocks: clocks, checkStore: checkStore),
+            api: APIHandlers(keys: deployment.keys, clocks: clocks),
+            assets: AssetHandlers(),
+            entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
+            keyPage: KeyPageHandlers(
+                keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, gate: gate,
+                pages: pages, clocks: clocks, publicURL: publicURL, keyPrefix: settings.keyPrefix.characters),
+            account: AccountPageHandlers(
+                accounts: deployment.accounts, sessions: deployment.sessions, pages: pages))
+        return EdgeResponder(
+            routes: RouteTable(Routes.all(handlers)),
+            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil,
+            api: APIResponder(gate: gate, clocks: clocks, logger: logger), dashboard: pages, logger: logger)
+    }
+}
+
+/// Runs what keeps the request path true beside the listener, and stops it after the listener.
+private struct GateService: Service {
+    let gate: Gate
+    let sessions: SessionService
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { [gate, sessions] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await gate.run() }
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await sessions.removeExpired()
+                        try? await Task.sleep(for: .seconds(600))
+                    }
+                }
+            }
+        }
+        // Detached: a stop that took too long cancels this task, and what it holds must still be written.
+        await Task.detached { [gate] in await gate.stop() }.value
+    }
+}

@@ -1,0 +1,35 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import NIOCore
+
+/// What an orchestrator asks: is the process alive, and may it be sent requests.
+struct Probes: Sendable {
+    let gate: Gate
+    let clocks: Clocks
+    let checkStore: @Sendable () async throws -> Void
+
+    /// `GET /healthz`: the process answers.
+    @Sendable func health(_ exchange: Exchange) async throws -> Response {
+        Self.answer(.ok, "ok")
+    }
+
+    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable` or `lease_lost` otherwise.
+    @Sendable func readiness(_ exchange: Exchange) async throws -> Response {
+        do {
+            try await checkStore()
+        } catch {
+            return Self.answer(.serviceUnavailable, "store_unreachable")
+        }
+        guard gate.fence.holdsLease(at: clocks.steady()) else {
+            return Self.answer(.serviceUnavailable, "lease_lost")
+        }
+        return Self.answer(.ok, "ready")
+    }
+
+    private static func answer(_ status: HTTPResponse.Status, _ text: String) -> Response {
+        Response(
+            status: status, headers: [.contentType: "text/plain; charset=utf-8", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text + "\n")))
+    }
+}

@@ -1,0 +1,50 @@
+import HTTPTypes
+import Keybearer
+
+/// Every path of the server.
+///
+/// `probe` and `anyone` are the named list of what needs no credentials; a test walks all the others.
+enum Routes {
+    static func all(_ edge: Handlers) -> [Route] {
+        [
+            .probe(.get, "/healthz", edge.probes.health),
+            .probe(.get, "/readyz", edge.probes.readiness),
+
+            .key(.get, "/api/v1/me", edge.api.me),
+            .key(.get, "/api/v1/workspaces", edge.api.workspaces),
+            .key(.get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"), edge.api.workspace),
+            .key(.get, "/api/v1/key", edge.api.key),
+            .key(.post, "/api/v1/key/regenerate", for: .accountOnly, edge.api.regenerate),
+
+            .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
+            .anyone(.get, "/assets/dashboard.js", edge.assets.script),
+            .anyone(.get, "/sign-in", edge.entry.signInPage),
+            .anyone(.post, "/sign-in", edge.entry.signIn),
+            .anyone(.get, "/sign-up", edge.entry.signUpPage),
+            .anyone(.post, "/sign-up", edge.entry.signUp),
+
+            .session(.get, "/", edge.keyPage.home),
+            .session(.get, "/confirm", edge.entry.confirmPage),
+            .session(.post, "/confirm", edge.entry.confirm),
+            .session(.post, "/sign-out", edge.entry.signOut),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks", edge.keyPage.page),
+            .session(.post, "/workspaces/{workspaceID}/api-webhooks/reveal", edge.keyPage.reveal),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks/regenerate", edge.keyPage.regeneratePage),
+            .session(.post, "/workspaces/{workspaceID}/api-webhooks/regenerate", edge.keyPage.regenerate),
+            .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
+            .session(.get, "/account", edge.account.page),
+            .session(.post, "/account/password", edge.account.changePassword),
+            .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
+        ]
+    }
+
+    /// The handlers behind the paths, a group for each part of the server.
+    struct Handlers: Sendable {
+        let probes: Probes
+        let api: APIHandlers
+        let assets: AssetHandlers
+        let entry: EntryHandlers
+        let keyPage: KeyPageHandlers
+        let account: AccountPageHandlers
+    }
+}

@@ -1,0 +1,248 @@
+import Keybearer
+import TestSupport
+import Testing
+
+@Suite struct KeyConformance {
+    @Test(arguments: storesUnderTest)
+    func aKeyIsFoundByAnyOfItsDigestsAndNothingElse(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let new = samples.newAccount()
+            let account = try await store.add(new, samples)
+            _ = try await store.addAccount(samples)
+            let other = samples.random.bytes(32)
+            #expect(try await store.account(keyDigests: [other, new.sealedKey.digest]) == account)
+            #expect(try await store.account(keyDigests: [other]) == nil)
+            #expect(try await store.account(keyDigests: [Array(new.sealedKey.digest.dropLast())]) == nil)
+            #expect(try await store.account(keyDigests: []) == nil)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func replacingLeavesTheNewKeyAlone(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let new = samples.newAccount()
+            let account = try await store.add(new, samples)
+            try await store.recordLastUses([
+                (account.key.id, LastUse(at: samples.at(10), address: Samples.address))
+            ])
+            let replacement = samples.replacement(of: account)
+            let outcome = try await store.replaceKey(
+                replacement, audit: samples.event(.keyRegenerated, user: account.user.id))
+            let position = try await store.newestPosition(samples)
+            #expect(outcome == .replaced(position))
+            #expect(try await store.account(keyDigests: [new.sealedKey.digest]) == nil)
+            let after = try #require(try await store.account(keyDigests: [replacement.sealed.digest]))
+            // Generated, prefix and version are the new key's; last used starts empty.
+            #expect(after.key == replacement.key)
+            #expect(after.key.lastUse == nil)
+            #expect(try await store.sealedKey(of: account.user.id)?.sealed == replacement.sealed)
+            #expect(try await store.storedKeys(after: nil, limit: 10).count == 1)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aReplacementOfAnotherVersionChangesNothing(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let audit = samples.event(.keyRegenerated, user: account.user.id)
+            let skipped = KeyReplacement(
+                userID: account.user.id, key: samples.key(version: 3), sealed: samples.sealedKey(),
+                idempotencyDigest: samples.random.bytes(32))
+            #expect(try await store.replaceKey(skipped, audit: audit) == .versionMoved)
+            let unknown = KeyReplacement(
+                userID: .random(from: samples.random), key: samples.key(version: 2), sealed: samples.sealedKey(),
+                idempotencyDigest: nil)
+            #expect(try await store.replaceKey(unknown, audit: audit) == .noSuchUser)
+            #expect(try await store.account(id: account.user.id)?.key == account.key)
+            #expect(try await store.newestPosition(samples).number == 0)
+            #expect(try await store.auditEvents(userID: nil, limit: 10).map(\.action) == [.userCreated])
+            // What failed is not remembered as done.
+            #expect(
+                try await store.replacement(
+                    of: account.user.id, idempotencyDigest: skipped.idempotencyDigest ?? []) == nil)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aRetryIsAnsweredWithTheFirstReplacement(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { store, second, samples in
+            let account = try await store.addAccount(samples)
+            let digest = samples.random.bytes(32)
+            let first = samples.replacement(of: account, idempotencyDigest: digest)
+            let outcome = try await store.replaceKey(first, audit: samples.event(.keyRegenerated))
+            guard case .replaced(let position) = outcome else {
+                Issue.record("\(outcome)")
+                return
+            }
+            // The retry has a key of its own at hand, made for the version that it read before or after.
+            let retry = samples.replacement(of: account, idempotencyDigest: digest)
+            let replayed = KeyReplacementOutcome.replayed(keyID: first.key.id, position)
+            #expect(try await second.replaceKey(retry, audit: samples.event(.keyRegenerated)) == replayed)
+            let current = try #require(try await store.account(id: account.user.id))
+            let later = samples.replacement(of: current, idempotencyDigest: digest)
+            #expect(try await second.replaceKey(later, audit: samples.event(.keyRegenerated)) == replayed)
+            #expect(
+                try await second.replacement(of: account.user.id, idempotencyDigest: digest) == replayed)
+            #expect(try await store.account(id: account.user.id)?.key == first.key)
+            #expect(try await store.newestPosition(samples) == position)
+            #expect(
+                try await store.auditEvents(userID: nil, limit: 10).count { $0.action == .keyRegenerated } == 1)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aRetryAfterAnotherReplacementIsSuperseded(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let digest = samples.random.bytes(32)
+            let first = samples.replacement(of: account, idempotencyDigest: digest)
+            _ = try await store.replaceKey(first, audit: samples.event(.keyRegenerated))
+            let between = try #require(try await store.account(id: account.user.id))
+            let next = samples.replacement(of: between, idempotencyDigest: samples.random.bytes(32))
+            _ = try await store.replaceKey(next, audit: samples.event(.keyRegenerated))
+            #expect(try await store.replaceKey(first, audit: samples.event(.keyRegenerated)) == .superseded)
+            #expect(try await store.replacement(of: account.user.id, idempotencyDigest: digest) == .superseded)
+            #expect(try await store.account(id: account.user.id)?.key == next.key)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func anIdempotencyKeyBelongsToItsAccountAndToOneDay(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let other = try await store.addAccount(samples)
+            let digest = samples.random.bytes(32)
+            _ = try await store.replaceKey(
+                samples.replacement(of: account, idempotencyDigest: digest), audit: samples.event(.keyRegenerated))
+            #expect(try await store.replacement(of: other.user.id, idempotencyDigest: digest) == nil)
+            let otherOutcome = try await store.replaceKey(
+                samples.replacement(of: other, idempotencyDigest: digest), audit: samples.event(.keyRegenerated))
+            #expect(otherOutcome == .replaced(try await store.newestPosition(samples)))
+            let current = try #require(try await store.account(id: account.user.id))
+            let nextDay = samples.replacement(of: current, idempotencyDigest: digest, after: 60 + 24 * 3600 + 1)
+            let outcome = try await store.replaceKey(nextDay, audit: samples.event(.keyRegenerated))
+            #expect(outcome == .replaced(try await store.newestPosition(samples)))
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func thirtyTwoReplacementsAtOnceLeaveOneLiveKey(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            let new = samples.newAccount()
+            let account = try await first.add(new, samples)
+            let replacements = (0..<32).map { _ in samples.replacement(of: account) }
+            let outcomes = try await withThrowingTaskGroup(of: (Int, KeyReplacementOutcome).self) { group in
+                for (index, replacement) in replacements.enumerated() {
+                    let store = index.isMultiple(of: 2) ? first : second
+                    let audit = samples.event(.keyRegenerated, user: account.user.id)
+                    group.addTask { (index, try await store.replaceKey(replacement, audit: audit)) }
+                }
+                return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+            let winners = outcomes.filter { $0.value != .versionMoved }
+            #expect(winners.count == 1)
+            let winner = try #require(winners.first)
+            #expect(winner.value == .replaced(try await first.newestPosition(samples)))
+            var live = 0
+            for sealed in replacements.map(\.sealed) + [new.sealedKey] {
+                live += try await first.account(keyDigests: [sealed.digest]) == nil ? 0 : 1
+            }
+            #expect(live == 1)
+            #expect(try await second.account(id: account.user.id)?.key == replacements[winner.key].key)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func retriesAtOnceWithOneIdempotencyKeyLeadToOneKey(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            let account = try await first.addAccount(samples)
+            let digest = samples.random.bytes(32)
+            let outcomes = try await withThrowingTaskGroup(of: KeyReplacementOutcome.self) { group in
+                for index in 0..<8 {
+                    let store = index.isMultiple(of: 2) ? first : second
+                    let replacement = samples.replacement(of: account, idempotencyDigest: digest)
+                    let audit = samples.event(.keyRegenerated)
+                    group.addTask { try await store.replaceKey(replacement, audit: audit) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            let position = try await first.newestPosition(samples)
+            let live = try #require(try await first.account(id: account.user.id)).key.id
+            #expect(outcomes.count { $0 == .replaced(position) } == 1)
+            #expect(outcomes.count { $0 == .replayed(keyID: live, position) } == 7)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aLateLastUseNeverLandsOnTheNewKey(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let replacement = samples.replacement(of: account)
+            _ = try await store.replaceKey(replacement, audit: samples.event(.keyRegenerated))
+            let use = LastUse(at: samples.at(90), address: Samples.address)
+            try await store.recordLastUses([(account.key.id, use), (KeyID.random(from: samples.random), use)])
+            #expect(try await store.account(id: account.user.id)?.key.lastUse == nil)
+            try await store.recordLastUses([(replacement.key.id, use)])
+            #expect(try await store.account(id: account.user.id)?.key.lastUse == use)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func theLastUseNeverGoesBackwards(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let address = try #require(IPAddress("2001:db8::1"))
+            let late = LastUse(at: samples.at(100), address: address)
+            let early = LastUse(at: samples.at(50), address: Samples.address)
+            try await store.recordLastUses([(account.key.id, late), (account.key.id, early)])
+            try await store.recordLastUses([(account.key.id, early)])
+            try await store.recordLastUses([])
+            #expect(try await store.account(id: account.user.id)?.key.lastUse == late)
+            // It is neither a change nor an event.
+            #expect(try await store.newestPosition(samples).number == 0)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func resealingTouchesOnlyTheKeyThatWasRead(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let old = MasterKeyID(rawValue: "mk_one")
+            let new = MasterKeyID(rawValue: "mk_two")
+            let accounts = [try await store.addAccount(samples), try await store.addAccount(samples)]
+            #expect(try await store.sealedKeyCounts() == [old: 2])
+            let read = try await store.keys(notSealedUnder: new, limit: 10)
+            #expect(Set(read.map(\.userID)) == Set(accounts.map(\.user.id)))
+            #expect(try await store.keys(notSealedUnder: new, limit: 1).count == 1)
+            #expect(try await store.keys(notSealedUnder: old, limit: 10).isEmpty)
+            // The first account regenerates between the look and the write.
+            let replacement = samples.replacement(of: accounts[0])
+            _ = try await store.replaceKey(replacement, audit: samples.event(.keyRegenerated))
+            let resealed = read.map { key in
+                StoredKey(
+                    userID: key.userID, keyID: key.keyID, version: key.version, sealed: samples.sealedKey(under: new))
+            }
+            try await store.reseal(resealed, audit: samples.event(.keyResealed))
+            #expect(try await store.sealedKeyCounts() == [old: 1, new: 1])
+            #expect(try await store.sealedKey(of: accounts[0].user.id)?.sealed == replacement.sealed)
+            let second = try #require(resealed.first { $0.userID == accounts[1].user.id })
+            #expect(try await store.sealedKey(of: accounts[1].user.id)?.sealed == second.sealed)
+            #expect(try await store.account(keyDigests: [second.sealed.digest])?.user.id == accounts[1].user.id)
+            #expect(try await store.keys(notSealedUnder: new, limit: 10).map(\.userID) == [accounts[0].user.id])
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func allKeysAreReadPageAfterPage(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            var expected: [UserID] = []
+            for _ in 0..<5 { expected.append(try await store.addAccount(samples).user.id) }
+            var seen: [UserID] = []
+            while true {
+                let page = try await store.storedKeys(after: seen.last, limit: 2)
+                if page.isEmpty { break }
+                seen += page.map(\.userID)
+            }
+            #expect(seen == expected.sorted())
+        }
+    }
+}

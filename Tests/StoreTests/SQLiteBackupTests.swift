@@ -1,0 +1,147 @@
+import Foundation
+import GRDB
+import Keybearer
+import KeybearerSQLite
+import TestSupport
+import Testing
+
+@Suite struct SQLiteBackupTests {
+    private let directory: TemporaryDirectory
+    private let samples = Samples()
+    private let store: SQLiteStore
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+    }
+
+    private var restored: AuditEvent {
+        AuditEvent(id: .random(from: samples.random), at: samples.at(900), actor: .commandLine, action: .storeRestored)
+    }
+
+    @Test func aBackupIsOneSoundFileForItsOwnerAlone() async throws {
+        let account = try await store.addAccount(samples)
+        let backup = directory.file("backup.db")
+        try store.backUp(to: backup)
+        #expect(try FileManager.default.attributesOfItem(atPath: backup)[.posixPermissions] as? Int == 0o600)
+        for suffix in ["-wal", "-shm", "-journal"] {
+            #expect(!FileManager.default.fileExists(atPath: backup + suffix))
+        }
+        #expect(try SQLiteStore.schemaState(path: backup) == .current)
+        let copy = try SQLiteStore.open(path: backup, role: .server)
+        #expect(try await copy.account(id: account.user.id) == account)
+        #expect(try copy.integrityProblems().isEmpty)
+        try copy.close()
+    }
+
+    @Test func aBackupNeverOverwrites() async throws {
+        let backup = directory.file("backup.db")
+        try Data("precious".utf8).write(to: URL(fileURLWithPath: backup))
+        await expect(.conflict) { try store.backUp(to: backup) }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: backup)) == Data("precious".utf8))
+        await expect(.unavailable) { try store.backUp(to: directory.file("nowhere/backup.db")) }
+    }
+
+    @Test func aRestoreBringsTheOldStateUnderANewHistory() async throws {
+        let new = samples.newAccount()
+        let account = try await store.add(new, samples)
+        let shared = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
+        let backup = directory.file("backup.db")
+        try store.backUp(to: backup)
+
+        let other = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .commandLine)
+        let replacement = samples.replacement(of: account)
+        _ = try await store.replaceKey(replacement, audit: samples.event(.keyRegenerated))
+        _ = try await store.addAccount(samples)
+        let lost = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
+        let node = NodeID.random(from: samples.random)
+        _ = try await store.registerNode(node, lease: .seconds(2))
+        let tokenDigest = samples.random.bytes(32)
+        try await store.startSession(
+            samples.session(of: account.user.id), tokenDigest: tokenDigest, replacing: nil,
+            audit: samples.event(.sessionStarted))
+
+        let audit = restored
+        let position = try other.restore(from: backup, audit: audit)
+        #expect(position.number > lost.number)
+        // Seen through connections that were open before, and by the index.
+        #expect(try await store.account(keyDigests: [new.sealedKey.digest]) == account)
+        #expect(try await store.account(keyDigests: [replacement.sealed.digest]) == nil)
+        #expect(try await store.accounts(offset: 0, limit: 9).total == 1)
+        #expect(try await store.nodes().isEmpty)
+        #expect(try await store.session(tokenDigest: tokenDigest) == nil)
+        #expect(try await store.auditEvents(userID: nil, limit: 1) == [audit])
+        // Nobody can go on from a position of the time before, whether the backup knew it or not.
+        for old in [shared, lost, ChangePosition(number: 0, mark: "")] {
+            #expect(try await store.changes(after: old, limit: 10) == nil)
+            #expect(try await store.renewLease(of: node, applied: old) == .unknownNode)
+        }
+        #expect(try await store.registerNode(node, lease: .seconds(2)) == position)
+        let next = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
+        #expect(
+            try await other.changes(after: position, limit: 10) == [Change(position: next, subject: .everything)])
+        #expect(try store.settings().synchronous == 2)
+        #expect(try other.settings().journalMode == "wal")
+        #expect(try store.integrityProblems().isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("keybearer.db.restoring")))
+    }
+
+    @Test func aRestoreKeepsWhatTheHourHasUsed() async throws {
+        let user = try await store.addAccount(samples).user.id
+        let backup = directory.file("backup.db")
+        try store.backUp(to: backup)
+        let request = BudgetRequest(userID: user, unused: nil, wanted: 60, limit: 100, life: .seconds(10))
+        _ = try await store.reserve([request], now: samples.at(0))
+        _ = try store.restore(from: backup, audit: restored)
+        #expect(try await store.reserve([request], now: samples.at(1)).map(\.granted) == [40])
+    }
+
+    @Test func aRestoreIntoANewDatabaseBringsEverything() async throws {
+        let account = try await store.addAccount(samples)
+        for _ in 0..<3 { _ = try await store.recordChange(of: .everything, audit: samples.event(.planChanged)) }
+        let backup = directory.file("backup.db")
+        try store.backUp(to: backup)
+        let fresh = try SQLiteStore.open(path: directory.file("fresh.db"), role: .commandLine)
+        #expect(try fresh.restore(from: backup, audit: restored).number == 4)
+        #expect(try await fresh.account(id: account.user.id) == account)
+        try fresh.close()
+    }
+
+    @Test func whatIsNoSoundBackupChangesNothing() async throws {
+        let account = try await store.addAccount(samples)
+        let garbage = directory.file("garbage")
+        try Data(repeating: 0x41, count: 8_192).write(to: URL(fileURLWithPath: garbage))
+        let empty = directory.file("empty.db")
+        try Data().write(to: URL(fileURLWithPath: empty))
+        let newer = directory.file("newer.db")
+        try store.backUp(to: newer)
+        let keyless = directory.file("keyless.db")
+        try store.backUp(to: keyless)
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        try await DatabaseQueue(path: newer).write { db in
+            try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('999 from the future')")
+        }
+        try await DatabaseQueue(path: keyless, configuration: configuration).write { db in
+            try db.execute(sql: "DELETE FROM api_keys")
+        }
+        let position = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
+        for path in [garbage, empty, newer, keyless, directory.file("missing.db")] {
+            await expect(.validationFailed) { _ = try store.restore(from: path, audit: restored) }
+        }
+        #expect(try await store.account(id: account.user.id) == account)
+        #expect(try await store.newestPosition(samples) == position)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("missing.db")))
+    }
+
+    @Test func nodesTellWhetherTheyRenew() async throws {
+        let node = NodeID.random(from: samples.random)
+        let position = try await store.registerNode(node, lease: .milliseconds(1_500))
+        #expect(try await store.renewLease(of: node, applied: position) == .renewed)
+        let nodes = try await store.nodes()
+        #expect(nodes.map(\.id) == [node])
+        #expect(nodes.map(\.acknowledged) == [0])
+        #expect(nodes.map(\.renewals) == [1])
+        #expect(nodes.map(\.lease) == [.milliseconds(1_500)])
+    }
+}

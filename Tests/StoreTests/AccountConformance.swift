@@ -51,7 +51,7 @@ import Testing
 
     @Test(arguments: storesUnderTest)
     func unknownAccountsAreNil(_ subject: StoreUnderTest) async throws {
-        try await subject.run { store, samples in
+        try await subject.run { store, samples async throws in
             let nobody = UserID.random(from: samples.random)
             #expect(try await store.account(id: nobody) == nil)
             #expect(try await store.account(email: EmailAddress(normalised: "nobody@example.com")) == nil)
@@ -178,7 +178,7 @@ import Testing
 
     @Test(arguments: storesUnderTest)
     func changesOfUnknownAccountsAreNotFound(_ subject: StoreUnderTest) async throws {
-        try await subject.run { store, samples in
+        try await subject.run { store, samples async throws in
             let nobody = UserID.random(from: samples.random)
             await expect(.notFound) {
                 _ = try await store.setPasswordHash(

@@ -12,7 +12,7 @@ import Testing
 
     @Test(arguments: storesUnderTest)
     func anEmptyHistoryBeginsAtZero(_ subject: StoreUnderTest) async throws {
-        try await subject.run { store, samples in
+        try await subject.run { store, samples async throws in
             let node = NodeID.random(from: samples.random)
             #expect(try await store.registerNode(node, lease: Self.lease) == Self.origin)
             #expect(try await store.changes(after: Self.origin, limit: 10) == [])

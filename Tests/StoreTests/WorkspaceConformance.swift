@@ -5,7 +5,7 @@ import Testing
 @Suite struct WorkspaceConformance {
     @Test(arguments: storesUnderTest)
     func aNewStoreHasTheDefaultCatalogue(_ subject: StoreUnderTest) async throws {
-        try await subject.run { store, _ in
+        try await subject.run { store, _ async throws in
             #expect(try await store.plans() == Plan.defaultCatalogue)
         }
     }
@@ -62,7 +62,7 @@ import Testing
 
     @Test(arguments: storesUnderTest)
     func aWorkspaceNeedsAnOwnerWhoExists(_ subject: StoreUnderTest) async throws {
-        try await subject.run { store, samples in
+        try await subject.run { store, samples async throws in
             let id = WorkspaceID.random(from: samples.random)
             await expect(.notFound) {
                 _ = try await store.createWorkspace(

@@ -1,0 +1,19 @@
+import ArgumentParser
+import KeybearerSQLite
+
+/// `keybearer backup`: one state of the database in a new file, while servers run.
+struct BackupCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Copy the database into a new file, while servers run.",
+        discussion: "The Secret Keys in it are sealed. Back up the master-key file too, apart from it.")
+
+    @OptionGroup var options: SettingOptions
+    @Argument(help: "The new file.") var file: String
+
+    func run() async throws {
+        let store = try await Assembly(options).openStore(.commandLine)
+        defer { try? store.close() }
+        try store.backUp(to: file)
+        Console.note("Wrote \(file). It is of use only with the master keys of today.")
+    }
+}

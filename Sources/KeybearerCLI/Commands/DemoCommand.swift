@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import Keybearer
+import KeybearerSQLite
+
+/// `keybearer demo`: a server with a ready account, to look at in a browser at once.
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Serve an embedded database with a ready account, on this machine only.",
+        discussion: """
+            Plans switch at once and password hashes are cheap: never put a demonstration on a network. The account's
+            password is made up anew at every start.
+            """)
+
+    @Option(name: .long, help: "Where the demonstration keeps its database and master keys.")
+    var directory = ".keybearer-demo"
+
+    @Option(name: .long, help: "The port to listen on; 0 takes a free one.")
+    var port = 8080
+
+    @Option(name: .long, help: "The hourly limit of the Pro plan.")
+    var hourlyLimit = Plan.defaultHourlyLimit
+
+    @Option(name: .long, help: "How log lines look: text or json.")
+    var logFormat = "text"
+
+    private static let email = "ada@example.com"
+
+    func run() async throws {
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        var options = try SettingOptions.parse([])
+        options.database = directory + "/keybearer.db"
+        options.masterKeyFile = directory + "/keybearer.keys"
+        options.address = "127.0.0.1:\(port)"
+        options.passwordCost = "12"
+        options.signUp = "open"
+        options.logFormat = logFormat
+        var settings = try await LoadedSettings(options, isDemonstration: true)
+        settings.deployment.isPlanSwitchOpen = true
+        let assembly = Assembly(settings: settings)
+        if !FileManager.default.fileExists(atPath: assembly.masterKeyFile.path) {
+            try assembly.masterKeyFile.save(try MasterKeyRing.generate(from: .system), replacing: false)
+        }
+        let store = try assembly.openStore(.server, creating: true)
+        let deployment = try assembly.makeDeployment(store: store, role: .command)
+        let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)
+        let account = try await Self.readyAccount(deployment, password: password, hourlyLimit: hourlyLimit)
+        let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
+        try await assembly.serve(store) { port in
+            Console.output(Self.greeting(port: port, password: password, key: key))
+        }
+    }
+
+    /// The account of the demonstration, with a workspace on Pro and one for testing on Free.
+    private static func readyAccount(_ deployment: Deployment, password: String, hourlyLimit: Int) async throws -> Account {
+        let pro = PlanID(rawValue: "pro")
+        if let plan = try await deployment.workspaces.plans().first(where: { $0.id == pro }),
+            plan.hourlyLimit != hourlyLimit
+        {
+            try await deployment.workspaces.putPlan(
+                Plan(
+                    id: plan.id, name: plan.name, features: plan.features, hourlyLimit: hourlyLimit,
+                    billingURL: plan.billingURL, position: plan.position),
+                by: .commandLine)
+        }
+        do {
+            let account = try await deployment.accounts.find(email)
+            try await deployment.accounts.setPassword(of: account.user, to: Password(password), by: .commandLine)
+            return account
+        } catch let error as KeybearerError where error.code == .notFound {
+            let account = try await deployment.accounts.create(
+                name: "Ada", email: email, password: Password(password), by: .commandLine)
+            for access in account.workspaces {
+                try await deployment.workspaces.setPlan(pro, of: access.workspace.id, by: .commandLine)
+            }
+            _ = try await deployment.workspaces.create(name: "Testing", owner: account.user.id, by: .commandLine)
+            return account
+        }
+    }
+
+    private static func greeting(port: Int, password: String, key: String) -> String {
+        """
+
+        Keybearer is running. This is a demonstration: keep it on this machine.
+
+          Dashboard   http://localhost:\(port)/
+          E-mail      \(email)
+          Password    \(password)
+
+        Try the key:
+
+          curl -H "Authorization: Bearer \(key)" http://localhost:\(port)/api/v1/me
+
+        Stop with Ctrl-C.
+        """
+    }
+}

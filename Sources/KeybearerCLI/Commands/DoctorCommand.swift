@@ -1,0 +1,151 @@
+import ArgumentParser
+import Foundation
+import Keybearer
+import KeybearerSQLite
+import KeybearerServer
+
+/// `keybearer doctor`: says what is wrong and how to mend it.
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Check settings, master keys and database; say what is wrong and how to mend it.",
+        discussion: "Ends with 0 when nothing is broken (there may be warnings), with 78 otherwise.")
+
+    @OptionGroup var options: SettingOptions
+    @Flag(name: .long, help: "Print JSON.") var json = false
+
+    func run() async throws {
+        var findings: [Finding] = []
+        do {
+            let assembly = try await Assembly(options)
+            findings.append(Finding(.ok, "settings", "All settings are accepted."))
+            findings += Examination(assembly: assembly).settings()
+            findings += await Examination(assembly: assembly).keysAndDatabase()
+        } catch let error as SettingError {
+            findings.append(Finding(.broken, "settings", error.description, mend: "Change the setting to what it wants."))
+        }
+        if json {
+            try Console.json(findings)
+        } else {
+            for finding in findings { Console.output(finding.text) }
+        }
+        if findings.contains(where: { $0.state == .broken }) { throw ExitCode(Failure.Status.configuration.rawValue) }
+    }
+}
+
+/// One thing that was looked at.
+struct Finding: Encodable {
+    /// How it was found.
+    enum State: String, Encodable {
+        case ok
+        case warning
+        case broken
+    }
+
+    let state: State
+    let subject: String
+    let message: String
+    let mend: String?
+
+    init(_ state: State, _ subject: String, _ message: String, mend: String? = nil) {
+        self.state = state
+        self.subject = subject
+        self.message = message
+        self.mend = mend
+    }
+
+    var text: String {
+        let mark = state.rawValue + String(repeating: " ", count: 8 - state.rawValue.count)
+        return "\(mark) \(subject): \(message)" + (mend.map { "\n         mend: \($0)" } ?? "")
+    }
+}
+
+/// Looks at one part after another.
+private struct Examination {
+    let assembly: Assembly
+
+    func settings() -> [Finding] {
+        var findings: [Finding] = []
+        let server = assembly.settings.server
+        let isLocal = server.host == "localhost" || IPAddress(server.host)?.isLoopback == true
+        if server.tls == nil && !isLocal && server.trustedProxies.isEmpty {
+            findings.append(
+                Finding(
+                    .broken, "https", "The server listens on \(server.host) without TLS and trusts no proxy: every request is refused.",
+                    mend: "Set tls-certificate and tls-key, or list the proxy in trusted-proxies."))
+        }
+        if let url = server.publicURL, url.hasPrefix("http://"), !isLocal {
+            findings.append(
+                Finding(.warning, "public-url", "It begins with http://, but plain HTTP is refused.", mend: "Use https://."))
+        }
+        if server.publicURL == nil {
+            findings.append(
+                Finding(
+                    .warning, "public-url", "It is not set: the examples in the dashboard name localhost.",
+                    mend: "Set it to the address that clients use."))
+        }
+        return findings
+    }
+
+    func keysAndDatabase() async -> [Finding] {
+        let ring: MasterKeyRing
+        var findings: [Finding] = []
+        do {
+            ring = try assembly.masterKeyFile.load()
+            findings.append(Finding(.ok, "master keys", "\(ring.entries.count) in \(assembly.masterKeyFile.path)."))
+            if ring.activeID == nil {
+                findings.append(Finding(.warning, "master keys", "They only verify: this node can show and make no key."))
+            }
+        } catch {
+            let message = (error as? CommandFailure)?.message ?? "The file cannot be read."
+            findings.append(Finding(.broken, "master keys", message, mend: "Restore the file from its backup, mode 0600."))
+        }
+        do {
+            let store = try assembly.openStore(.commandLine)
+            defer { try? store.close() }
+            findings += try await database(store)
+        } catch {
+            let message =
+                (error as? CommandFailure)?.message ?? (error as? KeybearerError)?.message ?? "It cannot be opened."
+            findings.append(Finding(.broken, "database", message, mend: "Make it with 'keybearer init', or restore a backup."))
+        }
+        return findings
+    }
+
+    private func database(_ store: SQLiteStore) async throws -> [Finding] {
+        var findings: [Finding] = []
+        let problems = try store.integrityProblems()
+        findings.append(
+            problems.isEmpty
+                ? Finding(.ok, "database", "Sound, and every account has one key.")
+                : Finding(
+                    .broken, "database", problems.joined(separator: " "),
+                    mend: "Stop the server, keep a copy of the files, and restore the last sound backup."))
+        let settings = try store.settings()
+        if settings.journalMode != "wal" || settings.synchronous != 2 {
+            findings.append(
+                Finding(
+                    .broken, "durability", "journal_mode is \(settings.journalMode), synchronous is \(settings.synchronous).",
+                    mend: "Use a local disk whose file system supports shared memory."))
+        }
+        let mode = (try? FileManager.default.attributesOfItem(atPath: assembly.settings.databasePath)[.posixPermissions]
+            as? NSNumber)?.intValue ?? 0
+        if mode & 0o077 != 0 {
+            findings.append(
+                Finding(
+                    .warning, "database", "Others on this machine can read the file.",
+                    mend: "chmod 600 \(assembly.settings.databasePath)"))
+        }
+        if let deployment = try? assembly.makeDeployment(store: store, role: .command) {
+            let unopenable = try await deployment.masterKeys.unopenableKeys()
+            findings.append(
+                unopenable.isEmpty
+                    ? Finding(.ok, "keys", "Every Secret Key opens with these master keys.")
+                    : Finding(
+                        .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
+                        mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
+        }
+        let nodes = try await store.nodes()
+        findings.append(Finding(.ok, "servers", nodes.isEmpty ? "None is registered." : "\(nodes.count) registered."))
+        return findings
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Keybearer
+
+/// `keybearer key …`: the Secret Key of an account.
+struct KeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "Show or regenerate an account's Secret Key.",
+        subcommands: [Show.self, Regenerate.self])
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the key to standard output and its record to standard error. Audited.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: UserCommand.Selection
+        @Flag(name: .long, help: "Leave the key out and print only its record.") var metadata = false
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                let secret =
+                    metadata ? nil : try await deployment.keys.reveal(account.user.id, by: .commandLine)
+                let record = try await deployment.keys.metadata(of: account.user.id)
+                try KeyCommand.print(record, secret: secret, json: json)
+            }
+        }
+    }
+
+    struct Regenerate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Put a new key in the old one's place and print it.",
+            discussion: "When the command ends, no running server accepts the old key any more.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: UserCommand.Selection
+        @Option(name: .long, help: "Running the command again with the same key makes no second change.")
+        var idempotencyKey: String?
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                let (secret, record) = try await deployment.keys.regenerate(
+                    account.user.id, idempotencyKey: idempotencyKey, by: .commandLine)
+                try KeyCommand.print(record, secret: secret, json: json)
+                Console.note("The old key no longer works.")
+            }
+        }
+    }
+
+    static func print(_ record: APIKey, secret: SecretKey?, json: Bool) throws {
+        if json { return try Console.json(KeyShape(record, secret: secret)) }
+        let details = [
+            "Prefix     \(record.shownPrefix)", "Generated  \(record.generatedAt)",
+            "Last used  \(record.lastUse.map { "\($0.at) from \($0.address)" } ?? "never")",
+        ]
+        if let secret {
+            Console.output(secret.characters)
+            for line in details { Console.note(line) }
+        } else {
+            for line in details { Console.output(line) }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Keybearer
+
+/// `keybearer master-key …`: the ring of master keys.
+struct MasterKeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "master-key", abstract: "Rotate or export the master keys.",
+        subcommands: [Rotate.self, Export.self])
+
+    struct Rotate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a new master key, seal every Secret Key anew, and retire the old one.",
+            discussion: """
+                Works while a server runs and changes no Secret Key. After an interruption run it again. Back up the
+                master-key file before and after: an older backup of the database needs the master keys of its time.
+                """)
+        @OptionGroup var options: SettingOptions
+
+        func run() async throws {
+            let assembly = try await Assembly(options)
+            try await assembly.withDeployment { deployment in
+                let ring = try await deployment.masterKeys.rotate(
+                    save: { try assembly.masterKeyFile.save($0, replacing: true) },
+                    progress: { Console.note("Sealed \($0) keys anew.") })
+                Console.note("The master key in use is \(ring.activeID?.rawValue ?? "none").")
+            }
+        }
+    }
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the ring of master keys to standard output. The text is secret.")
+        @OptionGroup var options: SettingOptions
+        @Flag(name: .long, help: "Only what verifying needs: a node with it can neither show nor make a key.")
+        var verifyOnly = false
+
+        func run() async throws {
+            let ring = try await Assembly(options).masterKeyFile.load()
+            let exported = verifyOnly ? try KeyVault(ring: ring).verifyOnlyRing() : ring
+            Console.output(MasterKeyFormat.format(exported))
+            Console.note("Keep this secret, in a file with mode 0600.")
+        }
+    }
+}

@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+import KeybearerSQLite
+import KeybearerServer
+
+/// `keybearer serve`: the server, until it is told to stop.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve the API and the dashboard until SIGTERM or SIGINT.")
+
+    @OptionGroup var options: SettingOptions
+
+    func run() async throws {
+        let assembly = try await Assembly(options)
+        // Before the database is touched: a missing or sample master key stops the start.
+        _ = try assembly.masterKeyFile.load()
+        let store = try assembly.openStore(.server)
+        let scheme = assembly.settings.server.tls == nil ? "http" : "https"
+        let host = assembly.settings.server.host
+        try await assembly.serve(store) { port in
+            Console.note("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)")
+        }
+    }
+}

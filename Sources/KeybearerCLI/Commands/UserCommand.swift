@@ -1,0 +1,162 @@
+import ArgumentParser
+import Keybearer
+
+/// `keybearer user …`: accounts.
+struct UserCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "user", abstract: "Make, look at and change accounts.",
+        subcommands: [Create.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self])
+
+    /// An account named by its id or its address.
+    struct Selection: ParsableArguments {
+        @Argument(help: "The account: its id (usr_…) or its e-mail address.")
+        var user: String
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make an account with its Secret Key and a workspace of its own.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var password: PasswordInput
+        @Argument(help: "The e-mail address.") var email: String
+        @Option(name: .long, help: "The person's name.") var name: String
+        @Flag(name: .long, help: "Mark the account as one of those who run Keybearer.") var `operator` = false
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let chosen = try password.read()
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.create(
+                    name: name, email: email, password: chosen, isOperator: `operator`, by: .commandLine)
+                if json { return try Console.json(AccountShape(account)) }
+                Console.output(account.user.id.rawValue)
+                Console.note("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List accounts, oldest first.")
+        @OptionGroup var options: SettingOptions
+        @Option(name: .long, help: "Which page, from 1.") var page = 1
+        @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func validate() throws {
+            guard page >= 1, (1...1_000).contains(limit) else {
+                throw ValidationError("--page starts at 1, --limit is 1 to 1000.")
+            }
+        }
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let (accounts, total) = try await deployment.accounts.list(page: page, limit: limit)
+                if json { return try Console.json(accounts.map(AccountShape.init)) }
+                Console.table(
+                    ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
+                    accounts.map { account in
+                        [
+                            account.user.id.rawValue, account.user.email.rawValue, account.user.name,
+                            account.user.status.rawValue, account.key.shownPrefix,
+                            account.key.lastUse?.at.description ?? "never",
+                        ]
+                    })
+                Console.note("\(accounts.count) of \(total)")
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show an account, without its key.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                if json { return try Console.json(AccountShape(account)) }
+                Console.table(
+                    ["FIELD", "VALUE"],
+                    [
+                        ["id", account.user.id.rawValue], ["email", account.user.email.rawValue],
+                        ["name", account.user.name], ["status", account.user.status.rawValue],
+                        ["operator", account.user.isOperator ? "yes" : "no"],
+                        ["created", account.user.createdAt.description],
+                        ["key prefix", account.key.shownPrefix],
+                        ["key generated", account.key.generatedAt.description],
+                        ["key last used", account.key.lastUse.map { "\($0.at) from \($0.address)" } ?? "never"],
+                    ]
+                        + account.workspaces.map {
+                            ["workspace", "\($0.workspace.id) \($0.workspace.name) (\($0.role.rawValue), \($0.plan.id))"]
+                        })
+            }
+        }
+    }
+
+    struct SetPassword: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-password", abstract: "Set an account's password; its sessions end.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @OptionGroup var password: PasswordInput
+
+        func run() async throws {
+            let chosen = try password.read()
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                try await deployment.accounts.setPassword(of: account.user, to: chosen, by: .commandLine)
+                Console.note("The password is set and all sessions have ended.")
+            }
+        }
+    }
+
+    struct Disable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Disable an account: its key is refused and its sessions end.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
+                Console.note("Disabled \(account.user.email): its key is refused from now on.")
+            }
+        }
+    }
+
+    struct Enable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Enable an account again; its key passes again.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
+                Console.note("Enabled \(account.user.email): the key it had passes again.")
+            }
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete an account, its key, and the workspaces that have no other member.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Flag(name: .long, help: "Do it. Without this flag nothing is deleted.") var yes = false
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(selection.user)
+                guard yes else {
+                    throw CommandFailure(
+                        .dataError, "this deletes \(account.user.email) for good; add --yes to do it")
+                }
+                try await deployment.accounts.delete(account.user.id, by: .commandLine)
+                Console.note("Deleted \(account.user.email).")
+            }
+        }
+    }
+}

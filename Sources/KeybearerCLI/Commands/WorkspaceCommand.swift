@@ -1,0 +1,117 @@
+import ArgumentParser
+import Keybearer
+
+/// `keybearer workspace …`: workspaces, their plan and their members.
+struct WorkspaceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "workspace", abstract: "Make and look at workspaces, set their plan, manage their members.",
+        subcommands: [Create.self, List.self, SetPlan.self, AddMember.self, RemoveMember.self])
+
+    /// A workspace named by its id.
+    struct Selection: ParsableArguments {
+        @Argument(help: "The workspace's id (ws_…).")
+        var workspace: String
+
+        func id() throws -> WorkspaceID {
+            guard let id = WorkspaceID(parsing: workspace) else {
+                throw ValidationError("'\(workspace)' is not a workspace's id.")
+            }
+            return id
+        }
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make a workspace on the catalogue's first plan.")
+        @OptionGroup var options: SettingOptions
+        @Argument(help: "The workspace's name.") var name: String
+        @Option(name: .long, help: "The Owner: id or e-mail address.") var owner: String
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(owner)
+                let workspace = try await deployment.workspaces.create(
+                    name: name, owner: account.user.id, by: .commandLine)
+                if json { return try Console.json(WorkspaceShape(workspace)) }
+                Console.output(workspace.id.rawValue)
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List workspaces, oldest first.")
+        @OptionGroup var options: SettingOptions
+        @Option(name: .long, help: "Which page, from 1.") var page = 1
+        @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func validate() throws {
+            guard page >= 1, (1...1_000).contains(limit) else {
+                throw ValidationError("--page starts at 1, --limit is 1 to 1000.")
+            }
+        }
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let (rows, total) = try await deployment.workspaces.list(page: page, limit: limit)
+                if json { return try Console.json(rows.map { WorkspaceShape($0.workspace, members: $0.memberCount) }) }
+                Console.table(
+                    ["ID", "NAME", "PLAN", "MEMBERS"],
+                    rows.map { [$0.workspace.id.rawValue, $0.workspace.name, $0.workspace.planID.rawValue, "\($0.memberCount)"] })
+                Console.note("\(rows.count) of \(total)")
+            }
+        }
+    }
+
+    struct SetPlan: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-plan", abstract: "Move a workspace to a plan; it holds when the command ends.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Argument(help: "The plan's id.") var plan: String
+
+        func run() async throws {
+            let id = try selection.id()
+            try await Assembly(options).withDeployment { deployment in
+                try await deployment.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
+                Console.note("\(id) is on the plan \(plan).")
+            }
+        }
+    }
+
+    struct AddMember: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "add-member", abstract: "Add a member, or change a member's role.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Argument(help: "The account: id or e-mail address.") var user: String
+        @Option(name: .long, help: "owner, admin or member.") var role = "member"
+
+        func run() async throws {
+            let id = try selection.id()
+            guard let role = Role(rawValue: role) else { throw ValidationError("--role is owner, admin or member.") }
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(user)
+                try await deployment.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
+                Console.note("\(account.user.email) is \(role.displayName) of \(id).")
+            }
+        }
+    }
+
+    struct RemoveMember: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "remove-member", abstract: "Remove a member; the key stops passing there at once.")
+        @OptionGroup var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Argument(help: "The account: id or e-mail address.") var user: String
+
+        func run() async throws {
+            let id = try selection.id()
+            try await Assembly(options).withDeployment { deployment in
+                let account = try await deployment.accounts.find(user)
+                try await deployment.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
+                Console.note("\(account.user.email) is no longer a member of \(id).")
+            }
+        }
+    }
+}

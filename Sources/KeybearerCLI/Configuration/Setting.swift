@@ -1,0 +1,82 @@
+/// Every setting: its name, what it wants, and its default.
+///
+/// One name serves everywhere: `--trusted-proxies`, `KEYBEARER_TRUSTED_PROXIES`, `"trusted-proxies"` in the file.
+enum Setting: String, CaseIterable {
+    case address
+    case tlsCertificate = "tls-certificate"
+    case tlsKey = "tls-key"
+    case publicURL = "public-url"
+    case database
+    case masterKeyFile = "master-key-file"
+    case keyPrefix = "key-prefix"
+    case trustedProxies = "trusted-proxies"
+    case lease
+    case headerBytes = "header-bytes"
+    case headerCount = "header-count"
+    case idleTimeout = "idle-timeout"
+    case stopTimeout = "stop-timeout"
+    case rememberedAccounts = "remembered-accounts"
+    case signUp = "sign-up"
+    case passwordCost = "password-cost"
+    case logFormat = "log-format"
+    case logLevel = "log-level"
+
+    /// The environment variable.
+    var variable: String { "KEYBEARER_" + rawValue.uppercased().replacing("-", with: "_") }
+
+    /// The value when nothing says otherwise; nil when the setting may be absent.
+    var defaultValue: String? {
+        switch self {
+        case .address: "127.0.0.1:8080"
+        case .tlsCertificate, .tlsKey, .publicURL: nil
+        case .database: "keybearer.db"
+        case .masterKeyFile: "keybearer.keys"
+        case .keyPrefix: "tdc_"
+        case .trustedProxies: ""
+        case .lease: "2s"
+        case .headerBytes: "32768"
+        case .headerCount: "100"
+        case .idleTimeout: "60s"
+        case .stopTimeout: "20s"
+        case .rememberedAccounts: "1000000"
+        case .signUp: "open"
+        case .passwordCost: "17"
+        case .logFormat: "text"
+        case .logLevel: "info"
+        }
+    }
+
+    /// What the setting wants, as it completes "wants …".
+    var wants: String {
+        switch self {
+        case .address: "a host and a port such as 127.0.0.1:8080 or [::1]:8080"
+        case .tlsCertificate: "the path of a PEM file with the certificate chain"
+        case .tlsKey: "the path of a PEM file with the certificate's private key"
+        case .publicURL: "an address such as https://yourapp.com, without a path"
+        case .database: "the path of an SQLite file"
+        case .masterKeyFile: "the path of the file with the master keys"
+        case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
+        case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, divided by commas"
+        case .lease: "a span from 500ms to 30s"
+        case .headerBytes: "a whole number of bytes from 4096 to 131072"
+        case .headerCount: "a whole number from 20 to 1000"
+        case .idleTimeout: "a span from 1s to 1h"
+        case .stopTimeout: "a span from 1s to 10m"
+        case .rememberedAccounts: "a whole number from 1000 to 100000000"
+        case .signUp: "open or closed"
+        case .passwordCost: "a whole number from 17 to 20 (scrypt's N is 2 to this power)"
+        case .logFormat: "text or json"
+        case .logLevel: "debug, info, notice, warning or error"
+        }
+    }
+}
+
+/// A setting whose value is not accepted: says which, what it got and from where, and what it wants.
+struct SettingError: Error, CustomStringConvertible {
+    let name: String
+    let got: String
+    let source: String
+    let wants: String
+
+    var description: String { "setting \(name): got \(got) from \(source), wants \(wants)" }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+
+/// The flags of all settings. Each overrules its variable, which overrules the file.
+struct SettingOptions: ParsableArguments {
+    @Option(name: .long, help: "A JSON file with settings.")
+    var config: String?
+
+    @Option(name: .long, help: "Where to listen: host and port.")
+    var address: String?
+
+    @Option(name: .long, help: "PEM file with the certificate chain; switches on TLS and HTTP/2.")
+    var tlsCertificate: String?
+
+    @Option(name: .long, help: "PEM file with the certificate's private key.")
+    var tlsKey: String?
+
+    @Option(name: .customLong("public-url"), help: "The address by which clients reach the server.")
+    var publicURL: String?
+
+    @Option(name: .long, help: "The SQLite file.")
+    var database: String?
+
+    @Option(name: .long, help: "The file with the master keys.")
+    var masterKeyFile: String?
+
+    @Option(name: .long, help: "The prefix of new keys.")
+    var keyPrefix: String?
+
+    @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, divided by commas.")
+    var trustedProxies: String?
+
+    @Option(name: .long, help: "How long memory is trusted without the database.")
+    var lease: String?
+
+    @Option(name: .long, help: "The most bytes of a request's headers.")
+    var headerBytes: String?
+
+    @Option(name: .long, help: "The most headers of a request.")
+    var headerCount: String?
+
+    @Option(name: .long, help: "How long a connection may be silent.")
+    var idleTimeout: String?
+
+    @Option(name: .long, help: "How long a stop waits for requests that are being answered.")
+    var stopTimeout: String?
+
+    @Option(name: .long, help: "The most accounts that memory keeps.")
+    var rememberedAccounts: String?
+
+    @Option(name: .long, help: "Whether anyone may make an account: open or closed.")
+    var signUp: String?
+
+    @Option(name: .long, help: "The cost of password hashes.")
+    var passwordCost: String?
+
+    @Option(name: .long, help: "How log lines look: text or json.")
+    var logFormat: String?
+
+    @Option(name: .long, help: "The least severe lines that are logged.")
+    var logLevel: String?
+
+    /// The values that were given, by setting.
+    var given: [Setting: String] {
+        let values: [Setting: String?] = [
+            .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
+            .database: database, .masterKeyFile: masterKeyFile, .keyPrefix: keyPrefix,
+            .trustedProxies: trustedProxies, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
+            .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
+            .signUp: signUp, .passwordCost: passwordCost, .logFormat: logFormat, .logLevel: logLevel,
+        ]
+        return values.compactMapValues { $0 }
+    }
+}

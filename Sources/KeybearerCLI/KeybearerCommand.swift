@@ -1,0 +1,38 @@
+import ArgumentParser
+
+/// `keybearer`: runs the server and manages what it serves.
+@main
+struct KeybearerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keybearer",
+        abstract: "Gives every user of a product one Secret Key, and decides on every request whether it may pass.",
+        discussion: """
+            Settings come from flags, then KEYBEARER_… variables, then the file that --config names.
+            Secrets go to standard output, notes to standard error. Exit codes follow sysexits(3).
+            """,
+        version: Version.current,
+        subcommands: [
+            InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self,
+            WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, BackupCommand.self, RestoreCommand.self,
+            DoctorCommand.self,
+        ])
+
+    /// Runs the command that was named, and turns failures into one line for a person and an exit code.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Failure.exit(with: error)
+        }
+    }
+}
+
+/// The version of this program.
+enum Version {
+    static let current = "0.1.0"
+}

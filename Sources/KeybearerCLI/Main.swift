@@ -1,5 +1,0 @@
-import ArgumentParser
-import Configuration
-import KeybearerSQLite
-import KeybearerServer
-@main struct Main { static func main() {} }

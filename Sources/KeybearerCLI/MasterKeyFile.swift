@@ -1,0 +1,60 @@
+import Foundation
+import Keybearer
+
+/// The file with the ring of master keys: mode 0600, written by replacing it whole.
+struct MasterKeyFile: Sendable {
+    let path: String
+
+    /// Reads the ring.
+    ///
+    /// - Throws: ``CommandFailure`` when the file is missing, open to others, or not a ring. A start without its master
+    ///   keys, or with sample ones, is refused.
+    func load() throws -> MasterKeyRing {
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else {
+            throw CommandFailure(
+                .noInput, "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup")
+        }
+        let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
+        guard mode & 0o077 == 0 else {
+            throw CommandFailure(
+                .noPermission, "the master-key file \(path) can be read by others; run: chmod 600 \(path)")
+        }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw CommandFailure(.noPermission, "the master-key file \(path) cannot be read")
+        }
+        do {
+            return try MasterKeyFormat.parse(text)
+        } catch {
+            throw CommandFailure(.configuration, "the master-key file \(path) \(Self.explanation(error))")
+        }
+    }
+
+    /// Writes the ring. A crash leaves the old file or the new one, whole.
+    ///
+    /// - Parameter replacing: whether a file may be there already.
+    func save(_ ring: MasterKeyRing, replacing: Bool) throws {
+        let target = URL(fileURLWithPath: path)
+        if !replacing, FileManager.default.fileExists(atPath: path) {
+            throw CommandFailure(.cannotCreate, "there is a master-key file at \(path) already")
+        }
+        let temporary = path + ".new"
+        try? FileManager.default.removeItem(atPath: temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot write \(temporary)") }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try handle.write(contentsOf: Data(MasterKeyFormat.format(ring).utf8))
+        try handle.synchronize()
+        guard rename(temporary, target.path) == 0 else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
+    }
+
+    static func explanation(_ error: MasterKeyRingError) -> String {
+        switch error {
+        case .empty: "holds no key"
+        case .repeatedID: "has two keys of one id, or two active ones"
+        case .wrongLength(let id): "has a key \(id) that is not 32 bytes long"
+        case .sample(let id): "has a key \(id) that is a sample or not random; make one with 'keybearer init'"
+        case .noActiveMaster: "marks no master key as active"
+        case .malformedLine(let line): "cannot be understood in line \(line)"
+        }
+    }
+}

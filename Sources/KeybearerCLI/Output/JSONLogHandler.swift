@@ -1,0 +1,24 @@
+import Foundation
+import Logging
+
+/// Writes log lines as one JSON object each, to standard error: `time`, `level`, `message`, and the metadata.
+struct JSONLogHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level = .info
+    let label: String
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description)
+        fields["time"] = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        fields["level"] = event.level.rawValue
+        fields["message"] = event.message.description
+        fields["label"] = label
+        guard let line = try? JSONEncoder().encode(fields) else { return }
+        FileHandle.standardError.write(line + Data("\n".utf8))
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+import Keybearer
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Where a command takes a password from. Never from a flag: others on the machine can read those.
+struct PasswordInput: ParsableArguments {
+    @Flag(name: .long, help: "Read the password from the first line of standard input.")
+    var passwordStdin = false
+
+    @Flag(name: .long, help: "Make up a password and print it to standard output.")
+    var generatePassword = false
+
+    /// Reads or makes the password; prompts without echo where a person is at the keyboard.
+    func read() throws -> Password {
+        if generatePassword {
+            let made = String(decoding: RandomSource.system.base62(count: 20), as: UTF8.self)
+            Console.output(made)
+            return Password(made)
+        }
+        if passwordStdin {
+            guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+                throw CommandFailure(.noInput, "standard input has no password on its first line")
+            }
+            return Password(line)
+        }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw ValidationError("Name where the password comes from: --password-stdin or --generate-password.")
+        }
+        let first = try prompt("Password: ")
+        guard try prompt("Once more: ") == first else { throw CommandFailure(.dataError, "the passwords differ") }
+        return Password(first)
+    }
+
+    private func prompt(_ text: String) throws -> String {
+        guard let line = getpass(text) else { throw CommandFailure(.noInput, "no password was typed") }
+        return String(cString: line)
+    }
+}

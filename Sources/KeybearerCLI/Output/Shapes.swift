@@ -1,0 +1,90 @@
+import Keybearer
+
+/// An account as `--json` prints it.
+struct AccountShape: Encodable {
+    let id: String
+    let email: String
+    let name: String
+    let status: String
+    let `operator`: Bool
+    let createdAt: String
+    let key: KeyShape
+    let workspaces: [MembershipShape]
+
+    init(_ account: Account) {
+        id = account.user.id.rawValue
+        email = account.user.email.rawValue
+        name = account.user.name
+        status = account.user.status.rawValue
+        `operator` = account.user.isOperator
+        createdAt = account.user.createdAt.description
+        key = KeyShape(account.key)
+        workspaces = account.workspaces.map(MembershipShape.init)
+    }
+}
+
+/// A key's record as `--json` prints it; the key itself only where it was asked for.
+struct KeyShape: Encodable {
+    var key: String?
+    let prefix: String
+    let generatedAt: String
+    let lastUsedAt: String?
+    let lastUsedIp: String?
+
+    init(_ record: APIKey, secret: SecretKey? = nil) {
+        key = secret?.characters
+        prefix = record.shownPrefix
+        generatedAt = record.generatedAt.description
+        lastUsedAt = record.lastUse?.at.description
+        lastUsedIp = record.lastUse?.address.description
+    }
+}
+
+/// One of an account's workspaces as `--json` prints it.
+struct MembershipShape: Encodable {
+    let id: String
+    let name: String
+    let role: String
+    let plan: String
+
+    init(_ access: WorkspaceAccess) {
+        id = access.workspace.id.rawValue
+        name = access.workspace.name
+        role = access.role.rawValue
+        plan = access.plan.id.rawValue
+    }
+}
+
+/// A workspace as `--json` prints it.
+struct WorkspaceShape: Encodable {
+    let id: String
+    let name: String
+    let plan: String
+    let createdAt: String
+    let members: Int?
+
+    init(_ workspace: Workspace, members: Int? = nil) {
+        id = workspace.id.rawValue
+        name = workspace.name
+        plan = workspace.planID.rawValue
+        createdAt = workspace.createdAt.description
+        self.members = members
+    }
+}
+
+/// A plan as `--json` prints it.
+struct PlanShape: Encodable {
+    let id: String
+    let name: String
+    let features: [String]
+    let hourlyLimit: Int
+    let billingURL: String?
+
+    init(_ plan: Plan) {
+        id = plan.id.rawValue
+        name = plan.name
+        features = plan.features.sorted().map(\.rawValue)
+        hourlyLimit = plan.hourlyLimit
+        billingURL = plan.billingURL
+    }
+}

@@ -110,8 +110,49 @@ let package = Package(
             swiftSettings: rules
         ),
         .testTarget(
+            name: "KeybearerTests",
+            dependencies: [
+                "Keybearer",
+                "KeybearerSQLite",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: rules
+        ),
+        .testTarget(
             name: "StoreTests",
-            dependencies: ["Keybearer", "KeybearerSQLite", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Keybearer", "KeybearerSQLite", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: rules
+        ),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "Keybearer",
+                "KeybearerServer",
+                "KeybearerSQLite",
+                "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: rules
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "Keybearer",
+                "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: rules
         ),
     ]

@@ -12,7 +12,8 @@ struct MasterKeyFile: Sendable {
     func load() throws -> MasterKeyRing {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else {
             throw CommandFailure(
-                .noInput, "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup")
+                .noInput,
+                "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup")
         }
         let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
         guard mode & 0o077 == 0 else {

@@ -20,6 +20,7 @@ import Testing
 
     @Test func anAnsweredCommitIsOnDisk() async throws {
         let store = try SQLiteStore.open(path: path, role: .server)
+        let samples = Samples()
         // Asked again after writes: the setting must not wear off.
         for _ in 0..<2 {
             let settings = try store.settings()
@@ -29,7 +30,7 @@ import Testing
             #expect(settings.busyTimeout == .seconds(5))
             #expect(settings.automaticCheckpointPages == 1_000)
             #expect(settings.schemaVersion == 1)
-            _ = try await store.addAccount(Samples())
+            _ = try await store.addAccount(samples)
         }
         try store.close()
     }

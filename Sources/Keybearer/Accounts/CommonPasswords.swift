@@ -4,7 +4,9 @@ enum CommonPasswords {
     /// the keyboard.
     static func contains(_ password: String) -> Bool {
         if listed.contains(password) || Set(password).count <= 2 { return true }
-        let runs = ["01234567890123456789", "98765432109876543210", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm"]
+        let runs = [
+            "01234567890123456789", "98765432109876543210", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm",
+        ]
         return runs.contains { $0.contains(password) }
     }
 

@@ -15,7 +15,10 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
         let parts = address.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, parts[0].utf8.count <= 64 else { return nil }
         guard !parts[1].hasPrefix("."), !parts[1].hasSuffix("."), !parts[1].contains("..") else { return nil }
-        guard address.unicodeScalars.allSatisfy({ $0.value > 32 && $0.value != 127 && !"<>()[]\\,;:\"".unicodeScalars.contains($0) })
+        guard
+            address.unicodeScalars.allSatisfy({
+                $0.value > 32 && $0.value != 127 && !"<>()[]\\,;:\"".unicodeScalars.contains($0)
+            })
         else { return nil }
         rawValue = address
     }

@@ -56,7 +56,8 @@ public final class PasswordHasher: Sendable {
         if let made = decoy.withLock({ $0 }) {
             hash = made
         } else {
-            hash = "$scrypt$ln=\(cost),r=\(Self.blockSize),p=1$\(Self.encode(random.bytes(16)))$\(Self.encode(random.bytes(32)))"
+            hash =
+                "$scrypt$ln=\(cost),r=\(Self.blockSize),p=1$\(Self.encode(random.bytes(16)))$\(Self.encode(random.bytes(32)))"
             decoy.withLock { $0 = hash }
         }
         _ = try await verify(password, against: hash)

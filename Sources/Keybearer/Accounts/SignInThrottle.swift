@@ -50,7 +50,8 @@ public final class SignInThrottle: Sendable {
         }
         guard wait == .zero else {
             throw KeybearerError(
-                .rateLimited, "Too many attempts. Wait \(wait.secondsRoundedUp) seconds and try again.", retryAfter: wait)
+                .rateLimited, "Too many attempts. Wait \(wait.secondsRoundedUp) seconds and try again.",
+                retryAfter: wait)
         }
     }
 

@@ -112,7 +112,10 @@ final class BudgetOffice: Sendable {
         // One request an account and batch: a second one of the same account is decided anew by its caller.
         let asked = batch.filter { pending in
             let isNew = seen.insert(ObjectIdentifier(pending.ledger)).inserted
-            return isNew && pending.ledger.withLease { $0.needsStore(limit: pending.limit, wantsUnits: pending.wantsUnits, now: askedAt) }
+            return isNew
+                && pending.ledger.withLease {
+                    $0.needsStore(limit: pending.limit, wantsUnits: pending.wantsUnits, now: askedAt)
+                }
         }
         let requests = asked.map { pending in
             pending.ledger.withLease { lease in

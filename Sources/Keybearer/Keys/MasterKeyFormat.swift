@@ -38,12 +38,14 @@ public enum MasterKeyFormat {
 
     /// Writes a ring so that ``parse(_:)`` reads the same one. The text is secret.
     public static func format(_ ring: MasterKeyRing) -> String {
-        var text = "# Keybearer master keys. Keep this file secret (mode 0600), apart from the database, and backed up:\n"
+        var text =
+            "# Keybearer master keys. Keep this file secret (mode 0600), apart from the database, and backed up:\n"
         text += "# without it no Secret Key can be shown or verified again.\n"
         for entry in ring.entries {
             switch entry.material {
             case .master(let key):
-                text += "\(entry.id == ring.activeID ? "active" : "master") \(entry.id) \(Data(key).base64EncodedString())\n"
+                text +=
+                    "\(entry.id == ring.activeID ? "active" : "master") \(entry.id) \(Data(key).base64EncodedString())\n"
             case .verifyOnly(let tag, let digest):
                 text += "verify \(entry.id) \(Data(tag).base64EncodedString()) \(Data(digest).base64EncodedString())\n"
             case .tagOnly(let tag):

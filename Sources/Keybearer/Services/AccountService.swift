@@ -16,7 +16,8 @@ public final class AccountService: Sendable {
     /// Makes an account for someone who asks for one.
     ///
     /// - Throws: `FORBIDDEN` when sign-up is closed, and all that ``create(name:email:password:isOperator:by:)`` throws.
-    public func signUp(name: String, email: String, password: Password, from address: IPAddress) async throws -> Account {
+    public func signUp(name: String, email: String, password: Password, from address: IPAddress) async throws -> Account
+    {
         guard isSignUpOpen else {
             throw KeybearerError(.forbidden, "Sign-up is closed. Ask the operator of this service for an account.")
         }

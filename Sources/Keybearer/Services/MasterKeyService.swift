@@ -74,7 +74,9 @@ public final class MasterKeyService: Sendable {
             for stored in page {
                 let secret = try vault.open(
                     stored.sealed, userID: stored.userID, keyID: stored.keyID, version: stored.version)
-                for entry in vault.ring.entries where vault.carriesTag(secret, of: entry.id) { carried.insert(entry.id) }
+                for entry in vault.ring.entries where vault.carriesTag(secret, of: entry.id) {
+                    carried.insert(entry.id)
+                }
             }
             last = end.userID
         }

@@ -29,7 +29,8 @@ public final class SessionService: Sendable {
         email: String, password: Password, from address: IPAddress, userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         let account = try await checkPassword(email: email, password: password, from: address)
-        return try await start(for: account, replacing: nil, action: .sessionStarted, from: address, userAgent: userAgent)
+        return try await start(
+            for: account, replacing: nil, action: .sessionStarted, from: address, userAgent: userAgent)
     }
 
     /// Starts a session for an account that was made just now, whose password was chosen in the same request.

@@ -15,7 +15,9 @@ public final class WorkspaceService: Sendable {
     public func plans() async throws -> [Plan] { try await context.store.plans() }
 
     /// A page of all workspaces, oldest first, and how many there are.
-    public func list(page: Int, limit: Int) async throws -> (page: [(workspace: Workspace, memberCount: Int)], total: Int) {
+    public func list(page: Int, limit: Int) async throws -> (
+        page: [(workspace: Workspace, memberCount: Int)], total: Int
+    ) {
         try await context.store.workspaces(offset: (page - 1) * limit, limit: limit)
     }
 
@@ -51,7 +53,9 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `NOT_FOUND` when the account is not a member; `FORBIDDEN` when it is not an Owner, or when switching
     ///   is left to billing.
-    public func switchPlan(_ planID: PlanID, of id: WorkspaceID, as account: Account, from address: IPAddress) async throws {
+    public func switchPlan(_ planID: PlanID, of id: WorkspaceID, as account: Account, from address: IPAddress)
+        async throws
+    {
         guard let access = account.workspaces.first(where: { $0.workspace.id == id }) else {
             throw KeybearerError(.notFound, "There is no such workspace.")
         }
@@ -69,7 +73,9 @@ public final class WorkspaceService: Sendable {
     /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`.
     public func putPlan(_ plan: Plan, by origin: Origin) async throws {
         var problems: [String: String] = [:]
-        let isID = plan.id.rawValue.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95 }
+        let isID = plan.id.rawValue.utf8.allSatisfy {
+            (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95
+        }
         if !isID || !(1...40).contains(plan.id.rawValue.utf8.count) {
             problems["id"] = "Use 1 to 40 lower-case letters, digits, hyphens or underscores."
         }

@@ -189,7 +189,9 @@ public protocol WorkspaceStore: Sendable {
     /// The workspace with this id and its plan.
     func workspace(id: WorkspaceID) async throws -> (workspace: Workspace, plan: Plan)?
     /// All workspaces in the order of their creation, with the number of their members.
-    func workspaces(offset: Int, limit: Int) async throws -> (page: [(workspace: Workspace, memberCount: Int)], total: Int)
+    func workspaces(offset: Int, limit: Int) async throws -> (
+        page: [(workspace: Workspace, memberCount: Int)], total: Int
+    )
     /// The members of a workspace.
     func members(of workspaceID: WorkspaceID) async throws -> [(user: User, role: Role)]
     /// Moves a workspace to a plan.
@@ -209,7 +211,8 @@ public protocol WorkspaceStore: Sendable {
 /// Sessions, known by the digest of their token. They are read on every page, never remembered.
 public protocol SessionStore: Sendable {
     /// Adds a session and ends the one whose place it takes, if any.
-    func startSession(_ session: Session, tokenDigest: [UInt8], replacing old: SessionID?, audit: AuditEvent) async throws
+    func startSession(_ session: Session, tokenDigest: [UInt8], replacing old: SessionID?, audit: AuditEvent)
+        async throws
     /// The session with this token digest, whatever its age.
     func session(tokenDigest: [UInt8]) async throws -> Session?
     /// Notes that a session was seen.
@@ -293,7 +296,9 @@ public protocol AuditStore: Sendable {
 }
 
 /// Everything that a database does for Keybearer.
-public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, BudgetStore, LastUseStore, FenceStore, AuditStore {
+public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, BudgetStore, LastUseStore, FenceStore,
+    AuditStore
+{
     /// Answers when the store can be read and written; throws `UNAVAILABLE` otherwise.
     func checkReadiness() async throws
     /// Closes all connections. Nothing may be called afterwards.

@@ -117,7 +117,9 @@ public final class Verifier: Sendable {
         while !fence.holdsLease(at: clocks.steady()) {
             await fence.step()
             if fence.holdsLease(at: clocks.steady()) { return true }
-            guard clocks.steady() < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else { return false }
+            guard clocks.steady() < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else {
+                return false
+            }
         }
         return true
     }

@@ -54,7 +54,9 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// The account of the demonstration, with a workspace on Pro and one for testing on Free.
-    private static func readyAccount(_ deployment: Deployment, password: String, hourlyLimit: Int) async throws -> Account {
+    private static func readyAccount(_ deployment: Deployment, password: String, hourlyLimit: Int) async throws
+        -> Account
+    {
         let pro = PlanID(rawValue: "pro")
         if let plan = try await deployment.workspaces.plans().first(where: { $0.id == pro }),
             plan.hourlyLimit != hourlyLimit

@@ -7,7 +7,8 @@ import KeybearerServer
 /// `keybearer doctor`: says what is wrong and how to mend it.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Check settings, master keys and database; say what is wrong and how to mend it.",
+        commandName: "doctor",
+        abstract: "Check settings, master keys and database; say what is wrong and how to mend it.",
         discussion: "Ends with 0 when nothing is broken (there may be warnings), with 78 otherwise.")
 
     @OptionGroup var options: SettingOptions
@@ -21,7 +22,8 @@ struct DoctorCommand: AsyncParsableCommand {
             findings += Examination(assembly: assembly).settings()
             findings += await Examination(assembly: assembly).keysAndDatabase()
         } catch let error as SettingError {
-            findings.append(Finding(.broken, "settings", error.description, mend: "Change the setting to what it wants."))
+            findings.append(
+                Finding(.broken, "settings", error.description, mend: "Change the setting to what it wants."))
         }
         if json {
             try Console.json(findings)
@@ -70,12 +72,15 @@ private struct Examination {
         if server.tls == nil && !isLocal && server.trustedProxies.isEmpty {
             findings.append(
                 Finding(
-                    .broken, "https", "The server listens on \(server.host) without TLS and trusts no proxy: every request is refused.",
+                    .broken, "https",
+                    "The server listens on \(server.host) without TLS and trusts no proxy: every request is refused.",
                     mend: "Set tls-certificate and tls-key, or list the proxy in trusted-proxies."))
         }
         if let url = server.publicURL, url.hasPrefix("http://"), !isLocal {
             findings.append(
-                Finding(.warning, "public-url", "It begins with http://, but plain HTTP is refused.", mend: "Use https://."))
+                Finding(
+                    .warning, "public-url", "It begins with http://, but plain HTTP is refused.", mend: "Use https://.")
+            )
         }
         if server.publicURL == nil {
             findings.append(
@@ -93,11 +98,13 @@ private struct Examination {
             ring = try assembly.masterKeyFile.load()
             findings.append(Finding(.ok, "master keys", "\(ring.entries.count) in \(assembly.masterKeyFile.path)."))
             if ring.activeID == nil {
-                findings.append(Finding(.warning, "master keys", "They only verify: this node can show and make no key."))
+                findings.append(
+                    Finding(.warning, "master keys", "They only verify: this node can show and make no key."))
             }
         } catch {
             let message = (error as? CommandFailure)?.message ?? "The file cannot be read."
-            findings.append(Finding(.broken, "master keys", message, mend: "Restore the file from its backup, mode 0600."))
+            findings.append(
+                Finding(.broken, "master keys", message, mend: "Restore the file from its backup, mode 0600."))
         }
         do {
             let store = try assembly.openStore(.commandLine)
@@ -106,7 +113,8 @@ private struct Examination {
         } catch {
             let message =
                 (error as? CommandFailure)?.message ?? (error as? KeybearerError)?.message ?? "It cannot be opened."
-            findings.append(Finding(.broken, "database", message, mend: "Make it with 'keybearer init', or restore a backup."))
+            findings.append(
+                Finding(.broken, "database", message, mend: "Make it with 'keybearer init', or restore a backup."))
         }
         return findings
     }
@@ -124,10 +132,12 @@ private struct Examination {
         if settings.journalMode != "wal" || settings.synchronous != 2 {
             findings.append(
                 Finding(
-                    .broken, "durability", "journal_mode is \(settings.journalMode), synchronous is \(settings.synchronous).",
+                    .broken, "durability",
+                    "journal_mode is \(settings.journalMode), synchronous is \(settings.synchronous).",
                     mend: "Use a local disk whose file system supports shared memory."))
         }
-        let mode = (try? FileManager.default.attributesOfItem(atPath: assembly.settings.databasePath)[.posixPermissions]
+        let mode =
+            (try? FileManager.default.attributesOfItem(atPath: assembly.settings.databasePath)[.posixPermissions]
             as? NSNumber)?.intValue ?? 0
         if mode & 0o077 != 0 {
             findings.append(

@@ -88,7 +88,10 @@ struct UserCommand: AsyncParsableCommand {
                         ["key last used", account.key.lastUse.map { "\($0.at) from \($0.address)" } ?? "never"],
                     ]
                         + account.workspaces.map {
-                            ["workspace", "\($0.workspace.id) \($0.workspace.name) (\($0.role.rawValue), \($0.plan.id))"]
+                            [
+                                "workspace",
+                                "\($0.workspace.id) \($0.workspace.name) (\($0.role.rawValue), \($0.plan.id))",
+                            ]
                         })
             }
         }

@@ -57,7 +57,12 @@ struct WorkspaceCommand: AsyncParsableCommand {
                 if json { return try Console.json(rows.map { WorkspaceShape($0.workspace, members: $0.memberCount) }) }
                 Console.table(
                     ["ID", "NAME", "PLAN", "MEMBERS"],
-                    rows.map { [$0.workspace.id.rawValue, $0.workspace.name, $0.workspace.planID.rawValue, "\($0.memberCount)"] })
+                    rows.map {
+                        [
+                            $0.workspace.id.rawValue, $0.workspace.name, $0.workspace.planID.rawValue,
+                            "\($0.memberCount)",
+                        ]
+                    })
                 Console.note("\(rows.count) of \(total)")
             }
         }

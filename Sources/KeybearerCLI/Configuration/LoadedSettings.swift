@@ -99,7 +99,8 @@ struct SettingReader: Sendable {
 
     private func missing(_ setting: Setting, beside other: Setting) -> SettingError {
         SettingError(
-            name: setting.rawValue, got: "nothing", source: "any place", wants: "\(setting.wants), beside \(other.rawValue)")
+            name: setting.rawValue, got: "nothing", source: "any place",
+            wants: "\(setting.wants), beside \(other.rawValue)")
     }
 
     private func refusal(_ setting: Setting, _ found: SettingSources.Found?) -> SettingError {

@@ -32,7 +32,8 @@ struct SettingSources: Sendable {
             guard let object = names as? [String: Any] else { throw CocoaError(.propertyListReadCorrupt) }
             if let unknown = object.keys.sorted().first(where: { Setting(rawValue: $0) == nil }) {
                 let known = Setting.allCases.map(\.rawValue).joined(separator: ", ")
-                throw SettingError(name: unknown, got: "a name that is no setting", source: path, wants: "one of \(known)")
+                throw SettingError(
+                    name: unknown, got: "a name that is no setting", source: path, wants: "one of \(known)")
             }
             file = (path, ConfigReader(provider: try await FileProvider<JSONSnapshot>(filePath: FilePath(path))))
         } catch let error as SettingError {

@@ -69,7 +69,8 @@ struct APIHandlers: Sendable {
         guard type?.filter({ $0 != " " }) == "application/json" else {
             throw KeybearerError(.unsupportedMediaType, "Send JSON, or no body at all.")
         }
-        guard let object = try? JSONSerialization.jsonObject(with: Data(body.readableBytesView)) as? [String: Any] else {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(body.readableBytesView)) as? [String: Any]
+        else {
             throw KeybearerError(.badRequest, "The body is not a JSON object.")
         }
         if !object.isEmpty {

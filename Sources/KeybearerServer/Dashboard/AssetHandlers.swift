@@ -6,17 +6,23 @@ import NIOCore
 struct AssetHandlers: Sendable {
     /// `GET /assets/dashboard.css`
     @Sendable func stylesheet(_ exchange: Exchange) async throws -> Response {
-        Self.answer(DashboardAssets.stylesheet, type: "text/css; charset=utf-8")
+        Self.answer(DashboardAssets.stylesheet, hash: DashboardAssets.stylesheetHash, to: exchange, type: "text/css; charset=utf-8")
     }
 
     /// `GET /assets/dashboard.js`
     @Sendable func script(_ exchange: Exchange) async throws -> Response {
-        Self.answer(DashboardAssets.script, type: "text/javascript; charset=utf-8")
+        Self.answer(DashboardAssets.script, hash: DashboardAssets.scriptHash, to: exchange, type: "text/javascript; charset=utf-8")
     }
 
-    private static func answer(_ bytes: [UInt8], type: String) -> Response {
-        Response(
-            status: .ok, headers: [.contentType: type, .cacheControl: "public, max-age=31536000, immutable"],
+    /// Only the version that was asked for may be kept: another node's may differ while versions change.
+    private static func answer(_ bytes: [UInt8], hash: String, to exchange: Exchange, type: String) -> Response {
+        let isThisVersion = exchange.query?["v"] == hash
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: type,
+                .cacheControl: isThisVersion ? "public, max-age=31536000, immutable" : "no-cache",
+            ],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 }

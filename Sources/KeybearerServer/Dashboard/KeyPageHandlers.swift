@@ -78,7 +78,8 @@ struct KeyPageHandlers: Sendable {
         let access = try Self.access(exchange, signedIn)
         let form = try await exchange.form()
         try await workspaces.switchPlan(
-            PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account, from: exchange.client)
+            PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account, from: exchange.client
+        )
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
     }
 

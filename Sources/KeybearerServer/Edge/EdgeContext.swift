@@ -22,7 +22,8 @@ struct EdgeContext: InitializableFromSource {
         case .v4:
             // Family and port are two bytes each; the address follows.
             return socket.withSockAddr { address, _ in
-                IPAddress(v4: UInt32(bigEndian: UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+                IPAddress(
+                    v4: UInt32(bigEndian: UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
             }
         case .v6:
             // Family, port and flow label take eight bytes; the address follows.

@@ -65,7 +65,9 @@ enum FormText {
         var pairs: [String: String] = [:]
         for pair in text.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = unescape(parts[0]), let value = parts.count == 2 ? unescape(parts[1]) : "" else { return nil }
+            guard let name = unescape(parts[0]), let value = parts.count == 2 ? unescape(parts[1]) : "" else {
+                return nil
+            }
             pairs[name] = value
         }
         return pairs

@@ -30,7 +30,8 @@ final class ParserRefusal: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapOutboundIn(data) {
         case .head(let head) where isLibraryRefusal(head):
             let answer = Envelope.refusal(
-                .badRequest, message: "The request could not be read: its headers are malformed, too large or too many.")
+                .badRequest, message: "The request could not be read: its headers are malformed, too large or too many."
+            )
             var fields = answer.fields
             fields[.connection] = "close"
             let body = context.channel.allocator.buffer(bytes: answer.body)

@@ -1,0 +1,383 @@
+import KeybearerSQLite
+import Logging
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+/// One deployment over a real SQLite file, with clocks that the test holds.
+struct GateFixture {
+    let directory: TemporaryDirectory
+    let clock = TestClock()
+    let store: SQLiteStore
+    let ring: MasterKeyRing
+    /// Stands for the file with the master keys.
+    let ringFile: CurrentVault
+    let random = RandomSource.seeded(21)
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        ring = try MasterKeyRing.generate(from: RandomSource.seeded(20))
+        ringFile = CurrentVault(KeyVault(ring: ring))
+    }
+
+    func deployment(_ role: Deployment.Role = .server(prepare: { _ in [] }), random: RandomSource = .system) -> Deployment {
+        var settings = Deployment.Settings()
+        settings.passwordCost = 10
+        let ringFile = ringFile
+        return Deployment(
+            store: store, ring: ringFile.current.ring, loadRing: { ringFile.current.ring }, settings: settings, role: role, clocks: clock.clocks,
+            random: random, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// An account on the plan with the feature, and its key.
+    func entitledAccount(_ deployment: Deployment, email: String = "ada@example.com") async throws -> (Account, SecretKey) {
+        let made = try await deployment.accounts.create(
+            name: "Ada", email: email, password: Password("long enough secret"), by: .commandLine)
+        try await deployment.workspaces.setPlan(
+            PlanID(rawValue: "pro"), of: made.workspaces[0].workspace.id, by: .commandLine)
+        let account = try await deployment.accounts.account(made.user.id)
+        return (account, try await deployment.keys.reveal(made.user.id, by: .commandLine))
+    }
+
+    func verify(_ key: SecretKey, at gate: Gate, scope: AccessScope = .anyWorkspace) -> Verdict {
+        gate.verifier.verify(
+            key.token, scope: scope, from: Samples.address, now: clock.clocks.steady(), wall: clock.clocks.wall())
+    }
+
+    func decide(_ key: SecretKey, at gate: Gate, scope: AccessScope = .anyWorkspace) async -> Verdict {
+        let verdict = verify(key, at: gate, scope: scope)
+        guard case .needsStore = verdict else { return verdict }
+        return await gate.verifier.resolve(key.token, scope: scope, from: Samples.address)
+    }
+}
+
+extension Verdict {
+    var isAdmitted: Bool { if case .admitted = self { true } else { false } }
+    var isUnauthorized: Bool { if case .unauthorized = self { true } else { false } }
+    var isNeedsStore: Bool { if case .needsStore = self { true } else { false } }
+    var isUnavailable: Bool { if case .unavailable = self { true } else { false } }
+    var isLocked: Bool { if case .featureLocked = self { true } else { false } }
+    var isRateLimited: Bool { if case .rateLimited = self { true } else { false } }
+    var isNotAMember: Bool { if case .notAMember = self { true } else { false } }
+}
+
+@Suite("The gate")
+struct GateTests {
+    let fixture: GateFixture
+    let deployment: Deployment
+    let gate: Gate
+
+    init() throws {
+        fixture = try GateFixture()
+        deployment = fixture.deployment()
+        gate = try #require(deployment.gate)
+    }
+
+    @Test("A cold key is read once; then memory decides alone")
+    func coldThenWarm() async throws {
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment)
+        #expect(fixture.verify(key, at: gate).isNeedsStore)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(fixture.verify(key, at: gate).isAdmitted)
+    }
+
+    @Test("Without a lease nothing is decided from memory, and resolving takes a new one")
+    func leaseLost() async throws {
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        fixture.clock.advance(by: .seconds(2))
+        #expect(fixture.verify(key, at: gate).isNeedsStore)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(fixture.verify(key, at: gate).isAdmitted)
+    }
+
+    @Test("A lease ends exactly when it says")
+    func leaseEnd() async throws {
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        fixture.clock.advance(by: .nanoseconds(1_999_999_999))
+        #expect(fixture.verify(key, at: gate).isAdmitted)
+        fixture.clock.advance(by: .nanoseconds(1))
+        #expect(fixture.verify(key, at: gate).isNeedsStore)
+    }
+
+    @Test("With the store gone, a key is never called invalid: unavailable")
+    func storeGone() async throws {
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment)
+        try fixture.store.close()
+        #expect(await fixture.decide(key, at: gate).isUnavailable)
+    }
+
+    @Test("Forgeries are refused without the store")
+    func forgeries() async throws {
+        await gate.fence.step()
+        let other = KeyVault(ring: try .generate(from: RandomSource.seeded(99)))
+        let forged = try other.issue(prefix: .standard, random: fixture.random)
+        try fixture.store.close()
+        #expect(await fixture.decide(forged, at: gate).isUnauthorized)
+    }
+
+    @Test("Dead keys are remembered as dead: a replay does not reach the store")
+    func tombstones() async throws {
+        await gate.fence.step()
+        let (account, old) = try await fixture.entitledAccount(deployment)
+        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        #expect(await fixture.decide(old, at: gate).isUnauthorized)
+        #expect(fixture.verify(old, at: gate).isUnauthorized)
+    }
+
+    @Test("Regenerate, disable, enable, plan, membership: each holds when its call returns")
+    func changes() async throws {
+        await gate.fence.step()
+        let (account, old) = try await fixture.entitledAccount(deployment)
+        let id = account.workspaces[0].workspace.id
+        #expect(await fixture.decide(old, at: gate).isAdmitted)
+        let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        #expect(await fixture.decide(old, at: gate).isUnauthorized)
+        #expect(await fixture.decide(new, at: gate).isAdmitted)
+        try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate).isUnauthorized)
+        try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate).isAdmitted)
+        try await deployment.workspaces.setPlan(PlanID(rawValue: "free"), of: id, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate).isLocked)
+        #expect(await fixture.decide(new, at: gate, scope: .accountOnly).isAdmitted)
+        try await deployment.workspaces.setPlan(PlanID(rawValue: "pro"), of: id, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate, scope: .workspace(id)).isAdmitted)
+        let (other, _) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
+        #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
+        try await deployment.workspaces.putMember(account.user.id, in: other.workspaces[0].workspace.id, role: .member, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
+        try await deployment.workspaces.removeMember(account.user.id, from: other.workspaces[0].workspace.id, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
+        try await deployment.accounts.delete(account.user.id, by: .commandLine)
+        #expect(await fixture.decide(new, at: gate).isUnauthorized)
+    }
+
+    @Test("Two nodes: a change at one holds at the other when the answer arrives")
+    func twoNodes() async throws {
+        let second = try #require(fixture.deployment().gate)
+        await gate.fence.step()
+        let (account, old) = try await fixture.entitledAccount(deployment)
+        await second.fence.step()
+        #expect(await fixture.decide(old, at: second).isAdmitted)
+        let follower = Task {
+            while !Task.isCancelled {
+                await second.fence.step()
+                await Task.yield()
+            }
+        }
+        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        #expect(!fixture.verify(old, at: second).isAdmitted)
+        follower.cancel()
+        await follower.value
+    }
+
+    @Test("A node that does not answer is waited for until its lease is over, once, and then begins anew")
+    func silentNode() async throws {
+        let silent = try #require(fixture.deployment().gate)
+        await gate.fence.step()
+        let (account, old) = try await fixture.entitledAccount(deployment)
+        await silent.fence.step()
+        #expect(await fixture.decide(old, at: silent).isAdmitted)
+        let start = fixture.clock.clocks.steady()
+        let runner = fixture.runClock()
+        let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        runner.cancel()
+        await runner.value
+        #expect(start.duration(to: fixture.clock.clocks.steady()) >= .seconds(2))
+        #expect(!fixture.verify(old, at: silent).isAdmitted)
+        // Its row is gone: with the clock standing still, this would wait for ever if it were still waited for.
+        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        #expect(await fixture.decide(old, at: silent).isUnauthorized)
+        #expect(await fixture.decide(new, at: silent).isUnauthorized)
+    }
+
+    @Test("What was read before a change is not remembered after it")
+    func staleRead() throws {
+        let directory = KeyDirectory(capacity: 1_000, deadCapacity: 1_000, random: fixture.random)
+        let vault = KeyVault(ring: fixture.ring)
+        let key = try vault.issue(prefix: .standard, random: fixture.random)
+        let user = User(
+            id: .random(from: fixture.random), email: EmailAddress(normalised: "a@b.c"), name: "A",
+            createdAt: Samples.start)
+        let record = APIKey(id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
+        let account = LiveAccount(
+            account: Account(user: user, key: record, workspaces: []), prepared: [], ledger: directory.ledger(of: user.id))
+        let generation = directory.generation
+        directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .user(user.id))])
+        #expect(!directory.remember(.live(account), for: key.token, user: user, readAt: generation))
+        #expect(directory.find(key.token) == nil)
+        #expect(directory.remember(.live(account), for: key.token, user: user, readAt: directory.generation))
+        #expect(directory.find(key.token) != nil)
+        directory.apply([Change(position: ChangePosition(number: 2, mark: "b"), subject: .everything)])
+        #expect(directory.find(key.token) == nil)
+    }
+
+    @Test("Memory keeps to its cap; what is forgotten is read again")
+    func capacity() throws {
+        let directory = KeyDirectory(capacity: 64, deadCapacity: 64, random: fixture.random)
+        let vault = KeyVault(ring: fixture.ring)
+        var remembered = 0
+        for _ in 0..<2_000 {
+            let key = try vault.issue(prefix: .standard, random: fixture.random)
+            directory.remember(.dead, for: key.token, user: nil, readAt: directory.generation)
+            if directory.find(key.token) != nil { remembered += 1 }
+        }
+        #expect(remembered == 2_000, "the newest is always known")
+    }
+
+    @Test("1,000 pass, the next is refused; regenerating resets nothing; another process admits none")
+    func budget() async throws {
+        await gate.fence.step()
+        let (account, first) = try await fixture.entitledAccount(deployment)
+        for _ in 0..<600 { #expect(await fixture.decide(first, at: gate).isAdmitted) }
+        let (key, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        var admitted = 0
+        for _ in 0..<500 where await fixture.decide(key, at: gate).isAdmitted { admitted += 1 }
+        #expect(admitted == 400)
+        guard case .rateLimited(_, let status) = await fixture.decide(key, at: gate) else {
+            Issue.record("admitted")
+            return
+        }
+        #expect(status.remaining == 0)
+        #expect(status.returnsAfter > .seconds(3_600))
+        let second = try #require(fixture.deployment().gate)
+        await second.fence.step()
+        #expect(await fixture.decide(key, at: second).isRateLimited)
+    }
+
+    @Test("64 at once admit exactly 1,000")
+    func concurrentBudget() async throws {
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment)
+        let admitted = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<64 {
+                group.addTask {
+                    var admitted = 0
+                    for _ in 0..<25 where await fixture.decide(key, at: gate).isAdmitted { admitted += 1 }
+                    return admitted
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(admitted == 1_000)
+    }
+
+    @Test("A stop gives back what is unused and writes last uses; a crash loses no limit")
+    func stop() async throws {
+        await gate.fence.step()
+        let (account, key) = try await fixture.entitledAccount(deployment)
+        for _ in 0..<3 { #expect(await fixture.decide(key, at: gate).isAdmitted) }
+        await gate.stop()
+        #expect(try await fixture.store.nodes(behind: .max).isEmpty)
+        let stored = try await deployment.accounts.account(account.user.id)
+        #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
+        let look = BudgetRequest(userID: account.user.id, unused: nil, wanted: 0, limit: 1_000, life: .zero)
+        let hour = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
+        #expect(hour.first?.charged == 3)
+    }
+
+    @Test("At 20 requests a minute or more, the store is written at most once for 10 admitted")
+    func writes() async throws {
+        await gate.fence.step()
+        let counting = CountingBudgetStore(store: fixture.store)
+        let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks)
+        let (account, _) = try await fixture.entitledAccount(deployment)
+        let ledger = AccountLedger(userID: account.user.id)
+        var admitted = 0
+        for _ in 0..<900 {
+            fixture.clock.advance(by: .seconds(3))
+            await office.giveBackExpired()
+            let now = fixture.clock.clocks.steady()
+            func spend() -> BudgetLease.Decision {
+                ledger.spend(limit: 1_000, keyID: account.key.id, from: Samples.address, now: now, wall: Samples.start).decision
+            }
+            if spend() == .needsReservation {
+                try await office.reserve(for: ledger, limit: 1_000)
+                guard case .admitted = spend() else { continue }
+            }
+            admitted += 1
+        }
+        #expect(admitted == 900)
+        #expect(counting.calls * 10 <= admitted, "\(counting.calls) writes for \(admitted)")
+    }
+
+    @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")
+    func idempotency() async throws {
+        await gate.fence.step()
+        let (account, _) = try await fixture.entitledAccount(deployment)
+        let id = account.user.id
+        let (first, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
+        let (again, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
+        #expect(first == again)
+        let (other, _) = try await deployment.keys.regenerate(id, idempotencyKey: "two", by: .commandLine)
+        #expect(other != first)
+        let refused = await #expect(throws: KeybearerError.self) {
+            try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
+        }
+        #expect(refused?.code == .conflict)
+        for bad in ["", "a b", "é", String(repeating: "x", count: 256)] {
+            let error = await #expect(throws: KeybearerError.self) {
+                try await deployment.keys.regenerate(id, idempotencyKey: bad, by: .commandLine)
+            }
+            #expect(error?.code == .badRequest)
+        }
+    }
+
+    @Test("Rotation: keys go on working, the old master key is reduced to its tag, and nothing is left under it")
+    func rotation() async throws {
+        await gate.fence.step()
+        let (account, key) = try await fixture.entitledAccount(deployment)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        var saved: [MasterKeyRing] = []
+        let ring = try await deployment.masterKeys.rotate(
+            save: { saved.append($0); fixture.ringFile.replace(with: KeyVault(ring: $0)) }, progress: { _ in })
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(saved.count == 3)
+        #expect(ring.activeID != fixture.ring.activeID)
+        #expect(try await fixture.store.sealedKeyCounts().keys.map(\.rawValue) == [ring.activeID?.rawValue])
+        let vault = KeyVault(ring: ring)
+        #expect(vault.isGenuine(key))
+        let (record, sealed) = try #require(try await fixture.store.sealedKey(of: account.user.id))
+        #expect(try vault.open(sealed, userID: account.user.id, keyID: record.id, version: record.version) == key)
+        let old = try #require(ring.entries.first { $0.id == fixture.ring.activeID })
+        guard case .tagOnly = old.material else { Issue.record("the old master key is still whole"); return }
+    }
+}
+
+extension GateFixture {
+    /// Moves the clocks for as long as it is not cancelled, so that waits for leases end.
+    func runClock() -> Task<Void, Never> {
+        let clock = clock
+        return Task {
+            while !Task.isCancelled {
+                clock.advance(by: .milliseconds(10))
+                try? await Task.sleep(for: .milliseconds(1))
+            }
+        }
+    }
+}
+
+/// Counts the transactions of a real store.
+final class CountingBudgetStore: BudgetStore {
+    private let store: any BudgetStore
+    private let counter = Counter()
+
+    init(store: any BudgetStore) {
+        self.store = store
+    }
+
+    var calls: Int { counter.value }
+
+    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        counter.increment()
+        return try await store.reserve(requests, now: now)
+    }
+}

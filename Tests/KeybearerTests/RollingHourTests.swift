@@ -1,0 +1,153 @@
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+@Suite("The rolling hour")
+struct RollingHourTests {
+    let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
+
+    @Test("Grants up to the limit and not one more")
+    func limit() {
+        var hour = RollingHour()
+        #expect(hour.reserve(700, limit: 1_000, life: .zero, now: minute).granted == 700)
+        #expect(hour.reserve(700, limit: 1_000, life: .zero, now: minute).granted == 300)
+        #expect(hour.reserve(1, limit: 1_000, life: .zero, now: minute).granted == 0)
+        #expect(hour.charged == 1_000)
+    }
+
+    @Test("A bucket frees when its end is 60 minutes old, not a millisecond before")
+    func frees() {
+        var hour = RollingHour()
+        _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(59)))
+        let end = minute.advanced(by: .seconds(60 + 3_600))
+        #expect(hour.reserve(1, limit: 1_000, life: .zero, now: end.advanced(by: .milliseconds(-1))).granted == 0)
+        #expect(hour.reserve(1, limit: 1_000, life: .zero, now: end).granted == 1)
+    }
+
+    @Test("A reservation is charged to the minute of its last permitted use")
+    func chargedLate() {
+        var hour = RollingHour()
+        let reservation = hour.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(1)))
+        #expect(reservation.minute == 30_000_001)
+        let stillCharged = minute.advanced(by: .seconds(60 + 60 + 3_600 - 1))
+        #expect(hour.reserve(0, limit: 1_000, life: .zero, now: stillCharged).charged == 10)
+    }
+
+    @Test("Giving back frees at once; giving back more than is charged frees no more")
+    func giveBack() {
+        var hour = RollingHour()
+        let reservation = hour.reserve(1_000, limit: 1_000, life: .seconds(60), now: minute)
+        hour.giveBack(400, minute: reservation.minute)
+        #expect(hour.charged == 600)
+        hour.giveBack(4_000, minute: reservation.minute)
+        #expect(hour.charged == 0)
+        hour.giveBack(5, minute: 1)
+        #expect(hour.charged == 0)
+    }
+
+    @Test("Time never runs backwards")
+    func backwards() {
+        var hour = RollingHour()
+        _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute)
+        _ = hour.reserve(0, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(3_700)))
+        let late = hour.reserve(5, limit: 1_000, life: .zero, now: minute)
+        #expect(late.granted == 5)
+        #expect(hour.buckets.last?.minute == 30_000_061)
+    }
+
+    @Test("The stored form reads back, and rubbish does not")
+    func storedForm() throws {
+        var hour = RollingHour()
+        for offset in 0..<61 {
+            _ = hour.reserve(offset + 1, limit: 10_000, life: .zero, now: minute.advanced(by: .seconds(offset * 60)))
+        }
+        #expect(RollingHour(storedForm: hour.storedForm) == hour)
+        #expect(hour.buckets.count <= 62)
+        #expect(RollingHour(storedForm: []) == nil)
+        #expect(RollingHour(storedForm: [1, 2, 3]) == nil)
+        #expect(RollingHour(storedForm: Array(repeating: 0, count: 24)) == nil)
+    }
+}
+
+@Suite("A budget lease")
+struct BudgetLeaseTests {
+    let start = SteadyTime(nanoseconds: 1_000_000_000)
+    let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
+
+    private func accept(_ lease: inout BudgetLease, _ hour: inout RollingHour, wanted: Int, limit: Int, at now: SteadyTime) {
+        let answer = hour.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
+        lease.accept(
+            answer, wanted: wanted, limit: limit, askedAt: now, life: .seconds(60), now: now, patience: .seconds(1))
+    }
+
+    @Test("Spends what it has, then asks")
+    func spends() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
+        accept(&lease, &hour, wanted: 2, limit: 1_000, at: start)
+        guard case .admitted(let first) = lease.spend(limit: 1_000, now: start) else { Issue.record("refused"); return }
+        #expect(first.remaining == 999)
+        guard case .admitted(let second) = lease.spend(limit: 1_000, now: start) else { Issue.record("refused"); return }
+        #expect(second.remaining == 998)
+        #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
+    }
+
+    @Test("Nothing is spent at or after the end of its life, counted from before it was asked for")
+    func expires() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        #expect(lease.spend(limit: 1_000, now: start.advanced(by: .seconds(60))) == .needsReservation)
+        #expect(lease.holdsExpired(at: start.advanced(by: .seconds(60))))
+        #expect(lease.withdraw() == .init(count: 10, minute: 30_000_001))
+        #expect(lease.withdraw() == nil)
+    }
+
+    @Test("Units reserved under a higher limit do not pass for a lower one")
+    func ceiling() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        _ = hour.reserve(995, limit: 5_000, life: .zero, now: minute)
+        accept(&lease, &hour, wanted: 10, limit: 5_000, at: start)
+        #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
+        guard case .admitted = lease.spend(limit: 5_000, now: start) else { Issue.record("refused"); return }
+    }
+
+    @Test("A refusal is believed for a while, and says when capacity comes back")
+    func refusal() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute)
+        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        guard case .exhausted(let status) = lease.spend(limit: 1_000, now: start) else { Issue.record("admitted"); return }
+        #expect(status.remaining == 0)
+        #expect(status.returnsAfter == .seconds(3_660))
+        #expect(lease.spend(limit: 1_000, now: start.advanced(by: .seconds(1))) == .needsReservation)
+    }
+
+    @Test("Looking reserves nothing and loses nothing")
+    func look() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        accept(&lease, &hour, wanted: 5, limit: 1_000, at: start)
+        accept(&lease, &hour, wanted: 0, limit: 1_000, at: start)
+        #expect(lease.available == 5)
+        #expect(lease.peek(limit: 1_000, now: start)?.remaining == 1_000)
+    }
+
+    @Test("Reservations grow with use and stay a tenth of the limit")
+    func growth() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        var sizes: [Int] = []
+        for _ in 0..<6 {
+            let wanted = lease.nextReservation(limit: 1_000, smallest: 10, now: start)
+            sizes.append(wanted)
+            accept(&lease, &hour, wanted: wanted, limit: 1_000, at: start)
+            while case .admitted = lease.spend(limit: 1_000, now: start) {}
+        }
+        #expect(sizes == [10, 20, 40, 80, 100, 100])
+    }
+}

@@ -116,10 +116,27 @@ public struct KeybearerServer: Sendable {
 
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
-        let publicURL = settings.publicURL ?? "\(settings.tls == nil ? "http" : "https")://localhost:\(settings.port)"
-        let pages = DashboardResponder(
+        let pages = try makePages()
+        return EdgeResponder(
+            routes: RouteTable(makeRoutes(pages)),
+            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil,
+            api: APIResponder(gate: gate, clocks: clocks, logger: logger), dashboard: pages, logger: logger)
+    }
+
+    /// Every route with its handler.
+    func makeRoutes() throws -> [Route] { makeRoutes(try makePages()) }
+
+    private var publicURL: String {
+        settings.publicURL ?? "\(settings.tls == nil ? "http" : "https")://localhost:\(settings.port)"
+    }
+
+    private func makePages() throws -> DashboardResponder {
+        DashboardResponder(
             sessions: deployment.sessions, crossSite: CrossSiteCheck(publicOrigin: publicURL.lowercased()),
             renderer: try PageRenderer(), random: random, logger: logger)
+    }
+
+    private func makeRoutes(_ pages: DashboardResponder) -> [Route] {
         let handlers = Routes.Handlers(
             probes: Probes(gate: gate, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: deployment.keys, clocks: clocks),
@@ -130,10 +147,7 @@ public struct KeybearerServer: Sendable {
                 pages: pages, clocks: clocks, publicURL: publicURL, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 accounts: deployment.accounts, sessions: deployment.sessions, pages: pages))
-        return EdgeResponder(
-            routes: RouteTable(Routes.all(handlers)),
-            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil,
-            api: APIResponder(gate: gate, clocks: clocks, logger: logger), dashboard: pages, logger: logger)
+        return Routes.all(handlers)
     }
 }
 

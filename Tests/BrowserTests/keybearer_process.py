@@ -87,7 +87,7 @@ class KeybearerProcess:
 
     @classmethod
     def serve(cls, directory: Path, *options: str) -> KeybearerProcess:
-        """`keybearer serve` over the directory of a demonstration that has stopped."""
+        """`keybearer serve` over the directory of a demonstration, beside it or after it."""
         log = directory / "serve-log.jsonl"
         arguments = ["serve", "--address", "127.0.0.1:0", "--log-format", "json", *store_options(directory), *options]
         server = cls(arguments, directory, log)

@@ -22,28 +22,36 @@ final class ChildProcess: Sendable {
     let standardOutput: Int32
     let standardError: Int32
     private let isReaped = Mutex(false)
+    /// A pipe is made before it is marked as not to be inherited: a child that is started in between would hold it open.
+    private static let oneAtATime = Mutex(())
 
     init(_ program: String, _ arguments: [String], input: String, environment: [String: String]) throws {
         // More would wait for the child to read.
         precondition(input.utf8.count <= 32_768, "standard input is limited to what a pipe holds")
-        let (inputEnd, inputSource) = try Self.pipe()
-        let (output, outputEnd) = try Self.pipe()
-        let (errors, errorEnd) = try Self.pipe()
-        defer { for descriptor in [inputEnd, inputSource, outputEnd, errorEnd] { close(descriptor) } }
-        _ = Array(input.utf8).withUnsafeBytes { write(inputSource, $0.baseAddress, $0.count) }
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("KEYBEARER_") }
         variables.merge(environment) { $1 }
-        do {
-            processID = try Self.spawn(
-                [program] + arguments, variables.map { "\($0)=\($1)" }, input: inputEnd, output: outputEnd,
-                errors: errorEnd)
-        } catch {
-            close(output)
-            close(errors)
-            throw error
+        (processID, standardOutput, standardError) = try Self.start(
+            [program] + arguments, variables.map { "\($0)=\($1)" }, input: Array(input.utf8))
+    }
+
+    private static func start(
+        _ words: [String], _ variables: [String], input: [UInt8]
+    ) throws -> (processID: pid_t, output: Int32, errors: Int32) {
+        try oneAtATime.withLock { _ in
+            let (inputEnd, inputSource) = try pipe()
+            let (output, outputEnd) = try pipe()
+            let (errors, errorEnd) = try pipe()
+            defer { for descriptor in [inputEnd, inputSource, outputEnd, errorEnd] { close(descriptor) } }
+            _ = input.withUnsafeBytes { write(inputSource, $0.baseAddress, $0.count) }
+            do {
+                let processID = try spawn(words, variables, input: inputEnd, output: outputEnd, errors: errorEnd)
+                return (processID, output, errors)
+            } catch {
+                close(output)
+                close(errors)
+                throw error
+            }
         }
-        standardOutput = output
-        standardError = errors
     }
 
     deinit {
@@ -76,12 +84,15 @@ final class ChildProcess: Sendable {
 
     private static func pipe() throws -> (read: Int32, write: Int32) {
         var ends: [Int32] = [0, 0]
-        #if canImport(Darwin)
-        guard Darwin.pipe(&ends) == 0 else { throw CannotStart(program: "pipe", code: errno) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        #else
-        guard pipe2(&ends, Int32(O_CLOEXEC)) == 0 else { throw CannotStart(program: "pipe", code: errno) }
+        #if canImport(Glibc)
+        let outcome = Glibc.pipe(&ends)
+        #elseif canImport(Musl)
+        let outcome = Musl.pipe(&ends)
+        #elseif canImport(Darwin)
+        let outcome = Darwin.pipe(&ends)
         #endif
+        guard outcome == 0 else { throw CannotStart(program: "pipe", code: errno) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         return (ends[0], ends[1])
     }
 

@@ -176,12 +176,20 @@ public final class RawConnection {
         return taken
     }
 
-    /// Where a short sequence begins in what was received and not yet taken. `memmem`, for debug builds are slow.
+    /// Where a sequence begins in what was received and not yet taken.
     private func find(_ needle: [UInt8]) -> Int? {
         received.withUnsafeBytes { buffer -> Int? in
-            guard let start = buffer.baseAddress, buffer.count > consumed else { return nil }
-            let found = memmem(start + consumed, buffer.count - consumed, needle, needle.count)
-            return found.map { UnsafeRawPointer($0) - start }
+            guard let start = buffer.baseAddress else { return nil }
+            var position = consumed
+            // From one first byte to the next by `memchr`: loops are slow in debug builds.
+            while buffer.count - position >= needle.count,
+                let found = memchr(start + position, Int32(needle[0]), buffer.count - position - needle.count + 1)
+            {
+                position = UnsafeRawPointer(found) - start
+                if memcmp(found, needle, needle.count) == 0 { return position }
+                position += 1
+            }
+            return nil
         }
     }
 
@@ -216,6 +224,6 @@ private func systemSend(_ descriptor: Int32, _ start: UnsafeRawPointer, _ count:
     #if canImport(Darwin)
     return send(descriptor, start, count, 0)
     #else
-    return send(descriptor, start, count, Int32(MSG_NOSIGNAL.rawValue))
+    return send(descriptor, start, count, Int32(MSG_NOSIGNAL))
     #endif
 }

@@ -97,7 +97,7 @@ public struct BudgetLease: Sendable, Equatable {
     /// How many to reserve next: twice the last grant when it was used up in its life, else a small start; never more
     /// than a tenth of the limit, so that a crash loses little.
     public func nextReservation(limit: Int, smallest: Int, now: SteadyTime) -> Int {
-        let largest = max(smallest, min(limit / 10, 1_000))
+        let largest = max(smallest, limit / 10)
         guard now < usableUntil, available == 0 else { return min(smallest, largest) }
         return min(largest, max(smallest, lastGrant * 2))
     }

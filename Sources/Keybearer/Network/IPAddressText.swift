@@ -27,7 +27,12 @@ extension IPAddress: CustomStringConvertible {
     /// The usual text of the address; IPv4-mapped addresses show as IPv4.
     public var description: String {
         if isV4 {
-            return (0..<4).reversed().map { String((low >> (UInt64($0) * 8)) & 0xFF) }.joined(separator: ".")
+            return ASCIIText.make(capacity: 15) { text in
+                for shift in [24, 16, 8, 0] as [UInt64] {
+                    text.number((low >> shift) & 0xFF)
+                    if shift > 0 { text.byte(UInt8(ascii: ".")) }
+                }
+            }
         }
         var halves = (high.bigEndian, low.bigEndian)
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))

@@ -27,14 +27,6 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
     /// RFC 3339 in UTC with milliseconds, for example `2026-01-31T09:05:07.250Z`.
     public var description: String {
-        String(unsafeUninitializedCapacity: 24) { buffer in
-            write(into: buffer)
-            return 24
-        }
-    }
-
-    /// Writes the 24 bytes of ``description`` without allocating.
-    private func write(into buffer: UnsafeMutableBufferPointer<UInt8>) {
         let dayLength: Int64 = 86_400_000
         var days = millisecondsSinceEpoch / dayLength
         var rest = millisecondsSinceEpoch % dayLength
@@ -43,25 +35,21 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
             days -= 1
         }
         let (year, month, day) = Self.civilDate(daysSinceEpoch: days)
-        func put(_ value: Int64, digits: Int, at offset: Int) {
-            var value = value
-            for place in stride(from: offset + digits - 1, through: offset, by: -1) {
-                buffer[place] = UInt8(48 + value % 10)
-                value /= 10
-            }
-        }
-        put(year, digits: 4, at: 0)
-        put(month, digits: 2, at: 5)
-        put(day, digits: 2, at: 8)
-        put(rest / 3_600_000, digits: 2, at: 11)
-        put(rest / 60_000 % 60, digits: 2, at: 14)
-        put(rest / 1_000 % 60, digits: 2, at: 17)
-        put(rest % 1_000, digits: 3, at: 20)
-        for (offset, mark) in [
-            (4, UInt8(ascii: "-")), (7, UInt8(ascii: "-")), (10, UInt8(ascii: "T")), (13, UInt8(ascii: ":")),
-            (16, UInt8(ascii: ":")), (19, UInt8(ascii: ".")), (23, UInt8(ascii: "Z")),
-        ] {
-            buffer[offset] = mark
+        return ASCIIText.make(capacity: 24) { text in
+            text.number(year, digits: 4)
+            text.text("-")
+            text.number(month, digits: 2)
+            text.text("-")
+            text.number(day, digits: 2)
+            text.text("T")
+            text.number(rest / 3_600_000, digits: 2)
+            text.text(":")
+            text.number(rest / 60_000 % 60, digits: 2)
+            text.text(":")
+            text.number(rest / 1_000 % 60, digits: 2)
+            text.text(".")
+            text.number(rest % 1_000, digits: 3)
+            text.text("Z")
         }
     }
 

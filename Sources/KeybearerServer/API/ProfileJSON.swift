@@ -25,15 +25,21 @@ enum ProfileJSON {
             buffer.writeStaticString(#"{"ok":true,"data":"#)
             buffer.writeBytes(prepared[4..<4 + length])
             if let lastUse {
-                buffer.writeString(#""lastUsedAt":""# + lastUse.at.description)
-                buffer.writeString(#"","lastUsedIp":""# + lastUse.address.description)
+                buffer.writeStaticString(#""lastUsedAt":""#)
+                buffer.writeString(lastUse.at.description)
+                buffer.writeStaticString(#"","lastUsedIp":""#)
+                buffer.writeString(lastUse.address.description)
                 buffer.writeStaticString("\"")
             } else {
                 buffer.writeStaticString(#""lastUsedAt":null,"lastUsedIp":null"#)
             }
             buffer.writeBytes(prepared[(4 + length)...])
         }
-        buffer.writeString(#"{"limit":\#(budget.limit),"remaining":\#(budget.remaining),"resetAt":""#)
+        buffer.writeStaticString(#"{"limit":"#)
+        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(budget.limit) })
+        buffer.writeStaticString(#","remaining":"#)
+        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(budget.remaining) })
+        buffer.writeStaticString(#","resetAt":""#)
         buffer.writeString(now.advanced(by: budget.returnsAfter).description)
         buffer.writeStaticString("\"}}}")
     }

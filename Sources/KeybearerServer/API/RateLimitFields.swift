@@ -9,14 +9,28 @@ extension HTTPFields {
         // Where something is used, at least a second remains until it returns.
         let isUsed = budget.remaining < budget.limit
         let seconds = Swift.max(isUsed ? 1 : 0, budget.returnsAfter.secondsRoundedUp)
-        let limit = String(budget.limit)
-        let remaining = String(budget.remaining)
-        append(HTTPField(name: FieldName.rateLimitPolicy, value: "\"hourly\";q=\(limit);w=3600"))
-        append(HTTPField(name: FieldName.rateLimit, value: "\"hourly\";r=\(remaining);t=\(seconds)"))
-        append(HTTPField(name: FieldName.xRateLimitLimit, value: limit))
-        append(HTTPField(name: FieldName.xRateLimitRemaining, value: remaining))
+        let limit = Self.number(budget.limit)
+        let policy = ASCIIText.make(capacity: 48) {
+            $0.text("\"hourly\";q=")
+            $0.number(budget.limit)
+            $0.text(";w=3600")
+        }
+        let state = ASCIIText.make(capacity: 64) {
+            $0.text("\"hourly\";r=")
+            $0.number(budget.remaining)
+            $0.text(";t=")
+            $0.number(seconds)
+        }
         let reset = (now.millisecondsSinceEpoch + 999) / 1_000 + seconds
-        append(HTTPField(name: FieldName.xRateLimitReset, value: String(reset)))
-        if isRefused { append(HTTPField(name: .retryAfter, value: String(seconds))) }
+        append(HTTPField(name: FieldName.rateLimitPolicy, value: policy))
+        append(HTTPField(name: FieldName.rateLimit, value: state))
+        append(HTTPField(name: FieldName.xRateLimitLimit, value: limit))
+        append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(budget.remaining)))
+        append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(reset)))
+        if isRefused { append(HTTPField(name: .retryAfter, value: Self.number(seconds))) }
+    }
+
+    private static func number(_ value: some BinaryInteger) -> String {
+        ASCIIText.make(capacity: 20) { $0.number(value) }
     }
 }

@@ -1,0 +1,43 @@
+# C code is optimised in debug builds too: docs/decisions/0006-optimised-c.md says why.
+SWIFT_FLAGS = -Xcc -O2
+# Flags of the demonstration: make demo ARGS="--port 9000"
+ARGS ?=
+
+SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
+
+.PHONY: demo build test lint format bench release clean
+
+demo:
+	scripts/install-dependencies
+	swift build $(SWIFT_FLAGS)
+	exec .build/debug/keybearer demo $(ARGS)
+
+build:
+	scripts/install-dependencies
+	swift build $(SWIFT_FLAGS)
+
+test:
+	scripts/install-dependencies --test
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS)
+	swift test -c release --package-path Tests/BudgetSimulation $(SWIFT_FLAGS)
+	scripts/run-browser-tests
+
+lint:
+	scripts/install-dependencies --lint
+	swift format lint --strict -r $(SWIFT_SOURCES)
+	scripts/lint-imports
+
+format:
+	swift format --in-place -r $(SWIFT_SOURCES)
+
+bench:
+	scripts/install-dependencies
+	scripts/run-benchmarks
+
+release:
+	scripts/install-dependencies
+	swift build -c release $(SWIFT_FLAGS) --product keybearer
+
+clean:
+	rm -rf .build Tests/BudgetSimulation/.build Benchmarks/.build

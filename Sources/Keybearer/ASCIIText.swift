@@ -1,0 +1,44 @@
+/// Writes short ASCII text with one allocation: headers and times are made on every request.
+public struct ASCIIText {
+    private let buffer: UnsafeMutableBufferPointer<UInt8>
+    private var count = 0
+
+    /// Makes a string of at most `capacity` bytes; what does not fit is cut off.
+    public static func make(capacity: Int, _ write: (inout ASCIIText) -> Void) -> String {
+        String(unsafeUninitializedCapacity: capacity) { buffer in
+            var text = ASCIIText(buffer: buffer)
+            write(&text)
+            return text.count
+        }
+    }
+
+    private init(buffer: UnsafeMutableBufferPointer<UInt8>) {
+        self.buffer = buffer
+    }
+
+    /// Writes a byte.
+    public mutating func byte(_ byte: UInt8) {
+        guard count < buffer.count else { return }
+        buffer[count] = byte
+        count += 1
+    }
+
+    /// Writes fixed text.
+    public mutating func text(_ text: StaticString) {
+        text.withUTF8Buffer { for one in $0 { byte(one) } }
+    }
+
+    /// Writes a number in decimal, with leading zeros up to `digits`.
+    public mutating func number(_ value: some BinaryInteger, digits: Int = 1) {
+        var rest = value.magnitude
+        if value < 0 { byte(UInt8(ascii: "-")) }
+        let start = count
+        var written = 0
+        repeat {
+            byte(48 + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+            written += 1
+        } while rest > 0 || written < digits
+        buffer[start..<count].reverse()
+    }
+}

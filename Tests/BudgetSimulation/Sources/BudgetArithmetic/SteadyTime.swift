@@ -1,0 +1,1 @@
+../../../../Sources/Keybearer/Time/SteadyTime.swift

@@ -1,0 +1,106 @@
+import Foundation
+import HTTPTypes
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+@Suite("Closed by default")
+struct RouteWalkTests {
+    /// The named list of what needs no credentials. A route that joins it must be written here too.
+    static let open: Set<String> = [
+        "GET /healthz", "GET /readyz", "GET /assets/dashboard.css", "GET /assets/dashboard.js", "GET /sign-in",
+        "POST /sign-in", "GET /sign-up", "POST /sign-up",
+    ]
+    static let methods: [HTTPRequest.Method] = [
+        .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,
+    ]
+
+    @Test("The open routes are exactly the named list")
+    func namedList() throws {
+        let fixture = try ServerFixture()
+        let open = try Self.routes(fixture).filter {
+            switch $0.access {
+            case .probe, .anyone: true
+            case .session, .key: false
+            }
+        }
+        #expect(Set(open.map { "\($0.method.rawValue) \($0.path)" }) == Self.open)
+    }
+
+    @Test("Every other route, method, doubled slash and escape refuses a request without credentials")
+    func walk() async throws {
+        let fixture = try ServerFixture()
+        let (account, _) = try await fixture.account("ada@example.com")
+        let workspace = account.workspaces[0].workspace.id.rawValue
+        let openPaths = Set(Self.open.map { $0.split(separator: " ")[1] }.map(String.init))
+        var count = 0
+        for route in try Self.routes(fixture) {
+            let filled = route.path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
+            for path in Self.spellings(of: filled) {
+                for method in Self.methods {
+                    if openPaths.contains(path) { continue }
+                    let answer = try await fixture.respond(
+                        method, path, [FieldName.fetchSite: "same-origin", .origin: "https://yourapp.com"])
+                    count += 1
+                    let isRefusal = answer.status == 401 || answer.status == 403
+                        || (answer.status == 303 && answer.fields[.location]?.hasPrefix("/sign-in") == true)
+                    #expect(isRefusal, "\(method.rawValue) \(path) gave \(answer.status)")
+                    #expect(!answer.body.contains("tdc_"), "\(method.rawValue) \(path)")
+                    if answer.status == 401 && RouteTable.isAPI(path[...]) {
+                        #expect(answer.fields[.wwwAuthenticate] != nil, "\(method.rawValue) \(path)")
+                    }
+                }
+            }
+        }
+        #expect(count > 1_500)
+    }
+
+    @Test("Open paths answer other methods with 405 or a refusal, never with content")
+    func openPathsOtherMethods() async throws {
+        let fixture = try ServerFixture()
+        for path in Set(Self.open.map { String($0.split(separator: " ")[1]) }) {
+            for method in Self.methods where !Self.open.contains("\(method.rawValue) \(path)") && method != .head {
+                let answer = try await fixture.respond(method, path, [FieldName.fetchSite: "same-origin"])
+                #expect([303, 401, 403, 405].contains(answer.status), "\(method.rawValue) \(path) gave \(answer.status)")
+            }
+        }
+    }
+
+    /// A path, and others that a careless reader would take for it.
+    private static func spellings(of path: String) -> [String] {
+        let escaped = path.replacing("a", with: "%61")
+        return [
+            path, path + "/", "/" + path, path.replacing("/", with: "//"), escaped, path.replacing("/", with: "/./"),
+            "/x/.." + path, path + "?a=b", path.uppercased(), path + "%00", path + ";v=1",
+        ].filter { $0 != "/" || path == "/" }
+    }
+
+    static func routes(_ fixture: ServerFixture) throws -> [Route] { try fixture.server().makeRoutes() }
+}
+
+@Suite("The documentation keeps up")
+struct DocumentationTests {
+    private static func docs() throws -> String {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs")
+        let files = try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
+        return try files.filter { $0.pathExtension == "md" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
+    }
+
+    @Test("Every route is documented")
+    func routes() throws {
+        let docs = try Self.docs()
+        for route in try RouteWalkTests.routes(try ServerFixture()) {
+            #expect(docs.contains("`\(route.method.rawValue) \(route.path)`"), "\(route.method.rawValue) \(route.path)")
+        }
+    }
+
+    @Test("Every error code is documented with its status", arguments: ErrorCode.allCases)
+    func errorCodes(code: ErrorCode) throws {
+        let lines = try Self.docs().split(separator: "\n")
+        let isThere = lines.contains { $0.contains("`\(code.rawValue)`") && $0.contains("\(code.status.code)") }
+        #expect(isThere)
+    }
+}

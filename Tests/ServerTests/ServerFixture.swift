@@ -1,0 +1,126 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import KeybearerSQLite
+import Logging
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+/// A server with its store, and accounts on it.
+final class ServerFixture: Sendable {
+    let directory: TemporaryDirectory
+    let store: SQLiteStore
+    let deployment: Deployment
+    let settings: KeybearerServer.Settings
+    let random = RandomSource.seeded(31)
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// - Parameter configure: changes the edge's settings.
+    init(
+        clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil,
+        configure: (inout KeybearerServer.Settings, inout Deployment.Settings) -> Void = { _, _ in }
+    ) throws {
+        directory = try TemporaryDirectory()
+        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        let ring = try MasterKeyRing.generate(from: .system)
+        var domain = Deployment.Settings()
+        domain.passwordCost = 10
+        var edge = KeybearerServer.Settings()
+        edge.port = 0
+        edge.tls = tls
+        configure(&edge, &domain)
+        settings = edge
+        deployment = Deployment(
+            store: store, ring: ring, loadRing: { ring }, settings: domain,
+            role: .server(prepare: KeybearerServer.prepare), clocks: clocks, logger: logger)
+    }
+
+    func server(clocks: Clocks = .system) throws -> KeybearerServer {
+        let store = store
+        return try KeybearerServer(
+            settings: settings, deployment: deployment, checkStore: { try await store.checkReadiness() },
+            clocks: clocks, logger: logger)
+    }
+
+    /// Runs a test's body against the listening server.
+    func listening(_ body: @Sendable (WireClient) async throws -> Void) async throws {
+        let server = try server()
+        let (ports, announce) = AsyncStream<Int>.makeStream()
+        let running = Task { try await server.run { port in announce.yield(port) } }
+        defer { running.cancel() }
+        var iterator = ports.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        try await body(WireClient(port: port))
+        running.cancel()
+        _ = await running.result
+    }
+
+    /// An account, on the plan with the feature unless asked otherwise, with its key.
+    func account(_ email: String, isEntitled: Bool = true) async throws -> (account: Account, key: String) {
+        let made = try await deployment.accounts.create(
+            name: "Ada", email: email, password: Password("long enough secret"), by: .commandLine)
+        if isEntitled {
+            try await deployment.workspaces.setPlan(
+                PlanID(rawValue: "pro"), of: made.workspaces[0].workspace.id, by: .commandLine)
+        }
+        let key = try await deployment.keys.reveal(made.user.id, by: .commandLine)
+        return (try await deployment.accounts.account(made.user.id), key.characters)
+    }
+
+    /// Answers one request without a socket.
+    func respond(
+        _ method: HTTPRequest.Method = .get, _ path: String, _ fields: HTTPFields = [:], body: String = "",
+        peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com"
+    ) async throws -> (status: Int, fields: HTTPFields, body: String) {
+        let made = try server().makeResponder()
+        let responder = EdgeResponder(
+            routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, api: made.api,
+            dashboard: made.dashboard, logger: logger)
+        let request = Request(
+            head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: fields),
+            body: RequestBody(buffer: ByteBuffer(string: body)))
+        let response = try await responder.respond(to: request, context: EdgeContext(peer: IPAddress(peer)))
+        let writer = BodyCollector()
+        try await response.body.write(writer)
+        return (response.status.code, response.headers, writer.text)
+    }
+
+    /// A self-signed certificate for localhost.
+    static func certificate() throws -> (directory: TemporaryDirectory, certificateFile: String, keyFile: String) {
+        let directory = try TemporaryDirectory()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=localhost", "-keyout", directory.file("key.pem"), "-out", directory.file("cert.pem"),
+        ]
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0, "openssl makes the test's certificate")
+        return (directory, directory.file("cert.pem"), directory.file("key.pem"))
+    }
+}
+
+/// Takes a response's body into memory.
+final class BodyCollector: ResponseBodyWriter {
+    private(set) var buffer = ByteBuffer()
+    var text: String { String(buffer: buffer) }
+
+    func write(_ buffer: ByteBuffer) async throws {
+        var buffer = buffer
+        self.buffer.writeBuffer(&buffer)
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
+/// The JSON object of a body.
+func object(_ text: String) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+}

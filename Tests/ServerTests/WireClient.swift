@@ -1,0 +1,208 @@
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+import NIOPosix
+import NIOSSL
+import Testing
+
+/// How a request travels.
+enum Wire: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case http1 = "HTTP/1.1"
+    case http1TLS = "HTTP/1.1 over TLS"
+    case http2 = "HTTP/2 over TLS"
+
+    var testDescription: String { rawValue }
+    var isTLS: Bool { self != .http1 }
+}
+
+/// A request written as it stands: no field is checked, joined or trimmed on the way out.
+struct WireRequest: Sendable {
+    var method = "GET"
+    var path = "/api/v1/me"
+    var fields: [(String, String)] = []
+    var body: [UInt8] = []
+}
+
+/// An answer as it came.
+struct WireResponse: Sendable {
+    let status: Int
+    let fields: [(String, String)]
+    let body: [UInt8]
+
+    func values(_ name: String) -> [String] {
+        fields.filter { $0.0.lowercased() == name }.map(\.1)
+    }
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+/// Sends single requests over real sockets.
+struct WireClient: Sendable {
+    enum Failure: Error { case closedWithoutAnswer }
+
+    let port: Int
+
+    func send(_ request: WireRequest, over wire: Wire) async throws -> WireResponse {
+        switch wire {
+        case .http1: try await sendHTTP1(request, tls: nil)
+        case .http1TLS: try await sendHTTP1(request, tls: Self.tls(["http/1.1"]))
+        case .http2: try await sendHTTP2(request)
+        }
+    }
+
+    private static func tls(_ protocols: [String]) throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        configuration.applicationProtocols = protocols
+        return try NIOSSLContext(configuration: configuration)
+    }
+
+    private func sendHTTP1(_ request: WireRequest, tls: NIOSSLContext?) async throws -> WireResponse {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let done = loop.makePromise(of: [UInt8].self)
+        let channel = try await ClientBootstrap(group: loop).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                if let tls {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: nil))
+                }
+                try channel.pipeline.syncOperations.addHandler(ByteCollector(done: done))
+            }
+        }.connect(host: "127.0.0.1", port: port).get()
+        var bytes = Array("\(request.method) \(request.path) HTTP/1.1\r\nHost: localhost:\(port)\r\n".utf8)
+        if !request.body.isEmpty { bytes += Array("Content-Length: \(request.body.count)\r\n".utf8) }
+        for (name, value) in request.fields { bytes += Array("\(name): \(value)\r\n".utf8) }
+        bytes += Array("Connection: close\r\n\r\n".utf8) + request.body
+        channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
+        return try Self.parse(try await done.futureResult.get())
+    }
+
+    private static func parse(_ bytes: [UInt8]) throws -> WireResponse {
+        let separator = Array("\r\n\r\n".utf8)
+        guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: separator) }) else {
+            throw Failure.closedWithoutAnswer
+        }
+        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
+        let status = Int(lines.first?.split(separator: " ").dropFirst().first ?? "") ?? 0
+        let fields = lines.dropFirst().map { line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            return (String(parts[0]), String(parts.count > 1 ? parts[1].drop { $0 == " " } : ""))
+        }
+        return WireResponse(status: status, fields: fields, body: Array(bytes[(end + 4)...]))
+    }
+
+    private func sendHTTP2(_ request: WireRequest) async throws -> WireResponse {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let context = try Self.tls(["h2"])
+        let done = loop.makePromise(of: WireResponse.self)
+        var connection = NIOHTTP2Handler.ConnectionConfiguration()
+        connection.headerBlockValidation = .disabled
+        connection.contentLengthValidation = .disabled
+        let fixed = connection
+        let channel = try await ClientBootstrap(group: loop).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(
+                    NIOSSLClientHandler(context: context, serverHostname: nil))
+                _ = try channel.pipeline.syncOperations.configureHTTP2Pipeline(
+                    mode: .client, connectionConfiguration: fixed, streamConfiguration: .init(),
+                    inboundStreamInitializer: { $0.close() })
+            }
+        }.connect(host: "127.0.0.1", port: port).get()
+        channel.closeFuture.whenComplete { _ in done.fail(Failure.closedWithoutAnswer) }
+        let port = port
+        try await channel.eventLoop.submit {
+            let multiplexer = try channel.pipeline.syncOperations.handler(type: NIOHTTP2Handler.self).syncMultiplexer()
+            multiplexer.createStreamChannel(promise: nil) { stream in
+                stream.eventLoop.makeCompletedFuture {
+                    try stream.pipeline.syncOperations.addHandler(
+                        StreamCollector(request: request, port: port, done: done))
+                }
+            }
+        }.get()
+        defer { channel.close(promise: nil) }
+        return try await done.futureResult.get()
+    }
+}
+
+/// Collects all bytes until the connection ends.
+private final class ByteCollector: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private var bytes: [UInt8] = []
+    private let done: EventLoopPromise<[UInt8]>
+
+    init(done: EventLoopPromise<[UInt8]>) {
+        self.done = done
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        bytes += unwrapInboundIn(data).readableBytesView
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        done.succeed(bytes)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}
+
+/// Writes one request to a stream and collects the answer.
+private final class StreamCollector: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame.FramePayload
+    typealias OutboundOut = HTTP2Frame.FramePayload
+
+    private let request: WireRequest
+    private let port: Int
+    private let done: EventLoopPromise<WireResponse>
+    private var fields: [(String, String)] = []
+    private var body: [UInt8] = []
+
+    init(request: WireRequest, port: Int, done: EventLoopPromise<WireResponse>) {
+        self.request = request
+        self.port = port
+        self.done = done
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        var headers = HPACKHeaders([
+            (":method", request.method), (":scheme", "https"), (":authority", "localhost:\(port)"),
+            (":path", request.path),
+        ])
+        for (name, value) in request.fields { headers.add(name: name.lowercased(), value: value) }
+        let hasBody = !request.body.isEmpty
+        context.write(wrapOutboundOut(.headers(.init(headers: headers, endStream: !hasBody))), promise: nil)
+        if hasBody {
+            let data = HTTP2Frame.FramePayload.data(
+                .init(data: .byteBuffer(ByteBuffer(bytes: request.body)), endStream: true))
+            context.write(wrapOutboundOut(data), promise: nil)
+        }
+        context.flush()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var isEnd = false
+        switch unwrapInboundIn(data) {
+        case .headers(let block):
+            fields += block.headers.map { ($0.name, $0.value) }
+            isEnd = block.endStream
+        case .data(let data):
+            if case .byteBuffer(let buffer) = data.data { body += buffer.readableBytesView }
+            isEnd = data.endStream
+        default: break
+        }
+        guard isEnd else { return }
+        let status = Int(fields.first { $0.0 == ":status" }?.1 ?? "") ?? 0
+        done.succeed(WireResponse(status: status, fields: fields.filter { $0.0 != ":status" }, body: body))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        done.fail(WireClient.Failure.closedWithoutAnswer)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        done.fail(error)
+        context.close(promise: nil)
+    }
+}

@@ -66,20 +66,27 @@ struct Assembly: Sendable {
     }
 
     /// Serves until the process is told to stop.
-    func serve(_ store: SQLiteStore, onReady: @escaping @Sendable (_ port: Int) async throws -> Void) async throws {
+    func serve(_ store: SQLiteStore, onReady: @escaping @Sendable (_ port: Int) async -> Void) async throws {
         ProcessHardening.apply()
         let deployment = try makeDeployment(store: store, role: .server(prepare: KeybearerServer.prepare))
         let server = try KeybearerServer(
             settings: settings.server, deployment: deployment, checkStore: { try await store.checkReadiness() },
             logger: logger)
         let logger = logger
-        try await server.run { port in
-            logger.info("Listening.", metadata: ["port": "\(port)"])
-            do {
-                try await onReady(port)
-            } catch {
-                logger.error("The start could not be announced.", metadata: ["error": "\(error)"])
+        do {
+            try await server.run { port in
+                logger.info("Listening.", metadata: ["port": "\(port)"])
+                await onReady(port)
             }
+        } catch {
+            logger.debug("The server failed.", metadata: ["error": "\(error)"])
+            let edge = settings.server
+            throw CommandFailure(
+                .unavailable,
+                edge.tls == nil
+                    ? "cannot listen on \(edge.host):\(edge.port); is the port taken?"
+                    : "cannot listen on \(edge.host):\(edge.port) with this certificate and key; "
+                        + "is the port taken, or do the PEM files not fit together?")
         }
         try store.close()
     }

@@ -14,7 +14,7 @@ package enum NetworkFileSystem {
         throw KeybearerError(
             .unavailable,
             "The database is on a network file system (\(type)), where SQLite's locks do not hold. Put it on a local "
-                + "disk, or use PostgreSQL.")
+                + "disk.")
     }
 
     /// The type of a network file system, by the kernel's table of mounts; nil for local ones and unknown devices.

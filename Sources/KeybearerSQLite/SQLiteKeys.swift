@@ -53,6 +53,17 @@ extension SQLiteStore {
         }
     }
 
+    public func retireMasterKeys(_ ids: [MasterKeyID], audit: AuditEvent) async throws {
+        try await write { db in
+            for id in ids {
+                try db.execute(
+                    sql: "INSERT INTO retired_master_keys (id) VALUES (?) ON CONFLICT DO NOTHING",
+                    arguments: [id.rawValue])
+            }
+            try Self.record(audit, db)
+        }
+    }
+
     public func sealedKeyCounts() async throws -> [MasterKeyID: Int] {
         try await read { db in
             let rows = try Row.fetchAll(

@@ -106,6 +106,18 @@ enum SQLiteMigrations {
             at           INTEGER NOT NULL
         ) STRICT;
 
+        -- Master keys under which nothing may be sealed any more: a process that still holds an old ring must not make
+        -- a key that no ring opens.
+        CREATE TABLE retired_master_keys (
+            id TEXT NOT NULL PRIMARY KEY
+        ) STRICT;
+        CREATE TRIGGER no_insert_under_retired_master_key BEFORE INSERT ON api_keys
+        WHEN EXISTS (SELECT 1 FROM retired_master_keys WHERE id = NEW.master_key_id)
+        BEGIN SELECT RAISE (ABORT, 'sealed under a retired master key'); END;
+        CREATE TRIGGER no_update_under_retired_master_key BEFORE UPDATE OF box ON api_keys
+        WHEN EXISTS (SELECT 1 FROM retired_master_keys WHERE id = NEW.master_key_id)
+        BEGIN SELECT RAISE (ABORT, 'sealed under a retired master key'); END;
+
         CREATE TABLE nodes (
             id           TEXT NOT NULL PRIMARY KEY,
             acknowledged INTEGER NOT NULL,

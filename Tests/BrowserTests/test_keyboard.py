@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from dashboard import KeyPage, clipboard, expect_path
+from dashboard import KeyPage, clipboard, expect_path, sign_in
 from keybearer_process import KeybearerProcess
 
 MOST_STOPS = 40
@@ -93,9 +93,7 @@ def test_from_sign_in_to_sign_out_by_keyboard(server: KeybearerProcess, page: Pa
 
 def test_the_open_dialog_keeps_the_focus(server: KeybearerProcess, page: Page):
     """No control behind the dialog can be reached while it asks."""
-    cookie = server.sign_in(server.ada)
-    page.context.add_cookies([session_cookie(server, cookie)])
-    page.goto("/")
+    sign_in(page, server.ada)
     KeyPage(page).regenerate.click()
     for _ in range(8):
         page.keyboard.press("Tab")
@@ -105,9 +103,8 @@ def test_the_open_dialog_keeps_the_focus(server: KeybearerProcess, page: Page):
 
 
 def test_the_skip_link_and_the_list_of_workspaces(server: KeybearerProcess, page: Page):
-    cookie = server.sign_in(server.ada)
-    page.context.add_cookies([session_cookie(server, cookie)])
-    page.goto("/")
+    sign_in(page, server.ada)
+    page.reload()
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to content"
     expect_visible_focus(page)
@@ -129,10 +126,3 @@ def test_the_skip_link_and_the_list_of_workspaces(server: KeybearerProcess, page
     page.keyboard.press("Enter")
     expect_path(page, "/workspaces/ws_[0-9A-Za-z]+/api-webhooks")
     expect(page.get_by_role("heading", name="API & Webhooks is not part of the Free plan")).to_be_visible()
-
-
-def session_cookie(server: KeybearerProcess, value: str) -> dict:
-    return {
-        "name": "__Host-keybearer", "value": value, "url": server.origin, "secure": True, "httpOnly": True,
-        "sameSite": "Lax",
-    }

@@ -16,7 +16,7 @@ def path(server: KeybearerProcess) -> str:
 
 def record_requests(page: Page) -> list[Request]:
     requests: list[Request] = []
-    page.on("request", requests.append)
+    page.on("request", lambda request: requests.append(request))
     return requests
 
 

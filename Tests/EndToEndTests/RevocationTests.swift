@@ -45,6 +45,7 @@ extension EndToEndTests {
                 }
                 tallies[way, default: Tally()].add(times, answeredAt: answer.arrivedAt, statuses: statuses)
                 history.begin(with: try answer.newKey ?? regenerator.reveal(), liveFrom: answer.arrivedAt)
+                history.note(try Self.useNewKey(history.current, on: bursts))
             }
             try crew.stop()
             for way in Way.allCases {
@@ -59,7 +60,21 @@ extension EndToEndTests {
             #expect(verdict.oldKeyPassed == 0)
             #expect(verdict.newKeyFailed == 0)
             #expect(verdict.strange == 0)
-            #expect(verdict.newKeyPassed > Self.rounds)
+            #expect(verdict.newKeyPassed >= Self.rounds * Self.burstConnections * Self.burstLength)
+        }
+
+        /// Uses a key that must pass from the first request on.
+        private static func useNewKey(
+            _ key: KeyHistory.Key, on connections: [RawConnection]
+        ) throws -> [KeyHistory.Use] {
+            let burst = Array(String(repeating: RawRequest.get(key: key.characters), count: burstLength).utf8)
+            let times = try connections.map { try $0.send(burst) }
+            return try zip(connections, times).flatMap { connection, times in
+                try (0..<burstLength).map { _ in
+                    let outcome = outcome(of: try connection.receive())
+                    return KeyHistory.Use(key: key.number, began: times.began, answered: .now(), outcome: outcome)
+                }
+            }
         }
 
         private static func hammer(port: Int, history: KeyHistory, until crew: Crew) throws {

@@ -35,12 +35,13 @@ extension EndToEndTests {
 
         @Test func theSearchFindsWhatIsPlanted() throws {
             let directory = try TemporaryDirectory()
-            let secrets = [
+            let masterKey: [UInt8] = (0..<32).map { number in UInt8((number * 37 + 251) % 256) }
+            let secrets: [(name: String, bytes: [UInt8])] = [
                 ("a key", Array("tdc_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZab".utf8)),
                 ("a password", Array("correct horse battery".utf8)),
                 ("a session token", Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ".utf8)),
-                ("a master key", (0..<32).map { UInt8(($0 * 37 + 251) % 256) }),
-            ].map { (name: $0.0, bytes: $0.1) }
+                ("a master key", masterKey),
+            ]
             let search = SecretSearch(secrets)
             for (name, bytes) in secrets {
                 for encoding in SecretSearch.Encoding.allCases {

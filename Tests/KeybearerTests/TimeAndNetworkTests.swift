@@ -49,6 +49,14 @@ struct TimeAndNetworkTests {
         #expect(range.contains(try #require(IPAddress(address))) == contains)
     }
 
+    @Test("Only the whole of an address family is everything", arguments: [
+        ("0.0.0.0/0", true), ("::/0", true), ("10.0.0.0/8", false), ("2001:db8::/32", false), ("2001:db8::1", false),
+        ("128.0.0.0/1", false),
+    ])
+    func everything(network: String, isEverything: Bool) throws {
+        #expect(try #require(AddressRange(network)).isEverything == isEverything)
+    }
+
     @Test("Malformed networks are refused", arguments: [
         "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "2001:db8::/129", "10.0.0.0/", "x/8", "10.0.0.0/8/8",
     ])

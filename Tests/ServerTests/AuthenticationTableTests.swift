@@ -31,7 +31,13 @@ struct AuthenticationTableTests {
             }
             var bodies: Set<String> = []
             for one in cases {
-                let answer = try await client.send(WireRequest(fields: one.fields), over: wire)
+                let answer: WireResponse
+                do {
+                    answer = try await client.send(WireRequest(fields: one.fields), over: wire)
+                } catch {
+                    Issue.record("\(one.name) got no answer: \(error)")
+                    continue
+                }
                 #expect(answer.status == one.status, "\(one.name) gave \(answer.status)")
                 let body = try object(answer.text)
                 #expect(body["ok"] as? Bool == false, "\(one.name)")

@@ -40,7 +40,7 @@ struct RouteWalkTests {
             let filled = route.path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
             for path in Self.spellings(of: filled) {
                 for method in Self.methods {
-                    if openPaths.contains(path) { continue }
+                    if openPaths.contains(String(path.prefix { $0 != "?" })) { continue }
                     let answer = try await fixture.respond(
                         method, path, [FieldName.fetchSite: "same-origin", .origin: "https://yourapp.com"])
                     count += 1
@@ -93,7 +93,8 @@ struct DocumentationTests {
     func routes() throws {
         let docs = try Self.docs()
         for route in try RouteWalkTests.routes(try ServerFixture()) {
-            #expect(docs.contains("`\(route.method.rawValue) \(route.path)`"), "\(route.method.rawValue) \(route.path)")
+            let isThere = docs.contains("`\(route.method.rawValue) \(route.path)`")
+            #expect(isThere, "\(route.method.rawValue) \(route.path)")
         }
     }
 

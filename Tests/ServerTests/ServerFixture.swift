@@ -4,6 +4,7 @@ import Hummingbird
 import KeybearerSQLite
 import Logging
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -18,6 +19,8 @@ final class ServerFixture: Sendable {
     let settings: KeybearerServer.Settings
     let random = RandomSource.seeded(31)
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    private let clocks: Clocks
+    private let made = Mutex<EdgeResponder?>(nil)
 
     /// - Parameter configure: changes the edge's settings.
     init(
@@ -29,6 +32,7 @@ final class ServerFixture: Sendable {
         let ring = try MasterKeyRing.generate(from: .system)
         var domain = Deployment.Settings()
         domain.passwordCost = 10
+        self.clocks = clocks
         var edge = KeybearerServer.Settings()
         edge.port = 0
         edge.tls = tls
@@ -39,11 +43,19 @@ final class ServerFixture: Sendable {
             role: .server(prepare: KeybearerServer.prepare), clocks: clocks, logger: logger)
     }
 
-    func server(clocks: Clocks = .system) throws -> KeybearerServer {
+    func server() throws -> KeybearerServer {
         let store = store
         return try KeybearerServer(
             settings: settings, deployment: deployment, checkStore: { try await store.checkReadiness() },
             clocks: clocks, logger: logger)
+    }
+
+    /// What answers requests, made once: it reads every template.
+    private func responder() throws -> EdgeResponder {
+        if let made = made.withLock({ $0 }) { return made }
+        let fresh = try server().makeResponder()
+        made.withLock { $0 = fresh }
+        return fresh
     }
 
     /// Runs a test's body against the listening server.
@@ -76,7 +88,7 @@ final class ServerFixture: Sendable {
         _ method: HTTPRequest.Method = .get, _ path: String, _ fields: HTTPFields = [:], body: String = "",
         peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com"
     ) async throws -> (status: Int, fields: HTTPFields, body: String) {
-        let made = try server().makeResponder()
+        let made = try responder()
         let responder = EdgeResponder(
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, api: made.api,
             dashboard: made.dashboard, logger: logger)

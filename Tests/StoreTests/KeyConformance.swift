@@ -245,4 +245,28 @@ import Testing
             #expect(seen == expected.sorted())
         }
     }
+
+    @Test(arguments: storesUnderTest)
+    func nothingIsSealedUnderARetiredMasterKey(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let retired = MasterKeyID(rawValue: "mk_one")
+            try await store.retireMasterKeys([retired, retired], audit: samples.event(.masterKeysChanged))
+            let refused = await #expect(throws: KeybearerError.self) {
+                try await store.replaceKey(
+                    samples.replacement(of: account), audit: samples.event(.keyRegenerated, user: account.user.id))
+            }
+            #expect(refused?.code == .unavailable)
+            #expect(try await store.account(id: account.user.id)?.key == account.key)
+            await #expect(throws: KeybearerError.self) {
+                try await store.createAccount(samples.newAccount(), audit: samples.event(.userCreated))
+            }
+            let stored = try #require(try await store.storedKeys(after: nil, limit: 10).first)
+            let sealed = samples.sealedKey(under: MasterKeyID(rawValue: "mk_two"))
+            let moved = StoredKey(
+                userID: stored.userID, keyID: stored.keyID, version: stored.version, sealed: sealed)
+            try await store.reseal([moved], audit: samples.event(.keyResealed))
+            #expect(try await store.sealedKeyCounts() == [MasterKeyID(rawValue: "mk_two"): 1])
+        }
+    }
 }

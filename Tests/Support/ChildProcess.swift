@@ -66,6 +66,12 @@ final class ChildProcess: Sendable {
         }
     }
 
+    /// Waits until a stop signal has stopped it.
+    func waitUntilStopped() {
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(processID), &information, WSTOPPED | WNOWAIT) < 0, errno == EINTR {}
+    }
+
     /// Waits for the end.
     ///
     /// - Returns: the exit code, or minus the signal that ended it; nil when it was waited for before.

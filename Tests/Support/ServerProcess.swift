@@ -111,8 +111,11 @@ public final class ServerProcess: Sendable {
         _ = child.wait()
     }
 
-    /// Stops it from running on, as a hypervisor may, until ``resume()``.
-    public func suspend() { child.signal(SIGSTOP) }
+    /// Stops it from running on, as a hypervisor may, until ``resume()``. When this returns it stands still.
+    public func suspend() {
+        child.signal(SIGSTOP)
+        child.waitUntilStopped()
+    }
 
     /// Lets it run on.
     public func resume() { child.signal(SIGCONT) }

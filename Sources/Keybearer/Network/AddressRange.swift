@@ -30,5 +30,5 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether the block is every IPv4 or every IPv6 address: as a trusted list it would trust every client.
-    public var isEverything: Bool { lowMask == 0 || (base.isV4 && lowMask == 0xFFFF_FFFF_0000_0000) }
+    public var isEverything: Bool { (highMask == 0 && lowMask == 0) || (base.isV4 && lowMask == 0xFFFF_FFFF_0000_0000) }
 }

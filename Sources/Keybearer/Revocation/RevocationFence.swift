@@ -118,7 +118,14 @@ public final class RevocationFence: ChangeSettling {
         let nodeID = NodeID.random(from: random)
         let askedAt = clocks.steady()
         let position = try await store.registerNode(nodeID, lease: lease)
-        try onEverything()
+        do {
+            // After registering, so that what is read is at least as new as the number that is acknowledged.
+            try onEverything()
+        } catch {
+            logger.error("The master keys cannot be read; nothing is decided until they can.", metadata: ["error": "\(error)"])
+            try await store.unregisterNode(nodeID)
+            throw error
+        }
         directory.restart(at: position)
         let isStopped = registration.withLock { registration in
             registration.nodeID = nodeID

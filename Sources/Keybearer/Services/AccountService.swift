@@ -3,11 +3,15 @@ public final class AccountService: Sendable {
     private let context: ServiceContext
     private let settler: any ChangeSettling
     private let hasher: PasswordHasher
+    private let throttle: SignInThrottle
 
-    init(context: ServiceContext, settler: any ChangeSettling, hasher: PasswordHasher) {
+    init(
+        context: ServiceContext, settler: any ChangeSettling, hasher: PasswordHasher, throttle: SignInThrottle
+    ) {
         self.context = context
         self.settler = settler
         self.hasher = hasher
+        self.throttle = throttle
     }
 
     /// Whether anyone may make an account.
@@ -90,14 +94,19 @@ public final class AccountService: Sendable {
 
     /// Changes the password of someone who gives the current one; other sessions end.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the fields `currentPassword`, `newPassword`.
+    /// Throttled like a sign-in: who stole a session must not guess the password here.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `currentPassword`, `newPassword`; `RATE_LIMITED`.
     public func changePassword(
         of user: User, current: Password, new: Password, keeping session: SessionID, by origin: Origin
     ) async throws {
+        let address = origin.address ?? IPAddress(high: 0, low: 0)
+        try throttle.begin(account: user.email, address: address)
         guard let hash = try await context.store.passwordHash(of: user.id) else { throw Self.noAccount }
         guard try await hasher.verify(current, against: hash) else {
             throw KeybearerError.validation(["currentPassword": "This is not your current password."])
         }
+        throttle.succeed(account: user.email, address: address)
         try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: origin)
     }
 

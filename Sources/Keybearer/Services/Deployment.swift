@@ -61,8 +61,9 @@ public final class Deployment: Sendable {
         }
         let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
         keys = KeyService(context: context, settler: settler, gate: gate)
-        sessions = SessionService(context: context, hasher: hasher)
-        accounts = AccountService(context: context, settler: settler, hasher: hasher)
+        let throttle = SignInThrottle(clocks: clocks)
+        sessions = SessionService(context: context, hasher: hasher, throttle: throttle)
+        accounts = AccountService(context: context, settler: settler, hasher: hasher, throttle: throttle)
         workspaces = WorkspaceService(context: context, settler: settler)
         masterKeys = MasterKeyService(context: context, settler: settler)
     }

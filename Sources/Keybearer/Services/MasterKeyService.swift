@@ -28,6 +28,10 @@ public final class MasterKeyService: Sendable {
         try await adopt(added, save: save)
         let activated = try MasterKeyRing(entries: added.entries, activeID: entry.id)
         try await adopt(activated, save: save)
+        // A command or a request that began under the old ring may still be at work. From here on the store refuses
+        // what it seals, so once nothing is left under the old master keys, nothing ever will be.
+        let old = activated.entries.map(\.id).filter { $0 != entry.id }
+        try await context.store.retireMasterKeys(old, audit: context.event(.masterKeysChanged, by: .commandLine))
         try await resealAll(progress: progress)
         let retired = try await retire(keeping: entry.id)
         try await adopt(retired, save: save)

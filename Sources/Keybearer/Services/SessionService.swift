@@ -14,10 +14,10 @@ public final class SessionService: Sendable {
     private let hasher: PasswordHasher
     private let throttle: SignInThrottle
 
-    init(context: ServiceContext, hasher: PasswordHasher) {
+    init(context: ServiceContext, hasher: PasswordHasher, throttle: SignInThrottle) {
         self.context = context
         self.hasher = hasher
-        throttle = SignInThrottle(clocks: context.clocks)
+        self.throttle = throttle
     }
 
     /// Starts a session for someone who knows the password.

@@ -114,6 +114,8 @@ public protocol KeyStore: Sendable {
     func keys(notSealedUnder id: MasterKeyID, limit: Int) async throws -> [StoredKey]
     /// Puts new sealed forms in the place of old ones, each only if the key is still the one that was read.
     func reseal(_ keys: [StoredKey], audit: AuditEvent) async throws
+    /// Refuses from now on to store a key that is sealed under one of these master keys: `UNAVAILABLE`.
+    func retireMasterKeys(_ ids: [MasterKeyID], audit: AuditEvent) async throws
     /// How many live keys are sealed under each master key.
     func sealedKeyCounts() async throws -> [MasterKeyID: Int]
     /// All live keys in their sealed form, a page after another in the order of user ids.

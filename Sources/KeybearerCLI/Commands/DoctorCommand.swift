@@ -92,12 +92,13 @@ private struct Examination {
     }
 
     func keysAndDatabase() async -> [Finding] {
-        let ring: MasterKeyRing
+        var canOpen = false
         var findings: [Finding] = []
         do {
-            ring = try assembly.masterKeyFile.load()
+            let ring = try assembly.masterKeyFile.load()
             findings.append(Finding(.ok, "master keys", "\(ring.entries.count) in \(assembly.masterKeyFile.path)."))
-            if ring.activeID == nil {
+            canOpen = ring.activeID != nil
+            if !canOpen {
                 findings.append(
                     Finding(.warning, "master keys", "They only verify: this node can show and make no key."))
             }
@@ -109,7 +110,7 @@ private struct Examination {
         do {
             let store = try assembly.openStore(.commandLine)
             defer { try? store.close() }
-            findings += try await database(store)
+            findings += try await database(store, canOpen: canOpen)
         } catch {
             let message =
                 (error as? CommandFailure)?.message ?? (error as? KeybearerError)?.message ?? "It cannot be opened."
@@ -119,7 +120,8 @@ private struct Examination {
         return findings
     }
 
-    private func database(_ store: SQLiteStore) async throws -> [Finding] {
+    /// - Parameter canOpen: whether the master keys at hand are meant to open Secret Keys.
+    private func database(_ store: SQLiteStore, canOpen: Bool) async throws -> [Finding] {
         var findings: [Finding] = []
         let problems = try store.integrityProblems()
         findings.append(
@@ -145,7 +147,7 @@ private struct Examination {
                     .warning, "database", "Others on this machine can read the file.",
                     mend: "chmod 600 \(assembly.settings.databasePath)"))
         }
-        if let deployment = try? assembly.makeDeployment(store: store, role: .command) {
+        if canOpen, let deployment = try? assembly.makeDeployment(store: store, role: .command) {
             let unopenable = try await deployment.masterKeys.unopenableKeys()
             findings.append(
                 unopenable.isEmpty

@@ -41,7 +41,8 @@ struct InitCommand: AsyncParsableCommand {
         let chosen = try password.read()
         try await assembly.withDeployment { deployment in
             let account = try await deployment.accounts.create(
-                name: name, email: email, password: chosen, isOperator: true, by: .commandLine)
+                name: name, email: email, password: chosen.password, isOperator: true, by: .commandLine)
+            chosen.announce()
             Console.note("Made the operator's account \(account.user.email) (\(account.user.id)).")
         }
         Console.note("Start the server with: keybearer serve")

@@ -27,7 +27,8 @@ struct UserCommand: AsyncParsableCommand {
             let chosen = try password.read()
             try await Assembly(options).withDeployment { deployment in
                 let account = try await deployment.accounts.create(
-                    name: name, email: email, password: chosen, isOperator: `operator`, by: .commandLine)
+                    name: name, email: email, password: chosen.password, isOperator: `operator`, by: .commandLine)
+                chosen.announce()
                 if json { return try Console.json(AccountShape(account)) }
                 Console.output(account.user.id.rawValue)
                 Console.note("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
@@ -108,7 +109,8 @@ struct UserCommand: AsyncParsableCommand {
             let chosen = try password.read()
             try await Assembly(options).withDeployment { deployment in
                 let account = try await deployment.accounts.find(selection.user)
-                try await deployment.accounts.setPassword(of: account.user, to: chosen, by: .commandLine)
+                try await deployment.accounts.setPassword(of: account.user, to: chosen.password, by: .commandLine)
+                chosen.announce()
                 Console.note("The password is set and all sessions have ended.")
             }
         }

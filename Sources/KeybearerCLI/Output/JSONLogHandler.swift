@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 import Logging
 
 /// Writes log lines as one JSON object each, to standard error: `time`, `level`, `message`, and the metadata.
@@ -14,7 +15,7 @@ struct JSONLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         var fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description)
-        fields["time"] = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        fields["time"] = Clocks.system.wall().description
         fields["level"] = event.level.rawValue
         fields["message"] = event.message.description
         fields["label"] = label

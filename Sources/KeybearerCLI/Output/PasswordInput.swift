@@ -18,25 +18,35 @@ struct PasswordInput: ParsableArguments {
     @Flag(name: .long, help: "Make up a password and print it to standard output.")
     var generatePassword = false
 
+    /// A password, and its characters where it was made up here.
+    struct Chosen {
+        let password: Password
+        var generated: String?
+
+        /// Prints a password that was made up, once it has been set.
+        func announce() {
+            if let generated { Console.output(generated) }
+        }
+    }
+
     /// Reads or makes the password; prompts without echo where a person is at the keyboard.
-    func read() throws -> Password {
+    func read() throws -> Chosen {
         if generatePassword {
             let made = String(decoding: RandomSource.system.base62(count: 20), as: UTF8.self)
-            Console.output(made)
-            return Password(made)
+            return Chosen(password: Password(made), generated: made)
         }
         if passwordStdin {
             guard let line = readLine(strippingNewline: true), !line.isEmpty else {
                 throw CommandFailure(.noInput, "standard input has no password on its first line")
             }
-            return Password(line)
+            return Chosen(password: Password(line))
         }
         guard isatty(STDIN_FILENO) == 1 else {
             throw ValidationError("Name where the password comes from: --password-stdin or --generate-password.")
         }
         let first = try prompt("Password: ")
         guard try prompt("Once more: ") == first else { throw CommandFailure(.dataError, "the passwords differ") }
-        return Password(first)
+        return Chosen(password: Password(first))
     }
 
     private func prompt(_ text: String) throws -> String {

@@ -30,9 +30,7 @@ struct EntryHandlers: Sendable {
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
                 email: email, next: next, problem: Self.problem(error), isSignUpOpen: accounts.isSignUpOpen)
-            var response = show(page, error.code.status)
-            if let wait = error.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
-            return response
+            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }
 
@@ -78,7 +76,8 @@ struct EntryHandlers: Sendable {
             return enter(with: token, at: next)
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let email = signedIn.account.user.email.rawValue
-            return show(ConfirmPage(email: email, next: next, problem: Self.problem(error)), error.code.status)
+            let page = ConfirmPage(email: email, next: next, problem: Self.problem(error))
+            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }
 
@@ -93,6 +92,13 @@ struct EntryHandlers: Sendable {
     private func enter(with token: SessionToken, at path: String) -> Response {
         var response = DashboardResponder.redirect(to: path)
         response.headers[.setCookie] = SessionCookie.set(token, policy: sessions.policy)
+        return response
+    }
+
+    private static func retrying(_ response: Response, after wait: Duration?) -> Response {
+        guard let wait else { return response }
+        var response = response
+        response.headers[.retryAfter] = String(wait.secondsRoundedUp)
         return response
     }
 

@@ -1,0 +1,89 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+/// A deployment with a server beside which commands are run.
+struct Deployed {
+    let files: DeploymentFiles
+    let server: ServerProcess
+    /// The operator's password.
+    let password: String
+    /// The operator's key; Ada's own workspace is on Pro.
+    let key: String
+    /// The workspace that Ada owns.
+    let workspaceID: String
+
+    static let ada = "ada@example.com"
+
+    /// Makes the deployment and starts the server.
+    init(_ arguments: [String] = []) throws {
+        files = try DeploymentFiles()
+        password = try files.initialise(email: Self.ada)
+        try Self.command(
+            files, "plan", "put", "pro", "--name", "Pro", "--hourly-limit", "100000000", "--feature", "api_webhooks",
+            "--position", "1")
+        let shown = try #require(try files.run("user", "show", Self.ada, "--json").object)
+        let workspace = try #require((shown["workspaces"] as? [[String: Any]])?.first)
+        workspaceID = try #require(workspace["id"] as? String)
+        try Self.command(files, "workspace", "set-plan", workspaceID, "pro")
+        key = try CommandLineOutput.onlyKey(on: files.run("key", "show", Self.ada))
+        server = try ServerProcess.serve(files, arguments)
+    }
+
+    /// Runs a command that must succeed.
+    ///
+    /// - Returns: the first line of its standard output.
+    @discardableResult
+    func command(_ words: String...) throws -> String {
+        let result = try CommandRunner.run(words + files.flags)
+        #expect(result.status == 0, "\(words): \(result.stderr)")
+        return result.line
+    }
+
+    private static func command(_ files: DeploymentFiles, _ words: String...) throws {
+        let result = try CommandRunner.run(words + files.flags)
+        try #require(result.status == 0, "\(words): \(result.stderr)")
+    }
+
+    /// Makes an account on the first plan.
+    ///
+    /// - Returns: its key.
+    func makeAccount(_ email: String) throws -> String {
+        try command("user", "create", email, "--name", "Member", "--generate-password")
+        return try command("key", "show", email)
+    }
+
+    /// The answer to a request with a key, on a connection of its own.
+    func answer(to key: String, path: String = "/api/v1/me") throws -> RawResponse {
+        try RawConnection(port: server.port).exchange(RawRequest.get(path, key: key))
+    }
+
+    /// The status, and the error's code for a failure: `200`, `401 UNAUTHORIZED`.
+    func outcome(of key: String) throws -> String {
+        let response = try answer(to: key)
+        return ["\(response.status)", response.errorCode].compactMap(\.self).joined(separator: " ")
+    }
+
+    /// How many servers are registered in the file.
+    func registeredServers() throws -> Int {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        let file = try DatabaseQueue(path: files.database, configuration: configuration)
+        defer { try? file.close() }
+        return try file.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM nodes") ?? -1 }
+    }
+}
+
+/// What commands print.
+enum CommandLineOutput {
+    /// The key that a command printed: alone on standard output, and nowhere on standard error.
+    static func onlyKey(on result: CommandResult) throws -> String {
+        try #require(result.status == 0, "\(result.stderr)")
+        let key = result.line
+        #expect(result.stdout == key + "\n" && key.hasPrefix("tdc_") && key.count == 42)
+        #expect(!result.stderr.contains(key) && result.stderr.contains(key.prefix(8)))
+        return key
+    }
+}

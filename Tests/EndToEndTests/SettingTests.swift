@@ -1,0 +1,106 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// A setting that is not accepted stops the start and says everything that is needed to mend it.
+    @Suite struct SettingTests {
+        /// A setting with a value that it refuses, and a piece of what it says that it wants.
+        struct Refused: Sendable, CustomTestStringConvertible {
+            let name: String
+            let value: String
+            let wants: String
+            var testDescription: String { name }
+            var variable: String { "KEYBEARER_" + name.uppercased().replacingOccurrences(of: "-", with: "_") }
+        }
+
+        /// Every setting; the test before the others compares the names with those that the program knows.
+        static let all = [
+            Refused(name: "address", value: "localhost", wants: "a host and a port"),
+            Refused(name: "tls-certificate", value: "/nowhere/chain.pem", wants: "PEM file with the certificate"),
+            Refused(name: "tls-key", value: "/nowhere/key.pem", wants: "PEM file with the certificate's private key"),
+            Refused(name: "public-url", value: "yourapp.com/api", wants: "https://yourapp.com, without a path"),
+            Refused(name: "database", value: "", wants: "the path of an SQLite file"),
+            Refused(name: "master-key-file", value: "", wants: "the file with the master keys"),
+            Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
+            Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
+            Refused(name: "lease", value: "2 seconds", wants: "a span from 500ms to 30s"),
+            Refused(name: "header-bytes", value: "100", wants: "4096 to 131072"),
+            Refused(name: "header-count", value: "many", wants: "20 to 1000"),
+            Refused(name: "idle-timeout", value: "0s", wants: "1s to 1h"),
+            Refused(name: "stop-timeout", value: "1d", wants: "1s to 10m"),
+            Refused(name: "remembered-accounts", value: "-1", wants: "1000 to 100000000"),
+            Refused(name: "sign-up", value: "yes", wants: "open or closed"),
+            Refused(name: "password-cost", value: "16", wants: "17 to 20"),
+            Refused(name: "log-format", value: "xml", wants: "text or json"),
+            Refused(name: "log-level", value: "trace", wants: "debug, info, notice, warning or error"),
+        ]
+
+        @Test func anUnknownNameInTheFileIsRefusedAndTheKnownOnesAreListed() throws {
+            let file = try Self.settingsFile(#"{"leese": "2s"}"#)
+            let result = try CommandRunner.run(["serve", "--config", file.path])
+            #expect(result.status == 78)
+            #expect(result.stderr.contains("leese") && result.stderr.contains(file.path))
+            let known = try #require(result.stderr.components(separatedBy: "wants one of ").last)
+            let names = Set(known.split(separator: ",").map { $0.trimmingCharacters(in: .whitespacesAndNewlines) })
+            #expect(names == Set(Self.all.map(\.name)), "the table of this test must hold every setting")
+        }
+
+        @Test(arguments: all) func aBadValueIsRefusedWhereverItComesFrom(_ setting: Refused) throws {
+            let flag = try CommandRunner.run(["serve", "--\(setting.name)=\(setting.value)"])
+            Self.expectRefusal(flag, of: setting, from: "--\(setting.name)")
+            let variable = try CommandRunner.run(["serve"], environment: [setting.variable: setting.value])
+            Self.expectRefusal(variable, of: setting, from: setting.variable)
+            let file = try Self.settingsFile(#"{"\#(setting.name)": "\#(setting.value)"}"#)
+            let inFile = try CommandRunner.run(["serve", "--config", file.path])
+            Self.expectRefusal(inFile, of: setting, from: file.path)
+        }
+
+        @Test func flagsOverruleVariablesAndVariablesOverruleTheFile() throws {
+            let file = try Self.settingsFile(#"{"lease": "3x", "header-count": 5}"#)
+            let named = ["KEYBEARER_CONFIG": file.path]
+            let onlyFile = try CommandRunner.run(["serve"], environment: named)
+            #expect(onlyFile.status == 78 && onlyFile.stderr.contains("got '3x' from \(file.path)"))
+            let overruled = named.merging(["KEYBEARER_LEASE": "2x"]) { $1 }
+            let variable = try CommandRunner.run(["serve"], environment: overruled)
+            #expect(variable.status == 78 && variable.stderr.contains("got '2x' from KEYBEARER_LEASE"))
+            let flag = try CommandRunner.run(["serve", "--lease", "1x"], environment: overruled)
+            #expect(flag.status == 78 && flag.stderr.contains("got '1x' from --lease"))
+            // A good value above hides a bad one below; the next bad one is a number in the file.
+            let good = try CommandRunner.run(["serve", "--lease", "1s"], environment: overruled)
+            #expect(good.status == 78 && good.stderr.contains("setting header-count: got '5' from \(file.path)"))
+        }
+
+        @Test func certificateAndKeyBelongTogether() throws {
+            let file = try Self.settingsFile("{}")
+            let result = try CommandRunner.run(["serve", "--tls-certificate", file.path])
+            #expect(result.status == 78 && result.stderr.contains("tls-key"))
+        }
+
+        @Test(arguments: ["", "[]", "{", "not JSON"]) func aFileThatIsNoObjectIsRefused(_ text: String) throws {
+            let file = try Self.settingsFile(text)
+            let result = try CommandRunner.run(["serve", "--config", file.path])
+            #expect(result.status == 78 && result.stderr.contains("config") && result.stderr.contains(file.path))
+        }
+
+        private static func expectRefusal(_ result: CommandResult, of setting: Refused, from source: String) {
+            #expect(result.status == 78, "\(setting.name) from \(source): \(result.stderr)")
+            #expect(result.stdout.isEmpty)
+            let said = "setting \(setting.name): got '\(setting.value)' from \(source), wants "
+            #expect(result.stderr.contains(said), "\(result.stderr)")
+            #expect(result.stderr.contains(setting.wants), "\(result.stderr)")
+        }
+
+        /// A file that lives as long as this value.
+        private struct SettingsFile {
+            let directory: TemporaryDirectory
+            var path: String { directory.file("settings.json") }
+        }
+
+        private static func settingsFile(_ text: String) throws -> SettingsFile {
+            let file = SettingsFile(directory: try TemporaryDirectory())
+            try text.write(toFile: file.path, atomically: true, encoding: .utf8)
+            return file
+        }
+    }
+}

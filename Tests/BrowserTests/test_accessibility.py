@@ -38,7 +38,8 @@ class Stage:
         return page
 
     def free_path(self) -> str:
-        return key_path(next(each for each in self.server.workspaces_of(self.server.ada.email) if each["plan"] == "free"))
+        workspaces = self.server.workspaces_of(self.server.ada.email)
+        return key_path(next(each for each in workspaces if each["plan"] == "free"))
 
 
 def state(make: Callable[[Stage], Page]) -> Callable[[Stage], Page]:

@@ -27,9 +27,8 @@ def test_a_new_account_starts_locked_and_its_owner_unlocks_it(server: KeybearerP
     key_page.switch_to_pro.click()
 
     expect(page.get_by_role("status").filter(has_text="This workspace is now on the Pro plan.")).to_be_visible()
-    expect(page.get_by_role("navigation", name="Dashboard").get_by_role("link", name="API & Webhooks")).to_have_attribute(
-        "aria-current", "page"
-    )
+    menu = page.get_by_role("navigation", name="Dashboard")
+    expect(menu.get_by_role("link", name="API & Webhooks")).to_have_attribute("aria-current", "page")
     expect(page.get_by_role("link", name="API Key")).to_have_attribute("aria-current", "page")
     key_page.expect_hidden()
     assert server.call_api(key).status == 200

@@ -14,6 +14,9 @@ struct ListenerLimits: Sendable {
     /// envelope. What is larger still ends the connection, as the protocol has it.
     var decodedHeaderListSize: Int { max(256 * 1_024, headerBytes * 2) }
 
+    /// How many continuation frames of 16 KiB a block of that size may take.
+    var continuationFrames: Int { decodedHeaderListSize / (16 * 1_024) }
+
     var http1Configuration: HTTP1Channel.Configuration {
         HTTP1Channel.Configuration(
             additionalChannelHandlers: [ParserRefusal()],

@@ -59,7 +59,11 @@ struct TLSListener: HTTPChannelHandler {
                 HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
                 HTTP2Setting(parameter: .maxHeaderListSize, value: limits.decodedHeaderListSize),
             ]
+            configuration.connection.maximumSequentialContinuationFrames = limits.continuationFrames
+            // HeaderBlockGuard checks the same and more, and answers where this would only reset the stream.
+            configuration.connection.headerBlockValidation = .disabled
             let closer = HTTP2ConnectionCloser(idleTimeout: limits.idleTimeout)
+            try channel.pipeline.syncOperations.addHandler(EarlySettings())
             let connection = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
                 mode: .server, streamDelegate: closer.streams, configuration: configuration
             ) { stream in

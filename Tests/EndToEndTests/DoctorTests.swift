@@ -1,0 +1,102 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// `doctor` finds what is broken and says how to mend it.
+    @Suite struct DoctorTests {
+        /// One line of `doctor --json`.
+        private struct Finding: Decodable {
+            let state: String
+            let subject: String
+            let message: String
+            let mend: String?
+        }
+
+        @Test func aSoundDeploymentHasNoBrokenFinding() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let (status, findings) = try Self.examine(files)
+            #expect(status == 0)
+            #expect(!findings.contains { $0.state == "broken" })
+            let sound = findings.filter { $0.state == "ok" }.map(\.subject)
+            #expect(sound == ["settings", "master keys", "database", "keys", "servers"])
+            let text = try files.run("doctor", "--public-url", "https://yourapp.com")
+            #expect(text.status == 0 && !text.stdout.contains("warning") && text.stderr.isEmpty)
+        }
+
+        @Test func settingsThatCannotWorkAreBroken() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            try Self.expectBroken(files, "https", mend: "trusted-proxies", ["--address", "0.0.0.0:8080"])
+            try Self.expectBroken(files, "settings", mend: "Change the setting", ["--lease", "1h"])
+            let (status, findings) = try Self.examine(files, ["--public-url", "http://yourapp.com", "--address", "[::1]:80"])
+            #expect(status == 0)
+            #expect(!findings.contains { $0.state == "broken" })
+        }
+
+        @Test func masterKeysThatAreMissingOpenOrForeignAreBroken() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let ring = try Data(contentsOf: URL(fileURLWithPath: files.masterKeys))
+            func install(_ contents: Data, mode: Int = 0o600) {
+                FileManager.default.createFile(
+                    atPath: files.masterKeys, contents: contents, attributes: [.posixPermissions: mode])
+            }
+            try FileManager.default.removeItem(atPath: files.masterKeys)
+            try Self.expectBroken(files, "master keys", mend: "from its backup")
+            install(ring, mode: 0o644)
+            try Self.expectBroken(files, "master keys", mend: "0600")
+            install(Data("active mk_x nonsense\n".utf8))
+            try Self.expectBroken(files, "master keys", mend: "from its backup")
+            let other = try DeploymentFiles()
+            try other.initialise()
+            install(try Data(contentsOf: URL(fileURLWithPath: other.masterKeys)))
+            try Self.expectBroken(files, "keys", mend: "master mk_")
+            install(ring)
+            #expect(try Self.examine(files).status == 0)
+        }
+
+        @Test func aDatabaseThatIsMissingForeignOrDamagedIsBroken() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let sound = try Data(contentsOf: URL(fileURLWithPath: files.database))
+            func install(_ contents: Data) throws {
+                for suffix in ["", "-wal", "-shm"] {
+                    try? FileManager.default.removeItem(atPath: files.database + suffix)
+                }
+                FileManager.default.createFile(
+                    atPath: files.database, contents: contents, attributes: [.posixPermissions: 0o600])
+            }
+            var damaged = sound
+            for offset in stride(from: 4_096, to: sound.count, by: 97) { damaged[offset] ^= 0x5A }
+            try install(damaged)
+            try Self.expectBroken(files, "database", mend: "backup")
+            try install(Data("this is no database, whatever its name says".utf8))
+            try Self.expectBroken(files, "database", mend: "backup")
+            try FileManager.default.removeItem(atPath: files.database)
+            try Self.expectBroken(files, "database", mend: "keybearer init")
+            try install(sound)
+            #expect(try Self.examine(files).status == 0)
+        }
+
+        private static func examine(
+            _ files: DeploymentFiles, _ arguments: [String] = []
+        ) throws -> (status: Int32, findings: [Finding]) {
+            let result = try CommandRunner.run(["doctor", "--json"] + files.flags + arguments)
+            return (result.status, try JSONDecoder().decode([Finding].self, from: Data(result.stdout.utf8)))
+        }
+
+        private static func expectBroken(
+            _ files: DeploymentFiles, _ subject: String, mend: String, _ arguments: [String] = []
+        ) throws {
+            let (status, findings) = try examine(files, arguments)
+            #expect(status == 78, "\(subject)")
+            let broken = findings.filter { $0.state == "broken" }
+            #expect(broken.contains { $0.subject == subject && $0.mend?.contains(mend) == true }, "\(findings)")
+            #expect(broken.allSatisfy { $0.mend != nil }, "what is broken names its mend")
+            let text = try CommandRunner.run(["doctor"] + files.flags + arguments)
+            #expect(text.status == 78 && text.stdout.contains("mend: "))
+        }
+    }
+}

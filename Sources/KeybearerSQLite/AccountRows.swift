@@ -22,7 +22,7 @@ enum AccountRows {
         """
 
     /// The ORDER BY that ``accounts(_:)`` relies on.
-    static let order = "ORDER BY u.created_at, u.id, w.id"
+    static let order = "ORDER BY u.created_at, u.id, w.created_at, w.id"
 
     static func accounts(_ rows: [Row]) throws -> [Account] {
         try groups(rows, by: "user_id").map { rows in

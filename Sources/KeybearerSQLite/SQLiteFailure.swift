@@ -40,7 +40,8 @@ extension KeybearerError {
         case .SQLITE_CONSTRAINT_UNIQUE, .SQLITE_CONSTRAINT_PRIMARYKEY, .SQLITE_CONSTRAINT_ROWID:
             self.init(.conflict, "Something with the same name exists already.", cause: cause)
         case .SQLITE_CONSTRAINT_TRIGGER:
-            self.init(.unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.", cause: cause)
+            self.init(
+                .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.", cause: cause)
         case .SQLITE_CONSTRAINT_FOREIGNKEY:
             self.init(.notFound, "Something that this belongs to does not exist.", cause: cause)
         default:

@@ -19,7 +19,8 @@ public struct KeybearerServer: Sendable {
         public var port = 8080
         /// PEM files of the certificate chain and its private key; nil listens without TLS.
         public var tls: (certificateFile: String, keyFile: String)?
-        /// The address by which clients reach the server, without a slash at the end; nil derives it from the listener.
+        /// The address by which clients reach the server, without a slash at the end; nil takes
+        /// the address that a browser used.
         public var publicURL: String?
         /// The operator's own proxies, whose forwarding headers are believed.
         public var trustedProxies: [AddressRange] = []
@@ -126,13 +127,9 @@ public struct KeybearerServer: Sendable {
     /// Every route with its handler.
     func makeRoutes() throws -> [Route] { makeRoutes(try makePages()) }
 
-    private var publicURL: String {
-        settings.publicURL ?? "\(settings.tls == nil ? "http" : "https")://localhost:\(settings.port)"
-    }
-
     private func makePages() throws -> DashboardResponder {
         DashboardResponder(
-            sessions: deployment.sessions, crossSite: CrossSiteCheck(publicOrigin: publicURL.lowercased()),
+            sessions: deployment.sessions, crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.lowercased()),
             renderer: try PageRenderer(), random: random, logger: logger)
     }
 
@@ -144,7 +141,7 @@ public struct KeybearerServer: Sendable {
             entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, gate: gate,
-                pages: pages, clocks: clocks, publicURL: publicURL, keyPrefix: settings.keyPrefix.characters),
+                pages: pages, clocks: clocks, publicURL: settings.publicURL, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 accounts: deployment.accounts, sessions: deployment.sessions, pages: pages))
         return Routes.all(handlers)

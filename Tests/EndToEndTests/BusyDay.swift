@@ -128,7 +128,8 @@ struct BusyDay {
         // Refused before there is a request: a header block that is too large, and no HTTP at all.
         let large = try RawConnection(port: port)
         let padding = String(repeating: "a", count: 40_000)
-        #expect(try large.exchange(RawRequest.text("GET", "/", fields: bearer + [("X-Padding", padding)])).status >= 400)
+        let oversized = RawRequest.text("GET", "/", fields: bearer + [("X-Padding", padding)])
+        #expect(try large.exchange(oversized).status >= 400)
         let malformed = try RawConnection(port: port)
         #expect(try malformed.exchange("Bearer \(key)\r\n\r\n").status == 400)
     }

@@ -30,7 +30,8 @@ extension EndToEndTests {
             try files.initialise()
             try Self.expectBroken(files, "https", mend: "trusted-proxies", ["--address", "0.0.0.0:8080"])
             try Self.expectBroken(files, "settings", mend: "Change the setting", ["--lease", "1h"])
-            let (status, findings) = try Self.examine(files, ["--public-url", "http://yourapp.com", "--address", "[::1]:80"])
+            let local = ["--public-url", "http://yourapp.com", "--address", "[::1]:80"]
+            let (status, findings) = try Self.examine(files, local)
             #expect(status == 0)
             #expect(!findings.contains { $0.state == "broken" })
         }

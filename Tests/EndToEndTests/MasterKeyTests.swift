@@ -140,9 +140,15 @@ private final class Load: @unchecked Sendable {
 
     /// Waits until a good many more answers have come.
     func waitForMore() {
+        let deadline = Date().addingTimeInterval(60)
         condition.withLock {
             let goal = answers + 100
-            while answers < goal { condition.wait() }
+            while answers < goal {
+                guard condition.wait(until: deadline) else {
+                    Issue.record("the clients stand still")
+                    return
+                }
+            }
         }
     }
 }

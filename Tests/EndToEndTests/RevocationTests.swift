@@ -53,7 +53,7 @@ extension EndToEndTests {
                 print("revocation by \(way): \(tally)")
                 #expect(tally.passed == 0, "old key passed after the answer: \(way)")
                 #expect(tally.refused == tally.sent, "every refusal is a 401 in the envelope: \(way)")
-                #expect(tally.sentWithin5ms >= 1_000, "too few requests right after the answer to prove anything: \(way)")
+                #expect(tally.sentWithin5ms >= 1_000, "too few right after the answer: \(way)")
             }
             let verdict = history.judge()
             print("revocation under load: \(verdict)")

@@ -22,17 +22,22 @@ struct GateFixture {
         ringFile = CurrentVault(KeyVault(ring: ring))
     }
 
-    func deployment(_ role: Deployment.Role = .server(prepare: { _ in [] }), random: RandomSource = .system) -> Deployment {
+    func deployment(_ role: Deployment.Role = .server(prepare: { _ in [] }), random: RandomSource = .system)
+        -> Deployment
+    {
         var settings = Deployment.Settings()
         settings.passwordCost = 10
         let ringFile = ringFile
         return Deployment(
-            store: store, ring: ringFile.current.ring, loadRing: { ringFile.current.ring }, settings: settings, role: role, clocks: clock.clocks,
+            store: store, ring: ringFile.current.ring, loadRing: { ringFile.current.ring }, settings: settings,
+            role: role, clocks: clock.clocks,
             random: random, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// An account on the plan with the feature, and its key.
-    func entitledAccount(_ deployment: Deployment, email: String = "ada@example.com") async throws -> (Account, SecretKey) {
+    func entitledAccount(_ deployment: Deployment, email: String = "ada@example.com") async throws -> (
+        Account, SecretKey
+    ) {
         let made = try await deployment.accounts.create(
             name: "Ada", email: email, password: Password("long enough secret"), by: .commandLine)
         try await deployment.workspaces.setPlan(
@@ -152,9 +157,11 @@ struct GateTests {
         #expect(await fixture.decide(new, at: gate, scope: .workspace(id)).isAdmitted)
         let (other, _) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
         #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
-        try await deployment.workspaces.putMember(account.user.id, in: other.workspaces[0].workspace.id, role: .member, by: .commandLine)
+        try await deployment.workspaces.putMember(
+            account.user.id, in: other.workspaces[0].workspace.id, role: .member, by: .commandLine)
         #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
-        try await deployment.workspaces.removeMember(account.user.id, from: other.workspaces[0].workspace.id, by: .commandLine)
+        try await deployment.workspaces.removeMember(
+            account.user.id, from: other.workspaces[0].workspace.id, by: .commandLine)
         #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
         try await deployment.accounts.delete(account.user.id, by: .commandLine)
         #expect(await fixture.decide(new, at: gate).isUnauthorized)
@@ -207,9 +214,11 @@ struct GateTests {
         let user = User(
             id: .random(from: fixture.random), email: EmailAddress(normalised: "a@b.c"), name: "A",
             createdAt: Samples.start)
-        let record = APIKey(id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
+        let record = APIKey(
+            id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
         let account = LiveAccount(
-            account: Account(user: user, key: record, workspaces: []), prepared: [], ledger: directory.ledger(of: user.id))
+            account: Account(user: user, key: record, workspaces: []), prepared: [],
+            ledger: directory.ledger(of: user.id))
         let generation = directory.generation
         directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .user(user.id))])
         #expect(!directory.remember(.live(account), for: key.token, user: user, readAt: generation))
@@ -297,7 +306,8 @@ struct GateTests {
             await office.giveBackExpired()
             let now = fixture.clock.clocks.steady()
             func spend() -> BudgetLease.Decision {
-                ledger.spend(limit: 1_000, keyID: account.key.id, from: Samples.address, now: now, wall: Samples.start).decision
+                ledger.spend(limit: 1_000, keyID: account.key.id, from: Samples.address, now: now, wall: Samples.start)
+                    .decision
             }
             if spend() == .needsReservation {
                 try await office.reserve(for: ledger, limit: 1_000)
@@ -338,7 +348,9 @@ struct GateTests {
         #expect(await fixture.decide(key, at: gate).isAdmitted)
         var saved: [MasterKeyRing] = []
         let ring = try await deployment.masterKeys.rotate(
-            save: { saved.append($0); fixture.ringFile.replace(with: KeyVault(ring: $0)) }, progress: { _ in })
+            save: {
+                saved.append($0); fixture.ringFile.replace(with: KeyVault(ring: $0))
+            }, progress: { _ in })
         #expect(await fixture.decide(key, at: gate).isAdmitted)
         #expect(saved.count == 3)
         #expect(ring.activeID != fixture.ring.activeID)

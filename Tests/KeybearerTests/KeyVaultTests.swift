@@ -106,17 +106,19 @@ struct KeyVaultTests {
         }
     }
 
-    @Test("Samples, wrong lengths and malformed lines are refused", arguments: [
-        ("", MasterKeyRingError.empty),
-        ("# nothing\n\n", .empty),
-        ("active mk_a AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", .sample(MasterKeyID(rawValue: "mk_a"))),
-        ("active mk_a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", .sample(MasterKeyID(rawValue: "mk_a"))),
-        ("active mk_a Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=", .sample(MasterKeyID(rawValue: "mk_a"))),
-        ("active mk_a AAAA", .wrongLength(MasterKeyID(rawValue: "mk_a"))),
-        ("active mk_a not*base64", .wrongLength(MasterKeyID(rawValue: "mk_a"))),
-        ("active", .malformedLine(1)),
-        ("# fine\nsecret mk_a AAAA", .malformedLine(2)),
-    ])
+    @Test(
+        "Samples, wrong lengths and malformed lines are refused",
+        arguments: [
+            ("", MasterKeyRingError.empty),
+            ("# nothing\n\n", .empty),
+            ("active mk_a AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", .sample(MasterKeyID(rawValue: "mk_a"))),
+            ("active mk_a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", .sample(MasterKeyID(rawValue: "mk_a"))),
+            ("active mk_a Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=", .sample(MasterKeyID(rawValue: "mk_a"))),
+            ("active mk_a AAAA", .wrongLength(MasterKeyID(rawValue: "mk_a"))),
+            ("active mk_a not*base64", .wrongLength(MasterKeyID(rawValue: "mk_a"))),
+            ("active", .malformedLine(1)),
+            ("# fine\nsecret mk_a AAAA", .malformedLine(2)),
+        ])
     func refusedFiles(text: String, expected: MasterKeyRingError) {
         #expect(throws: expected) { try MasterKeyFormat.parse(text) }
     }

@@ -30,11 +30,13 @@ struct PasswordTests {
         #expect(try await !hasher.verify(Password("pleaseletmeout"), against: hash))
     }
 
-    @Test("What may be chosen", arguments: [
-        ("short", false), ("password", false), ("Password123", false), ("aaaaaaaaaaaa", false), ("23456789", false),
-        ("ada@example.com", false), ("Ada Lovelace", false), ("correct horse battery", true), ("ünïcödé!", true),
-        (String(repeating: "xyz ", count: 64), true), (String(repeating: "x9", count: 600), false),
-    ])
+    @Test(
+        "What may be chosen",
+        arguments: [
+            ("short", false), ("password", false), ("Password123", false), ("aaaaaaaaaaaa", false), ("23456789", false),
+            ("ada@example.com", false), ("Ada Lovelace", false), ("correct horse battery", true), ("ünïcödé!", true),
+            (String(repeating: "xyz ", count: 64), true), (String(repeating: "x9", count: 600), false),
+        ])
     func rules(text: String, isAccepted: Bool) {
         let problem = Password(text).problem(email: "ada@example.com", name: "Ada Lovelace")
         #expect((problem == nil) == isAccepted, "\(problem ?? "accepted")")
@@ -88,7 +90,8 @@ struct PasswordTests {
                 address: IPAddress(high: 0x2001_0db8_0000_0001, low: 77))
         }
         try throttle.begin(
-            account: EmailAddress(normalised: "new@example.com"), address: IPAddress(high: 0x2001_0db8_0000_0002, low: 1))
+            account: EmailAddress(normalised: "new@example.com"),
+            address: IPAddress(high: 0x2001_0db8_0000_0002, low: 1))
     }
 
     @Test("Sessions end after idling, and in any case after their absolute span; recency is its own")

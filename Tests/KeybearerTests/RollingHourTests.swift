@@ -75,7 +75,9 @@ struct BudgetLeaseTests {
     let start = SteadyTime(nanoseconds: 1_000_000_000)
     let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
 
-    private func accept(_ lease: inout BudgetLease, _ hour: inout RollingHour, wanted: Int, limit: Int, at now: SteadyTime) {
+    private func accept(
+        _ lease: inout BudgetLease, _ hour: inout RollingHour, wanted: Int, limit: Int, at now: SteadyTime
+    ) {
         let answer = hour.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
         lease.accept(
             answer, wanted: wanted, limit: limit, askedAt: now, life: .seconds(60), now: now, patience: .seconds(1))
@@ -89,7 +91,9 @@ struct BudgetLeaseTests {
         accept(&lease, &hour, wanted: 2, limit: 1_000, at: start)
         guard case .admitted(let first) = lease.spend(limit: 1_000, now: start) else { Issue.record("refused"); return }
         #expect(first.remaining == 999)
-        guard case .admitted(let second) = lease.spend(limit: 1_000, now: start) else { Issue.record("refused"); return }
+        guard case .admitted(let second) = lease.spend(limit: 1_000, now: start) else {
+            Issue.record("refused"); return
+        }
         #expect(second.remaining == 998)
         #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
     }
@@ -121,7 +125,9 @@ struct BudgetLeaseTests {
         var hour = RollingHour()
         _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute)
         accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
-        guard case .exhausted(let status) = lease.spend(limit: 1_000, now: start) else { Issue.record("admitted"); return }
+        guard case .exhausted(let status) = lease.spend(limit: 1_000, now: start) else {
+            Issue.record("admitted"); return
+        }
         #expect(status.remaining == 0)
         #expect(status.returnsAfter == .seconds(3_660))
         #expect(lease.spend(limit: 1_000, now: start.advanced(by: .seconds(1))) == .needsReservation)

@@ -81,11 +81,14 @@ struct SecretKeyTests {
         }
     }
 
-    @Test("Prefixes", arguments: [
-        ("tdc_", true), ("a_", true), ("my_app_", true), ("k9_", true), ("abcdefghijklmno_", true),
-        ("abcdefghijklmnop_", false), ("_", false), ("tdc", false), ("Tdc_", false), ("9a_", false), ("td-c_", false),
-        ("", false), ("té_", false),
-    ])
+    @Test(
+        "Prefixes",
+        arguments: [
+            ("tdc_", true), ("a_", true), ("my_app_", true), ("k9_", true), ("abcdefghijklmno_", true),
+            ("abcdefghijklmnop_", false), ("_", false), ("tdc", false), ("Tdc_", false), ("9a_", false),
+            ("td-c_", false),
+            ("", false), ("té_", false),
+        ])
     func prefixes(text: String, isAccepted: Bool) {
         #expect((KeyPrefix(text) != nil) == isAccepted)
     }

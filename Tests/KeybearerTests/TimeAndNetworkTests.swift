@@ -6,9 +6,11 @@ import Testing
 
 @Suite("Times, addresses and names")
 struct TimeAndNetworkTests {
-    @Test("Timestamps print as RFC 3339 in UTC with milliseconds, as Foundation does", arguments: [
-        0, 1, 951_782_399_999, 951_868_800_000, 1_767_225_600_250, 4_102_444_799_999, -1, -2_208_988_800_000,
-    ])
+    @Test(
+        "Timestamps print as RFC 3339 in UTC with milliseconds, as Foundation does",
+        arguments: [
+            0, 1, 951_782_399_999, 951_868_800_000, 1_767_225_600_250, 4_102_444_799_999, -1, -2_208_988_800_000,
+        ])
     func timestamps(milliseconds: Int64) {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         // A fifth of a millisecond more, since Foundation cuts what binary fractions fall short of.
@@ -23,43 +25,57 @@ struct TimeAndNetworkTests {
         #expect(Duration.milliseconds(-5).secondsRoundedUp == 0)
     }
 
-    @Test("Addresses read and print", arguments: [
-        ("192.168.1.1", "192.168.1.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:DB8::0001", "2001:db8::1"),
-        ("::1", "::1"), ("::", "::"),
-    ])
+    @Test(
+        "Addresses read and print",
+        arguments: [
+            ("192.168.1.1", "192.168.1.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:DB8::0001", "2001:db8::1"),
+            ("::1", "::1"), ("::", "::"),
+        ])
     func addresses(text: String, printed: String) throws {
         #expect(try #require(IPAddress(text)).description == printed)
     }
 
-    @Test("What is no address is refused", arguments: [
-        "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4x", "fe80::1%eth0", "[::1]", "1.2.3.4:80", "localhost", " 1.2.3.4",
-    ])
+    @Test(
+        "What is no address is refused",
+        arguments: [
+            "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4x", "fe80::1%eth0", "[::1]", "1.2.3.4:80", "localhost",
+            " 1.2.3.4",
+        ])
     func notAddresses(text: String) {
         #expect(IPAddress(text) == nil)
     }
 
-    @Test("Networks contain what they should", arguments: [
-        ("10.0.0.0/8", "10.255.1.2", true), ("10.0.0.0/8", "11.0.0.0", false), ("10.1.2.3", "10.1.2.3", true),
-        ("10.1.2.3/32", "10.1.2.4", false), ("2001:db8::/32", "2001:db8:ffff::1", true),
-        ("2001:db8::/32", "2001:db9::", false), ("::1/128", "::1", true), ("10.0.0.0/8", "::1", false),
-        ("0.0.0.0/0", "8.8.8.8", true), ("0.0.0.0/0", "2001:db8::1", false), ("2001:db8::/65", "2001:db8::8000:0:0:1", false),
-    ])
+    @Test(
+        "Networks contain what they should",
+        arguments: [
+            ("10.0.0.0/8", "10.255.1.2", true), ("10.0.0.0/8", "11.0.0.0", false), ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3/32", "10.1.2.4", false), ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::", false), ("::1/128", "::1", true), ("10.0.0.0/8", "::1", false),
+            ("0.0.0.0/0", "8.8.8.8", true), ("0.0.0.0/0", "2001:db8::1", false),
+            ("2001:db8::/65", "2001:db8::8000:0:0:1", false),
+        ])
     func networks(network: String, address: String, contains: Bool) throws {
         let range = try #require(AddressRange(network))
         #expect(range.contains(try #require(IPAddress(address))) == contains)
     }
 
-    @Test("Only the whole of an address family is everything", arguments: [
-        ("0.0.0.0/0", true), ("::/0", true), ("10.0.0.0/8", false), ("2001:db8::/32", false), ("2001:db8::1", false),
-        ("128.0.0.0/1", false),
-    ])
+    @Test(
+        "Only the whole of an address family is everything",
+        arguments: [
+            ("0.0.0.0/0", true), ("::/0", true), ("10.0.0.0/8", false), ("2001:db8::/32", false),
+            ("2001:db8::1", false),
+            ("128.0.0.0/1", false),
+        ])
     func everything(network: String, isEverything: Bool) throws {
         #expect(try #require(AddressRange(network)).isEverything == isEverything)
     }
 
-    @Test("Malformed networks are refused", arguments: [
-        "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "2001:db8::/129", "10.0.0.0/", "x/8", "10.0.0.0/8/8",
-    ])
+    @Test(
+        "Malformed networks are refused",
+        arguments: [
+            "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "2001:db8::/129", "10.0.0.0/", "x/8",
+            "10.0.0.0/8/8",
+        ])
     func malformedNetworks(text: String) {
         #expect(AddressRange(text) == nil)
     }
@@ -67,7 +83,10 @@ struct TimeAndNetworkTests {
     @Test("E-mail addresses are normalised; what plainly is none is refused")
     func emails() {
         #expect(EmailAddress("  Ada@Example.COM ")?.rawValue == "ada@example.com")
-        for text in ["", "ada", "@x", "a@", "a@b@c", "a b@c.d", "a@.c", "a@c..d", "a\u{0}@c.d", "<a@b.c>", String(repeating: "a", count: 65) + "@b.c"] {
+        for text in [
+            "", "ada", "@x", "a@", "a@b@c", "a b@c.d", "a@.c", "a@c..d", "a\u{0}@c.d", "<a@b.c>",
+            String(repeating: "a", count: 65) + "@b.c",
+        ] {
             #expect(EmailAddress(text) == nil, "\(text)")
         }
     }

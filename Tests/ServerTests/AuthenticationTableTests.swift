@@ -21,7 +21,7 @@ struct AuthenticationTableTests {
         let certificate = try ServerFixture.certificate()
         let fixture = try ServerFixture(
             tls: wire.isTLS ? (certificate.certificateFile, certificate.keyFile) : nil)
-        let cases = try await Self.cases(fixture)
+        let cases = try await Self.cases(fixture, wire: wire)
         let (_, key) = try await fixture.account("ok@example.com")
         try await fixture.listening { client in
             for scheme in ["Bearer \(key)", "bearer \(key)", "BEARER \(key)", "Bearer  \(key)", "bEaReR     \(key)"] {
@@ -49,7 +49,8 @@ struct AuthenticationTableTests {
                     continue
                 }
                 #expect(body["error"] as? String == "UNAUTHORIZED", "\(one.name)")
-                let challenge = one.sentToken ? #"Bearer realm="Keybearer", error="invalid_token""# : #"Bearer realm="Keybearer""#
+                let challenge =
+                    one.sentToken ? #"Bearer realm="Keybearer", error="invalid_token""# : #"Bearer realm="Keybearer""#
                 #expect(answer.values("www-authenticate") == [challenge], "\(one.name)")
                 bodies.insert(answer.text.replacing(requestID, with: ""))
             }
@@ -57,10 +58,15 @@ struct AuthenticationTableTests {
         }
     }
 
-    private static func cases(_ fixture: ServerFixture) async throws -> [Case] {
+    private static func cases(_ fixture: ServerFixture, wire: Wire) async throws -> [Case] {
         let (_, key) = try await fixture.account("first@example.com")
         let (_, second) = try await fixture.account("second@example.com")
         var cases = malformed(key, second)
+        // The client of the tests cannot continue a header block over frames. What it can send in one frame, and what
+        // comes to 80 KB all the same, is one field many times over: compressed, each repetition takes a byte.
+        let filler = (0..<21).map { _ in ("x-filler", String(repeating: "a", count: 3_900)) }
+        let bearer = ("Authorization", "Bearer " + (wire == .http2 ? key : String(repeating: "a", count: 80 * 1_024)))
+        cases.append(Case(name: "80 KB", fields: [bearer] + (wire == .http2 ? filler : []), status: 400))
         cases += changedCharacters(key)
         cases += try await deadKeys(fixture)
         return cases
@@ -87,7 +93,8 @@ struct AuthenticationTableTests {
             one("two keys in one", "Bearer \(key)\(second)"),
             one("the key alone", key, sentToken: false),
             Case(
-                name: "two headers", fields: [("Authorization", "Bearer \(key)"), ("Authorization", "Bearer \(second)")],
+                name: "two headers",
+                fields: [("Authorization", "Bearer \(key)"), ("Authorization", "Bearer \(second)")],
                 status: 401),
             Case(
                 name: "the same header twice",
@@ -96,7 +103,6 @@ struct AuthenticationTableTests {
             one("NUL", "Bearer \(key)\u{0}", 400),
             one("a control byte behind", "Bearer \(key)\u{1}", 400),
             one("a control byte inside", "Bearer \u{7f}\(key)", 400),
-            one("80 KB", "Bearer " + String(repeating: "a", count: 80 * 1_024), 400),
             Case(
                 name: "1,000 headers",
                 fields: [("Authorization", "Bearer \(key)")] + (0..<1_000).map { ("x-filler-\($0)", "1") }, status: 400),
@@ -115,7 +121,8 @@ struct AuthenticationTableTests {
                 [("Authorization", "Bearer " + String(decoding: bytes, as: UTF8.self))]
             }
             let plain = Case(name: "character \(place) changed", fields: bearer(changed), status: 401)
-            return place < 36 ? [plain, Case(name: "character \(place) mended", fields: bearer(mended), status: 401)] : [plain]
+            return place < 36
+                ? [plain, Case(name: "character \(place) mended", fields: bearer(mended), status: 401)] : [plain]
         }
     }
 
@@ -130,7 +137,8 @@ struct AuthenticationTableTests {
         let (regenerated, oldKey) = try await fixture.account("regenerated@example.com")
         _ = try await fixture.deployment.keys.regenerate(regenerated.user.id, idempotencyKey: nil, by: .commandLine)
         let dead = [
-            ("of another deployment", foreign), ("deleted", deletedKey), ("disabled", disabledKey), ("regenerated", oldKey),
+            ("of another deployment", foreign), ("deleted", deletedKey), ("disabled", disabledKey),
+            ("regenerated", oldKey),
         ]
         return dead.map { Case(name: $0, fields: [("Authorization", "Bearer \($1)")], status: 401) }
     }

@@ -44,7 +44,8 @@ struct RouteWalkTests {
                     let answer = try await fixture.respond(
                         method, path, [FieldName.fetchSite: "same-origin", .origin: "https://yourapp.com"])
                     count += 1
-                    let isRefusal = answer.status == 401 || answer.status == 403
+                    let isRefusal =
+                        answer.status == 401 || answer.status == 403
                         || (answer.status == 303 && answer.fields[.location]?.hasPrefix("/sign-in") == true)
                     #expect(isRefusal, "\(method.rawValue) \(path) gave \(answer.status)")
                     #expect(!answer.body.contains("tdc_"), "\(method.rawValue) \(path)")
@@ -63,7 +64,8 @@ struct RouteWalkTests {
         for path in Set(Self.open.map { String($0.split(separator: " ")[1]) }) {
             for method in Self.methods where !Self.open.contains("\(method.rawValue) \(path)") && method != .head {
                 let answer = try await fixture.respond(method, path, [FieldName.fetchSite: "same-origin"])
-                #expect([303, 401, 403, 405].contains(answer.status), "\(method.rawValue) \(path) gave \(answer.status)")
+                #expect(
+                    [303, 401, 403, 405].contains(answer.status), "\(method.rawValue) \(path) gave \(answer.status)")
             }
         }
     }
@@ -86,7 +88,8 @@ struct DocumentationTests {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("docs")
         let files = try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
-        return try files.filter { $0.pathExtension == "md" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
+        return try files.filter { $0.pathExtension == "md" }.map { try String(contentsOf: $0, encoding: .utf8) }
+            .joined()
     }
 
     @Test("Every route is documented")

@@ -22,7 +22,7 @@ final class ChildProcess: Sendable {
     let standardOutput: Int32
     let standardError: Int32
     private let isReaped = Mutex(false)
-    /// A pipe is made before it is marked as not to be inherited: a child that is started in between would hold it open.
+    /// A pipe is made before it is marked as not to be inherited: a child started in between would hold it open.
     private static let oneAtATime = Mutex(())
 
     init(_ program: String, _ arguments: [String], input: String, environment: [String: String]) throws {

@@ -91,7 +91,7 @@ public final class RawConnection {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
-                systemSend(descriptor, buffer.baseAddress! + sent, buffer.count - sent)
+                buffer.baseAddress.map { systemSend(descriptor, $0 + sent, buffer.count - sent) } ?? 0
             }
             if count > 0 {
                 sent += count

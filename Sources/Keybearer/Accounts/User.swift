@@ -41,7 +41,7 @@ public struct Account: Sendable, Hashable {
     public let user: User
     /// The one key.
     public let key: APIKey
-    /// The workspaces, in the order of their ids.
+    /// The workspaces, oldest first.
     public let workspaces: [WorkspaceAccess]
 
     /// Puts the parts together.

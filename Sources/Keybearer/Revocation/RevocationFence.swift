@@ -122,7 +122,8 @@ public final class RevocationFence: ChangeSettling {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
             try onEverything()
         } catch {
-            logger.error("The master keys cannot be read; nothing is decided until they can.", metadata: ["error": "\(error)"])
+            logger.error(
+                "The master keys cannot be read; nothing is decided until they can.", metadata: ["error": "\(error)"])
             try await store.unregisterNode(nodeID)
             throw error
         }

@@ -28,6 +28,10 @@ struct AccountPageHandlers: Sendable {
             return DashboardResponder.redirect(to: "/account?password=changed")
         } catch let error as KeybearerError where error.code == .validationFailed {
             return try await show(signedIn, error.code.status, fields: error.fields)
+        } catch let error as KeybearerError where error.code == .rateLimited {
+            var response = try await show(signedIn, error.code.status, fields: ["currentPassword": error.message])
+            response.headers[.retryAfter] = String((error.retryAfter ?? .seconds(1)).secondsRoundedUp)
+            return response
         }
     }
 
@@ -37,7 +41,11 @@ struct AccountPageHandlers: Sendable {
             throw KeybearerError(.notFound, "There is no such session.")
         }
         try await sessions.end(id, of: signedIn.account.user.id, from: exchange.client)
-        return DashboardResponder.redirect(to: "/account?session=ended")
+        guard id == signedIn.session.id else { return DashboardResponder.redirect(to: "/account?session=ended") }
+        // One's own session: the same as signing out.
+        var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
+        response.headers[.setCookie] = SessionCookie.remove
+        return response
     }
 
     private func show(
@@ -52,7 +60,9 @@ struct AccountPageHandlers: Sendable {
                 isCurrent: session.id == signedIn.session.id)
         }
         let page = AccountPage(
-            shell: KeyPageHandlers.shell(signedIn, current: nil, section: .account), name: user.name,
+            shell: KeyPageHandlers.shell(
+                signedIn, current: KeyPageHandlers.preferredWorkspace(of: signedIn.account), section: .account),
+            name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, sessions: rows)
         return pages.page(status) { pages.renderer.render(page, nonce: $0) }
     }

@@ -6,12 +6,16 @@ import NIOCore
 struct AssetHandlers: Sendable {
     /// `GET /assets/dashboard.css`
     @Sendable func stylesheet(_ exchange: Exchange) async throws -> Response {
-        Self.answer(DashboardAssets.stylesheet, hash: DashboardAssets.stylesheetHash, to: exchange, type: "text/css; charset=utf-8")
+        Self.answer(
+            DashboardAssets.stylesheet, hash: DashboardAssets.stylesheetHash, to: exchange,
+            type: "text/css; charset=utf-8")
     }
 
     /// `GET /assets/dashboard.js`
     @Sendable func script(_ exchange: Exchange) async throws -> Response {
-        Self.answer(DashboardAssets.script, hash: DashboardAssets.scriptHash, to: exchange, type: "text/javascript; charset=utf-8")
+        Self.answer(
+            DashboardAssets.script, hash: DashboardAssets.scriptHash, to: exchange,
+            type: "text/javascript; charset=utf-8")
     }
 
     /// Only the version that was asked for may be kept: another node's may differ while versions change.

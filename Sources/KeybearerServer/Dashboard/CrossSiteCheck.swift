@@ -7,8 +7,8 @@ import Keybearer
 /// Browsers say where a request comes from in `Sec-Fetch-Site`; older ones say it in `Origin`. A request that says
 /// neither is refused: a form or a script of ours always says one of them.
 struct CrossSiteCheck: Sendable {
-    /// `https://yourapp.com`, as browsers write it.
-    let publicOrigin: String
+    /// `https://yourapp.com`, as browsers write it; nil where no public address is configured.
+    let publicOrigin: String?
 
     /// Whether a request that changes something may have come from one of our pages.
     func allows(_ exchange: Exchange) -> Bool {

@@ -11,15 +11,15 @@ struct KeyPageHandlers: Sendable {
     let gate: Gate
     let pages: DashboardResponder
     let clocks: Clocks
-    /// `https://yourapp.com`, for the examples.
-    let publicURL: String
+    /// `https://yourapp.com`, for the examples; nil takes the address that the browser used.
+    let publicURL: String?
     /// The prefix in the examples' placeholder.
     let keyPrefix: String
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let first = signedIn.account.workspaces.first { $0.plan.includesAPI } ?? signedIn.account.workspaces.first
-        return DashboardResponder.redirect(to: first.map { Self.path($0.workspace.id) } ?? "/account")
+        let first = Self.preferredWorkspace(of: signedIn.account)
+        return DashboardResponder.redirect(to: first.map { Self.path($0) } ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
@@ -29,7 +29,7 @@ struct KeyPageHandlers: Sendable {
         let notice: Notice? =
             query["regenerated"] != nil
             ? .keyRegenerated : query["plan"] != nil ? .planChanged(to: access.plan.name) : nil
-        return try await show(signedIn, access, notice: notice, revealed: nil)
+        return try await show(exchange, signedIn, access, notice: notice, revealed: nil)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
@@ -42,7 +42,9 @@ struct KeyPageHandlers: Sendable {
         if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id)) { return refusal }
         let userID = signedIn.account.user.id
         let secret = try await keys.reveal(userID, by: exchange.origin(userID))
-        guard exchange.wantsJSON else { return try await show(signedIn, access, notice: nil, revealed: secret) }
+        guard exchange.wantsJSON else {
+            return try await show(exchange, signedIn, access, notice: nil, revealed: secret)
+        }
         return APIResponder.json(try Envelope.success(["key": secret.characters]))
     }
 
@@ -94,11 +96,12 @@ struct KeyPageHandlers: Sendable {
     }
 
     private func show(
-        _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?, revealed: SecretKey?
+        _ exchange: Exchange, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
+        revealed: SecretKey?
     ) async throws -> Response {
         let content: APIKeyPage.Content =
             access.plan.includesAPI
-            ? .open(try await panel(signedIn.account, access, revealed: revealed))
+            ? .open(try await panel(exchange, signedIn.account, access, revealed: revealed))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
             shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
@@ -106,7 +109,10 @@ struct KeyPageHandlers: Sendable {
         return pages.page { pages.renderer.render(page, nonce: $0) }
     }
 
-    private func panel(_ account: Account, _ access: WorkspaceAccess, revealed: SecretKey?) async throws -> KeyPanel {
+    private func panel(
+        _ exchange: Exchange, _ account: Account, _ access: WorkspaceAccess, revealed: SecretKey?
+    ) async throws -> KeyPanel {
+        let publicURL = publicURL ?? exchange.baseURL
         let key = keys.withLatestUse(account.key, of: account.user.id)
         let now = clocks.wall()
         let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
@@ -151,6 +157,11 @@ struct KeyPageHandlers: Sendable {
             throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
         }
         return access
+    }
+
+    /// Where a person is led without having chosen: the oldest workspace in which the key works, else the oldest.
+    static func preferredWorkspace(of account: Account) -> WorkspaceID? {
+        (account.workspaces.first { $0.plan.includesAPI } ?? account.workspaces.first)?.workspace.id
     }
 
     static func shell(

@@ -26,6 +26,7 @@ struct EdgeResponder: HTTPResponder {
             request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
             requestID: requestID, parameters: found?.parameters ?? [:])
         exchange.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers)
+        exchange.isHTTPS = isTLS || clientAddress.isTrusted(peer)
         var response = await answer(exchange, path: path, entry: found?.entry)
         response.headers[FieldName.requestID] = requestID
         response.headers[FieldName.contentTypeOptions] = "nosniff"

@@ -16,6 +16,18 @@ struct Exchange: Sendable {
     let parameters: [String: String]
     /// Whether it came over HTTPS, or from a tool on the same machine.
     var isSecure = false
+    /// Whether the client used `https:`, be it to this server or to a trusted proxy.
+    var isHTTPS = false
+
+    /// The address of this server as the client wrote it, for examples that are shown back to it.
+    var baseURL: String {
+        let authority = request.head.authority ?? ""
+        let isPlain = authority.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || ".-:[]".utf8.contains(byte)
+        }
+        return (isHTTPS ? "https://" : "http://") + (isPlain && !authority.isEmpty ? authority : "localhost")
+    }
 
     /// The fields of the request.
     var fields: HTTPFields { request.headers }

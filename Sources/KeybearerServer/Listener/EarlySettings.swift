@@ -32,7 +32,8 @@ final class EarlySettings: ChannelInboundHandler, RemovableChannelHandler {
             context.fireChannelRead(wrapInboundOut(preface))
         }
         while !isDone, let frame = nextFrame() {
-            let isAcknowledgement = frame.getInteger(at: frame.readerIndex + 3) == Self.settingsType
+            let isAcknowledgement =
+                frame.getInteger(at: frame.readerIndex + 3) == Self.settingsType
                 && (frame.getInteger(at: frame.readerIndex + 4, as: UInt8.self) ?? 0) & 1 == 1
             if isAcknowledgement && hasInjected {
                 isDone = true

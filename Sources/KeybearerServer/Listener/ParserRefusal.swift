@@ -16,6 +16,10 @@ final class ParserRefusal: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private var hasFailed = false
+    private var hasRefused = false
+
+    /// How long a refused client may take to read its answer.
+    private static let linger: TimeAmount = .seconds(1)
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is HTTPParserError || error is HTTP1TypeConversionError else {
@@ -29,6 +33,7 @@ final class ParserRefusal: ChannelDuplexHandler, RemovableChannelHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(let head) where isLibraryRefusal(head):
+            hasRefused = true
             let answer = Envelope.refusal(
                 .badRequest, message: "The request could not be read: its headers are malformed, too large or too many."
             )
@@ -37,6 +42,12 @@ final class ParserRefusal: ChannelDuplexHandler, RemovableChannelHandler {
             let body = context.channel.allocator.buffer(bytes: answer.body)
             context.write(wrapOutboundOut(.head(HTTPResponse(status: .badRequest, headerFields: fields))), promise: nil)
             context.write(wrapOutboundOut(.body(body)), promise: promise)
+        case .end where hasRefused:
+            context.writeAndFlush(data, promise: promise)
+            // Closed a moment later and not at once: what is still unread would turn the close into a reset, and that
+            // can overtake the answer. The library itself would wait for the client, or for the idle timeout.
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            context.eventLoop.scheduleTask(in: Self.linger) { bound.value.close(promise: nil) }
         default:
             context.write(data, promise: promise)
         }

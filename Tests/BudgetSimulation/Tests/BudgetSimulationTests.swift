@@ -37,8 +37,9 @@ struct BudgetSimulationTests {
                 total.violations += part.violations
             }
         }
-        print("\(total.schedules) schedules: \(total.admitted) admitted, \(total.refused) refused, "
-            + "\(total.full) reached their limit exactly, \(total.violations.count) exceeded it")
+        print(
+            "\(total.schedules) schedules: \(total.admitted) admitted, \(total.refused) refused, "
+                + "\(total.full) reached their limit exactly, \(total.violations.count) exceeded it")
         #expect(total.schedules == 1_000_000)
         #expect(total.violations.isEmpty, "seeds \(total.violations.prefix(5))")
         #expect(total.full > 300_000, "the schedules press against the limit")

@@ -198,7 +198,10 @@
 
   // What was said once is not said again on a reload.
   if (document.querySelector('[data-notice]') && location.search) {
-    history.replaceState(null, '', location.pathname);
+    const query = new URLSearchParams(location.search);
+    ['regenerated', 'plan', 'password', 'session', 'signedOut'].forEach((name) => query.delete(name));
+    const rest = query.toString();
+    history.replaceState(null, '', location.pathname + (rest ? '?' + rest : ''));
   }
   // A page from the Back button is old: its key, budget and form ids may be gone.
   window.addEventListener('pageshow', (event) => {

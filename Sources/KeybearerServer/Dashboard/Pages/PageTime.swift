@@ -22,7 +22,7 @@ enum PageDuration {
     static func words(_ span: Duration) -> String {
         let seconds = max(1, span.secondsRoundedUp)
         if seconds < 60 { return count(seconds, "second") }
-        if seconds <= 59 * 60 { return count((seconds + 59) / 60, "minute") }
+        if seconds <= 119 * 60 { return count((seconds + 59) / 60, "minute") }
         return count((seconds + 3_599) / 3_600, "hour")
     }
 

@@ -1,0 +1,252 @@
+import Foundation
+import HTTPTypes
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+@Suite("The API")
+struct APITests {
+    private func bearer(_ key: String, _ more: HTTPFields = [:]) -> HTTPFields {
+        var fields = more
+        fields[.authorization] = "Bearer \(key)"
+        return fields
+    }
+
+    @Test("The profile has what the contract says")
+    func profile() async throws {
+        let fixture = try ServerFixture()
+        let (account, key) = try await fixture.account("ada@example.com")
+        let answer = try await fixture.respond(.get, "/api/v1/me", bearer(key), peer: "192.0.2.9")
+        #expect(answer.status == 200)
+        let body = try object(answer.body)
+        #expect(body["ok"] as? Bool == true)
+        let data = try #require(body["data"] as? [String: Any])
+        #expect(data["id"] as? String == account.user.id.rawValue)
+        #expect(data["email"] as? String == "ada@example.com")
+        #expect(data["name"] as? String == "Ada")
+        #expect(data["createdAt"] as? String == account.user.createdAt.description)
+        let record = try #require(data["key"] as? [String: Any])
+        #expect(record["prefix"] as? String == String(key.prefix(8)))
+        #expect(record["lastUsedIp"] as? String == "192.0.2.9")
+        let workspace = try #require((data["workspaces"] as? [[String: Any]])?.first)
+        #expect(workspace["role"] as? String == "owner")
+        #expect(workspace["plan"] as? String == "pro")
+        #expect(workspace["features"] as? [String] == ["api_webhooks"])
+        let budget = try #require(data["rateLimit"] as? [String: Any])
+        #expect(budget["limit"] as? Int == 1_000)
+        #expect(budget["remaining"] as? Int == 999)
+        #expect(answer.fields[FieldName.rateLimitPolicy] == "\"hourly\";q=1000;w=3600")
+        #expect(answer.fields[FieldName.rateLimit]?.hasPrefix("\"hourly\";r=999;t=") == true)
+        #expect(answer.fields[FieldName.xRateLimitLimit] == "1000")
+        #expect(answer.fields[FieldName.xRateLimitRemaining] == "999")
+        #expect(!answer.body.contains(key))
+    }
+
+    @Test("1,000 requests pass; the 1,001st is 429 with its headers, and refusals are not counted")
+    func limit() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com")
+        for count in 1...1_000 {
+            let answer = try await fixture.respond(.get, "/api/v1/me", bearer(key))
+            try #require(answer.status == 200, "request \(count)")
+        }
+        for _ in 0..<3 {
+            let answer = try await fixture.respond(.get, "/api/v1/me", bearer(key))
+            #expect(answer.status == 429)
+            #expect(try object(answer.body)["error"] as? String == "RATE_LIMITED")
+            #expect(answer.fields[.cacheControl] == "no-store")
+            #expect(answer.fields[FieldName.xRateLimitRemaining] == "0")
+            let state = try #require(answer.fields[FieldName.rateLimit])
+            let wait = try #require(Int64(state.replacing("\"hourly\";r=0;t=", with: "")))
+            #expect(try #require(answer.fields[.retryAfter].flatMap { Int64($0) }) >= wait)
+            #expect((3_541...3_720).contains(wait))
+        }
+    }
+
+    @Test("Locked: 403 says that an Owner can upgrade, is not counted, and regenerate works all the same")
+    func locked() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com", isEntitled: false)
+        let refused = try await fixture.respond(.get, "/api/v1/me", bearer(key))
+        #expect(refused.status == 403)
+        #expect(try object(refused.body)["error"] as? String == "FEATURE_LOCKED")
+        #expect(try #require(try object(refused.body)["message"] as? String).contains("Owner"))
+        #expect(refused.fields[FieldName.xRateLimitRemaining] == "1000")
+        #expect(try await fixture.respond(.get, "/api/v1/nothing", bearer(key)).status == 403)
+        let regenerated = try await fixture.respond(.post, "/api/v1/key/regenerate", bearer(key))
+        #expect(regenerated.status == 200)
+        #expect(try await fixture.respond(.get, "/api/v1/me", bearer(key)).status == 401)
+    }
+
+    @Test("Unknown paths, wrong methods, HEAD and OPTIONS, all behind the key and counted")
+    func methods() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com")
+        let unknown = try await fixture.respond(.get, "/api/v1/nothing", bearer(key))
+        #expect(unknown.status == 404)
+        #expect(unknown.fields[FieldName.xRateLimitRemaining] == "999")
+        let wrong = try await fixture.respond(.delete, "/api/v1/me", bearer(key))
+        #expect(wrong.status == 405)
+        #expect(wrong.fields[.allow] == "GET, HEAD, OPTIONS")
+        let options = try await fixture.respond(.options, "/api/v1/key/regenerate", bearer(key))
+        #expect(options.status == 204)
+        #expect(options.fields[.allow] == "OPTIONS, POST")
+        #expect(options.fields[.accessControlAllowOrigin] == nil)
+        let head = try await fixture.respond(.head, "/api/v1/me", bearer(key))
+        #expect(head.status == 200)
+        #expect(head.body.isEmpty)
+        #expect(try #require(head.fields[.contentLength].flatMap { Int($0) }) > 100)
+        #expect(head.fields[FieldName.xRateLimitRemaining] == "996")
+        for path in ["/api/v1/me/", "//api/v1/me", "/api//v1/me", "/api/v1/%6de", "/API/v1/me"] {
+            #expect(try await fixture.respond(.get, path, bearer(key)).status == 404, "\(path)")
+        }
+    }
+
+    @Test("Workspaces: a page with its meta, one by id, others are 404, names must agree")
+    func workspaces() async throws {
+        let fixture = try ServerFixture()
+        let (account, key) = try await fixture.account("ada@example.com")
+        let (other, _) = try await fixture.account("bob@example.com")
+        for number in 0..<4 {
+            _ = try await fixture.deployment.workspaces.create(
+                name: "Number \(number)", owner: account.user.id, by: .commandLine)
+        }
+        let list = try await fixture.respond(.get, "/api/v1/workspaces?page=2&limit=2", bearer(key))
+        let body = try object(list.body)
+        #expect((body["data"] as? [Any])?.count == 2)
+        let meta = try #require(body["meta"] as? [String: Any])
+        #expect(meta["page"] as? Int == 2)
+        #expect(meta["total"] as? Int == 5)
+        #expect(meta["hasMore"] as? Bool == true)
+        for query in ["page=0", "page=x", "limit=101", "limit=-1", "page=+1", "page=%zz"] {
+            #expect(
+                try await fixture.respond(.get, "/api/v1/workspaces?\(query)", bearer(key)).status == 400, "\(query)")
+        }
+        let own = account.workspaces[0].workspace.id.rawValue
+        let theirs = other.workspaces[0].workspace.id.rawValue
+        #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(own)", bearer(key)).status == 200)
+        #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(theirs)", bearer(key)).status == 404)
+        #expect(try await fixture.respond(.get, "/api/v1/workspaces/ws_'--", bearer(key)).status == 404)
+        let named = bearer(key, [FieldName.workspaceID: own])
+        #expect(try await fixture.respond(.get, "/api/v1/me", named).status == 200)
+        #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(theirs)", named).status == 400)
+        let foreign = bearer(key, [FieldName.workspaceID: theirs])
+        #expect(try await fixture.respond(.get, "/api/v1/me", foreign).status == 404)
+        let malformed = bearer(key, [FieldName.workspaceID: "x"])
+        #expect(try await fixture.respond(.get, "/api/v1/me", malformed).status == 400)
+    }
+
+    @Test("A workspace on the free plan is locked even where another one is not")
+    func namedWorkspaceCounts() async throws {
+        let fixture = try ServerFixture()
+        let (account, key) = try await fixture.account("ada@example.com")
+        let free = try await fixture.deployment.workspaces.create(
+            name: "Testing", owner: account.user.id, by: .commandLine)
+        #expect(try await fixture.respond(.get, "/api/v1/me", bearer(key)).status == 200)
+        #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(free.id)", bearer(key)).status == 403)
+        let named = bearer(key, [FieldName.workspaceID: free.id.rawValue])
+        #expect(try await fixture.respond(.get, "/api/v1/me", named).status == 403)
+    }
+
+    @Test(
+        "Regenerate: replayed with the new key it answers the same, its body is checked, the key's record starts anew")
+    func regenerate() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com")
+        let path = "/api/v1/key/regenerate"
+        let once = bearer(key, [FieldName.idempotencyKey: "rotation-1"])
+        let first = try await fixture.respond(.post, path, once)
+        let data = try #require(try object(first.body)["data"] as? [String: Any])
+        let new = try #require(data["key"] as? String)
+        #expect(data["lastUsedAt"] is NSNull)
+        #expect(try await fixture.respond(.post, path, once).status == 401)
+        let replay = try await fixture.respond(.post, path, bearer(new, [FieldName.idempotencyKey: "rotation-1"]))
+        #expect(try #require(try object(replay.body)["data"] as? [String: Any])["key"] as? String == new)
+        let json: HTTPFields = [.contentType: "application/json"]
+        #expect(try await fixture.respond(.post, path, bearer(new, json), body: "[]").status == 400)
+        #expect(try await fixture.respond(.post, path, bearer(new, json), body: "{").status == 400)
+        let unknown = try await fixture.respond(.post, path, bearer(new, json), body: #"{"force":true}"#)
+        #expect(unknown.status == 422)
+        #expect((try object(unknown.body)["fields"] as? [String: String])?["force"] != nil)
+        #expect(try await fixture.respond(.post, path, bearer(new), body: "a=b").status == 415)
+        let large = String(repeating: " ", count: 20_000)
+        #expect(try await fixture.respond(.post, path, bearer(new, json), body: large).status == 413)
+        #expect(try await fixture.respond(.post, path, bearer(new, [FieldName.idempotencyKey: "a b"])).status == 400)
+        let record = try await fixture.respond(.get, "/api/v1/key", bearer(new))
+        #expect(record.status == 200)
+        #expect(!record.body.contains(new))
+    }
+}
+
+@Suite("HTTPS and the client's address")
+struct EdgeRuleTests {
+    private func status(_ peer: String, _ fields: HTTPFields = [:], isTLS: Bool = false, trusted: [String] = [])
+        async throws -> Int
+    {
+        let fixture = try ServerFixture { edge, _ in edge.trustedProxies = trusted.compactMap(AddressRange.init) }
+        return try await fixture.respond(.get, "/api/v1/me", fields, peer: peer, isTLS: isTLS).status
+    }
+
+    @Test("Plain HTTP passes from this machine alone, and not through a proxy that nobody configured")
+    func plainHTTP() async throws {
+        #expect(try await status("127.0.0.1") == 401)
+        #expect(try await status("::1") == 401)
+        #expect(try await status("192.0.2.1") == 403)
+        #expect(try await status("192.0.2.1", isTLS: true) == 401)
+        for name in ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP"] {
+            let field = try #require(HTTPField.Name(name))
+            #expect(try await status("127.0.0.1", [field: "https"]) == 403, "\(name)")
+        }
+        #expect(try await status("192.0.2.1", [FieldName.forwardedProto: "https"]) == 403)
+    }
+
+    @Test("Behind a trusted proxy its word on the scheme counts")
+    func trustedProxy() async throws {
+        let trusted = ["10.0.0.0/8", "127.0.0.1"]
+        #expect(try await status("10.1.2.3", [FieldName.forwardedProto: "https"], trusted: trusted) == 401)
+        #expect(try await status("10.1.2.3", [FieldName.forwardedProto: "http"], trusted: trusted) == 403)
+        #expect(try await status("10.1.2.3", [FieldName.forwardedProto: "https, http"], trusted: trusted) == 403)
+        #expect(try await status("10.1.2.3", trusted: trusted) == 403)
+        #expect(try await status("127.0.0.1", trusted: trusted) == 403, "a trusted proxy is not exempt as loopback")
+        #expect(try await status("11.0.0.1", [FieldName.forwardedProto: "https"], trusted: trusted) == 403)
+    }
+
+    @Test("Refusals are in the envelope and never redirect; the dashboard is refused too")
+    func refusal() async throws {
+        let fixture = try ServerFixture()
+        let api = try await fixture.respond(.get, "/api/v1/me", peer: "192.0.2.1", isTLS: false)
+        #expect(try object(api.body)["error"] as? String == "HTTPS_REQUIRED")
+        #expect(api.fields[.location] == nil)
+        let page = try await fixture.respond(.get, "/sign-in", peer: "192.0.2.1", isTLS: false)
+        #expect(page.status == 403)
+        #expect(page.fields[.location] == nil)
+        #expect(try await fixture.respond(.get, "/healthz", peer: "192.0.2.1", isTLS: false).status == 200)
+    }
+
+    @Test(
+        "The client is the right-most address that is not trusted; anything odd is the peer",
+        arguments: [
+            ("1.2.3.4", nil, "1.2.3.4"), ("6.6.6.6, 1.2.3.4", nil, "1.2.3.4"), ("1.2.3.4, 10.9.9.9", nil, "1.2.3.4"),
+            ("6.6.6.6, 1.2.3.4, 10.9.9.9, 10.8.8.8", nil, "1.2.3.4"), ("2001:db8::7", nil, "2001:db8::7"),
+            ("1.2.3.4:5678", nil, "1.2.3.4"), ("[2001:db8::7]:443", nil, "2001:db8::7"), ("10.9.9.9", nil, "10.9.9.9"),
+            ("unknown", nil, "10.0.0.1"), ("1.2.3.4,", nil, "10.0.0.1"), ("", nil, "10.0.0.1"),
+            ("1.2.3.4 5.6.7.8", nil, "10.0.0.1"),
+            (nil, "for=1.2.3.4", "1.2.3.4"), (nil, "for=6.6.6.6;proto=http, for=\"[2001:db8::7]:99\"", "2001:db8::7"),
+            (nil, "FOR=1.2.3.4;by=10.0.0.1", "1.2.3.4"), (nil, "for=_hidden", "10.0.0.1"),
+            (nil, "by=1.2.3.4", "10.0.0.1"),
+            (nil, "for=1.2.3.4;for=6.6.6.6", "10.0.0.1"), ("1.2.3.4", "for=1.2.3.4", "1.2.3.4"),
+            ("1.2.3.4", "for=6.6.6.6", "10.0.0.1"), (nil, nil, "10.0.0.1"),
+        ] as [(String?, String?, String)])
+    func clientAddress(forwardedFor: String?, forwarded: String?, expected: String) throws {
+        let rules = ClientAddress(trusted: [try #require(AddressRange("10.0.0.0/8"))])
+        var fields = HTTPFields()
+        if let forwardedFor { fields.append(HTTPField(name: FieldName.forwardedFor, value: forwardedFor)) }
+        if let forwarded { fields.append(HTTPField(name: FieldName.forwarded, value: forwarded)) }
+        let peer = try #require(IPAddress("10.0.0.1"))
+        #expect(rules.resolve(peer: peer, fields: fields).description == expected)
+        let stranger = try #require(IPAddress("192.0.2.1"))
+        #expect(rules.resolve(peer: stranger, fields: fields) == stranger, "an untrusted peer is the client itself")
+    }
+}

@@ -37,7 +37,7 @@ bench:
 
 release:
 	scripts/install-dependencies
-	swift build -c release $(SWIFT_FLAGS) --product keybearer
+	swift build -c release --scratch-path .build-release --product keybearer
 
 clean:
-	rm -rf .build Tests/BudgetSimulation/.build Benchmarks/.build
+	rm -rf .build .build-release Tests/BudgetSimulation/.build Benchmarks/.build

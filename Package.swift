@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .executable(name: "keybearer", targets: ["KeybearerCLI"]),
         .library(name: "Keybearer", targets: ["Keybearer"]),
+        .library(name: "KeybearerSQLite", targets: ["KeybearerSQLite"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

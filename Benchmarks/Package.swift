@@ -1,0 +1,27 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "Benchmarks",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "keybearer", path: ".."),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // Counts calls of malloc and its kin: the benchmark's own definitions stand before the C library's.
+        .target(name: "CAllocationCount"),
+        .executableTarget(
+            name: "VerificationBenchmark",
+            dependencies: [
+                "CAllocationCount",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Keybearer", package: "keybearer"),
+                .product(name: "KeybearerSQLite", package: "keybearer"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: [.swiftLanguageMode(.v6)]
+        ),
+    ]
+)

@@ -151,8 +151,6 @@ let package = Package(
                 "Keybearer",
                 "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: rules
         ),

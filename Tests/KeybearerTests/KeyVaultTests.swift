@@ -113,6 +113,8 @@ struct KeyVaultTests {
             ("# nothing\n\n", .empty),
             ("active mk_a AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", .sample(MasterKeyID(rawValue: "mk_a"))),
             ("active mk_a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", .sample(MasterKeyID(rawValue: "mk_a"))),
+            ("active mk_a //79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eA=", .sample(MasterKeyID(rawValue: "mk_a"))),
+            ("active mk_a AAECAwQFBgcAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhc=", .sample(MasterKeyID(rawValue: "mk_a"))),
             ("active mk_a Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=", .sample(MasterKeyID(rawValue: "mk_a"))),
             ("active mk_a AAAA", .wrongLength(MasterKeyID(rawValue: "mk_a"))),
             ("active mk_a not*base64", .wrongLength(MasterKeyID(rawValue: "mk_a"))),

@@ -65,8 +65,10 @@ public struct MasterKeyRing: Sendable {
 
     /// 32 random bytes hold about 30 different values; a sample, a word or a counter in hex holds far fewer.
     private static func looksRandom(_ secret: [UInt8]) -> Bool {
-        let counting = zip(secret, secret.dropFirst()).allSatisfy { $1 == $0 &+ 1 }
-        return Set(secret).count >= 16 && !counting && !secret.allSatisfy { $0 >= 32 && $0 < 127 }
+        // Counting up, down or in steps gives one difference over and over; 31 random ones are nearly all different.
+        let differences = Dictionary(grouping: zip(secret, secret.dropFirst()).map { $1 &- $0 }) { $0 }
+        let isCounting = differences.values.contains { $0.count >= 16 }
+        return Set(secret).count >= 16 && !isCounting && !secret.allSatisfy { $0 >= 32 && $0 < 127 }
     }
 }
 

@@ -104,8 +104,11 @@ private struct Examination {
             }
         } catch {
             let message = (error as? CommandFailure)?.message ?? "The file cannot be read."
-            findings.append(
-                Finding(.broken, "master keys", message, mend: "Restore the file from its backup, mode 0600."))
+            let isOpenToOthers = (error as? CommandFailure)?.status == .noPermission
+            let mend =
+                isOpenToOthers
+                ? "chmod 600 \(assembly.masterKeyFile.path)" : "Restore the file from its backup, with mode 0600."
+            findings.append(Finding(.broken, "master keys", message, mend: mend))
         }
         do {
             let store = try assembly.openStore(.commandLine)

@@ -29,7 +29,9 @@ public struct ASCIIText {
     }
 
     /// Writes a number in decimal, with leading zeros up to `digits`.
-    public mutating func number(_ value: some BinaryInteger, digits: Int = 1) {
+    ///
+    /// Not generic on purpose: other modules would call it unspecialised, at many times the cost.
+    public mutating func number(_ value: Int64, digits: Int = 1) {
         var rest = value.magnitude
         if value < 0 { byte(UInt8(ascii: "-")) }
         let start = count

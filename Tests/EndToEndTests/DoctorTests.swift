@@ -41,13 +41,13 @@ extension EndToEndTests {
             try files.initialise()
             let ring = try Data(contentsOf: URL(fileURLWithPath: files.masterKeys))
             func install(_ contents: Data, mode: Int = 0o600) {
-                FileManager.default.createFile(
+                _ = FileManager.default.createFile(
                     atPath: files.masterKeys, contents: contents, attributes: [.posixPermissions: mode])
             }
             try FileManager.default.removeItem(atPath: files.masterKeys)
             try Self.expectBroken(files, "master keys", mend: "from its backup")
             install(ring, mode: 0o644)
-            try Self.expectBroken(files, "master keys", mend: "0600")
+            try Self.expectBroken(files, "master keys", mend: "chmod 600")
             install(Data("active mk_x nonsense\n".utf8))
             try Self.expectBroken(files, "master keys", mend: "from its backup")
             let other = try DeploymentFiles()
@@ -66,7 +66,7 @@ extension EndToEndTests {
                 for suffix in ["", "-wal", "-shm"] {
                     try? FileManager.default.removeItem(atPath: files.database + suffix)
                 }
-                FileManager.default.createFile(
+                _ = FileManager.default.createFile(
                     atPath: files.database, contents: contents, attributes: [.posixPermissions: 0o600])
             }
             var damaged = sound

@@ -60,7 +60,7 @@ extension EndToEndTests {
             #expect(deployed.server.terminate() == 0)
 
             let ringPath = deployed.files.directory.file("verify.keys")
-            FileManager.default.createFile(
+            _ = FileManager.default.createFile(
                 atPath: ringPath, contents: Data(exported.stdout.utf8), attributes: [.posixPermissions: 0o600])
             let flags = ["--database", deployed.files.database, "--master-key-file", ringPath]
             let server = try ServerProcess(
@@ -85,7 +85,7 @@ extension EndToEndTests {
             let other = try DeploymentFiles()
             let newKeyFile = try String(contentsOfFile: deployed.files.masterKeys, encoding: .utf8)
             func install(_ text: String) {
-                FileManager.default.createFile(
+                _ = FileManager.default.createFile(
                     atPath: other.masterKeys, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
             }
             install(newKeyFile)

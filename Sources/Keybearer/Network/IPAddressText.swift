@@ -29,7 +29,7 @@ extension IPAddress: CustomStringConvertible {
         if isV4 {
             return ASCIIText.make(capacity: 15) { text in
                 for shift in [24, 16, 8, 0] as [UInt64] {
-                    text.number((low >> shift) & 0xFF)
+                    text.number(Int64((low >> shift) & 0xFF))
                     if shift > 0 { text.byte(UInt8(ascii: ".")) }
                 }
             }

@@ -64,9 +64,8 @@ struct APIResponder: Sendable {
     /// What the request names. The path is more exact than the header; where both stand they must agree.
     private static func scope(of exchange: Exchange, route: Route?) throws(KeybearerError) -> AccessScope {
         var named: WorkspaceID?
-        let values = exchange.fields[values: FieldName.workspaceID]
-        if let value = values.first {
-            guard values.count == 1, let id = WorkspaceID(parsing: value) else {
+        for field in exchange.fields where field.name == FieldName.workspaceID {
+            guard named == nil, let id = WorkspaceID(parsing: field.value) else {
                 throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.")
             }
             named = id
@@ -151,9 +150,14 @@ struct APIResponder: Sendable {
     }
 
     static func json(_ body: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
-            status: status,
-            headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: body))
+        // Room for all that is added later, so that the fields are not moved on every request.
+        var fields = HTTPFields()
+        fields.reserveCapacity(16)
+        fields.append(jsonType)
+        fields.append(noStore)
+        return Response(status: status, headers: fields, body: ResponseBody(byteBuffer: body))
     }
+
+    private static let jsonType = HTTPField(name: .contentType, value: "application/json; charset=utf-8")
+    private static let noStore = HTTPField(name: .cacheControl, value: "no-store")
 }

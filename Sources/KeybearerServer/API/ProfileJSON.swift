@@ -36,9 +36,9 @@ enum ProfileJSON {
             buffer.writeBytes(prepared[(4 + length)...])
         }
         buffer.writeStaticString(#"{"limit":"#)
-        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(budget.limit) })
+        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(budget.limit)) })
         buffer.writeStaticString(#","remaining":"#)
-        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(budget.remaining) })
+        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(budget.remaining)) })
         buffer.writeStaticString(#","resetAt":""#)
         buffer.writeString(now.advanced(by: budget.returnsAfter).description)
         buffer.writeStaticString("\"}}}")

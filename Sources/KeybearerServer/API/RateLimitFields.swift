@@ -9,15 +9,15 @@ extension HTTPFields {
         // Where something is used, at least a second remains until it returns.
         let isUsed = budget.remaining < budget.limit
         let seconds = Swift.max(isUsed ? 1 : 0, budget.returnsAfter.secondsRoundedUp)
-        let limit = Self.number(budget.limit)
+        let limit = Self.number(Int64(budget.limit))
         let policy = ASCIIText.make(capacity: 48) {
             $0.text("\"hourly\";q=")
-            $0.number(budget.limit)
+            $0.number(Int64(budget.limit))
             $0.text(";w=3600")
         }
         let state = ASCIIText.make(capacity: 64) {
             $0.text("\"hourly\";r=")
-            $0.number(budget.remaining)
+            $0.number(Int64(budget.remaining))
             $0.text(";t=")
             $0.number(seconds)
         }
@@ -25,12 +25,12 @@ extension HTTPFields {
         append(HTTPField(name: FieldName.rateLimitPolicy, value: policy))
         append(HTTPField(name: FieldName.rateLimit, value: state))
         append(HTTPField(name: FieldName.xRateLimitLimit, value: limit))
-        append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(budget.remaining)))
+        append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(Int64(budget.remaining))))
         append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(reset)))
         if isRefused { append(HTTPField(name: .retryAfter, value: Self.number(seconds))) }
     }
 
-    private static func number(_ value: some BinaryInteger) -> String {
+    private static func number(_ value: Int64) -> String {
         ASCIIText.make(capacity: 20) { $0.number(value) }
     }
 }

@@ -28,11 +28,14 @@ struct EdgeResponder: HTTPResponder {
         exchange.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers)
         exchange.isHTTPS = isTLS || clientAddress.isTrusted(peer)
         var response = await answer(exchange, path: path, entry: found?.entry)
-        response.headers[FieldName.requestID] = requestID
-        response.headers[FieldName.contentTypeOptions] = "nosniff"
+        // Appended, not set: no handler writes these, and setting would look through all fields first.
+        response.headers.append(HTTPField(name: FieldName.requestID, value: requestID))
+        response.headers.append(Self.noSniff)
         if isTLS { response.headers[.strictTransportSecurity] = "max-age=31536000; includeSubDomains" }
         return request.method == .head ? response.createHeadResponse() : response
     }
+
+    private static let noSniff = HTTPField(name: FieldName.contentTypeOptions, value: "nosniff")
 
     private func answer(_ exchange: Exchange, path: Substring, entry: RouteTable.Entry?) async -> Response {
         let method = exchange.request.method

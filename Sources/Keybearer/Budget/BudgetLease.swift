@@ -95,7 +95,7 @@ public struct BudgetLease: Sendable, Equatable {
     }
 
     /// How many to reserve next: twice the last grant when it was used up in its life, else a small start; never more
-    /// than a tenth of the limit, so that a crash loses little.
+    /// than a tenth of the limit, which is the most that a crash can lose for an hour.
     public func nextReservation(limit: Int, smallest: Int, now: SteadyTime) -> Int {
         let largest = max(smallest, limit / 10)
         guard now < usableUntil, available == 0 else { return min(smallest, largest) }

@@ -79,8 +79,9 @@ public struct KeybearerServer: Sendable {
     /// - Throws: when the address is taken, the certificate cannot be read, or a template is broken.
     public func run(onReady: @escaping @Sendable (_ port: Int) async -> Void) async throws {
         let gate = gate
+        let responder = try makeResponder()
         var application = Application(
-            responder: try makeResponder(), server: try makeListener(),
+            responder: responder, server: try makeListener(responder),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [GateService(gate: gate, sessions: deployment.sessions)],
             onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) }, logger: quietLogger)
@@ -99,20 +100,22 @@ public struct KeybearerServer: Sendable {
         return quiet
     }
 
-    private func makeListener() throws -> HTTPServerBuilder {
+    private func makeListener(_ edge: EdgeResponder) throws -> HTTPServerBuilder {
         var limits = ListenerLimits()
         limits.headerBytes = settings.headerBytes
         limits.headerCount = settings.headerCount
         limits.idleTimeout = .nanoseconds(settings.idleTimeout.wholeNanoseconds)
-        guard let tls = settings.tls else { return .http1(configuration: limits.http1Configuration) }
+        let fixed = limits
+        guard let tls = settings.tls else {
+            return HTTPServerBuilder { HTTP1Listener(responder: $0, limits: fixed, edge: edge) }
+        }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMFile(tls.certificateFile).map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.keyFile, format: .pem)))
         configuration.applicationProtocols = ["h2", "http/1.1"]
         configuration.minimumTLSVersion = .tlsv12
         let context = try NIOSSLContext(configuration: configuration)
-        let fixed = limits
-        return HTTPServerBuilder { responder in TLSListener(tls: context, limits: fixed, responder: responder) }
+        return HTTPServerBuilder { TLSListener(tls: context, limits: fixed, edge: edge, responder: $0) }
     }
 
     /// The one function that builds what answers requests; the server and the tests share it.

@@ -10,11 +10,13 @@ enum Routes {
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
 
-            .key(.get, "/api/v1/me", edge.api.me),
-            .key(.get, "/api/v1/workspaces", edge.api.workspaces),
-            .key(.get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"), edge.api.workspace),
-            .key(.get, "/api/v1/key", edge.api.key),
-            .key(.post, "/api/v1/key/regenerate", for: .accountOnly, edge.api.regenerate),
+            .key(.get, "/api/v1/me", .memory(edge.api.me)),
+            .key(.get, "/api/v1/workspaces", .memory(edge.api.workspaces)),
+            .key(
+                .get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"),
+                .memory(edge.api.workspace)),
+            .key(.get, "/api/v1/key", .memory(edge.api.key)),
+            .key(.post, "/api/v1/key/regenerate", for: .accountOnly, .awaiting(edge.api.regenerate)),
 
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),

@@ -18,6 +18,18 @@ struct TimeAndNetworkTests {
         #expect(Timestamp(millisecondsSinceEpoch: milliseconds).description == date.formatted(style))
     }
 
+    @Test(
+        "HTTP dates are as Foundation writes them",
+        arguments: [0, 951_782_399_999, 951_868_800_000, 1_767_225_600_250, 1_795_480_741_000, 4_102_444_799_999, -1])
+    func httpDates(milliseconds: Int64) {
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.timeZone = TimeZone(secondsFromGMT: 0)
+        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        let date = Date(timeIntervalSince1970: (Double(milliseconds) / 1_000).rounded(.down))
+        #expect(Timestamp(millisecondsSinceEpoch: milliseconds).httpDate == formatter.string(from: date))
+    }
+
     @Test("Seconds are rounded up, never below zero")
     func rounding() {
         #expect(Duration.milliseconds(1).secondsRoundedUp == 1)

@@ -8,11 +8,12 @@ import Testing
 /// How a request travels.
 enum Wire: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case http1 = "HTTP/1.1"
+    case http1Kept = "HTTP/1.1, kept open"
     case http1TLS = "HTTP/1.1 over TLS"
     case http2 = "HTTP/2 over TLS"
 
     var testDescription: String { rawValue }
-    var isTLS: Bool { self != .http1 }
+    var isTLS: Bool { self == .http1TLS || self == .http2 }
 }
 
 /// A request written as it stands: no field is checked, joined or trimmed on the way out.
@@ -45,6 +46,7 @@ struct WireClient: Sendable {
     func send(_ request: WireRequest, over wire: Wire) async throws -> WireResponse {
         switch wire {
         case .http1: try await sendHTTP1(request, tls: nil)
+        case .http1Kept: try await sendHTTP1(request, tls: nil, closing: false)
         case .http1TLS: try await sendHTTP1(request, tls: Self.tls(["http/1.1"]))
         case .http2: try await sendHTTP2(request)
         }
@@ -57,7 +59,21 @@ struct WireClient: Sendable {
         return try NIOSSLContext(configuration: configuration)
     }
 
-    private func sendHTTP1(_ request: WireRequest, tls: NIOSSLContext?) async throws -> WireResponse {
+    private func sendHTTP1(
+        _ request: WireRequest, tls: NIOSSLContext?, closing: Bool = true
+    ) async throws -> WireResponse {
+        var bytes = Array("\(request.method) \(request.path) HTTP/1.1\r\nHost: localhost:\(port)\r\n".utf8)
+        if !request.body.isEmpty { bytes += Array("Content-Length: \(request.body.count)\r\n".utf8) }
+        for (name, value) in request.fields { bytes += Array("\(name): \(value)\r\n".utf8) }
+        if closing { bytes += Array("Connection: close\r\n".utf8) }
+        bytes += Array("\r\n".utf8) + request.body
+        return try Self.parse(try await exchange(bytes, tls: tls, closing: closing))
+    }
+
+    /// Sends bytes and answers with all that came back until the server closed.
+    ///
+    /// - Parameter closing: whether the bytes ask for that; otherwise the client says by closing its half that it is done.
+    func exchange(_ bytes: [UInt8], tls: NIOSSLContext? = nil, closing: Bool = false) async throws -> [UInt8] {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let done = loop.makePromise(of: [UInt8].self)
         let channel = try await ClientBootstrap(group: loop).channelInitializer { channel in
@@ -69,12 +85,9 @@ struct WireClient: Sendable {
                 try channel.pipeline.syncOperations.addHandler(ByteCollector(done: done))
             }
         }.connect(host: "127.0.0.1", port: port).get()
-        var bytes = Array("\(request.method) \(request.path) HTTP/1.1\r\nHost: localhost:\(port)\r\n".utf8)
-        if !request.body.isEmpty { bytes += Array("Content-Length: \(request.body.count)\r\n".utf8) }
-        for (name, value) in request.fields { bytes += Array("\(name): \(value)\r\n".utf8) }
-        bytes += Array("Connection: close\r\n\r\n".utf8) + request.body
         channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
-        return try Self.parse(try await done.futureResult.get())
+        if !closing { channel.close(mode: .output, promise: nil) }
+        return try await done.futureResult.get()
     }
 
     private static func parse(_ bytes: [UInt8]) throws -> WireResponse {

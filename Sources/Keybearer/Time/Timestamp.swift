@@ -25,15 +25,43 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
         .milliseconds(other.millisecondsSinceEpoch - millisecondsSinceEpoch)
     }
 
+    /// The form of HTTP's `Date` (RFC 9110 §5.6.7), for example `Sat, 31 Jan 2026 09:05:07 GMT`.
+    public var httpDate: String {
+        let (days, rest) = daysAndRest
+        let (year, month, day) = Self.civilDate(daysSinceEpoch: days)
+        return ASCIIText.make(capacity: 29) { text in
+            text.text(Self.weekdays[Int(((days + 4) % 7 + 7) % 7)])
+            text.text(", ")
+            text.number(day, digits: 2)
+            text.text(" ")
+            text.text(Self.months[Int(month) - 1])
+            text.text(" ")
+            text.number(year, digits: 4)
+            text.text(" ")
+            text.number(rest / 3_600_000, digits: 2)
+            text.text(":")
+            text.number(rest / 60_000 % 60, digits: 2)
+            text.text(":")
+            text.number(rest / 1_000 % 60, digits: 2)
+            text.text(" GMT")
+        }
+    }
+
+    private static let weekdays: [StaticString] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    private static let months: [StaticString] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    /// Whole days since the epoch and the milliseconds of the day.
+    private var daysAndRest: (days: Int64, rest: Int64) {
+        let dayLength: Int64 = 86_400_000
+        let rest = (millisecondsSinceEpoch % dayLength + dayLength) % dayLength
+        return ((millisecondsSinceEpoch - rest) / dayLength, rest)
+    }
+
     /// RFC 3339 in UTC with milliseconds, for example `2026-01-31T09:05:07.250Z`.
     public var description: String {
-        let dayLength: Int64 = 86_400_000
-        var days = millisecondsSinceEpoch / dayLength
-        var rest = millisecondsSinceEpoch % dayLength
-        if rest < 0 {
-            rest += dayLength
-            days -= 1
-        }
+        let (days, rest) = daysAndRest
         let (year, month, day) = Self.civilDate(daysSinceEpoch: days)
         return ASCIIText.make(capacity: 24) { text in
             text.number(year, digits: 4)

@@ -1,6 +1,5 @@
 import Foundation
 import HTTPTypes
-import Hummingbird
 import Keybearer
 import NIOCore
 
@@ -10,46 +9,46 @@ struct APIHandlers: Sendable {
     let clocks: Clocks
 
     /// `GET /api/v1/me`: the profile, from memory.
-    @Sendable func me(_ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus) async throws -> Response {
+    @Sendable func me(_ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus) -> APIAnswer {
         var buffer = ByteBufferAllocator().buffer(capacity: account.prepared.count + 256)
         ProfileJSON.write(account, lastUse: account.lastUse, budget: budget, now: clocks.wall(), into: &buffer)
-        return APIResponder.json(buffer)
+        return APIAnswer.json(buffer)
     }
 
     /// `GET /api/v1/workspaces`: a page of the account's workspaces.
     @Sendable func workspaces(
         _ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus
-    ) async throws -> Response {
+    ) throws -> APIAnswer {
         let (page, limit) = try Self.page(of: exchange)
         let all = account.account.workspaces
         let first = min(all.count, (page - 1) * limit)
         let shown = all[first..<min(all.count, first + limit)].map(WorkspaceBody.init)
         let meta = PageMeta(page: page, limit: limit, total: all.count, hasMore: first + shown.count < all.count)
-        return APIResponder.json(try Envelope.success(shown, meta: meta))
+        return APIAnswer.json(try Envelope.success(shown, meta: meta))
     }
 
     /// `GET /api/v1/workspaces/{workspaceID}`: one of the account's workspaces.
     @Sendable func workspace(
         _ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus
-    ) async throws -> Response {
+    ) throws -> APIAnswer {
         let id = exchange.parameters["workspaceID"]
         guard let access = account.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
             throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
         }
-        return APIResponder.json(try Envelope.success(WorkspaceBody(access)))
+        return APIAnswer.json(try Envelope.success(WorkspaceBody(access)))
     }
 
     /// `GET /api/v1/key`: the key's record, without the key.
-    @Sendable func key(_ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus) async throws -> Response {
+    @Sendable func key(_ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus) throws -> APIAnswer {
         var record = account.account.key
         record.lastUse = account.lastUse
-        return APIResponder.json(try Envelope.success(KeyBody(record)))
+        return APIAnswer.json(try Envelope.success(KeyBody(record)))
     }
 
     /// `POST /api/v1/key/regenerate`: a new key in the old one's place, answered when the old one is dead everywhere.
     @Sendable func regenerate(
         _ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus
-    ) async throws -> Response {
+    ) async throws -> APIAnswer {
         let idempotencyKeys = exchange.fields[values: FieldName.idempotencyKey]
         guard idempotencyKeys.count <= 1 else {
             throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
@@ -58,7 +57,7 @@ struct APIHandlers: Sendable {
         let userID = account.account.user.id
         let (secret, record) = try await keys.regenerate(
             userID, idempotencyKey: idempotencyKeys.first, by: exchange.origin(userID))
-        return APIResponder.json(try Envelope.success(KeyBody(record, secret: secret)))
+        return APIAnswer.json(try Envelope.success(KeyBody(record, secret: secret)))
     }
 
     /// Accepts no body or an empty JSON object; anything else is a mistake that should be noticed.

@@ -1,8 +1,7 @@
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import Keybearer
 import Logging
-import NIOCore
 
 /// Answers `/api/*`: the key first, then plan and budget, then the path and the method, then the handler.
 struct APIResponder: Sendable {
@@ -13,7 +12,8 @@ struct APIResponder: Sendable {
     /// Every 401 has this message, whichever check failed.
     static let unauthorizedMessage = "The Secret Key is missing or not valid."
 
-    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> Response {
+    /// Answers with the store's help where memory cannot tell.
+    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
         let credentials = BearerCredentials(exchange.fields)
         guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
         let scope: AccessScope
@@ -22,43 +22,70 @@ struct APIResponder: Sendable {
         } catch {
             return await authenticatedFailure(error, token: token, exchange: exchange, credentials: credentials)
         }
-        let verdict = await decide(token, scope: scope, exchange: exchange)
+        var verdict = decide(token, scope: scope, exchange: exchange)
+        if case .needsStore = verdict {
+            verdict = await gate.verifier.resolve(token, scope: scope, from: exchange.client)
+        }
         guard case .admitted(let account, let budget) = verdict else {
             return refusal(verdict, exchange: exchange, credentials: credentials)
         }
-        return await handle(exchange, entry: entry, route: route, account: account, budget: budget)
-    }
-
-    private func decide(_ token: PresentedToken, scope: AccessScope, exchange: Exchange) async -> Verdict {
-        // The clock is read here, after the request was read: see Verifier.verify.
-        let verdict = gate.verifier.verify(
-            token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
-        guard case .needsStore = verdict else { return verdict }
-        return await gate.verifier.resolve(token, scope: scope, from: exchange.client)
-    }
-
-    private func handle(
-        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: LiveAccount, budget: BudgetStatus
-    ) async -> Response {
-        var response: Response
-        if let entry, exchange.request.method == .options {
-            response = Response(status: .noContent, headers: [.allow: entry.allow])
-        } else if let route, case .key(_, let handler) = route.access {
+        var answer: APIAnswer
+        if case .key(_, .awaiting(let handler)) = route?.access {
             do {
-                response = try await handler(exchange, account, budget)
+                answer = try await handler(exchange, account, budget)
             } catch {
-                response = failure(error, of: exchange)
+                answer = failure(error, of: exchange)
             }
-        } else if let entry {
-            response = failure(
-                KeybearerError(.methodNotAllowed, "This path does not answer \(exchange.request.method.rawValue)."),
-                of: exchange)
-            response.headers[.allow] = entry.allow
         } else {
-            response = failure(KeybearerError(.notFound, "There is nothing at this path."), of: exchange)
+            answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
         }
-        response.headers.addRateLimit(budget, now: clocks.wall())
-        return response
+        answer.headers.addRateLimit(budget, now: clocks.wall())
+        return answer
+    }
+
+    /// Answers from memory alone; nil where the store is needed, and then nothing was counted.
+    func respondNow(to exchange: Exchange, entry: RouteTable.Entry, route: Route) -> APIAnswer? {
+        guard case .key(_, .memory) = route.access else { return nil }
+        let credentials = BearerCredentials(exchange.fields)
+        guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
+        guard let scope = try? Self.scope(of: exchange, route: route) else { return nil }
+        let verdict = decide(token, scope: scope, exchange: exchange)
+        if case .needsStore = verdict { return nil }
+        guard case .admitted(let account, let budget) = verdict else {
+            return refusal(verdict, exchange: exchange, credentials: credentials)
+        }
+        var answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
+        answer.headers.addRateLimit(budget, now: clocks.wall())
+        return answer
+    }
+
+    private func decide(_ token: PresentedToken, scope: AccessScope, exchange: Exchange) -> Verdict {
+        // The clock is read here, after the request was read: see Verifier.verify.
+        gate.verifier.verify(token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
+    }
+
+    /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
+    private func answerNow(
+        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: LiveAccount, budget: BudgetStatus
+    ) -> APIAnswer {
+        guard let entry else {
+            return failure(KeybearerError(.notFound, "There is nothing at this path."), of: exchange)
+        }
+        if exchange.request.method == .options {
+            return APIAnswer(status: .noContent, headers: [.allow: entry.allow])
+        }
+        if case .key(_, .memory(let handler)) = route?.access {
+            do {
+                return try handler(exchange, account, budget)
+            } catch {
+                return failure(error, of: exchange)
+            }
+        }
+        var answer = failure(
+            KeybearerError(.methodNotAllowed, "This path does not answer \(exchange.request.method.rawValue)."),
+            of: exchange)
+        answer.headers[.allow] = entry.allow
+        return answer
     }
 
     /// What the request names. The path is more exact than the header; where both stand they must agree.
@@ -88,48 +115,51 @@ struct APIResponder: Sendable {
     /// A request that is malformed beyond its key is told so only when the key passes.
     private func authenticatedFailure(
         _ error: KeybearerError, token: PresentedToken, exchange: Exchange, credentials: BearerCredentials
-    ) async -> Response {
-        let verdict = await decide(token, scope: .anyWorkspace, exchange: exchange)
+    ) async -> APIAnswer {
+        var verdict = decide(token, scope: .anyWorkspace, exchange: exchange)
+        if case .needsStore = verdict {
+            verdict = await gate.verifier.resolve(token, scope: .anyWorkspace, from: exchange.client)
+        }
         guard case .admitted(_, let budget) = verdict else {
             return refusal(verdict, exchange: exchange, credentials: credentials)
         }
-        var response = failure(error, of: exchange)
-        response.headers.addRateLimit(budget, now: clocks.wall())
-        return response
+        var answer = failure(error, of: exchange)
+        answer.headers.addRateLimit(budget, now: clocks.wall())
+        return answer
     }
 
-    private func refusal(_ verdict: Verdict, exchange: Exchange, credentials: BearerCredentials) -> Response {
+    private func refusal(_ verdict: Verdict, exchange: Exchange, credentials: BearerCredentials) -> APIAnswer {
         let now = clocks.wall()
         switch verdict {
         case .unauthorized: return unauthorized(exchange, credentials)
         case .featureLocked(_, let budget):
             let message =
                 "The plan does not include \(Feature.apiWebhooks.displayName). A workspace Owner can upgrade it."
-            var response = failure(KeybearerError(.featureLocked, message), of: exchange)
-            response.headers.addRateLimit(budget, now: now)
-            return response
+            var answer = failure(KeybearerError(.featureLocked, message), of: exchange)
+            answer.headers.addRateLimit(budget, now: now)
+            return answer
         case .notAMember(_, let budget):
             let message = "There is no such workspace, or it is not yours."
-            var response = failure(KeybearerError(.notFound, message), of: exchange)
-            response.headers.addRateLimit(budget, now: now)
-            return response
+            var answer = failure(KeybearerError(.notFound, message), of: exchange)
+            answer.headers.addRateLimit(budget, now: now)
+            return answer
         case .rateLimited(_, let budget):
             let message = "The \(budget.limit) requests of this hour are used up."
-            var response = failure(KeybearerError(.rateLimited, message), of: exchange)
-            response.headers.addRateLimit(budget, now: now, isRefused: true)
-            return response
+            var answer = failure(KeybearerError(.rateLimited, message), of: exchange)
+            answer.headers.addRateLimit(budget, now: now, isRefused: true)
+            return answer
         case .unavailable, .needsStore, .admitted: return failure(KeybearerError.unavailable(), of: exchange)
         }
     }
 
-    private func unauthorized(_ exchange: Exchange, _ credentials: BearerCredentials) -> Response {
-        var response = failure(KeybearerError(.unauthorized, Self.unauthorizedMessage), of: exchange)
-        response.headers[.wwwAuthenticate] = credentials.challenge
-        return response
+    private func unauthorized(_ exchange: Exchange, _ credentials: BearerCredentials) -> APIAnswer {
+        var answer = failure(KeybearerError(.unauthorized, Self.unauthorizedMessage), of: exchange)
+        answer.headers[.wwwAuthenticate] = credentials.challenge
+        return answer
     }
 
     /// Any failure in the envelope. What is not a ``KeybearerError`` becomes `INTERNAL_ERROR` and goes to the log.
-    func failure(_ error: any Error, of exchange: Exchange) -> Response {
+    func failure(_ error: any Error, of exchange: Exchange) -> APIAnswer {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
         if known.code == .internalError || known.code == .unavailable {
             logger.error(
@@ -141,23 +171,6 @@ struct APIResponder: Sendable {
         }
         let body = Envelope.failure(
             known.code, message: known.message, fields: known.fields, requestID: exchange.requestID)
-        return Self.json(body, status: known.code.status)
+        return APIAnswer.json(body, status: known.code.status)
     }
-
-    /// An answer of JSON that is never stored: it is about one account, or holds its key.
-    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
-        json(ByteBuffer(bytes: body), status: status)
-    }
-
-    static func json(_ body: ByteBuffer, status: HTTPResponse.Status = .ok) -> Response {
-        // Room for all that is added later, so that the fields are not moved on every request.
-        var fields = HTTPFields()
-        fields.reserveCapacity(16)
-        fields.append(jsonType)
-        fields.append(noStore)
-        return Response(status: status, headers: fields, body: ResponseBody(byteBuffer: body))
-    }
-
-    private static let jsonType = HTTPField(name: .contentType, value: "application/json; charset=utf-8")
-    private static let noStore = HTTPField(name: .cacheControl, value: "no-store")
 }

@@ -57,10 +57,12 @@ struct DashboardResponder: Sendable {
         }
         var response: Response
         if exchange.wantsJSON {
-            response = APIResponder.json(
-                Envelope.failure(
-                    known.code, message: known.message, fields: known.fields, requestID: exchange.requestID),
-                status: known.code.status)
+            response =
+                APIAnswer.json(
+                    Envelope.failure(
+                        known.code, message: known.message, fields: known.fields, requestID: exchange.requestID),
+                    status: known.code.status
+                ).response
         } else {
             let status = known.code.status
             let isOurFault = known.code == .internalError

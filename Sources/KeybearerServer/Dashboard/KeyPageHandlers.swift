@@ -45,7 +45,7 @@ struct KeyPageHandlers: Sendable {
         guard exchange.wantsJSON else {
             return try await show(exchange, signedIn, access, notice: nil, revealed: secret)
         }
-        return APIResponder.json(try Envelope.success(["key": secret.characters]))
+        return APIAnswer.json(try Envelope.success(["key": secret.characters])).response
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`: the question, for browsers without scripts.
@@ -92,7 +92,7 @@ struct KeyPageHandlers: Sendable {
         let body = Envelope.failure(
             .forbidden, message: "Confirm your password first.", requestID: exchange.requestID,
             extra: ["confirmUrl": confirm])
-        return APIResponder.json(body, status: .forbidden)
+        return APIAnswer.json(body, status: .forbidden).response
     }
 
     private func show(

@@ -9,7 +9,7 @@ struct EdgeContext: InitializableFromSource {
     let peer: IPAddress?
 
     init(source: ApplicationRequestContextSource) {
-        peer = source.channel.remoteAddress.flatMap(Self.address)
+        peer = source.channel.remoteAddress.flatMap { IPAddress($0) }
     }
 
     /// For tests that have no connection.
@@ -17,17 +17,21 @@ struct EdgeContext: InitializableFromSource {
         self.peer = peer
     }
 
-    private static func address(of socket: SocketAddress) -> IPAddress? {
+}
+
+extension IPAddress {
+    /// The address of a socket, without its port; nil for a Unix socket.
+    init?(_ socket: SocketAddress) {
         switch socket {
         case .v4:
             // Family and port are two bytes each; the address follows.
-            return socket.withSockAddr { address, _ in
+            self = socket.withSockAddr { address, _ in
                 IPAddress(
                     v4: UInt32(bigEndian: UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
             }
         case .v6:
             // Family, port and flow label take eight bytes; the address follows.
-            return socket.withSockAddr { address, _ in
+            self = socket.withSockAddr { address, _ in
                 let bytes = UnsafeRawPointer(address)
                 return IPAddress(
                     high: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),

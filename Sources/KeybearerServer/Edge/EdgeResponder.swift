@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Keybearer
 import Logging
+import NIOCore
 
 /// Takes every request of a listener: HTTPS first, then credentials, and only then whether there is such a path.
 ///
@@ -16,26 +17,54 @@ struct EdgeResponder: HTTPResponder {
     let logger: Logger
 
     func respond(to request: Request, context: EdgeContext) async throws -> Response {
-        let requestID = RequestIdentifier.next()
-        // Without an address (a Unix socket) there is nobody to trust: the unspecified address is in no list.
-        let peer = context.peer ?? IPAddress(high: 0, low: 0)
-        let fullPath = request.head.path ?? "/"
-        let path = fullPath.prefix { $0 != "?" }
+        let path = Self.path(of: request)
         let found = routes.find(path)
-        var exchange = Exchange(
-            request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
-            requestID: requestID, parameters: found?.parameters ?? [:])
-        exchange.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers)
-        exchange.isHTTPS = isTLS || clientAddress.isTrusted(peer)
+        let exchange = makeExchange(request, peer: context.peer, parameters: found?.parameters ?? [:])
         var response = await answer(exchange, path: path, entry: found?.entry)
-        // Appended, not set: no handler writes these, and setting would look through all fields first.
-        response.headers.append(HTTPField(name: FieldName.requestID, value: requestID))
-        response.headers.append(Self.noSniff)
-        if isTLS { response.headers[.strictTransportSecurity] = "max-age=31536000; includeSubDomains" }
+        addCommonFields(to: &response.headers, exchange)
         return request.method == .head ? response.createHeadResponse() : response
     }
 
+    /// Answers a request without a body at once, from memory; nil when that cannot be done, and then nothing was counted.
+    ///
+    /// Only what ``respond(to:context:)`` would answer in the same way: it is the same code, less the waiting.
+    func respondNow(to head: HTTPRequest, peer: IPAddress?) -> APIAnswer? {
+        guard head.method == .get, let fullPath = head.path, fullPath.hasPrefix("/api/") else { return nil }
+        guard let found = routes.find(fullPath.prefix { $0 != "?" }), let route = found.entry.routes[.get] else {
+            return nil
+        }
+        let request = Request(head: head, body: RequestBody(buffer: ByteBuffer()))
+        let exchange = makeExchange(request, peer: peer, parameters: found.parameters)
+        guard exchange.isSecure, var answer = api.respondNow(to: exchange, entry: found.entry, route: route) else {
+            return nil
+        }
+        addCommonFields(to: &answer.headers, exchange)
+        return answer
+    }
+
+    private static func path(of request: Request) -> Substring { (request.head.path ?? "/").prefix { $0 != "?" } }
+
+    private func makeExchange(_ request: Request, peer: IPAddress?, parameters: [String: String]) -> Exchange {
+        // Without an address (a Unix socket) there is nobody to trust: the unspecified address is in no list.
+        let peer = peer ?? IPAddress(high: 0, low: 0)
+        var exchange = Exchange(
+            request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
+            requestID: RequestIdentifier.next(), parameters: parameters)
+        exchange.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers)
+        exchange.isHTTPS = isTLS || clientAddress.isTrusted(peer)
+        return exchange
+    }
+
+    private func addCommonFields(to fields: inout HTTPFields, _ exchange: Exchange) {
+        // Appended, not set: no handler writes these, and setting would look through all fields first.
+        fields.append(HTTPField(name: FieldName.requestID, value: exchange.requestID))
+        fields.append(Self.noSniff)
+        if isTLS { fields.append(Self.strictTransport) }
+    }
+
     private static let noSniff = HTTPField(name: FieldName.contentTypeOptions, value: "nosniff")
+    private static let strictTransport = HTTPField(
+        name: .strictTransportSecurity, value: "max-age=31536000; includeSubDomains")
 
     private func answer(_ exchange: Exchange, path: Substring, entry: RouteTable.Entry?) async -> Response {
         let method = exchange.request.method
@@ -43,17 +72,18 @@ struct EdgeResponder: HTTPResponder {
         do {
             if case .probe(let handler) = route?.access { return try await handler(exchange) }
             guard exchange.isSecure else { return refuseInsecure(exchange, path: path) }
-            if RouteTable.isAPI(path) { return await api.respond(to: exchange, entry: entry, route: route) }
+            if RouteTable.isAPI(path) { return await api.respond(to: exchange, entry: entry, route: route).response }
             return await dashboard.respond(to: exchange, entry: entry, route: route)
         } catch {
             logger.error("A probe failed.", metadata: ["error": "\(error)", "request": "\(exchange.requestID)"])
-            return api.failure(KeybearerError(.internalError, "Something went wrong."), of: exchange)
+            return api.failure(KeybearerError(.internalError, "Something went wrong."), of: exchange).response
         }
     }
 
     /// Never a redirect: the key has already crossed the wire, and its sender should notice.
     private func refuseInsecure(_ exchange: Exchange, path: Substring) -> Response {
         let error = KeybearerError(.httpsRequired, "Use https:// for every request.")
-        return RouteTable.isAPI(path) ? api.failure(error, of: exchange) : dashboard.failure(error, of: exchange)
+        return RouteTable.isAPI(path)
+            ? api.failure(error, of: exchange).response : dashboard.failure(error, of: exchange)
     }
 }

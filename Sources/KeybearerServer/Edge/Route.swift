@@ -7,7 +7,14 @@ import Keybearer
 struct Route: Sendable {
     typealias OpenHandler = @Sendable (Exchange) async throws -> Response
     typealias SessionHandler = @Sendable (Exchange, SessionService.SignedIn) async throws -> Response
-    typealias KeyHandler = @Sendable (Exchange, LiveAccount, BudgetStatus) async throws -> Response
+
+    /// What answers a request whose key passed.
+    enum KeyHandler: Sendable {
+        /// Answers from memory: on the event loop, where the connection allows it.
+        case memory(@Sendable (Exchange, LiveAccount, BudgetStatus) throws -> APIAnswer)
+        /// Waits for the store.
+        case awaiting(@Sendable (Exchange, LiveAccount, BudgetStatus) async throws -> APIAnswer)
+    }
 
     /// Who may reach a route. There is no default: a route says it or does not compile.
     enum Access: Sendable {
@@ -48,7 +55,7 @@ struct Route: Sendable {
     }
 
     static func key(
-        _ method: HTTPRequest.Method, _ path: String, for scope: KeyScope = .header, _ handler: @escaping KeyHandler
+        _ method: HTTPRequest.Method, _ path: String, for scope: KeyScope = .header, _ handler: KeyHandler
     ) -> Route {
         Route(method: method, path: path, access: .key(scope, handler))
     }

@@ -1,4 +1,3 @@
-import HummingbirdCore
 import NIOCore
 
 /// What a connection may make the server hold or wait for.
@@ -16,12 +15,4 @@ struct ListenerLimits: Sendable {
 
     /// How many continuation frames of 16 KiB a block of that size may take.
     var continuationFrames: Int { decodedHeaderListSize / (16 * 1_024) }
-
-    var http1Configuration: HTTP1Channel.Configuration {
-        HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ParserRefusal()],
-            idleTimeout: idleTimeout,
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: headerBytes, maxHeaderListSize: headerBytes, maxHeaderFieldCount: headerCount))
-    }
 }

@@ -23,17 +23,18 @@ struct TLSListener: HTTPChannelHandler {
     }
 
     let responder: HTTPChannelHandler.Responder
-    private let http1: HTTP1Channel
+    private let http1: HTTP1Listener
     private let limits: ListenerLimits
     private let tls: NIOSSLContext
 
     init(
-        tls: NIOSSLContext, limits: ListenerLimits, responder: @escaping HTTPChannelHandler.Responder
+        tls: NIOSSLContext, limits: ListenerLimits, edge: EdgeResponder,
+        responder: @escaping HTTPChannelHandler.Responder
     ) {
         self.tls = tls
         self.limits = limits
         self.responder = responder
-        http1 = HTTP1Channel(responder: responder, configuration: limits.http1Configuration)
+        http1 = HTTP1Listener(responder: responder, limits: limits, edge: edge)
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {

@@ -66,7 +66,9 @@ struct Assembly: Sendable {
     }
 
     /// Serves until the process is told to stop.
-    func serve(_ store: SQLiteStore, onReady: @escaping @Sendable (_ port: Int) async -> Void) async throws {
+    func serve(
+        _ store: SQLiteStore, onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
+    ) async throws {
         ProcessHardening.apply()
         let deployment = try makeDeployment(store: store, role: .server(prepare: KeybearerServer.prepare))
         let server = try KeybearerServer(
@@ -74,18 +76,20 @@ struct Assembly: Sendable {
             logger: logger)
         let logger = logger
         do {
-            try await server.run { port in
-                logger.info("Listening.", metadata: ["port": "\(port)"])
-                await onReady(port)
+            try await server.run { ports in
+                logger.info("Listening.", metadata: ["port": "\(ports.server)"])
+                if let gate = ports.gate { logger.info("The gate is listening.", metadata: ["port": "\(gate)"]) }
+                await onReady(ports)
             }
         } catch {
             logger.debug("The server failed.", metadata: ["error": "\(error)"])
             let edge = settings.server
+            let gate = edge.gate.map { " and \($0.address)" } ?? ""
             throw CommandFailure(
                 .unavailable,
                 edge.tls == nil
-                    ? "cannot listen on \(edge.host):\(edge.port); is the port taken?"
-                    : "cannot listen on \(edge.host):\(edge.port) with this certificate and key; "
+                    ? "cannot listen on \(edge.host):\(edge.port)\(gate); is a port taken?"
+                    : "cannot listen on \(edge.host):\(edge.port)\(gate) with this certificate and key; "
                         + "is the port taken, or do the PEM files not fit together?")
         }
         try store.close()

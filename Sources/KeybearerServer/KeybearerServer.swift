@@ -32,11 +32,21 @@ public struct KeybearerServer: Sendable {
         public var headerCount = 100
         /// How long a connection may be silent.
         public var idleTimeout: Duration = .seconds(60)
+        /// The gate's own listener; nil serves none.
+        public var gate: GateSettings?
         /// How long a stop waits for requests that are being answered.
         public var stopTimeout: Duration = .seconds(20)
 
         /// The defaults above.
         public init() {}
+    }
+
+    /// Where a server listens.
+    public struct ListeningPorts: Sendable {
+        /// The port of API and dashboard.
+        public let server: Int
+        /// The gate's port, 0 on a Unix socket; nil when there is no gate.
+        public let gate: Int?
     }
 
     /// What a server remembers of an account to answer quickly; pass it to the deployment's role.
@@ -75,19 +85,26 @@ public struct KeybearerServer: Sendable {
     /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what
     /// it still holds.
     ///
-    /// - Parameter onReady: called once with the port, when requests are answered.
-    /// - Throws: when the address is taken, the certificate cannot be read, or a template is broken.
-    public func run(onReady: @escaping @Sendable (_ port: Int) async -> Void) async throws {
+    /// - Parameter onReady: called once with the ports, when requests are answered.
+    /// - Throws: when an address is taken, the certificate cannot be read, or a template is broken.
+    public func run(onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void) async throws {
         let gate = gate
         let responder = try makeResponder()
+        let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
+        let gateListener = makeGateListener { gateIsReady.yield($0) }
         var application = Application(
             responder: responder, server: try makeListener(responder),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [GateService(gate: gate, sessions: deployment.sessions)],
-            onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) }, logger: quietLogger)
+            onServerRunning: { channel in
+                let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
+                await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
+            }, logger: quietLogger)
         application.beforeServerStarts { await gate.fence.step() }
+        // Stopped from the last to the first: the gate's listener before what keeps its memory true.
+        let services: [any Service] = [application] + (gateListener.map { [$0] } ?? [])
         var configuration = ServiceGroupConfiguration(
-            services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = settings.stopTimeout
         defer { logger.info("The server has stopped.") }
         try await ServiceGroup(configuration: configuration).run()
@@ -116,6 +133,15 @@ public struct KeybearerServer: Sendable {
         configuration.minimumTLSVersion = .tlsv12
         let context = try NIOSSLContext(configuration: configuration)
         return HTTPServerBuilder { TLSListener(tls: context, limits: fixed, edge: edge, responder: $0) }
+    }
+
+    private func makeGateListener(onReady: @escaping @Sendable (Int) -> Void) -> GateListener? {
+        settings.gate.map { gateSettings in
+            GateListener(
+                decision: GateDecision(gate: gate, clocks: clocks, settings: gateSettings),
+                limits: .init(bytes: settings.headerBytes, fields: settings.headerCount),
+                idleTimeout: .nanoseconds(settings.idleTimeout.wholeNanoseconds), onReady: onReady)
+        }
     }
 
     /// The one function that builds what answers requests; the server and the tests share it.

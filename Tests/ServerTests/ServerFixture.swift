@@ -62,7 +62,7 @@ final class ServerFixture: Sendable {
     func listening(_ body: @Sendable (WireClient) async throws -> Void) async throws {
         let server = try server()
         let (ports, announce) = AsyncStream<Int>.makeStream()
-        let running = Task { try await server.run { port in announce.yield(port) } }
+        let running = Task { try await server.run { announce.yield($0.server) } }
         defer { running.cancel() }
         var iterator = ports.makeAsyncIterator()
         let port = try #require(await iterator.next())

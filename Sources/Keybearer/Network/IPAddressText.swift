@@ -24,6 +24,30 @@ extension IPAddress: CustomStringConvertible {
         self.init(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1))
     }
 
+    /// Reads `192.0.2.1` from bytes, without making text of them; nil for anything else, IPv6 included.
+    public init?(dottedQuad bytes: UnsafeRawBufferPointer) {
+        guard (7...15).contains(bytes.count) else { return nil }
+        var address: UInt32 = 0
+        var part: UInt32 = 0
+        var digits = 0
+        var dots = 0
+        for byte in bytes {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, dots < 3 else { return nil }
+                address = address << 8 | part
+                (part, digits, dots) = (0, 0, dots + 1)
+            } else {
+                // No leading zeros: elsewhere they would make the number octal.
+                guard (48...57).contains(byte), digits < 3, digits == 0 || part > 0 else { return nil }
+                part = part * 10 + UInt32(byte - 48)
+                digits += 1
+                guard part <= 255 else { return nil }
+            }
+        }
+        guard dots == 3, digits > 0 else { return nil }
+        self.init(v4: address << 8 | part)
+    }
+
     /// The usual text of the address; IPv4-mapped addresses show as IPv4.
     public var description: String {
         if isV4 {

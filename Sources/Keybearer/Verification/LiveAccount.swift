@@ -10,6 +10,9 @@ public final class LiveAccount: Sendable {
     let ledger: AccountLedger
     /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
     private let entitledLimit: Int?
+    /// The plan that decides when a request names no workspace: the one with the largest hourly limit among those that
+    /// have the feature; nil when there is none.
+    public let decidingPlan: Plan?
     /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
     private let fallbackLimit: Int
 
@@ -17,7 +20,9 @@ public final class LiveAccount: Sendable {
         self.account = account
         self.prepared = prepared
         self.ledger = ledger
-        entitledLimit = account.workspaces.lazy.filter(\.plan.includesAPI).map(\.plan.hourlyLimit).max()
+        decidingPlan = account.workspaces.lazy.map(\.plan).filter(\.includesAPI)
+            .max { $0.hourlyLimit < $1.hourlyLimit }
+        entitledLimit = decidingPlan?.hourlyLimit
         fallbackLimit = account.workspaces.lazy.map(\.plan.hourlyLimit).max() ?? Plan.defaultHourlyLimit
     }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Keybearer
 import KeybearerSQLite
+import KeybearerServer
 
 /// `keybearer demo`: a server with a ready account, to look at in a browser at once.
 struct DemoCommand: AsyncParsableCommand {
@@ -18,6 +19,9 @@ struct DemoCommand: AsyncParsableCommand {
 
     @Option(name: .long, help: "The port to listen on; 0 takes a free one.")
     var port = 8080
+
+    @Option(name: .long, help: "Where to serve the gate too: an internal host and port, or unix: and a path.")
+    var gateAddress: String?
 
     @Option(name: .long, help: "The hourly limit of the Pro plan.")
     var hourlyLimit = Plan.defaultHourlyLimit
@@ -37,6 +41,7 @@ struct DemoCommand: AsyncParsableCommand {
         options.passwordCost = "12"
         options.signUp = "open"
         options.logFormat = logFormat
+        options.gateAddress = gateAddress
         var settings = try await LoadedSettings(options, isDemonstration: true)
         settings.deployment.isPlanSwitchOpen = true
         let assembly = Assembly(settings: settings)
@@ -48,8 +53,8 @@ struct DemoCommand: AsyncParsableCommand {
         let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)
         let account = try await Self.readyAccount(deployment, password: password, hourlyLimit: hourlyLimit)
         let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
-        try await assembly.serve(store) { port in
-            Console.output(Self.greeting(port: port, password: password, key: key))
+        try await assembly.serve(store) { ports in
+            Console.output(Self.greeting(port: ports.server, password: password, key: key))
         }
     }
 

@@ -17,8 +17,10 @@ struct ServeCommand: AsyncParsableCommand {
         let store = try assembly.openStore(.server)
         let scheme = assembly.settings.server.tls == nil ? "http" : "https"
         let host = assembly.settings.server.host
-        try await assembly.serve(store) { port in
-            Console.note("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)")
+        let gateHost = assembly.settings.gateHost
+        try await assembly.serve(store) { ports in
+            Console.note("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
+            if let gate = ports.gate { Console.note("The gate listens on \(gateHost(gate))") }
         }
     }
 }

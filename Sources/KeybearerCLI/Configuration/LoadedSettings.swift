@@ -46,11 +46,22 @@ struct LoadedSettings: Sendable {
         server.tls = try reader.tls()
         server.publicURL = try reader.optional(.publicURL, SettingReader.origin)
         server.trustedProxies = try reader.required(.trustedProxies, SettingReader.networks)
+        server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)
         server.headerCount = try reader.number(.headerCount, from: 20, to: 1_000)
         server.idleTimeout = try reader.span(.idleTimeout, from: .seconds(1), to: .seconds(3_600))
         server.stopTimeout = try reader.span(.stopTimeout, from: .seconds(1), to: .seconds(600))
+    }
+}
+
+extension LoadedSettings {
+    /// The gate's address for a person, with the port that it got.
+    func gateHost(_ port: Int) -> String {
+        switch server.gate?.address {
+        case .network(let host, _): "http://\(GateSettings.Address.network(host: host, port: port))"
+        case .unixSocket, nil: server.gate?.address.description ?? ""
+        }
     }
 }
 
@@ -95,6 +106,24 @@ struct SettingReader: Sendable {
         case (nil, _): throw missing(.tlsCertificate, beside: .tlsKey)
         case (_, nil): throw missing(.tlsKey, beside: .tlsCertificate)
         }
+    }
+
+    /// The gate's listener, where one is wanted.
+    func gate() throws(SettingError) -> GateSettings? {
+        let trusted = try required(.gateTrustedProxies, Self.networks)
+        let pattern = try optional(.gateWorkspacePath) { WorkspacePattern($0) }
+        return try optional(.gateAddress, Self.gateAddress)
+            .map { GateSettings(address: $0, trustedProxies: trusted, workspacePattern: pattern) }
+    }
+
+    /// `unix:/path` or `host:port`.
+    static func gateAddress(_ text: String) -> GateSettings.Address? {
+        guard text.hasPrefix("unix:") else {
+            return hostAndPort(text).map { .network(host: $0.host, port: $0.port) }
+        }
+        let path = String(text.dropFirst(5))
+        // The longest path that the system's address of a socket holds.
+        return path.hasPrefix("/") && path.utf8.count <= 103 ? .unixSocket(path: path) : nil
     }
 
     private func missing(_ setting: Setting, beside other: Setting) -> SettingError {

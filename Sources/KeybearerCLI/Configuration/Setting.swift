@@ -10,6 +10,9 @@ enum Setting: String, CaseIterable {
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
     case trustedProxies = "trusted-proxies"
+    case gateAddress = "gate-address"
+    case gateTrustedProxies = "gate-trusted-proxies"
+    case gateWorkspacePath = "gate-workspace-path"
     case lease
     case headerBytes = "header-bytes"
     case headerCount = "header-count"
@@ -28,11 +31,12 @@ enum Setting: String, CaseIterable {
     var defaultValue: String? {
         switch self {
         case .address: "127.0.0.1:8080"
-        case .tlsCertificate, .tlsKey, .publicURL: nil
+        case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath: nil
         case .database: "keybearer.db"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
         case .trustedProxies: ""
+        case .gateTrustedProxies: "127.0.0.0/8,::1/128"
         case .lease: "2s"
         case .headerBytes: "32768"
         case .headerCount: "100"
@@ -57,6 +61,9 @@ enum Setting: String, CaseIterable {
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, divided by commas"
+        case .gateAddress: "an internal host and port such as 127.0.0.1:8081, or unix: and the path of a socket"
+        case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, divided by commas"
+        case .gateWorkspacePath: "the beginning of a path with {workspace} in it once, such as /workspaces/{workspace}"
         case .lease: "a span from 500ms to 30s"
         case .headerBytes: "a whole number of bytes from 4096 to 131072"
         case .headerCount: "a whole number from 20 to 1000"

@@ -29,6 +29,15 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, divided by commas.")
     var trustedProxies: String?
 
+    @Option(name: .long, help: "Where the gate listens: an internal host and port, or unix: and a path.")
+    var gateAddress: String?
+
+    @Option(name: .long, help: "Networks of the gateways that ask the gate, divided by commas.")
+    var gateTrustedProxies: String?
+
+    @Option(name: .long, help: "Where an original path names its workspace, such as /workspaces/{workspace}.")
+    var gateWorkspacePath: String?
+
     @Option(name: .long, help: "How long memory is trusted without the database.")
     var lease: String?
 
@@ -64,7 +73,8 @@ struct SettingOptions: ParsableArguments {
         let values: [Setting: String?] = [
             .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
             .database: database, .masterKeyFile: masterKeyFile, .keyPrefix: keyPrefix,
-            .trustedProxies: trustedProxies, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
+            .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
+            .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
             .signUp: signUp, .passwordCost: passwordCost, .logFormat: logFormat, .logLevel: logLevel,
         ]

@@ -9,9 +9,6 @@ struct APIResponder: Sendable {
     let clocks: Clocks
     let logger: Logger
 
-    /// Every 401 has this message, whichever check failed.
-    static let unauthorizedMessage = "The Secret Key is missing or not valid."
-
     /// Answers with the store's help where memory cannot tell.
     func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
         let credentials = BearerCredentials(exchange.fields)
@@ -129,31 +126,18 @@ struct APIResponder: Sendable {
     }
 
     private func refusal(_ verdict: Verdict, exchange: Exchange, credentials: BearerCredentials) -> APIAnswer {
-        let now = clocks.wall()
-        switch verdict {
-        case .unauthorized: return unauthorized(exchange, credentials)
-        case .featureLocked(_, let budget):
-            let message =
-                "The plan does not include \(Feature.apiWebhooks.displayName). A workspace Owner can upgrade it."
-            var answer = failure(KeybearerError(.featureLocked, message), of: exchange)
-            answer.headers.addRateLimit(budget, now: now)
-            return answer
-        case .notAMember(_, let budget):
-            let message = "There is no such workspace, or it is not yours."
-            var answer = failure(KeybearerError(.notFound, message), of: exchange)
-            answer.headers.addRateLimit(budget, now: now)
-            return answer
-        case .rateLimited(_, let budget):
-            let message = "The \(budget.limit) requests of this hour are used up."
-            var answer = failure(KeybearerError(.rateLimited, message), of: exchange)
-            answer.headers.addRateLimit(budget, now: now, isRefused: true)
-            return answer
-        case .unavailable, .needsStore, .admitted: return failure(KeybearerError.unavailable(), of: exchange)
+        guard let refusal = Refusal(verdict) else { return failure(KeybearerError.unavailable(), of: exchange) }
+        var answer = failure(refusal.error, of: exchange)
+        if refusal.error.code == .unauthorized { answer.headers[.wwwAuthenticate] = credentials.challenge }
+        if let budget = refusal.budget {
+            answer.headers.addRateLimit(
+                budget, now: clocks.wall(), isRefused: refusal.error.code == .rateLimited)
         }
+        return answer
     }
 
     private func unauthorized(_ exchange: Exchange, _ credentials: BearerCredentials) -> APIAnswer {
-        var answer = failure(KeybearerError(.unauthorized, Self.unauthorizedMessage), of: exchange)
+        var answer = failure(KeybearerError(.unauthorized, Refusal.unauthorizedMessage), of: exchange)
         answer.headers[.wwwAuthenticate] = credentials.challenge
         return answer
     }

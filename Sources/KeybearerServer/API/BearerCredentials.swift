@@ -27,24 +27,32 @@ enum BearerCredentials {
             self = .none
             return
         }
-        self = value.withUTF8 { bytes in
-            let scheme = StaticString("bearer")
-            guard bytes.count >= 6, (0..<6).allSatisfy({ bytes[$0] | 0x20 == scheme.utf8Start[$0] }) else {
-                return .none
-            }
-            guard bytes.count > 6 else { return .none }
-            guard bytes[6] == UInt8(ascii: " ") else { return .malformed }
-            var start = 6
-            while start < bytes.count, bytes[start] == UInt8(ascii: " ") { start += 1 }
-            return PresentedToken(UnsafeBufferPointer(rebasing: bytes[start...])).map { .token($0) } ?? .malformed
+        self = value.withUTF8 { BearerCredentials(value: UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Reads the value of the one field. Allocates nothing.
+    init(value bytes: UnsafeRawBufferPointer) {
+        let scheme = StaticString("bearer")
+        guard bytes.count > 6, (0..<6).allSatisfy({ bytes[$0] | 0x20 == scheme.utf8Start[$0] }) else {
+            self = .none
+            return
         }
+        var start = 6
+        while start < bytes.count, bytes[start] == UInt8(ascii: " ") { start += 1 }
+        let token = bytes[start...].withMemoryRebound(to: UInt8.self) {
+            PresentedToken(UnsafeBufferPointer(rebasing: $0[...]))
+        }
+        self = start > 6 ? token.map { .token($0) } ?? .malformed : .malformed
     }
 
     /// The challenge of a 401: it says that a token was wrong only where one was sent.
     var challenge: String {
         switch self {
         case .none: #"Bearer realm="Keybearer""#
-        case .malformed, .token: #"Bearer realm="Keybearer", error="invalid_token""#
+        case .malformed, .token: Self.refusedChallenge
         }
     }
+
+    /// The challenge where a token was sent and is not valid.
+    static let refusedChallenge = #"Bearer realm="Keybearer", error="invalid_token""#
 }

@@ -6,9 +6,7 @@ extension HTTPFields {
     ///
     /// `t`, `X-RateLimit-Reset` and `Retry-After` name the moment at which the next used requests come back.
     mutating func addRateLimit(_ budget: BudgetStatus, now: Timestamp, isRefused: Bool = false) {
-        // Where something is used, at least a second remains until it returns.
-        let isUsed = budget.remaining < budget.limit
-        let seconds = Swift.max(isUsed ? 1 : 0, budget.returnsAfter.secondsRoundedUp)
+        let seconds = budget.secondsUntilReturn
         let limit = Self.number(Int64(budget.limit))
         let policy = ASCIIText.make(capacity: 48) {
             $0.text("\"hourly\";q=")
@@ -33,4 +31,9 @@ extension HTTPFields {
     private static func number(_ value: Int64) -> String {
         ASCIIText.make(capacity: 20) { $0.number(value) }
     }
+}
+
+extension BudgetStatus {
+    /// Whole seconds until the next used requests come back: where something is used, at least one.
+    var secondsUntilReturn: Int64 { Swift.max(remaining < limit ? 1 : 0, returnsAfter.secondsRoundedUp) }
 }

@@ -15,6 +15,11 @@ struct ClientAddress: Sendable {
     /// Right-most, because every proxy appends: what stands further left was written by whoever sent the request.
     func resolve(peer: IPAddress, fields: HTTPFields) -> IPAddress {
         guard !trusted.isEmpty, isTrusted(peer) else { return peer }
+        return resolveBehind(trustedPeer: peer, fields: fields)
+    }
+
+    /// The client's address behind a peer that is known to be trusted.
+    func resolveBehind(trustedPeer peer: IPAddress, fields: HTTPFields) -> IPAddress {
         var clients: Set<IPAddress> = []
         let forwarded = fields[values: FieldName.forwarded]
         if !forwarded.isEmpty {

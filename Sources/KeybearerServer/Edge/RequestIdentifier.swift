@@ -4,12 +4,15 @@ import Synchronization
 /// characters of this process, and a count.
 enum RequestIdentifier {
     private static let counter = Atomic<UInt64>(0)
-    private static let prefix: String = {
+    static let prefix: String = {
         let alphabet = Array("0123456789abcdefghijkmnpqrstuvwxyz")
         return "req_" + String((0..<8).compactMap { _ in alphabet.randomElement() })
     }()
 
     static func next() -> String {
-        prefix + String(counter.wrappingAdd(1, ordering: .relaxed).newValue, radix: 16)
+        prefix + String(nextNumber(), radix: 16)
     }
+
+    /// The count alone, for whoever writes the digits itself.
+    static func nextNumber() -> UInt64 { counter.wrappingAdd(1, ordering: .relaxed).newValue }
 }

@@ -1,0 +1,35 @@
+import Keybearer
+
+/// What a verdict that is not a pass is answered with, by every part of the edge.
+struct Refusal {
+    let error: KeybearerError
+    /// How the account stands in its hour; nil where no account is known.
+    let budget: BudgetStatus?
+
+    /// Every 401 has this message, whichever check failed.
+    static let unauthorizedMessage = "The Secret Key is missing or not valid."
+
+    /// Nil for a verdict that passes.
+    init?(_ verdict: Verdict) {
+        switch verdict {
+        case .admitted: return nil
+        case .unauthorized:
+            error = KeybearerError(.unauthorized, Self.unauthorizedMessage)
+            budget = nil
+        case .featureLocked(_, let status):
+            let feature = Feature.apiWebhooks.displayName
+            error = KeybearerError(
+                .featureLocked, "The plan does not include \(feature). A workspace Owner can upgrade it.")
+            budget = status
+        case .notAMember(_, let status):
+            error = KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
+            budget = status
+        case .rateLimited(_, let status):
+            error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")
+            budget = status
+        case .unavailable, .needsStore:
+            error = KeybearerError.unavailable()
+            budget = nil
+        }
+    }
+}

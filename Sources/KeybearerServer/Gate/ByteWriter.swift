@@ -1,0 +1,78 @@
+import Keybearer
+
+/// Writes an answer's bytes into memory that was set aside for it. What does not fit is left out, and noticed.
+struct ByteWriter {
+    private let base: UnsafeMutableRawBufferPointer
+    /// Bytes written.
+    private(set) var count = 0
+    /// Whether something did not fit: what was written must not be sent.
+    private(set) var isOverflown = false
+
+    init(_ base: UnsafeMutableRawBufferPointer) {
+        self.base = base
+    }
+
+    mutating func byte(_ byte: UInt8) {
+        guard count < base.count else { return isOverflown = true }
+        base[count] = byte
+        count += 1
+    }
+
+    mutating func bytes(_ source: UnsafeRawBufferPointer) {
+        guard source.count <= base.count - count else { return isOverflown = true }
+        if source.count > 0 { UnsafeMutableRawBufferPointer(rebasing: base[count...]).copyMemory(from: source) }
+        count += source.count
+    }
+
+    mutating func bytes(_ source: [UInt8]) {
+        source.withUnsafeBytes { bytes($0) }
+    }
+
+    mutating func text(_ text: StaticString) {
+        bytes(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func text(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes(UnsafeRawBufferPointer($0)) }
+    }
+
+    mutating func number(_ value: Int64) {
+        if value < 0 { byte(UInt8(ascii: "-")) }
+        digits(value.magnitude, radix: 10)
+    }
+
+    /// Digits of any radix up to 36, in lower case.
+    mutating func digits(_ value: UInt64, radix: UInt64) {
+        var rest = value
+        let start = count
+        repeat {
+            let digit = UInt8(truncatingIfNeeded: rest % radix)
+            byte(digit < 10 ? 48 + digit : 87 + digit)
+            rest /= radix
+        } while rest > 0
+        base[start..<count].reverse()
+    }
+
+    /// Text as the value of a field: bytes that may not stand in one, blanks and `%` are written as `%XX`.
+    ///
+    /// An account's address or a plan's name must never be able to end the field and begin another.
+    mutating func fieldValue(_ text: String) {
+        var text = text
+        text.withUTF8 { source in
+            for one in source {
+                if one > 0x20, one < 0x7F, one != UInt8(ascii: "%") {
+                    byte(one)
+                } else {
+                    byte(UInt8(ascii: "%"))
+                    hexadecimalDigit(one >> 4)
+                    hexadecimalDigit(one & 15)
+                }
+            }
+        }
+    }
+
+    private mutating func hexadecimalDigit(_ digit: UInt8) {
+        byte(digit < 10 ? 48 + digit : 55 + digit)
+    }
+}

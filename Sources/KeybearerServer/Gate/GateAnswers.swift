@@ -1,0 +1,186 @@
+import HTTPTypes
+import Keybearer
+import NIOCore
+
+/// Writes the gate's answers as bytes: identity on allow, the contract's envelope on deny.
+struct GateAnswers {
+    /// How a denial travels.
+    enum Mode {
+        /// With the status of the contract.
+        case plain
+        /// For nginx, whose `auth_request` knows 401 and 403 alone: every other denial of the client is a 403, and the
+        /// reason stands in a field.
+        case nginx
+    }
+
+    /// What an answer has to fit.
+    struct Shape {
+        var mode: Mode
+        /// Whether the body is left out: the answer to `HEAD`.
+        var isHead: Bool
+        /// Whether the connection ends with it.
+        var closes: Bool
+    }
+
+    private let clocks: Clocks
+    private var date: (second: Int64, text: [UInt8]) = (.min, [])
+
+    init(clocks: Clocks) {
+        self.clocks = clocks
+    }
+
+    private static let allowBody: StaticString = #"{"ok":true}"#
+
+    /// Writes what a verdict comes to.
+    ///
+    /// - Parameter problem: what is wrong with the request beyond its key: told only to whose key passed.
+    mutating func write(
+        _ verdict: Verdict, scope: AccessScope, problem: KeybearerError?, shape: Shape, wall: Timestamp,
+        to out: inout ByteBuffer
+    ) {
+        if case .admitted(let account, let budget) = verdict {
+            if let problem {
+                deny(problem.code, message: problem.message, budget: budget, shape: shape, wall: wall, to: &out)
+            } else {
+                allow(account, scope: scope, budget: budget, shape: shape, wall: wall, to: &out)
+            }
+            return
+        }
+        guard let refusal = Refusal(verdict) else { return }
+        deny(
+            refusal.error.code, message: refusal.error.message,
+            challenge: refusal.error.code == .unauthorized ? BearerCredentials.refusedChallenge : nil,
+            budget: refusal.budget, shape: shape, wall: wall, to: &out)
+    }
+
+    /// Writes a 200 with who the client is: six fields, each always there and never empty.
+    ///
+    /// A gateway that copies them overwrites what a client may have sent under their names; an absent one would let the
+    /// client's own through.
+    private mutating func allow(
+        _ account: LiveAccount, scope: AccessScope, budget: BudgetStatus, shape: Shape, wall: Timestamp,
+        to out: inout ByteBuffer
+    ) {
+        let known = account.account
+        var workspace: WorkspaceAccess?
+        if case .workspace(let id) = scope { workspace = known.workspaces.first { $0.workspace.id == id } }
+        let plan = workspace?.plan.id.rawValue ?? account.decidingPlan?.id.rawValue
+        let room =
+            1_024
+            + 3
+            * (known.user.email.rawValue.utf8.count + (plan?.utf8.count ?? 1) + known.user.id.rawValue.utf8.count
+                + (workspace?.workspace.id.rawValue.utf8.count ?? 1) + known.key.shownPrefix.utf8.count)
+        update(wall)
+        write(atMost: room, to: &out) { writer in
+            writer.text("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 11\r\n")
+            writer.text("X-Keybearer-User: ")
+            writer.fieldValue(known.user.id.rawValue)
+            writer.text("\r\nX-Keybearer-Email: ")
+            writer.fieldValue(known.user.email.rawValue)
+            writer.text("\r\nX-Keybearer-Workspace: ")
+            writer.fieldValue(workspace?.workspace.id.rawValue ?? "-")
+            writer.text("\r\nX-Keybearer-Role: ")
+            writer.fieldValue(workspace?.role.rawValue ?? "-")
+            writer.text("\r\nX-Keybearer-Plan: ")
+            writer.fieldValue(plan ?? "-")
+            writer.text("\r\nX-Keybearer-Key-Prefix: ")
+            writer.fieldValue(known.key.shownPrefix)
+            writer.text("\r\nX-Request-Id: ")
+            writer.text(RequestIdentifier.prefix)
+            writer.digits(RequestIdentifier.nextNumber(), radix: 16)
+            writer.text("\r\n")
+            Self.writeRateLimit(budget, wall: wall, to: &writer)
+            writeEnd(shape, to: &writer)
+            if !shape.isHead { writer.text(Self.allowBody) }
+        }
+    }
+
+    /// Writes a denial.
+    ///
+    /// - Parameters:
+    ///   - challenge: the value of `WWW-Authenticate`, on a 401.
+    ///   - budget: how the account stands, where there is one.
+    mutating func deny(
+        _ code: ErrorCode, message: String, challenge: String? = nil, budget: BudgetStatus? = nil, shape: Shape,
+        wall: Timestamp, to out: inout ByteBuffer
+    ) {
+        update(wall)
+        let requestID = RequestIdentifier.next()
+        let body = Envelope.failure(code, message: message, requestID: requestID)
+        let contractStatus = code.status
+        let isOurFault = contractStatus.code >= 500
+        let status = shape.mode == .plain || contractStatus.code == 401 || isOurFault ? contractStatus : .forbidden
+        write(atMost: 1_024 + body.count, to: &out) { writer in
+            writer.text("HTTP/1.1 ")
+            writer.number(Int64(status.code))
+            writer.text(" ")
+            writer.text(status.reasonPhrase)
+            writer.text("\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ")
+            writer.number(Int64(body.count))
+            writer.text("\r\nX-Content-Type-Options: nosniff\r\nX-Keybearer-Reason: ")
+            writer.text(code.rawValue)
+            writer.text("\r\n")
+            if let challenge {
+                writer.text("WWW-Authenticate: ")
+                writer.text(challenge)
+                writer.text("\r\n")
+            }
+            if let budget {
+                let seconds = Self.writeRateLimit(budget, wall: wall, to: &writer)
+                if code == .rateLimited {
+                    writer.text("Retry-After: ")
+                    writer.number(seconds)
+                    writer.text("\r\n")
+                }
+            }
+            writer.text("X-Request-Id: ")
+            writer.text(requestID)
+            writer.text("\r\n")
+            writeEnd(shape, to: &writer)
+            if !shape.isHead { writer.bytes(body) }
+        }
+    }
+
+    private func write(atMost room: Int, to out: inout ByteBuffer, _ body: (inout ByteWriter) -> Void) {
+        out.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { memory in
+            var writer = ByteWriter(memory)
+            body(&writer)
+            // The room is reckoned from what is written; an answer cut short must never be sent all the same.
+            precondition(!writer.isOverflown, "an answer is longer than its reckoning")
+            return writer.count
+        }
+    }
+
+    private func writeEnd(_ shape: Shape, to writer: inout ByteWriter) {
+        writer.text("Cache-Control: no-store\r\nDate: ")
+        writer.bytes(date.text)
+        if shape.closes { writer.text("\r\nConnection: close") }
+        writer.text("\r\n\r\n")
+    }
+
+    /// Writes the five fields of the hour and answers the seconds until requests come back.
+    @discardableResult
+    private static func writeRateLimit(_ budget: BudgetStatus, wall: Timestamp, to writer: inout ByteWriter) -> Int64 {
+        let seconds = budget.secondsUntilReturn
+        writer.text("RateLimit-Policy: \"hourly\";q=")
+        writer.number(Int64(budget.limit))
+        writer.text(";w=3600\r\nRateLimit: \"hourly\";r=")
+        writer.number(Int64(budget.remaining))
+        writer.text(";t=")
+        writer.number(seconds)
+        writer.text("\r\nX-RateLimit-Limit: ")
+        writer.number(Int64(budget.limit))
+        writer.text("\r\nX-RateLimit-Remaining: ")
+        writer.number(Int64(budget.remaining))
+        writer.text("\r\nX-RateLimit-Reset: ")
+        writer.number((wall.millisecondsSinceEpoch + 999) / 1_000 + seconds)
+        writer.text("\r\n")
+        return seconds
+    }
+
+    /// Makes the text of `Date` once a second.
+    private mutating func update(_ wall: Timestamp) {
+        let second = wall.millisecondsSinceEpoch / 1_000
+        if date.second != second { date = (second, Array(wall.httpDate.utf8)) }
+    }
+}

@@ -1,0 +1,230 @@
+import HTTPTypes
+public import Keybearer
+import NIOCore
+
+/// Settings of the gate's listener.
+public struct GateSettings: Sendable {
+    /// Where it listens.
+    public enum Address: Sendable, Hashable, CustomStringConvertible {
+        /// An internal address; port 0 takes a free one.
+        case network(host: String, port: Int)
+        /// A Unix socket. Who may open the file may ask.
+        case unixSocket(path: String)
+
+        public var description: String {
+            switch self {
+            case .network(let host, let port): "\(host.contains(":") ? "[\(host)]" : host):\(port)"
+            case .unixSocket(let path): "unix:\(path)"
+            }
+        }
+    }
+
+    /// Where it listens: never an address that clients reach.
+    public var address: Address
+    /// The gateways, whose word on the client's address, scheme and path is believed. A Unix socket's peers always are.
+    public var trustedProxies: [AddressRange]
+    /// Where an original path names its workspace; nil when none does.
+    public var workspacePattern: WorkspacePattern?
+
+    /// Puts settings together.
+    public init(address: Address, trustedProxies: [AddressRange], workspacePattern: WorkspacePattern? = nil) {
+        self.address = address
+        self.trustedProxies = trustedProxies
+        self.workspacePattern = workspacePattern
+    }
+}
+
+/// Decides what a request at the gate asks: from which client, about which workspace, with which key.
+///
+/// Memory only and synchronous, like the verifier below it. What it cannot decide is handed back as a ``Question``.
+struct GateDecision: Sendable {
+    /// What a connection says of all its requests.
+    struct Peer: Sendable {
+        /// The TCP peer; the unspecified address on a Unix socket.
+        let address: IPAddress
+        /// Whether its forwarding fields are believed.
+        let isTrusted: Bool
+    }
+
+    /// A request that needs the store.
+    struct Question: Sendable {
+        let token: PresentedToken
+        let scope: AccessScope
+        let client: IPAddress
+        /// What is wrong with the request beyond its key: told only when the key passes.
+        let problem: KeybearerError?
+        let shape: GateAnswers.Shape
+    }
+
+    private enum Path {
+        case gate(GateAnswers.Mode, rest: GateRequestHead.Part)
+        case unknown
+    }
+
+    let gate: Gate
+    let clocks: Clocks
+    let settings: GateSettings
+    private let addresses: ClientAddress
+
+    init(gate: Gate, clocks: Clocks, settings: GateSettings) {
+        self.gate = gate
+        self.clocks = clocks
+        self.settings = settings
+        addresses = ClientAddress(trusted: settings.trustedProxies)
+    }
+
+    /// What a connection's peer is worth. Without an address, on a Unix socket, the file's permissions have decided.
+    func peer(_ socket: SocketAddress?) -> Peer {
+        guard case .network = settings.address else {
+            return Peer(address: IPAddress(high: 0, low: 0), isTrusted: true)
+        }
+        guard let address = socket.flatMap({ IPAddress($0) }) else {
+            return Peer(address: IPAddress(high: 0, low: 0), isTrusted: false)
+        }
+        return Peer(address: address, isTrusted: addresses.isTrusted(address))
+    }
+
+    /// Writes the answer to a request, or hands back what the store must be asked.
+    func answer(
+        _ head: GateRequestHead, in bytes: UnsafeRawBufferPointer, from peer: Peer, isStopping: Bool,
+        with answers: inout GateAnswers, to out: inout ByteBuffer
+    ) -> Question? {
+        // Read here, after the request's last byte: see Verifier.verify.
+        let (now, wall) = (clocks.steady(), clocks.wall())
+        var shape = GateAnswers.Shape(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
+        guard case .gate(let mode, let rest) = Self.path(head, bytes) else {
+            answers.deny(.notFound, message: "There is no gate at this path.", shape: shape, wall: wall, to: &out)
+            return nil
+        }
+        shape.mode = mode
+        guard isSecure(head, bytes, peer) else {
+            answers.deny(
+                .httpsRequired, message: "Use https:// for every request.", shape: shape, wall: wall, to: &out)
+            return nil
+        }
+        let credentials = Self.credentials(head, bytes)
+        guard case .token(let token) = credentials else {
+            answers.deny(
+                .unauthorized, message: Refusal.unauthorizedMessage, challenge: credentials.challenge, shape: shape,
+                wall: wall, to: &out)
+            return nil
+        }
+        let client = client(head, bytes, peer)
+        var scope = AccessScope.anyWorkspace
+        var problem: KeybearerError?
+        do {
+            scope = try self.scope(head, bytes, rest: rest, peer)
+        } catch {
+            problem = error
+        }
+        let verdict = gate.verifier.verify(token, scope: scope, from: client, now: now, wall: wall)
+        if case .needsStore = verdict {
+            return Question(token: token, scope: scope, client: client, problem: problem, shape: shape)
+        }
+        answers.write(verdict, scope: scope, problem: problem, shape: shape, wall: wall, to: &out)
+        return nil
+    }
+
+    /// Answers a question with the store's help.
+    func resolve(_ question: Question) async -> Verdict {
+        await gate.verifier.resolve(question.token, scope: question.scope, from: question.client)
+    }
+
+    /// `/gate` and `/gate-nginx`, alone or with anything behind a slash or a question mark.
+    private static func path(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer) -> Path {
+        func rest(after length: Int) -> GateRequestHead.Part? {
+            guard head.target.count >= length else { return nil }
+            let rest = GateRequestHead.Part(start: head.target.start + length, count: head.target.count - length)
+            guard rest.count > 0 else { return rest }
+            return bytes[rest.start] == UInt8(ascii: "/") || bytes[rest.start] == UInt8(ascii: "?") ? rest : nil
+        }
+        func begins(_ text: StaticString) -> Bool {
+            let length = text.utf8CodeUnitCount
+            guard head.target.count >= length else { return false }
+            for offset in 0..<length where bytes[head.target.start + offset] != text.utf8Start[offset] { return false }
+            return true
+        }
+        guard begins("/gate") else { return .unknown }
+        if let rest = rest(after: 5) { return .gate(.plain, rest: rest) }
+        if begins("/gate-nginx"), let rest = rest(after: 11) { return .gate(.nginx, rest: rest) }
+        return .unknown
+    }
+
+    private func isSecure(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, _ peer: Peer) -> Bool {
+        if peer.isTrusted {
+            // A chain of schemes, or two of them, is nothing that a gateway of ours writes.
+            return head.forwardedProto.occurrences == 1
+                && GateRequestHead.equals(bytes, head.forwardedProto.value, "https")
+        }
+        // A tool on the same machine. With forwarding fields it is a proxy that nobody configured.
+        return peer.address.isLoopback && !head.hasForwardingFields
+    }
+
+    private func client(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, _ peer: Peer) -> IPAddress {
+        guard peer.isTrusted, head.forwarded.occurrences + head.forwardedFor.occurrences > 0 else {
+            return peer.address
+        }
+        if head.forwarded.occurrences == 0, head.forwardedFor.occurrences == 1,
+            let only = IPAddress(dottedQuad: Self.slice(head.forwardedFor.value, bytes)), !addresses.isTrusted(only)
+        {
+            return only
+        }
+        // A field that is repeated makes the chain malformed: gateways write one.
+        guard head.forwarded.occurrences <= 1, head.forwardedFor.occurrences <= 1 else { return peer.address }
+        var fields = HTTPFields()
+        if head.forwarded.occurrences == 1 { fields[FieldName.forwarded] = Self.text(head.forwarded.value, bytes) }
+        if head.forwardedFor.occurrences == 1 {
+            fields[FieldName.forwardedFor] = Self.text(head.forwardedFor.value, bytes)
+        }
+        return addresses.resolveBehind(trustedPeer: peer.address, fields: fields)
+    }
+
+    private static func credentials(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer) -> BearerCredentials {
+        switch head.authorization.occurrences {
+        case 0: .none
+        case 1: BearerCredentials(value: slice(head.authorization.value, bytes))
+        default: .malformed
+        }
+    }
+
+    /// The workspace that the request names: by field, by the original path, or not at all. Two that disagree are refused.
+    private func scope(
+        _ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, rest: GateRequestHead.Part, _ peer: Peer
+    ) throws(KeybearerError) -> AccessScope {
+        var named: WorkspaceID?
+        if head.workspaceID.occurrences > 0 {
+            guard head.workspaceID.occurrences == 1,
+                let id = WorkspaceID(parsing: Self.text(head.workspaceID.value, bytes))
+            else { throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.") }
+            named = id
+        }
+        guard let pattern = settings.workspacePattern else { return named.map { .workspace($0) } ?? .anyWorkspace }
+        var original = rest
+        if peer.isTrusted, head.forwardedURI.occurrences > 0 {
+            guard head.forwardedURI.occurrences == 1 else {
+                throw KeybearerError(.badRequest, "X-Forwarded-Uri must stand once.")
+            }
+            original = head.forwardedURI.value
+        }
+        switch pattern.match(original.count == 0 ? "/" : Self.text(original, bytes)) {
+        case .other: return named.map { .workspace($0) } ?? .anyWorkspace
+        case .ambiguous: throw KeybearerError(.badRequest, "The path is not in its plainest form.")
+        case .workspace(let text):
+            guard let id = WorkspaceID(parsing: text) else {
+                throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
+            }
+            if let named, named != id {
+                throw KeybearerError(.badRequest, "X-Workspace-Id and the path name different workspaces.")
+            }
+            return .workspace(id)
+        }
+    }
+
+    private static func slice(_ part: GateRequestHead.Part, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[part.start..<part.start + max(0, part.count)])
+    }
+
+    private static func text(_ part: GateRequestHead.Part, _ bytes: UnsafeRawBufferPointer) -> String {
+        String(decoding: slice(part, bytes), as: UTF8.self)
+    }
+}

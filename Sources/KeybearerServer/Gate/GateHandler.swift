@@ -1,0 +1,204 @@
+import Keybearer
+import NIOCore
+
+/// One connection at the gate: finds requests in the bytes, and answers each on the event loop, in order.
+///
+/// Only a request that needs the store makes it wait; what comes behind that request then stays unread in the kernel, as
+/// it does while the gateway does not read its answers.
+final class GateHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let decision: GateDecision
+    private let limits: GateRequestHead.Limits
+    private let idleTimeout: TimeAmount
+    private var answers: GateAnswers
+    private var peer: GateDecision.Peer?
+    /// Bytes that are not a whole head yet.
+    private var unread = ByteBuffer()
+    /// How far ``unread`` was searched for the end of a head.
+    private var searched = 0
+    private var out = ByteBuffer()
+    private var isAskingStore = false
+    private var isClosing = false
+    private var isStopping = false
+    private var wantsRead = false
+    private var wasActive = false
+    private var idleCheck: Scheduled<Void>?
+
+    init(decision: GateDecision, limits: GateRequestHead.Limits, idleTimeout: TimeAmount) {
+        self.decision = decision
+        self.limits = limits
+        self.idleTimeout = idleTimeout
+        answers = GateAnswers(clocks: decision.clocks)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        peer = decision.peer(context.remoteAddress)
+        scheduleIdleCheck(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isClosing = true
+        idleCheck?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        wasActive = true
+        var bytes = unwrapInboundIn(data)
+        if unread.readableBytes == 0 {
+            unread = bytes
+            searched = 0
+        } else {
+            unread.writeBuffer(&bytes)
+        }
+        answerAll(context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        flush(context)
+        context.fireChannelReadComplete()
+    }
+
+    /// Reads on only when what was read has been answered and taken.
+    func read(context: ChannelHandlerContext) {
+        if isAskingStore || !context.channel.isWritable {
+            wantsRead = true
+        } else {
+            context.read()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readIfWanted(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            isStopping = true
+            if !isAskingStore { finish(context) }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func answerAll(_ context: ChannelHandlerContext) {
+        guard let peer else { return context.close(promise: nil) }
+        while !isAskingStore, !isClosing, unread.readableBytes > 0 {
+            guard let length = headLength() else {
+                if unread.readableBytes > limits.bytes { refuse() }
+                return
+            }
+            let question = unread.withUnsafeReadableBytes { bytes -> GateDecision.Question? in
+                // The limit counts what the head holds, not what came in one piece with it.
+                let head = UnsafeRawBufferPointer(rebasing: bytes[..<(length - 2)])
+                guard length <= limits.bytes, let parsed = GateRequestHead(head, limits: limits) else {
+                    refuse()
+                    return nil
+                }
+                if parsed.closes { isClosing = true }
+                return decision.answer(
+                    parsed, in: head, from: peer, isStopping: isStopping, with: &answers, to: &out)
+            }
+            unread.moveReaderIndex(forwardBy: length)
+            searched = 0
+            if let question { ask(question, context) }
+        }
+    }
+
+    /// The length of the next head with its empty line; nil when it is not all here.
+    private func headLength() -> Int? {
+        let from = max(0, searched - 3)
+        let found = unread.withUnsafeReadableBytes { bytes -> Int? in
+            var index = from
+            while index + 3 < bytes.count {
+                // Looks at the last byte first: most bytes are no part of an end.
+                let byte = bytes[index + 3]
+                if byte == 10 {
+                    if bytes[index + 2] == 13, bytes[index + 1] == 10, bytes[index] == 13 { return index + 4 }
+                    index += 2
+                } else {
+                    index += byte == 13 ? 1 : 4
+                }
+            }
+            return nil
+        }
+        if found == nil { searched = unread.readableBytes }
+        return found
+    }
+
+    private func ask(_ question: GateDecision.Question, _ context: ChannelHandlerContext) {
+        isAskingStore = true
+        flush(context)
+        let decision = decision
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.makeFutureWithTask { await decision.resolve(question) }.whenSuccess { verdict in
+            let (handler, context) = bound.value
+            handler.take(verdict, of: question, context)
+        }
+    }
+
+    private func take(_ verdict: Verdict, of question: GateDecision.Question, _ context: ChannelHandlerContext) {
+        isAskingStore = false
+        guard context.channel.isActive else { return }
+        wasActive = true
+        var shape = question.shape
+        shape.closes = shape.closes || isStopping
+        answers.write(
+            verdict, scope: question.scope, problem: question.problem, shape: shape, wall: decision.clocks.wall(),
+            to: &out)
+        if isClosing || isStopping { return finish(context) }
+        answerAll(context)
+        flush(context)
+        readIfWanted(context)
+    }
+
+    private func refuse() {
+        isClosing = true
+        answers.deny(
+            .badRequest, message: "The request could not be read: it is malformed, too large, or has a body.",
+            shape: .init(mode: .plain, isHead: false, closes: true), wall: decision.clocks.wall(), to: &out)
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        if isClosing, !isAskingStore { return finish(context) }
+        guard out.readableBytes > 0 else { return }
+        let written = out
+        out.clear()
+        context.writeAndFlush(wrapOutboundOut(written), promise: nil)
+    }
+
+    /// Writes what is left and closes.
+    private func finish(_ context: ChannelHandlerContext) {
+        isClosing = true
+        context.writeAndFlush(wrapOutboundOut(out)).whenComplete { [channel = context.channel] _ in
+            channel.close(promise: nil)
+        }
+        out = ByteBuffer()
+    }
+
+    private func readIfWanted(_ context: ChannelHandlerContext) {
+        guard wantsRead, !isAskingStore, context.channel.isWritable else { return }
+        wantsRead = false
+        context.read()
+    }
+
+    /// Closes a connection that was silent for the whole span; looks once a span instead of counting every request.
+    private func scheduleIdleCheck(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        idleCheck = context.eventLoop.scheduleTask(in: idleTimeout) {
+            let (handler, context) = bound.value
+            if !handler.wasActive, !handler.isAskingStore { return context.close(promise: nil) }
+            handler.wasActive = false
+            handler.scheduleIdleCheck(context)
+        }
+    }
+}

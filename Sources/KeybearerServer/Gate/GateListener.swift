@@ -1,0 +1,59 @@
+import Foundation
+import Keybearer
+import NIOCore
+import NIOExtras
+import NIOPosix
+import ServiceLifecycle
+
+/// Serves the gate on a listener of its own, beside the public one and never on it.
+struct GateListener: Service {
+    let decision: GateDecision
+    let limits: GateRequestHead.Limits
+    let idleTimeout: TimeAmount
+    /// Called once with the port, 0 for a Unix socket, when requests are answered.
+    let onReady: @Sendable (_ port: Int) -> Void
+
+    func run() async throws {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let quiescing = ServerQuiescingHelper(group: group)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 512)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        quiescing.makeServerChannelHandler(channel: channel))
+                }
+            }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        GateHandler(decision: decision, limits: limits, idleTimeout: idleTimeout))
+                }
+            }
+            // A gateway sends a request and waits: a second read at once would find nothing, and costs a call of the system.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+        let listener = try await bind(bootstrap)
+        onReady(listener.localAddress?.port ?? 0)
+        let stopped = group.any().makePromise(of: Void.self)
+        await withGracefulShutdownHandler {
+            try? await listener.closeFuture.get()
+        } onGracefulShutdown: {
+            quiescing.initiateShutdown(promise: stopped)
+        }
+        try await stopped.futureResult.get()
+    }
+
+    private func bind(_ bootstrap: ServerBootstrap) async throws -> any Channel {
+        switch decision.settings.address {
+        case .network(let host, let port):
+            return try await bootstrap.childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                .bind(host: host, port: port).get()
+        case .unixSocket(let path):
+            let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            // The owner and the group: whoever may open the file is believed like a trusted proxy.
+            try FileManager.default.setAttributes([.posixPermissions: 0o660], ofItemAtPath: path)
+            return channel
+        }
+    }
+}

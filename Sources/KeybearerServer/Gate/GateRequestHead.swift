@@ -1,0 +1,198 @@
+/// The head of one HTTP/1 request as the gate needs it: where its parts lie in the bytes, and nothing copied.
+///
+/// A parser of our own, for speed, on the internal listener alone. It knows less than HTTP allows and refuses what it does
+/// not know: no bodies, no folded lines, no bare line feeds, no absolute targets. What it accepts, the HTTP library
+/// accepts with the same meaning; a fuzz test holds it to that.
+struct GateRequestHead {
+    /// Where a part lies.
+    struct Part {
+        var start = 0
+        var count = -1
+        var isPresent: Bool { count >= 0 }
+    }
+
+    /// A field that counts only when it stands once.
+    struct Field {
+        var value = Part()
+        /// How often the field stands in the request.
+        var occurrences = 0
+
+        mutating func note(_ part: Part) {
+            if occurrences == 0 { value = part }
+            occurrences += 1
+        }
+    }
+
+    private(set) var method = Part()
+    private(set) var target = Part()
+    private(set) var isHead = false
+    private(set) var authorization = Field()
+    private(set) var workspaceID = Field()
+    private(set) var forwarded = Field()
+    private(set) var forwardedFor = Field()
+    private(set) var forwardedProto = Field()
+    private(set) var forwardedURI = Field()
+    /// Whether any field of a proxy is there, known or not.
+    private(set) var hasForwardingFields = false
+    /// Whether the client or its version wants the connection to end with the answer.
+    private(set) var closes = false
+    private var contentLength = Field()
+
+    /// The most that a head may hold.
+    struct Limits {
+        var bytes = 32 * 1_024
+        var fields = 100
+    }
+
+    /// Reads a head.
+    ///
+    /// - Parameter bytes: a whole head: what stands before the empty line, with the line break of its last line.
+    /// - Returns: nil when it is malformed, too long, or holds what the gate does not take.
+    init?(_ bytes: UnsafeRawBufferPointer, limits: Limits) {
+        var cursor = 0
+        guard readRequestLine(bytes, &cursor) else { return nil }
+        var fields = 0
+        while cursor < bytes.count {
+            fields += 1
+            guard fields <= limits.fields, readField(bytes, &cursor) else { return nil }
+        }
+        // The gate takes no bodies: a length without a body would have it wait for bytes that never come.
+        switch contentLength.occurrences {
+        case 0: break
+        case 1:
+            guard contentLength.value.count == 1, bytes[contentLength.value.start] == UInt8(ascii: "0") else {
+                return nil
+            }
+        default: return nil
+        }
+    }
+
+    private mutating func readRequestLine(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
+        while cursor < bytes.count, bytes[cursor] != 0x20 { cursor += 1 }
+        method = Part(start: 0, count: cursor)
+        guard Self.isKnownMethod(UnsafeRawBufferPointer(rebasing: bytes[..<cursor])) else { return false }
+        isHead = cursor == 4 && Self.equals(bytes, method, "head")
+        cursor += 1
+        let start = cursor
+        while cursor < bytes.count, bytes[cursor] > 0x20, bytes[cursor] < 0x7F, bytes[cursor] != UInt8(ascii: "#") {
+            cursor += 1
+        }
+        target = Part(start: start, count: cursor - start)
+        guard target.count > 0, bytes[start] == UInt8(ascii: "/") else { return false }
+        // " HTTP/1.1\r\n"
+        guard bytes.count - cursor >= 11, Self.equals(bytes, Part(start: cursor, count: 6), " http/"),
+            bytes[cursor + 1] == UInt8(ascii: "H"), bytes[cursor + 2] == UInt8(ascii: "T"),
+            bytes[cursor + 3] == UInt8(ascii: "T"), bytes[cursor + 4] == UInt8(ascii: "P"),
+            bytes[cursor + 6] == UInt8(ascii: "1"), bytes[cursor + 7] == UInt8(ascii: "."),
+            bytes[cursor + 9] == 13, bytes[cursor + 10] == 10
+        else { return false }
+        switch bytes[cursor + 8] {
+        case UInt8(ascii: "1"): break
+        case UInt8(ascii: "0"): closes = true
+        default: return false
+        }
+        cursor += 11
+        return true
+    }
+
+    private mutating func readField(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
+        let start = cursor
+        while cursor < bytes.count, Self.isTokenByte(bytes[cursor]) { cursor += 1 }
+        let name = Part(start: start, count: cursor - start)
+        guard name.count > 0, cursor < bytes.count, bytes[cursor] == UInt8(ascii: ":") else { return false }
+        cursor += 1
+        while cursor < bytes.count, bytes[cursor] == 0x20 || bytes[cursor] == 9 { cursor += 1 }
+        let first = cursor
+        while cursor < bytes.count, (bytes[cursor] >= 0x20 && bytes[cursor] != 0x7F) || bytes[cursor] == 9 {
+            cursor += 1
+        }
+        guard bytes.count - cursor >= 2, bytes[cursor] == 13, bytes[cursor + 1] == 10 else { return false }
+        var last = cursor
+        while last > first, bytes[last - 1] == 0x20 || bytes[last - 1] == 9 { last -= 1 }
+        cursor += 2
+        return note(name, Part(start: first, count: last - first), in: bytes)
+    }
+
+    /// Keeps the fields that the gate reads; answers whether the request may go on.
+    private mutating func note(_ name: Part, _ value: Part, in bytes: UnsafeRawBufferPointer) -> Bool {
+        switch name.count {
+        case 9:
+            if Self.equals(bytes, name, "forwarded") {
+                forwarded.note(value)
+                hasForwardingFields = true
+            } else if Self.equals(bytes, name, "x-real-ip") {
+                hasForwardingFields = true
+            }
+        case 10: if Self.equals(bytes, name, "connection") { return noteConnection(value, in: bytes) }
+        case 13: if Self.equals(bytes, name, "authorization") { authorization.note(value) }
+        case 14:
+            if Self.equals(bytes, name, "x-workspace-id") {
+                workspaceID.note(value)
+            } else if Self.equals(bytes, name, "content-length") {
+                contentLength.note(value)
+            }
+        case 15:
+            if Self.equals(bytes, name, "x-forwarded-for") {
+                forwardedFor.note(value)
+            } else if Self.equals(bytes, name, "x-forwarded-uri") {
+                forwardedURI.note(value)
+            }
+        case 17:
+            if Self.equals(bytes, name, "x-forwarded-proto") {
+                forwardedProto.note(value)
+            } else if Self.equals(bytes, name, "transfer-encoding") {
+                return false
+            }
+        default: break
+        }
+        if name.count > 12, Self.equals(bytes, Part(start: name.start, count: 12), "x-forwarded-") {
+            hasForwardingFields = true
+        }
+        return true
+    }
+
+    /// `keep-alive` changes nothing; `close` ends the connection with the answer; anything else is a wish that the gate
+    /// does not know.
+    private mutating func noteConnection(_ value: Part, in bytes: UnsafeRawBufferPointer) -> Bool {
+        if Self.equals(bytes, value, "keep-alive") { return true }
+        guard Self.equals(bytes, value, "close") else { return false }
+        closes = true
+        return true
+    }
+
+    /// Compares with a text in lower case, whatever the case of the bytes.
+    static func equals(_ bytes: UnsafeRawBufferPointer, _ part: Part, _ text: StaticString) -> Bool {
+        guard part.count == text.utf8CodeUnitCount else { return false }
+        let expected = text.utf8Start
+        for offset in 0..<part.count {
+            let byte = bytes[part.start + offset]
+            let lowered = byte >= 65 && byte <= 90 ? byte | 0x20 : byte
+            if lowered != expected[offset] { return false }
+        }
+        return true
+    }
+
+    /// The characters of field names (RFC 9110 §5.6.2), as two halves of a set of 128.
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        let low: UInt64 = 0x03FF_6CFA_0000_0000
+        let high: UInt64 = 0x57FF_FFFF_C7FF_FFFE
+        if byte < 64 { return low >> UInt64(byte) & 1 == 1 }
+        return byte < 128 && high >> UInt64(byte - 64) & 1 == 1
+    }
+
+    /// The methods that the HTTP library knows, but for `CONNECT`, whose target is none that the gate takes.
+    private static let knownMethods: [StaticString] = [
+        "GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE", "COPY", "LOCK", "MKCOL", "MOVE",
+        "PROPFIND",
+        "PROPPATCH", "SEARCH", "UNLOCK", "BIND", "REBIND", "UNBIND", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE",
+        "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PURGE", "MKCALENDAR", "LINK", "UNLINK",
+    ]
+
+    private static func isKnownMethod(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if bytes.count == 3, bytes[0] == 0x47, bytes[1] == 0x45, bytes[2] == 0x54 { return true }
+        for method in knownMethods where method.utf8CodeUnitCount == bytes.count {
+            if (0..<bytes.count).allSatisfy({ bytes[$0] == method.utf8Start[$0] }) { return true }
+        }
+        return false
+    }
+}

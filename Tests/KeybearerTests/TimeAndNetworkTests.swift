@@ -47,6 +47,25 @@ struct TimeAndNetworkTests {
         #expect(try #require(IPAddress(text)).description == printed)
     }
 
+    @Test("Dotted quads read from bytes as they do from text")
+    func dottedQuads() {
+        let random = RandomSource.seeded(11)
+        let alphabet = Array("0123456789..../:a ".utf8)
+        var read = 0
+        for round in 0..<60_000 {
+            let draw = random.bytes(16)
+            var text = draw.prefix(7 + Int(draw[15]) % 9).map { alphabet[Int($0) % alphabet.count] }
+            if round % 2 == 0 {
+                text = Array(draw.prefix(4).map { String(Int($0) * (round % 3)) }.joined(separator: ".").utf8)
+            }
+            let fromBytes = text.withUnsafeBytes { IPAddress(dottedQuad: $0) }
+            let fromText = IPAddress(String(decoding: text, as: UTF8.self))
+            #expect(fromBytes == (text.contains(58) ? nil : fromText), "\(String(decoding: text, as: UTF8.self))")
+            if fromBytes != nil { read += 1 }
+        }
+        #expect(read > 10_000)
+    }
+
     @Test(
         "What is no address is refused",
         arguments: [

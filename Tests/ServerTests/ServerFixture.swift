@@ -36,6 +36,9 @@ final class ServerFixture: Sendable {
         var edge = KeybearerServer.Settings()
         edge.port = 0
         edge.tls = tls
+        edge.gate = GateSettings(
+            address: .network(host: "127.0.0.1", port: 0),
+            trustedProxies: [AddressRange("127.0.0.0/8")].compactMap { $0 })
         configure(&edge, &domain)
         settings = edge
         deployment = Deployment(
@@ -61,12 +64,12 @@ final class ServerFixture: Sendable {
     /// Runs a test's body against the listening server.
     func listening(_ body: @Sendable (WireClient) async throws -> Void) async throws {
         let server = try server()
-        let (ports, announce) = AsyncStream<Int>.makeStream()
-        let running = Task { try await server.run { announce.yield($0.server) } }
+        let (ports, announce) = AsyncStream<KeybearerServer.ListeningPorts>.makeStream()
+        let running = Task { try await server.run { announce.yield($0) } }
         defer { running.cancel() }
         var iterator = ports.makeAsyncIterator()
         let port = try #require(await iterator.next())
-        try await body(WireClient(port: port))
+        try await body(WireClient(port: port.server, gatePort: port.gate ?? 0))
         running.cancel()
         _ = await running.result
     }

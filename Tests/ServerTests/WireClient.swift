@@ -11,6 +11,7 @@ enum Wire: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case http1Kept = "HTTP/1.1, kept open"
     case http1TLS = "HTTP/1.1 over TLS"
     case http2 = "HTTP/2 over TLS"
+    case gate = "the gate"
 
     var testDescription: String { rawValue }
     var isTLS: Bool { self == .http1TLS || self == .http2 }
@@ -42,6 +43,8 @@ struct WireClient: Sendable {
     enum Failure: Error { case closedWithoutAnswer }
 
     let port: Int
+    /// The gate's port; 0 when there is none.
+    var gatePort = 0
 
     func send(_ request: WireRequest, over wire: Wire) async throws -> WireResponse {
         switch wire {
@@ -49,6 +52,7 @@ struct WireClient: Sendable {
         case .http1Kept: try await sendHTTP1(request, tls: nil, closing: false)
         case .http1TLS: try await sendHTTP1(request, tls: Self.tls(["http/1.1"]))
         case .http2: try await sendHTTP2(request)
+        case .gate: try await sendToGate(request)
         }
     }
 
@@ -57,6 +61,15 @@ struct WireClient: Sendable {
         configuration.certificateVerification = .none
         configuration.applicationProtocols = protocols
         return try NIOSSLContext(configuration: configuration)
+    }
+
+    /// As a gateway asks: the path under the gate's prefix, with the scheme that its client used.
+    private func sendToGate(_ request: WireRequest) async throws -> WireResponse {
+        var asked = request
+        asked.path = "/gate" + request.path
+        asked.fields.append(("X-Forwarded-Proto", "https"))
+        let gate = WireClient(port: gatePort)
+        return try await gate.sendHTTP1(asked, tls: nil)
     }
 
     private func sendHTTP1(
@@ -74,17 +87,33 @@ struct WireClient: Sendable {
     ///
     /// - Parameter closing: whether the bytes ask for that; otherwise the client says by closing its half that it is done.
     func exchange(_ bytes: [UInt8], tls: NIOSSLContext? = nil, closing: Bool = false) async throws -> [UInt8] {
+        let port = port
+        return try await Self.exchange(bytes, tls: tls, closing: closing) {
+            try await $0.connect(host: "127.0.0.1", port: port).get()
+        }
+    }
+
+    /// The same over a Unix socket; the bytes ask for the end.
+    static func exchange(_ bytes: [UInt8], unixSocket path: String) async throws -> [UInt8] {
+        try await exchange(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() }
+    }
+
+    private static func exchange(
+        _ bytes: [UInt8], tls: NIOSSLContext?, closing: Bool,
+        connect: (ClientBootstrap) async throws -> any Channel
+    ) async throws -> [UInt8] {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let done = loop.makePromise(of: [UInt8].self)
-        let channel = try await ClientBootstrap(group: loop).channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-                if let tls {
-                    try channel.pipeline.syncOperations.addHandler(
-                        NIOSSLClientHandler(context: tls, serverHostname: nil))
+        let channel = try await connect(
+            ClientBootstrap(group: loop).channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: tls, serverHostname: nil))
+                    }
+                    try channel.pipeline.syncOperations.addHandler(ByteCollector(done: done))
                 }
-                try channel.pipeline.syncOperations.addHandler(ByteCollector(done: done))
-            }
-        }.connect(host: "127.0.0.1", port: port).get()
+            })
         channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
         if !closing { channel.close(mode: .output, promise: nil) }
         return try await done.futureResult.get()

@@ -6,11 +6,31 @@ import Musl
 import Darwin
 #endif
 
+#if canImport(Darwin)
+/// Counts suspension: the clock of `ContinuousClock`.
+private let steadyClock = CLOCK_MONOTONIC_RAW
+private let wallClock = CLOCK_REALTIME
+#else
+/// Counts suspension: the clock of `ContinuousClock`.
+private let steadyClock = CLOCK_BOOTTIME
+/// As fine as the kernel's tick, a few milliseconds: enough for what people read, at a fifth of the cost.
+private let wallClock = CLOCK_REALTIME_COARSE
+#endif
+
+extension SteadyTime {
+    /// The system's clock that counts suspension.
+    static func systemNow() -> SteadyTime {
+        var time = timespec()
+        clock_gettime(steadyClock, &time)
+        return SteadyTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    }
+}
+
 extension Timestamp {
     /// The system's real-time clock, in milliseconds.
     static func systemNow() -> Timestamp {
         var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
+        clock_gettime(wallClock, &time)
         return Timestamp(millisecondsSinceEpoch: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
     }
 }

@@ -8,6 +8,15 @@ final class AccountLedger: Sendable {
     private struct State {
         var lease = BudgetLease()
         var lastUse: (keyID: KeyID, use: LastUse)?
+
+        /// Keeps the key's id where it is the same: writing it anew would count references on every request.
+        mutating func note(_ use: LastUse, of keyID: KeyID) {
+            if lastUse?.keyID == keyID {
+                lastUse?.use = use
+            } else {
+                lastUse = (keyID, use)
+            }
+        }
         var isLastUseUnwritten = false
     }
 
@@ -27,7 +36,7 @@ final class AccountLedger: Sendable {
         state.withLock { state in
             let decision = state.lease.spend(limit: limit, now: now)
             guard case .admitted = decision else { return (decision, false) }
-            state.lastUse = (keyID, LastUse(at: wall, address: address))
+            state.note(LastUse(at: wall, address: address), of: keyID)
             defer { state.isLastUseUnwritten = true }
             return (decision, !state.isLastUseUnwritten)
         }

@@ -15,8 +15,8 @@ final class KeyDirectory: Sendable {
 
     private final class Shard: Sendable {
         struct State {
-            var live: [PresentedToken: LiveAccount] = [:]
-            var dead: Set<PresentedToken> = []
+            var live = TokenTable()
+            var dead = TokenTable()
         }
         let state = Mutex(State())
     }
@@ -29,10 +29,11 @@ final class KeyDirectory: Sendable {
         var ledgers: [UserID: AccountLedger] = [:]
     }
 
+    /// 64, since six bits of the hash choose among them.
     private static let shardCount = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
     private let index = Mutex(Index())
-    private let hashSeed: Int
+    private let hashSeed: PresentedToken.HashSeed
     private let capacityPerShard: Int
     private let deadCapacityPerShard: Int
 
@@ -42,21 +43,18 @@ final class KeyDirectory: Sendable {
     init(capacity: Int, deadCapacity: Int, random: RandomSource) {
         capacityPerShard = max(1, capacity / Self.shardCount)
         deadCapacityPerShard = max(1, deadCapacity / Self.shardCount)
-        hashSeed = random.bytes(8).reduce(0) { $0 << 8 | Int($1) }
+        hashSeed = PresentedToken.HashSeed(from: random)
     }
 
-    private func shard(of token: PresentedToken) -> Shard {
-        var hasher = Hasher()
-        hasher.combine(hashSeed)
-        hasher.combine(token)
-        return shards[Int(truncatingIfNeeded: UInt(bitPattern: hasher.finalize()) % UInt(Self.shardCount))]
-    }
+    /// The shard is chosen by the highest bits of the hash, the slot in it by lower ones.
+    private func shard(of hash: UInt64) -> Shard { shards[Int(truncatingIfNeeded: hash >> 58)] }
 
     /// What memory knows of a token; nil when it knows nothing.
     func find(_ token: PresentedToken) -> Entry? {
-        shard(of: token).state.withLock { state in
-            if let account = state.live[token] { return .live(account) }
-            return state.dead.contains(token) ? .dead : nil
+        let hash = token.hash(keyed: hashSeed)
+        return shard(of: hash).state.withLock { state in
+            if case .some(.some(let account)) = state.live.find(token, hash: hash) { return .live(account) }
+            return state.dead.find(token, hash: hash) == nil ? nil : .dead
         }
     }
 
@@ -107,9 +105,10 @@ final class KeyDirectory: Sendable {
                 }
                 insert(account, for: token, index: &index)
             case .dead:
-                shard(of: token).state.withLock { state in
-                    if state.dead.count >= deadCapacityPerShard { state.dead.removeAll(keepingCapacity: true) }
-                    state.dead.insert(token)
+                let hash = token.hash(keyed: hashSeed)
+                shard(of: hash).state.withLock { state in
+                    if state.dead.count >= deadCapacityPerShard { _ = state.dead.evict() }
+                    state.dead.insert(token, hash: hash, account: nil)
                 }
             }
             return true
@@ -142,10 +141,11 @@ final class KeyDirectory: Sendable {
     }
 
     private func insert(_ account: LiveAccount, for token: PresentedToken, index: inout Index) {
-        let displaced = shard(of: token).state.withLock { state -> LiveAccount? in
-            let isFull = state.live.count >= capacityPerShard && state.live[token] == nil
-            let displaced = isFull ? state.live.popFirst()?.value : nil
-            state.live[token] = account
+        let hash = token.hash(keyed: hashSeed)
+        let displaced = shard(of: hash).state.withLock { state -> LiveAccount? in
+            let isFull = state.live.count >= capacityPerShard && state.live.find(token, hash: hash) == nil
+            let displaced = isFull ? state.live.evict() : nil
+            state.live.insert(token, hash: hash, account: account)
             return displaced
         }
         if let displaced { index.tokenOfUser[displaced.account.user.id] = nil }
@@ -157,9 +157,10 @@ final class KeyDirectory: Sendable {
     }
 
     private func forget(_ token: PresentedToken) {
-        shard(of: token).state.withLock { state in
-            state.live[token] = nil
-            state.dead.remove(token)
+        let hash = token.hash(keyed: hashSeed)
+        shard(of: hash).state.withLock { state in
+            state.live.remove(token, hash: hash)
+            state.dead.remove(token, hash: hash)
         }
     }
 

@@ -56,7 +56,10 @@ public final class Verifier: Sendable {
     ) -> Verdict {
         guard fence.holdsLease(at: now) else { return .needsStore }
         switch directory.find(token) {
-        case nil: return .needsStore
+        case nil:
+            // Forgeries end here: without the server's secret nobody makes a tag, and nobody waits for the store.
+            guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
+            return .needsStore
         case .dead: return .unauthorized
         case .live(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
         }
@@ -64,7 +67,7 @@ public final class Verifier: Sendable {
 
     /// Decides with the store's help: reads a key that memory does not know, or reserves budget.
     public func resolve(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
-        // Forgeries end here: without the server's secret nobody makes a tag, and the store is not asked.
+        // Here too: without a lease, memory was not asked.
         guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
         do {
             guard await awaitLease() else { return .unavailable }
@@ -115,8 +118,8 @@ public final class Verifier: Sendable {
     private func awaitLease() async -> Bool {
         let deadline = clocks.steady().advanced(by: Self.leasePatience)
         while !fence.holdsLease(at: clocks.steady()) {
-            await fence.step()
-            if fence.holdsLease(at: clocks.steady()) { return true }
+            // Not awaited: a store that is stuck would hold the request for as long as it likes. One step runs at a time.
+            Task { await fence.step() }
             guard clocks.steady() < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else {
                 return false
             }

@@ -32,8 +32,3 @@ extension HTTPFields {
         ASCIIText.make(capacity: 20) { $0.number(value) }
     }
 }
-
-extension BudgetStatus {
-    /// Whole seconds until the next used requests come back: where something is used, at least one.
-    var secondsUntilReturn: Int64 { Swift.max(remaining < limit ? 1 : 0, returnsAfter.secondsRoundedUp) }
-}

@@ -22,10 +22,14 @@ final class GateHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var out = ByteBuffer()
     private var isAskingStore = false
     private var isClosing = false
+    private var hasFinished = false
     private var isStopping = false
     private var wantsRead = false
     private var wasActive = false
     private var idleCheck: Scheduled<Void>?
+
+    /// How long a client may take to read its last answer.
+    private static let linger: TimeAmount = .seconds(1)
 
     init(decision: GateDecision, limits: GateRequestHead.Limits, idleTimeout: TimeAmount) {
         self.decision = decision
@@ -176,13 +180,18 @@ final class GateHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.writeAndFlush(wrapOutboundOut(written), promise: nil)
     }
 
-    /// Writes what is left and closes.
+    /// Writes what is left and ends the connection.
+    ///
+    /// Our half at once, the rest a moment later: bytes that are still unread would turn a close into a reset, and that
+    /// can overtake the answer.
     private func finish(_ context: ChannelHandlerContext) {
         isClosing = true
-        context.writeAndFlush(wrapOutboundOut(out)).whenComplete { [channel = context.channel] _ in
-            channel.close(promise: nil)
-        }
+        guard !hasFinished else { return }
+        hasFinished = true
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(out)).whenComplete { _ in channel.close(mode: .output, promise: nil) }
         out = ByteBuffer()
+        context.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
     }
 
     private func readIfWanted(_ context: ChannelHandlerContext) {

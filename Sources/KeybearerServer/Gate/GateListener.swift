@@ -36,9 +36,9 @@ struct GateListener: Service {
         let listener = try await bind(bootstrap)
         onReady(listener.localAddress?.port ?? 0)
         let stopped = group.any().makePromise(of: Void.self)
-        await withGracefulShutdownHandler {
+        await withTaskCancellationOrGracefulShutdownHandler {
             try? await listener.closeFuture.get()
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             quiescing.initiateShutdown(promise: stopped)
         }
         try await stopped.futureResult.get()

@@ -1,0 +1,264 @@
+import Foundation
+import HTTPTypes
+import NIOCore
+import NIOPosix
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+/// The gate over real sockets: what a gateway is told.
+@Suite("The gate")
+struct GateTests {
+    private static let identity = [
+        "x-keybearer-user", "x-keybearer-email", "x-keybearer-workspace", "x-keybearer-role", "x-keybearer-plan",
+        "x-keybearer-key-prefix",
+    ]
+
+    private func ask(
+        _ client: WireClient, _ path: String = "/gate/api/v1/things", key: String?, method: String = "GET",
+        _ more: [(String, String)] = [], scheme: String? = "https"
+    ) async throws -> WireResponse {
+        var fields = more
+        if let key { fields.append(("Authorization", "Bearer \(key)")) }
+        if let scheme { fields.append(("X-Forwarded-Proto", scheme)) }
+        let gate = WireClient(port: client.gatePort)
+        return try await gate.send(WireRequest(method: method, path: path, fields: fields), over: .http1)
+    }
+
+    private func code(_ answer: WireResponse) throws -> String? { try object(answer.text)["error"] as? String }
+
+    @Test("Allowed: 200 for any method and path, identity that is always there, the hour, a tiny body")
+    func allowed() async throws {
+        let fixture = try ServerFixture()
+        let (account, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { client in
+            for (method, path) in [
+                ("GET", "/gate"), ("POST", "/gate/"), ("DELETE", "/gate/a/b?c=d"), ("PROPFIND", "/gate?x"),
+                ("OPTIONS", "/gate-nginx"), ("PATCH", "/gate-nginx/%2e%2e//x"),
+            ] {
+                let answer = try await ask(client, path, key: key, method: method)
+                #expect(answer.status == 200, "\(method) \(path)")
+                #expect(answer.text == #"{"ok":true}"#)
+                let values = Self.identity.map { answer.values($0) }
+                #expect(
+                    values == [
+                        [account.user.id.rawValue], ["ada@example.com"], ["-"], ["-"], ["pro"], [String(key.prefix(8))],
+                    ])
+                for name in ["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-reset", "date"] {
+                    #expect(answer.values(name).count == 1, "\(name)")
+                }
+                #expect(answer.values("x-request-id").first?.hasPrefix("req_") == true)
+            }
+            let head = try await ask(client, key: key, method: "HEAD")
+            #expect(head.status == 200 && head.body.isEmpty && head.values("content-length") == ["11"])
+            #expect(head.values("x-ratelimit-remaining") == ["993"])
+        }
+    }
+
+    @Test("Named workspaces: by field, by the original path, never two that disagree; identity says which")
+    func workspaces() async throws {
+        let fixture = try ServerFixture { edge, _ in
+            edge.gate?.workspacePattern = WorkspacePattern("/v1/*/workspaces/{workspace}")
+        }
+        let (account, key) = try await fixture.account("ada@example.com")
+        let mine = account.workspaces[0].workspace.id.rawValue
+        let locked = try await fixture.deployment.workspaces.create(
+            name: "Testing", owner: account.user.id, by: .commandLine
+        ).id.rawValue
+        let foreign = try await fixture.account("bob@example.com").account.workspaces[0].workspace.id.rawValue
+        try await fixture.listening { client in
+            for cold in [true, false] {
+                let byField = try await ask(client, key: key, [("X-Workspace-Id", mine)])
+                #expect(byField.status == 200, "cold: \(cold)")
+                #expect(byField.values("x-keybearer-workspace") == [mine])
+                #expect(byField.values("x-keybearer-role") == ["owner"])
+            }
+            for (path, fields) in [
+                ("/gate/v1/eu/workspaces/\(mine)/things?x=1", []),
+                ("/gate", [("X-Forwarded-Uri", "/v1/eu/workspaces/\(mine)")]),
+                ("/gate/v1/eu/workspaces/\(foreign)", [("X-Forwarded-Uri", "/v1/eu/%77orkspaces/\(mine)/")]),
+            ] {
+                let answer = try await ask(client, path, key: key, fields)
+                #expect(answer.values("x-keybearer-workspace") == [mine], "\(path) \(fields)")
+            }
+            for (path, fields, status, expected) in [
+                ("/gate/v1/eu/workspaces/\(locked)", [], 403, "FEATURE_LOCKED"),
+                ("/gate/v1/eu/workspaces/\(foreign)", [], 404, "NOT_FOUND"),
+                ("/gate/v1/eu/workspaces/nonsense", [], 404, "NOT_FOUND"),
+                ("/gate/v1/eu/workspaces/\(mine)", [("X-Workspace-Id", locked)], 400, "BAD_REQUEST"),
+                ("/gate", [("X-Workspace-Id", mine), ("X-Workspace-Id", mine)], 400, "BAD_REQUEST"),
+                ("/gate", [("X-Workspace-Id", "")], 400, "BAD_REQUEST"),
+                ("/gate", [("X-Forwarded-Uri", "/a"), ("X-Forwarded-Uri", "/b")], 400, "BAD_REQUEST"),
+                ("/gate/v1/eu//workspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate/x/../v1/eu/workspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate/x/%2e%2e/v1/eu/workspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate/v1/eu/x%2f..%2fworkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate/v1/eu/x%5c..%5cworkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate/v1/eu/%2577orkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+            ] {
+                let answer = try await ask(client, path, key: key, fields)
+                #expect(answer.status == status, "\(path) \(fields)")
+                #expect(try code(answer) == expected, "\(path) \(fields)")
+                #expect(answer.values("x-keybearer-reason") == [expected])
+                #expect(answer.values("x-keybearer-user").isEmpty)
+                let forNginx = try await ask(
+                    client, path.replacing("/gate", with: "/gate-nginx", maxReplacements: 1), key: key, fields)
+                #expect(forNginx.status == 403 && forNginx.values("x-keybearer-reason") == [expected], "\(path)")
+            }
+        }
+    }
+
+    @Test("A cold key whose request is malformed is refused, not allowed by the way round over the store")
+    func coldAndMalformed() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { client in
+            let answer = try await ask(client, key: key, [("X-Workspace-Id", "not an id")])
+            #expect(answer.status == 400)
+            #expect(try await ask(client, key: String(key.reversed()), [("X-Workspace-Id", "x y")]).status == 401)
+        }
+    }
+
+    @Test("HTTPS is the gateway's word, and only a trusted gateway's; clients too", arguments: [true, false])
+    func schemeAndAddress(isTrusted: Bool) async throws {
+        let fixture = try ServerFixture { edge, _ in
+            if !isTrusted { edge.gate?.trustedProxies = [] }
+        }
+        let (account, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { client in
+            #expect(try await ask(client, key: key).status == (isTrusted ? 200 : 403))
+            #expect(try await ask(client, key: key, scheme: nil).status == (isTrusted ? 403 : 200))
+            for scheme in ["http", "https, http", "http,https", ""] {
+                let answer = try await ask(client, key: key, scheme: scheme)
+                #expect(try code(answer) == "HTTPS_REQUIRED", "\(scheme)")
+            }
+            #expect(try await ask(client, key: key, [("X-Forwarded-Proto", "https")]).status == 403, "said twice")
+            for (value, expected) in [
+                ("203.0.113.9", "203.0.113.9"), ("198.51.100.1, 203.0.113.9", "203.0.113.9"),
+                ("203.0.113.9, 127.0.0.1", "203.0.113.9"), ("2001:db8::7", "2001:db8::7"), ("nonsense", "127.0.0.1"),
+            ] where isTrusted {
+                #expect(try await ask(client, key: key, [("X-Forwarded-For", value)]).status == 200)
+                let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+                #expect(record.lastUse?.address.description == expected, "\(value)")
+            }
+        }
+    }
+
+    @Test("Denials: the contract's status, envelope and fields; for nginx 403 with the reason")
+    func denials() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com")
+        let (_, lockedKey) = try await fixture.account("bob@example.com", isEntitled: false)
+        try await fixture.listening { client in
+            for (prefix, isNginx) in [("/gate", false), ("/gate-nginx", true)] {
+                let missing = try await ask(client, prefix, key: nil)
+                #expect(missing.status == 401)
+                #expect(missing.values("www-authenticate") == [#"Bearer realm="Keybearer""#])
+                #expect(try code(missing) == "UNAUTHORIZED")
+                let locked = try await ask(client, prefix, key: lockedKey)
+                #expect(locked.status == 403 && locked.values("x-keybearer-reason") == ["FEATURE_LOCKED"])
+                #expect(locked.values("x-ratelimit-remaining") == ["1000"], "a refusal is not counted")
+                _ = isNginx
+            }
+            for _ in 0..<1_000 { #expect(try await ask(client, key: key).status == 200) }
+            let refused = try await ask(client, key: key)
+            #expect(refused.status == 429)
+            let wait = try #require(refused.values("retry-after").first.flatMap { Int($0) })
+            #expect(refused.values("ratelimit") == ["\"hourly\";r=0;t=\(wait)"])
+            #expect(refused.values("cache-control") == ["no-store"])
+            let forNginx = try await ask(client, "/gate-nginx", key: key)
+            #expect(forNginx.status == 403 && forNginx.values("x-keybearer-reason") == ["RATE_LIMITED"])
+            #expect(forNginx.values("retry-after").count == 1)
+            for path in ["/", "/gateway", "/gate-nginxx", "/api/v1/me", "/healthz", "/Gate"] {
+                #expect(try await ask(client, path, key: key).status == 404, "\(path)")
+            }
+        }
+    }
+
+    @Test("Pipelined requests are answered in order, also where a cold key makes some wait")
+    func pipelined() async throws {
+        let fixture = try ServerFixture()
+        var keys: [(key: String, user: String)] = []
+        for number in 0..<8 {
+            let made = try await fixture.account("user\(number)@example.com")
+            keys.append((made.key, made.account.user.id.rawValue))
+        }
+        let fixed = keys
+        try await fixture.listening { client in
+            let gate = WireClient(port: client.gatePort)
+            let order = [0, 1, 0, 2, 3, 3, 1, 4, 5, 0, 6, 7, 6]
+            let requests = order.map { index in
+                "GET /gate/\(index) HTTP/1.1\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer \(fixed[index].key)\r\n\r\n"
+            }
+            // The last one asks for the end, so that all that came before is there.
+            let bytes = Array((requests.joined() + "GET /gate HTTP/1.1\r\nConnection: close\r\n\r\n").utf8)
+            let text = String(decoding: try await gate.exchange(bytes, closing: true), as: UTF8.self)
+            let users = text.components(separatedBy: "X-Keybearer-User: ").dropFirst().map { $0.prefix { $0 != "\r\n" } }
+            #expect(users.map(String.init) == order.map { fixed[$0].user })
+            #expect(text.contains("HTTPS_REQUIRED"))
+        }
+    }
+
+    @Test("What an account is called cannot end a field or begin another")
+    func namesAreEscaped() async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ädä%0d@exämple.com")
+        try await fixture.listening { client in
+            let answer = try await ask(client, key: key)
+            #expect(answer.values("x-keybearer-email") == ["%C3%A4d%C3%A4%250d@ex%C3%A4mple.com"])
+        }
+    }
+
+    @Test("Bodies, broken and oversized heads are refused in the envelope, and the connection ends")
+    func malformed() async throws {
+        let fixture = try ServerFixture()
+        try await fixture.listening { client in
+            let gate = WireClient(port: client.gatePort)
+            let head = "GET /gate HTTP/1.1\r\n"
+            for text in [
+                "nonsense\r\n\r\n", "\(head)Content-Length: 3\r\n\r\nabc",
+                "\(head)Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "\(head)X: \(String(repeating: "a", count: 40_000))\r\n\r\n",
+                "\(head)X: \(String(repeating: "a", count: 400_000))",
+                "\(head) folded\r\n\r\n",
+            ] {
+                let answer = String(decoding: try await gate.exchange(Array(text.utf8), closing: true), as: UTF8.self)
+                #expect(answer.hasPrefix("HTTP/1.1 400 Bad Request\r\n"), "\(text.prefix(60)): \(answer.prefix(60))")
+                #expect(answer.contains(#""error":"BAD_REQUEST""#) && answer.contains("Connection: close"))
+                #expect(answer.components(separatedBy: "HTTP/1.1 ").count == 2, "one answer alone")
+            }
+        }
+    }
+
+    @Test("On a Unix socket whoever may open it is believed")
+    func unixSocket() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("gate.sock")
+        let fixture = try ServerFixture { edge, _ in
+            edge.gate = GateSettings(address: .unixSocket(path: path), trustedProxies: [])
+        }
+        let (account, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { _ in
+            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            #expect(mode == 0o660)
+            let bytes = Array(
+                "GET /gate HTTP/1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\nAuthorization: Bearer \(key)\r\n\r\n"
+                    .utf8)
+            let answer = try await WireClient.exchange(bytes, unixSocket: path)
+            #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 OK"))
+            let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+            #expect(record.lastUse?.address.description == "203.0.113.9")
+        }
+    }
+
+    @Test(
+        "Patterns that say nothing clear are refused",
+        arguments: [
+            "", "workspaces/{workspace}", "/a", "/{workspace}/{workspace}", "/a//{workspace}", "/a%41/{workspace}",
+        ])
+    func patterns(text: String) {
+        #expect(WorkspacePattern(text) == nil)
+    }
+}

@@ -40,4 +40,4 @@ release:
 	swift build -c release --scratch-path .build-release --product keybearer
 
 clean:
-	rm -rf .build .build-release Tests/BudgetSimulation/.build Benchmarks/.build
+	rm -rf .build .build-release Tests/BudgetSimulation/.build Benchmarks/.build Benchmarks/.venv

@@ -23,6 +23,8 @@ let package = Package(
         .executable(name: "keybearer", targets: ["KeybearerCLI"]),
         .library(name: "Keybearer", targets: ["Keybearer"]),
         .library(name: "KeybearerSQLite", targets: ["KeybearerSQLite"]),
+        // With the middleware for applications in Swift.
+        .library(name: "KeybearerServer", targets: ["KeybearerServer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -104,6 +106,20 @@ let package = Package(
             ],
             swiftSettings: rules
         ),
+        // An application with the middleware, as a user writes it.
+        .executableTarget(
+            name: "ExampleAPI",
+            dependencies: [
+                "Keybearer",
+                "KeybearerSQLite",
+                "KeybearerServer",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "examples/swift",
+            swiftSettings: rules
+        ),
         // What several test targets need: temporary folders, seeded randomness, samples, processes, connections.
         .target(
             name: "TestSupport",
@@ -145,6 +161,21 @@ let package = Package(
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: rules
+        ),
+        .testTarget(
+            name: "MiddlewareTests",
+            dependencies: [
+                "Keybearer",
+                "KeybearerServer",
+                "KeybearerSQLite",
+                "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: rules
         ),

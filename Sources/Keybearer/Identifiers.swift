@@ -63,6 +63,13 @@ public struct SessionID: PrefixedID {
     public init(rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Names an operator token in lists. It is not the token's secret.
+public struct OperatorTokenID: PrefixedID {
+    public static let prefix = "opt_"
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
 /// Names one master key of the ring.
 public struct MasterKeyID: PrefixedID {
     public static let prefix = "mk_"

@@ -13,7 +13,8 @@ struct KeybearerCommand: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self,
-            WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, BackupCommand.self, RestoreCommand.self,
+            WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
+            BackupCommand.self, RestoreCommand.self,
             DoctorCommand.self,
         ])
 

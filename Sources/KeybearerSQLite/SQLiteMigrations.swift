@@ -4,7 +4,8 @@
 /// milliseconds since the Unix epoch.
 enum SQLiteMigrations {
     static let all: [(identifier: String, sql: String)] = [
-        ("1 accounts, workspaces, fence", createEverything)
+        ("1 accounts, workspaces, fence", createEverything),
+        ("2 operator tokens", createOperatorTokens),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -137,5 +138,15 @@ enum SQLiteMigrations {
             detail       TEXT
         ) STRICT;
         CREATE INDEX audit_events_by_user ON audit_events (user_id, sequence);
+        """
+
+    private static let createOperatorTokens = """
+        CREATE TABLE operator_tokens (
+            id         TEXT NOT NULL PRIMARY KEY,
+            name       TEXT NOT NULL,
+            scopes     TEXT NOT NULL,
+            digest     BLOB NOT NULL UNIQUE,
+            created_at INTEGER NOT NULL
+        ) STRICT;
         """
 }

@@ -70,12 +70,9 @@ public struct KeybearerServer: Sendable {
         settings: Settings, deployment: Deployment, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) throws {
-        guard let gate = deployment.gate else {
-            throw KeybearerError(.internalError, "This deployment was not made for a server.")
-        }
+        gate = try deployment.requireGate()
         self.settings = settings
         self.deployment = deployment
-        self.gate = gate
         self.checkStore = checkStore
         self.clocks = clocks
         self.random = random
@@ -95,7 +92,7 @@ public struct KeybearerServer: Sendable {
         var application = Application(
             responder: responder, server: try makeListener(responder),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
-            services: [GateService(gate: gate, sessions: deployment.sessions)],
+            services: [GateService(gate: gate), SessionSweeper(sessions: deployment.sessions)],
             onServerRunning: { channel in
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
                 await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
@@ -147,10 +144,12 @@ public struct KeybearerServer: Sendable {
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
         let pages = try makePages()
+        let api = APIResponder(gate: gate, clocks: clocks, logger: logger)
         return EdgeResponder(
             routes: RouteTable(makeRoutes(pages)),
-            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil,
-            api: APIResponder(gate: gate, clocks: clocks, logger: logger), dashboard: pages, logger: logger)
+            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, api: api,
+            operators: OperatorResponder(tokens: deployment.operatorTokens, api: api), dashboard: pages,
+            logger: logger)
     }
 
     /// Every route with its handler.
@@ -166,6 +165,7 @@ public struct KeybearerServer: Sendable {
         let handlers = Routes.Handlers(
             probes: Probes(gate: gate, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: deployment.keys, clocks: clocks),
+            operators: IntrospectionHandlers(gate: gate, clocks: clocks),
             assets: AssetHandlers(),
             entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
             keyPage: KeyPageHandlers(
@@ -177,24 +177,16 @@ public struct KeybearerServer: Sendable {
     }
 }
 
-/// Runs what keeps the request path true beside the listener, and stops it after the listener.
-private struct GateService: Service {
-    let gate: Gate
+/// Takes away expired sessions while the server runs.
+private struct SessionSweeper: Service {
     let sessions: SessionService
 
     func run() async throws {
-        await cancelWhenGracefulShutdown { [gate, sessions] in
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await gate.run() }
-                group.addTask {
-                    while !Task.isCancelled {
-                        try? await sessions.removeExpired()
-                        try? await Task.sleep(for: .seconds(600))
-                    }
-                }
+        await cancelWhenGracefulShutdown { [sessions] in
+            while !Task.isCancelled {
+                try? await sessions.removeExpired()
+                try? await Task.sleep(for: .seconds(600))
             }
         }
-        // Detached: a stop that took too long cancels this task, and what it holds must still be written.
-        await Task.detached { [gate] in await gate.stop() }.value
     }
 }

@@ -18,6 +18,8 @@ enum Routes {
             .key(.get, "/api/v1/key", .memory(edge.api.key)),
             .key(.post, "/api/v1/key/regenerate", for: .accountOnly, .awaiting(edge.api.regenerate)),
 
+            .operatorToken(.post, "/operator/v1/introspect", for: .introspect, edge.operators.introspect),
+
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
             .anyone(.get, "/sign-in", edge.entry.signInPage),
@@ -44,6 +46,7 @@ enum Routes {
     struct Handlers: Sendable {
         let probes: Probes
         let api: APIHandlers
+        let operators: IntrospectionHandlers
         let assets: AssetHandlers
         let entry: EntryHandlers
         let keyPage: KeyPageHandlers

@@ -53,6 +53,33 @@ extension EndToEndTests {
             #expect(run.stderr == "Error: UNAUTHORIZED The Secret Key is missing or not valid.\n")
         }
 
+        /// The examples of introspection, as files that people copy.
+        @Test(arguments: ["python3 introspect.py", "node introspect.mjs"])
+        func theIntrospectionExamplesTellWhoMayPass(_ example: String) throws {
+            let files = try DeploymentFiles()
+            let server = try ServerProcess.demo(files)
+            let key = try #require(server.greeting).key
+            let token = try CommandRunner.run(
+                ["operator-token", "create", "example"] + files.flags
+            ).stdout.trimmingCharacters(in: .whitespacesAndNewlines)
+            let parts = example.split(separator: " ").map(String.init)
+            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            let script = root.appendingPathComponent("examples/introspection/\(parts[1])").path
+            func ask(_ key: String, token: String) throws -> CommandResult {
+                try CommandRunner.run(
+                    program: parts[0], [script],
+                    environment: [
+                        "KEYBEARER_URL": "http://localhost:\(server.port)", "KEYBEARER_OPERATOR_TOKEN": token,
+                    ], stdin: key)
+            }
+            let passed = try ask(key, token: token)
+            #expect(passed.status == 0 && passed.stdout == "active: ada@example.com\n", "\(passed.stderr)")
+            let refused = try ask(key.replacing("tdc_", with: "tdc_x"), token: token)
+            #expect(refused.status == 1 && refused.stdout == "refused: unknown key\n", "\(refused.stderr)")
+            #expect(try ask(key, token: "kbo_nothing").status != 0)
+        }
+
         private static func expectProfile(_ result: CommandResult) throws {
             #expect(result.status == 0, "\(result.stderr)")
             #expect(result.stdout.hasPrefix(#"{"ok":true,"#), "\(result.stdout)")

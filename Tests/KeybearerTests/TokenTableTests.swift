@@ -15,7 +15,8 @@ struct TokenTableTests {
         let made = Samples(seed: 1).newAccount()
         let user = User(id: id, email: made.user.email, name: "Ada", isOperator: false, createdAt: Samples.start)
         return LiveAccount(
-            account: Account(user: user, key: made.key, workspaces: []), prepared: [], ledger: AccountLedger(userID: id))
+            account: Account(user: user, key: made.key, workspaces: []), prepared: [], ledger: AccountLedger(userID: id)
+        )
     }
 
     /// A narrow hash makes many tokens share a slot; a wide one is the real thing.

@@ -76,7 +76,7 @@ struct GateRequestHeadTests {
         "Upgrade: websocket\r\n", "\r\n", "\n", "\r", " ", ":", "\u{7f}",
     ]
 
-    @Test("What the gate's parser accepts, the HTTP library accepts with the same meaning, 200,000 times over")
+    @Test("What the gate's parser accepts, the HTTP library accepts with the same meaning, 60,000 times over")
     func agreesWithTheLibrary() throws {
         let random = RandomSource.seeded(4_711)
         var bytes: [UInt8] = []
@@ -87,7 +87,7 @@ struct GateRequestHeadTests {
             return (Int(bytes[next]) << 8 | Int(bytes[next + 1])) % limit
         }
         var accepted = 0
-        for _ in 0..<200_000 {
+        for _ in 0..<60_000 {
             var head: [UInt8] = []
             // Most begin well, so that what comes later is read at all.
             head += Array(Self.pieces[number(below: 10) < 7 ? number(below: 4) : number(below: 12)].utf8)
@@ -113,7 +113,7 @@ struct GateRequestHeadTests {
                 return
             }
         }
-        #expect(accepted > 40_000, "only \(accepted) of the heads were any good")
+        #expect(accepted > 12_000, "only \(accepted) of the heads were any good")
     }
 
     @Test("Plain heads are read, limits hold")

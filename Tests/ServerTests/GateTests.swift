@@ -195,7 +195,9 @@ struct GateTests {
             // The last one asks for the end, so that all that came before is there.
             let bytes = Array((requests.joined() + "GET /gate HTTP/1.1\r\nConnection: close\r\n\r\n").utf8)
             let text = String(decoding: try await gate.exchange(bytes, closing: true), as: UTF8.self)
-            let users = text.components(separatedBy: "X-Keybearer-User: ").dropFirst().map { $0.prefix { $0 != "\r\n" } }
+            let users = text.components(separatedBy: "X-Keybearer-User: ").dropFirst().map {
+                $0.prefix { $0 != "\r\n" }
+            }
             #expect(users.map(String.init) == order.map { fixed[$0].user })
             #expect(text.contains("HTTPS_REQUIRED"))
         }

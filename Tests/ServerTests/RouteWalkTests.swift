@@ -23,7 +23,7 @@ struct RouteWalkTests {
         let open = try Self.routes(fixture).filter {
             switch $0.access {
             case .probe, .anyone: true
-            case .session, .key: false
+            case .session, .key, .operatorToken: false
             }
         }
         #expect(Set(open.map { "\($0.method.rawValue) \($0.path)" }) == Self.open)

@@ -94,6 +94,7 @@ final class ServerFixture: Sendable {
         let made = try responder()
         let responder = EdgeResponder(
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, api: made.api,
+            operators: made.operators,
             dashboard: made.dashboard, logger: logger)
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: fields),

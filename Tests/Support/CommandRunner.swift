@@ -62,8 +62,10 @@ public enum CommandRunner {
     }
 
     /// Runs any program, found on the search path, and waits for its end.
-    public static func run(program: String, _ arguments: [String], stdin: String = "") throws -> CommandResult {
-        try RunningCommand(program, arguments, stdin: stdin, environment: [:]).finish()
+    public static func run(
+        program: String, _ arguments: [String], environment: [String: String] = [:], stdin: String = ""
+    ) throws -> CommandResult {
+        try RunningCommand(program, arguments, stdin: stdin, environment: environment).finish()
     }
 }
 

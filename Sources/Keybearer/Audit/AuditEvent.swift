@@ -19,6 +19,8 @@ public struct AuditEvent: Sendable, Hashable {
         case memberAdded = "workspace.member_added"
         case planPut = "plan.put"
         case memberRemoved = "workspace.member_removed"
+        case operatorTokenCreated = "operator_token.created"
+        case operatorTokenRevoked = "operator_token.revoked"
         case storeRestored = "store.restored"
     }
 

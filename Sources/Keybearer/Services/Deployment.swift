@@ -10,6 +10,8 @@ public final class Deployment: Sendable {
     public let workspaces: WorkspaceService
     /// Signed-in browsers.
     public let sessions: SessionService
+    /// Credentials of operators' programs.
+    public let operatorTokens: OperatorTokenService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
     /// The decision on every request; only a server has one.
@@ -65,6 +67,7 @@ public final class Deployment: Sendable {
         sessions = SessionService(context: context, hasher: hasher, throttle: throttle)
         accounts = AccountService(context: context, settler: settler, hasher: hasher, throttle: throttle)
         workspaces = WorkspaceService(context: context, settler: settler)
+        operatorTokens = OperatorTokenService(context: context)
         masterKeys = MasterKeyService(context: context, settler: settler)
     }
 }

@@ -291,6 +291,20 @@ public enum LeaseRenewal: Sendable, Equatable {
     case unknownNode
 }
 
+/// The credentials of operators' programs.
+public protocol OperatorTokenStore: Sendable {
+    /// Keeps a new token's record with the digest of its secret.
+    func createOperatorToken(_ token: OperatorToken, digest: [UInt8], audit: AuditEvent) async throws
+    /// The token with this digest; nil when there is none, or it was revoked.
+    func operatorToken(digest: [UInt8]) async throws -> OperatorToken?
+    /// Every token that was not revoked, oldest first.
+    func operatorTokens() async throws -> [OperatorToken]
+    /// Takes a token away: the next look-up does not find it.
+    ///
+    /// - Throws: `NOT_FOUND` when there is none.
+    func revokeOperatorToken(_ id: OperatorTokenID, audit: AuditEvent) async throws
+}
+
 /// The audit trail.
 public protocol AuditStore: Sendable {
     /// The latest events, newest first, of one account or of all.
@@ -299,7 +313,7 @@ public protocol AuditStore: Sendable {
 
 /// Everything that a database does for Keybearer.
 public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, BudgetStore, LastUseStore, FenceStore,
-    AuditStore
+    AuditStore, OperatorTokenStore
 {
     /// Answers when the store can be read and written; throws `UNAVAILABLE` otherwise.
     func checkReadiness() async throws

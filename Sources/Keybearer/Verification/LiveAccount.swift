@@ -29,6 +29,12 @@ public final class LiveAccount: Sendable {
     /// The most recent successful request with this key: the store's, or a later one that memory saw.
     public var lastUse: LastUse? { ledger.lastUse(of: account.key.id) ?? account.key.lastUse }
 
+    /// The account's place in the workspace that a scope names; nil where it names none.
+    public func access(to scope: AccessScope) -> WorkspaceAccess? {
+        guard case .workspace(let id) = scope else { return nil }
+        return account.workspaces.first { $0.workspace.id == id }
+    }
+
     /// What a scope comes to for this account. Looked at on every request.
     enum Entitlement {
         case entitled(limit: Int)
@@ -41,8 +47,8 @@ public final class LiveAccount: Sendable {
         case .anyWorkspace:
             guard let entitledLimit else { return .locked(limit: fallbackLimit) }
             return .entitled(limit: entitledLimit)
-        case .workspace(let id):
-            guard let access = account.workspaces.first(where: { $0.workspace.id == id }) else {
+        case .workspace:
+            guard let access = access(to: scope) else {
                 return .notAMember(limit: entitledLimit ?? fallbackLimit)
             }
             let limit = access.plan.hourlyLimit

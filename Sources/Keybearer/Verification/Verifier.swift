@@ -8,7 +8,7 @@ import Synchronization
 /// ``resolve(_:scope:from:)`` is for what memory cannot tell.
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
-    private static let leasePatience: Duration = .milliseconds(250)
+    private static let leasePatience: Duration = .seconds(1)
 
     private struct Read {
         let generation: UInt64

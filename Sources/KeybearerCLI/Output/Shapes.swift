@@ -88,3 +88,20 @@ struct PlanShape: Encodable {
         billingURL = plan.billingURL
     }
 }
+
+/// An operator token as `--json` prints it; the secret only where it was made.
+struct OperatorTokenShape: Encodable {
+    let id: String
+    let name: String
+    let scopes: [String]
+    let createdAt: String
+    let token: String?
+
+    init(_ token: OperatorToken, secret: OperatorSecret? = nil) {
+        id = token.id.rawValue
+        name = token.name
+        scopes = token.scopes.sorted().map(\.rawValue)
+        createdAt = token.createdAt.description
+        self.token = secret?.characters
+    }
+}

@@ -12,19 +12,17 @@ struct APIResponder: Sendable {
     /// Answers with the store's help where memory cannot tell.
     func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
         let credentials = BearerCredentials(exchange.fields)
-        guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
+        guard case .token = credentials else { return unauthorized(exchange, credentials) }
         let scope: AccessScope
         do {
             scope = try Self.scope(of: exchange, route: route ?? entry?.routes.values.first)
         } catch {
-            return await authenticatedFailure(error, token: token, exchange: exchange, credentials: credentials)
+            return await authenticatedFailure(error, exchange: exchange)
         }
-        var verdict = decide(token, scope: scope, exchange: exchange)
-        if case .needsStore = verdict {
-            verdict = await gate.verifier.resolve(token, scope: scope, from: exchange.client)
-        }
-        guard case .admitted(let account, let budget) = verdict else {
-            return refusal(verdict, exchange: exchange, credentials: credentials)
+        let admission = await admit(exchange, scope: scope)
+        guard case .admitted(let account, let budget) = admission else {
+            if case .refused(let answer) = admission { return answer }
+            return failure(KeybearerError.unavailable(), of: exchange)
         }
         var answer: APIAnswer
         if case .key(_, .awaiting(let handler)) = route?.access {
@@ -38,6 +36,26 @@ struct APIResponder: Sendable {
         }
         answer.headers.addRateLimit(budget, now: clocks.wall())
         return answer
+    }
+
+    /// What became of a request's key.
+    enum Admission {
+        case admitted(LiveAccount, BudgetStatus)
+        case refused(APIAnswer)
+    }
+
+    /// Decides about the key of a request, with the store's help where memory cannot tell.
+    func admit(_ exchange: Exchange, scope: AccessScope) async -> Admission {
+        let credentials = BearerCredentials(exchange.fields)
+        guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
+        var verdict = decide(token, scope: scope, exchange: exchange)
+        if case .needsStore = verdict {
+            verdict = await gate.verifier.resolve(token, scope: scope, from: exchange.client)
+        }
+        guard case .admitted(let account, let budget) = verdict else {
+            return .refused(refusal(verdict, exchange: exchange, credentials: credentials))
+        }
+        return .admitted(account, budget)
     }
 
     /// Answers from memory alone; nil where the store is needed, and then nothing was counted.
@@ -111,14 +129,12 @@ struct APIResponder: Sendable {
 
     /// A request that is malformed beyond its key is told so only when the key passes.
     private func authenticatedFailure(
-        _ error: KeybearerError, token: PresentedToken, exchange: Exchange, credentials: BearerCredentials
+        _ error: KeybearerError, exchange: Exchange
     ) async -> APIAnswer {
-        var verdict = decide(token, scope: .anyWorkspace, exchange: exchange)
-        if case .needsStore = verdict {
-            verdict = await gate.verifier.resolve(token, scope: .anyWorkspace, from: exchange.client)
-        }
-        guard case .admitted(_, let budget) = verdict else {
-            return refusal(verdict, exchange: exchange, credentials: credentials)
+        let admission = await admit(exchange, scope: .anyWorkspace)
+        guard case .admitted(_, let budget) = admission else {
+            if case .refused(let answer) = admission { return answer }
+            return failure(KeybearerError.unavailable(), of: exchange)
         }
         var answer = failure(error, of: exchange)
         answer.headers.addRateLimit(budget, now: clocks.wall())

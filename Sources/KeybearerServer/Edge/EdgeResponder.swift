@@ -13,6 +13,7 @@ struct EdgeResponder: HTTPResponder {
     /// Whether connections of this listener are encrypted.
     let isTLS: Bool
     let api: APIResponder
+    let operators: OperatorResponder
     let dashboard: DashboardResponder
     let logger: Logger
 
@@ -73,6 +74,9 @@ struct EdgeResponder: HTTPResponder {
             if case .probe(let handler) = route?.access { return try await handler(exchange) }
             guard exchange.isSecure else { return refuseInsecure(exchange, path: path) }
             if RouteTable.isAPI(path) { return await api.respond(to: exchange, entry: entry, route: route).response }
+            if OperatorResponder.isOperator(path) {
+                return await operators.respond(to: exchange, entry: entry, route: route).response
+            }
             return await dashboard.respond(to: exchange, entry: entry, route: route)
         } catch {
             logger.error("A probe failed.", metadata: ["error": "\(error)", "request": "\(exchange.requestID)"])
@@ -83,7 +87,7 @@ struct EdgeResponder: HTTPResponder {
     /// Never a redirect: the key has already crossed the wire, and its sender should notice.
     private func refuseInsecure(_ exchange: Exchange, path: Substring) -> Response {
         let error = KeybearerError(.httpsRequired, "Use https:// for every request.")
-        return RouteTable.isAPI(path)
-            ? api.failure(error, of: exchange).response : dashboard.failure(error, of: exchange)
+        let wantsEnvelope = RouteTable.isAPI(path) || OperatorResponder.isOperator(path)
+        return wantsEnvelope ? api.failure(error, of: exchange).response : dashboard.failure(error, of: exchange)
     }
 }

@@ -6,6 +6,7 @@ import Keybearer
 /// One method on one path: who may reach it, and the one handler behind it.
 struct Route: Sendable {
     typealias OpenHandler = @Sendable (Exchange) async throws -> Response
+    typealias OperatorHandler = @Sendable (Exchange) async throws -> APIAnswer
     typealias SessionHandler = @Sendable (Exchange, SessionService.SignedIn) async throws -> Response
 
     /// What answers a request whose key passed.
@@ -24,6 +25,8 @@ struct Route: Sendable {
         case anyone(OpenHandler)
         /// A signed-in browser.
         case session(SessionHandler)
+        /// A program of the operator, by its token.
+        case operatorToken(OperatorScope, OperatorHandler)
         /// A Secret Key that passes for this scope.
         case key(KeyScope, KeyHandler)
     }
@@ -52,6 +55,12 @@ struct Route: Sendable {
 
     static func session(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping SessionHandler) -> Route {
         Route(method: method, path: path, access: .session(handler))
+    }
+
+    static func operatorToken(
+        _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, _ handler: @escaping OperatorHandler
+    ) -> Route {
+        Route(method: method, path: path, access: .operatorToken(scope, handler))
     }
 
     static func key(

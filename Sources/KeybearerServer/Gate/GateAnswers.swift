@@ -62,8 +62,7 @@ struct GateAnswers {
         to out: inout ByteBuffer
     ) {
         let known = account.account
-        var workspace: WorkspaceAccess?
-        if case .workspace(let id) = scope { workspace = known.workspaces.first { $0.workspace.id == id } }
+        let workspace = account.access(to: scope)
         let plan = workspace?.plan.id.rawValue ?? account.decidingPlan?.id.rawValue
         let room =
             1_024

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Keybearer
+
+/// `keybearer operator-token …`: credentials for the operator's own programs.
+struct OperatorTokenCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "operator-token",
+        abstract: "Make, list and revoke credentials for programs that ask about keys.",
+        subcommands: [Create.self, List.self, Revoke.self])
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a token and print it: it is shown this once.")
+        @OptionGroup var options: SettingOptions
+        @Argument(help: "What people call it: which program holds it.") var name: String
+        @Option(name: .long, help: "What it is good for: introspect.") var scope: [String] = ["introspect"]
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let scopes = try scope.map { text in
+                guard let scope = OperatorScope(rawValue: text) else {
+                    let known = OperatorScope.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("'\(text)' is no scope; these are: \(known)")
+                }
+                return scope
+            }
+            try await Assembly(options).withDeployment { deployment in
+                let (token, secret) = try await deployment.operatorTokens.create(
+                    name: name, scopes: Set(scopes), by: .commandLine)
+                if json { return try Console.json(OperatorTokenShape(token, secret: secret)) }
+                Console.note("\(token.id) for \(token.name). Keep the token: it is not shown again.")
+                Console.output(secret.characters)
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List tokens, oldest first.")
+        @OptionGroup var options: SettingOptions
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            try await Assembly(options).withDeployment { deployment in
+                let tokens = try await deployment.operatorTokens.list()
+                if json { return try Console.json(tokens.map { OperatorTokenShape($0) }) }
+                Console.table(
+                    ["ID", "NAME", "SCOPES", "CREATED"],
+                    tokens.map {
+                        [
+                            $0.id.rawValue, $0.name, $0.scopes.sorted().map(\.rawValue).joined(separator: " "),
+                            $0.createdAt.description,
+                        ]
+                    })
+            }
+        }
+    }
+
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Take a token away, at once.")
+        @OptionGroup var options: SettingOptions
+        @Argument(help: "The token's id (opt_…).") var id: String
+
+        func run() async throws {
+            guard let id = OperatorTokenID(parsing: id) else {
+                throw ValidationError("'\(self.id)' is not a token's id.")
+            }
+            try await Assembly(options).withDeployment { deployment in
+                try await deployment.operatorTokens.revoke(id, by: .commandLine)
+                Console.note("Revoked \(id).")
+            }
+        }
+    }
+}

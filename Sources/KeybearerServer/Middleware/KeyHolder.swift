@@ -1,0 +1,30 @@
+public import Keybearer
+
+/// Whose key a request carried, once it passed.
+public struct KeyHolder: Sendable {
+    /// The account.
+    public let userID: UserID
+    /// The account's address.
+    public let email: EmailAddress
+    /// The workspace that the request named; nil when it named none.
+    public let workspaceID: WorkspaceID?
+    /// The account's role there.
+    public let role: Role?
+    /// The plan that decided.
+    public let plan: PlanID?
+    /// The leading characters of the key.
+    public let keyPrefix: String
+    /// How the account stands in its hour.
+    public let budget: BudgetStatus
+
+    init(_ account: LiveAccount, scope: AccessScope, budget: BudgetStatus) {
+        let named = account.access(to: scope)
+        userID = account.account.user.id
+        email = account.account.user.email
+        workspaceID = named?.workspace.id
+        role = named?.role
+        plan = (named?.plan ?? account.decidingPlan)?.id
+        keyPrefix = account.account.key.shownPrefix
+        self.budget = budget
+    }
+}

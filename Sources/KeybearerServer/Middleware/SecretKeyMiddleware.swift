@@ -1,0 +1,94 @@
+import HTTPTypes
+public import Hummingbird
+public import Keybearer
+public import Logging
+import NIOCore
+
+/// A request context that carries whose key passed.
+public protocol KeyHolderRequestContext: RemoteAddressRequestContext {
+    /// Whose key the request carried. Set by ``SecretKeyMiddleware``; nil outside it.
+    var keyHolder: KeyHolder? { get set }
+}
+
+/// Lets a request of a Hummingbird application through when its Secret Key may pass, and answers it otherwise.
+///
+/// It decides in this process as the gate does: the same memory, plan and hour, the same answers. Add it to the router
+/// or the group before the routes that it guards: routes that were added earlier are not guarded.
+///
+/// The key is taken out of the request before it goes on, so that no handler can log it.
+public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddleware {
+    private let gate: Gate
+    private let clientAddress: ClientAddress
+    private let isTLS: Bool
+    private let api: APIResponder
+    private let clocks: Clocks
+    private let workspaceParameter: String?
+
+    /// Puts a guard together.
+    ///
+    /// - Parameters:
+    ///   - deployment: the domain, in the role of a server; run its ``GateService`` beside the application.
+    ///   - isTLS: whether the application's own listener is encrypted. Over plain HTTP only tools on the same machine
+    ///     and trusted proxies that say `https` pass.
+    ///   - trustedProxies: the operator's own proxies, whose forwarding headers are believed.
+    ///   - workspaceParameter: the parameter of the route's path that names the workspace, such as `workspaceID`; nil
+    ///     when `X-Workspace-Id` alone may name one.
+    /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
+    public init(
+        deployment: Deployment, isTLS: Bool, trustedProxies: [AddressRange] = [], workspaceParameter: String? = nil,
+        clocks: Clocks = .system, logger: Logger
+    ) throws {
+        gate = try deployment.requireGate()
+        clientAddress = ClientAddress(trusted: trustedProxies)
+        self.isTLS = isTLS
+        self.clocks = clocks
+        self.workspaceParameter = workspaceParameter
+        api = APIResponder(gate: gate, clocks: clocks, logger: logger)
+    }
+
+    public func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let peer = context.remoteAddress.flatMap { IPAddress($0) } ?? IPAddress(high: 0, low: 0)
+        let exchange = Exchange(
+            request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
+            requestID: RequestIdentifier.next(), parameters: [:])
+        guard clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers) else {
+            return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: exchange).response
+        }
+        let (scope, problem) = scope(of: request, context)
+        switch await api.admit(exchange, scope: scope) {
+        case .refused(let answer): return answer.response
+        case .admitted(let account, let budget):
+            var response: Response
+            if let problem {
+                response = api.failure(problem, of: exchange).response
+            } else {
+                var head = request.head
+                head.headerFields[.authorization] = nil
+                var context = context
+                context.keyHolder = KeyHolder(account, scope: scope, budget: budget)
+                response = try await next(Request(head: head, body: request.body), context)
+            }
+            response.headers.addRateLimit(budget, now: clocks.wall())
+            return response
+        }
+    }
+
+    private func scope(of request: Request, _ context: Context) -> (AccessScope, KeybearerError?) {
+        let named = request.headers[values: FieldName.workspaceID]
+        let inPath = workspaceParameter.flatMap { context.parameters.get($0) }
+        guard named.count <= 1 else {
+            return (.anyWorkspace, KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id."))
+        }
+        if let inPath, let first = named.first, inPath != first {
+            let message = "X-Workspace-Id and the path name different workspaces."
+            return (.anyWorkspace, KeybearerError(.badRequest, message))
+        }
+        guard let text = inPath ?? named.first else { return (.anyWorkspace, nil) }
+        guard let id = WorkspaceID(parsing: text) else {
+            return (.anyWorkspace, KeybearerError(.notFound, "There is no such workspace, or it is not yours."))
+        }
+        return (.workspace(id), nil)
+    }
+}

@@ -1,0 +1,120 @@
+import HTTPTypes
+import Keybearer
+import NIOCore
+
+/// Introspection (RFC 7662): a program of the operator asks whether a Secret Key may pass.
+struct IntrospectionHandlers: Sendable {
+    let gate: Gate
+    let clocks: Clocks
+
+    /// `POST /operator/v1/introspect`, a form with `token`, and beside it `workspace_id` and `client_address` where the
+    /// caller knows them.
+    ///
+    /// It decides like the gate, and counts like it: an active answer is one request of the hour. What may not pass is
+    /// never active, whatever the reason, so a caller that looks at `active` alone is safe.
+    @Sendable func introspect(_ exchange: Exchange) async throws -> APIAnswer {
+        let form = try await exchange.form()
+        guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
+        var client = exchange.client
+        if let given = form["client_address"] {
+            guard let address = IPAddress(given) else {
+                throw KeybearerError(.badRequest, "client_address must be one IP address.")
+            }
+            client = address
+        }
+        var scope = AccessScope.anyWorkspace
+        if let given = form["workspace_id"] {
+            guard let id = WorkspaceID(parsing: given) else {
+                throw KeybearerError(.badRequest, "workspace_id must be one workspace id.")
+            }
+            scope = .workspace(id)
+        }
+        guard let token = Array(text.utf8).withUnsafeBufferPointer({ PresentedToken($0) }) else {
+            return try Self.answer(IntrospectionBody())
+        }
+        // The clock is read here, after the request's last byte: see Verifier.verify.
+        var verdict = gate.verifier.verify(
+            token, scope: scope, from: client, now: clocks.steady(), wall: clocks.wall())
+        if case .needsStore = verdict { verdict = await gate.verifier.resolve(token, scope: scope, from: client) }
+        return try conclude(verdict, scope: scope)
+    }
+
+    private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {
+        switch verdict {
+        case .admitted(let account, let budget):
+            return try Self.answer(IntrospectionBody(account, scope: scope, budget: budget, now: clocks.wall()))
+        case .unauthorized:
+            // Unknown tokens get this and nothing more (RFC 7662 §2.2).
+            return try Self.answer(IntrospectionBody())
+        case .featureLocked, .notAMember, .rateLimited:
+            guard let refusal = Refusal(verdict) else { throw KeybearerError.unavailable() }
+            return try Self.answer(IntrospectionBody(refusal, now: clocks.wall()))
+        case .unavailable, .needsStore:
+            throw KeybearerError.unavailable()
+        }
+    }
+
+    private static func answer(_ body: IntrospectionBody) throws -> APIAnswer {
+        APIAnswer.json(try JSONText.encode(body))
+    }
+}
+
+/// The answer's members; what is nil is left out.
+struct IntrospectionBody: Encodable {
+    var active = false
+    /// The refusal's code and status, for a key that is live but may not pass.
+    var error: String?
+    var status: Int?
+    var retryAfter: Int64?
+    var tokenType: String?
+    var sub: String?
+    var username: String?
+    var iat: Int64?
+    var keyPrefix: String?
+    var workspace: String?
+    var role: String?
+    var plan: String?
+    var rateLimit: Hour?
+
+    /// How the account stands in its hour.
+    struct Hour: Encodable {
+        let limit: Int
+        let remaining: Int
+        let resetAt: String
+
+        init(_ budget: BudgetStatus, now: Timestamp) {
+            limit = budget.limit
+            remaining = budget.remaining
+            resetAt = now.advanced(by: budget.returnsAfter).description
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case active, error, status, retryAfter, sub, username, iat, keyPrefix, workspace, role, plan, rateLimit
+        case tokenType = "token_type"
+    }
+
+    init() {}
+
+    init(_ refusal: Refusal, now: Timestamp) {
+        error = refusal.error.code.rawValue
+        status = refusal.error.code.status.code
+        rateLimit = refusal.budget.map { Hour($0, now: now) }
+        if refusal.error.code == .rateLimited { retryAfter = refusal.budget?.secondsUntilReturn }
+    }
+
+    init(_ account: LiveAccount, scope: AccessScope, budget: BudgetStatus, now: Timestamp) {
+        let known = account.account
+        active = true
+        tokenType = "Bearer"
+        sub = known.user.id.rawValue
+        username = known.user.email.rawValue
+        iat = known.key.generatedAt.millisecondsSinceEpoch / 1_000
+        keyPrefix = known.key.shownPrefix
+        let named = account.access(to: scope)
+        workspace = named?.workspace.id.rawValue
+        role = named?.role.rawValue
+        plan = (named?.plan ?? account.decidingPlan)?.id.rawValue
+        rateLimit = Hour(budget, now: now)
+    }
+}

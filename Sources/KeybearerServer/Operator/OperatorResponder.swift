@@ -1,0 +1,48 @@
+import HTTPTypes
+import HummingbirdCore
+import Keybearer
+
+/// Answers `/operator/*`: the operator token first, then the path and the method, then the handler.
+struct OperatorResponder: Sendable {
+    let tokens: OperatorTokenService
+    let api: APIResponder
+
+    static func isOperator(_ path: Substring) -> Bool { path.hasPrefix("/operator/") }
+
+    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
+        do {
+            // Whatever the path: without a token nobody learns what is here.
+            var scope = OperatorScope.introspect
+            if case .operatorToken(let needed, _) = (route ?? entry?.routes.values.first)?.access { scope = needed }
+            guard let secret = Self.secret(in: exchange.fields) else {
+                throw KeybearerError(.unauthorized, "Send an operator token.")
+            }
+            _ = try await tokens.authenticate(secret, for: scope)
+            if case .operatorToken(_, let handler) = route?.access { return try await handler(exchange) }
+            guard let entry else { throw KeybearerError(.notFound, "There is nothing at this path.") }
+            let method = exchange.request.method.rawValue
+            var answer = api.failure(
+                KeybearerError(.methodNotAllowed, "This path does not answer \(method)."), of: exchange)
+            answer.headers[.allow] = entry.allow
+            return answer
+        } catch {
+            var answer = api.failure(error, of: exchange)
+            if answer.status == .unauthorized {
+                let sent = exchange.fields[values: .authorization].isEmpty ? "" : #", error="invalid_token""#
+                answer.headers[.wwwAuthenticate] = #"Bearer realm="Keybearer operators""# + sent
+            }
+            return answer
+        }
+    }
+
+    /// The one bearer token; two fields, or anything else, are none.
+    private static func secret(in fields: HTTPFields) -> OperatorSecret? {
+        let values = fields[values: .authorization]
+        guard values.count == 1, values[0].utf8.count > 7, values[0].prefix(6).lowercased() == "bearer" else {
+            return nil
+        }
+        let rest = values[0].dropFirst(6)
+        guard rest.first == " " else { return nil }
+        return OperatorSecret(presented: rest.drop { $0 == " " })
+    }
+}

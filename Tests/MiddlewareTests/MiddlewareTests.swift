@@ -1,0 +1,108 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Keybearer
+import KeybearerSQLite
+import KeybearerServer
+import Logging
+import NIOCore
+import TestSupport
+import Testing
+
+/// Uses the library as an application does: by its public declarations alone.
+@Suite("The middleware")
+struct MiddlewareTests {
+    struct Context: KeyHolderRequestContext, RequestContext {
+        var coreContext: CoreRequestContextStorage
+        var keyHolder: KeyHolder?
+        let remoteAddress: SocketAddress?
+
+        init(source: ApplicationRequestContextSource) {
+            coreContext = .init(source: source)
+            remoteAddress = source.channel.remoteAddress
+        }
+    }
+
+    private struct Guarded {
+        let directory: TemporaryDirectory
+        let deployment: Deployment
+        let key: String
+        let account: Account
+        let application: any ApplicationProtocol
+    }
+
+    private func guarded() async throws -> Guarded {
+        let directory = try TemporaryDirectory()
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let ring = try MasterKeyRing.generate(from: .system)
+        var settings = Deployment.Settings()
+        settings.passwordCost = 10
+        let deployment = Deployment(
+            store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server), ring: ring,
+            loadRing: { ring }, settings: settings, role: .server(prepare: KeybearerServer.prepare), logger: logger)
+        let account = try await deployment.accounts.create(
+            name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
+        try await deployment.workspaces.setPlan(
+            PlanID(rawValue: "pro"), of: account.workspaces[0].workspace.id, by: .commandLine)
+        let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
+        let router = Router(context: Context.self)
+        router.get("/open") { _, _ in "open" }
+        router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: false, logger: logger))
+        router.post("/things") { request, context in
+            let holder = try context.keyHolder ?? { throw HTTPError(.internalServerError) }()
+            let sawKey = request.headers[.authorization] != nil
+            return "\(holder.userID) \(holder.workspaceID?.rawValue ?? "-") \(holder.keyPrefix) \(sawKey)"
+        }
+        let application = Application(
+            router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            services: [try GateService(deployment)], logger: logger)
+        return Guarded(
+            directory: directory, deployment: deployment, key: key, account: account, application: application)
+    }
+
+    @Test("It lets through who may pass, says who that is, and keeps the key to itself")
+    func allowed() async throws {
+        let guarded = try await guarded()
+        let workspace = guarded.account.workspaces[0].workspace.id.rawValue
+        let name = try #require(HTTPField.Name("X-Workspace-Id"))
+        try await guarded.application.test(.live) { client in
+            for (fields, named) in [(HTTPFields(), "-"), ([name: workspace] as HTTPFields, workspace)] {
+                var fields = fields
+                fields[.authorization] = "Bearer \(guarded.key)"
+                let answer = try await client.execute(uri: "/things", method: .post, headers: fields)
+                #expect(answer.status == .ok)
+                let expected = "\(guarded.account.user.id) \(named) \(guarded.key.prefix(8)) false"
+                #expect(String(buffer: answer.body) == expected)
+                #expect(answer.headers[try #require(HTTPField.Name("X-RateLimit-Limit"))] == "1000")
+            }
+        }
+    }
+
+    @Test("It refuses as the API does, and a regenerated key is dead at once")
+    func refused() async throws {
+        let guarded = try await guarded()
+        let forwarded = try #require(HTTPField.Name("X-Forwarded-For"))
+        let workspace = try #require(HTTPField.Name("X-Workspace-Id"))
+        try await guarded.application.test(.live) { client in
+            func ask(_ fields: HTTPFields, key: String? = nil) async throws -> (HTTPResponse.Status, String) {
+                var fields = fields
+                if let key { fields[.authorization] = "Bearer \(key)" }
+                let answer = try await client.execute(uri: "/things", method: .post, headers: fields)
+                let body = try JSONSerialization.jsonObject(with: Data(answer.body.readableBytesView)) as? [String: Any]
+                return (answer.status, body?["error"] as? String ?? "")
+            }
+            #expect(try await ask([:]) == (.unauthorized, "UNAUTHORIZED"))
+            #expect(try await ask([:], key: "tdc_nothing") == (.unauthorized, "UNAUTHORIZED"))
+            #expect(try await ask([forwarded: "1.2.3.4"], key: guarded.key) == (.forbidden, "HTTPS_REQUIRED"))
+            #expect(try await ask([workspace: "nonsense"], key: guarded.key) == (.notFound, "NOT_FOUND"))
+            #expect(try await ask([workspace: "ws_nobody"], key: guarded.key) == (.notFound, "NOT_FOUND"))
+            let old = guarded.key
+            _ = try await guarded.deployment.keys.regenerate(
+                guarded.account.user.id, idempotencyKey: nil, by: .commandLine)
+            #expect(try await ask([:], key: old) == (.unauthorized, "UNAUTHORIZED"))
+            let open = try await client.execute(uri: "/open", method: .get)
+            #expect(open.status == .ok, "routes that were added before it are not guarded")
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import Hummingbird
+import Keybearer
+import KeybearerSQLite
+import KeybearerServer
+import Logging
+import NIOCore
+
+/// An API of your own in Swift, guarded in process: no gateway, no second server.
+///
+/// Accounts come from the same database that `keybearer serve` and its dashboard use:
+///
+///     keybearer init
+///     swift run ExampleAPI keybearer.db keybearer.keys
+@main
+struct ExampleAPI {
+    /// What handlers are given: the framework's own, and whose key passed.
+    struct Context: KeyHolderRequestContext, RequestContext {
+        var coreContext: CoreRequestContextStorage
+        var keyHolder: KeyHolder?
+        let remoteAddress: SocketAddress?
+
+        init(source: ApplicationRequestContextSource) {
+            coreContext = .init(source: source)
+            remoteAddress = source.channel.remoteAddress
+        }
+    }
+
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        let (database, keyFile) = (arguments[1], arguments[2])
+        let logger = Logger(label: "example")
+        let store = try SQLiteStore.open(path: database, role: .server)
+        let loadRing: @Sendable () throws -> MasterKeyRing = {
+            try MasterKeyFormat.parse(String(contentsOfFile: keyFile, encoding: .utf8))
+        }
+        let deployment = Deployment(
+            store: store, ring: try loadRing(), loadRing: loadRing, settings: .init(),
+            role: .server(prepare: KeybearerServer.prepare), logger: logger)
+
+        let router = Router(context: Context.self)
+        router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: false, logger: logger))
+        router.get("/things") { _, context in "Hello, \(context.keyHolder?.email.rawValue ?? "nobody")!\n" }
+        let application = Application(
+            router: router, configuration: .init(address: .hostname("127.0.0.1", port: 8090)),
+            services: [try GateService(deployment)], logger: logger)
+        try await application.runService()
+    }
+}

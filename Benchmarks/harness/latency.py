@@ -1,0 +1,181 @@
+"""How long answers take at a fixed pace, alone and beside what is meant to disturb them."""
+
+import dataclasses
+import json
+import os
+import statistics
+import sys
+import time
+
+from . import preparation
+from .exchange import Subject
+from .forgery import forged_keys
+from .keybearer import Keybearer, start_churn, stop_churn
+from .processes import Failure, Processes, note, run
+
+GOOD_RATE = 2_000
+BUSY_RATE = 10_000
+FLOOD_RATE = 10 * GOOD_RATE
+CONNECTIONS = 32
+# Seconds at the beginning of each round that are not counted.
+WARMUP = 0.5
+CHURN_RATE = 100
+# A program that regenerates keys from another process, when the package of benchmarks has one. It is given the
+# demonstration's directory and the rate, prints `ready`, and ends at SIGTERM with a line of JSON with `regenerated`.
+CHURN_PROGRAM = os.path.join(preparation.BENCHMARKS, ".build", "release", "RegenerationBenchmark")
+DEAD_KEYS = 200
+COLD_RATE = 200
+COLD_STARTS = 3
+
+
+@dataclasses.dataclass
+class Condition:
+    """One way of asking, with what goes on beside it."""
+
+    name: str
+    title: str
+    subject: Subject
+    rate: int
+    tokens: str
+    # The condition that it is compared with.
+    base: str | None = None
+    # Makes the file of the tokens that flood the server, anew for every round.
+    flood: object = None
+    # Whether what floods the server is to be refused.
+    refused: bool = True
+    churn: list[str] | None = None
+
+
+@dataclasses.dataclass
+class Sample:
+    good: dict
+    flood: dict | None = None
+    regenerated: float | None = None
+    store_reads: int | None = None
+
+
+class Paced:
+    """The paced client."""
+
+    def __init__(self, program: str, directory: str):
+        self.program = program
+        self.directory = directory
+
+    def tokens(self, name: str, keys: list[str]) -> str:
+        path = os.path.join(self.directory, f"{name}.tokens")
+        with open(path, "w") as file:
+            file.writelines(f"{key}\n" for key in keys)
+        return path
+
+    def run(self, subject: Subject, seconds: float, warmup: float, *classes: str) -> dict:
+        fields = "\n".join(f"{name}: {value}" for name, value in subject.fields.items())
+        command = [self.program, "127.0.0.1", str(subject.port), subject.path, fields, f"{seconds + warmup}",
+                   f"{warmup}", *classes]
+        return json.loads(run(command, f"paced requests to {subject.name}", timeout=seconds + 60))
+
+
+def expect_statuses(measured: dict, statuses: set[str], what: str) -> None:
+    other = {status: number for status, number in measured["statuses"].items() if status not in statuses}
+    if other or measured["lost"]:
+        raise Failure(f"{what}: answers other than {'/'.join(sorted(statuses))}: {other}, lost {measured['lost']}")
+
+
+def measure_condition(
+        condition: Condition, paced: Paced, processes: Processes, server: Keybearer, seconds: float) -> Sample:
+    classes = [f"good:{condition.rate}:{CONNECTIONS}:{condition.tokens}"]
+    if condition.flood:
+        classes.append(f"flood:{FLOOD_RATE}:{CONNECTIONS}:{condition.flood()}")
+    churn = start_churn(processes, condition.churn) if condition.churn else None
+    began = time.monotonic()
+    reads = server.store_reads() if condition.subject.name != "haproxy" else None
+    measured = paced.run(condition.subject, seconds, WARMUP, *classes)
+    sample = Sample(measured["good"], measured.get("flood"))
+    if churn:
+        sample.regenerated = stop_churn(processes, churn) / (time.monotonic() - began)
+    if reads is not None:
+        sample.store_reads = server.store_reads() - reads
+    expect_statuses(sample.good, {"200"}, condition.title)
+    if sample.flood:
+        expect_statuses(sample.flood, {"401" if condition.refused else "200"}, f"{condition.title}, the flood")
+    return sample
+
+
+def measure(conditions: list[Condition], paced: Paced, processes: Processes, server: Keybearer, rounds: int,
+            seconds: float) -> dict[str, list[Sample]]:
+    """Rounds in turns, as of the requests a second."""
+    measured: dict[str, list[Sample]] = {condition.name: [] for condition in conditions}
+    for number in range(rounds):
+        note(f"Latency, round {number + 1} of {rounds}")
+        for condition in conditions:
+            measured[condition.name].append(measure_condition(condition, paced, processes, server, seconds))
+            time.sleep(0.3)
+    return measured
+
+
+def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subject | None, dead: list[str],
+               accounts: list[str], churn: str | None) -> list[Condition]:
+    """What is compared with what."""
+    key = paced.tokens("key", [server.key])
+    # Half of the accounts ask; the keys of the other half are replaced meanwhile.
+    asking, churning = accounts[::2], accounts[1::2]
+    dead_keys = paced.tokens("dead", dead)
+    churned = paced.tokens("churned", churning)
+    where = "by another process"
+    if churn:
+        churn_command = [part.format(directory=server.directory, rate=CHURN_RATE) for part in churn.split()]
+    elif os.path.exists(CHURN_PROGRAM):
+        churn_command = [CHURN_PROGRAM, server.directory, str(CHURN_RATE)]
+    else:
+        churn_command = [sys.executable, os.path.join(preparation.HARNESS, "churn.py"), str(server.port),
+                         str(CHURN_RATE), churned]
+        where = "by the API of the same server"
+    # Enough for a round, with hardly any twice: what was refused once might be remembered.
+    forged = lambda: paced.tokens("forged", forged_keys(FLOOD_RATE * 4))  # noqa: E731
+    made = [Condition("quiet", "one account, nothing else", subject, GOOD_RATE, key)]
+    if haproxy:
+        made.append(Condition("quiet haproxy", "HAProxy, nothing else", haproxy, GOOD_RATE, key, "quiet"))
+    made.append(Condition("busy", "one account, nothing else", subject, BUSY_RATE, key))
+    if haproxy:
+        made.append(Condition("busy haproxy", "HAProxy, nothing else", haproxy, BUSY_RATE, key, "busy"))
+    return made + [
+        Condition("accounts", f"{len(asking)} accounts in turn", subject, GOOD_RATE,
+                  paced.tokens("asking", asking), "quiet"),
+        # What the load alone does, whatever is asked: the flood is to be judged beside it too.
+        Condition("load", f"beside {FLOOD_RATE:,} more requests a second with the same key", subject, GOOD_RATE, key,
+                  "quiet", flood=lambda: key, refused=False),
+        Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet",
+                  flood=forged),
+        *([Condition("forged haproxy", f"HAProxy beside {FLOOD_RATE:,} forged keys a second", haproxy, GOOD_RATE, key,
+                     "quiet haproxy", flood=forged)]
+          if haproxy else []),
+        Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(dead)} regenerated keys", subject,
+                  GOOD_RATE, key, "quiet", flood=lambda: dead_keys),
+        Condition("churn", f"while {CHURN_RATE} other accounts' keys a second are regenerated, {where}", subject,
+                  GOOD_RATE, key, "quiet", churn=churn_command),
+    ]
+
+
+def p99_ratio(measured: dict[str, list[Sample]], name: str, base: str, mark: str = "p99") -> float:
+    return statistics.median(one.good[mark] / other.good[mark] for one, other in zip(measured[name], measured[base]))
+
+
+def measure_cold(paced: Paced, server: Keybearer, subject_of, accounts: list[str]) -> list[tuple[dict, dict]]:
+    """The first request with each key behind a start of the server, and the second: (cold, warm) for each start."""
+    pairs = []
+    for number in range(COLD_STARTS):
+        note(f"Cold keys, start {number + 1} of {COLD_STARTS}")
+        server.stop()
+        server.start()
+        server.open_plan()
+        subject = subject_of()
+        # The server itself is to be warm: its code, its listener, its database.
+        warm_up = paced.tokens("key", [server.key])
+        paced.run(subject, 1, 0, f"good:{GOOD_RATE}:4:{warm_up}")
+        tokens = paced.tokens("cold", accounts)
+        pair = []
+        for name in ("cold", "warm"):
+            measured = paced.run(subject, len(accounts) / COLD_RATE, 0, f"good:{COLD_RATE}:4:{tokens}")["good"]
+            expect_statuses(measured, {"200"}, f"{name} keys")
+            pair.append(measured)
+        pairs.append(tuple(pair))
+    return pairs

@@ -1,0 +1,189 @@
+"""The whole run: builds, starts everything, measures in turns, writes docs/benchmarks/."""
+
+import argparse
+import datetime
+import os
+import subprocess
+import sys
+import tempfile
+
+from . import chart, latency, peers, preparation, report, throughput
+from .keybearer import Keybearer
+from .processes import Failure, Processes, note, run
+
+BINARY = os.path.join(preparation.ROOT, ".build-release", "release", "keybearer")
+VERIFICATION = os.path.join(preparation.BENCHMARKS, ".build", "release", "VerificationBenchmark")
+NAMES = ["nginx", "haproxy", "gate", "healthz", "me", "knox", "apikey"]
+SHORT_TITLES = {
+    "nginx": "nginx, map only", "haproxy": "HAProxy, the gate's work", "gate": "Keybearer's gate",
+    "healthz": "bare Hummingbird route", "me": "Keybearer's /api/v1/me", "knox": "django-rest-knox",
+    "apikey": "djangorestframework-api-key",
+}
+PROGRAMS = {"wrk": "wrk", "cc": "gcc", "nginx": "nginx", "haproxy": "haproxy", "python3-venv": "python3-venv"}
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/run-benchmarks", description="Measures Keybearer beside its peers and prints ratios.")
+    parser.add_argument("--quick", action="store_true", help="two rounds of one second each, for trying")
+    parser.add_argument("--only", metavar="NAMES", default=",".join(NAMES),
+                        help=f"what to measure, of {','.join(NAMES)}; without the gate, latency is that of /api/v1/me")
+    parser.add_argument("--output", metavar="DIRECTORY",
+                        help="where results.md and gate.svg go (docs/benchmarks; nowhere with --quick or --only)")
+    parser.add_argument("--binary", metavar="FILE", help="measure this keybearer, and build nothing")
+    parser.add_argument("--churn", metavar="COMMAND",
+                        help="what regenerates keys of other accounts, with {directory} and {rate}; see latency.py")
+    options = parser.parse_args(arguments)
+    options.names = options.only.split(",")
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"there is no {name!r} to measure, but {', '.join(NAMES)}")
+    if not options.output and not options.quick and set(options.names) == set(NAMES):
+        options.output = os.path.join(preparation.ROOT, "docs", "benchmarks")
+    return options
+
+
+def build() -> None:
+    for command in (
+        ["swift", "build", "-c", "release", "--product", "keybearer", "--scratch-path", ".build-release"],
+        ["swift", "build", "-c", "release", "--package-path", "Benchmarks"],
+    ):
+        # Its output is for the person: a build takes minutes.
+        if subprocess.run(command, cwd=preparation.ROOT, check=False).returncode != 0:
+            raise Failure(f"`{' '.join(command)}` failed")
+
+
+def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
+    names = options.names
+    rounds, seconds = (2, 1) if options.quick else (7, 3)
+    latency_rounds, latency_seconds = (2, 1) if options.quick else (5, 3)
+    accounts_wanted = 40 if options.quick else 200
+
+    note("Starting Keybearer and its peers")
+    server = Keybearer(processes, options.binary or BINARY, directory, has_gate="gate" in names)
+    server.start()
+    accounts = server.make_accounts(accounts_wanted)
+    dead = server.regenerate(latency.DEAD_KEYS)
+    makers = {"gate": server.gate, "healthz": server.bare_route, "me": server.profile}
+    gate_answer = server.check_gate(server.gate()) if "gate" in names else None
+    found = {
+        "nginx": lambda: peers.start_nginx(processes, directory, server.key),
+        "haproxy": lambda: peers.start_haproxy(processes, directory, server.key, gate_answer),
+        "knox": lambda: peers.start_knox(processes, directory),
+        "apikey": lambda: peers.start_apikey(processes, directory),
+        **makers,
+    }
+    subjects = [found[name]() for name in NAMES if name in names]
+    measured = throughput.measure(subjects, rounds, seconds)
+
+    paced = latency.Paced(paced_program, directory)
+    make_target = server.gate if "gate" in names else server.profile
+    haproxy = next((subject for subject in subjects if subject.name == "haproxy"), None)
+    conditions = latency.conditions(paced, server, make_target(), haproxy, dead, accounts, options.churn)
+    # Keys that are asked for the first time are measured on their own.
+    paced.run(make_target(), 1, 0, f"good:{latency.GOOD_RATE}:8:{paced.tokens('first', accounts)}")
+    samples = latency.measure(conditions, paced, processes, server, latency_rounds, latency_seconds)
+
+    # Anew: half of the accounts have other keys by now.
+    accounts = server.account_keys(len(accounts))
+    commands = [
+        "make bench", "# which runs, among others:", start_line(server, directory),
+        *(shell_line(subject, seconds) for subject in subjects), paced_line(make_target(), latency_seconds)]
+    cold = latency.measure_cold(paced, server, make_target, accounts)
+    server.stop()
+    return report.Results(
+        date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
+        rounds=measured, round_seconds=seconds, conditions=conditions, samples=samples, latency_seconds=latency_seconds,
+        cold=cold, accounts=len(accounts), verification=verification(), commands=commands)
+
+
+def verification() -> list[str]:
+    """One verification in process beside one SHA-256, alone on the machine."""
+    if not os.path.exists(VERIFICATION):
+        note("One verification in process: not measured, its program has not been built")
+        return []
+    note("One verification in process")
+    return run([VERIFICATION], "VerificationBenchmark", timeout=300).strip().splitlines()
+
+
+def shell_line(subject, seconds: float) -> str:
+    parts = throughput.command(subject, seconds * subject.share)
+    parts = [f"{part.rpartition(' ')[0]} $KEY" if part.startswith("Authorization:") else part for part in parts]
+    shown = [f'"{part}"' if " " in part else part for part in parts]
+    return " ".join(shown).replace(f":{subject.port}/", f":{port_name(subject)}/")
+
+
+def port_name(subject) -> str:
+    """The name of a port in a command that is shown: its number was any that was free."""
+    return "$PORT" if subject.name in ("healthz", "me") else f"${subject.name.upper()}_PORT"
+
+
+def start_line(server: Keybearer, directory: str) -> str:
+    line = " ".join([".build-release/release/keybearer", *server.command[1:]]).replace(directory, "$DIRECTORY")
+    return line.replace(f"--port {server.port}", "--port $PORT").replace(f":{server.gate_port}", ":$GATE_PORT")
+
+
+def paced_line(subject, seconds: float) -> str:
+    good, flood = (f"{name}:{rate}:{latency.CONNECTIONS}:{name}.tokens"
+                   for name, rate in (("good", latency.GOOD_RATE), ("flood", latency.FLOOD_RATE)))
+    duration = f"{seconds + latency.WARMUP:g} {latency.WARMUP:g}"
+    return f"paced 127.0.0.1 {port_name(subject)} {subject.path} \"$FIELDS\" {duration} {good} {flood}"
+
+
+def draw(results: report.Results) -> str:
+    """The two statements that the page is about."""
+    ours = {"gate", "me"}
+    speeds = []
+    for subject in results.subjects:
+        value = throughput.ratio(results.rounds, subject.name, results.base)
+        speeds.append((SHORT_TITLES[subject.name], value, report.ratio_text(value), subject.name in ours))
+    speeds.sort(key=lambda bar: -bar[1])
+    titles = {
+        "accounts": "many accounts in turn", "load": "as many valid requests as a flood",
+        "forged": "flood of forged keys", "forged haproxy": "HAProxy, flood of unknown keys",
+        "dead": "flood of regenerated keys", "churn": "other accounts' keys regenerated",
+    }
+    delays = []
+    for condition in results.conditions:
+        if condition.name in titles:
+            value = latency.p99_ratio(results.samples, condition.name, condition.base)
+            delays.append((titles[condition.name], value, report.ratio_text(value), condition.subject.name in ours))
+    base = SHORT_TITLES[results.base]
+    return chart.svg([
+        chart.Panel("Requests a second", f"as a ratio to: {base}. Longer is better.", speeds),
+        chart.Panel("p99 of good requests beside a disturbance", "as a ratio to the p99 without it. Shorter is better.",
+                    delays, (report.FLOOD_LIMIT, "aim under a flood: at most 2")),
+    ], "Keybearer's gate beside its peers, and its latency beside floods")
+
+
+def write(results: report.Results, directory: str) -> None:
+    os.makedirs(directory, exist_ok=True)
+    for name, text in (("results.md", report.page(results, "gate.svg")), ("gate.svg", draw(results))):
+        with open(os.path.join(directory, name), "w") as file:
+            file.write(text)
+        note(f"Written: {os.path.relpath(os.path.join(directory, name))}")
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    try:
+        needed = {"wrk", "cc"} | {name for name in ("nginx", "haproxy") if name in options.names}
+        django = {"knox", "apikey"} & set(options.names)
+        if django:
+            needed.add("python3-venv")
+        preparation.install_programs({name: PROGRAMS[name] for name in needed})
+        if django:
+            preparation.install_python_packages()
+        if not options.binary:
+            build()
+        with tempfile.TemporaryDirectory(prefix="keybearer-bench-") as directory, Processes(directory) as processes:
+            program = preparation.compile_paced_client(directory)
+            results = measure(options, processes, directory, program)
+        note("\n" + report.page(results, "gate.svg"))
+        if options.output:
+            write(results, options.output)
+    except Failure as failure:
+        sys.exit(f"run-benchmarks: {failure}")
+    except KeyboardInterrupt:
+        sys.exit("run-benchmarks: interrupted; everything that it started was stopped")

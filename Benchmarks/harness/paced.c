@@ -1,0 +1,349 @@
+// Asks a server at a fixed pace and tells how long the answers took. Linux only.
+//
+//   paced HOST PORT PATH FIELDS SECONDS WARMUP NAME:RATE:CONNECTIONS:FILE [NAME:RATE:CONNECTIONS:FILE ...]
+//
+// FIELDS are further header fields of every request, divided by line feeds; they may be empty. Each class has its own
+// rate, keep-alive connections and file of tokens, one a line, used in turn.
+//
+// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it, and its
+// latency counts from then. A server that stalls for a second so has a second's worth of slow answers, where a client
+// that waits for each answer before it asks again would have noticed a single one ("coordinated omission"). What is due
+// while all connections are busy waits here, and that wait counts too.
+//
+// Requests that are due in the first WARMUP of the SECONDS are made and not counted.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND 1000000000LL
+// How long answers are waited for behind the last due request.
+#define GRACE (2 * SECOND)
+#define MAX_CLASSES 4
+#define BUFFER 16384
+
+struct request {
+    char *bytes;
+    size_t length;
+};
+
+struct connection {
+    int fd;
+    struct class *class;
+    int64_t due;  // when the request on it was due; -1 when there is none
+    size_t length;
+    char buffer[BUFFER];
+};
+
+struct class {
+    char *name;
+    double rate;
+    int connection_count;
+    struct connection *connections;
+    struct connection **idle;
+    int idle_count;
+    struct request *requests;
+    size_t request_count;
+    int64_t total;  // due in the whole run
+    int64_t begun;  // sent, or given up
+    int64_t *latencies;
+    int64_t counted;
+    int64_t answered;
+    int64_t lost;  // the connection ended before the answer
+    int64_t unanswered;
+    int64_t reconnects;
+    int64_t statuses[1000];
+};
+
+static struct sockaddr_in address;
+static int poll_fd;
+static int64_t start;
+static int64_t warm;
+static double seconds;
+
+static void fail(const char *what, const char *why) {
+    fprintf(stderr, "paced: %s: %s\n", what, why);
+    exit(1);
+}
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
+}
+
+static int64_t due_at(const struct class *class, int64_t number) {
+    return start + (int64_t)(number * (SECOND / class->rate));
+}
+
+// Over loopback a connection is made at once, so this waits for it.
+static void open_connection(struct connection *connection) {
+    int on = 1;
+    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connection->fd < 0) fail("socket", strerror(errno));
+    if (connect(connection->fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect", strerror(errno));
+    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+    if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0) fail("epoll_ctl", strerror(errno));
+    connection->due = -1;
+    connection->length = 0;
+    connection->class->idle[connection->class->idle_count++] = connection;
+}
+
+static void reopen(struct connection *connection) {
+    struct class *class = connection->class;
+    if (connection->due >= 0) {
+        class->lost++;
+    } else {
+        for (int i = 0; i < class->idle_count; i++) {
+            if (class->idle[i] == connection) class->idle[i--] = class->idle[--class->idle_count];
+        }
+    }
+    class->reconnects++;
+    close(connection->fd);
+    open_connection(connection);
+}
+
+static void count(struct class *class, int64_t due, int64_t moment) {
+    if (due >= warm) class->latencies[class->counted++] = moment - due;
+}
+
+// Sends what is due and has a connection; answers when the next request is due, or -1 when nothing waits for time.
+static int64_t send_due(struct class *class, int64_t moment) {
+    while (class->begun < class->total && class->idle_count > 0) {
+        int64_t due = due_at(class, class->begun);
+        if (due > moment) return due;
+        struct connection *connection = class->idle[class->idle_count - 1];
+        struct request *request = &class->requests[class->begun % class->request_count];
+        ssize_t written = send(connection->fd, request->bytes, request->length, MSG_NOSIGNAL);
+        if (written != (ssize_t)request->length) {
+            // An idle connection that the server has closed; a few hundred bytes always fit.
+            reopen(connection);
+            continue;
+        }
+        class->idle_count--;
+        connection->due = due;
+        class->begun++;
+    }
+    return -1;
+}
+
+// The value of a field in the head that ends at `end`, or NULL.
+static const char *field(const char *head, const char *end, const char *name) {
+    size_t length = strlen(name);
+    for (const char *line = head; line != NULL && line < end; line = memmem(line, end - line, "\r\n", 2)) {
+        if (*line == '\r') line += 2;
+        if (end - line > (long)length && strncasecmp(line, name, length) == 0 && line[length] == ':') {
+            const char *value = line + length + 1;
+            return value + strspn(value, " ");
+        }
+    }
+    return NULL;
+}
+
+static void receive(struct connection *connection) {
+    struct class *class = connection->class;
+    ssize_t got = recv(connection->fd, connection->buffer + connection->length, BUFFER - 1 - connection->length, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) return reopen(connection);
+    int64_t moment = now();
+    connection->length += got;
+    connection->buffer[connection->length] = 0;
+    if (connection->due < 0) fail("an answer without a request", connection->buffer);
+    char *end = memmem(connection->buffer, connection->length, "\r\n\r\n", 4);
+    if (end == NULL) {
+        if (connection->length == BUFFER - 1) fail("an answer is too long", class->name);
+        return;
+    }
+    const char *length = field(connection->buffer, end, "content-length");
+    if (length == NULL) fail("an answer without Content-Length", connection->buffer);
+    size_t whole = end + 4 - connection->buffer + strtoul(length, NULL, 10);
+    if (whole >= BUFFER) fail("an answer is too long", class->name);
+    if (connection->length < whole) return;
+    int status = atoi(connection->buffer + 9);
+    if (status < 100 || status > 999) fail("an answer without a status", connection->buffer);
+    if (connection->due >= warm) {
+        class->answered++;
+        class->statuses[status]++;
+    }
+    count(class, connection->due, moment);
+    connection->due = -1;
+    connection->length = 0;
+    class->idle[class->idle_count++] = connection;
+    const char *mode = field(connection->buffer, end, "connection");
+    if (mode != NULL && strncasecmp(mode, "close", 5) == 0) reopen(connection);
+}
+
+static void read_tokens(struct class *class, const char *path, const char *head) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL) fail(path, strerror(errno));
+    size_t room = 0;
+    char token[512];
+    while (fgets(token, sizeof token, file) != NULL) {
+        token[strcspn(token, "\r\n")] = 0;
+        if (*token == 0) continue;
+        if (class->request_count == room) {
+            room = room ? room * 2 : 1024;
+            class->requests = realloc(class->requests, room * sizeof *class->requests);
+            if (class->requests == NULL) fail(path, "out of memory");
+        }
+        struct request *request = &class->requests[class->request_count++];
+        int length = asprintf(&request->bytes, "%sAuthorization: Bearer %s\r\n\r\n", head, token);
+        if (length < 0) fail(path, "out of memory");
+        request->length = length;
+    }
+    fclose(file);
+    if (class->request_count == 0) fail(path, "it holds no token");
+}
+
+static void read_class(struct class *class, char *text, const char *head) {
+    class->name = strtok(text, ":");
+    char *rate = strtok(NULL, ":"), *connections = strtok(NULL, ":"), *path = strtok(NULL, "");
+    if (class->name == NULL || rate == NULL || connections == NULL || path == NULL) fail("a class", "see the usage");
+    class->rate = atof(rate);
+    class->connection_count = atoi(connections);
+    if (class->rate <= 0 || class->connection_count <= 0) fail(class->name, "the rate or the connections are none");
+    class->total = (int64_t)(class->rate * seconds);
+    class->latencies = calloc(class->total + 1, sizeof *class->latencies);
+    class->connections = calloc(class->connection_count, sizeof *class->connections);
+    class->idle = calloc(class->connection_count, sizeof *class->idle);
+    if (class->latencies == NULL || class->connections == NULL || class->idle == NULL) fail(class->name, "no memory");
+    read_tokens(class, path, head);
+    for (int i = 0; i < class->connection_count; i++) {
+        class->connections[i].class = class;
+        open_connection(&class->connections[i]);
+    }
+}
+
+// What all requests begin with: everything but the token.
+static char *make_head(const char *host, const char *port, const char *path, char *fields) {
+    char *head;
+    if (asprintf(&head, "GET %s HTTP/1.1\r\nHost: %s:%s\r\n", path, host, port) < 0) fail("head", "out of memory");
+    for (char *line = strtok(fields, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char *longer;
+        if (asprintf(&longer, "%s%s\r\n", head, line) < 0) fail("head", "out of memory");
+        free(head);
+        head = longer;
+    }
+    return head;
+}
+
+static int ascending(const void *left, const void *right) {
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+// Per ten thousand, in microseconds: the least latency that so many of the answers did not pass.
+static double percentile(const struct class *class, int64_t share) {
+    if (class->counted == 0) return 0;
+    int64_t rank = (class->counted * share + 9999) / 10000;
+    return class->latencies[rank - 1] / 1e3;
+}
+
+static void report(struct class *class, int64_t finished) {
+    qsort(class->latencies, class->counted, sizeof *class->latencies, ascending);
+    // The time from the first counted request to the last answer: a server that fell behind took longer than planned.
+    double window = (finished - warm) / 1e9;
+    printf("\"%s\":{\"offered\":%.1f,\"achieved\":%.1f,", class->name, class->rate, class->answered / window);
+    printf("\"answered\":%lld,\"unanswered\":%lld,", (long long)class->answered, (long long)class->unanswered);
+    printf("\"lost\":%lld,\"reconnects\":%lld,", (long long)class->lost, (long long)class->reconnects);
+    printf("\"p50\":%.1f,\"p90\":%.1f,", percentile(class, 5000), percentile(class, 9000));
+    printf("\"p99\":%.1f,\"p99.9\":%.1f,", percentile(class, 9900), percentile(class, 9990));
+    printf("\"max\":%.1f,\"statuses\":{", percentile(class, 10000));
+    const char *comma = "";
+    for (int status = 0; status < 1000; status++) {
+        if (class->statuses[status] == 0) continue;
+        printf("%s\"%d\":%lld", comma, status, (long long)class->statuses[status]);
+        comma = ",";
+    }
+    printf("}}");
+}
+
+// Whether every due request was begun and answered.
+static int is_done(const struct class *class) {
+    return class->begun == class->total && class->idle_count == class->connection_count;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 8 || argc > 7 + MAX_CLASSES) {
+        fail("usage", "paced HOST PORT PATH FIELDS SECONDS WARMUP NAME:RATE:CONNECTIONS:FILE ...");
+    }
+    address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
+    if (inet_pton(AF_INET, argv[1], &address.sin_addr) != 1) fail(argv[1], "want an IPv4 address");
+    seconds = atof(argv[5]);
+    const char *head = make_head(argv[1], argv[2], argv[3], argv[4]);
+    // Timers may otherwise be 50 microseconds late.
+    prctl(PR_SET_TIMERSLACK, 1);
+    poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    static struct class classes[MAX_CLASSES];
+    int class_count = argc - 7;
+    for (int i = 0; i < class_count; i++) read_class(&classes[i], argv[7 + i], head);
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(poll_fd, EPOLL_CTL_ADD, timer, &event);
+
+    start = now() + SECOND / 20;
+    warm = start + (int64_t)(atof(argv[6]) * SECOND);
+    int64_t end = start + (int64_t)(seconds * SECOND), moment;
+    struct epoll_event events[64];
+    for (;;) {
+        moment = now();
+        int64_t wake = end + GRACE;
+        int done = 1;
+        for (int i = 0; i < class_count; i++) {
+            int64_t next = send_due(&classes[i], moment);
+            if (next >= 0 && next < wake) wake = next;
+            done = done && is_done(&classes[i]);
+        }
+        if (done || moment >= end + GRACE) break;
+        struct itimerspec at = {.it_value = {.tv_sec = wake / SECOND, .tv_nsec = wake % SECOND}};
+        timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
+        int ready = epoll_wait(poll_fd, events, 64, -1);
+        for (int i = 0; i < ready; i++) {
+            if (events[i].data.ptr != NULL) {
+                receive(events[i].data.ptr);
+            } else {
+                uint64_t expirations;
+                ssize_t got = read(timer, &expirations, sizeof expirations);
+                if (got < 0 && errno != EAGAIN) fail("timer", strerror(errno));
+            }
+        }
+    }
+
+    // What was never answered waited until now, at the least.
+    for (int i = 0; i < class_count; i++) {
+        struct class *class = &classes[i];
+        for (int j = 0; j < class->connection_count; j++) {
+            if (class->connections[j].due < 0) continue;
+            class->unanswered++;
+            count(class, class->connections[j].due, moment);
+        }
+        for (; class->begun < class->total; class->begun++) {
+            class->unanswered++;
+            count(class, due_at(class, class->begun), moment);
+        }
+    }
+    printf("{");
+    for (int i = 0; i < class_count; i++) {
+        if (i > 0) printf(",");
+        report(&classes[i], moment > end ? moment : end);
+    }
+    printf("}\n");
+    return 0;
+}

@@ -1,0 +1,195 @@
+"""What was measured, as a page in Markdown."""
+
+import dataclasses
+import re
+import statistics
+import textwrap
+
+from . import latency, throughput
+
+# The most that the p99 of good traffic may grow beside a flood.
+FLOOD_LIMIT = 2.0
+BASE = "haproxy"
+SHORT_NAMES = {"nginx": "nginx", "haproxy": "HAProxy", "gate": "the gate", "me": "`/api/v1/me`", "knox": "knox"}
+
+
+@dataclasses.dataclass
+class Results:
+    date: str
+    machine: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
+    subjects: list  # of Subject
+    rounds: dict[str, list[throughput.Round]]
+    round_seconds: float
+    conditions: list[latency.Condition]
+    samples: dict[str, list[latency.Sample]]
+    latency_seconds: float
+    cold: list[tuple[dict, dict]]
+    accounts: int
+    verification: list[str]
+    commands: list[str]
+
+    @property
+    def base(self) -> str:
+        """HAProxy does the gate's work, so everything is put in relation to it when it was measured."""
+        return BASE if BASE in self.rounds else self.subjects[0].name
+
+
+def table(header: list[str], rows: list[list[str]], numbers: int = 0) -> list[str]:
+    """A table; its last columns hold numbers."""
+    marks = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    return [f"| {' | '.join(row)} |" for row in [header, marks, *rows]] + [""]
+
+
+def paragraph(text: str) -> list[str]:
+    return [*textwrap.wrap(text, 118), ""]
+
+
+def ratio_text(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def number_text(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def page(results: Results, chart: str) -> str:
+    lines = [
+        "# Results of the benchmarks", "",
+        *paragraph(
+            "Written by `make bench`; not edited by hand. [Benchmarks](../benchmarks.md) tells what is measured and "
+            "how to read it. Compare ratios, not figures: all of one table were measured in turns in one run."),
+        f"![Bar chart of the ratios below]({chart})", "",
+        f"Measured on {results.date}.", "",
+        *table(["machine", ""], [list(row) for row in results.machine]),
+        *table(["program", "version"], [list(row) for row in results.versions]),
+        *throughput_lines(results), *latency_lines(results), *cold_lines(results), *verification_lines(results),
+        "## Commands", "",
+        "```sh", *[line for command in results.commands for line in wrapped_command(command)], "```", "",
+    ]
+    return "\n".join(lines)
+
+
+def throughput_lines(results: Results) -> list[str]:
+    base = results.base
+    named = SHORT_NAMES.get(base, base)
+    rows = []
+    for subject in results.subjects:
+        rounds = results.rounds[subject.name]
+        processor = [one.processor for one in rounds if one.processor is not None]
+        rows.append([
+            subject.title,
+            number_text(statistics.median(one.rate for one in rounds)),
+            ratio_text(throughput.ratio(results.rounds, subject.name, base)),
+            ratio_text(throughput.ratio(results.rounds, subject.name, "healthz")),
+            f"{statistics.median(processor):.1f}" if processor else "–",
+            ratio_text(throughput.processor_ratio(results.rounds, subject.name, base)),
+        ])
+    count = len(next(iter(results.rounds.values())))
+    return [
+        "## Requests a second", "",
+        *paragraph(
+            f"wrk with 1 thread and {throughput.CONNECTIONS} keep-alive connections, on the same cores as the server. "
+            f"{count} rounds in turns, of {results.round_seconds:g} s (the Django peers: 1 s). Rates are medians; "
+            "ratios are medians of the rounds' own ratios."),
+        *table(
+            ["what", "requests a second", f"ratio to {named}", "ratio to bare route",
+             "server's processor µs a request", f"its ratio to {named}"], rows, 5),
+    ]
+
+
+def latency_lines(results: Results) -> list[str]:
+    if not results.samples:
+        return []
+    rows, notes, reads = [], [], []
+    places = {condition.name: place for place, condition in enumerate(results.conditions, 1)}
+    for condition in results.conditions:
+        samples = results.samples[condition.name]
+        marks = [number_text(statistics.median(one.good[mark] for one in samples)) for mark in ("p50", "p99", "p99.9")]
+        against = latency.p99_ratio(results.samples, condition.name, condition.base) if condition.base else None
+        compared = f"{ratio_text(against)} × {places[condition.base]}" if against else "–"
+        rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", *marks, compared])
+        notes += shortfalls(condition, samples)
+        if against and condition.flood and condition.refused and condition.subject.name != BASE:
+            judged = "within" if against <= FLOOD_LIMIT else "NOT WITHIN"
+            notes.append(f"{sentence(condition.title)}: p99 × {against:.2f}, {judged} the aim of {FLOOD_LIMIT:g}.")
+        if condition.churn:
+            done = statistics.median(one.regenerated for one in samples)
+            notes.append(f"{sentence(condition.title)}: {done:.0f} a second were regenerated.")
+        if condition.subject.name != BASE and all(one.store_reads is not None for one in samples):
+            reads.append(f"{condition.title}: {statistics.median(one.store_reads for one in samples):g}")
+    if reads:
+        notes.append(f"Reads of the store in one round: {'; '.join(reads)}.")
+    else:
+        notes.append("Whether a flood reaches the store was not measured: this build offers no counter "
+                     "`keybearer_store_reads`. The tests \"Forgeries are refused without the store\" and \"Dead keys "
+                     "are remembered as dead\" show it.")
+    count = len(next(iter(results.samples.values())))
+    subject = results.conditions[0].subject
+    return [
+        "## Latency at a fixed pace", "",
+        *paragraph(
+            f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
+            f"{results.latency_seconds:g} s; medians of the rounds, in microseconds. Each request's time counts from "
+            "when it was due, so a stall counts for all that it delays. The last column is the ratio of p99 to that of "
+            "the row it names: the median of the rounds' own ratios. Lower is better."),
+        *table(
+            ["row", "what", "requests a second", "p50", "p99", "p99.9", "ratio of p99 to row"], rows, 5),
+        *[line for one in notes for line in textwrap.wrap(f"- {one}", 116, subsequent_indent="  ")], "",
+    ]
+
+
+def shortfalls(condition: latency.Condition, samples: list[latency.Sample]) -> list[str]:
+    """What was offered and not taken: then the figures are those of a server that is overloaded."""
+    lines = []
+    for what in ("good", "flood"):
+        measured = [getattr(one, what) for one in samples if getattr(one, what)]
+        if not measured:
+            continue
+        achieved = statistics.median(one["achieved"] / one["offered"] for one in measured)
+        unanswered = sum(one["unanswered"] for one in measured)
+        if achieved < 0.97 or unanswered:
+            lines.append(f"{sentence(condition.title)}: {achieved:.0%} of the {what} requests were answered at their "
+                         f"pace, {unanswered} never; the machine had no more to give.")
+    return lines
+
+
+def wrapped_command(command: str) -> list[str]:
+    """A command on lines that end with a backslash, broken nowhere between quotation marks."""
+    lines = [""]
+    for part in re.findall(r'"[^"]*"|\S+', command):
+        if len(lines[-1]) + len(part) > 112:
+            lines[-1] += " \\"
+            lines.append(" ")
+        lines[-1] += f" {part}" if lines[-1] else part
+    return lines
+
+
+def sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def cold_lines(results: Results) -> list[str]:
+    if not results.cold:
+        return []
+    rows = [["first request with a key"], ["second request with it"], ["ratio"]]
+    for mark in ("p50", "p99"):
+        rows[0].append(number_text(statistics.median(cold[mark] for cold, _ in results.cold)))
+        rows[1].append(number_text(statistics.median(warm[mark] for _, warm in results.cold)))
+        rows[2].append(ratio_text(statistics.median(cold[mark] / warm[mark] for cold, warm in results.cold)))
+    return [
+        "## Cold keys", "",
+        *paragraph(
+            f"{results.accounts} accounts, each asked once behind a start of the server and once more, at "
+            f"{latency.COLD_RATE} requests a second; medians of {len(results.cold)} starts, in microseconds."),
+        *table(["what", "p50", "p99"], rows, 2),
+    ]
+
+
+def verification_lines(results: Results) -> list[str]:
+    lines = ["## One verification in process", ""]
+    if not results.verification:
+        return [*lines, "Not measured in this run.", ""]
+    return [*lines, "```", *results.verification, "```", ""]

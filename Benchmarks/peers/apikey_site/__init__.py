@@ -1,0 +1,1 @@
+"""The smallest Django project with one view behind djangorestframework-api-key."""

@@ -3,7 +3,7 @@ SWIFT_FLAGS = -Xcc -O2
 # Flags of the demonstration: make demo ARGS="--port 9000"
 ARGS ?=
 
-SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
+SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks examples/swift) Package.swift
 
 .PHONY: demo build test lint format bench release clean
 
@@ -22,6 +22,7 @@ test:
 	swift test --skip-build $(SWIFT_FLAGS)
 	swift test -c release --package-path Tests/BudgetSimulation $(SWIFT_FLAGS)
 	scripts/run-browser-tests
+	scripts/run-gateway-tests
 
 lint:
 	scripts/install-dependencies --lint

@@ -9,12 +9,9 @@ import Darwin
 #if canImport(Darwin)
 /// Counts suspension: the clock of `ContinuousClock`.
 private let steadyClock = CLOCK_MONOTONIC_RAW
-private let wallClock = CLOCK_REALTIME
 #else
 /// Counts suspension: the clock of `ContinuousClock`.
 private let steadyClock = CLOCK_BOOTTIME
-/// As fine as the kernel's tick, a few milliseconds: enough for what people read, at a fifth of the cost.
-private let wallClock = CLOCK_REALTIME_COARSE
 #endif
 
 extension SteadyTime {
@@ -30,7 +27,7 @@ extension Timestamp {
     /// The system's real-time clock, in milliseconds.
     static func systemNow() -> Timestamp {
         var time = timespec()
-        clock_gettime(wallClock, &time)
+        clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(millisecondsSinceEpoch: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
     }
 }

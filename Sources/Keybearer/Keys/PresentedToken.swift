@@ -45,7 +45,7 @@ public struct PresentedToken: Sendable, Hashable {
         }
     }
 
-    /// A hash of all 56 bytes for finding a slot, at a tenth of the cost of the standard one.
+    /// A hash of all 56 bytes for finding a slot, at a fraction of the cost of the standard one.
     ///
     /// Keyed, so that nobody can choose tokens that share a slot; and nothing is decided by it: whoever finds a slot
     /// compares the whole token.

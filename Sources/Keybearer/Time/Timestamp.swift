@@ -38,11 +38,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
             text.text(" ")
             text.number(year, digits: 4)
             text.text(" ")
-            text.number(rest / 3_600_000, digits: 2)
-            text.text(":")
-            text.number(rest / 60_000 % 60, digits: 2)
-            text.text(":")
-            text.number(rest / 1_000 % 60, digits: 2)
+            Self.writeTimeOfDay(rest, to: &text)
             text.text(" GMT")
         }
     }
@@ -51,6 +47,15 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     private static let months: [StaticString] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
+
+    /// `09:05:07` of the milliseconds of a day.
+    private static func writeTimeOfDay(_ milliseconds: Int64, to text: inout ASCIIText) {
+        text.number(milliseconds / 3_600_000, digits: 2)
+        text.text(":")
+        text.number(milliseconds / 60_000 % 60, digits: 2)
+        text.text(":")
+        text.number(milliseconds / 1_000 % 60, digits: 2)
+    }
 
     /// Whole days since the epoch and the milliseconds of the day.
     private var daysAndRest: (days: Int64, rest: Int64) {
@@ -70,11 +75,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
             text.text("-")
             text.number(day, digits: 2)
             text.text("T")
-            text.number(rest / 3_600_000, digits: 2)
-            text.text(":")
-            text.number(rest / 60_000 % 60, digits: 2)
-            text.text(":")
-            text.number(rest / 1_000 % 60, digits: 2)
+            Self.writeTimeOfDay(rest, to: &text)
             text.text(".")
             text.number(rest % 1_000, digits: 3)
             text.text("Z")

@@ -10,6 +10,10 @@ public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
 
+    /// How long a request waits for a store that is stuck, such as one that another process has locked: less than gateways
+    /// wait for the gate.
+    private static let storePatience: Duration = .seconds(2)
+
     private struct Read {
         let generation: UInt64
         let task: Task<LiveAccount?, any Error>
@@ -65,6 +69,15 @@ public final class Verifier: Sendable {
         }
     }
 
+    /// Decides from memory, and with the store's help where memory cannot tell.
+    ///
+    /// The clocks are read here: call it after the request's last byte was read.
+    public func decide(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
+        let verdict = verify(token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
+        guard case .needsStore = verdict else { return verdict }
+        return await resolve(token, scope: scope, from: address)
+    }
+
     /// Decides with the store's help: reads a key that memory does not know, or reserves budget.
     public func resolve(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
         // Here too: without a lease, memory was not asked.
@@ -108,8 +121,14 @@ public final class Verifier: Sendable {
             let verdict = decide(account, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
             guard case .needsStore = verdict else { return verdict }
             switch account.entitlement(to: scope) {
-            case .entitled(let limit): try await office.reserve(for: account.ledger, limit: limit)
-            case .locked(let limit), .notAMember(let limit): try await office.look(at: account.ledger, limit: limit)
+            case .entitled(let limit):
+                try await StoreWait.atMost(Self.storePatience) { [office] in
+                    try await office.reserve(for: account.ledger, limit: limit)
+                }
+            case .locked(let limit), .notAMember(let limit):
+                try await StoreWait.atMost(Self.storePatience) { [office] in
+                    try await office.look(at: account.ledger, limit: limit)
+                }
             }
         }
         return .unavailable
@@ -149,7 +168,7 @@ public final class Verifier: Sendable {
                 if reads[token]?.task == read.task { reads[token] = nil }
             }
         }
-        return try await read.task.value
+        return try await StoreWait.atMost(Self.storePatience) { try await read.task.value }
     }
 
     private func read(_ token: PresentedToken, _ key: SecretKey, _ generation: UInt64) async throws -> LiveAccount? {

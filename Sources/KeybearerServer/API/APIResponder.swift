@@ -11,31 +11,32 @@ struct APIResponder: Sendable {
 
     /// Answers with the store's help where memory cannot tell.
     func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
-        let credentials = BearerCredentials(exchange.fields)
-        guard case .token = credentials else { return unauthorized(exchange, credentials) }
-        let scope: AccessScope
+        var scope = AccessScope.anyWorkspace
+        var problem: KeybearerError?
         do {
             scope = try Self.scope(of: exchange, route: route ?? entry?.routes.values.first)
         } catch {
-            return await authenticatedFailure(error, exchange: exchange)
+            problem = error
         }
-        let admission = await admit(exchange, scope: scope)
-        guard case .admitted(let account, let budget) = admission else {
-            if case .refused(let answer) = admission { return answer }
-            return failure(KeybearerError.unavailable(), of: exchange)
-        }
-        var answer: APIAnswer
-        if case .key(_, .awaiting(let handler)) = route?.access {
-            do {
-                answer = try await handler(exchange, account, budget)
-            } catch {
-                answer = failure(error, of: exchange)
+        switch await admit(exchange, scope: scope) {
+        case .refused(let answer): return answer
+        case .admitted(let account, let budget):
+            var answer: APIAnswer
+            if let problem {
+                // A request that is malformed beyond its key is told so only when the key passes.
+                answer = failure(problem, of: exchange)
+            } else if case .key(_, .awaiting(let handler)) = route?.access {
+                do {
+                    answer = try await handler(exchange, account, budget)
+                } catch {
+                    answer = failure(error, of: exchange)
+                }
+            } else {
+                answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
             }
-        } else {
-            answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
+            answer.headers.addRateLimit(budget, now: clocks.wall())
+            return answer
         }
-        answer.headers.addRateLimit(budget, now: clocks.wall())
-        return answer
     }
 
     /// What became of a request's key.
@@ -48,10 +49,7 @@ struct APIResponder: Sendable {
     func admit(_ exchange: Exchange, scope: AccessScope) async -> Admission {
         let credentials = BearerCredentials(exchange.fields)
         guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
-        var verdict = decide(token, scope: scope, exchange: exchange)
-        if case .needsStore = verdict {
-            verdict = await gate.verifier.resolve(token, scope: scope, from: exchange.client)
-        }
+        let verdict = await gate.verifier.decide(token, scope: scope, from: exchange.client)
         guard case .admitted(let account, let budget) = verdict else {
             return .refused(refusal(verdict, exchange: exchange, credentials: credentials))
         }
@@ -64,7 +62,9 @@ struct APIResponder: Sendable {
         let credentials = BearerCredentials(exchange.fields)
         guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
         guard let scope = try? Self.scope(of: exchange, route: route) else { return nil }
-        let verdict = decide(token, scope: scope, exchange: exchange)
+        // The clocks are read here, after the request was read: see Verifier.verify.
+        let verdict = gate.verifier.verify(
+            token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return nil }
         guard case .admitted(let account, let budget) = verdict else {
             return refusal(verdict, exchange: exchange, credentials: credentials)
@@ -72,11 +72,6 @@ struct APIResponder: Sendable {
         var answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
         answer.headers.addRateLimit(budget, now: clocks.wall())
         return answer
-    }
-
-    private func decide(_ token: PresentedToken, scope: AccessScope, exchange: Exchange) -> Verdict {
-        // The clock is read here, after the request was read: see Verifier.verify.
-        gate.verifier.verify(token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
     }
 
     /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
@@ -125,20 +120,6 @@ struct APIResponder: Sendable {
             }
             return .workspace(id)
         }
-    }
-
-    /// A request that is malformed beyond its key is told so only when the key passes.
-    private func authenticatedFailure(
-        _ error: KeybearerError, exchange: Exchange
-    ) async -> APIAnswer {
-        let admission = await admit(exchange, scope: .anyWorkspace)
-        guard case .admitted(_, let budget) = admission else {
-            if case .refused(let answer) = admission { return answer }
-            return failure(KeybearerError.unavailable(), of: exchange)
-        }
-        var answer = failure(error, of: exchange)
-        answer.headers.addRateLimit(budget, now: clocks.wall())
-        return answer
     }
 
     private func refusal(_ verdict: Verdict, exchange: Exchange, credentials: BearerCredentials) -> APIAnswer {

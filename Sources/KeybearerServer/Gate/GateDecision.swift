@@ -206,7 +206,9 @@ struct GateDecision: Sendable {
             }
             original = head.forwardedURI.value
         }
-        switch pattern.match(original.count == 0 ? "/" : Self.text(original, bytes)) {
+        // Nothing, or a query alone, behind the prefix is the root.
+        let isRoot = original.count == 0 || bytes[original.start] == UInt8(ascii: "?")
+        switch pattern.match(isRoot ? "/" : Self.text(original, bytes)) {
         case .other: return named.map { .workspace($0) } ?? .anyWorkspace
         case .ambiguous: throw KeybearerError(.badRequest, "The path is not in its plainest form.")
         case .workspace(let text):

@@ -5,7 +5,7 @@ import NIOCore
 ///
 /// Only a request that needs the store makes it wait; what comes behind that request then stays unread in the kernel, as
 /// it does while the gateway does not read its answers.
-final class GateHandler: ChannelDuplexHandler, RemovableChannelHandler {
+final class GateHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -58,6 +58,8 @@ final class GateHandler: ChannelDuplexHandler, RemovableChannelHandler {
             unread = bytes
             searched = 0
         } else {
+            // Without this, a client whose requests never end with what was read would let the buffer grow for ever.
+            unread.discardReadBytes()
             unread.writeBuffer(&bytes)
         }
         answerAll(context)

@@ -32,11 +32,7 @@ struct IntrospectionHandlers: Sendable {
         guard let token = Array(text.utf8).withUnsafeBufferPointer({ PresentedToken($0) }) else {
             return try Self.answer(IntrospectionBody())
         }
-        // The clock is read here, after the request's last byte: see Verifier.verify.
-        var verdict = gate.verifier.verify(
-            token, scope: scope, from: client, now: clocks.steady(), wall: clocks.wall())
-        if case .needsStore = verdict { verdict = await gate.verifier.resolve(token, scope: scope, from: client) }
-        return try conclude(verdict, scope: scope)
+        return try conclude(await gate.verifier.decide(token, scope: scope, from: client), scope: scope)
     }
 
     private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {

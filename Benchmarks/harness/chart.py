@@ -10,7 +10,8 @@ BAR, GAP = 20, 10
 # A background of its own: a page in dark colours may show the picture of a reader whose system prefers light ones.
 STYLE = """\
   .paper { fill: #ffffff; stroke: #d0d7de; }
-  text { fill: #1f2328; font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
+  text { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; fill: #1f2328; }
+  text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
   .title { font-size: 15px; font-weight: 600; }
   .note { fill: #59636e; font-size: 12px; }
   .bar { fill: #8c959f; }
@@ -18,7 +19,7 @@ STYLE = """\
   .line { stroke: #bc4c00; stroke-dasharray: 4 3; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117; stroke: #3d444d; }
-    text { fill: #f0f6fc; }
+    text { stroke: #0d1117; fill: #f0f6fc; }
     .note { fill: #9198a1; }
     .bar { fill: #6e7681; }
     .ours { fill: #2fb8a3; }
@@ -51,6 +52,14 @@ class Panel:
             f'  <text class="note" x="24" y="{top + 42}">{escape(self.note)}</text>',
         ]
         y = top + 58
+        if self.line:
+            # Before the bars and their figures, which stand on it: a line through a figure cannot be read.
+            x = LEFT + self.line[0] * scale
+            end = y + len(self.bars) * (BAR + GAP)
+            drawn += [
+                f'  <line class="line" x1="{x:.1f}" x2="{x:.1f}" y1="{top + 54}" y2="{end}"/>',
+                f'  <text class="note" x="{x:.1f}" y="{end + 13}" text-anchor="middle">{escape(self.line[1])}</text>',
+            ]
         for label, value, text, is_ours in self.bars:
             # Never nothing: a bar that cannot be seen looks like a value that is missing.
             length = max(1.5, value * scale)
@@ -61,12 +70,6 @@ class Panel:
                 f'  <text x="{LEFT + length + 8:.1f}" y="{y + 15}">{escape(text)}</text>',
             ]
             y += BAR + GAP
-        if self.line:
-            x = LEFT + self.line[0] * scale
-            drawn += [
-                f'  <line class="line" x1="{x:.1f}" x2="{x:.1f}" y1="{top + 54}" y2="{y}"/>',
-                f'  <text class="note" x="{x:.1f}" y="{y + 13}" text-anchor="middle">{escape(self.line[1])}</text>',
-            ]
         return drawn
 
 

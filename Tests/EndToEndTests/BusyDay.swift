@@ -181,7 +181,10 @@ struct BusyDay {
 
     /// A sealed key that was damaged in the file: the log must say what failed, and nothing of the key.
     private func faults(_ browser: Browser, _ page: String) throws {
-        let file = try DatabaseQueue(path: files.database)
+        var configuration = Configuration()
+        // The server writes too, and GRDB gives up at once by itself.
+        configuration.busyMode = .timeout(5)
+        let file = try DatabaseQueue(path: files.database, configuration: configuration)
         try file.write { db in
             try db.execute(
                 sql: """

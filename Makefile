@@ -19,7 +19,7 @@ build:
 test:
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
-	swift test --skip-build $(SWIFT_FLAGS)
+	scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS)
 	swift test -c release --package-path Tests/BudgetSimulation $(SWIFT_FLAGS)
 	scripts/run-browser-tests
 	scripts/run-gateway-tests

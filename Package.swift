@@ -23,6 +23,7 @@ let package = Package(
         .executable(name: "keybearer", targets: ["KeybearerCLI"]),
         .library(name: "Keybearer", targets: ["Keybearer"]),
         .library(name: "KeybearerSQLite", targets: ["KeybearerSQLite"]),
+        .library(name: "KeybearerPostgres", targets: ["KeybearerPostgres"]),
         // With the middleware for applications in Swift.
         .library(name: "KeybearerServer", targets: ["KeybearerServer"]),
     ],
@@ -62,6 +63,11 @@ let package = Package(
             ],
             swiftSettings: rules
         ),
+        // PostgreSQL's client library, from the system.
+        .systemLibrary(
+            name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        // The shared store, for many nodes.
+        .target(name: "KeybearerPostgres", dependencies: ["Keybearer", "CLibPQ"], swiftSettings: rules),
         // The HTTP edge: API, dashboard, operation.
         .target(
             name: "KeybearerServer",
@@ -97,6 +103,7 @@ let package = Package(
             name: "KeybearerCLI",
             dependencies: [
                 "Keybearer",
+                "KeybearerPostgres",
                 "KeybearerSQLite",
                 "KeybearerServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -140,7 +147,8 @@ let package = Package(
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Keybearer", "KeybearerSQLite", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "Keybearer", "KeybearerPostgres", "KeybearerSQLite", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: rules
         ),

@@ -73,3 +73,10 @@ extension KeybearerError: CustomStringConvertible {
     /// The code and the message, without the cause.
     public var description: String { "\(code.rawValue): \(message)" }
 }
+
+extension KeybearerError {
+    /// The same failure with what happened underneath, for the log.
+    package func caused(by cause: (any Error)?) -> KeybearerError {
+        KeybearerError(code, message, fields: fields, retryAfter: retryAfter, cause: cause)
+    }
+}

@@ -2,10 +2,7 @@ import Foundation
 import GRDB
 import Keybearer
 
-/// Reads accounts and plans from the rows of one SELECT each.
-///
-/// A SELECT of ``AccountRows`` has one row per account, workspace and feature, so that an account with everything a
-/// decision needs comes from one statement and therefore from one state of the database.
+/// The SELECT behind every account: one row per account, workspace and feature, for ``StoredValues``.
 enum AccountRows {
     /// The part of the SELECT before WHERE; `u` is the user and `k` the key.
     static let select = """
@@ -21,82 +18,14 @@ enum AccountRows {
         LEFT JOIN plan_features f ON f.plan_id = p.id
         """
 
-    /// The ORDER BY that ``accounts(_:)`` relies on.
-    static let order = "ORDER BY u.created_at, u.id, w.created_at, w.id"
-
-    static func accounts(_ rows: [Row]) throws -> [Account] {
-        try groups(rows, by: "user_id").map { rows in
-            let workspaces = try groups(rows, by: "workspace_id").map(workspaceAccess)
-            return try Account(user: user(rows[0]), key: key(rows[0]), workspaces: workspaces)
-        }
-    }
-
-    static func user(_ row: Row) throws -> User {
-        guard let status = User.Status(rawValue: row["status"]) else { throw KeybearerError.unreadable("users.status") }
-        return User(
-            id: UserID(rawValue: row["user_id"]), email: EmailAddress(normalised: row["email"]),
-            name: row["user_name"], status: status, isOperator: row["is_operator"],
-            createdAt: row.timestamp("user_created_at"))
-    }
-
-    static func key(_ row: Row) throws -> APIKey {
-        var lastUse: LastUse?
-        if let at = row["last_used_at"] as Int64?, let text = row["last_used_ip"] as String? {
-            guard let address = IPAddress(text) else { throw KeybearerError.unreadable("api_keys.last_used_ip") }
-            lastUse = LastUse(at: Timestamp(millisecondsSinceEpoch: at), address: address)
-        }
-        return APIKey(
-            id: KeyID(rawValue: row["key_id"]), version: row["version"], shownPrefix: row["shown_prefix"],
-            generatedAt: row.timestamp("generated_at"), lastUse: lastUse)
-    }
-
-    static func role(_ row: Row) throws -> Role {
-        guard let role = Role(rawValue: row["role"]) else { throw KeybearerError.unreadable("memberships.role") }
-        return role
-    }
-
-    static func workspace(_ row: Row) -> Workspace {
-        Workspace(
-            id: WorkspaceID(rawValue: row["workspace_id"]), name: row["workspace_name"],
-            planID: PlanID(rawValue: row["plan_id"]), createdAt: row.timestamp("workspace_created_at"))
-    }
-
-    /// The plan of rows that differ in nothing but the feature.
-    static func plan(_ rows: [Row]) -> Plan {
-        let row = rows[0]
-        let features = rows.compactMap { $0["feature"] as String? }.map(Feature.init(rawValue:))
-        return Plan(
-            id: PlanID(rawValue: row["plan_id"]), name: row["plan_name"], features: Set(features),
-            hourlyLimit: row["hourly_limit"], billingURL: row["billing_url"], position: row["position"])
-    }
-
-    /// Neighbouring rows with the same text in a column; rows without one are left out.
-    static func groups(_ rows: [Row], by column: String) -> [[Row]] {
-        var groups: [[Row]] = []
-        var current: String?
-        for row in rows {
-            guard let value = row[column] as String? else { continue }
-            if value == current {
-                groups[groups.count - 1].append(row)
-            } else {
-                groups.append([row])
-                current = value
-            }
-        }
-        return groups
-    }
-
-    private static func workspaceAccess(_ rows: [Row]) throws -> WorkspaceAccess {
-        try WorkspaceAccess(workspace: workspace(rows[0]), role: role(rows[0]), plan: plan(rows))
-    }
+    static let order = StoredValues.accountOrder
 }
 
-extension Row {
-    /// A column of milliseconds since the Unix epoch.
-    func timestamp(_ column: String) -> Timestamp { Timestamp(millisecondsSinceEpoch: self[column]) }
-
-    /// A column of bytes.
-    func bytes(_ column: String) -> [UInt8] { [UInt8](self[column] as Data) }
+extension Row: StoredRow {
+    package func text(_ column: String) -> String? { self[column] }
+    package func number(_ column: String) -> Int64? { self[column] }
+    package func flag(_ column: String) -> Bool? { self[column] }
+    package func bytes(_ column: String) -> [UInt8]? { (self[column] as Data?).map { [UInt8]($0) } }
 }
 
 extension Timestamp {

@@ -8,7 +8,7 @@ extension SQLiteStore {
             if try Bool.fetchOne(
                 db, sql: "SELECT EXISTS (SELECT 1 FROM users WHERE email = ?)", arguments: [new.user.email.rawValue]
             ) == true {
-                throw KeybearerError(.conflict, "There is an account with this e-mail address already.")
+                throw KeybearerError.emailTaken
             }
             try Self.insertUser(new, db)
             try Self.insertKey(new, db)
@@ -28,7 +28,7 @@ extension SQLiteStore {
         try await read { db in
             let rows = try Row.fetchAll(
                 db, sql: "\(AccountRows.select) WHERE u.email = ? \(AccountRows.order)", arguments: [email.rawValue])
-            return try AccountRows.accounts(rows).first
+            return try StoredValues.accounts(rows).first
         }
     }
 
@@ -43,7 +43,7 @@ extension SQLiteStore {
                     """,
                 arguments: ["limit": max(0, limit), "offset": max(0, offset)])
             let total = try Int.fetchOne(db, sql: "SELECT count(*) FROM users") ?? 0
-            return (try AccountRows.accounts(rows), total)
+            return (try StoredValues.accounts(rows), total)
         }
     }
 
@@ -144,7 +144,7 @@ extension SQLiteStore {
     static func account(_ id: UserID, _ db: Database) throws -> Account? {
         let rows = try Row.fetchAll(
             db, sql: "\(AccountRows.select) WHERE u.id = ? \(AccountRows.order)", arguments: [id.rawValue])
-        return try AccountRows.accounts(rows).first
+        return try StoredValues.accounts(rows).first
     }
 
     static func exists(_ id: UserID, _ db: Database) throws -> Bool {

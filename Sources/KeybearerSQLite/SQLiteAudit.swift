@@ -10,7 +10,7 @@ extension SQLiteStore {
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM audit_events \(filter) ORDER BY sequence DESC LIMIT :limit",
                 arguments: arguments
-            ).map(Self.auditEvent)
+            ).map { try StoredValues.auditEvent($0) }
         }
     }
 
@@ -27,17 +27,5 @@ extension SQLiteStore {
                 "workspace": event.workspaceID?.rawValue, "address": event.address?.description,
                 "detail": event.detail,
             ])
-    }
-
-    private static func auditEvent(_ row: Row) throws -> AuditEvent {
-        guard let action = AuditEvent.Action(rawValue: row["action"]) else {
-            throw KeybearerError.unreadable("audit_events.action")
-        }
-        return AuditEvent(
-            id: EventID(rawValue: row["id"]), at: row.timestamp("at"),
-            actor: AuditEvent.Actor(storedForm: row["actor"]), action: action,
-            userID: (row["user_id"] as String?).map(UserID.init(rawValue:)),
-            workspaceID: (row["workspace_id"] as String?).map(WorkspaceID.init(rawValue:)),
-            address: (row["address"] as String?).flatMap { IPAddress($0) }, detail: row["detail"])
     }
 }

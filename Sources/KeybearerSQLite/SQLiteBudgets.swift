@@ -9,6 +9,29 @@ extension SQLiteStore {
         return try await write { db in try requests.map { try Self.reserve($0, now: now, db) } }
     }
 
+    /// How long a recall is shown to nodes: many times their interval of looking.
+    private static let recallMemory: Duration = .seconds(2)
+
+    public func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        try await write { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    INSERT INTO budget_recalls (user_id, round, at) SELECT id, 1, ? FROM users WHERE id = ?
+                    ON CONFLICT (user_id) DO UPDATE SET round = round + 1, at = excluded.at
+                    """)
+            for id in userIDs { try statement.execute(arguments: [now.milliseconds, id.rawValue]) }
+        }
+    }
+
+    public func recalls(now: Timestamp) async throws -> [BudgetRecall] {
+        try await readFence { db in
+            try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT user_id, round FROM budget_recalls WHERE at > ?"),
+                arguments: [now.milliseconds - Self.recallMemory.wholeMilliseconds]
+            ).map { BudgetRecall(userID: UserID(rawValue: $0["user_id"]), round: $0["round"]) }
+        }
+    }
+
     private static func reserve(_ request: BudgetRequest, now: Timestamp, _ db: Database) throws -> Reservation {
         guard var hour = try rollingHour(of: request.userID, db) else {
             return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
@@ -16,7 +39,8 @@ extension SQLiteStore {
         let stored = hour
         if let unused = request.unused { hour.giveBack(unused.count, minute: unused.minute) }
         let isGivenBack = hour != stored
-        let reservation = hour.reserve(request.wanted, limit: request.limit, life: request.life, now: now)
+        let reservation = hour.reserve(
+            request.wanted, limit: request.limit, life: request.life, now: now, leavingRoom: request.leavesRoom)
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
         if isGivenBack || reservation.granted > 0 { try put(hour, of: request.userID, db) }
         return reservation

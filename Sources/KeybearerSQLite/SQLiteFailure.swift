@@ -40,8 +40,7 @@ extension KeybearerError {
         case .SQLITE_CONSTRAINT_UNIQUE, .SQLITE_CONSTRAINT_PRIMARYKEY, .SQLITE_CONSTRAINT_ROWID:
             self.init(.conflict, "Something with the same name exists already.", cause: cause)
         case .SQLITE_CONSTRAINT_TRIGGER:
-            self.init(
-                .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.", cause: cause)
+            self = KeybearerError.masterKeysRotated.caused(by: cause)
         case .SQLITE_CONSTRAINT_FOREIGNKEY:
             self.init(.notFound, "Something that this belongs to does not exist.", cause: cause)
         default:
@@ -63,21 +62,4 @@ extension KeybearerError {
         default: false
         }
     }
-
-    /// A stored value that this version does not understand: better no answer than a wrong one.
-    static func unreadable(_ what: String) -> KeybearerError {
-        KeybearerError(.internalError, "The store failed.", cause: UnreadableValue(what: what))
-    }
-
-    static let noSuchAccount = KeybearerError(.notFound, "There is no such account.")
-    static let noSuchWorkspace = KeybearerError(.notFound, "There is no such workspace.")
-    static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
-    static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
-    static let lastOwner = KeybearerError(.conflict, "A workspace with members needs an Owner. Name another one first.")
-}
-
-/// Names the column whose value could not be read.
-private struct UnreadableValue: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "unreadable value: \(what)" }
 }

@@ -7,16 +7,20 @@ extension SQLiteStore {
     /// Older ones are removed this many at a time.
     private static let prunedAtOnce: Int64 = 1_000
 
-    public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangePosition {
+    public func registerNode(_ id: NodeID, label: String, lease: Duration) async throws -> ChangePosition {
         try await write { db in
             let newest = try Self.newestPosition(db)
             try db.execute(
                 sql: """
-                    INSERT INTO nodes (id, acknowledged, renewals, lease_ms) VALUES (:id, :number, 0, :lease)
+                    INSERT INTO nodes (id, label, acknowledged, renewals, lease_ms)
+                    VALUES (:id, :label, :number, 0, :lease)
                     ON CONFLICT (id) DO UPDATE
-                    SET acknowledged = excluded.acknowledged, renewals = renewals + 1, lease_ms = excluded.lease_ms
+                    SET label = excluded.label, acknowledged = excluded.acknowledged, renewals = renewals + 1,
+                        lease_ms = excluded.lease_ms
                     """,
-                arguments: ["id": id.rawValue, "number": newest.number, "lease": lease.wholeMilliseconds])
+                arguments: [
+                    "id": id.rawValue, "label": label, "number": newest.number, "lease": lease.wholeMilliseconds,
+                ])
             return newest
         }
     }
@@ -69,18 +73,9 @@ extension SQLiteStore {
         }
     }
 
-    /// All registered nodes, those that died included.
-    ///
-    /// - Returns: for each the number it acknowledged last, how often it renewed, and its lease. A node whose renewals
-    ///   did not rise within its lease has none any more.
-    public func nodes() async throws -> [(id: NodeID, acknowledged: Int64, renewals: Int64, lease: Duration)] {
+    public func nodes() async throws -> [RegisteredNode] {
         try await read { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM nodes ORDER BY id").map { row in
-                (
-                    NodeID(rawValue: row["id"]), row["acknowledged"], row["renewals"],
-                    .milliseconds(row["lease_ms"] as Int64)
-                )
-            }
+            try Row.fetchAll(db, sql: "SELECT * FROM nodes ORDER BY id").map { try StoredValues.node($0) }
         }
     }
 }
@@ -108,7 +103,7 @@ extension SQLiteStore {
     static func newestPosition(_ db: Database) throws -> ChangePosition {
         let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT number, mark FROM changes ORDER BY number DESC LIMIT 1"))
-        return row.map { ChangePosition(number: $0["number"], mark: $0["mark"]) } ?? ChangePosition(number: 0, mark: "")
+        return try row.map { try StoredValues.position($0) } ?? ChangePosition(number: 0, mark: "")
     }
 
     /// The number after the newest, with a mark of 131 random bits. Only within a write transaction does it stay free.
@@ -126,14 +121,12 @@ extension SQLiteStore {
             try db.execute(
                 sql: "DELETE FROM changes WHERE number <= ?", arguments: [position.number - keptChanges])
         }
-        let (kind, id) = storedForm(subject)
+        let (kind, id) = StoredValues.storedForm(subject)
         try db.execute(
             sql: "INSERT INTO changes (number, mark, subject_kind, subject_id, at) VALUES (?, ?, ?, ?, ?)",
             arguments: [position.number, position.mark, kind, id, time.milliseconds])
     }
 
-    /// One statement on the primary key: the row of the position itself proves the history, those behind it are the
-    /// answer. Numbers have no gaps, so for the position before the first change, change 1 must still be there.
     private static func changes(after position: ChangePosition, limit: Int, _ db: Database) throws -> [Change]? {
         let rows = try Row.fetchAll(
             db.cachedStatement(
@@ -142,30 +135,6 @@ extension SQLiteStore {
                     WHERE number >= ? ORDER BY number LIMIT ?
                     """),
             arguments: [position.number, min(max(0, limit), 100_000) + 1])
-        let found = try rows.map(change)
-        if position.number > 0 {
-            return found.first?.position == position ? Array(found.dropFirst()) : nil
-        }
-        guard position.number == 0, found.first.map({ $0.position.number == 1 }) ?? true else { return nil }
-        return Array(found.prefix(max(0, limit)))
-    }
-
-    private static func storedForm(_ subject: Change.Subject) -> (kind: String, id: String?) {
-        switch subject {
-        case .user(let id): ("user", id.rawValue)
-        case .workspace(let id): ("workspace", id.rawValue)
-        case .everything: ("everything", nil)
-        }
-    }
-
-    private static func change(_ row: Row) throws -> Change {
-        let subject: Change.Subject
-        switch (row["subject_kind"] as String, row["subject_id"] as String?) {
-        case ("user", let id?): subject = .user(UserID(rawValue: id))
-        case ("workspace", let id?): subject = .workspace(WorkspaceID(rawValue: id))
-        case ("everything", _): subject = .everything
-        default: throw KeybearerError.unreadable("changes.subject_kind")
-        }
-        return Change(position: ChangePosition(number: row["number"], mark: row["mark"]), subject: subject)
+        return try StoredValues.changes(after: position, limit: limit, of: rows)
     }
 }

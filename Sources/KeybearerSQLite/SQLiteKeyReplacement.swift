@@ -63,12 +63,7 @@ extension SQLiteStore {
                 WHERE r.user_id = ? AND r.idempotency_digest = ?
                 """,
             arguments: [userID.rawValue, Data(idempotencyDigest)])
-        return row.map { row in
-            guard row["is_live"] else { return .superseded }
-            return .replayed(
-                keyID: KeyID(rawValue: row["key_id"]),
-                ChangePosition(number: row["change_number"], mark: row["change_mark"]))
-        }
+        return try row.map { try StoredValues.earlierOutcome($0) }
     }
 
     private static func rememberRegeneration(

@@ -10,7 +10,7 @@ extension SQLiteStore {
             let statement = try db.cachedStatement(
                 sql: "\(AccountRows.select) WHERE k.digest IN (\(marks)) \(AccountRows.order)")
             let rows = try Row.fetchAll(statement, arguments: StatementArguments(keyDigests.map { Data($0) }))
-            return try AccountRows.accounts(rows).first
+            return try StoredValues.accounts(rows).first
         }
     }
 
@@ -18,7 +18,7 @@ extension SQLiteStore {
         try await read { db in
             let row = try Row.fetchOne(
                 db, sql: "SELECT * FROM api_keys WHERE user_id = ?", arguments: [userID.rawValue])
-            return try row.map { (try AccountRows.key($0), Self.sealed($0)) }
+            return try row.map { (try StoredValues.key($0), try StoredValues.sealed($0)) }
         }
     }
 
@@ -31,7 +31,7 @@ extension SQLiteStore {
             try Row.fetchAll(
                 db, sql: "SELECT * FROM api_keys WHERE master_key_id <> ? ORDER BY user_id LIMIT ?",
                 arguments: [id.rawValue, max(0, limit)]
-            ).map(Self.storedKey)
+            ).map { try StoredValues.storedKey($0) }
         }
     }
 
@@ -78,7 +78,7 @@ extension SQLiteStore {
             try Row.fetchAll(
                 db, sql: "SELECT * FROM api_keys WHERE user_id > ? ORDER BY user_id LIMIT ?",
                 arguments: [userID?.rawValue ?? "", max(0, limit)]
-            ).map(Self.storedKey)
+            ).map { try StoredValues.storedKey($0) }
         }
     }
 
@@ -97,17 +97,5 @@ extension SQLiteStore {
                 ])
             }
         }
-    }
-
-    private static func sealed(_ row: Row) -> SealedKey {
-        SealedKey(
-            masterKeyID: MasterKeyID(rawValue: row["master_key_id"]), box: row.bytes("box"),
-            digest: row.bytes("digest"))
-    }
-
-    private static func storedKey(_ row: Row) -> StoredKey {
-        StoredKey(
-            userID: UserID(rawValue: row["user_id"]), keyID: KeyID(rawValue: row["key_id"]), version: row["version"],
-            sealed: sealed(row))
     }
 }

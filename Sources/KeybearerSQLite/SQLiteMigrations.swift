@@ -6,6 +6,7 @@ enum SQLiteMigrations {
     static let all: [(identifier: String, sql: String)] = [
         ("1 accounts, workspaces, fence", createEverything),
         ("2 operator tokens", createOperatorTokens),
+        ("3 recalls of budget, labels of nodes, properties", createRecalls),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -148,5 +149,22 @@ enum SQLiteMigrations {
             digest     BLOB NOT NULL UNIQUE,
             created_at INTEGER NOT NULL
         ) STRICT;
+        """
+
+    private static let createRecalls = """
+        ALTER TABLE nodes ADD COLUMN label TEXT NOT NULL DEFAULT '';
+
+        CREATE TABLE budget_recalls (
+            user_id TEXT NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+            round   INTEGER NOT NULL,
+            at      INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX budget_recalls_by_time ON budget_recalls (at);
+
+        -- Facts about the database itself, such as a move that is under way.
+        CREATE TABLE properties (
+            name  TEXT NOT NULL PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
         """
 }

@@ -22,29 +22,21 @@ extension SQLiteStore {
     public func operatorToken(digest: [UInt8]) async throws -> OperatorToken? {
         try await read { db in
             let statement = try db.cachedStatement(sql: "SELECT * FROM operator_tokens WHERE digest = ?")
-            return try Row.fetchOne(statement, arguments: [Data(digest)]).map(Self.operatorToken)
+            return try Row.fetchOne(statement, arguments: [Data(digest)]).map { try StoredValues.operatorToken($0) }
         }
     }
 
     public func operatorTokens() async throws -> [OperatorToken] {
         try await read { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM operator_tokens ORDER BY created_at, id").map(Self.operatorToken)
+            try Row.fetchAll(db, sql: "SELECT * FROM operator_tokens ORDER BY created_at, id").map { try StoredValues.operatorToken($0) }
         }
     }
 
     public func revokeOperatorToken(_ id: OperatorTokenID, audit: AuditEvent) async throws {
         try await write { db in
             try db.execute(sql: "DELETE FROM operator_tokens WHERE id = ?", arguments: [id.rawValue])
-            guard db.changesCount == 1 else { throw KeybearerError(.notFound, "There is no such operator token.") }
+            guard db.changesCount == 1 else { throw KeybearerError.noSuchOperatorToken }
             try Self.record(audit, db)
         }
-    }
-
-    /// A scope that this version does not know is left out: a token is never good for more than is understood.
-    private static func operatorToken(_ row: Row) -> OperatorToken {
-        let scopes = (row["scopes"] as String).split(separator: " ").compactMap { OperatorScope(rawValue: String($0)) }
-        return OperatorToken(
-            id: OperatorTokenID(rawValue: row["id"]), name: row["name"], scopes: Set(scopes),
-            createdAt: row.timestamp("created_at"))
     }
 }

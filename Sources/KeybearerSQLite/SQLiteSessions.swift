@@ -38,7 +38,7 @@ extension SQLiteStore {
     public func session(tokenDigest: [UInt8]) async throws -> Session? {
         try await read { db in
             let statement = try db.cachedStatement(sql: "SELECT * FROM sessions WHERE token_digest = ?")
-            return try Row.fetchOne(statement, arguments: [Data(tokenDigest)]).map(Self.session)
+            return try Row.fetchOne(statement, arguments: [Data(tokenDigest)]).map { try StoredValues.session($0) }
         }
     }
 
@@ -55,7 +55,7 @@ extension SQLiteStore {
             try Row.fetchAll(
                 db, sql: "SELECT * FROM sessions WHERE user_id = ? ORDER BY created_at DESC, id",
                 arguments: [userID.rawValue]
-            ).map(Self.session)
+            ).map { try StoredValues.session($0) }
         }
     }
 
@@ -73,15 +73,5 @@ extension SQLiteStore {
                 sql: "DELETE FROM sessions WHERE created_at < ? OR last_seen_at < ?",
                 arguments: [begunBefore.milliseconds, unseenSince.milliseconds])
         }
-    }
-
-    private static func session(_ row: Row) throws -> Session {
-        guard let address = IPAddress(row["address"] as String) else {
-            throw KeybearerError.unreadable("sessions.address")
-        }
-        return Session(
-            id: SessionID(rawValue: row["id"]), userID: UserID(rawValue: row["user_id"]),
-            createdAt: row.timestamp("created_at"), authenticatedAt: row.timestamp("authenticated_at"),
-            lastSeenAt: row.timestamp("last_seen_at"), address: address, userAgent: row["user_agent"])
     }
 }

@@ -5,7 +5,7 @@ extension SQLiteStore {
     public func plans() async throws -> [Plan] {
         try await read { db in
             let rows = try Row.fetchAll(db, sql: "\(Self.selectPlans) ORDER BY p.position, p.id")
-            return AccountRows.groups(rows, by: "plan_id").map(AccountRows.plan)
+            return try StoredValues.plans(rows)
         }
     }
 
@@ -52,7 +52,7 @@ extension SQLiteStore {
                     WHERE w.id = ?
                     """,
                 arguments: [id.rawValue])
-            return rows.first.map { (AccountRows.workspace($0), AccountRows.plan(rows)) }
+            return try rows.first.map { (try StoredValues.workspace($0), try StoredValues.plan(rows)) }
         }
     }
 
@@ -68,7 +68,7 @@ extension SQLiteStore {
                     FROM workspaces ORDER BY created_at, id LIMIT ? OFFSET ?
                     """,
                 arguments: [max(0, limit), max(0, offset)]
-            ).map { (workspace: AccountRows.workspace($0), memberCount: $0["members"] as Int) }
+            ).map { (workspace: try StoredValues.workspace($0), memberCount: $0["members"] as Int) }
             return (page, try Int.fetchOne(db, sql: "SELECT count(*) FROM workspaces") ?? 0)
         }
     }
@@ -84,7 +84,7 @@ extension SQLiteStore {
                     WHERE m.workspace_id = ? ORDER BY u.created_at, u.id
                     """,
                 arguments: [workspaceID.rawValue]
-            ).map { (try AccountRows.user($0), try AccountRows.role($0)) }
+            ).map { (try StoredValues.user($0), try StoredValues.role($0)) }
         }
     }
 

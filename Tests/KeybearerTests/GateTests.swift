@@ -297,7 +297,7 @@ struct GateTests {
     func writes() async throws {
         await gate.fence.step()
         let counting = CountingBudgetStore(store: fixture.store)
-        let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks)
+        let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, hasOtherNodes: { false })
         let (account, _) = try await fixture.entitledAccount(deployment)
         let ledger = AccountLedger(userID: account.user.id)
         var admitted = 0
@@ -392,4 +392,11 @@ final class CountingBudgetStore: BudgetStore {
         counter.increment()
         return try await store.reserve(requests, now: now)
     }
+
+    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        counter.increment()
+        try await store.postRecalls(of: userIDs, now: now)
+    }
+
+    func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await store.recalls(now: now) }
 }

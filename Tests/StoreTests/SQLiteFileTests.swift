@@ -29,7 +29,7 @@ import Testing
             #expect(settings.foreignKeys)
             #expect(settings.busyTimeout == .seconds(5))
             #expect(settings.automaticCheckpointPages == 1_000)
-            #expect(settings.schemaVersion == 2)
+            #expect(settings.schemaVersion == 3)
             _ = try await store.addAccount(samples)
         }
         try store.close()

@@ -1,4 +1,6 @@
+import Foundation
 import Keybearer
+import KeybearerPostgres
 import KeybearerSQLite
 import TestSupport
 import Testing
@@ -13,12 +15,17 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
 }
 
 /// All stores. A new one is one element more.
-let storesUnderTest: [StoreUnderTest] = [.sqlite]
+let storesUnderTest: [StoreUnderTest] = [.sqlite, .postgres]
 
 extension StoreUnderTest {
     static let sqlite = StoreUnderTest(testDescription: "SQLite") {
         let directory = try TemporaryDirectory()
         return { try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server) }
+    }
+
+    static let postgres = StoreUnderTest(testDescription: "PostgreSQL") {
+        let database = try PostgresDatabase()
+        return { try database.open() }
     }
 
     /// Runs a test on a new, empty store.

@@ -49,14 +49,23 @@ public struct RollingHour: Sendable, Equatable {
     ///   - limit: the most that may be charged afterwards.
     ///   - life: how long after `now` the last of them may be used.
     ///   - now: the store's wall time; a time before ``latest`` counts as ``latest``.
-    public mutating func reserve(_ wanted: Int, limit: Int, life: Duration, now: Timestamp) -> Reservation {
+    ///   - leavingRoom: takes no more than a quarter of what is left, and the last few one by one: near the limit no
+    ///     server holds requests that a client of another one is waiting for.
+    public mutating func reserve(
+        _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false
+    ) -> Reservation {
         advance(to: now)
-        let granted = max(0, min(wanted, limit - charged))
+        let left = limit - charged
+        let most = leavingRoom && left > 0 ? max(1, left / 4) : left
+        let granted = max(0, min(wanted, most))
         let minute = latest.advanced(by: life).millisecondsSinceEpoch / Self.minuteLength
         if granted > 0 { charge(granted, to: minute) }
         return Reservation(
             granted: granted, minute: minute, charged: charged,
-            returns: buckets.map { .init(after: latest.duration(to: $0.freesAt), count: $0.count) })
+            returns: buckets.map { .init(after: latest.duration(to: $0.freesAt), count: $0.count) },
+            mayBeUnspent: buckets.contains {
+                $0.minute >= latest.millisecondsSinceEpoch / Self.minuteLength
+            })
     }
 
     /// Gives back what a reservation did not use. Whoever calls this can no longer use it.
@@ -105,13 +114,17 @@ public struct Reservation: Sendable, Equatable {
     public let charged: Int
     /// When what counts now comes back, soonest first.
     public let returns: [Return]
+    /// Whether some of what counts can still be unspent somewhere: a bucket that no time has passed yet. Where it is
+    /// false there is nothing to recall.
+    public let mayBeUnspent: Bool
 
     /// Puts an answer together.
-    public init(granted: Int, minute: Int64, charged: Int, returns: [Return]) {
+    public init(granted: Int, minute: Int64, charged: Int, returns: [Return], mayBeUnspent: Bool = false) {
         self.granted = granted
         self.minute = minute
         self.charged = charged
         self.returns = returns
+        self.mayBeUnspent = mayBeUnspent
     }
 }
 

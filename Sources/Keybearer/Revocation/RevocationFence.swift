@@ -15,6 +15,7 @@ public final class RevocationFence: ChangeSettling {
     private let random: RandomSource
     private let logger: Logger
     private let fenceWait: FenceWait
+    private let label: String
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
     /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
@@ -32,13 +33,14 @@ public final class RevocationFence: ChangeSettling {
     private let trustedUntil = Atomic<Int64>(.min)
 
     init(
-        store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource, lease: Duration,
-        logger: Logger, onEverything: @escaping @Sendable () throws -> Void
+        store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
+        label: String = "", lease: Duration, logger: Logger, onEverything: @escaping @Sendable () throws -> Void
     ) {
         self.store = store
         self.directory = directory
         self.clocks = clocks
         self.random = random
+        self.label = label
         self.lease = lease
         self.logger = logger
         self.onEverything = onEverything
@@ -57,7 +59,7 @@ public final class RevocationFence: ChangeSettling {
     public func run() async {
         while !Task.isCancelled {
             await step()
-            try? await Task.sleep(for: Self.pollInterval)
+            await store.waitForHint(atMost: Self.pollInterval)
         }
     }
 
@@ -117,7 +119,7 @@ public final class RevocationFence: ChangeSettling {
         }
         let nodeID = NodeID.random(from: random)
         let askedAt = clocks.steady()
-        let position = try await store.registerNode(nodeID, lease: lease)
+        let position = try await store.registerNode(nodeID, label: label, lease: lease)
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
             try onEverything()

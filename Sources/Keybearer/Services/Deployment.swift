@@ -25,6 +25,8 @@ public final class Deployment: Sendable {
         public var passwordCost = PasswordHasher.productionCost
         /// How long memory is trusted after the store was last asked.
         public var lease: Duration = .seconds(2)
+        /// What people know this process by in the list of nodes.
+        public var nodeLabel = ""
         /// The most accounts that memory keeps.
         public var rememberedAccounts = 1_000_000
         /// Whether anyone may make an account.

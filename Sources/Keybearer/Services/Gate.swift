@@ -23,10 +23,12 @@ public final class Gate: Sendable {
         let vault = context.vault
         fence = RevocationFence(
             store: context.store, directory: directory, clocks: context.clocks, random: context.random,
-            lease: context.settings.lease, logger: logger,
+            label: context.settings.nodeLabel, lease: context.settings.lease, logger: logger,
             // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
             onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
-        office = BudgetOffice(store: context.store, clocks: context.clocks)
+        let store = context.store
+        office = BudgetOffice(
+            store: store, clocks: context.clocks, hasOtherNodes: { try await store.nodes().count > 1 })
         lastUses = LastUseBook(store: context.store, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
@@ -37,6 +39,12 @@ public final class Gate: Sendable {
     public func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.fence.run() }
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.office.answerRecalls()
+                    await self.context.store.waitForHint(atMost: RevocationFence.pollInterval)
+                }
+            }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))

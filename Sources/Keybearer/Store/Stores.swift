@@ -231,6 +231,24 @@ public protocol SessionStore: Sendable {
 public protocol BudgetStore: Sendable {
     /// Gives back and reserves for several accounts in one transaction, in the order asked.
     func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation]
+    /// Asks all nodes to give back what they hold of these accounts' hours and have not used.
+    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws
+    /// What was asked for within the last moments, the same account in a higher round each time.
+    func recalls(now: Timestamp) async throws -> [BudgetRecall]
+}
+
+/// A request to all nodes to give back what they hold of an account's hour.
+public struct BudgetRecall: Sendable, Hashable {
+    /// Whose hour.
+    public var userID: UserID
+    /// Tells one request from the next for the same account.
+    public var round: Int64
+
+    /// Puts a recall together.
+    public init(userID: UserID, round: Int64) {
+        self.userID = userID
+        self.round = round
+    }
 }
 
 /// What a node wants of one account's hour.
@@ -245,9 +263,14 @@ public struct BudgetRequest: Sendable, Equatable {
     public var limit: Int
     /// How long they may be used.
     public var life: Duration
+    /// Whether to take only a part of what is left, so that other nodes find some too.
+    public var leavesRoom: Bool
 
     /// Puts a request together.
-    public init(userID: UserID, unused: BudgetLease.Unused?, wanted: Int, limit: Int, life: Duration) {
+    public init(
+        userID: UserID, unused: BudgetLease.Unused?, wanted: Int, limit: Int, life: Duration, leavesRoom: Bool = false
+    ) {
+        self.leavesRoom = leavesRoom
         self.userID = userID
         self.unused = unused
         self.wanted = wanted
@@ -266,7 +289,9 @@ public protocol LastUseStore: Sendable {
 /// The changes and the nodes of the revocation fence.
 public protocol FenceStore: Sendable {
     /// Registers a node at the current number and answers that.
-    func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangePosition
+    ///
+    /// - Parameter label: what people know the node by.
+    func registerNode(_ id: NodeID, label: String, lease: Duration) async throws -> ChangePosition
     /// Renews a node's lease, which acknowledges that it has applied everything up to `applied`.
     func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal
     /// Writes a change that stands in no other table, such as a new master-key ring, and numbers it.
@@ -279,6 +304,43 @@ public protocol FenceStore: Sendable {
     func expelNodes(_ ids: [NodeID], behind number: Int64) async throws
     /// Removes a node that stops.
     func unregisterNode(_ id: NodeID) async throws
+    /// All registered nodes, those that died included.
+    func nodes() async throws -> [RegisteredNode]
+    /// Returns when there may be something new, or when the span is over. A hint can be lost or come for nothing.
+    func waitForHint(atMost span: Duration) async
+}
+
+extension FenceStore {
+    /// Registers a node that has no label.
+    public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangePosition {
+        try await registerNode(id, label: "", lease: lease)
+    }
+
+    /// Waits out the span: for stores that give no hints.
+    public func waitForHint(atMost span: Duration) async { try? await Task.sleep(for: span) }
+}
+
+/// A node as the store knows it.
+public struct RegisteredNode: Sendable, Hashable {
+    /// Names the process; random at every start.
+    public let id: NodeID
+    /// What people know it by: its machine and process.
+    public let label: String
+    /// The number of the last change that it acknowledged.
+    public let acknowledged: Int64
+    /// How often it renewed. One whose renewals did not rise within its lease has none any more.
+    public let renewals: Int64
+    /// How long it believes its memory after a renewal.
+    public let lease: Duration
+
+    /// Puts a node together.
+    public init(id: NodeID, label: String, acknowledged: Int64, renewals: Int64, lease: Duration) {
+        self.id = id
+        self.label = label
+        self.acknowledged = acknowledged
+        self.renewals = renewals
+        self.lease = lease
+    }
 }
 
 /// What became of a renewal.

@@ -16,7 +16,7 @@ private let steadyClock = CLOCK_BOOTTIME
 
 extension SteadyTime {
     /// The system's clock that counts suspension.
-    static func systemNow() -> SteadyTime {
+    package static func systemNow() -> SteadyTime {
         var time = timespec()
         clock_gettime(steadyClock, &time)
         return SteadyTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))

@@ -4,20 +4,39 @@ import Synchronization
 /// Fetches reservations for the accounts of this process, many of them in one transaction.
 ///
 /// While one batch is at the store, what others ask for gathers for the next. An account that waits in the queue is
-/// asked for once, however many of its requests wait.
+/// asked for once, however many of its requests wait. Before an account is refused, other nodes are asked to give back
+/// what they hold of its hour and have not used.
 final class BudgetOffice: Sendable {
+    private typealias Waiter = CheckedContinuation<Void, any Error>
+
     private struct Pending {
         let ledger: AccountLedger
         let limit: Int
         let wantsUnits: Bool
-        var waiters: [CheckedContinuation<Void, any Error>]
+        var waiters: [Waiter]
+
+        func isSame(as other: Pending) -> Bool {
+            ledger === other.ledger && limit == other.limit && wantsUnits == other.wantsUnits
+        }
+    }
+
+    /// An account that the store has nothing for, while other nodes may hold some of its hour.
+    private struct Refused {
+        let pending: Pending
+        let request: BudgetRequest
+        let answer: Reservation
+        let askedAt: SteadyTime
     }
 
     private struct State {
         var pending: [Pending] = []
         var isAtStore = false
-        /// Ledgers that hold reservations, to be looked through for expired ones.
-        var holders: [ObjectIdentifier: AccountLedger] = [:]
+        /// Those who wait for accounts that are being recalled.
+        var recalling: [UserID: [Waiter]] = [:]
+        /// Ledgers that hold reservations, to be looked through for expired and for recalled ones.
+        var holders: [UserID: AccountLedger] = [:]
+        /// The recalls that were answered and that the store still shows.
+        var answered: Set<BudgetRecall> = []
     }
 
     /// How long a reservation may be used. Capacity returns up to this and one minute late.
@@ -26,14 +45,22 @@ final class BudgetOffice: Sendable {
     static let smallestReservation = 10
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
+    /// How long a request waits for other nodes to give back before it is refused.
+    private static let recallPatience: Duration = .milliseconds(100)
+    private static let recallPause: Duration = .milliseconds(10)
+    /// Bounds the waiting where a clock stands still.
+    private static let mostRecallLooks = 10
 
     private let store: any BudgetStore
     private let clocks: Clocks
+    private let hasOtherNodes: @Sendable () async throws -> Bool
     private let state = Mutex(State())
 
-    init(store: any BudgetStore, clocks: Clocks) {
+    /// - Parameter hasOtherNodes: whether there is anyone to recall from.
+    init(store: any BudgetStore, clocks: Clocks, hasOtherNodes: @escaping @Sendable () async throws -> Bool) {
         self.store = store
         self.clocks = clocks
+        self.hasOtherNodes = hasOtherNodes
     }
 
     /// Waits until the store was asked for more for this account.
@@ -59,25 +86,44 @@ final class BudgetOffice: Sendable {
 
     private func giveBack(where isDue: @Sendable (borrowing BudgetLease) -> Bool) async {
         let holders = state.withLock { Array($0.holders.values) }
-        let due = holders.filter { holder in holder.withLease { isDue($0) } }
-        let requests = due.compactMap { ledger -> BudgetRequest? in
-            guard let unused = ledger.withLease({ $0.withdraw() }) else { return nil }
-            return BudgetRequest(
-                userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: Self.reservationLife)
-        }
+        await giveBack(from: holders.filter { holder in holder.withLease { isDue($0) } })
         let now = clocks.steady()
         state.withLock { state in
             for holder in holders where holder.withLease({ $0.isIdle(at: now) }) {
-                state.holders[ObjectIdentifier(holder)] = nil
+                state.holders[holder.userID] = nil
             }
+        }
+    }
+
+    private func giveBack(from ledgers: [AccountLedger]) async {
+        let requests = ledgers.compactMap { ledger -> BudgetRequest? in
+            guard let unused = ledger.withLease({ $0.withdraw() }) else { return nil }
+            return BudgetRequest(
+                userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: Self.reservationLife)
         }
         // What cannot be given back stays charged until its bucket frees: late, never too much.
         if !requests.isEmpty { _ = try? await store.reserve(requests, now: clocks.wall()) }
     }
 
+    /// Gives back what other nodes have asked for since this was called last.
+    func answerRecalls() async {
+        guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.recalls(now: clocks.wall()) else {
+            return
+        }
+        let due = state.withLock { state in
+            defer { state.answered = Set(shown) }
+            return Set(shown).subtracting(state.answered).compactMap { state.holders[$0.userID] }
+        }
+        await giveBack(from: due)
+    }
+
     private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool) async throws {
         try await withCheckedThrowingContinuation { (waiter: CheckedContinuation<Void, any Error>) in
             let mustStart = state.withLock { state in
+                if wantsUnits, state.recalling[ledger.userID] != nil {
+                    state.recalling[ledger.userID]?.append(waiter)
+                    return false
+                }
                 let same = state.pending.firstIndex {
                     $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
                 }
@@ -117,42 +163,107 @@ final class BudgetOffice: Sendable {
                     $0.needsStore(limit: pending.limit, wantsUnits: pending.wantsUnits, now: askedAt)
                 }
         }
-        let requests = asked.map { pending in
-            pending.ledger.withLease { lease in
-                let wanted =
-                    pending.wantsUnits
-                    ? lease.nextReservation(limit: pending.limit, smallest: Self.smallestReservation, now: askedAt) : 0
-                return BudgetRequest(
-                    userID: pending.ledger.userID, unused: wanted > 0 ? lease.withdraw() : nil, wanted: wanted,
-                    limit: pending.limit, life: Self.reservationLife)
-            }
-        }
+        let requests = asked.map { request(for: $0, at: askedAt) }
         do {
-            if !requests.isEmpty {
-                let answers = try await store.reserve(requests, now: clocks.wall())
-                take(answers, for: zip(asked, requests).map { ($0.ledger, $1) }, askedAt: askedAt)
+            let answers = requests.isEmpty ? [] : try await store.reserve(requests, now: clocks.wall())
+            var refused: [Refused] = []
+            for (pending, (request, answer)) in zip(asked, zip(requests, answers)) {
+                if request.wanted > 0, answer.granted == 0, answer.mayBeUnspent {
+                    refused.append(Refused(pending: pending, request: request, answer: answer, askedAt: askedAt))
+                } else {
+                    take(answer, for: pending.ledger, request, askedAt: askedAt)
+                }
             }
-            for pending in batch { for waiter in pending.waiters { waiter.resume() } }
+            recall(refused)
+            for pending in batch where !refused.contains(where: { $0.pending.isSame(as: pending) }) { resume(pending.waiters) }
         } catch {
-            for pending in batch { for waiter in pending.waiters { waiter.resume(throwing: error) } }
+            for pending in batch { resume(pending.waiters, throwing: error) }
         }
     }
 
-    private func take(
-        _ answers: [Reservation], for requests: [(AccountLedger, BudgetRequest)], askedAt: SteadyTime
-    ) {
+    private func request(for pending: Pending, at now: SteadyTime) -> BudgetRequest {
+        pending.ledger.withLease { lease in
+            let wanted =
+                pending.wantsUnits
+                ? lease.nextReservation(limit: pending.limit, smallest: Self.smallestReservation, now: now) : 0
+            return BudgetRequest(
+                userID: pending.ledger.userID, unused: wanted > 0 ? lease.withdraw() : nil, wanted: wanted,
+                limit: pending.limit, life: Self.reservationLife, leavesRoom: true)
+        }
+    }
+
+    private func take(_ answer: Reservation, for ledger: AccountLedger, _ request: BudgetRequest, askedAt: SteadyTime) {
         let now = clocks.steady()
-        for (answer, (ledger, request)) in zip(answers, requests) {
-            ledger.withLease {
-                $0.accept(
-                    answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,
-                    now: now, patience: Self.refusalPatience)
+        ledger.withLease {
+            $0.accept(
+                answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life, now: now,
+                patience: Self.refusalPatience)
+        }
+        if answer.granted > 0 { state.withLock { $0.holders[ledger.userID] = ledger } }
+    }
+
+    private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {
+        for waiter in waiters {
+            if let error { waiter.resume(throwing: error) } else { waiter.resume() }
+        }
+    }
+}
+
+extension BudgetOffice {
+    /// Asks other nodes to give back, and looks for it for a moment, before accounts are refused. Batches of other
+    /// accounts go on meanwhile.
+    private func recall(_ refused: [Refused]) {
+        let begun = state.withLock { state in
+            refused.filter { one in
+                let user = one.pending.ledger.userID
+                defer { state.recalling[user, default: []] += one.pending.waiters }
+                return state.recalling[user] == nil
             }
         }
-        state.withLock { state in
-            for (answer, (ledger, _)) in zip(answers, requests) where answer.granted > 0 {
-                state.holders[ObjectIdentifier(ledger)] = ledger
+        if !begun.isEmpty { Task { await lookForReturns(begun) } }
+    }
+
+    private func lookForReturns(_ refused: [Refused]) async {
+        var left = refused.map(\.pending)
+        do {
+            guard try await hasOtherNodes() else {
+                for one in refused { take(one.answer, for: one.pending.ledger, one.request, askedAt: one.askedAt) }
+                return end(left)
             }
+            try await store.postRecalls(of: left.map(\.ledger.userID), now: clocks.wall())
+            let deadline = clocks.steady().advanced(by: Self.recallPatience)
+            for look in 1...Self.mostRecallLooks where !left.isEmpty {
+                try await Task.sleep(for: Self.recallPause)
+                let isLast = look == Self.mostRecallLooks || clocks.steady() >= deadline
+                left = try await askAgain(left, isLast: isLast)
+            }
+        } catch {
+            end(left, throwing: error)
+        }
+    }
+
+    /// - Returns: those that got nothing and for whom it is worth looking again.
+    private func askAgain(_ pendings: [Pending], isLast: Bool) async throws -> [Pending] {
+        let askedAt = clocks.steady()
+        let requests = pendings.map { request(for: $0, at: askedAt) }
+        let answers = try await store.reserve(requests, now: clocks.wall())
+        var left: [Pending] = []
+        for (pending, (request, answer)) in zip(pendings, zip(requests, answers)) {
+            if answer.granted == 0, answer.mayBeUnspent, !isLast {
+                left.append(pending)
+            } else {
+                take(answer, for: pending.ledger, request, askedAt: askedAt)
+                end([pending])
+            }
+        }
+        return left
+    }
+
+    /// Lets those who waited for these accounts decide anew.
+    private func end(_ pendings: [Pending], throwing error: (any Error)? = nil) {
+        for pending in pendings {
+            let waiters = state.withLock { $0.recalling.removeValue(forKey: pending.ledger.userID) }
+            resume(waiters ?? [], throwing: error)
         }
     }
 }

@@ -129,7 +129,8 @@ struct Schedule {
         let askedAt = now
         // The request takes a while to reach the store, and the answer a while to come back.
         if random.below(6) == 0 { now += Int64(random.below(2_000)) }
-        let reservation = store.reserve(wanted, limit: limit, life: .milliseconds(storeLife), now: wall)
+        let reservation = store.reserve(
+            wanted, limit: limit, life: .milliseconds(storeLife), now: wall, leavingRoom: random.below(2) == 0)
         let delay: Int64 = random.below(8) == 0 ? Int64(random.below(120_000)) : 0
         answers.append(
             Answer(node: node, reservation: reservation, wanted: wanted, askedAt: askedAt, arrivesAt: now + delay))

@@ -1,0 +1,157 @@
+import Dispatch
+import Foundation
+import Keybearer
+import Synchronization
+
+/// A bounded number of connections, each with a thread of its own: libpq blocks, and neither an event loop nor the
+/// cooperative pool may ever be blocked by it.
+///
+/// When the server cannot be reached, one attempt to connect fails for all: until the next attempt is due, work is
+/// refused at once. Attempts back off, with jitter, so that many nodes do not come back at the same moment.
+final class PostgresPool: Sendable {
+    /// What the caller's work means to the server.
+    enum Kind: Sendable {
+        /// May be done again on another connection, whatever became of it.
+        case read
+        /// May be done again only if its commit was not sent.
+        case write
+    }
+
+    private struct Waiting {
+        let job: @Sendable (PostgresPool, inout Worker) -> Void
+        let since: SteadyTime
+    }
+
+    /// A thread's own state.
+    struct Worker {
+        fileprivate var connection: PostgresConnection?
+    }
+
+    private struct State {
+        var jobs: [Waiting] = []
+        var isClosed = false
+        var failures = 0
+        var retryAt = SteadyTime.distantPast
+    }
+
+    /// The most that may wait: more would be answered too late to be of use.
+    private static let mostWaiting = 20_000
+    private static let shortestPause = Duration.milliseconds(50)
+    private static let longestPause = Duration.seconds(1)
+
+    private let address: String
+    private let name: String
+    private let patience: PostgresConnection.Patience
+    private let state = Mutex(State())
+    private let wakeUp = DispatchSemaphore(value: 0)
+    private let threads = DispatchGroup()
+    private let size: Int
+
+    init(to address: String, name: String, size: Int, patience: PostgresConnection.Patience) {
+        self.address = address
+        self.name = name
+        self.size = size
+        self.patience = patience
+        for _ in 0..<size {
+            threads.enter()
+            let thread = Thread { [self] in
+                work()
+                threads.leave()
+            }
+            thread.name = name
+            thread.start()
+        }
+    }
+
+    /// Runs a body on one of the threads with its connection.
+    ///
+    /// Cancelling the calling task does not interrupt it. A body whose connection turns out to be gone runs once more
+    /// on a new one, if that cannot do anything twice.
+    ///
+    /// - Throws: ``KeybearerError`` alone.
+    func run<Value: Sendable>(
+        _ kind: Kind, _ body: @escaping @Sendable (PostgresConnection) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            let isAccepted = state.withLock { state in
+                guard !state.isClosed, state.jobs.count < Self.mostWaiting else { return false }
+                let job = { @Sendable (pool: PostgresPool, worker: inout Worker) in
+                    continuation.resume(
+                        with: Result { try translatingErrors { try pool.perform(kind, body, &worker) } })
+                }
+                state.jobs.append(Waiting(job: job, since: .systemNow()))
+                return true
+            }
+            if isAccepted {
+                wakeUp.signal()
+            } else {
+                continuation.resume(throwing: KeybearerError.unavailable())
+            }
+        }
+    }
+
+    /// Lets what waits end, closes all connections, and returns when the threads have ended.
+    func close() {
+        let wasClosed = state.withLock { state in
+            defer { state.isClosed = true }
+            return state.isClosed
+        }
+        guard !wasClosed else { return }
+        for _ in 0..<size { wakeUp.signal() }
+        threads.wait()
+    }
+
+    private func work() {
+        var worker = Worker()
+        while true {
+            wakeUp.wait()
+            let next: Waiting? = state.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
+            // Signals are as many as jobs, and one more for each thread when the pool is closed.
+            guard let next else { return }
+            next.job(self, &worker)
+        }
+    }
+
+    private func perform<Value>(
+        _ kind: Kind, _ body: (PostgresConnection) throws -> Value, _ worker: inout Worker
+    ) throws -> Value {
+        let isReused = worker.connection != nil
+        let connection = try connect(&worker)
+        do {
+            return try attempt(body, on: connection, &worker)
+        } catch let failure as PostgresFailure where failure.endsConnection && isReused {
+            guard kind == .read || !connection.mayHaveCommitted else { throw failure }
+            return try attempt(body, on: try connect(&worker), &worker)
+        }
+    }
+
+    private func attempt<Value>(
+        _ body: (PostgresConnection) throws -> Value, on connection: PostgresConnection, _ worker: inout Worker
+    ) throws -> Value {
+        connection.mayHaveCommitted = false
+        defer { if connection.isBroken { worker.connection = nil } }
+        return try body(connection)
+    }
+
+    private func connect(_ worker: inout Worker) throws -> PostgresConnection {
+        if let connection = worker.connection { return connection }
+        let now = SteadyTime.systemNow()
+        guard state.withLock({ now >= $0.retryAt }) else {
+            throw PostgresFailure(state: nil, message: "the server could not be reached a moment ago")
+        }
+        do {
+            let connection = try PostgresConnection(to: address, name: name, patience: patience)
+            state.withLock { $0.failures = 0 }
+            worker.connection = connection
+            return connection
+        } catch {
+            let jitter = Double.random(in: 0.5...1)
+            state.withLock { state in
+                let pause = min(Self.longestPause, Self.shortestPause * (1 << min(state.failures, 6)))
+                state.failures += 1
+                state.retryAt = SteadyTime.systemNow().advanced(by: pause * jitter)
+            }
+            throw error
+        }
+    }
+}

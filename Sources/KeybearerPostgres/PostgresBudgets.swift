@@ -1,0 +1,123 @@
+public import Keybearer
+
+extension PostgresStore {
+    /// How long a recall is shown to nodes: many times their interval of looking.
+    private static let recallMemory: Duration = .seconds(2)
+
+    /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes never
+    /// wait for each other, are what makes read, reckon and write back one step.
+    public func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        if requests.isEmpty { return [] }
+        let clock = clock
+        return try await write { connection in
+            try connection.transaction { connection in
+                let users = Set(requests.map(\.userID.rawValue)).sorted()
+                var (hours, time) = try Self.lockHours(of: users, connection)
+                if hours.count < users.count {
+                    try Self.addMissingHours(of: users, connection)
+                    (hours, time) = try Self.lockHours(of: users, connection)
+                }
+                let reckonedAt = clock == .caller ? now : time ?? now
+                let stored = hours
+                let answers = requests.map { Self.reserve($0, in: &hours, at: reckonedAt) }
+                // What merely aged is reckoned again next time: a look and a refusal write nothing.
+                let changed = hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
+                return (answers, changed.isEmpty ? [] : [Self.putHours(changed)])
+            }.0
+        }
+    }
+
+    public func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        let clock = clock
+        try await write { connection in
+            try connection.execute(
+                """
+                INSERT INTO budget_recalls (user_id, round, at)
+                SELECT id, 1, \(Self.time("$2", clock)) FROM users WHERE id = ANY ($1) ORDER BY id
+                ON CONFLICT (user_id) DO UPDATE SET round = budget_recalls.round + 1, at = excluded.at
+                """,
+                [.texts(userIDs.map(\.rawValue)), .number(now.millisecondsSinceEpoch)])
+            Self.hint(connection)
+        }
+    }
+
+    public func recalls(now: Timestamp) async throws -> [BudgetRecall] {
+        let clock = clock
+        return try await fence(.read) { connection in
+            try connection.execute(
+                "SELECT user_id, round FROM budget_recalls WHERE at > \(Self.time("$1", clock)) - $2",
+                [.number(now.millisecondsSinceEpoch), .number(Self.recallMemory.wholeMilliseconds)]
+            ).rows.map { row in
+                BudgetRecall(
+                    userID: UserID(rawValue: try row.requiredText("user_id")), round: try row.requiredNumber("round"))
+            }
+        }
+    }
+
+    /// The time in a statement: the primary's clock, or the parameter that holds the caller's.
+    private static func time(_ parameter: StaticString, _ clock: Clock) -> String {
+        switch clock {
+        case .caller: "\(parameter)::bigint"
+        // The parameter is named all the same, so that both statements take the same ones.
+        case .database: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint + 0 * \(parameter)::bigint"
+        }
+    }
+
+    private static func reserve(
+        _ request: BudgetRequest, in hours: inout [String: RollingHour], at time: Timestamp
+    ) -> Reservation {
+        guard var hour = hours[request.userID.rawValue] else {
+            return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+        }
+        if let unused = request.unused { hour.giveBack(unused.count, minute: unused.minute) }
+        let reservation = hour.reserve(
+            request.wanted, limit: request.limit, life: request.life, now: time, leavingRoom: request.leavesRoom)
+        hours[request.userID.rawValue] = hour
+        return reservation
+    }
+
+    /// Whether an hour differs in more than its age.
+    private static func isWorthWriting(_ hour: RollingHour, was stored: RollingHour?) -> Bool {
+        guard let stored else { return true }
+        return hour.buckets != stored.buckets.filter { $0.freesAt > hour.latest }
+    }
+
+    /// The hours of these accounts, locked, and the primary's time. Accounts that never had an hour are left out.
+    private static func lockHours(
+        of users: [String], _ connection: PostgresConnection
+    ) throws -> (hours: [String: RollingHour], time: Timestamp?) {
+        let rows = try connection.execute(
+            """
+            SELECT user_id, rolling_hour, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+            FROM budgets WHERE user_id = ANY ($1) ORDER BY user_id FOR UPDATE
+            """, [.texts(users)]
+        ).rows
+        var hours: [String: RollingHour] = [:]
+        for row in rows {
+            guard let hour = RollingHour(storedForm: try row.requiredBytes("rolling_hour")) else {
+                throw KeybearerError.unreadable("budgets.rolling_hour")
+            }
+            hours[try row.requiredText("user_id")] = hour
+        }
+        return (hours, try rows.last?.timestamp("now"))
+    }
+
+    private static func addMissingHours(of users: [String], _ connection: PostgresConnection) throws {
+        try connection.execute(
+            """
+            INSERT INTO budgets (user_id, rolling_hour)
+            SELECT id, $2 FROM users WHERE id = ANY ($1) ORDER BY id
+            ON CONFLICT (user_id) DO NOTHING
+            """, [.texts(users), .bytes(RollingHour().storedForm)])
+    }
+
+    private static func putHours(_ hours: [String: RollingHour]) -> Statement {
+        let sorted = hours.sorted { $0.key < $1.key }
+        return Statement(
+            """
+            UPDATE budgets SET rolling_hour = new.hour
+            FROM unnest($1::text[], $2::bytea[]) AS new (user_id, hour) WHERE budgets.user_id = new.user_id
+            """,
+            [.texts(sorted.map(\.key)), .byteArrays(sorted.map(\.value.storedForm))])
+    }
+}

@@ -1,0 +1,540 @@
+/*
+ * The revocation fence of docs/revocation.md.
+ *
+ * The property: once the answer to a change has been given, no request that starts after that is decided by what was
+ * before the change. It is the assertion in `decide`.
+ *
+ * Whatever can be late is a step of its own, and any step can wait for ever while the clock goes on. So a pause of a
+ * process at any point, a slow or lost answer, a store out of reach, and hints that are lost, late or in another order
+ * are all among the runs. README.md says what is left out and why that is sound.
+ *
+ * Each MUTANT_… takes one precaution away; each REACH claims that something never happens. `spec/run` expects both to
+ * be contradicted.
+ */
+
+#ifndef NODES
+#define NODES 2     /* the requests of the first are watched; all nodes are alike */
+#endif
+#ifndef CHANGES
+#define CHANGES 2   /* changes, all of one key */
+#endif
+#ifndef LEASE
+#define LEASE 1     /* ticks that a node believes its memory, on its own clock */
+#endif
+#ifndef DRIFT
+#define DRIFT 1     /* ticks that a node's clock can fall behind a waiter's within one lease */
+#endif
+
+/* Ticks that a waiter waits, on its own clock. */
+#ifdef MUTANT_NO_ALLOWANCE
+#define WAIT LEASE
+#else
+#ifdef MUTANT_EXPEL_AT_ONCE
+#define WAIT 0
+#else
+#define WAIT (LEASE + DRIFT)
+#endif
+#endif
+
+/* Values of REACH. */
+#define ANSWERED_BY_ACKNOWLEDGEMENT 1
+#define ANSWERED_BY_TIME            2
+#define ANSWERED_BESIDE_OWN_NODE    3
+#define REPLAY_ANSWERED             4
+#define NEW_KEY_PASSES              5
+#define LEASE_AFTER_PAUSE           6
+#define LEASE_AFTER_EXPULSION       7
+#define LATE_READ_DROPPED           8
+#define HISTORY_NOTICED             9
+#define NUMBER_USED_AGAIN           10
+
+#ifdef REACH
+#define NEVER(what, condition) assert(REACH != what || !(condition))
+#define NOTE(what, condition)  what = (what || (condition))
+bool wasUnheard;
+bool wasExpelled;
+#else
+#define NEVER(what, condition) skip
+#define NOTE(what, condition)  skip
+#endif
+
+/* ---- The store ----
+ *
+ * Change m makes version m of the key. m is also its random mark, so a position is written as m alone: its number is
+ * number[m]. 0 is the position before all changes.
+ */
+byte newest;                    /* the locked counter */
+byte number[CHANGES + 1];       /* the numbers of all changes, also of lost ones */
+bool lost[CHANGES + 1];         /* the changes that a failover took back */
+byte safe;                      /* the newest change that the standby has */
+byte row[NODES];                /* the nodes' rows: 0 for none, or 1 + the number that was acknowledged */
+
+/* The version that a read of the key finds: its change takes the number in the same transaction. */
+#if defined(MUTANT_NUMBER_AFTER_COMMIT) || defined(MUTANT_NUMBER_FROM_SEQUENCE)
+#define HAS_STANDBY false
+byte stored;
+byte drawn;
+#else
+#define HAS_STANDBY true
+#define stored newest
+#endif
+
+/* The standby is synchronous: what was written behind a change is answered only when the standby has it. */
+#ifdef MUTANT_ASYNCHRONOUS_STANDBY
+#define IS_ON_STANDBY(m) true
+byte since[NODES];              /* the position that the node was registered at */
+#else
+#define IS_ON_STANDBY(m) (number[m] <= number[safe])
+#endif
+
+#ifdef MUTANT_NUMBER_WITHOUT_MARK
+#define IS_OF_HISTORY(m) (number[m] <= number[newest])
+#define IS_NEWEST(m)     (number[m] == number[newest])
+#else
+#define IS_OF_HISTORY(m) (!lost[m])
+#define IS_NEWEST(m)     (m == newest)
+#endif
+
+/* ---- The nodes ---- */
+#define OFF           0         /* no id, and what is remembered is not believed */
+#define REGISTERING   1         /* has asked to be registered */
+#define REGISTERED    2         /* has a row; the answer is on its way */
+#define STANDING      3         /* has emptied its memory and stands at the position of the answer */
+#define ON            4         /* has an id; whether it believes its memory is for the lease to say */
+#define RENEWING      5         /* has asked for a renewal */
+#define RENEWED       6         /* has been renewed; the answer is on its way */
+
+byte phase[NODES];
+byte position[NODES];           /* the last change that it applied */
+byte sent[NODES];               /* the position in a question or an answer that is on its way */
+byte age[NODES];                /* ticks since it asked */
+byte left[NODES];               /* ticks until its lease ends, 0: it believes nothing */
+
+/* Memory of the first node. Memory decides requests and nothing else, so that of the others can be left out. */
+byte memory;                    /* 0 for nothing, or 1 + the version of the key */
+byte reading;                   /* a read under way: 0 for none, or 1 + the version that it found */
+bool moved;                     /* whether the generation moved since that read began */
+
+/* ---- The changes ---- */
+#define PLANNED       0
+#define PREPARED      1         /* (mutants) something was done before the commit */
+#define UNNUMBERED    2         /* (mutant) committed without a number */
+#define COMMITTED     3         /* committed; the answer to the commit is on its way */
+#define WAITING       4         /* waits for the nodes */
+#define UNHEARD       5         /* whoever made it died, or its answer was lost; the client may ask again */
+#define DONE          6         /* answered, or lost */
+
+/* Whether the waiter's clock is running for it. */
+#ifdef MUTANT_WAIT_FROM_BEFORE_COMMIT
+#define MEASURES(m) (stage[m] == PLANNED || stage[m] == COMMITTED || stage[m] == WAITING)
+#else
+#define MEASURES(m) (stage[m] == WAITING)
+#endif
+
+byte stage[CHANGES + 1];
+byte waited[CHANGES + 1];       /* ticks since the wait began */
+byte own[CHANGES + 1];          /* 1 + the node that makes the change and has applied it, 0: a command makes it */
+bool condemned[(CHANGES + 1) * NODES];  /* rows that the waiter has asked the store to remove */
+#define CONDEMNED(m, n) condemned[(m) * NODES + (n)]
+#ifdef MUTANT_NODES_LISTED_EARLY
+bool listed[(CHANGES + 1) * NODES];
+#define LISTED(m, n) listed[(m) * NODES + (n)]
+#else
+#define LISTED(m, n) true
+#endif
+
+/* ---- The request that is watched ---- */
+#define NOBODY        0
+#define EARLY         1         /* (mutant) the clock has been read, the last byte has not */
+#define ADMITTED      2         /* started, and found that the node holds its lease */
+#define SHARING       3         /* waits for the read under way */
+
+byte request;
+byte answered;                  /* the newest version whose change was answered */
+byte due;                       /* what `answered` was when the request started */
+
+/* Loops inside one step. */
+hidden byte i;
+hidden byte k;
+
+/* THE PROPERTY. */
+inline decide(version) {
+    assert(version >= due);
+    NEVER(NEW_KEY_PASSES, version == CHANGES);
+    NEVER(LEASE_AFTER_EXPULSION, wasExpelled && version == CHANGES);
+    request = NOBODY; due = 0
+}
+
+/* ---- What nodes do ---- */
+
+/* Memory drops the key, and the generation moves. */
+inline forgetNow(n) {
+    if
+    :: n == 0 -> memory = 0; moved = (reading > 0)
+    :: else
+    fi
+}
+
+#ifdef MUTANT_ACKNOWLEDGE_FIRST
+bool isToForget;
+inline forget(n) { isToForget = (isToForget || n == 0) }
+#else
+inline forget(n) { forgetNow(n) }
+#endif
+
+/* The node believes nothing until it has registered anew, under another id. Its row goes as well: one that stayed
+ * would only make waiters wait longer. */
+inline giveUp(n) {
+    for (i : 1 .. CHANGES) {
+        CONDEMNED(i, n) = false;
+        if
+        :: own[i] == 1 + n -> own[i] = 0
+        :: else
+        fi
+    }
+    phase[n] = OFF; row[n] = 0; left[n] = 0;
+    position[n] = 0; sent[n] = 0; age[n] = 0
+}
+
+/* The node reads the changes after its position and applies them, or learns that its position is of another history. */
+inline catchUp(n) {
+    if
+    :: !IS_OF_HISTORY(position[n]) -> giveUp(n); NEVER(HISTORY_NOTICED, true)
+    :: else ->
+        if
+        :: number[newest] > number[position[n]] -> position[n] = newest; forget(n)
+        :: else
+        fi
+    fi
+}
+
+/* A lease is counted from before it was asked for. The node's clock falls behind by `slow` ticks while it lasts. */
+inline believe(n, slow) {
+#ifdef MUTANT_LEASE_FROM_ANSWER
+    age[n] = 0;
+#endif
+    if
+    :: LEASE + slow > age[n] + left[n] -> left[n] = LEASE + slow - age[n]
+    :: else
+    fi;
+    phase[n] = ON; age[n] = 0; sent[n] = 0
+}
+
+/* The store renews only if what the node has applied is the newest. */
+#ifdef MUTANT_RENEW_WITHOUT_NUMBER
+#define MAY_RENEW(m) true
+#else
+#define MAY_RENEW(m) IS_NEWEST(m)
+#endif
+
+proctype Fence(byte n) {
+    do
+    /* Registering: the row first, then memory is emptied, then it may be filled and believed. */
+    :: d_step { phase[n] == OFF -> phase[n] = REGISTERING }
+    :: d_step { phase[n] == REGISTERING && IS_ON_STANDBY(newest) ->
+        phase[n] = REGISTERED; row[n] = 1 + number[newest]; sent[n] = newest;
+#ifdef MUTANT_ASYNCHRONOUS_STANDBY
+        since[n] = newest
+#endif
+        }
+    :: d_step { phase[n] == REGISTERED ->
+        phase[n] = STANDING; position[n] = sent[n]; sent[n] = 0;
+#ifdef MUTANT_READ_BEFORE_REGISTRATION
+        if
+        :: n == 0 -> memory = 0
+        :: else
+        fi
+#else
+#ifndef MUTANT_REGISTER_WITH_MEMORY
+        forget(n)
+#endif
+#endif
+        }
+    :: d_step { phase[n] == STANDING -> believe(n, 0) }
+    :: d_step { phase[n] == STANDING -> believe(n, DRIFT) }
+
+    /* Renewing, which is acknowledging. */
+    :: d_step { phase[n] == ON -> phase[n] = RENEWING; sent[n] = position[n] }
+    :: d_step { phase[n] == RENEWING && row[n] > 0 && IS_ON_STANDBY(newest) && MAY_RENEW(sent[n]) ->
+        phase[n] = RENEWED; row[n] = 1 + number[newest] }
+    :: d_step { phase[n] == RENEWING && (row[n] == 0 || !IS_OF_HISTORY(sent[n])) -> giveUp(n) }
+    :: d_step { phase[n] == RENEWED -> NEVER(LEASE_AFTER_PAUSE, left[n] == 0 && age[n] < LEASE); believe(n, 0) }
+    :: d_step { phase[n] == RENEWED -> believe(n, DRIFT) }
+    /* The answer is lost, or says that there are changes to apply first. */
+    :: d_step { phase[n] == RENEWING || phase[n] == RENEWED -> phase[n] = ON; age[n] = 0; sent[n] = 0 }
+
+    /* Looking for changes: because of a hint, or without one. */
+    :: d_step { phase[n] == ON && position[n] != newest -> catchUp(n) }
+#ifdef MUTANT_ACKNOWLEDGE_FIRST
+    :: d_step { n == 0 && isToForget -> isToForget = false; forgetNow(n) }
+#endif
+
+    /* The lease has run out, the node stops, or the answer to the registration was lost. */
+    :: d_step { phase[n] != OFF -> giveUp(n) }
+    /* A crash. The next process remembers nothing. */
+    :: d_step { n == 0 && (memory > 0 || reading > 0) ->
+        giveUp(n); memory = 0; reading = 0; moved = false; request = NOBODY; due = 0 }
+    od
+}
+
+/* Reads of the key by requests of the first node. They can begin before a change and end after it. */
+proctype Reads() {
+    do
+    :: d_step { reading == 0 -> reading = 1 + stored }
+    :: d_step { reading > 0 ->
+        if
+#ifndef MUTANT_REMEMBER_WITHOUT_GENERATION
+        :: moved -> NEVER(LATE_READ_DROPPED, true)
+#endif
+        :: else -> memory = reading
+        fi;
+        if
+        :: request == SHARING -> decide(reading - 1)
+        :: else
+        fi;
+        reading = 0; moved = false }
+    /* The answer is lost. */
+    :: d_step { reading > 0 ->
+        reading = 0; moved = false;
+        if
+        :: request == SHARING -> request = NOBODY; due = 0
+        :: else
+        fi }
+    /* Memory is full: another key takes the place. */
+    :: d_step { memory > 0 -> memory = 0 }
+    od
+}
+
+/* A read is shared only while the generation is the one that it began with. */
+#ifdef MUTANT_SHARE_WITHOUT_GENERATION
+#define MAY_SHARE true
+#else
+#define MAY_SHARE (!moved)
+#endif
+
+/* One request of the first node at a time, since none changes what another is decided by. */
+proctype Request() {
+    do
+#ifdef MUTANT_CLOCK_READ_EARLY
+    :: d_step { request == NOBODY && left[0] > 0 -> request = EARLY }
+    :: d_step { request == EARLY && answered > 0 -> request = ADMITTED; due = answered }
+#else
+    /* Its last byte has been read, then the clock. */
+    :: d_step { request == NOBODY && answered > 0 && left[0] > 0 -> request = ADMITTED; due = answered }
+#endif
+    :: d_step { request == ADMITTED && memory > 0 -> decide(memory - 1) }
+    :: d_step { request == ADMITTED && memory == 0 && reading > 0 && MAY_SHARE -> request = SHARING }
+    :: d_step { request == ADMITTED && memory == 0 && reading > 0 && moved ->
+        request = SHARING; reading = 1 + stored; moved = false }
+    od
+}
+
+/* ---- What those do who make a change ---- */
+
+#define NEED_NOT_WAIT(m, n) (row[n] == 0 || row[n] > number[m] || own[m] == 1 + n || !LISTED(m, n))
+#if NODES == 1
+#define NEED_NOT_WAIT_FOR_ANY(m) NEED_NOT_WAIT(m, 0)
+#else
+#if NODES == 2
+#define NEED_NOT_WAIT_FOR_ANY(m) (NEED_NOT_WAIT(m, 0) && NEED_NOT_WAIT(m, 1))
+#else
+#define NEED_NOT_WAIT_FOR_ANY(m) (NEED_NOT_WAIT(m, 0) && NEED_NOT_WAIT(m, 1) && NEED_NOT_WAIT(m, 2))
+#endif
+#endif
+
+/* Removes a row, unless it has acknowledged meanwhile. */
+inline expel(m, n) {
+    CONDEMNED(m, n) = false;
+    if
+#ifdef MUTANT_EXPEL_ANYWAY
+    :: row[n] > 0 ->
+#else
+    :: row[n] > 0 && row[n] <= number[m] ->
+#endif
+        row[n] = 0;
+        NOTE(wasExpelled, n == 0)
+    :: else
+    fi
+}
+
+inline answer(m) {
+    NEVER(REPLAY_ANSWERED, wasUnheard);
+    stage[m] = DONE; waited[m] = 0; own[m] = 0;
+    if
+    :: m > answered -> answered = m
+    :: else
+    fi
+}
+
+/* The node applies its own change at once, and need not be waited for then. */
+inline settle(m, n) {
+#ifdef MUTANT_SETTLE_BY_NUMBER
+    if
+    :: number[position[n]] < number[m] -> catchUp(n)
+    :: else
+    fi;
+#else
+    catchUp(n);
+#endif
+    if
+    :: phase[n] >= STANDING -> own[m] = 1 + n
+    :: else
+    fi
+}
+
+proctype Change(byte m) {
+    do
+    /* One transaction with its number, under the lock of the counter. The changes are alike: m says in which order. */
+#ifdef MUTANT_NUMBER_AFTER_COMMIT
+    :: d_step { stage[m] == PLANNED && (m == 1 || stage[m - 1] != PLANNED) -> stage[m] = UNNUMBERED; stored = m }
+    :: d_step { stage[m] == UNNUMBERED ->
+        stage[m] = COMMITTED; number[m] = number[newest] + 1; newest = m; safe = m }
+    :: d_step { stage[m] == UNNUMBERED -> stage[m] = UNHEARD }
+#else
+#ifdef MUTANT_NUMBER_FROM_SEQUENCE
+    :: d_step { stage[m] == PLANNED -> stage[m] = PREPARED; drawn++; number[m] = drawn }
+    :: d_step { stage[m] == PREPARED && (m == 1 || stage[m - 1] > PREPARED) ->
+        stage[m] = COMMITTED; stored = m;
+        if
+        :: number[m] > number[newest] -> newest = m; safe = m
+        :: else
+        fi }
+#else
+#ifdef MUTANT_NODES_LISTED_EARLY
+    :: d_step { stage[m] == PLANNED ->
+        stage[m] = PREPARED;
+        for (i : 0 .. NODES - 1) { LISTED(m, i) = (row[i] > 0) } }
+    :: d_step { stage[m] == PREPARED && (m == 1 || stage[m - 1] > PREPARED) ->
+#else
+    :: d_step { stage[m] == PLANNED && (m == 1 || stage[m - 1] != PLANNED) ->
+#endif
+        stage[m] = COMMITTED; number[m] = number[newest] + 1; newest = m;
+        NEVER(NUMBER_USED_AGAIN, m > 1 && number[m] == number[m - 1]) }
+#endif
+#endif
+
+    /* The commit is answered, and the wait begins. */
+    :: d_step { stage[m] == COMMITTED && !lost[m] && IS_ON_STANDBY(m) -> stage[m] = WAITING }
+    :: d_step { stage[m] == WAITING && own[m] == 0 && phase[0] >= STANDING -> settle(m, 0) }
+#if NODES > 1
+    :: d_step { stage[m] == WAITING && own[m] == 0 && phase[1] >= STANDING -> settle(m, 1) }
+#endif
+#if NODES > 2
+    :: d_step { stage[m] == WAITING && own[m] == 0 && phase[2] >= STANDING -> settle(m, 2) }
+#endif
+#ifdef MUTANT_LEASE_REVIVED
+    /* The own node could not catch up and gives up its lease, but not the one that it is about to take. */
+    :: d_step { stage[m] == WAITING && own[m] == 0 && phase[0] == STANDING -> left[0] = 0; own[m] = 1 }
+#endif
+
+    /* The rows are read. */
+    :: d_step { stage[m] == WAITING && NEED_NOT_WAIT_FOR_ANY(m) ->
+        NEVER(ANSWERED_BY_ACKNOWLEDGEMENT, own[m] == 0 && row[0] > number[m] && waited[m] == 0);
+        NEVER(ANSWERED_BESIDE_OWN_NODE, own[m] > 0 && row[own[m] - 1] <= number[m]);
+        answer(m) }
+    /* No lease from before the commit holds any more. The nodes that are still behind are removed; whether the store
+     * can be asked for that makes no difference to the answer. */
+    :: d_step { stage[m] == WAITING && waited[m] >= WAIT ->
+        for (i : 0 .. NODES - 1) { CONDEMNED(m, i) = !NEED_NOT_WAIT(m, i) }
+        NEVER(ANSWERED_BY_TIME, CONDEMNED(m, 0));
+        answer(m) }
+    :: d_step { CONDEMNED(m, 0) -> expel(m, 0) }
+#if NODES > 1
+    :: d_step { CONDEMNED(m, 1) -> expel(m, 1) }
+#endif
+#if NODES > 2
+    :: d_step { CONDEMNED(m, 2) -> expel(m, 2) }
+#endif
+
+    /* Whoever makes the change dies, or its answer is lost. A replay finds the change and waits for it anew. */
+    :: d_step { stage[m] == WAITING -> stage[m] = UNHEARD; waited[m] = 0; own[m] = 0 }
+    :: d_step { stage[m] == UNHEARD ->
+        NOTE(wasUnheard, true);
+#ifdef MUTANT_REPLAY_AT_ONCE
+        answer(m)
+#else
+        stage[m] = WAITING
+#endif
+        }
+    od
+}
+
+/* ---- Time, and what becomes of the store ---- */
+
+proctype Clock() {
+    do
+    :: d_step {
+        true ->
+        for (i : 0 .. NODES - 1) {
+            if
+            :: left[i] > 0 -> left[i]--
+            :: else
+            fi;
+            if
+            :: phase[i] != OFF && phase[i] != ON && age[i] < LEASE + DRIFT -> age[i]++
+            :: else
+            fi
+        }
+        for (i : 1 .. CHANGES) {
+            if
+            :: MEASURES(i) && waited[i] < WAIT -> waited[i]++
+            :: else
+            fi
+        } }
+#ifdef MUTANT_CLOCK_STANDS_STILL
+    /* The nodes' machines are suspended, and their clocks do not count it. */
+    :: d_step {
+        for (i : 1 .. CHANGES) {
+            if
+            :: MEASURES(i) && waited[i] < WAIT -> waited[i]++
+            :: else
+            fi
+        } }
+#endif
+    od
+}
+
+proctype Standby() {
+    do
+    :: d_step { safe != newest -> safe = newest }
+    /* A failover: the standby's history goes on, and what it has not is lost. */
+    :: d_step { HAS_STANDBY && safe != newest ->
+        for (i : 1 .. CHANGES) {
+            if
+            :: number[i] > number[safe] && !lost[i] -> lost[i] = true; stage[i] = DONE; waited[i] = 0; own[i] = 0
+            :: else
+            fi
+        }
+        newest = safe;
+#ifdef MUTANT_ASYNCHRONOUS_STANDBY
+        for (k : 0 .. NODES - 1) {
+            if
+            :: lost[since[k]] -> row[k] = 0
+            :: else ->
+                if
+                :: row[k] > 1 + number[safe] -> row[k] = 1 + number[safe]
+                :: else
+                fi
+            fi
+        }
+        /* What was promised for a lost change is not kept; what is promised from now on should be. */
+        answered = 0;
+        for (i : 1 .. CHANGES) {
+            if
+            :: stage[i] == DONE && !lost[i] -> answered = i
+            :: else
+            fi
+        }
+        request = NOBODY; due = 0
+#endif
+        }
+    od
+}
+
+init {
+    atomic {
+        for (k : 0 .. NODES - 1) { run Fence(k) }
+        for (k : 1 .. CHANGES) { run Change(k) }
+        run Reads(); run Request(); run Standby(); run Clock()
+    }
+}

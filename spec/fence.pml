@@ -101,8 +101,9 @@ byte since[NODES];              /* the position that the node was registered at 
 #define REGISTERED    2         /* has a row; the answer is on its way */
 #define STANDING      3         /* has emptied its memory and stands at the position of the answer */
 #define ON            4         /* has an id; whether it believes its memory is for the lease to say */
-#define RENEWING      5         /* has asked for a renewal */
-#define RENEWED       6         /* has been renewed; the answer is on its way */
+#define LOOKED        5         /* the store has answered which changes there are; it has not applied them */
+#define RENEWING      6         /* has asked for a renewal */
+#define RENEWED       7         /* has been renewed; the answer is on its way */
 
 byte phase[NODES];
 byte position[NODES];           /* the last change that it applied */
@@ -112,8 +113,10 @@ byte left[NODES];               /* ticks until its lease ends, 0: it believes no
 
 /* Memory of the first node. Memory decides requests and nothing else, so that of the others can be left out. */
 byte memory;                    /* 0 for nothing, or 1 + the version of the key */
-byte reading;                   /* a read under way: 0 for none, or 1 + the version that it found */
+byte reading;                   /* a read under way: 0 for none, BEGUN, or FOUND + the version that it found */
 bool moved;                     /* whether the generation moved since that read began */
+#define BEGUN 1
+#define FOUND 2
 
 /* ---- The changes ---- */
 #define PLANNED       0
@@ -196,15 +199,19 @@ inline giveUp(n) {
     position[n] = 0; sent[n] = 0; age[n] = 0
 }
 
-/* The node reads the changes after its position and applies them, or learns that its position is of another history. */
+/* Applies the changes up to m. What was applied before is passed over. */
+inline apply(n, m) {
+    if
+    :: number[m] > number[position[n]] -> position[n] = m; forget(n)
+    :: else
+    fi
+}
+
+/* Reads the changes behind the node's position and applies them, or learns that its position is of another history. */
 inline catchUp(n) {
     if
-    :: !IS_OF_HISTORY(position[n]) -> giveUp(n); NEVER(HISTORY_NOTICED, true)
-    :: else ->
-        if
-        :: number[newest] > number[position[n]] -> position[n] = newest; forget(n)
-        :: else
-        fi
+    :: !IS_OF_HISTORY(position[n]) -> giveUp(n)
+    :: else -> apply(n, newest)
     fi
 }
 
@@ -261,10 +268,13 @@ proctype Fence(byte n) {
     :: d_step { phase[n] == RENEWED -> NEVER(LEASE_AFTER_PAUSE, left[n] == 0 && age[n] < LEASE); believe(n, 0) }
     :: d_step { phase[n] == RENEWED -> believe(n, DRIFT) }
     /* The answer is lost, or says that there are changes to apply first. */
-    :: d_step { phase[n] == RENEWING || phase[n] == RENEWED -> phase[n] = ON; age[n] = 0; sent[n] = 0 }
+    :: d_step { phase[n] > ON -> phase[n] = ON; age[n] = 0; sent[n] = 0 }
 
     /* Looking for changes: because of a hint, or without one. */
-    :: d_step { phase[n] == ON && position[n] != newest -> catchUp(n) }
+    :: d_step { phase[n] == ON && position[n] != newest && IS_OF_HISTORY(position[n]) ->
+        phase[n] = LOOKED; sent[n] = newest }
+    :: d_step { phase[n] == ON && !IS_OF_HISTORY(position[n]) -> NEVER(HISTORY_NOTICED, true); giveUp(n) }
+    :: d_step { phase[n] == LOOKED -> phase[n] = ON; apply(n, sent[n]); sent[n] = 0 }
 #ifdef MUTANT_ACKNOWLEDGE_FIRST
     :: d_step { n == 0 && isToForget -> isToForget = false; forgetNow(n) }
 #endif
@@ -280,16 +290,17 @@ proctype Fence(byte n) {
 /* Reads of the key by requests of the first node. They can begin before a change and end after it. */
 proctype Reads() {
     do
-    :: d_step { reading == 0 -> reading = 1 + stored }
-    :: d_step { reading > 0 ->
+    :: d_step { reading == 0 -> reading = BEGUN }
+    :: d_step { reading == BEGUN -> reading = FOUND + stored }
+    :: d_step { reading >= FOUND ->
         if
 #ifndef MUTANT_REMEMBER_WITHOUT_GENERATION
         :: moved -> NEVER(LATE_READ_DROPPED, true)
 #endif
-        :: else -> memory = reading
+        :: else -> memory = reading - FOUND + 1
         fi;
         if
-        :: request == SHARING -> decide(reading - 1)
+        :: request == SHARING -> decide(reading - FOUND)
         :: else
         fi;
         reading = 0; moved = false }
@@ -325,7 +336,7 @@ proctype Request() {
     :: d_step { request == ADMITTED && memory > 0 -> decide(memory - 1) }
     :: d_step { request == ADMITTED && memory == 0 && reading > 0 && MAY_SHARE -> request = SHARING }
     :: d_step { request == ADMITTED && memory == 0 && reading > 0 && moved ->
-        request = SHARING; reading = 1 + stored; moved = false }
+        request = SHARING; reading = BEGUN; moved = false }
     od
 }
 
@@ -471,7 +482,7 @@ proctype Clock() {
             :: else
             fi;
             if
-            :: phase[i] != OFF && phase[i] != ON && age[i] < LEASE + DRIFT -> age[i]++
+            :: phase[i] != OFF && phase[i] != ON && phase[i] != LOOKED && age[i] < LEASE + DRIFT -> age[i]++
             :: else
             fi
         }

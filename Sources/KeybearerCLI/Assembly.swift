@@ -1,12 +1,13 @@
 import Foundation
 import Keybearer
+import KeybearerPostgres
 import KeybearerSQLite
 import KeybearerServer
 import Logging
 
 /// Puts store, domain and server together: the one place that knows them all.
 struct Assembly: Sendable {
-    let settings: LoadedSettings
+    var settings: LoadedSettings
     let logger: Logger
 
     /// Reads the settings and sets up the log.
@@ -31,15 +32,55 @@ struct Assembly: Sendable {
         return logger
     }
 
+    /// What this process is to the store.
+    enum StoreRole: Sendable {
+        /// Answers requests, beside others that may do the same.
+        case server
+        /// Does one thing and ends.
+        case commandLine
+    }
+
     /// Opens the store.
     ///
-    /// - Throws: when there is no database yet: only `init` and `demo` make one.
-    func openStore(_ role: SQLiteStore.ProcessRole, creating: Bool = false) throws -> SQLiteStore {
-        if !creating, !FileManager.default.fileExists(atPath: settings.databasePath) {
-            throw CommandFailure(
-                .noInput, "there is no database at \(settings.databasePath); 'keybearer init' makes one")
+    /// - Parameter creating: whether an empty place is made a database. Only `init`, `demo` and `migrate` do that.
+    func openStore(_ role: StoreRole, creating: Bool = false) throws -> any Store & TransferableStore {
+        try openStore(settings.database, role, creating: creating)
+    }
+
+    /// Opens a store that is not the one of the settings.
+    func openStore(
+        _ location: DatabaseLocation, _ role: StoreRole, creating: Bool = false
+    ) throws -> any Store & TransferableStore {
+        if !creating, try !isThere(location) {
+            throw CommandFailure(.noInput, "there is no database at \(location); 'keybearer init' makes one")
         }
-        return try SQLiteStore.open(path: settings.databasePath, role: role)
+        switch location {
+        case .sqlite(let path): return try SQLiteStore.open(path: path, role: role == .server ? .server : .commandLine)
+        case .postgres(let address):
+            var options = PostgresStore.Options()
+            options.connections = role == .server ? settings.databaseConnections : 2
+            options.lease = settings.deployment.lease
+            options.listens = role == .server
+            return try PostgresStore.open(address, options: options)
+        }
+    }
+
+    /// Opens the embedded store, for what only that can do.
+    ///
+    /// - Parameter instead: what does the same for PostgreSQL.
+    func openFile(instead: String, creating: Bool = false) throws -> SQLiteStore {
+        guard let store = try openStore(.commandLine, creating: creating) as? SQLiteStore else {
+            throw CommandFailure(.dataError, "this is for the embedded database; for PostgreSQL use \(instead)")
+        }
+        return store
+    }
+
+    /// Whether somebody has made a database there.
+    func isThere(_ location: DatabaseLocation) throws -> Bool {
+        switch location {
+        case .sqlite(let path): FileManager.default.fileExists(atPath: path)
+        case .postgres(let address): try PostgresStore.schemaState(of: address) != .empty
+        }
     }
 
     /// The file with the master keys.
@@ -58,7 +99,7 @@ struct Assembly: Sendable {
         }
     }
 
-    func makeDeployment(store: SQLiteStore, role: Deployment.Role) throws -> Deployment {
+    func makeDeployment(store: any Store, role: Deployment.Role) throws -> Deployment {
         let file = masterKeyFile
         return Deployment(
             store: store, ring: try file.load(), loadRing: { try file.load() }, settings: settings.deployment,
@@ -67,10 +108,14 @@ struct Assembly: Sendable {
 
     /// Serves until the process is told to stop.
     func serve(
-        _ store: SQLiteStore, onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
+        _ store: any Store, onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
     ) async throws {
         ProcessHardening.apply()
-        let deployment = try makeDeployment(store: store, role: .server(prepare: KeybearerServer.prepare))
+        var assembly = self
+        assembly.settings.deployment.nodeLabel =
+            "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
+        let deployment = try assembly.makeDeployment(
+            store: store, role: .server(prepare: KeybearerServer.prepare))
         let server = try KeybearerServer(
             settings: settings.server, deployment: deployment, checkStore: { try await store.checkReadiness() },
             logger: logger)

@@ -14,8 +14,7 @@ struct KeybearerCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self,
             WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
-            BackupCommand.self, RestoreCommand.self,
-            DoctorCommand.self,
+            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, DoctorCommand.self,
         ])
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.

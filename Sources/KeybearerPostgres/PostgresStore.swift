@@ -38,6 +38,7 @@ public final class PostgresStore: Store {
     /// How long one round trip may take before the connection is given up.
     static let patience: Duration = .seconds(5)
 
+    let address: String
     let random: RandomSource
     let clock: Clock
     let pool: PostgresPool
@@ -47,6 +48,7 @@ public final class PostgresStore: Store {
     private let listener: PostgresListener?
 
     private init(address: String, options: Options, random: RandomSource) {
+        self.address = address
         self.random = random
         clock = options.clock
         let lock = options.lease / 4 * 0.9
@@ -72,6 +74,13 @@ public final class PostgresStore: Store {
     ) throws -> PostgresStore {
         try translatingErrors { try PostgresSchema.bringUpToDate(address) }
         return PostgresStore(address: address, options: options, random: random)
+    }
+
+    /// Tells how a database's schema stands to this version's, without changing it. Blocks.
+    ///
+    /// - Throws: `UNAVAILABLE` when the server cannot be reached.
+    public static func schemaState(of address: String) throws -> PostgresSchemaState {
+        try translatingErrors { try PostgresSchema.state(of: address) }
     }
 
     /// Answers when the primary can be written to.

@@ -80,7 +80,8 @@ extension SQLiteStore {
         let hours = try Row.fetchAll(live, sql: "SELECT user_id, rolling_hour FROM budgets")
         return try staging.write { db in
             let number = max(newest, try Self.newestPosition(db).number) + 1
-            try db.execute(sql: "DELETE FROM nodes; DELETE FROM sessions; DELETE FROM changes")
+            try db.execute(
+                sql: "DELETE FROM nodes; DELETE FROM sessions; DELETE FROM changes; DELETE FROM budget_recalls")
             // What was admitted in the last hour stays counted: a restore must not give a second hour's requests.
             for hour in hours {
                 try db.execute(

@@ -6,7 +6,7 @@ enum SQLiteMigrations {
     static let all: [(identifier: String, sql: String)] = [
         ("1 accounts, workspaces, fence", createEverything),
         ("2 operator tokens", createOperatorTokens),
-        ("3 recalls of budget, labels of nodes, properties", createRecalls),
+        ("3 recalls of budget, labels of nodes", createRecalls),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -160,11 +160,5 @@ enum SQLiteMigrations {
             at      INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX budget_recalls_by_time ON budget_recalls (at);
-
-        -- Facts about the database itself, such as a move that is under way.
-        CREATE TABLE properties (
-            name  TEXT NOT NULL PRIMARY KEY,
-            value TEXT NOT NULL
-        ) STRICT, WITHOUT ROWID;
         """
 }

@@ -28,7 +28,9 @@ extension SQLiteStore {
 
     public func operatorTokens() async throws -> [OperatorToken] {
         try await read { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM operator_tokens ORDER BY created_at, id").map { try StoredValues.operatorToken($0) }
+            try Row.fetchAll(db, sql: "SELECT * FROM operator_tokens ORDER BY created_at, id").map {
+                try StoredValues.operatorToken($0)
+            }
         }
     }
 

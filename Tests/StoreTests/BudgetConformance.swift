@@ -95,4 +95,37 @@ import Testing
                 ])
         }
     }
+
+    @Test(arguments: storesUnderTest)
+    func whoLeavesRoomTakesAQuarterAndTheLastOneByOne(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let user = try await store.addAccount(samples).user.id
+            var request = Self.request(user, 1_000)
+            request.leavesRoom = true
+            var grants: [Int] = []
+            while let granted = try await store.reserve([request], now: samples.at(0)).first?.granted, granted > 0 {
+                grants.append(granted)
+            }
+            #expect(grants.prefix(3) == [25, 18, 14])
+            #expect(grants.suffix(7) == [1, 1, 1, 1, 1, 1, 1])
+            #expect(grants.reduce(0, +) == 100)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aRecallIsShownToEveryNodeForAMoment(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            let user = try await first.addAccount(samples).user.id
+            #expect(try await second.recalls(now: samples.at(0)).isEmpty)
+            try await first.postRecalls(of: [user, .random(from: samples.random)], now: samples.at(0))
+            let shown = try await second.recalls(now: samples.at(1))
+            #expect(shown.map(\.userID) == [user])
+            #expect(try await second.recalls(now: samples.at(1)) == shown)
+            try await second.postRecalls(of: [user], now: samples.at(1))
+            let again = try await first.recalls(now: samples.at(2))
+            #expect(again.map(\.userID) == [user])
+            #expect(again != shown)
+            #expect(try await first.recalls(now: samples.at(60)).isEmpty)
+        }
+    }
 }

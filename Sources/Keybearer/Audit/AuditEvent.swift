@@ -22,6 +22,7 @@ public struct AuditEvent: Sendable, Hashable {
         case operatorTokenCreated = "operator_token.created"
         case operatorTokenRevoked = "operator_token.revoked"
         case storeRestored = "store.restored"
+        case storeMoved = "store.moved"
     }
 
     /// Who did it.

@@ -175,7 +175,9 @@ final class BudgetOffice: Sendable {
                 }
             }
             recall(refused)
-            for pending in batch where !refused.contains(where: { $0.pending.isSame(as: pending) }) { resume(pending.waiters) }
+            for pending in batch where !refused.contains(where: { $0.pending.isSame(as: pending) }) {
+                resume(pending.waiters)
+            }
         } catch {
             for pending in batch { resume(pending.waiters, throwing: error) }
         }

@@ -11,7 +11,7 @@ struct BackupCommand: AsyncParsableCommand {
     @Argument(help: "The new file.") var file: String
 
     func run() async throws {
-        let store = try await Assembly(options).openStore(.commandLine)
+        let store = try await Assembly(options).openFile(instead: "pg_dump or its physical backups")
         defer { try? store.close() }
         try store.backUp(to: file)
         Console.note("Wrote \(file). It is of use only with the master keys of today.")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Keybearer
+import KeybearerPostgres
 import KeybearerSQLite
 import KeybearerServer
 
@@ -124,31 +125,12 @@ private struct Examination {
     }
 
     /// - Parameter canOpen: whether the master keys at hand are meant to open Secret Keys.
-    private func database(_ store: SQLiteStore, canOpen: Bool) async throws -> [Finding] {
+    private func database(_ store: any Store, canOpen: Bool) async throws -> [Finding] {
         var findings: [Finding] = []
-        let problems = try store.integrityProblems()
-        findings.append(
-            problems.isEmpty
-                ? Finding(.ok, "database", "Sound, and every account has one key.")
-                : Finding(
-                    .broken, "database", problems.joined(separator: " "),
-                    mend: "Stop the server, keep a copy of the files, and restore the last sound backup."))
-        let settings = try store.settings()
-        if settings.journalMode != "wal" || settings.synchronous != 2 {
-            findings.append(
-                Finding(
-                    .broken, "durability",
-                    "journal_mode is \(settings.journalMode), synchronous is \(settings.synchronous).",
-                    mend: "Use a local disk whose file system supports shared memory."))
-        }
-        let mode =
-            (try? FileManager.default.attributesOfItem(atPath: assembly.settings.databasePath)[.posixPermissions]
-            as? NSNumber)?.intValue ?? 0
-        if mode & 0o077 != 0 {
-            findings.append(
-                Finding(
-                    .warning, "database", "Others on this machine can read the file.",
-                    mend: "chmod 600 \(assembly.settings.databasePath)"))
+        if let store = store as? SQLiteStore {
+            findings += try FileExamination(store: store, location: assembly.settings.database).findings()
+        } else if let store = store as? PostgresStore {
+            findings += try await PostgresExamination(store: store, assembly: assembly).findings()
         }
         if canOpen, let deployment = try? assembly.makeDeployment(store: store, role: .command) {
             let unopenable = try await deployment.masterKeys.unopenableKeys()

@@ -23,11 +23,12 @@ struct InitCommand: AsyncParsableCommand {
         let assembly = try await Assembly(options)
         let file = assembly.masterKeyFile
         let hasKeys = FileManager.default.fileExists(atPath: file.path)
-        let hasDatabase = FileManager.default.fileExists(atPath: assembly.settings.databasePath)
+        let database = assembly.settings.database
+        let hasDatabase = try assembly.isThere(database)
         if hasDatabase && !hasKeys {
             throw CommandFailure(
                 .cannotCreate,
-                "there is a database at \(assembly.settings.databasePath) but no master-key file at \(file.path): "
+                "there is a database at \(database) but no master-key file at \(file.path): "
                     + "restore the file, for new master keys cannot open the keys in that database")
         }
         if hasKeys {
@@ -37,7 +38,7 @@ struct InitCommand: AsyncParsableCommand {
             Console.note("Made the master-key file \(file.path). Back it up apart from the database.")
         }
         try assembly.openStore(.commandLine, creating: true).close()
-        if !hasDatabase { Console.note("Made the database \(assembly.settings.databasePath).") }
+        if !hasDatabase { Console.note("Made the database \(database).") }
         let chosen = try password.read()
         try await assembly.withDeployment { deployment in
             let account = try await deployment.accounts.create(

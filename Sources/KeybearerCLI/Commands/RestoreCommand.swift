@@ -20,9 +20,9 @@ struct RestoreCommand: AsyncParsableCommand {
                     + "add --yes to do it")
         }
         let assembly = try await Assembly(options)
-        let store = try assembly.openStore(.commandLine, creating: true)
+        let store = try assembly.openFile(instead: "pg_restore or its physical backups", creating: true)
         defer { try? store.close() }
-        try await Self.refuseWhileLeasesLive(store)
+        try await NodeSurvey.requireNone(on: store)
         let clocks = Clocks.system
         _ = try store.restore(
             from: file,
@@ -31,20 +31,5 @@ struct RestoreCommand: AsyncParsableCommand {
         Console.note("Restored. All sessions have ended.")
         Console.note("Warning: keys that were regenerated since the backup live again in their old form.")
         Console.note("Regenerate every key that was replaced because it leaked.")
-    }
-
-    /// Waits one lease for each registered node to show that it lives. One that crashed renews nothing.
-    private static func refuseWhileLeasesLive(_ store: SQLiteStore) async throws {
-        let before = try await store.nodes()
-        guard let longest = before.map(\.lease).max() else { return }
-        Console.note("Making sure that no server runs…")
-        try await Task.sleep(for: longest * 1.05)
-        let after = try await store.nodes()
-        let isAlive = after.contains { node in
-            before.first { $0.id == node.id }.map { $0.renewals != node.renewals } ?? true
-        }
-        if isAlive {
-            throw CommandFailure(.temporary, "a server runs on this database; stop it first")
-        }
     }
 }

@@ -11,7 +11,9 @@ struct LoadedSettings: Sendable {
         case json
     }
 
-    let databasePath: String
+    let database: DatabaseLocation
+    /// The most connections to PostgreSQL, besides those of the fence.
+    let databaseConnections: Int
     let masterKeyPath: String
     var deployment = Deployment.Settings()
     var server = KeybearerServer.Settings()
@@ -27,7 +29,8 @@ struct LoadedSettings: Sendable {
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) async throws {
         let reader = SettingReader(sources: try await SettingSources(flags: options, environment: environment))
-        databasePath = try reader.path(.database)
+        database = try reader.required(.database) { DatabaseLocation($0) }
+        databaseConnections = try reader.number(.databaseConnections, from: 1, to: 200)
         masterKeyPath = try reader.path(.masterKeyFile)
         logFormat = try reader.required(.logFormat) { LogFormat(rawValue: $0) }
         logLevel = try reader.required(.logLevel) { text in
@@ -134,7 +137,8 @@ struct SettingReader: Sendable {
 
     private func refusal(_ setting: Setting, _ found: SettingSources.Found?) -> SettingError {
         SettingError(
-            name: setting.rawValue, got: "'\(found?.value ?? setting.defaultValue ?? "")'",
+            name: setting.rawValue,
+            got: setting.isSecret ? "a value that is not shown" : "'\(found?.value ?? setting.defaultValue ?? "")'",
             source: found?.source ?? "its default", wants: setting.wants)
     }
 

@@ -7,6 +7,7 @@ enum Setting: String, CaseIterable {
     case tlsKey = "tls-key"
     case publicURL = "public-url"
     case database
+    case databaseConnections = "database-connections"
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
     case trustedProxies = "trusted-proxies"
@@ -33,6 +34,7 @@ enum Setting: String, CaseIterable {
         case .address: "127.0.0.1:8080"
         case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath: nil
         case .database: "keybearer.db"
+        case .databaseConnections: "8"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
         case .trustedProxies: ""
@@ -50,6 +52,9 @@ enum Setting: String, CaseIterable {
         }
     }
 
+    /// Whether its value may hold a password, and is never repeated.
+    var isSecret: Bool { self == .database }
+
     /// What the setting wants, as it completes "wants …".
     var wants: String {
         switch self {
@@ -57,7 +62,8 @@ enum Setting: String, CaseIterable {
         case .tlsCertificate: "the path of a PEM file with the certificate chain"
         case .tlsKey: "the path of a PEM file with the certificate's private key"
         case .publicURL: "an address such as https://yourapp.com, without a path"
-        case .database: "the path of an SQLite file"
+        case .database: "the path of an SQLite file, or postgres:// with a host and a database's name"
+        case .databaseConnections: "a whole number from 1 to 200"
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, divided by commas"

@@ -17,8 +17,11 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .customLong("public-url"), help: "The address by which clients reach the server.")
     var publicURL: String?
 
-    @Option(name: .long, help: "The SQLite file.")
+    @Option(name: .long, help: "The SQLite file, or postgres://… for a PostgreSQL that several nodes share.")
     var database: String?
+
+    @Option(name: .long, help: "The most connections to PostgreSQL, besides the three of the fence.")
+    var databaseConnections: String?
 
     @Option(name: .long, help: "The file with the master keys.")
     var masterKeyFile: String?
@@ -72,7 +75,8 @@ struct SettingOptions: ParsableArguments {
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
-            .database: database, .masterKeyFile: masterKeyFile, .keyPrefix: keyPrefix,
+            .database: database, .databaseConnections: databaseConnections, .masterKeyFile: masterKeyFile,
+            .keyPrefix: keyPrefix,
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,

@@ -67,9 +67,8 @@ final class PostgresConnection {
         guard let connection else { throw PostgresFailure(state: nil, message: "out of memory") }
         pointer = connection
         guard PQstatus(pointer) == CONNECTION_OK else {
-            let failure = Self.connectFailure(pointer)
-            PQfinish(pointer)
-            throw failure
+            // What is half made is finished in deinit.
+            throw Self.connectFailure(pointer)
         }
         PQsetnonblocking(pointer, 1)
         PQsetNoticeReceiver(
@@ -129,4 +128,3 @@ final class PostgresConnection {
         mayHaveCommitted = false
     }
 }
-

@@ -1,3 +1,5 @@
+import Keybearer
+
 /// A parameter of a statement. Values never become part of the SQL's text.
 enum PostgresValue {
     case null
@@ -9,6 +11,8 @@ enum PostgresValue {
     case texts([String])
     case numbers([Int64])
     case byteArrays([[UInt8]])
+    /// Values of one kind, some of which may be NULL.
+    case array([StoredValue])
 
     /// A text that may be NULL.
     static func optional(_ text: String?) -> PostgresValue { text.map { .text($0) } ?? .null }
@@ -25,7 +29,8 @@ enum PostgresValue {
         case .bytes(let bytes): bytes
         case .texts(let texts): Self.array(texts.map(Self.quoted))
         case .numbers(let numbers): Self.array(numbers.map(String.init))
-        case .byteArrays(let arrays): Self.array(arrays.map { "\"\\\\x\(Self.hex($0))\"" })
+        case .byteArrays(let arrays): Self.array(arrays.map(Self.quoted))
+        case .array(let values): Self.array(values.map(Self.element))
         }
     }
 
@@ -41,6 +46,18 @@ enum PostgresValue {
     /// An element of an array's text form, in quotes, with quotes and backslashes escaped.
     private static func quoted(_ text: String) -> String {
         "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+    }
+
+    private static func quoted(_ bytes: [UInt8]) -> String { "\"\\\\x\(hex(bytes))\"" }
+
+    private static func element(_ value: StoredValue) -> String {
+        switch value {
+        case .null: "NULL"
+        case .text(let text): quoted(text)
+        case .number(let number): String(number)
+        case .flag(let flag): flag ? "t" : "f"
+        case .bytes(let bytes): quoted(bytes)
+        }
     }
 
     private static func hex(_ bytes: [UInt8]) -> String {

@@ -198,12 +198,5 @@ enum PostgresMigrations {
         )
         """,
         "INSERT INTO sealing (retired) VALUES ('{}')",
-        // Facts about the database itself, such as a move that is under way.
-        """
-        CREATE TABLE properties (
-            name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-            value TEXT NOT NULL
-        )
-        """,
     ]
 }

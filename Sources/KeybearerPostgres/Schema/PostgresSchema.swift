@@ -70,6 +70,10 @@ enum PostgresSchema {
         }
     }
 
+    static func state(of address: String) throws -> PostgresSchemaState {
+        try state(PostgresConnection(to: address, name: "keybearer migrate", patience: patience))
+    }
+
     static func state(_ connection: PostgresConnection) throws -> PostgresSchemaState {
         let exists = try connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL AS exists")
         guard try exists.first?.requiredFlag("exists") == true else { return .empty }

@@ -1,0 +1,32 @@
+import Keybearer
+
+/// Tells registered nodes that live from those that died: one that lives renews within its lease.
+struct NodeSurvey {
+    /// A node and whether it renewed while it was watched.
+    struct Entry {
+        let node: RegisteredNode
+        let isAlive: Bool
+    }
+
+    /// Watches for one lease; answers at once when no node is registered.
+    static func entries(of store: any Store) async throws -> [Entry] {
+        let before = try await store.nodes()
+        guard let longest = before.map(\.lease).max() else { return [] }
+        // No clock of the database is asked: whether a counter rises needs none.
+        try await Task.sleep(for: longest * 1.05)
+        let after = try await store.nodes()
+        return after.map { node in
+            let earlier = before.first { $0.id == node.id }
+            return Entry(node: node, isAlive: earlier.map { $0.renewals != node.renewals } ?? true)
+        }
+    }
+
+    /// Refuses while a node lives that would go on deciding by what was there before.
+    static func requireNone(on store: any Store) async throws {
+        if try await store.nodes().isEmpty { return }
+        Console.note("Making sure that no server runs…")
+        if try await entries(of: store).contains(where: \.isAlive) {
+            throw CommandFailure(.temporary, "a server runs on this database; stop it first")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+public import Keybearer
+
+/// What the server says of itself, for whoever runs it.
+public struct PostgresInspection: Sendable {
+    /// A standby that is connected to the primary.
+    public struct Standby: Sendable, Equatable {
+        /// What it calls itself.
+        public let name: String
+        /// Whether a commit waits for it; nil when this role may not know.
+        public let isSynchronous: Bool?
+    }
+
+    /// The server's version, such as `15.4`.
+    public let version: String
+    /// Whether this connection is encrypted.
+    public let isEncrypted: Bool
+    /// Whether commits reach the disk before they are answered: `fsync` and `full_page_writes`.
+    public let survivesPowerCut: Bool
+    /// The standbys.
+    public let standbys: [Standby]
+    /// How far the server's clock is ahead of this machine's.
+    public let clockDifference: Duration
+    /// What is wrong with the data: one sentence each.
+    public let problems: [String]
+}
+
+extension PostgresStore {
+    /// Asks the server about itself and looks through the data.
+    public func inspect(now: Timestamp) async throws -> PostgresInspection {
+        try await read { connection in
+            let row = try connection.execute(
+                """
+                SELECT current_setting('server_version') AS version,
+                       coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS ssl,
+                       current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean AS safe,
+                       (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+                """
+            ).first
+            guard let row else { throw KeybearerError.unreadable("pg_settings") }
+            return PostgresInspection(
+                version: try row.requiredText("version"), isEncrypted: try row.requiredFlag("ssl"),
+                survivesPowerCut: try row.requiredFlag("safe"), standbys: try Self.standbys(connection),
+                clockDifference: now.duration(to: try row.timestamp("now")), problems: try Self.problems(connection))
+        }
+    }
+
+    private static func standbys(_ connection: PostgresConnection) throws -> [PostgresInspection.Standby] {
+        try connection.execute("SELECT application_name, sync_state FROM pg_stat_replication").rows.map { row in
+            PostgresInspection.Standby(
+                name: row.text("application_name") ?? "a standby",
+                isSynchronous: row.text("sync_state").map { ["sync", "quorum"].contains($0) })
+        }
+    }
+
+    private static func problems(_ connection: PostgresConnection) throws -> [String] {
+        let row = try connection.execute(
+            """
+            SELECT (SELECT count(*) FROM users u WHERE NOT EXISTS (
+                        SELECT 1 FROM api_keys k WHERE k.user_id = u.id)) AS keyless,
+                   (SELECT count(*) FROM workspaces w WHERE NOT EXISTS (
+                        SELECT 1 FROM memberships m WHERE m.workspace_id = w.id AND m.role = 'owner')) AS ownerless
+            """
+        ).first
+        guard let row else { return [] }
+        let keyless = try row.requiredNumber("keyless")
+        let ownerless = try row.requiredNumber("ownerless")
+        return (keyless > 0 ? ["\(keyless) accounts have no key."] : [])
+            + (ownerless > 0 ? ["\(ownerless) workspaces have no Owner."] : [])
+    }
+}

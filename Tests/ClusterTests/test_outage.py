@@ -1,0 +1,76 @@
+"""The database is gone: memory is believed for one lease, then nothing passes; when it is back, nothing is lost."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+
+from client import Answer, Client
+from nodes import LEASE_SECONDS, Node
+from processes import eventually
+from stage import Stage
+
+
+def ask_until(node: Node, key: str, ends: float) -> list[Answer]:
+    client, answers = Client(node.port), []
+    while time.monotonic() < ends:
+        answers.append(client.get(key))
+    client.close()
+    return answers
+
+
+def last_use(stage: Stage, email: str) -> float:
+    """When the key was used last, as the database has it; seconds since the epoch."""
+    stored = stage.cluster.show(email)["key"].get("lastUsedAt")
+    return datetime.datetime.fromisoformat(stored).timestamp() if stored else 0.0
+
+
+def test_the_database_is_gone(stage: Stage, tell: Callable[[str], None]):
+    """Warm keys pass for one lease and no longer, then 503 and never 401; the last use is not lost."""
+    account, server, node = stage.account, stage.pair.primary, stage.cluster.nodes[0]
+    key = stage.current(account)
+    for each in stage.cluster.nodes:
+        assert Client(each.port).get(key).status == 200
+    used_at = time.time()
+    server.kill()
+    began = time.monotonic()
+    answers = ask_until(node, key, began + LEASE_SECONDS + 1)
+    assert {answer.status for answer in answers} <= {200, 503}
+    passed = [answer.started - began for answer in answers if answer.status == 200]
+    assert max(passed, default=0) <= LEASE_SECONDS
+    assert answers[-1].status == 503
+    for each in stage.cluster.nodes:
+        assert Client(each.port).get(key).status == 503
+    server.start()
+    back = time.monotonic()
+    statuses: set[int] = set()
+
+    def passes() -> bool:
+        got = [Client(each.port).get(key).status for each in stage.cluster.nodes]
+        statuses.update(got)
+        return set(got) == {200}
+
+    eventually(passes, "keys pass again on all nodes")
+    assert statuses <= {200, 503}
+    tell(f"outage: keys passed for {max(passed, default=0):.2f} s after the database was gone, and again "
+         f"{time.monotonic() - back:.2f} s after it was back")
+    eventually(lambda: last_use(stage, account.email) >= used_at - 0.001, "the last use is written down")
+    assert stage.current(account) == key
+
+
+def test_what_was_acknowledged_survives(stage: Stage):
+    """The database crashes right after each answer: the new key is there when it comes back."""
+    account, server = stage.account, stage.pair.primary
+    key = stage.current(account)
+    for number in range(3):
+        node = stage.cluster.nodes[number]
+        answer = Client(node.port).regenerate(key, f"survives-{number}-{time.monotonic_ns()}")
+        server.kill()
+        assert answer.status == 200
+        server.start()
+        key, old = answer.data["key"], key
+        stage.cluster.await_ready()
+        for each in stage.cluster.nodes:
+            assert Client(each.port).get(old).status == 401
+            assert Client(each.port).get(key).status == 200

@@ -1,0 +1,142 @@
+import Keybearer
+import KeybearerPostgres
+import KeybearerSQLite
+import TestSupport
+import Testing
+
+/// Moving from one engine to the other and back.
+@Suite struct TransferTests {
+    private let samples = Samples()
+
+    private func openFile(_ directory: TemporaryDirectory, _ name: String) throws -> SQLiteStore {
+        try SQLiteStore.open(path: directory.file(name), role: .commandLine)
+    }
+
+    private func move(
+        _ source: any TransferableStore, to target: any TransferableStore, progress: @escaping () -> Void = {}
+    ) throws -> Transfer.Report {
+        try Transfer { _ in progress() }
+            .run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
+    }
+
+    /// Accounts, members, sessions, a used hour, a regenerated key, an operator's token, a retired master key.
+    private func fill(_ store: any Store) async throws -> (Account, other: Account, tokenDigest: [UInt8]) {
+        let account = try await store.addAccount(samples)
+        let other = try await store.addAccount(samples, after: 5)
+        _ = try await store.putMember(
+            Membership(workspaceID: account.workspaces[0].workspace.id, userID: other.user.id, role: .admin),
+            audit: samples.event(.memberAdded))
+        _ = try await store.replaceKey(
+            samples.replacement(of: account, idempotencyDigest: samples.random.bytes(32)),
+            audit: samples.event(.keyRegenerated))
+        let key = try #require(try await store.sealedKey(of: account.user.id)).key
+        try await store.recordLastUses([(key.id, LastUse(at: samples.at(70), address: Samples.address))])
+        let digest = samples.random.bytes(32)
+        try await store.startSession(
+            samples.session(of: other.user.id), tokenDigest: digest, replacing: nil,
+            audit: samples.event(.sessionStarted))
+        _ = try await store.reserve(
+            [BudgetRequest(userID: account.user.id, unused: nil, wanted: 7, limit: 1_000, life: .seconds(60))],
+            now: samples.at(80))
+        try await store.createOperatorToken(
+            OperatorToken(
+                id: .random(from: samples.random), name: "CI", scopes: [.introspect], createdAt: samples.at(1)),
+            digest: samples.random.bytes(32), audit: samples.event(.operatorTokenCreated))
+        try await store.retireMasterKeys(
+            [MasterKeyID(rawValue: "mk_old")], audit: samples.event(.masterKeysChanged))
+        return (account, other, digest)
+    }
+
+    private func expectSame(_ first: any Store, _ second: any Store, tokenDigest: [UInt8]) async throws {
+        let (accounts, _) = try await first.accounts(offset: 0, limit: 100)
+        #expect(try await second.accounts(offset: 0, limit: 100).page == accounts)
+        #expect(try await second.storedKeys(after: nil, limit: 100) == first.storedKeys(after: nil, limit: 100))
+        #expect(try await second.plans() == first.plans())
+        #expect(try await second.session(tokenDigest: tokenDigest) == first.session(tokenDigest: tokenDigest))
+        #expect(try await second.operatorTokens() == first.operatorTokens())
+        let events = try await first.auditEvents(userID: nil, limit: 100)
+        #expect(try await second.auditEvents(userID: nil, limit: 100).suffix(events.count) == events[...])
+        for account in accounts {
+            let look = BudgetRequest(userID: account.user.id, unused: nil, wanted: 0, limit: 1_000, life: .zero)
+            let hour = try await first.reserve([look], now: samples.at(80))
+            #expect(try await second.reserve([look], now: samples.at(80)) == hour)
+        }
+    }
+
+    @Test func everythingArrivesThereAndBack() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try openFile(directory, "one.db")
+        let shared = try PostgresDatabase().open()
+        let back = try openFile(directory, "back.db")
+        let (_, other, digest) = try await fill(file)
+        let report = try move(file, to: shared)
+        #expect(report.rows.first { $0.table == "users" }?.count == 2)
+        try await expectSame(file, shared, tokenDigest: digest)
+        // Life goes on there: numbers, audit rows, refusals of retired master keys.
+        _ = try await shared.setStatus(.active, of: other.user.id, audit: samples.event(.userEnabled))
+        await expect(.unavailable) {
+            let sealed = samples.sealedKey(under: MasterKeyID(rawValue: "mk_old"))
+            _ = try await shared.replaceKey(
+                KeyReplacement(
+                    userID: other.user.id, key: samples.key(version: 2), sealed: sealed, idempotencyDigest: nil),
+                audit: samples.event(.keyRegenerated))
+        }
+        _ = try move(shared, to: back)
+        try await expectSame(shared, back, tokenDigest: digest)
+        for store in [file as any Store, shared, back] { try store.close() }
+    }
+
+    @Test func theTargetsHistoryBeginsAnewAboveBoth() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try openFile(directory, "one.db")
+        let shared = try PostgresDatabase().open()
+        let earlier = try await file.recordChange(of: .everything, audit: samples.event(.planChanged))
+        for _ in 0..<3 { _ = try await shared.recordChange(of: .everything, audit: samples.event(.planChanged)) }
+        _ = try move(file, to: shared)
+        let newest = try await shared.newestPosition(samples)
+        #expect(newest.number == 4)
+        #expect(newest.mark == "moved")
+        #expect(try await shared.changes(after: earlier, limit: 10) == nil)
+        #expect(try await shared.changes(after: newest, limit: 10) == [])
+        try file.close()
+        try shared.close()
+    }
+
+    @Test func aTargetWithAccountsIsLeftAlone() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try openFile(directory, "one.db")
+        let shared = try PostgresDatabase().open()
+        _ = try await file.addAccount(samples)
+        let theirs = try await shared.addAccount(samples)
+        await expect(.conflict) { _ = try move(file, to: shared) }
+        #expect(try await shared.accounts(offset: 0, limit: 10).page == [theirs])
+        try file.close()
+        try shared.close()
+    }
+
+    @Test func anInterruptedCopyLeavesNothingAndIsRunAgain() async throws {
+        struct Interruption: Error {}
+        let directory = try TemporaryDirectory()
+        let file = try openFile(directory, "one.db")
+        let shared = try PostgresDatabase().open()
+        let (_, _, digest) = try await fill(file)
+        // The writer's body throws when all is copied: as a process that ends before the commit.
+        await expect(.internalError) {
+            try shared.withTransferWriter { writer in
+                try file.withTransferReader { reader in
+                    for table in TransferTable.all.reversed() { try writer.clear(table) }
+                    for table in TransferTable.all {
+                        try writer.insert(reader.rows(table, after: nil, limit: 100), into: table)
+                    }
+                }
+                throw Interruption()
+            }
+        }
+        #expect(try await shared.accounts(offset: 0, limit: 10).total == 0)
+        #expect(try await shared.plans().count == 2)
+        _ = try move(file, to: shared)
+        try await expectSame(file, shared, tokenDigest: digest)
+        try file.close()
+        try shared.close()
+    }
+}

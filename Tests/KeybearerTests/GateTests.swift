@@ -319,6 +319,60 @@ struct GateTests {
         #expect(counting.calls * 10 <= admitted, "\(counting.calls) writes for \(admitted)")
     }
 
+    @Test("A change that the store has lost is not waited for for ever, and costs the lease")
+    func lostChange() async throws {
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        let clock = fixture.runClock()
+        await gate.fence.settle(ChangePosition(number: 1_000, mark: "lost in a failover"))
+        clock.cancel()
+        #expect(fixture.verify(key, at: gate).isNeedsStore)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+    }
+
+    @Test("Before an account is refused, others give back what they hold of its hour")
+    func recall() async throws {
+        let clocks = fixture.clock.clocks
+        let (account, _) = try await fixture.entitledAccount(deployment)
+        func office() -> BudgetOffice { BudgetOffice(store: fixture.store, clocks: clocks, hasOtherNodes: { true }) }
+        let (holding, asking) = (office(), office())
+        let (held, empty) = (AccountLedger(userID: account.user.id), AccountLedger(userID: account.user.id))
+        // All but one of the hour is gone to the one, which uses none of it.
+        try await holding.reserve(for: held, limit: 40)
+        let taken = held.withLease { $0.available }
+        let rest = BudgetRequest(
+            userID: account.user.id, unused: nil, wanted: 40 - taken, limit: 40, life: .seconds(60))
+        _ = try await fixture.store.reserve([rest], now: clocks.wall())
+        let answering = Task {
+            while !Task.isCancelled {
+                await holding.answerRecalls()
+                try? await Task.sleep(for: .milliseconds(1))
+            }
+        }
+        try await asking.reserve(for: empty, limit: 40)
+        answering.cancel()
+        #expect(empty.withLease { $0.available } > 0)
+        #expect(held.withLease { $0.available } == 0)
+    }
+
+    @Test("An account whose hour is used up is refused when nothing comes back")
+    func nothingToRecall() async throws {
+        let clocks = fixture.clock.clocks
+        let (account, key) = try await fixture.entitledAccount(deployment)
+        let office = BudgetOffice(store: fixture.store, clocks: clocks, hasOtherNodes: { true })
+        let all = BudgetRequest(userID: account.user.id, unused: nil, wanted: 40, limit: 40, life: .seconds(60))
+        _ = try await fixture.store.reserve([all], now: clocks.wall())
+        let ledger = AccountLedger(userID: account.user.id)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<20 { group.addTask { try await office.reserve(for: ledger, limit: 40) } }
+            try await group.waitForAll()
+        }
+        let (decision, _) = ledger.spend(
+            limit: 40, keyID: account.key.id, from: Samples.address, now: clocks.steady(), wall: clocks.wall())
+        guard case .exhausted = decision else { return #expect(Bool(false), "\(decision) for \(key)") }
+    }
+
     @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")
     func idempotency() async throws {
         await gate.fence.step()

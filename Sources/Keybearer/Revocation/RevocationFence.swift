@@ -88,14 +88,19 @@ public final class RevocationFence: ChangeSettling {
 
     /// Applies every change up to this one here, then waits for the other nodes.
     public func settle(_ position: ChangePosition) async {
-        do {
-            while directory.position.number < position.number { try await catchUp() }
-        } catch {
-            // What could not be applied must not be believed: the lease is given up, memory refuses until it is back.
-            trustedUntil.store(.min, ordering: .releasing)
-        }
+        // What could not be applied must not be believed: the lease is given up, memory refuses until it is back.
+        if await !hasApplied(position) { trustedUntil.store(.min, ordering: .releasing) }
         let own = registration.withLock { $0.nodeID }
         await fenceWait.wait(for: position, excluding: own)
+    }
+
+    /// Applies changes up to this one; false when the store cannot be asked, or does not have it: a failover went back.
+    private func hasApplied(_ position: ChangePosition) async -> Bool {
+        while directory.position.number < position.number {
+            let before = directory.position
+            guard (try? await catchUp()) != nil, directory.position != before else { return false }
+        }
+        return true
     }
 
     /// Gives the lease back, so that no one waits for this node after a stop.

@@ -61,7 +61,7 @@ public final class KeyService: Sendable {
             let outcome = try await context.store.replaceKey(
                 replacement, audit: context.event(.keyRegenerated, by: origin, user: userID))
             if outcome == .versionMoved { continue }
-            return try await conclude(outcome, userID: userID)
+            return try await conclude(outcome, userID: userID, version: replacement.key.version)
         }
         throw KeybearerError(.conflict, "The key is being regenerated elsewhere. Look at it again.")
     }
@@ -80,8 +80,11 @@ public final class KeyService: Sendable {
 
     /// Waits for the change, then answers the key that is live because of it. A replay waits as well: its first answer
     /// may have been lost before the wait was over.
+    ///
+    /// - Parameter version: that of the key that was made, if one was. A store that has an older one went back in a
+    ///   failover: whether the change is lost for good is unknown.
     private func conclude(
-        _ outcome: KeyReplacementOutcome, userID: UserID
+        _ outcome: KeyReplacementOutcome, userID: UserID, version: Int = 0
     ) async throws -> (secret: SecretKey, key: APIKey) {
         switch outcome {
         case .replaced(let position): await settler.settle(position)
@@ -91,6 +94,7 @@ public final class KeyService: Sendable {
         case .noSuchUser, .versionMoved: throw Self.noAccount
         }
         guard let (key, sealed) = try await context.store.sealedKey(of: userID) else { throw Self.noAccount }
+        guard key.version >= version else { throw KeybearerError.unavailable() }
         if case .replayed(let keyID, _) = outcome, keyID != key.id {
             throw KeybearerError(.conflict, "The key that this request made has been regenerated since.")
         }

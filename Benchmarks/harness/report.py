@@ -227,6 +227,6 @@ def million_lines(results: Results) -> list[str]:
         *table(["what", "p50", "p99", "p99.9"], [
             [what, *(number_text(row[mark]) for mark in ("p50", "p99", "p99.9"))]
             for what, row in (("first request with a key", cold), ("second request with it", warm),
-                              ("writing 8 KiB to the disk and waiting for it, beside it", million.disk))], 3),
+                              ("the disk alone: 8 KiB written and waited for, before and after", million.disk))], 3),
         "In process:", "", "```", *million.in_process, "```", "",
     ]

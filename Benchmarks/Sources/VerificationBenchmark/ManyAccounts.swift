@@ -44,8 +44,8 @@ enum ManyAccounts {
                 for _ in 0..<times { try node.gate.verifier.verifyAll(tokens, clocks: node.clocks) }
             }
         }
+        for node in [small, large] { await node.reserve((rounds + 1) * times, for: hot) }
         for _ in 0..<rounds {
-            for node in [small, large] { await node.reserve(times + 1, for: hot) }
             one.append(try nanoseconds(small, hot, times: times))
             same.append(try nanoseconds(large, hot, times: times))
             all.append(try nanoseconds(large, tokens[few...], times: 1))

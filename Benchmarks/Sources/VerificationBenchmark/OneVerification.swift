@@ -14,11 +14,14 @@ enum OneVerification {
         var verifications: [Double] = []
         var hashes: [Double] = []
         var allocations: [Double] = []
+        await node.reserve(rounds * perRound, for: [token.presented])
         while hashes.count < rounds {
-            await node.reserve(perRound + 1, for: [token.presented])
             let before = keybearer_allocation_count()
             guard let time = try? Stopwatch.nanoseconds(per: perRound, { try verify(node.gate.verifier, bytes: bytes) })
-            else { continue }
+            else {
+                await node.reserve(rounds * perRound, for: [token.presented])
+                continue
+            }
             verifications.append(time)
             allocations.append(Double(keybearer_allocation_count() - before) / Double(perRound))
             hashes.append(Stopwatch.nanosecondsOfHash(bytes, count: perRound))

@@ -26,9 +26,10 @@ enum TwoThreads {
             try rate(threads: threads, perThread: perThread) { _ in Stopwatch.hash(bytes, count: perThread) }
         }
         var (one, two, oneHash, twoHashes): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
+        for part in parts { await node.reserve(3 * rounds * usesPerRound, for: part) }
         while oneHash.count < rounds {
-            for part in parts { await node.reserve(3 * usesPerRound, for: part) }
             guard let alone = try? verifications(threads: 1), let together = try? verifications(threads: 2) else {
+                for part in parts { await node.reserve(3 * rounds * usesPerRound, for: part) }
                 continue
             }
             one.append(alone)

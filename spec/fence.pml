@@ -105,13 +105,15 @@ byte since[NODES];              /* the position that the node was registered at 
 #define RENEWING      6         /* has asked for a renewal */
 #define RENEWED       7         /* has been renewed; the answer is on its way */
 
+#define IS_ASKING(p) (p != OFF && p != ON && p != LOOKED)
+
 byte phase[NODES];
 byte position[NODES];           /* the last change that it applied */
 byte sent[NODES];               /* the position in a question or an answer that is on its way */
-byte age[NODES];                /* ticks since it asked */
-byte left[NODES];               /* ticks until its lease ends, 0: it believes nothing */
 
-/* Memory of the first node. Memory decides requests and nothing else, so that of the others can be left out. */
+/* What the first node knows for itself alone. It decides requests and nothing else, so that of others is left out. */
+byte age;                       /* ticks since it asked */
+byte left;                      /* ticks until its lease ends, 0: it believes nothing */
 byte memory;                    /* 0 for nothing, or 1 + the version of the key */
 byte reading;                   /* a read under way: 0 for none, BEGUN, or FOUND + the version that it found */
 bool moved;                     /* whether the generation moved since that read began */
@@ -195,8 +197,11 @@ inline giveUp(n) {
         :: else
         fi
     }
-    phase[n] = OFF; row[n] = 0; left[n] = 0;
-    position[n] = 0; sent[n] = 0; age[n] = 0
+    phase[n] = OFF; row[n] = 0; position[n] = 0; sent[n] = 0;
+    if
+    :: n == 0 -> left = 0; age = 0
+    :: else
+    fi
 }
 
 /* Applies the changes up to m. What was applied before is passed over. */
@@ -215,16 +220,25 @@ inline catchUp(n) {
     fi
 }
 
+/* The node's question has been answered, or is given up. */
+inline arrive(n) {
+    phase[n] = ON; sent[n] = 0;
+    if
+    :: n == 0 -> age = 0
+    :: else
+    fi
+}
+
 /* A lease is counted from before it was asked for. The node's clock falls behind by `slow` ticks while it lasts. */
 inline believe(n, slow) {
 #ifdef MUTANT_LEASE_FROM_ANSWER
-    age[n] = 0;
+    age = 0;
 #endif
     if
-    :: LEASE + slow > age[n] + left[n] -> left[n] = LEASE + slow - age[n]
+    :: n == 0 && LEASE + slow > age + left -> left = LEASE + slow - age
     :: else
     fi;
-    phase[n] = ON; age[n] = 0; sent[n] = 0
+    arrive(n)
 }
 
 /* The store renews only if what the node has applied is the newest. */
@@ -258,23 +272,23 @@ proctype Fence(byte n) {
 #endif
         }
     :: d_step { phase[n] == STANDING -> believe(n, 0) }
-    :: d_step { phase[n] == STANDING -> believe(n, DRIFT) }
+    :: d_step { phase[n] == STANDING && n == 0 -> believe(n, DRIFT) }
 
     /* Renewing, which is acknowledging. */
     :: d_step { phase[n] == ON -> phase[n] = RENEWING; sent[n] = position[n] }
     :: d_step { phase[n] == RENEWING && row[n] > 0 && IS_ON_STANDBY(newest) && MAY_RENEW(sent[n]) ->
         phase[n] = RENEWED; row[n] = 1 + number[newest] }
     :: d_step { phase[n] == RENEWING && (row[n] == 0 || !IS_OF_HISTORY(sent[n])) -> giveUp(n) }
-    :: d_step { phase[n] == RENEWED -> NEVER(LEASE_AFTER_PAUSE, left[n] == 0 && age[n] < LEASE); believe(n, 0) }
-    :: d_step { phase[n] == RENEWED -> believe(n, DRIFT) }
+    :: d_step { phase[n] == RENEWED -> NEVER(LEASE_AFTER_PAUSE, n == 0 && left == 0 && age < LEASE); believe(n, 0) }
+    :: d_step { phase[n] == RENEWED && n == 0 -> believe(n, DRIFT) }
     /* The answer is lost, or says that there are changes to apply first. */
-    :: d_step { phase[n] > ON -> phase[n] = ON; age[n] = 0; sent[n] = 0 }
+    :: d_step { phase[n] > ON -> arrive(n) }
 
     /* Looking for changes: because of a hint, or without one. */
     :: d_step { phase[n] == ON && position[n] != newest && IS_OF_HISTORY(position[n]) ->
         phase[n] = LOOKED; sent[n] = newest }
     :: d_step { phase[n] == ON && !IS_OF_HISTORY(position[n]) -> NEVER(HISTORY_NOTICED, true); giveUp(n) }
-    :: d_step { phase[n] == LOOKED -> phase[n] = ON; apply(n, sent[n]); sent[n] = 0 }
+    :: d_step { phase[n] == LOOKED -> apply(n, sent[n]); arrive(n) }
 #ifdef MUTANT_ACKNOWLEDGE_FIRST
     :: d_step { n == 0 && isToForget -> isToForget = false; forgetNow(n) }
 #endif
@@ -327,11 +341,11 @@ proctype Reads() {
 proctype Request() {
     do
 #ifdef MUTANT_CLOCK_READ_EARLY
-    :: d_step { request == NOBODY && left[0] > 0 -> request = EARLY }
+    :: d_step { request == NOBODY && left > 0 -> request = EARLY }
     :: d_step { request == EARLY && answered > 0 -> request = ADMITTED; due = answered }
 #else
     /* Its last byte has been read, then the clock. */
-    :: d_step { request == NOBODY && answered > 0 && left[0] > 0 -> request = ADMITTED; due = answered }
+    :: d_step { request == NOBODY && answered > 0 && left > 0 -> request = ADMITTED; due = answered }
 #endif
     :: d_step { request == ADMITTED && memory > 0 -> decide(memory - 1) }
     :: d_step { request == ADMITTED && memory == 0 && reading > 0 && MAY_SHARE -> request = SHARING }
@@ -435,7 +449,7 @@ proctype Change(byte m) {
 #endif
 #ifdef MUTANT_LEASE_REVIVED
     /* The own node could not catch up and gives up its lease, but not the one that it is about to take. */
-    :: d_step { stage[m] == WAITING && own[m] == 0 && phase[0] == STANDING -> left[0] = 0; own[m] = 1 }
+    :: d_step { stage[m] == WAITING && own[m] == 0 && phase[0] == STANDING -> left = 0; own[m] = 1 }
 #endif
 
     /* The rows are read. */
@@ -476,16 +490,14 @@ proctype Clock() {
     do
     :: d_step {
         true ->
-        for (i : 0 .. NODES - 1) {
-            if
-            :: left[i] > 0 -> left[i]--
-            :: else
-            fi;
-            if
-            :: phase[i] != OFF && phase[i] != ON && phase[i] != LOOKED && age[i] < LEASE + DRIFT -> age[i]++
-            :: else
-            fi
-        }
+        if
+        :: left > 0 -> left--
+        :: else
+        fi;
+        if
+        :: IS_ASKING(phase[0]) && age < LEASE + DRIFT -> age++
+        :: else
+        fi;
         for (i : 1 .. CHANGES) {
             if
             :: MEASURES(i) && waited[i] < WAIT -> waited[i]++

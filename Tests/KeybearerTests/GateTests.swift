@@ -217,7 +217,7 @@ struct GateTests {
         let record = APIKey(
             id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
         let account = LiveAccount(
-            account: Account(user: user, key: record, workspaces: []), prepared: [],
+            account: Account(user: user, key: record, workspaces: []), token: key.token, prepared: [],
             ledger: directory.ledger(of: user.id))
         let generation = directory.generation
         directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .user(user.id))])
@@ -310,7 +310,7 @@ struct GateTests {
                     .decision
             }
             if spend() == .needsReservation {
-                try await office.reserve(for: ledger, limit: 1_000)
+                try await office.reserved(for: ledger, limit: 1_000)
                 guard case .admitted = spend() else { continue }
             }
             admitted += 1
@@ -339,7 +339,7 @@ struct GateTests {
         let (holding, asking) = (office(), office())
         let (held, empty) = (AccountLedger(userID: account.user.id), AccountLedger(userID: account.user.id))
         // All but one of the hour is gone to the one, which uses none of it.
-        try await holding.reserve(for: held, limit: 40)
+        try await holding.reserved(for: held, limit: 40)
         let taken = held.withLease { $0.available }
         let rest = BudgetRequest(
             userID: account.user.id, unused: nil, wanted: 40 - taken, limit: 40, life: .seconds(60))
@@ -350,7 +350,7 @@ struct GateTests {
                 try? await Task.sleep(for: .milliseconds(1))
             }
         }
-        try await asking.reserve(for: empty, limit: 40)
+        try await asking.reserved(for: empty, limit: 40)
         answering.cancel()
         #expect(empty.withLease { $0.available } > 0)
         #expect(held.withLease { $0.available } == 0)
@@ -365,7 +365,7 @@ struct GateTests {
         _ = try await fixture.store.reserve([all], now: clocks.wall())
         let ledger = AccountLedger(userID: account.user.id)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<20 { group.addTask { try await office.reserve(for: ledger, limit: 40) } }
+            for _ in 0..<20 { group.addTask { try await office.reserved(for: ledger, limit: 40) } }
             try await group.waitForAll()
         }
         let (decision, _) = ledger.spend(
@@ -428,6 +428,13 @@ extension GateFixture {
                 try? await Task.sleep(for: .milliseconds(1))
             }
         }
+    }
+}
+
+extension BudgetOffice {
+    /// Waits until the store was asked.
+    fileprivate func reserved(for ledger: AccountLedger, limit: Int) async throws {
+        try await StoreWait.atMost(.seconds(60)) { reserve(for: ledger, limit: limit, waiter: $0) }
     }
 }
 

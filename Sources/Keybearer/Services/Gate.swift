@@ -26,13 +26,14 @@ public final class Gate: Sendable {
             label: context.settings.nodeLabel, lease: context.settings.lease, logger: logger,
             // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
             onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
+        let thread = StoreThread()
         let store = context.store
         office = BudgetOffice(
-            store: store, clocks: context.clocks, hasOtherNodes: { try await store.nodes().count > 1 })
+            store: store, thread: thread, clocks: context.clocks, hasOtherNodes: { try await store.nodes().count > 1 })
         lastUses = LastUseBook(store: context.store, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
-            store: context.store, clocks: context.clocks, logger: logger, prepare: prepare)
+            store: context.store, thread: thread, clocks: context.clocks, logger: logger, prepare: prepare)
     }
 
     /// Follows changes and writes last uses until the task is cancelled.
@@ -69,7 +70,7 @@ public final class Gate: Sendable {
         let ledger = directory.ledger(of: account.user.id)
         let now = context.clocks.steady()
         if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status }
-        try await office.look(at: ledger, limit: limit)
+        try await StoreWait.atMost(Verifier.storePatience) { office.look(at: ledger, limit: limit, waiter: $0) }
         return ledger.withLease { $0.peek(limit: limit, now: now) }
             ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero)
     }

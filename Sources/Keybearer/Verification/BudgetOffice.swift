@@ -7,7 +7,7 @@ import Synchronization
 /// asked for once, however many of its requests wait. Before an account is refused, other nodes are asked to give back
 /// what they hold of its hour and have not used.
 final class BudgetOffice: Sendable {
-    private typealias Waiter = CheckedContinuation<Void, any Error>
+    private typealias Waiter = StoreWait.Waiter<Void>
 
     private struct Pending {
         let ledger: AccountLedger
@@ -33,10 +33,14 @@ final class BudgetOffice: Sendable {
         var isAtStore = false
         /// Those who wait for accounts that are being recalled.
         var recalling: [UserID: [Waiter]] = [:]
-        /// Ledgers that hold reservations, to be looked through for expired and for recalled ones.
-        var holders: [UserID: AccountLedger] = [:]
+        /// Ledgers that hold reservations, by the second in which these end: so that only those that end are looked at.
+        var holders: [Int64: [AccountLedger]] = [:]
         /// The recalls that were answered and that the store still shows.
         var answered: Set<BudgetRecall> = []
+
+        mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
+            holders[BudgetOffice.second(of: end), default: []].append(ledger)
+        }
     }
 
     /// How long a reservation may be used. Capacity returns up to this and one minute late.
@@ -45,6 +49,8 @@ final class BudgetOffice: Sendable {
     static let smallestReservation = 10
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
+    /// How many accounts give back in one transaction: a reservation that somebody waits for comes behind it.
+    static let givenBackAtOnce = 64
     /// How long a request waits for other nodes to give back before it is refused.
     private static let recallPatience: Duration = .milliseconds(100)
     private static let recallPause: Duration = .milliseconds(10)
@@ -52,57 +58,55 @@ final class BudgetOffice: Sendable {
     private static let mostRecallLooks = 10
 
     private let store: any BudgetStore
+    private let thread: StoreThread
     private let clocks: Clocks
     private let hasOtherNodes: @Sendable () async throws -> Bool
     private let state = Mutex(State())
 
     /// - Parameter hasOtherNodes: whether there is anyone to recall from.
-    init(store: any BudgetStore, clocks: Clocks, hasOtherNodes: @escaping @Sendable () async throws -> Bool) {
+    init(
+        store: any BudgetStore, thread: StoreThread = StoreThread(), clocks: Clocks,
+        hasOtherNodes: @escaping @Sendable () async throws -> Bool
+    ) {
         self.store = store
+        self.thread = thread
         self.clocks = clocks
         self.hasOtherNodes = hasOtherNodes
     }
 
-    /// Waits until the store was asked for more for this account.
-    func reserve(for ledger: AccountLedger, limit: Int) async throws {
-        try await ask(for: ledger, limit: limit, wantsUnits: true)
+    /// Asks the store for more for this account, and resumes the waiter when it was asked.
+    func reserve(for ledger: AccountLedger, limit: Int, waiter: StoreWait.Waiter<Void>) {
+        ask(for: ledger, limit: limit, wantsUnits: true, waiter: waiter)
     }
 
-    /// Waits until the store has said how the account's hour stands; reserves nothing.
-    func look(at ledger: AccountLedger, limit: Int) async throws {
-        try await ask(for: ledger, limit: limit, wantsUnits: false)
+    /// Asks the store how the account's hour stands, and reserves nothing.
+    func look(at ledger: AccountLedger, limit: Int, waiter: StoreWait.Waiter<Void>) {
+        ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
     /// Gives back what has expired unused.
     func giveBackExpired() async {
         let now = clocks.steady()
-        await giveBack { $0.holdsExpired(at: now) }
+        let due = state.withLock { state in
+            let seconds = state.holders.keys.filter { $0 <= Self.second(of: now) }
+            return seconds.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
+        }
+        var requests: [BudgetRequest] = []
+        for ledger in due {
+            let (unused, watchUntil) = ledger.takeExpired(at: now)
+            if let unused { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
+            if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
+        }
+        await giveBack(requests)
     }
 
     /// Gives back all that is unused: at a stop.
     func giveBackAll() async {
-        await giveBack { $0.available > 0 }
-    }
-
-    private func giveBack(where isDue: @Sendable (borrowing BudgetLease) -> Bool) async {
-        let holders = state.withLock { Array($0.holders.values) }
-        await giveBack(from: holders.filter { holder in holder.withLease { isDue($0) } })
-        let now = clocks.steady()
-        state.withLock { state in
-            for holder in holders where holder.withLease({ $0.isIdle(at: now) }) {
-                state.holders[holder.userID] = nil
-            }
+        let holders = state.withLock { state in
+            defer { state.holders = [:] }
+            return state.holders.values.flatMap { $0 }
         }
-    }
-
-    private func giveBack(from ledgers: [AccountLedger]) async {
-        let requests = ledgers.compactMap { ledger -> BudgetRequest? in
-            guard let unused = ledger.withLease({ $0.withdraw() }) else { return nil }
-            return BudgetRequest(
-                userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: Self.reservationLife)
-        }
-        // What cannot be given back stays charged until its bucket frees: late, never too much.
-        if !requests.isEmpty { _ = try? await store.reserve(requests, now: clocks.wall()) }
+        await giveBackUnused(of: holders)
     }
 
     /// Gives back what other nodes have asked for since this was called last.
@@ -110,34 +114,55 @@ final class BudgetOffice: Sendable {
         guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.recalls(now: clocks.wall()) else {
             return
         }
-        let due = state.withLock { state in
-            defer { state.answered = Set(shown) }
-            return Set(shown).subtracting(state.answered).compactMap { state.holders[$0.userID] }
+        let due = state.withLock { state -> [AccountLedger] in
+            let users = Set(Set(shown).subtracting(state.answered).map(\.userID))
+            state.answered = Set(shown)
+            if users.isEmpty { return [] }
+            return state.holders.values.joined().filter { users.contains($0.userID) }
         }
-        await giveBack(from: due)
+        await giveBackUnused(of: due)
     }
 
-    private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool) async throws {
-        try await withCheckedThrowingContinuation { (waiter: CheckedContinuation<Void, any Error>) in
-            let mustStart = state.withLock { state in
-                if wantsUnits, state.recalling[ledger.userID] != nil {
-                    state.recalling[ledger.userID]?.append(waiter)
-                    return false
-                }
-                let same = state.pending.firstIndex {
-                    $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
-                }
-                if let same {
-                    state.pending[same].waiters.append(waiter)
-                } else {
-                    state.pending.append(
-                        Pending(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
-                }
-                defer { state.isAtStore = true }
-                return !state.isAtStore
-            }
-            if mustStart { Task { await self.work() } }
+    private func giveBackUnused(of ledgers: [AccountLedger]) async {
+        await giveBack(
+            ledgers.compactMap { ledger in
+                ledger.withLease { $0.withdraw() }.map { Self.request(toGiveBack: $0, of: ledger) }
+            })
+    }
+
+    private func giveBack(_ requests: [BudgetRequest]) async {
+        for start in stride(from: 0, to: requests.count, by: Self.givenBackAtOnce) {
+            let part = Array(requests[start..<min(start + Self.givenBackAtOnce, requests.count)])
+            // What cannot be given back stays charged until its bucket frees: late, never too much.
+            _ = try? await store.reserve(part, now: clocks.wall())
         }
+    }
+
+    private static func request(toGiveBack unused: BudgetLease.Unused, of ledger: AccountLedger) -> BudgetRequest {
+        BudgetRequest(userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: reservationLife)
+    }
+
+    private static func second(of time: SteadyTime) -> Int64 { time.nanoseconds / 1_000_000_000 }
+
+    private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: Waiter) {
+        let mustStart = state.withLock { state in
+            if wantsUnits, state.recalling[ledger.userID] != nil {
+                state.recalling[ledger.userID]?.append(waiter)
+                return false
+            }
+            let same = state.pending.firstIndex {
+                $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
+            }
+            if let same {
+                state.pending[same].waiters.append(waiter)
+            } else {
+                state.pending.append(
+                    Pending(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
+            }
+            defer { state.isAtStore = true }
+            return !state.isAtStore
+        }
+        if mustStart { Task(executorPreference: thread) { await self.work() } }
     }
 
     private func work() async {
@@ -201,12 +226,13 @@ final class BudgetOffice: Sendable {
                 answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life, now: now,
                 patience: Self.refusalPatience)
         }
-        if answer.granted > 0 { state.withLock { $0.holders[ledger.userID] = ledger } }
+        let end = askedAt.advanced(by: Self.reservationLife)
+        if answer.granted > 0, ledger.watch(until: end) { state.withLock { $0.watch(ledger, until: end) } }
     }
 
     private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {
         for waiter in waiters {
-            if let error { waiter.resume(throwing: error) } else { waiter.resume() }
+            waiter.resume(with: error.map { .failure($0) } ?? .success(()))
         }
     }
 }

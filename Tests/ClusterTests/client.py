@@ -44,6 +44,11 @@ class Client:
         self.begin("GET", path, key)
         return self.finish()
 
+    def ask_gate(self, key: str) -> Answer:
+        """Asks as a gateway does; the port must be that of a gate."""
+        self.begin("GET", "/gate/things", key, "X-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\n")
+        return self.finish()
+
     def regenerate(self, key: str, idempotency_key: str) -> Answer:
         self.begin("POST", "/api/v1/key/regenerate", key, f"Idempotency-Key: {idempotency_key}\r\nContent-Length: 0\r\n")
         return self.finish()

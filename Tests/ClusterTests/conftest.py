@@ -46,4 +46,4 @@ def stage() -> Iterator[Stage]:
 def whole(request: pytest.FixtureRequest) -> None:
     """A test that uses the shared nodes finds all of them ready."""
     if "stage" in request.fixturenames:
-        request.getfixturevalue("stage").cluster.await_ready()
+        request.getfixturevalue("stage").mend()

@@ -38,16 +38,17 @@ class Load:
             raise failure
 
     def _run(self, node: Node, choice: random.Random) -> None:
-        client = Client(node.port)
+        client, gateway = Client(node.port), Client(node.gate_port)
         try:
             while not self._stop.is_set():
                 trail = choice.choice(self._trails)
                 dead = trail.recently_dead()
                 token = choice.choice(dead) if dead and choice.random() < 0.4 else trail.current
-                answer = client.get(token)
+                answer = gateway.ask_gate(token) if choice.random() < 0.5 else client.get(token)
                 trail.note(token, node.name, answer)
                 time.sleep(0.05 if answer.status == NO_ANSWER else _PAUSE)
         except BaseException as failure:
             self._failures.append(failure)
         finally:
             client.close()
+            gateway.close()

@@ -40,7 +40,7 @@ class Node:
     def __init__(self, name: str, directory: Path, servers: list[Server]):
         self.name = name
         self.proxies = [Proxy(server.port) for server in servers]
-        self.port, self._gate_port = free_port(), free_port()
+        self.port, self.gate_port = free_port(), free_port()
         self._directory = directory
         self._program: Program | None = None
         # Goes up whenever something is done to it or to its network: an answer is judged by its time only if not.
@@ -51,11 +51,20 @@ class Node:
         self._program = Program(
             [str(binary()), "serve", "--database", address([proxy.port for proxy in self.proxies]),
              "--master-key-file", str(self._directory / "keybearer.keys"), "--lease", f"{LEASE_SECONDS:g}s",
-             "--address", f"127.0.0.1:{self.port}", "--gate-address", f"127.0.0.1:{self._gate_port}",
+             "--address", f"127.0.0.1:{self.port}", "--gate-address", f"127.0.0.1:{self.gate_port}",
              "--log-format", "json"],
             self._directory / f"{self.name}.log", directory=self._directory)
         self._program.wait_until(self.is_ready, f"{self.name} was ready", 60)
         self.is_awake = True
+
+    @property
+    def is_running(self) -> bool:
+        return self._program is not None and self._program.is_running
+
+    def mend(self) -> None:
+        """Whatever was done to it is undone."""
+        self.restore()
+        self.resume() if self.is_running else self.start()
 
     @property
     def log(self) -> str:
@@ -89,7 +98,7 @@ class Node:
         self.disturbances += 1
 
     def stop(self) -> int:
-        return self._program.end(signal.SIGTERM) if self._program else 0
+        return self._program.end(signal.SIGTERM)
 
     def cut(self, only: str | None = None) -> None:
         """Silences the network to the database: all of it, or the connections of that application_name."""
@@ -130,8 +139,9 @@ class Cluster:
     def close(self) -> None:
         for node in self.nodes:
             node.restore()
-            node.resume() if node._program else None
-            node.stop()
+            if node.is_running:
+                node.resume()
+                node.stop()
             for proxy in node.proxies:
                 proxy.close()
 

@@ -93,6 +93,10 @@ class Server:
             directory=self.directory)
         self._program.wait_until(self._answers, "PostgreSQL answered")
 
+    @property
+    def is_running(self) -> bool:
+        return self._program is not None and self._program.is_running
+
     def stop(self) -> None:
         """Ends it as an administrator does: clients are cut off, everything is written."""
         self._end(signal.SIGINT)

@@ -105,11 +105,10 @@ class Proxy:
         self._lose = None
 
     def close(self) -> None:
-        async def end() -> None:
-            self._server.close()
-            for each in self._connections:
-                each.close(is_reset=True)
-        _loop().run(end())
+        """Listens no longer, and breaks all connections off."""
+        self._server.close()
+        self.restore()
+        self.reset()
 
     async def _set(self, change) -> None:
         change()

@@ -37,6 +37,17 @@ class Stage:
         self.cluster.close()
         self.pair.close()
 
+    def mend(self) -> None:
+        """Makes whole what a test that failed left broken."""
+        if not self.pair.primary.is_running:
+            self.pair.primary.start()
+        if not self.pair.standby.is_running:
+            self.pair.attach_standby()
+        if not all(node.is_running and node.is_ready() for node in self.cluster.nodes):
+            for node in self.cluster.nodes:
+                node.mend()
+            self.cluster.await_ready()
+
     def current(self, account: Account) -> str:
         """The account's key as it is now."""
         return self.cluster.cli("key", "show", account.email).strip()

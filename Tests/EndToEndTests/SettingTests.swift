@@ -10,6 +10,8 @@ extension EndToEndTests {
             let name: String
             let value: String
             let wants: String
+            /// Whether what was got is repeated: a connection string can hold a password.
+            var isShown = true
             var testDescription: String { name }
             var variable: String { "KEYBEARER_" + name.uppercased().replacingOccurrences(of: "-", with: "_") }
         }
@@ -20,7 +22,8 @@ extension EndToEndTests {
             Refused(name: "tls-certificate", value: "/nowhere/chain.pem", wants: "PEM file with the certificate"),
             Refused(name: "tls-key", value: "/nowhere/key.pem", wants: "PEM file with the certificate's private key"),
             Refused(name: "public-url", value: "yourapp.com/api", wants: "https://yourapp.com, without a path"),
-            Refused(name: "database", value: "", wants: "the path of an SQLite file"),
+            Refused(name: "database", value: "", wants: "the path of an SQLite file", isShown: false),
+            Refused(name: "database-connections", value: "0", wants: "a whole number from 1 to 200"),
             Refused(name: "master-key-file", value: "", wants: "the file with the master keys"),
             Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
@@ -94,7 +97,8 @@ extension EndToEndTests {
         private static func expectRefusal(_ result: CommandResult, of setting: Refused, from source: String) {
             #expect(result.status == 78, "\(setting.name) from \(source): \(result.stderr)")
             #expect(result.stdout.isEmpty)
-            let said = "setting \(setting.name): got '\(setting.value)' from \(source), wants "
+            let got = setting.isShown ? "'\(setting.value)'" : "a value that is not shown"
+            let said = "setting \(setting.name): got \(got) from \(source), wants "
             #expect(result.stderr.contains(said), "\(result.stderr)")
             #expect(result.stderr.contains(setting.wants), "\(result.stderr)")
         }

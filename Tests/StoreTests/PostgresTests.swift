@@ -4,6 +4,19 @@ import KeybearerPostgres
 import TestSupport
 import Testing
 
+extension PostgresDatabase {
+    /// Opens it as a process of its own would, with the clock that the tests hold.
+    func open(
+        clock: PostgresStore.Clock = .caller, lease: Duration = .seconds(2)
+    ) throws -> PostgresStore {
+        var options = PostgresStore.Options()
+        options.clock = clock
+        options.connections = 4
+        options.lease = lease
+        return try PostgresStore.open(address, options: options)
+    }
+}
+
 /// What PostgreSQL does beyond the promises that all stores share.
 @Suite struct PostgresTests {
     private let samples = Samples()
@@ -25,12 +38,13 @@ import Testing
         try store.close()
         let directory = try TemporaryDirectory()
         let other = directory.file("other.crt")
-        try PostgresDatabase.run(
-            "openssl",
+        let made = try CommandRunner.run(
+            program: "openssl",
             [
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout",
                 directory.file("other.key"), "-out", other,
             ])
+        #expect(made.status == 0)
         let error = #expect(throws: KeybearerError.self) {
             try PostgresStore.open("\(database.address)?sslmode=verify-full&sslrootcert=\(other)")
         }

@@ -5,7 +5,7 @@ public import Keybearer
 extension SQLiteStore {
     public func account(keyDigests: [[UInt8]]) async throws -> Account? {
         if keyDigests.isEmpty { return nil }
-        return try await read { db in
+        return try readKey { db in
             let marks = databaseQuestionMarks(count: keyDigests.count)
             let statement = try db.cachedStatement(
                 sql: "\(AccountRows.select) WHERE k.digest IN (\(marks)) \(AccountRows.order)")

@@ -29,12 +29,18 @@ public final class SQLiteStore: Store {
     let pool: DatabasePool
     /// A reader of its own for the fence, which is polled many times a second and must not queue behind slow reads.
     private let fenceReader: DatabaseQueue
+    /// A reader of its own for keys that memory does not know: requests wait for it.
+    private let keyReader: DatabaseQueue
+    /// Moves the log into the file; nil in a command, which leaves that to the server.
+    private let checkpointer: Checkpointer?
 
-    private init(path: String, random: RandomSource, pool: DatabasePool, fenceReader: DatabaseQueue) {
+    private init(path: String, role: ProcessRole, random: RandomSource, pool: DatabasePool) throws {
         self.path = path
         self.random = random
         self.pool = pool
-        self.fenceReader = fenceReader
+        fenceReader = try DatabaseQueue(path: path, configuration: Self.readOnlyConfiguration())
+        keyReader = try DatabaseQueue(path: path, configuration: Self.readOnlyConfiguration())
+        checkpointer = role == .server ? try Checkpointer(path: path, writer: pool) : nil
     }
 
     /// Opens the file, or creates it with mode 0600 and the default catalogue, and brings its schema up to date.
@@ -54,11 +60,10 @@ public final class SQLiteStore: Store {
             return try DatabaseFile.withDirectoryLock(path) {
                 try DatabaseFile.createIfMissing(path)
                 try SQLiteSchema.requireOurs(path)
-                let pool = try DatabasePool(path: path, configuration: configuration(role))
+                let pool = try DatabasePool(path: path, configuration: configuration())
                 try SQLiteSchema.bringUpToDate(pool)
                 try makeDurable(pool)
-                let fenceReader = try DatabaseQueue(path: path, configuration: readOnlyConfiguration())
-                return SQLiteStore(path: path, random: random, pool: pool, fenceReader: fenceReader)
+                return try SQLiteStore(path: path, role: role, random: random, pool: pool)
             }
         }
     }
@@ -74,19 +79,20 @@ public final class SQLiteStore: Store {
     /// server would let it grow for ever.
     public func close() throws {
         try translatingErrors {
-            try fenceReader.close()
+            try checkpointer?.close()
+            for reader in [fenceReader, keyReader] { try reader.close() }
             pool.releaseMemory()
             try pool.close()
         }
     }
 
-    private static func configuration(_ role: ProcessRole) -> Configuration {
+    private static func configuration() -> Configuration {
         var configuration = Configuration()
         configuration.label = "keybearer"
         configuration.busyMode = .timeout(busyTimeout.seconds)
-        if role == .commandLine {
-            configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
-        }
+        // A command leaves it to the server, and the server to the checkpointer: the writer would do it within a commit
+        // that somebody waits for.
+        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
         return configuration
     }
 
@@ -111,7 +117,10 @@ extension SQLiteStore {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
     func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try await Self.answer { continuation in
-            pool.asyncWrite(body) { _, result in continuation.resume(with: result) }
+            pool.asyncWrite(body) { [checkpointer] _, result in
+                continuation.resume(with: result)
+                checkpointer?.noteWrite()
+            }
         }
     }
 
@@ -121,6 +130,16 @@ extension SQLiteStore {
             pool.asyncRead { database in
                 continuation.resume(with: Swift.Result { try body(database.get()) })
             }
+        }
+    }
+
+    /// Runs one SELECT on the reader for keys, on the calling thread: to wake another would cost more than the SELECT.
+    /// One statement sees one state without a transaction around it.
+    func readKey<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        do {
+            return try keyReader.unsafeRead(body)
+        } catch {
+            throw KeybearerError(sqlite: error)
         }
     }
 

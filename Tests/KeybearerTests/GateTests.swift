@@ -217,7 +217,7 @@ struct GateTests {
         let record = APIKey(
             id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
         let account = LiveAccount(
-            account: Account(user: user, key: record, workspaces: []), prepared: [],
+            account: Account(user: user, key: record, workspaces: []), token: key.token, prepared: [],
             ledger: directory.ledger(of: user.id))
         let generation = directory.generation
         directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .user(user.id))])
@@ -310,7 +310,7 @@ struct GateTests {
                     .decision
             }
             if spend() == .needsReservation {
-                try await office.reserve(for: ledger, limit: 1_000)
+                try await StoreWait.atMost(.seconds(60)) { office.reserve(for: ledger, limit: 1_000, waiter: $0) }
                 guard case .admitted = spend() else { continue }
             }
             admitted += 1

@@ -10,22 +10,15 @@ struct TokenTableTests {
         return try #require(Array(text.utf8).withUnsafeBufferPointer { PresentedToken($0) })
     }
 
-    private func account(_ number: Int) -> LiveAccount {
-        let id = UserID(rawValue: "usr_\(number)")
-        let made = Samples(seed: 1).newAccount()
-        let user = User(id: id, email: made.user.email, name: "Ada", isOperator: false, createdAt: Samples.start)
-        return LiveAccount(
-            account: Account(user: user, key: made.key, workspaces: []), prepared: [], ledger: AccountLedger(userID: id)
-        )
-    }
+    private func userID(_ number: Int) -> UserID { UserID(rawValue: "usr_\(number)") }
 
     /// A narrow hash makes many tokens share a slot; a wide one is the real thing.
     @Test("It is a dictionary, also where many tokens share a slot", arguments: [UInt64(7), .max])
     func isADictionary(mask: UInt64) throws {
         let random = RandomSource.seeded(mask ^ 99)
         let seed = PresentedToken.HashSeed(from: random)
-        var table = TokenTable()
-        var model: [Int: LiveAccount?] = [:]
+        var table = TokenTable<DeadToken>()
+        var model: [Int: UserID] = [:]
         for _ in 0..<40_000 {
             let draw = random.bytes(3)
             let number = Int(draw[0]) % 200
@@ -33,36 +26,38 @@ struct TokenTableTests {
             let hash = token.hash(keyed: seed) & mask
             switch draw[1] % 8 {
             case 0...3:
-                let account = draw[2] % 4 == 0 ? nil : account(number)
-                table.insert(token, hash: hash, account: account)
-                model[number] = .some(account)
+                // Two users in turn at one token: the later one counts.
+                let userID = userID(number + Int(draw[2] % 2) * 1_000)
+                table.insert(DeadToken(token: token, userID: userID), hash: hash)
+                model[number] = userID
             case 4...6:
-                #expect(table.remove(token, hash: hash) == (model.removeValue(forKey: number) != nil))
+                let userID = userID(number)
+                let isThere = model[number] == userID
+                #expect((table.remove(hash: hash, of: userID)?.token == token) == isThere)
+                if isThere { model[number] = nil }
             default:
                 if draw[2] < 4 {
-                    table.removeAll()
+                    table = TokenTable()
                     model = [:]
                 }
             }
             #expect(table.count == model.count)
             let probe = Int(draw[2]) % 200
             let probed = try self.token(probe)
-            let found = table.find(probed, hash: probed.hash(keyed: seed) & mask)
-            #expect((found == nil) == (model[probe] == nil))
-            #expect((found ?? nil) === (model[probe] ?? nil))
+            #expect(table.find(probed, hash: probed.hash(keyed: seed) & mask)?.userID == model[probe])
         }
     }
 
     @Test("Eviction takes out each token once")
     func eviction() throws {
         let seed = PresentedToken.HashSeed(from: .seeded(5))
-        var table = TokenTable()
+        var table = TokenTable<DeadToken>()
         for number in 0..<500 {
             let token = try token(number)
-            table.insert(token, hash: token.hash(keyed: seed), account: account(number))
+            table.insert(DeadToken(token: token, userID: userID(number)), hash: token.hash(keyed: seed))
         }
         var evicted: Set<UserID> = []
-        while let account = table.evict() { evicted.insert(account.account.user.id) }
+        while let entry = table.evict() { evicted.insert(try #require(entry.userID)) }
         #expect(evicted.count == 500)
         #expect(table.count == 0)
     }

@@ -26,11 +26,12 @@ public final class Gate: Sendable {
             lease: context.settings.lease, logger: logger,
             // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
             onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
-        office = BudgetOffice(store: context.store, clocks: context.clocks)
+        let thread = StoreThread()
+        office = BudgetOffice(store: context.store, thread: thread, clocks: context.clocks)
         lastUses = LastUseBook(store: context.store, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
-            store: context.store, clocks: context.clocks, logger: logger, prepare: prepare)
+            store: context.store, thread: thread, clocks: context.clocks, logger: logger, prepare: prepare)
     }
 
     /// Follows changes and writes last uses until the task is cancelled.
@@ -61,7 +62,7 @@ public final class Gate: Sendable {
         let ledger = directory.ledger(of: account.user.id)
         let now = context.clocks.steady()
         if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status }
-        try await office.look(at: ledger, limit: limit)
+        try await StoreWait.atMost(Verifier.storePatience) { office.look(at: ledger, limit: limit, waiter: $0) }
         return ledger.withLease { $0.peek(limit: limit, now: now) }
             ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero)
     }

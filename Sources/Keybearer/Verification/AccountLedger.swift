@@ -18,6 +18,8 @@ final class AccountLedger: Sendable {
             }
         }
         var isLastUseUnwritten = false
+        /// The end of the latest reservation while the office watches for it.
+        var watchedUntil = SteadyTime.distantPast
     }
 
     let userID: UserID
@@ -69,6 +71,25 @@ final class AccountLedger: Sendable {
 
     /// Whether no use waits to be written.
     var isWritten: Bool { state.withLock { !$0.isLastUseUnwritten } }
+
+    /// Notes until when the latest reservation may be used.
+    ///
+    /// - Returns: whether nobody watched for the end of one.
+    func watch(until end: SteadyTime) -> Bool {
+        state.withLock { state in
+            defer { state.watchedUntil = end }
+            return state.watchedUntil == .distantPast
+        }
+    }
+
+    /// What a reservation left unused, if it has ended; and when the latest ends, if that is still to be watched.
+    func takeExpired(at now: SteadyTime) -> (unused: BudgetLease.Unused?, watchUntil: SteadyTime?) {
+        state.withLock { state in
+            guard state.watchedUntil <= now else { return (nil, state.watchedUntil) }
+            state.watchedUntil = .distantPast
+            return (state.lease.holdsExpired(at: now) ? state.lease.withdraw() : nil, nil)
+        }
+    }
 
     /// Works on the budget under the lock.
     func withLease<Result: Sendable>(_ body: (inout BudgetLease) -> Result) -> Result {

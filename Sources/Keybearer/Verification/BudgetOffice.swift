@@ -10,14 +10,18 @@ final class BudgetOffice: Sendable {
         let ledger: AccountLedger
         let limit: Int
         let wantsUnits: Bool
-        var waiters: [CheckedContinuation<Void, any Error>]
+        var waiters: [StoreWait.Waiter<Void>]
     }
 
     private struct State {
         var pending: [Pending] = []
         var isAtStore = false
-        /// Ledgers that hold reservations, to be looked through for expired ones.
-        var holders: [ObjectIdentifier: AccountLedger] = [:]
+        /// Ledgers that hold reservations, by the second in which these end: so that only those that end are looked at.
+        var holders: [Int64: [AccountLedger]] = [:]
+
+        mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
+            holders[BudgetOffice.second(of: end), default: []].append(ledger)
+        }
     }
 
     /// How long a reservation may be used. Capacity returns up to this and one minute late.
@@ -26,72 +30,87 @@ final class BudgetOffice: Sendable {
     static let smallestReservation = 10
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
+    /// How many accounts give back in one transaction: a reservation that somebody waits for comes behind it.
+    static let givenBackAtOnce = 64
 
     private let store: any BudgetStore
+    private let thread: StoreThread
     private let clocks: Clocks
     private let state = Mutex(State())
 
-    init(store: any BudgetStore, clocks: Clocks) {
+    init(store: any BudgetStore, thread: StoreThread = StoreThread(), clocks: Clocks) {
         self.store = store
+        self.thread = thread
         self.clocks = clocks
     }
 
-    /// Waits until the store was asked for more for this account.
-    func reserve(for ledger: AccountLedger, limit: Int) async throws {
-        try await ask(for: ledger, limit: limit, wantsUnits: true)
+    /// Asks the store for more for this account, and resumes the waiter when it was asked.
+    func reserve(for ledger: AccountLedger, limit: Int, waiter: StoreWait.Waiter<Void>) {
+        ask(for: ledger, limit: limit, wantsUnits: true, waiter: waiter)
     }
 
-    /// Waits until the store has said how the account's hour stands; reserves nothing.
-    func look(at ledger: AccountLedger, limit: Int) async throws {
-        try await ask(for: ledger, limit: limit, wantsUnits: false)
+    /// Asks the store how the account's hour stands, and reserves nothing.
+    func look(at ledger: AccountLedger, limit: Int, waiter: StoreWait.Waiter<Void>) {
+        ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
     /// Gives back what has expired unused.
     func giveBackExpired() async {
         let now = clocks.steady()
-        await giveBack { $0.holdsExpired(at: now) }
+        let due = state.withLock { state in
+            let seconds = state.holders.keys.filter { $0 <= Self.second(of: now) }
+            return seconds.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
+        }
+        var requests: [BudgetRequest] = []
+        for ledger in due {
+            let (unused, watchUntil) = ledger.takeExpired(at: now)
+            if let unused { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
+            if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
+        }
+        await giveBack(requests)
     }
 
     /// Gives back all that is unused: at a stop.
     func giveBackAll() async {
-        await giveBack { $0.available > 0 }
+        let holders = state.withLock { state in
+            defer { state.holders = [:] }
+            return state.holders.values.flatMap { $0 }
+        }
+        await giveBack(
+            holders.compactMap { ledger in
+                ledger.withLease { $0.withdraw() }.map { Self.request(toGiveBack: $0, of: ledger) }
+            })
     }
 
-    private func giveBack(where isDue: @Sendable (borrowing BudgetLease) -> Bool) async {
-        let holders = state.withLock { Array($0.holders.values) }
-        let due = holders.filter { holder in holder.withLease { isDue($0) } }
-        let requests = due.compactMap { ledger -> BudgetRequest? in
-            guard let unused = ledger.withLease({ $0.withdraw() }) else { return nil }
-            return BudgetRequest(
-                userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: Self.reservationLife)
+    private func giveBack(_ requests: [BudgetRequest]) async {
+        for start in stride(from: 0, to: requests.count, by: Self.givenBackAtOnce) {
+            let part = Array(requests[start..<min(start + Self.givenBackAtOnce, requests.count)])
+            // What cannot be given back stays charged until its bucket frees: late, never too much.
+            _ = try? await store.reserve(part, now: clocks.wall())
         }
-        let now = clocks.steady()
-        state.withLock { state in
-            for holder in holders where holder.withLease({ $0.isIdle(at: now) }) {
-                state.holders[ObjectIdentifier(holder)] = nil
-            }
-        }
-        // What cannot be given back stays charged until its bucket frees: late, never too much.
-        if !requests.isEmpty { _ = try? await store.reserve(requests, now: clocks.wall()) }
     }
 
-    private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool) async throws {
-        try await withCheckedThrowingContinuation { (waiter: CheckedContinuation<Void, any Error>) in
-            let mustStart = state.withLock { state in
-                let same = state.pending.firstIndex {
-                    $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
-                }
-                if let same {
-                    state.pending[same].waiters.append(waiter)
-                } else {
-                    state.pending.append(
-                        Pending(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
-                }
-                defer { state.isAtStore = true }
-                return !state.isAtStore
+    private static func request(toGiveBack unused: BudgetLease.Unused, of ledger: AccountLedger) -> BudgetRequest {
+        BudgetRequest(userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: reservationLife)
+    }
+
+    private static func second(of time: SteadyTime) -> Int64 { time.nanoseconds / 1_000_000_000 }
+
+    private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: StoreWait.Waiter<Void>) {
+        let mustStart = state.withLock { state in
+            let same = state.pending.firstIndex {
+                $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
             }
-            if mustStart { Task { await self.work() } }
+            if let same {
+                state.pending[same].waiters.append(waiter)
+            } else {
+                state.pending.append(
+                    Pending(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
+            }
+            defer { state.isAtStore = true }
+            return !state.isAtStore
         }
+        if mustStart { Task(executorPreference: thread) { await self.work() } }
     }
 
     private func work() async {
@@ -132,9 +151,9 @@ final class BudgetOffice: Sendable {
                 let answers = try await store.reserve(requests, now: clocks.wall())
                 take(answers, for: zip(asked, requests).map { ($0.ledger, $1) }, askedAt: askedAt)
             }
-            for pending in batch { for waiter in pending.waiters { waiter.resume() } }
+            for pending in batch { for waiter in pending.waiters { waiter.resume(with: .success(())) } }
         } catch {
-            for pending in batch { for waiter in pending.waiters { waiter.resume(throwing: error) } }
+            for pending in batch { for waiter in pending.waiters { waiter.resume(with: .failure(error)) } }
         }
     }
 
@@ -149,10 +168,9 @@ final class BudgetOffice: Sendable {
                     now: now, patience: Self.refusalPatience)
             }
         }
-        state.withLock { state in
-            for (answer, (ledger, _)) in zip(answers, requests) where answer.granted > 0 {
-                state.holders[ObjectIdentifier(ledger)] = ledger
-            }
+        let end = askedAt.advanced(by: Self.reservationLife)
+        for (answer, (ledger, _)) in zip(answers, requests) where answer.granted > 0 && ledger.watch(until: end) {
+            state.withLock { $0.watch(ledger, until: end) }
         }
     }
 }

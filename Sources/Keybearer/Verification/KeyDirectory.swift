@@ -14,46 +14,40 @@ final class KeyDirectory: Sendable {
     }
 
     private final class Shard: Sendable {
-        struct State {
-            var live = TokenTable()
-            var dead = TokenTable()
+        struct State: Sendable {
+            var live = TokenTable<LiveAccount>()
+            var dead = TokenTable<DeadToken>()
         }
         let state = Mutex(State())
-    }
-
-    private struct Index {
-        var generation: UInt64 = 0
-        var position = ChangePosition(number: 0, mark: "")
-        var tokenOfUser: [UserID: PresentedToken] = [:]
-        var usersOfWorkspace: [WorkspaceID: Set<UserID>] = [:]
-        var ledgers: [UserID: AccountLedger] = [:]
     }
 
     /// 64, since six bits of the hash choose among them.
     private static let shardCount = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
-    private let index = Mutex(Index())
+    private let index = Mutex(DirectoryIndex())
     private let hashSeed: PresentedToken.HashSeed
-    private let capacityPerShard: Int
-    private let deadCapacityPerShard: Int
+    private let capacity: Int
+    private let deadCapacity: Int
 
     /// - Parameters:
     ///   - capacity: the most accounts that are remembered; beyond it others are forgotten, which costs a read.
     ///   - deadCapacity: the most dead tokens that are remembered.
     init(capacity: Int, deadCapacity: Int, random: RandomSource) {
-        capacityPerShard = max(1, capacity / Self.shardCount)
-        deadCapacityPerShard = max(1, deadCapacity / Self.shardCount)
+        self.capacity = max(1, capacity)
+        self.deadCapacity = max(1, deadCapacity)
         hashSeed = PresentedToken.HashSeed(from: random)
     }
 
     /// The shard is chosen by the highest bits of the hash, the slot in it by lower ones.
-    private func shard(of hash: UInt64) -> Shard { shards[Int(truncatingIfNeeded: hash >> 58)] }
+    private static func shardNumber(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 58) }
+
+    private func shard(of hash: UInt64) -> Shard { shards[Self.shardNumber(hash)] }
 
     /// What memory knows of a token; nil when it knows nothing.
     func find(_ token: PresentedToken) -> Entry? {
         let hash = token.hash(keyed: hashSeed)
         return shard(of: hash).state.withLock { state in
-            if case .some(.some(let account)) = state.live.find(token, hash: hash) { return .live(account) }
+            if let account = state.live.find(token, hash: hash) { return .live(account) }
             return state.dead.find(token, hash: hash) == nil ? nil : .dead
         }
     }
@@ -64,26 +58,23 @@ final class KeyDirectory: Sendable {
     /// The last change that was applied.
     var position: ChangePosition { index.withLock { $0.position } }
 
+    /// How many users and workspaces memory holds something of: never more than are remembered, and those whose ledgers
+    /// cannot be dropped yet.
+    var size: (users: Int, workspaces: Int) { index.withLock { $0.size } }
+
     /// The account's ledger: the one that memory has, or a new one.
-    func ledger(of userID: UserID) -> AccountLedger {
-        index.withLock { index in
-            if let ledger = index.ledgers[userID] { return ledger }
-            let ledger = AccountLedger(userID: userID)
-            index.ledgers[userID] = ledger
-            return ledger
-        }
-    }
+    func ledger(of userID: UserID) -> AccountLedger { index.withLock { $0.ledger(of: userID) } }
 
     /// The ledger of an account if memory has one.
-    func knownLedger(of userID: UserID) -> AccountLedger? { index.withLock { $0.ledgers[userID] } }
+    func knownLedger(of userID: UserID) -> AccountLedger? { index.withLock { $0.knownLedger(of: userID) } }
 
-    /// Drops the ledgers of accounts that are not remembered, if nothing is lost with them.
+    /// Drops ledgers of accounts that are not remembered, if nothing is lost with them.
+    ///
+    /// Looks at a part of those alone, and holds the lock for one page of them at a time: keys that are asked for the
+    /// first time wait for it. A part that grows with their number, so that it keeps up whatever is forgotten.
     func dropLedgers(where isIdle: (AccountLedger) -> Bool) {
-        index.withLock { index in
-            for (userID, ledger) in index.ledgers where index.tokenOfUser[userID] == nil && isIdle(ledger) {
-                index.ledgers[userID] = nil
-            }
-        }
+        let pages = index.withLock { $0.leftoverPages }
+        for _ in 0..<min(pages, 4 + pages / 16) { index.withLock { $0.dropLedgers(where: isIdle) } }
     }
 
     /// Remembers what a read found, unless something changed since it began.
@@ -94,22 +85,18 @@ final class KeyDirectory: Sendable {
     func remember(_ entry: Entry, for token: PresentedToken, user: User?, readAt generation: UInt64) -> Bool {
         index.withLock { index in
             guard index.generation == generation else { return false }
-            if let user {
-                if let old = index.tokenOfUser[user.id] { forget(old) }
-                index.tokenOfUser[user.id] = token
-            }
+            if let user { forget(user.id, index: &index) }
+            let hash = token.hash(keyed: hashSeed)
             switch entry {
             case .live(let account):
-                for access in account.account.workspaces {
-                    index.usersOfWorkspace[access.workspace.id, default: []].insert(account.account.user.id)
-                }
-                insert(account, for: token, index: &index)
+                guard index.adopt(account.ledger) else { return false }
+                if index.liveCount >= capacity { evictLive(near: hash, index: &index) }
+                index.liveCount += insert(account, hash: hash, into: \.live)
+                index.remember(account.account.user.id, hash: hash, in: account.account.workspaces)
             case .dead:
-                let hash = token.hash(keyed: hashSeed)
-                shard(of: hash).state.withLock { state in
-                    if state.dead.count >= deadCapacityPerShard { _ = state.dead.evict() }
-                    state.dead.insert(token, hash: hash, account: nil)
-                }
+                if index.deadCount >= deadCapacity { evictDead(near: hash, index: &index) }
+                index.deadCount += insert(DeadToken(token: token, userID: user?.id), hash: hash, into: \.dead)
+                if let user { index.remember(user.id, hash: hash, in: []) }
             }
             return true
         }
@@ -117,56 +104,83 @@ final class KeyDirectory: Sendable {
 
     /// Applies changes in order and notes the last; those that were applied before are passed over.
     func apply(_ changes: [Change]) {
-        index.withLock { index in
+        // What is forgotten is freed behind the locks: a million accounts take a while.
+        _ = index.withLock { index in
+            var forgotten: [Shard.State] = []
             for change in changes where change.position.number == index.position.number + 1 {
                 index.generation += 1
                 index.position = change.position
                 switch change.subject {
                 case .user(let id): forget(id, index: &index)
                 case .workspace(let id):
-                    for user in index.usersOfWorkspace.removeValue(forKey: id) ?? [] { forget(user, index: &index) }
-                case .everything: forgetAll(&index)
+                    for user in index.users(of: id) { forget(user, index: &index) }
+                case .everything: forgotten += forgetAll(&index)
                 }
             }
+            return forgotten
         }
     }
 
     /// Forgets everything and stands at a new position: after registering, or after a lost lease.
     func restart(at position: ChangePosition) {
-        index.withLock { index in
+        _ = index.withLock { index in
             index.generation += 1
             index.position = position
-            forgetAll(&index)
+            return forgetAll(&index)
         }
     }
 
-    private func insert(_ account: LiveAccount, for token: PresentedToken, index: inout Index) {
-        let hash = token.hash(keyed: hashSeed)
-        let displaced = shard(of: hash).state.withLock { state -> LiveAccount? in
-            let isFull = state.live.count >= capacityPerShard && state.live.find(token, hash: hash) == nil
-            let displaced = isFull ? state.live.evict() : nil
-            state.live.insert(token, hash: hash, account: account)
-            return displaced
-        }
-        if let displaced { index.tokenOfUser[displaced.account.user.id] = nil }
-    }
-
-    private func forget(_ userID: UserID, index: inout Index) {
-        guard let token = index.tokenOfUser.removeValue(forKey: userID) else { return }
-        forget(token)
-    }
-
-    private func forget(_ token: PresentedToken) {
-        let hash = token.hash(keyed: hashSeed)
+    /// - Returns: how many more tokens the table holds: 1, or 0 when it held this one.
+    private func insert<Held: TokenEntry>(
+        _ entry: Held, hash: UInt64, into table: any WritableKeyPath<Shard.State, TokenTable<Held>> & Sendable
+    ) -> Int {
         shard(of: hash).state.withLock { state in
-            state.live.remove(token, hash: hash)
-            state.dead.remove(token, hash: hash)
+            let before = state[keyPath: table].count
+            state[keyPath: table].insert(entry, hash: hash)
+            return state[keyPath: table].count - before
         }
     }
 
-    private func forgetAll(_ index: inout Index) {
-        index.tokenOfUser = [:]
-        index.usersOfWorkspace = [:]
-        for shard in shards { shard.state.withLock { $0 = .init() } }
+    /// Takes some token out of the shard of a hash, or out of the next one that has any.
+    private func evict<Held: TokenEntry>(
+        near hash: UInt64, from table: any WritableKeyPath<Shard.State, TokenTable<Held>> & Sendable
+    ) -> Held? {
+        for step in 0..<Self.shardCount {
+            let shard = shards[(Self.shardNumber(hash) + step) % Self.shardCount]
+            if let evicted = shard.state.withLock({ $0[keyPath: table].evict() }) { return evicted }
+        }
+        return nil
+    }
+
+    private func evictLive(near hash: UInt64, index: inout DirectoryIndex) {
+        guard let evicted = evict(near: hash, from: \.live) else { return }
+        index.liveCount -= 1
+        index.forget(evicted.account.user.id, in: evicted.account.workspaces)
+    }
+
+    private func evictDead(near hash: UInt64, index: inout DirectoryIndex) {
+        guard let evicted = evict(near: hash, from: \.dead) else { return }
+        index.deadCount -= 1
+        if let userID = evicted.userID { index.forget(userID, in: []) }
+    }
+
+    private func forget(_ userID: UserID, index: inout DirectoryIndex) {
+        guard let hash = index.hash(of: userID) else { return }
+        let (live, dead) = shard(of: hash).state.withLock { state in
+            (state.live.remove(hash: hash, of: userID), state.dead.remove(hash: hash, of: userID))
+        }
+        if live != nil { index.liveCount -= 1 }
+        if dead != nil { index.deadCount -= 1 }
+        index.forget(userID, in: live?.account.workspaces ?? [])
+    }
+
+    private func forgetAll(_ index: inout DirectoryIndex) -> [Shard.State] {
+        index.forgetAll()
+        return shards.map { shard in
+            shard.state.withLock { state in
+                defer { state = Shard.State() }
+                return state
+            }
+        }
     }
 }

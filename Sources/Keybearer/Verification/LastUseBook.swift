@@ -5,6 +5,9 @@ import Synchronization
 ///
 /// A crash loses what was not yet written: at most about a second. A stop loses nothing.
 public final class LastUseBook: Sendable {
+    /// How many are written in one transaction.
+    static let writtenAtOnce = 64
+
     private let store: any LastUseStore
     private let logger: Logger
     private let unwritten = Mutex<[AccountLedger]>([])
@@ -21,18 +24,32 @@ public final class LastUseBook: Sendable {
     }
 
     /// Writes all that was noted. When the store is out of reach the ledgers are kept for the next time.
+    ///
+    /// In parts, each a transaction of its own: what somebody waits for, such as a reservation, comes between them.
     public func flush() async {
-        let ledgers = unwritten.withLock { list in
+        var ledgers = unwritten.withLock { list in
             defer { list.removeAll(keepingCapacity: true) }
             return list
+        }[...]
+        while !ledgers.isEmpty {
+            let part = ledgers.prefix(Self.writtenAtOnce)
+            ledgers.removeFirst(part.count)
+            guard await write(part) else {
+                unwritten.withLock { $0 += ledgers }
+                return
+            }
         }
+    }
+
+    private func write(_ ledgers: ArraySlice<AccountLedger>) async -> Bool {
         let batch = ledgers.compactMap { ledger in ledger.takeUnwrittenUse().map { (ledger, $0) } }
-        guard !batch.isEmpty else { return }
         do {
             try await store.recordLastUses(batch.map(\.1))
+            return true
         } catch {
             logger.warning("Last use could not be written; trying again with the next batch.")
             for (ledger, use) in batch where ledger.restoreUnwritten(use) { note(ledger) }
+            return false
         }
     }
 }

@@ -6,6 +6,8 @@ public final class LiveAccount: Sendable {
     public let account: Account
     /// What the edge made of the account once, to have it at hand for every answer.
     public let prepared: [UInt8]
+    /// What the key's holder presents. Here and not in the directory's table: the two are always read together.
+    let token: PresentedToken
     /// The parts that change with requests and outlive the key.
     let ledger: AccountLedger
     /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
@@ -16,9 +18,11 @@ public final class LiveAccount: Sendable {
     /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
     private let fallbackLimit: Int
 
-    init(account: Account, prepared: [UInt8], ledger: AccountLedger) {
+    init(account: Account, token: PresentedToken, prepared: [UInt8], ledger: AccountLedger) {
         self.account = account
-        self.prepared = prepared
+        self.token = token
+        // Copied: what grew while it was made has up to twice the room that it needs.
+        self.prepared = prepared.withUnsafeBufferPointer { Array($0) }
         self.ledger = ledger
         decidingPlan = account.workspaces.lazy.map(\.plan).filter(\.includesAPI)
             .max { $0.hourlyLimit < $1.hourlyLimit }
@@ -57,6 +61,10 @@ public final class LiveAccount: Sendable {
             return .entitled(limit: entitledLimit ?? fallbackLimit)
         }
     }
+}
+
+extension LiveAccount: TokenEntry {
+    var userID: UserID? { account.user.id }
 }
 
 /// What a request wants to do with the account behind its key.

@@ -4,34 +4,56 @@ import Synchronization
 ///
 /// What was begun goes on: a reservation that comes late serves the next request. Only the waiting ends.
 enum StoreWait {
-    /// Answers what the work does, or throws `UNAVAILABLE` when the span is over first.
+    /// How often waiting requests are looked at: they wait up to this much longer than they may.
+    private static let interval: Duration = .milliseconds(100)
+
+    /// Those who wait, and whether somebody looks at them. One timer for all of them, for each of its own would wake two
+    /// threads more on every cold request.
+    private struct State {
+        var waiting: [(until: ContinuousClock.Instant, waiter: any StoreWaiting)] = []
+        var isWatched = false
+    }
+    private static let state = Mutex(State())
+
+    /// Answers what the waiter is resumed with, or throws `UNAVAILABLE` when the span is over first.
+    ///
+    /// - Parameter begin: starts the work, which resumes the waiter when it is done; it must not block.
     static func atMost<Value: Sendable>(
-        _ span: Duration, _ work: @escaping @Sendable () async throws -> Value
+        _ span: Duration, _ begin: (Waiter<Value>) -> Void
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             let waiter = Waiter(continuation)
-            let timer = Task {
-                guard (try? await Task.sleep(for: span)) != nil else { return }
-                waiter.resume(with: .failure(KeybearerError.unavailable()))
+            let mustWatch = state.withLock { state in
+                state.waiting.append((.now.advanced(by: span), waiter))
+                defer { state.isWatched = true }
+                return !state.isWatched
             }
-            Task {
-                let result: Result<Value, any Error>
-                do {
-                    result = .success(try await work())
-                } catch {
-                    result = .failure(error)
-                }
-                timer.cancel()
-                waiter.resume(with: result)
+            if mustWatch { Task { await watch() } }
+            begin(waiter)
+        }
+    }
+
+    private static func watch() async {
+        while true {
+            try? await Task.sleep(for: interval)
+            let now = ContinuousClock.now
+            let late: [any StoreWaiting]? = state.withLock { state in
+                let late = state.waiting.filter { $0.until <= now }.map(\.waiter)
+                state.waiting.removeAll { $0.until <= now || !$0.waiter.isWaiting }
+                if !state.waiting.isEmpty || !late.isEmpty { return late }
+                state.isWatched = false
+                return nil
             }
+            guard let late else { return }
+            for waiter in late { waiter.giveUp() }
         }
     }
 
     /// Resumes its continuation once, whoever comes first.
-    private final class Waiter<Value: Sendable>: Sendable {
+    final class Waiter<Value: Sendable>: StoreWaiting {
         private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
 
-        init(_ continuation: CheckedContinuation<Value, any Error>) {
+        fileprivate init(_ continuation: CheckedContinuation<Value, any Error>) {
             self.continuation = Mutex(continuation)
         }
 
@@ -42,5 +64,14 @@ enum StoreWait {
             }
             taken?.resume(with: result)
         }
+
+        fileprivate var isWaiting: Bool { continuation.withLock { $0 != nil } }
+        fileprivate func giveUp() { resume(with: .failure(KeybearerError.unavailable())) }
     }
+}
+
+/// What a request waits for, whatever it is.
+private protocol StoreWaiting: Sendable {
+    var isWaiting: Bool { get }
+    func giveUp()
 }

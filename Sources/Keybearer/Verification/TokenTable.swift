@@ -1,72 +1,72 @@
-/// A table from tokens to accounts: open addressing with linear probing, one hash for a look-up and nothing allocated.
+/// What a ``TokenTable`` holds: something that is found by a token.
+protocol TokenEntry: Sendable {
+    /// The token, whole: what was presented is compared with it.
+    var token: PresentedToken { get }
+    /// Whose it is, where that is known.
+    var userID: UserID? { get }
+}
+
+/// A token that is known to be refused.
+struct DeadToken: TokenEntry {
+    let token: PresentedToken
+    /// The holder of a disabled account; nil for a token that no key has.
+    let userID: UserID?
+}
+
+/// A table of tokens: open addressing with linear probing, one hash for a look-up and nothing allocated.
 ///
 /// A slot is found by the keyed hash; what counts is the comparison of the whole token, in constant time. Not safe by
 /// itself: the directory's shard holds its lock.
-struct TokenTable {
-    private struct Slot {
-        var token: PresentedToken
-        var account: LiveAccount?
-    }
-
+struct TokenTable<Entry: TokenEntry>: Sendable {
     /// The hash of each slot's token, with ``used`` set; 0 where the slot is free.
     private var hashes: [UInt64] = []
-    private var slots: [Slot?] = []
+    private var slots: [Entry?] = []
     /// How many tokens it holds.
     private(set) var count = 0
     /// Where the next one is evicted from.
     private var hand = 0
 
-    private static let used: UInt64 = 1
-    private static let smallest = 16
+    private static var used: UInt64 { 1 }
+    private static var smallest: Int { 16 }
 
-    /// What the table knows of a token: nil when nothing, and inside that nil when it has no account.
-    func find(_ token: PresentedToken, hash: UInt64) -> LiveAccount?? {
-        guard count > 0, let index = index(of: token, hash: hash) else { return nil }
-        return .some(slots[index]?.account)
+    /// What the table knows of a token.
+    func find(_ token: PresentedToken, hash: UInt64) -> Entry? {
+        index(hash) { $0.token == token }.flatMap { slots[$0] }
     }
 
-    /// Puts a token in, or another account in its place.
-    mutating func insert(_ token: PresentedToken, hash: UInt64, account: LiveAccount?) {
-        if let index = index(of: token, hash: hash) {
-            slots[index] = Slot(token: token, account: account)
+    /// Puts an entry in, or in the place of the one with its token.
+    mutating func insert(_ entry: Entry, hash: UInt64) {
+        let token = entry.token
+        if let index = index(hash, where: { $0.token == token }) {
+            slots[index] = entry
             return
         }
         if (count + 1) * 4 > slots.count * 3 { grow() }
-        place(Slot(token: token, account: account), hash: hash | Self.used)
+        place(entry, hash: hash | Self.used)
         count += 1
     }
 
-    /// Takes a token out; answers whether it was there.
-    @discardableResult
-    mutating func remove(_ token: PresentedToken, hash: UInt64) -> Bool {
-        guard let index = index(of: token, hash: hash) else { return false }
-        remove(at: index)
-        return true
+    /// Takes out the user's token with this hash; answers what it was.
+    mutating func remove(hash: UInt64, of userID: UserID) -> Entry? {
+        guard let index = index(hash, where: { $0.userID == userID }) else { return nil }
+        return remove(at: index)
     }
 
-    /// Takes out some token, another one each time, and answers its account.
-    mutating func evict() -> LiveAccount? {
+    /// Takes out some token, another one each time.
+    mutating func evict() -> Entry? {
         guard count > 0 else { return nil }
         while true {
             hand = (hand + 1) & (hashes.count - 1)
-            guard hashes[hand] != 0 else { continue }
-            let account = slots[hand]?.account
-            remove(at: hand)
-            return account
+            if hashes[hand] != 0 { return remove(at: hand) }
         }
     }
 
-    /// Takes everything out.
-    mutating func removeAll() {
-        self = TokenTable()
-    }
-
-    private func index(of token: PresentedToken, hash: UInt64) -> Int? {
+    private func index(_ hash: UInt64, where isIt: (Entry) -> Bool) -> Int? {
         guard count > 0 else { return nil }
         let wanted = hash | Self.used
         var index = start(wanted)
         while hashes[index] != 0 {
-            if hashes[index] == wanted, slots[index]?.token == token { return index }
+            if hashes[index] == wanted, let entry = slots[index], isIt(entry) { return index }
             index = (index + 1) & (hashes.count - 1)
         }
         return nil
@@ -75,15 +75,16 @@ struct TokenTable {
     /// The lowest bit is ``used`` and the highest choose the shard; those between choose the slot.
     private func start(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 1) & (hashes.count - 1) }
 
-    private mutating func place(_ slot: Slot, hash: UInt64) {
+    private mutating func place(_ entry: Entry, hash: UInt64) {
         var index = start(hash)
         while hashes[index] != 0 { index = (index + 1) & (hashes.count - 1) }
         hashes[index] = hash
-        slots[index] = slot
+        slots[index] = entry
     }
 
     /// Closes the gap by moving back what was probed past it, so that look-ups never walk over the dead.
-    private mutating func remove(at removed: Int) {
+    private mutating func remove(at removed: Int) -> Entry? {
+        let entry = slots[removed]
         let mask = hashes.count - 1
         var gap = removed
         var index = (gap + 1) & mask
@@ -99,6 +100,7 @@ struct TokenTable {
         hashes[gap] = 0
         slots[gap] = nil
         count -= 1
+        return entry
     }
 
     private mutating func grow() {

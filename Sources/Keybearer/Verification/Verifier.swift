@@ -12,12 +12,7 @@ public final class Verifier: Sendable {
 
     /// How long a request waits for a store that is stuck, such as one that another process has locked: less than gateways
     /// wait for the gate.
-    private static let storePatience: Duration = .seconds(2)
-
-    private struct Read {
-        let generation: UInt64
-        let task: Task<LiveAccount?, any Error>
-    }
+    static let storePatience: Duration = .seconds(2)
 
     private let directory: KeyDirectory
     private let fence: RevocationFence
@@ -27,12 +22,14 @@ public final class Verifier: Sendable {
     private let store: any KeyStore
     private let clocks: Clocks
     private let logger: Logger
+    private let thread: StoreThread
     private let prepare: @Sendable (Account) -> [UInt8]
-    private let reads = Mutex<[PresentedToken: Read]>([:])
+    private let reads = Mutex<[PresentedToken: SharedRead]>([:])
+    private let storeCount = Atomic<Int>(0)
 
     init(
         directory: KeyDirectory, fence: RevocationFence, office: BudgetOffice, lastUses: LastUseBook,
-        vault: CurrentVault, store: any KeyStore, clocks: Clocks, logger: Logger,
+        vault: CurrentVault, store: any KeyStore, thread: StoreThread, clocks: Clocks, logger: Logger,
         prepare: @escaping @Sendable (Account) -> [UInt8]
     ) {
         self.directory = directory
@@ -41,10 +38,17 @@ public final class Verifier: Sendable {
         self.lastUses = lastUses
         self.vault = vault
         self.store = store
+        self.thread = thread
         self.clocks = clocks
         self.logger = logger
         self.prepare = prepare
     }
+
+    /// How often a request had to ask the store so far, for an account or for budget.
+    public var storeRequests: Int { storeCount.load(ordering: .relaxed) }
+
+    /// Where tasks are best begun that only call ``resolve(_:scope:from:)``: it goes on there anyway.
+    public var executor: any TaskExecutor { thread }
 
     /// Decides from memory, or answers ``Verdict/needsStore``.
     ///
@@ -80,6 +84,12 @@ public final class Verifier: Sendable {
 
     /// Decides with the store's help: reads a key that memory does not know, or reserves budget.
     public func resolve(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
+        await withTaskExecutorPreference(thread) { await resolveOnThread(token, scope: scope, from: address) }
+    }
+
+    private func resolveOnThread(
+        _ token: PresentedToken, scope: AccessScope, from address: IPAddress
+    ) async -> Verdict {
         // Here too: without a lease, memory was not asked.
         guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
         do {
@@ -120,14 +130,15 @@ public final class Verifier: Sendable {
         for _ in 0..<64 {
             let verdict = decide(account, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
             guard case .needsStore = verdict else { return verdict }
+            storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
-                try await StoreWait.atMost(Self.storePatience) { [office] in
-                    try await office.reserve(for: account.ledger, limit: limit)
+                try await StoreWait.atMost(Self.storePatience) { waiter in
+                    office.reserve(for: account.ledger, limit: limit, waiter: waiter)
                 }
             case .locked(let limit), .notAMember(let limit):
-                try await StoreWait.atMost(Self.storePatience) { [office] in
-                    try await office.look(at: account.ledger, limit: limit)
+                try await StoreWait.atMost(Self.storePatience) { waiter in
+                    office.look(at: account.ledger, limit: limit, waiter: waiter)
                 }
             }
         }
@@ -157,28 +168,39 @@ public final class Verifier: Sendable {
         case nil: break
         }
         let generation = directory.generation
-        let read = reads.withLock { reads in
-            if let read = reads[token], read.generation == generation { return read }
-            let read = Read(generation: generation, task: Task { try await self.read(token, key, generation) })
+        let (read, isNew) = reads.withLock { reads in
+            if let read = reads[token], read.generation == generation { return (read, false) }
+            let read = SharedRead(generation: generation)
             reads[token] = read
-            return read
+            return (read, true)
         }
-        defer {
-            reads.withLock { reads in
-                if reads[token]?.task == read.task { reads[token] = nil }
-            }
+        // A task of its own: the read goes on when this request has waited long enough.
+        if isNew { Task(executorPreference: thread) { await self.finish(read, of: token, key) } }
+        return try await StoreWait.atMost(Self.storePatience) { read.add($0) }
+    }
+
+    private func finish(_ read: SharedRead, of token: PresentedToken, _ key: SecretKey) async {
+        let outcome: SharedRead.Outcome
+        do {
+            outcome = .success(try await self.read(token, key, read.generation))
+        } catch {
+            outcome = .failure(error)
         }
-        return try await StoreWait.atMost(Self.storePatience) { try await read.task.value }
+        reads.withLock { reads in
+            if reads[token] === read { reads[token] = nil }
+        }
+        read.finish(outcome)
     }
 
     private func read(_ token: PresentedToken, _ key: SecretKey, _ generation: UInt64) async throws -> LiveAccount? {
+        storeCount.add(1, ordering: .relaxed)
         let found = try await store.account(keyDigests: vault.current.digests(of: key))
         guard let found, found.user.status == .active else {
             directory.remember(.dead, for: token, user: found?.user, readAt: generation)
             return nil
         }
         let account = LiveAccount(
-            account: found, prepared: prepare(found), ledger: directory.ledger(of: found.user.id))
+            account: found, token: token, prepared: prepare(found), ledger: directory.ledger(of: found.user.id))
         directory.remember(.live(account), for: token, user: found.user, readAt: generation)
         return account
     }

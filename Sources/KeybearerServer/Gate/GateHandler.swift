@@ -146,7 +146,11 @@ final class GateHandler: ChannelDuplexHandler {
         flush(context)
         let decision = decision
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        context.eventLoop.makeFutureWithTask { await decision.resolve(question) }.whenSuccess { verdict in
+        let promise = context.eventLoop.makePromise(of: Verdict.self)
+        Task(executorPreference: decision.gate.verifier.executor) {
+            promise.succeed(await decision.resolve(question))
+        }
+        promise.futureResult.whenSuccess { verdict in
             let (handler, context) = bound.value
             handler.take(verdict, of: question, context)
         }

@@ -1,0 +1,149 @@
+/// What the directory knows of users: under which token each is remembered, who is in which workspace, and the ledgers.
+///
+/// It holds no more than the remembered accounts, and ledgers that cannot be dropped yet. Not safe by itself: the
+/// directory holds its lock.
+struct DirectoryIndex: Sendable {
+    private struct Record {
+        var ledger: AccountLedger?
+        /// The hash of the token under which the user is remembered; nil when the user is not.
+        var hash: UInt64?
+        /// Whether the user stands in ``leftovers``.
+        var isLeftover = false
+    }
+
+    /// The users of a workspace; most have one, who needs no set.
+    private enum Members {
+        case one(UserID)
+        case several(Set<UserID>)
+    }
+
+    /// How many leftovers are looked at in one go, with the lock held.
+    static let pageSize = 256
+
+    var generation: UInt64 = 0
+    var position = ChangePosition(number: 0, mark: "")
+    /// How many live and how many dead tokens the tables hold.
+    var liveCount = 0
+    var deadCount = 0
+    private var records: [UserID: Record] = [:]
+    private var members: [WorkspaceID: Members] = [:]
+    /// Users who have a ledger and may not be remembered, in pages; each stands in it once.
+    private var leftovers: [[UserID]] = []
+
+    /// How many users and workspaces it knows, for tests.
+    var size: (users: Int, workspaces: Int) { (records.count, members.count) }
+    var leftoverPages: Int { leftovers.count }
+
+    /// The account's ledger: the one that is there, or a new one.
+    mutating func ledger(of userID: UserID) -> AccountLedger {
+        if let ledger = records[userID]?.ledger { return ledger }
+        let ledger = AccountLedger(userID: userID)
+        records[userID, default: Record()].ledger = ledger
+        noteLeftover(userID)
+        return ledger
+    }
+
+    /// The ledger of an account if there is one.
+    func knownLedger(of userID: UserID) -> AccountLedger? { records[userID]?.ledger }
+
+    /// The hash of the token under which a user is remembered.
+    func hash(of userID: UserID) -> UInt64? { records[userID]?.hash }
+
+    /// Takes in an account's ledger that was dropped while the account was read; false when it has another by now.
+    mutating func adopt(_ ledger: AccountLedger) -> Bool {
+        if let known = records[ledger.userID]?.ledger { return known === ledger }
+        records[ledger.userID, default: Record()].ledger = ledger
+        return true
+    }
+
+    /// Notes that a user is remembered under a token.
+    mutating func remember(_ userID: UserID, hash: UInt64, in workspaces: [WorkspaceAccess]) {
+        records[userID, default: Record()].hash = hash
+        for access in workspaces { insert(userID, into: access.workspace.id) }
+    }
+
+    /// Notes that a user is not remembered any more. The ledger stays until nothing is lost with it.
+    mutating func forget(_ userID: UserID, in workspaces: [WorkspaceAccess]) {
+        for access in workspaces { remove(userID, from: access.workspace.id) }
+        guard let record = records[userID] else { return }
+        if record.ledger == nil {
+            records[userID] = nil
+        } else {
+            records[userID]?.hash = nil
+            noteLeftover(userID)
+        }
+    }
+
+    /// The remembered users of a workspace.
+    func users(of workspaceID: WorkspaceID) -> [UserID] {
+        switch members[workspaceID] {
+        case nil: []
+        case .one(let userID): [userID]
+        case .several(let users): Array(users)
+        }
+    }
+
+    /// Notes that no one is remembered.
+    mutating func forgetAll() {
+        (liveCount, deadCount) = (0, 0)
+        members = [:]
+        let old = records
+        records = [:]
+        leftovers = []
+        for (userID, record) in old {
+            guard let ledger = record.ledger else { continue }
+            records[userID] = Record(ledger: ledger)
+            noteLeftover(userID)
+        }
+    }
+
+    /// Looks at one page of those that are left over, and drops the ledgers with which nothing is lost.
+    mutating func dropLedgers(where isIdle: (AccountLedger) -> Bool) {
+        guard !leftovers.isEmpty else { return }
+        for userID in leftovers.removeFirst() {
+            guard let record = records[userID], let ledger = record.ledger else { continue }
+            records[userID]?.isLeftover = false
+            if record.hash != nil { continue }
+            if isIdle(ledger) {
+                records[userID] = nil
+            } else {
+                noteLeftover(userID)
+            }
+        }
+    }
+
+    private mutating func noteLeftover(_ userID: UserID) {
+        guard records[userID]?.isLeftover == false else { return }
+        records[userID]?.isLeftover = true
+        if leftovers.last.map({ $0.count >= Self.pageSize }) ?? true {
+            leftovers.append([])
+            leftovers[leftovers.count - 1].reserveCapacity(Self.pageSize)
+        }
+        leftovers[leftovers.count - 1].append(userID)
+    }
+
+    private mutating func insert(_ userID: UserID, into workspaceID: WorkspaceID) {
+        switch members[workspaceID] {
+        case nil: members[workspaceID] = .one(userID)
+        case .one(let other):
+            if other != userID { members[workspaceID] = .several([other, userID]) }
+        case .several(var users):
+            // Taken out meanwhile, so that the set is changed in its place and not copied.
+            members[workspaceID] = nil
+            users.insert(userID)
+            members[workspaceID] = .several(users)
+        }
+    }
+
+    private mutating func remove(_ userID: UserID, from workspaceID: WorkspaceID) {
+        switch members[workspaceID] {
+        case nil: break
+        case .one(let other):
+            if other == userID { members[workspaceID] = nil }
+        case .several(var users):
+            members[workspaceID] = nil
+            users.remove(userID)
+            if !users.isEmpty { members[workspaceID] = .several(users) }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Synchronization
+
+/// A read of one key that is under way, and the requests that wait for it.
+final class SharedRead: Sendable {
+    typealias Outcome = Result<LiveAccount?, any Error>
+
+    private enum State {
+        case waiting([StoreWait.Waiter<LiveAccount?>])
+        case done(Outcome)
+    }
+
+    /// What memory stood at when the read began. It may be shared only while that is so.
+    let generation: UInt64
+    private let state = Mutex(State.waiting([]))
+
+    init(generation: UInt64) {
+        self.generation = generation
+    }
+
+    /// Resumes a waiter with the outcome, now or when there is one.
+    func add(_ waiter: StoreWait.Waiter<LiveAccount?>) {
+        let outcome: Outcome? = state.withLock { state in
+            switch state {
+            case .done(let outcome): return outcome
+            case .waiting(let waiters):
+                state = .waiting(waiters + [waiter])
+                return nil
+            }
+        }
+        if let outcome { waiter.resume(with: outcome) }
+    }
+
+    /// Ends the read.
+    func finish(_ outcome: Outcome) {
+        let waiters: [StoreWait.Waiter<LiveAccount?>] = state.withLock { state in
+            guard case .waiting(let waiters) = state else { return [] }
+            state = .done(outcome)
+            return waiters
+        }
+        for waiter in waiters { waiter.resume(with: outcome) }
+    }
+}

@@ -1,0 +1,15 @@
+import Dispatch
+
+/// The thread on which requests that need the store are decided, from the first look to the answer.
+///
+/// A wake-up of another thread costs such a request more than anything but the disk: on one thread, the tasks that take
+/// part in it follow each other without any. It may be blocked for as long as a read takes; a store that is stuck then
+/// holds up the requests that need it and no others.
+final class StoreThread: TaskExecutor {
+    private let queue = DispatchQueue(label: "keybearer.store-requests", qos: .userInitiated)
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}

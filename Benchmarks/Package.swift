@@ -8,6 +8,7 @@ let package = Package(
         .package(name: "keybearer", path: ".."),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // Counts calls of malloc and its kin: the benchmark's own definitions stand before the C library's.
@@ -17,6 +18,7 @@ let package = Package(
             dependencies: [
                 "CAllocationCount",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Keybearer", package: "keybearer"),
                 .product(name: "KeybearerSQLite", package: "keybearer"),
                 .product(name: "Logging", package: "swift-log"),

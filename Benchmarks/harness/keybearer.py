@@ -32,17 +32,22 @@ class Keybearer:
         if has_gate and "--gate-address" not in run([binary, "demo", "--help"], "keybearer demo --help"):
             raise Failure(f"this build has no gate: {binary} demo has no --gate-address")
 
-    def start(self) -> None:
+    def start(self, serve: bool = False) -> None:
+        """- Parameter serve: starts `serve` on the demonstration's database, which shows no key and is ready at once."""
         self.port = free_port()
         self.command = [self.binary, "demo", "--directory", self.directory, "--port", str(self.port),
                         "--hourly-limit", str(HOURLY_LIMIT)]
+        if serve:
+            self.command = [self.binary, "serve", *self.paths(), "--address", f"127.0.0.1:{self.port}",
+                            "--gate-trusted-proxies", "127.0.0.1/32"]
         if self.has_gate:
             self.gate_port = free_port()
             self.command += ["--gate-address", f"127.0.0.1:{self.gate_port}"]
         self.starts += 1
         self.process = self.processes.start(f"keybearer {self.starts}", self.command)
-        self.key = self.process.wait_until(
-            lambda: re.search(r"Bearer (\S+)\" http://\S+/api", self.process.output()))[1]
+        if not serve:
+            self.key = self.process.wait_until(
+                lambda: re.search(r"Bearer (\S+)\" http://\S+/api", self.process.output()))[1]
         for port in filter(None, (self.port, self.gate_port)):
             self.process.wait_for_port(port)
 
@@ -53,9 +58,11 @@ class Keybearer:
 
     def run_command(self, *arguments: str) -> str:
         """One of Keybearer's commands on the demonstration's database."""
-        paths = ["--database", os.path.join(self.directory, "keybearer.db"),
-                 "--master-key-file", os.path.join(self.directory, "keybearer.keys")]
-        return run([self.binary, *arguments, *paths], f"keybearer {' '.join(arguments[:2])}", timeout=60)
+        return run([self.binary, *arguments, *self.paths()], f"keybearer {' '.join(arguments[:2])}", timeout=60)
+
+    def paths(self) -> list[str]:
+        return ["--database", os.path.join(self.directory, "keybearer.db"),
+                "--master-key-file", os.path.join(self.directory, "keybearer.keys")]
 
     # What is measured.
 
@@ -122,19 +129,6 @@ class Keybearer:
         """New accounts are on the plan "free", which a demonstration closes to the API, at every start perhaps."""
         self.run_command("plan", "put", "free", "--name", "Free", "--hourly-limit", str(HOURLY_LIMIT), "--feature",
                          "api_webhooks", "--position", "0")
-
-    def store_reads(self) -> int | None:
-        """How often the store has been read so far, by the counter `keybearer_store_reads`.
-
-        None when this build offers no such counter. Then only the test suite shows that a flood does not reach the
-        store (GateTests: "Forgeries are refused without the store", "Dead keys are remembered as dead").
-        """
-        for port in filter(None, (self.port, self.gate_port)):
-            answer = ask(port, "/metrics")
-            found = re.search(r"^keybearer_store_reads(?:_total)?(?:\{[^}]*\})? (\d+)", answer.body, re.M)
-            if answer.status == 200 and found:
-                return int(found[1])
-        return None
 
 
 def account_emails(number: int) -> list[str]:

@@ -37,8 +37,9 @@ class Condition:
     subject: Subject
     rate: int
     tokens: str
-    # The condition that it is compared with.
+    # The condition that it is compared with, and another one.
     base: str | None = None
+    other_base: str | None = None
     # Makes the file of the tokens that flood the server, anew for every round.
     flood: object = None
     # Whether what floods the server is to be refused.
@@ -51,15 +52,18 @@ class Sample:
     good: dict
     flood: dict | None = None
     regenerated: float | None = None
-    store_reads: int | None = None
 
 
 class Paced:
-    """The paced client."""
+    """The paced client, on a core of its own where there is one: its own work is not to slow the server."""
 
     def __init__(self, program: str, directory: str):
         self.program = program
         self.directory = directory
+        cores = sorted(os.sched_getaffinity(0))
+        self.own_core = {cores[-1]} if len(cores) > 1 else None
+        # What is left for a server that is measured with it.
+        self.server_cores = set(cores[:-1]) or set(cores)
 
     def tokens(self, name: str, keys: list[str]) -> str:
         path = os.path.join(self.directory, f"{name}.tokens")
@@ -71,6 +75,9 @@ class Paced:
         fields = "\n".join(f"{name}: {value}" for name, value in subject.fields.items())
         command = [self.program, "127.0.0.1", str(subject.port), subject.path, fields, f"{seconds + warmup}",
                    f"{warmup}", *classes]
+        if self.own_core:
+            command = ["taskset", "-c", ",".join(map(str, self.own_core)), *command]
+        subject.process.pin(self.server_cores)
         return json.loads(run(command, f"paced requests to {subject.name}", timeout=seconds + 60))
 
 
@@ -87,13 +94,10 @@ def measure_condition(
         classes.append(f"flood:{FLOOD_RATE}:{CONNECTIONS}:{condition.flood()}")
     churn = start_churn(processes, condition.churn) if condition.churn else None
     began = time.monotonic()
-    reads = server.store_reads() if condition.subject.name != "haproxy" else None
     measured = paced.run(condition.subject, seconds, WARMUP, *classes)
     sample = Sample(measured["good"], measured.get("flood"))
     if churn:
         sample.regenerated = stop_churn(processes, churn) / (time.monotonic() - began)
-    if reads is not None:
-        sample.store_reads = server.store_reads() - reads
     expect_statuses(sample.good, {"200"}, condition.title)
     if sample.flood:
         expect_statuses(sample.flood, {"401" if condition.refused else "200"}, f"{condition.title}, the flood")
@@ -143,19 +147,20 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
         # What the load alone does, whatever is asked: the flood is to be judged beside it too.
         Condition("load", f"beside {FLOOD_RATE:,} more requests a second with the same key", subject, GOOD_RATE, key,
                   "quiet", flood=lambda: key, refused=False),
-        Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet",
+        Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet", "load",
                   flood=forged),
         *([Condition("forged haproxy", f"HAProxy beside {FLOOD_RATE:,} forged keys a second", haproxy, GOOD_RATE, key,
                      "quiet haproxy", flood=forged)]
           if haproxy else []),
         Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(dead)} regenerated keys", subject,
-                  GOOD_RATE, key, "quiet", flood=lambda: dead_keys),
+                  GOOD_RATE, key, "quiet", "load", flood=lambda: dead_keys),
         Condition("churn", f"while {CHURN_RATE} other accounts' keys a second are regenerated, {where}", subject,
                   GOOD_RATE, key, "quiet", churn=churn_command),
     ]
 
 
-def p99_ratio(measured: dict[str, list[Sample]], name: str, base: str, mark: str = "p99") -> float:
+def ratio(measured: dict[str, list[Sample]], name: str, base: str, mark: str = "p99") -> float:
+    """The median of each round's own ratio."""
     return statistics.median(one.good[mark] / other.good[mark] for one, other in zip(measured[name], measured[base]))
 
 

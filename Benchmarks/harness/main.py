@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 
+from . import accounts as many_accounts
 from . import chart, latency, peers, preparation, report, throughput
 from .keybearer import Keybearer
 from .processes import Failure, Processes, note, run
@@ -55,7 +56,7 @@ def build() -> None:
 
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
-    rounds, seconds = (2, 1) if options.quick else (7, 3)
+    rounds, seconds = (2, 1) if options.quick else (5, 3)
     latency_rounds, latency_seconds = (2, 1) if options.quick else (5, 3)
     accounts_wanted = 40 if options.quick else 200
 
@@ -95,7 +96,19 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
         rounds=measured, round_seconds=seconds, conditions=conditions, samples=samples, latency_seconds=latency_seconds,
-        cold=cold, accounts=len(accounts), verification=verification(), commands=commands)
+        cold=cold, accounts=len(accounts), verification=verification(),
+        million=million(options, processes, server, paced, directory), commands=commands)
+
+
+def million(options: argparse.Namespace, processes: Processes, server: Keybearer, paced: latency.Paced,
+            directory: str) -> many_accounts.Measured | None:
+    """A million accounts; a few in a run for trying."""
+    if not os.path.exists(VERIFICATION) or "gate" not in options.names:
+        note("A million accounts: not measured, for want of a program or of the gate")
+        return None
+    count = 20_000 if options.quick else many_accounts.COUNT
+    return many_accounts.measure(
+        processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count)
 
 
 def verification() -> list[str]:
@@ -147,7 +160,7 @@ def draw(results: report.Results) -> str:
     delays = []
     for condition in results.conditions:
         if condition.name in titles:
-            value = latency.p99_ratio(results.samples, condition.name, condition.base)
+            value = latency.ratio(results.samples, condition.name, condition.base)
             delays.append((titles[condition.name], value, report.ratio_text(value), condition.subject.name in ours))
     base = SHORT_TITLES[results.base]
     return chart.svg([

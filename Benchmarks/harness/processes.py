@@ -99,6 +99,16 @@ class Process:
                     found = True
         return ticks / os.sysconf("SC_CLK_TCK") if found else None
 
+    def pin(self, cores: set[int]) -> None:
+        """Keeps all threads of the group, and those that they start, on these cores."""
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            with contextlib.suppress(OSError, ProcessLookupError):
+                if os.getpgid(int(entry)) == self.process.pid:
+                    for thread in os.listdir(f"/proc/{entry}/task"):
+                        os.sched_setaffinity(int(thread), cores)
+
     def stop(self) -> None:
         """Ends the group: kindly first."""
         if self.process.poll() is None:

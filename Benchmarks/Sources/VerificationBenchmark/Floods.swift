@@ -1,0 +1,40 @@
+import Foundation
+import Keybearer
+
+/// How often floods of refused keys reach the store: counted, not inferred.
+enum Floods {
+    static let requests = 100_000
+    static let regenerated = 200
+
+    static func measure(_ node: Node) async throws {
+        let other = KeyVault(ring: try .generate(from: .system))
+        let forged = try (0..<requests).map { _ in
+            try other.issue(prefix: .standard, random: AccountFile.random).presented
+        }
+        let whileForged = await storeRequests(node) { for token in forged { await expectRefusal(token, at: node) } }
+        var dead: [PresentedToken] = []
+        let account = try await node.deployment.accounts.find(AccountFile.email(0))
+        for _ in 0..<regenerated {
+            dead.append(try await node.deployment.keys.reveal(account.user.id, by: .commandLine).presented)
+            _ = try await node.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        }
+        let first = await storeRequests(node) { for token in dead { await expectRefusal(token, at: node) } }
+        let whileDead = await storeRequests(node) {
+            for number in 0..<requests { await expectRefusal(dead[number % dead.count], at: node) }
+        }
+        print("store requests during \(requests) forged keys, each another: \(whileForged) (aim 0)")
+        print("store requests at the first meeting of \(regenerated) regenerated keys: \(first)")
+        print("store requests during \(requests) requests with these: \(whileDead) (aim 0)")
+    }
+
+    private static func expectRefusal(_ token: PresentedToken, at node: Node) async {
+        let verdict = await node.gate.verifier.decide(token, scope: .anyWorkspace, from: Node.address)
+        guard case .unauthorized = verdict else { fatalError("a dead key was not refused: \(verdict)") }
+    }
+
+    private static func storeRequests(_ node: Node, _ body: () async -> Void) async -> Int {
+        let before = node.gate.verifier.storeRequests
+        await body()
+        return node.gate.verifier.storeRequests - before
+    }
+}

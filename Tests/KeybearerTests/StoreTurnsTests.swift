@@ -65,7 +65,7 @@ struct StoreTurnsTests {
         #expect(store.calls.count == 2)
         clock.advance(by: .seconds(30))
         await office.giveBackExpired()
-        #expect(store.calls.last?.first?.unused?.count == 10)
+        #expect(store.calls.last?.first?.unused?.count == 20)
     }
 
     /// Fails from the second part on until it is told to work.

@@ -56,7 +56,7 @@ def build() -> None:
 
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
-    rounds, seconds = (2, 1) if options.quick else (7, 3)
+    rounds, seconds = (2, 1) if options.quick else (5, 3)
     latency_rounds, latency_seconds = (2, 1) if options.quick else (5, 3)
     accounts_wanted = 40 if options.quick else 200
 

@@ -26,9 +26,10 @@ enum ManyAccounts {
         await large.reserve(1, for: tokens[...])
         let seconds = Double(start.duration(to: .now).components.seconds)
         let each = Double(residentBytes() - before) / Double(tokens.count)
-        print("remembered accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
-            + "of the whole process: \(residentBytes() >> 20) MiB")
-        print("cold keys, 64 at once: \(Int(Double(tokens.count) / max(1, seconds))) a second")
+        print(
+            "remembered accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
+                + "of the whole process: \(residentBytes() >> 20) MiB")
+        print("cold keys, 512 at once: \(Int(Double(tokens.count) / max(1, seconds))) a second")
         // Not in the order in which they were read: requests do not come in the order of memory.
         tokens = tokens[..<few] + tokens[few...].shuffled()
         try await compare(small, large, tokens)
@@ -52,10 +53,12 @@ enum ManyAccounts {
         }
         let medians = [one, same, all].map { Stopwatch.text(Stopwatch.median($0)) }
         print("one verification, \(few) accounts in turn, \(few) remembered: \(medians[0]) ns")
-        print("the same accounts, \(tokens.count) remembered: \(medians[1]) ns; throughput "
-            + "\(Stopwatch.text(Stopwatch.ratio(one, same))) of that (median of \(rounds) rounds; aim 0.9)")
-        print("all \(tokens.count) in turn: \(medians[2]) ns; throughput "
-            + "\(Stopwatch.text(Stopwatch.ratio(one, all))) of that")
+        print(
+            "the same accounts, \(tokens.count) remembered: \(medians[1]) ns; throughput "
+                + "\(Stopwatch.text(Stopwatch.ratio(one, same))) of that (median of \(rounds) rounds; aim 0.9)")
+        print(
+            "all \(tokens.count) in turn: \(medians[2]) ns; throughput "
+                + "\(Stopwatch.text(Stopwatch.ratio(one, all))) of that")
     }
 
     /// What of this process is in memory.

@@ -43,8 +43,8 @@ struct Node: Sendable {
     func reserve(_ uses: Int, for tokens: ArraySlice<PresentedToken>) async {
         await withTaskGroup(of: Void.self) { group in
             for (number, token) in tokens.enumerated() {
-                // As many at once as a busy gateway has connections.
-                if number >= 64 { await group.next() }
+                // Many at once: what they reserve goes into one transaction.
+                if number >= 512 { await group.next() }
                 group.addTask { await reserve(uses, for: token) }
             }
         }

@@ -5,7 +5,7 @@ ARGS ?=
 
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks examples/swift) Package.swift
 
-.PHONY: demo build test lint format bench release clean
+.PHONY: demo build test chaos spec lint format bench release clean
 
 demo:
 	scripts/install-dependencies
@@ -23,6 +23,7 @@ test:
 	swift test -c release --package-path Tests/BudgetSimulation $(SWIFT_FLAGS)
 	scripts/run-browser-tests
 	scripts/run-gateway-tests
+	scripts/run-cluster-tests
 
 lint:
 	scripts/install-dependencies --lint
@@ -31,6 +32,17 @@ lint:
 
 format:
 	swift format --in-place -r $(SWIFT_SOURCES)
+
+# Faults at random on three nodes and one PostgreSQL: make chaos ARGS="--seed 7 --minutes 10"
+chaos:
+	scripts/install-dependencies --test
+	swift build $(SWIFT_FLAGS)
+	scripts/run-cluster-tests --chaos $(ARGS)
+
+# The model of the revocation fence, and of what goes wrong without each of its parts.
+spec:
+	scripts/install-dependencies --spec
+	spec/run
 
 bench:
 	scripts/install-dependencies

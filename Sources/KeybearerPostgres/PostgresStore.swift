@@ -52,13 +52,14 @@ public final class PostgresStore: Store {
         self.random = random
         clock = options.clock
         let lock = options.lease / 4 * 0.9
+        let epoch = PostgresPool.Epoch()
         pool = PostgresPool(
             to: address, name: "keybearer", size: max(1, options.connections),
-            patience: .init(roundTrip: Self.patience, lock: lock))
+            patience: .init(roundTrip: Self.patience, lock: lock), epoch: epoch)
         // A renewal that is stuck must be given up while there is still time for another.
         fencePool = PostgresPool(
             to: address, name: "keybearer fence", size: 2,
-            patience: .init(roundTrip: max(options.lease / 2, .milliseconds(500)), lock: lock))
+            patience: .init(roundTrip: max(options.lease / 2, .milliseconds(500)), lock: lock), epoch: epoch)
         listener = options.listens ? PostgresListener(to: address, bell: hints) : nil
     }
 

@@ -55,6 +55,7 @@ final class PostgresConnection {
         // What stands before the address is a default that it may overrule; what stands behind it overrules it.
         let settings = [
             ("connect_timeout", "2"), ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "5000"),
             // Reads that are remembered must come from the primary.
             ("target_session_attrs", "read-write"), ("dbname", address), ("application_name", name),
             ("client_encoding", "UTF8"),

@@ -25,6 +25,23 @@ final class PostgresPool: Sendable {
     /// A thread's own state.
     struct Worker {
         fileprivate var connection: PostgresConnection?
+        /// When it was made, in failures of any connection to the server.
+        fileprivate var epoch = 0
+    }
+
+    /// Counts the connections that turned out to be gone, over all pools of a process.
+    ///
+    /// When one is gone, those that were made before it are suspects: a server that was cut off or replaced says goodbye to
+    /// nobody, and each of them would cost its user the whole patience. So all are made anew.
+    final class Epoch: Sendable {
+        private let failures = Atomic<Int>(0)
+
+        fileprivate var current: Int { failures.load(ordering: .acquiring) }
+
+        /// Counts a failure, unless it is of a connection that was suspected already.
+        fileprivate func end(_ epoch: Int) {
+            _ = failures.compareExchange(expected: epoch, desired: epoch + 1, ordering: .acquiringAndReleasing)
+        }
     }
 
     private struct State {
@@ -42,13 +59,16 @@ final class PostgresPool: Sendable {
     private let address: String
     private let name: String
     private let patience: PostgresConnection.Patience
+    private let epoch: Epoch
     private let state = Mutex(State())
     private let wakeUp = DispatchSemaphore(value: 0)
     private let threads = DispatchGroup()
     private let size: Int
 
-    init(to address: String, name: String, size: Int, patience: PostgresConnection.Patience) {
+    /// - Parameter epoch: shared by all pools to the same server.
+    init(to address: String, name: String, size: Int, patience: PostgresConnection.Patience, epoch: Epoch) {
         self.address = address
+        self.epoch = epoch
         self.name = name
         self.size = size
         self.patience = patience
@@ -115,6 +135,7 @@ final class PostgresPool: Sendable {
     private func perform<Value>(
         _ kind: Kind, _ body: (PostgresConnection) throws -> Value, _ worker: inout Worker
     ) throws -> Value {
+        if worker.epoch != epoch.current { worker.connection = nil }
         let isReused = worker.connection != nil
         let connection = try connect(&worker)
         do {
@@ -129,7 +150,12 @@ final class PostgresPool: Sendable {
         _ body: (PostgresConnection) throws -> Value, on connection: PostgresConnection, _ worker: inout Worker
     ) throws -> Value {
         connection.mayHaveCommitted = false
-        defer { if connection.isBroken { worker.connection = nil } }
+        defer {
+            if connection.isBroken {
+                worker.connection = nil
+                epoch.end(worker.epoch)
+            }
+        }
         return try body(connection)
     }
 
@@ -140,6 +166,7 @@ final class PostgresPool: Sendable {
             throw PostgresFailure(state: nil, message: "the server could not be reached a moment ago")
         }
         do {
+            worker.epoch = epoch.current
             let connection = try PostgresConnection(to: address, name: name, patience: patience)
             state.withLock { $0.failures = 0 }
             worker.connection = connection

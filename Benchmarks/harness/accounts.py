@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 
-from . import latency
+from . import latency, remembered
 from .exchange import ask
 from .keybearer import Keybearer
 from .peers import FORWARDED, PATH
@@ -29,6 +29,7 @@ class Measured:
     warm: dict
     disk: dict
     in_process: list[str]
+    over_http: remembered.Measured
 
 
 def measure(processes: Processes, binary: str, program: str, paced: latency.Paced, directory: str,
@@ -44,7 +45,8 @@ def measure(processes: Processes, binary: str, program: str, paced: latency.Pace
     # What is still to be written must not fall on what is measured.
     os.sync()
     with open(os.path.join(server.directory, "tokens")) as file:
-        keys = random.sample(file.read().split(), min(ASKED, count // 4))
+        tokens = file.read().split()
+    keys = random.sample(tokens, min(ASKED, count // 4))
     size = os.path.getsize(os.path.join(server.directory, "keybearer.db"))
 
     note(f"{count:,} accounts: starts")
@@ -52,20 +54,22 @@ def measure(processes: Processes, binary: str, program: str, paced: latency.Pace
     note(f"{count:,} accounts: cold keys")
     subject = server.gate()
     paced.run(subject, 1, 0, f"good:{latency.GOOD_RATE}:4:{paced.tokens('key', keys[:1])}")
-    tokens = paced.tokens("cold", keys[1:])
+    cold = paced.tokens("cold", keys[1:])
     disk = Disk(os.path.join(directory, "disk"))
     disk.write()
     asked = [
-        paced.run(subject, (len(keys) - 1) / latency.COLD_RATE, 0, f"good:{latency.COLD_RATE}:4:{tokens}")["good"]
+        paced.run(subject, (len(keys) - 1) / latency.COLD_RATE, 0, f"good:{latency.COLD_RATE}:4:{cold}")["good"]
         for _ in range(2)]
     disk.write()
     for one in asked:
         latency.expect_statuses(one, {"200"}, f"keys of {count:,}")
+    over_http = remembered.measure(server, paced, tokens, min(count, remembered.COUNT))
     server.stop()
 
     note(f"{count:,} accounts: in process")
     lines = run([program, "accounts", server.directory], "VerificationBenchmark", timeout=300).strip().splitlines()
-    return Measured(count, size, loaded, statistics.median(starts), len(keys) - 1, *asked, disk.marks(), lines)
+    return Measured(
+        count, size, loaded, statistics.median(starts), len(keys) - 1, *asked, disk.marks(), lines, over_http)
 
 
 def start(server: Keybearer, key: str) -> float:

@@ -5,6 +5,9 @@ import http.client
 
 from .processes import Failure
 
+# Keep-alive connections on which a server is asked.
+CONNECTIONS = 32
+
 
 @dataclasses.dataclass
 class Answer:
@@ -44,6 +47,9 @@ class Subject:
     share: float = 1.0
     # Header fields beside the key.
     fields: dict[str, str] = dataclasses.field(default_factory=dict)
+    # A script for wrk that makes the requests, where one key is not enough.
+    script: str | None = None
+    connections: int = CONNECTIONS
 
     @property
     def url(self) -> str:

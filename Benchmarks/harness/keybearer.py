@@ -19,8 +19,12 @@ RATE_LIMIT_FIELDS = 5
 class Keybearer:
     """`keybearer demo`, started anew as often as needed on the same directory."""
 
-    def __init__(self, processes: Processes, binary: str, directory: str, has_gate: bool):
+    def __init__(self, processes: Processes, binary: str, directory: str, has_gate: bool, name: str = "keybearer",
+                 database: str | None = None):
+        """- Parameter database: another than the demonstration's, for `serve`."""
         self.processes = processes
+        self.name = name
+        self.database = database
         self.binary = binary
         self.directory = os.path.join(directory, "keybearer")
         self.starts = 0
@@ -44,7 +48,7 @@ class Keybearer:
             self.gate_port = free_port()
             self.command += ["--gate-address", f"127.0.0.1:{self.gate_port}"]
         self.starts += 1
-        self.process = self.processes.start(f"keybearer {self.starts}", self.command)
+        self.process = self.processes.start(f"{self.name} {self.starts}", self.command)
         if not serve:
             self.key = self.process.wait_until(
                 lambda: re.search(r"Bearer (\S+)\" http://\S+/api", self.process.output()))[1]
@@ -60,8 +64,11 @@ class Keybearer:
         """One of Keybearer's commands on the demonstration's database."""
         return run([self.binary, *arguments, *self.paths()], f"keybearer {' '.join(arguments[:2])}", timeout=60)
 
+    def file(self) -> str:
+        return os.path.join(self.directory, "keybearer.db")
+
     def paths(self) -> list[str]:
-        return ["--database", os.path.join(self.directory, "keybearer.db"),
+        return ["--database", self.database or self.file(),
                 "--master-key-file", os.path.join(self.directory, "keybearer.keys")]
 
     # What is measured.
@@ -125,9 +132,9 @@ class Keybearer:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(lambda email: self.run_command("key", "show", email).strip(), account_emails(number)))
 
-    def open_plan(self) -> None:
+    def open_plan(self, hourly_limit: int = HOURLY_LIMIT) -> None:
         """New accounts are on the plan "free", which a demonstration closes to the API, at every start perhaps."""
-        self.run_command("plan", "put", "free", "--name", "Free", "--hourly-limit", str(HOURLY_LIMIT), "--feature",
+        self.run_command("plan", "put", "free", "--name", "Free", "--hourly-limit", str(hourly_limit), "--feature",
                          "api_webhooks", "--position", "0")
 
 

@@ -37,9 +37,9 @@ class Condition:
     subject: Subject
     rate: int
     tokens: str
-    # The condition that it is compared with, and another one.
+    # The quiet conditions that it is compared with: the same good load alone, and as many requests in all, all valid.
     base: str | None = None
-    other_base: str | None = None
+    same_total: str | None = None
     # Makes the file of the tokens that flood the server, anew for every round.
     flood: object = None
     # Whether what floods the server is to be refused.
@@ -55,15 +55,11 @@ class Sample:
 
 
 class Paced:
-    """The paced client, on a core of its own where there is one: its own work is not to slow the server."""
+    """The paced client. It shares the cores with the server: with a core for each, latencies were worse."""
 
     def __init__(self, program: str, directory: str):
         self.program = program
         self.directory = directory
-        cores = sorted(os.sched_getaffinity(0))
-        self.own_core = {cores[-1]} if len(cores) > 1 else None
-        # What is left for a server that is measured with it.
-        self.server_cores = set(cores[:-1]) or set(cores)
 
     def tokens(self, name: str, keys: list[str]) -> str:
         path = os.path.join(self.directory, f"{name}.tokens")
@@ -75,9 +71,6 @@ class Paced:
         fields = "\n".join(f"{name}: {value}" for name, value in subject.fields.items())
         command = [self.program, "127.0.0.1", str(subject.port), subject.path, fields, f"{seconds + warmup}",
                    f"{warmup}", *classes]
-        if self.own_core:
-            command = ["taskset", "-c", ",".join(map(str, self.own_core)), *command]
-        subject.process.pin(self.server_cores)
         return json.loads(run(command, f"paced requests to {subject.name}", timeout=seconds + 60))
 
 

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 from . import accounts as many_accounts
-from . import chart, latency, peers, preparation, report, throughput
+from . import chart, latency, peers, preparation, report, shared_store, throughput
 from .keybearer import Keybearer
 from .processes import Failure, Processes, note, run
 
@@ -20,7 +21,8 @@ SHORT_TITLES = {
     "healthz": "bare Hummingbird route", "me": "Keybearer's /api/v1/me", "knox": "django-rest-knox",
     "apikey": "djangorestframework-api-key",
 }
-PROGRAMS = {"wrk": "wrk", "cc": "gcc", "nginx": "nginx", "haproxy": "haproxy", "python3-venv": "python3-venv"}
+PROGRAMS = {"wrk": "wrk", "cc": "gcc", "nginx": "nginx", "haproxy": "haproxy", "python3-venv": "python3-venv",
+            "initdb": "postgresql", "openssl": "openssl"}
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -57,25 +59,16 @@ def build() -> None:
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
     rounds, seconds = (2, 1) if options.quick else (5, 3)
-    latency_rounds, latency_seconds = (2, 1) if options.quick else (5, 3)
-    accounts_wanted = 40 if options.quick else 200
-
+    laps = Laps()
     note("Starting Keybearer and its peers")
     server = Keybearer(processes, options.binary or BINARY, directory, has_gate="gate" in names)
     server.start()
-    accounts = server.make_accounts(accounts_wanted)
+    accounts = server.make_accounts(40 if options.quick else 200)
     dead = server.regenerate(latency.DEAD_KEYS)
-    makers = {"gate": server.gate, "healthz": server.bare_route, "me": server.profile}
-    gate_answer = server.check_gate(server.gate()) if "gate" in names else None
-    found = {
-        "nginx": lambda: peers.start_nginx(processes, directory, server.key),
-        "haproxy": lambda: peers.start_haproxy(processes, directory, server.key, gate_answer),
-        "knox": lambda: peers.start_knox(processes, directory),
-        "apikey": lambda: peers.start_apikey(processes, directory),
-        **makers,
-    }
-    subjects = [found[name]() for name in NAMES if name in names]
+    subjects = start_subjects(names, processes, server, directory)
+    laps.end("starts, accounts and keys")
     measured = throughput.measure(subjects, rounds, seconds)
+    laps.end("requests a second")
 
     paced = latency.Paced(paced_program, directory)
     make_target = server.gate if "gate" in names else server.profile
@@ -83,24 +76,67 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     conditions = latency.conditions(paced, server, make_target(), haproxy, dead, accounts, options.churn)
     # Keys that are asked for the first time are measured on their own.
     paced.run(make_target(), 1, 0, f"good:{latency.GOOD_RATE}:8:{paced.tokens('first', accounts)}")
-    samples = latency.measure(conditions, paced, processes, server, latency_rounds, latency_seconds)
+    samples = latency.measure(conditions, paced, processes, server, rounds, seconds)
+    laps.end("latency at a fixed pace")
 
     # Anew: half of the accounts have other keys by now.
     accounts = server.account_keys(len(accounts))
     commands = [
         "make bench", "# which runs, among others:", start_line(server, directory),
-        *(shell_line(subject, seconds) for subject in subjects), paced_line(make_target(), latency_seconds)]
+        *(shell_line(subject, seconds) for subject in subjects), paced_line(make_target(), seconds)]
     cold = latency.measure_cold(paced, server, make_target, accounts)
-    server.stop()
+    processes.stop_all()
+    laps.end("cold keys")
+    shared = laps.time("PostgreSQL", on_postgres, options, server, accounts, paced)
     return report.Results(
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
-        rounds=measured, round_seconds=seconds, conditions=conditions, samples=samples, latency_seconds=latency_seconds,
-        cold=cold, accounts=len(accounts), verification=verification(),
-        million=million(options, processes, server, paced, directory), commands=commands)
+        rounds=measured, round_seconds=seconds, conditions=conditions, samples=samples, latency_seconds=seconds,
+        cold=cold, accounts=len(accounts), shared=shared, verification=laps.time("in process", verification),
+        million=laps.time("a million accounts", million, options, server, paced, directory),
+        laps=laps.seconds, commands=commands)
 
 
-def million(options: argparse.Namespace, processes: Processes, server: Keybearer, paced: latency.Paced,
+def start_subjects(names: list[str], processes: Processes, server: Keybearer, directory: str) -> list:
+    """What is asked for requests a second, in the order of NAMES."""
+    gate_answer = server.check_gate(server.gate()) if "gate" in names else None
+    found = {
+        "nginx": lambda: peers.start_nginx(processes, directory, server.key),
+        "haproxy": lambda: peers.start_haproxy(processes, directory, server.key, gate_answer),
+        "knox": lambda: peers.start_knox(processes, directory),
+        "apikey": lambda: peers.start_apikey(processes, directory),
+        "gate": server.gate, "healthz": server.bare_route, "me": server.profile,
+    }
+    return [found[name]() for name in NAMES if name in names]
+
+
+class Laps:
+    """How long the parts took: all together are to stay below ten minutes."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self.began = time.monotonic()
+
+    def end(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name], self.began = now - self.began, now
+
+    def time(self, name: str, part, *arguments):
+        answer = part(*arguments)
+        self.end(name)
+        return answer
+
+
+def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[str],
+                paced: latency.Paced) -> shared_store.Measured | None:
+    if "gate" not in options.names:
+        note("PostgreSQL: not measured, for want of the gate")
+        return None
+    rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (7, 3, 10)
+    return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
+
+
+def million(options: argparse.Namespace, server: Keybearer, paced: latency.Paced,
             directory: str) -> many_accounts.Measured | None:
     """A million accounts; a few in a run for trying."""
     if not os.path.exists(VERIFICATION) or "gate" not in options.names:
@@ -108,7 +144,7 @@ def million(options: argparse.Namespace, processes: Processes, server: Keybearer
         return None
     count = 20_000 if options.quick else many_accounts.COUNT
     return many_accounts.measure(
-        processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count)
+        server.processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count)
 
 
 def verification() -> list[str]:
@@ -182,6 +218,8 @@ def main() -> None:
     options = parse(sys.argv[1:])
     try:
         needed = {"wrk", "cc"} | {name for name in ("nginx", "haproxy") if name in options.names}
+        if "gate" in options.names:
+            needed |= {"initdb", "openssl"}
         django = {"knox", "apikey"} & set(options.names)
         if django:
             needed.add("python3-venv")

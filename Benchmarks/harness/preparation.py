@@ -1,6 +1,7 @@
 """What the benchmarks need beside Swift: programs, Python packages, the paced client; and the versions of all."""
 
 import contextlib
+import glob
 import importlib.util
 import json
 import os
@@ -36,7 +37,7 @@ def install_programs(wanted: dict[str, str]) -> None:
     run([*environment, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], "apt-get install")
     # Debian starts a server when its package is installed. Nobody asked for that here.
     if os.path.isdir("/run/systemd/system"):
-        for service in {"nginx", "haproxy"} & set(packages):
+        for service in {"nginx", "haproxy", "postgresql"} & set(packages):
             subprocess.run([*as_root, "systemctl", "disable", "--now", "-q", service], check=False)
 
 
@@ -44,6 +45,9 @@ def is_there(program: str) -> bool:
     if program == "python3-venv":
         # Debian packs this part of Python apart.
         return importlib.util.find_spec("ensurepip") is not None
+    if program == "initdb" and glob.glob("/usr/lib/postgresql/*/bin/initdb"):
+        # Debian keeps each version's programs in a folder of its own, out of the path.
+        return True
     return shutil.which(program) is not None
 
 

@@ -99,16 +99,6 @@ class Process:
                     found = True
         return ticks / os.sysconf("SC_CLK_TCK") if found else None
 
-    def pin(self, cores: set[int]) -> None:
-        """Keeps all threads of the group, and those that they start, on these cores."""
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            with contextlib.suppress(OSError, ProcessLookupError):
-                if os.getpgid(int(entry)) == self.process.pid:
-                    for thread in os.listdir(f"/proc/{entry}/task"):
-                        os.sched_setaffinity(int(thread), cores)
-
     def stop(self) -> None:
         """Ends the group: kindly first."""
         if self.process.poll() is None:
@@ -141,13 +131,16 @@ class Processes:
         # A second one must not leave servers behind.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        for process in list(reversed(self.running)):
-            self.stop(process)
+        self.stop_all()
 
     def start(self, name: str, command: list[str], **options) -> Process:
         process = Process(name, command, self.logs, **options)
         self.running.append(process)
         return process
+
+    def stop_all(self) -> None:
+        for process in list(reversed(self.running)):
+            self.stop(process)
 
     def stop(self, process: Process) -> None:
         process.stop()

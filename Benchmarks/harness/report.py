@@ -5,7 +5,10 @@ import re
 import statistics
 import textwrap
 
-from . import accounts, latency, throughput
+from . import accounts, latency, shared_store, throughput
+from .exchange import CONNECTIONS
+from .markdown import number_text, paragraph, ratio_text, table
+from .store_report import million_lines, shared_lines
 
 # The most that the p99 of good traffic may grow beside a flood.
 FLOOD_LIMIT = 2.0
@@ -29,33 +32,16 @@ class Results:
     cold: list[tuple[dict, dict]]
     accounts: int
     verification: list[str]
+    shared: shared_store.Measured | None
     million: accounts.Measured | None
+    # Seconds by part of the run.
+    laps: dict[str, float]
     commands: list[str]
 
     @property
     def base(self) -> str:
         """HAProxy does the gate's work, so everything is put in relation to it when it was measured."""
         return BASE if BASE in self.rounds else self.subjects[0].name
-
-
-def table(header: list[str], rows: list[list[str]], numbers: int = 0) -> list[str]:
-    """A table; its last columns hold numbers."""
-    marks = ["---"] * (len(header) - numbers) + ["---:"] * numbers
-    return [f"| {' | '.join(row)} |" for row in [header, marks, *rows]] + [""]
-
-
-def paragraph(text: str) -> list[str]:
-    return [*textwrap.wrap(text, 118), ""]
-
-
-def ratio_text(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
-
-
-def number_text(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def page(results: Results, chart: str) -> str:
@@ -69,7 +55,7 @@ def page(results: Results, chart: str) -> str:
         *table(["machine", ""], [list(row) for row in results.machine]),
         *table(["program", "version"], [list(row) for row in results.versions]),
         *throughput_lines(results), *latency_lines(results), *cold_lines(results), *verification_lines(results),
-        *million_lines(results),
+        *shared_lines(results.shared), *million_lines(results.million), *laps_lines(results.laps),
         "## Commands", "",
         "```sh", *[line for command in results.commands for line in wrapped_command(command)], "```", "",
     ]
@@ -95,7 +81,7 @@ def throughput_lines(results: Results) -> list[str]:
     return [
         "## Requests a second", "",
         *paragraph(
-            f"wrk with 1 thread and {throughput.CONNECTIONS} keep-alive connections, on the same cores as the server. "
+            f"wrk with 1 thread and {CONNECTIONS} keep-alive connections, on the same cores as the server. "
             f"{count} rounds in turns, of {results.round_seconds:g} s (the Django peers: 1 s). Rates are medians; "
             "ratios are medians of the rounds' own ratios."),
         *table(
@@ -113,7 +99,7 @@ def latency_lines(results: Results) -> list[str]:
         samples = results.samples[condition.name]
         marks = [number_text(statistics.median(one.good[mark] for one in samples)) for mark in ("p50", "p99", "p99.9")]
         compared = [
-            ratios_text(results, condition.name, base, places) for base in (condition.base, condition.other_base)]
+            ratios_text(results, condition.name, base, places) for base in (condition.base, condition.same_total)]
         rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", *marks, *compared])
         notes += shortfalls(condition, samples)
         if condition.name in JUDGED:
@@ -128,12 +114,14 @@ def latency_lines(results: Results) -> list[str]:
         *paragraph(
             f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
             f"{results.latency_seconds:g} s; medians of the rounds, in microseconds. Each request's time counts from "
-            "when it was due, so a stall counts for all that it delays. The client has one core for itself and the "
-            "server the others. The last columns are the ratios of p99 and of p99.9 to those of the row they name: "
-            "the medians of the rounds' own ratios. Lower is better."),
+            "when it was due, so a stall counts for all that it delays. Client and servers share the cores; what "
+            "regenerates keys stands for other machines' clients and runs at nice 19. The last columns are the ratios "
+            "of p99 and of p99.9 to those of the row they name: (a) of the same good load alone, (b) of the same load "
+            "in all, every request of it with a valid key. They are medians of the rounds' own ratios. Lower is "
+            "better."),
         *table(
-            ["row", "what", "requests a second", "p50", "p99", "p99.9", "ratios to the row without", "ratios to as many "
-             "valid requests"], rows, 6),
+            ["row", "what", "requests a second", "p50", "p99", "p99.9", "(a) to the same good load alone",
+             "(b) to the same load in all, all valid"], rows, 6),
         *[line for one in notes for line in textwrap.wrap(f"- {one}", 116, subsequent_indent="  ")], "",
     ]
 
@@ -146,13 +134,14 @@ def ratios_text(results: Results, name: str, base: str | None, places: dict[str,
 
 
 def judgement(results: Results, condition: latency.Condition) -> str:
-    """What the aim says of a condition: against the row without, and against as many valid requests."""
+    """What the aim says of a condition, against both quiet runs."""
     parts = []
-    for base, named in ((condition.base, "without"), (condition.other_base, "beside as many valid requests")):
+    bases = ((condition.base, "(a) the same good load alone"), (condition.same_total, "(b) the same load in all"))
+    for base, named in bases:
         for mark in ("p99", "p99.9") if base else ():
             value = latency.ratio(results.samples, condition.name, base, mark)
             judged = "within" if value <= FLOOD_LIMIT else "NOT WITHIN"
-            parts.append(f"{mark} × {value:.2f} of that {named}, {judged} the aim of {FLOOD_LIMIT:g}")
+            parts.append(f"{mark} × {value:.2f} of {named}, {judged} the aim of {FLOOD_LIMIT:g}")
     return f"{sentence(condition.title)}: {'; '.join(parts)}."
 
 
@@ -210,23 +199,7 @@ def verification_lines(results: Results) -> list[str]:
     return [*lines, "```", *results.verification, "```", ""]
 
 
-def million_lines(results: Results) -> list[str]:
-    million = results.million
-    if not million:
-        return []
-    cold, warm = million.cold, million.warm
-    return [
-        f"## {million.count:,} accounts", "",
-        *paragraph(
-            f"A database with {million.count:,} accounts, {million.size / 2 ** 20:,.0f} MiB, written in "
-            f"{million.load_seconds:.0f} s. `serve` on it answered its first request {million.start_seconds:.2f} s "
-            f"after it was started (median of {accounts.STARTS}; aim 1 s)."),
-        *paragraph(
-            f"{million.asked} of the keys, drawn at random, asked once and once more at {latency.COLD_RATE} requests "
-            "a second, in microseconds (aim: the first within 2,000 at p99):"),
-        *table(["what", "p50", "p99", "p99.9"], [
-            [what, *(number_text(row[mark]) for mark in ("p50", "p99", "p99.9"))]
-            for what, row in (("first request with a key", cold), ("second request with it", warm),
-                              ("the disk alone: 8 KiB written and waited for, before and after", million.disk))], 3),
-        "In process:", "", "```", *million.in_process, "```", "",
-    ]
+def laps_lines(laps: dict[str, float]) -> list[str]:
+    rows = [[name, f"{seconds:.0f}"] for name, seconds in laps.items()]
+    rows.append(["all, without the builds", f"{sum(laps.values()):.0f}"])
+    return ["## How long the parts took", "", *table(["part of `make bench`", "seconds"], rows, 1)]

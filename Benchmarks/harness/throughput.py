@@ -8,8 +8,6 @@ import time
 from .exchange import Subject
 from .processes import Failure, note, run
 
-CONNECTIONS = 32
-
 
 @dataclasses.dataclass
 class Round:
@@ -18,31 +16,49 @@ class Round:
     processor: float | None
 
 
+@dataclasses.dataclass
+class Report:
+    """What wrk told."""
+
+    rate: float
+    requests: int
+    # Answers other than 2xx and 3xx, and lost connections.
+    refused: int
+    failed: int
+
+
 def command(subject: Subject, seconds: float) -> list[str]:
     fields = dict(subject.fields)
     if subject.authorization:
         fields["Authorization"] = subject.authorization
     options = [option for name, value in fields.items() for option in ("-H", f"{name}: {value}")]
-    return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", *options, subject.url]
+    if subject.script:
+        options += ["-s", subject.script]
+    return ["wrk", "-t1", f"-c{subject.connections}", f"-d{max(1, round(seconds))}s", *options, subject.url]
+
+
+def ask(subject: Subject, seconds: float) -> Report:
+    told = run(command(subject, seconds), f"wrk on {subject.name}", timeout=seconds + 60)
+    failed = re.search(r"Socket errors: connect (\d+), read \d+, write (\d+), timeout (\d+)", told)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+    return Report(
+        float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]), int(re.search(r"(\d+) requests in", told)[1]),
+        int(refused[1]) if refused else 0,
+        # gunicorn's workers end the connection with each answer, which wrk may count as an error of reading.
+        sum(map(int, failed.groups())) if failed else 0)
 
 
 def measure_once(subject: Subject, seconds: float) -> Round:
     """One round of one subject; every answer must have been a 200."""
     subject.process.expect_running()
     before = subject.process.processor_seconds()
-    report = run(command(subject, seconds), f"wrk on {subject.name}", timeout=seconds + 60)
+    report = ask(subject, seconds)
     after = subject.process.processor_seconds()
-    if "Non-2xx" in report:
-        raise Failure(f"{subject.name} refused requests under load: {re.search('Non-2xx.*', report)[0]}")
-    if failed := re.search(r"Socket errors: (.*)", report):
-        # gunicorn's workers end the connection with each answer, which wrk may count as an error of reading.
-        if re.search(r"connect [1-9]|write [1-9]|timeout [1-9]", failed[1]):
-            raise Failure(f"{subject.name} lost connections under load: {failed[1]}")
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", report)[1])
-    requests = int(re.search(r"(\d+) requests in", report)[1])
-    if requests == 0:
-        raise Failure(f"{subject.name} answered nothing under load")
-    return Round(rate, None if before is None or after is None else (after - before) / requests * 1e6)
+    if report.refused or report.failed or report.requests == 0:
+        raise Failure(f"{subject.name} under load: {report.requests} answers, {report.refused} of them refusals, and "
+                      f"{report.failed} lost connections")
+    processor = None if before is None or after is None else (after - before) / report.requests * 1e6
+    return Round(report.rate, processor)
 
 
 def measure(subjects: list[Subject], rounds: int, seconds: float) -> dict[str, list[Round]]:

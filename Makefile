@@ -42,7 +42,7 @@ format:
 chaos:
 	scripts/install-dependencies --test
 	swift build $(SWIFT_FLAGS)
-	scripts/run-cluster-tests --chaos $(ARGS)
+	scripts/run-chaos $(ARGS)
 
 # The model of the revocation fence, and of what goes wrong without each of its parts.
 spec:

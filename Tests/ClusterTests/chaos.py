@@ -55,7 +55,7 @@ class Run:
             self._part("changes without faults", lambda: self._plain(stage))
             self._part("an hour used up", lambda: self._budget(stage))
             round_number = 0
-            while self._left > 20:
+            while self._left > 30:
                 round_number += 1
                 self._part(f"round {round_number}", lambda: self._faults(stage, round_number))
                 if self._left > 30:

@@ -15,7 +15,7 @@ from nodes import LEASE_SECONDS, Cluster, Node
 from postgres import Pair
 from processes import eventually
 from regenerate import Background, Regenerator
-from trail import Trail, Violation
+from trail import UNAUTHORIZED, Trail, Violation
 
 # Holds up changes of one account inside their transaction; its last uses are not held up.
 SLOW_SECONDS = 2.0
@@ -39,6 +39,14 @@ class World:
         for node in self.cluster.nodes:
             node.disturbances += 1
 
+    def choose_node(self, choice: random.Random) -> Node:
+        """A node to break: mostly at a moment when no change is asked for through it, so that changes go on at once
+        through others while the node still believes what it remembers."""
+        node = choice.choice(self.cluster.nodes)
+        if choice.random() < 0.8:
+            eventually(lambda: self.background.regenerator.via is not node, "a change goes through another node")
+        return node
+
     def expect_silence(self, node: Node, since: float) -> None:
         """Nothing passed on the node that started later than one lease after it last had its database."""
         beyond = self.trail.last_passed(node.name) - since - LEASE_SECONDS
@@ -48,9 +56,16 @@ class World:
     def await_recovery(self) -> None:
         """All nodes decide again; notes how long that took."""
         began = time.monotonic()
-        self.cluster.await_ready()
+        eventually(lambda: all(self._decides(node) for node in self.cluster.nodes), "all nodes decide again")
         self.recoveries.append(time.monotonic() - began)
         self.disturb_all()
+
+    def _decides(self, node: Node) -> bool:
+        client = Client(node.port)
+        status = client.get(self.trail.current).status
+        client.close()
+        # The key may have been replaced in between.
+        return status in (200, UNAUTHORIZED) and node.is_ready()
 
 
 def _wait(choice: random.Random, least: float, most: float) -> None:
@@ -59,7 +74,7 @@ def _wait(choice: random.Random, least: float, most: float) -> None:
 
 def kill_a_node(world: World, choice: random.Random) -> None:
     """A node crashes and is started again: one change waits one lease for it."""
-    node = choice.choice(world.cluster.nodes)
+    node = world.choose_node(choice)
     node.kill()
     world.background.await_changes(2)
     if not world.is_short:
@@ -69,7 +84,7 @@ def kill_a_node(world: World, choice: random.Random) -> None:
 
 def suspend_a_node(world: World, choice: random.Random) -> None:
     """A node stands still while keys are replaced; requests that wait at its door are decided when it goes on."""
-    node = choice.choice(world.cluster.nodes)
+    node = world.choose_node(choice)
     span = choice.uniform(LEASE_SECONDS + 0.6, 3.2) if world.is_short else choice.uniform(1, 10)
     ends = time.monotonic() + span
     node.suspend()
@@ -92,7 +107,7 @@ def suspend_a_node(world: World, choice: random.Random) -> None:
 
 def cut_a_node(world: World, choice: random.Random) -> None:
     """The network between a node and the database is silent, then delivers late what it held back."""
-    node = choice.choice(world.cluster.nodes)
+    node = world.choose_node(choice)
     node.cut()
     began = time.monotonic()
     try:
@@ -153,7 +168,7 @@ def promote_the_standby(world: World, choice: random.Random) -> None:
 
 def stall_renewals(world: World, choice: random.Random) -> None:
     """A node's renewals take long on the way: some begin before a change and are answered after it."""
-    node = choice.choice(world.cluster.nodes)
+    node = world.choose_node(choice)
     try:
         for _ in range(2 if world.is_short else 5):
             node.delay(choice.choice([0.05, 0.2, 0.4, 0.7, 1.2]), "keybearer fence")
@@ -183,6 +198,8 @@ def lose_a_commit(world: World, choice: random.Random) -> None:
 
 def slow_a_transaction(world: World, choice: random.Random) -> None:
     """One account's change takes seconds inside its transaction; other accounts' changes go on meanwhile."""
+    # Nodes that died before have been waited for.
+    world.background.await_changes(2)
     before = world.trail.replaced_count
     world.slow.once()
     if world.trail.replaced_count - before < 2:
@@ -191,7 +208,7 @@ def slow_a_transaction(world: World, choice: random.Random) -> None:
 
 def lead_a_renewal_astray(world: World, choice: random.Random) -> None:
     """The fence's connections alone are silent: the node loses its lease although the database answers it."""
-    node = choice.choice(world.cluster.nodes)
+    node = world.choose_node(choice)
     node.cut("keybearer fence")
     began = time.monotonic()
     try:

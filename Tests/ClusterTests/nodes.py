@@ -46,6 +46,7 @@ class Node:
         # Goes up whenever something is done to it or to its network: an answer is judged by its time only if not.
         self.disturbances = 0
         self.is_awake = True
+        self.is_connected = True
 
     def start(self) -> None:
         self._program = Program(
@@ -103,6 +104,7 @@ class Node:
     def cut(self, only: str | None = None) -> None:
         """Silences the network to the database: all of it, or the connections of that application_name."""
         self.disturbances += 1
+        self.is_connected = False
         for proxy in self.proxies:
             proxy.cut(only)
 
@@ -114,6 +116,7 @@ class Node:
     def restore(self) -> None:
         for proxy in self.proxies:
             proxy.restore()
+        self.is_connected = True
         self.disturbances += 1
 
     def _begin_disturbance(self) -> None:

@@ -88,7 +88,7 @@ class Server:
             [*_as_user(self.directory), str(programs() / "postgres"), "-D", str(self._data), "-p", str(self.port),
              "-k", str(self.directory), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=on",
              "-c", "max_connections=200", "-c", "synchronous_commit=on", "-c", "wal_keep_size=256MB",
-             "-c", "hot_standby=on"],
+             "-c", "hot_standby=on", "-c", "wal_retrieve_retry_interval=200ms"],
             self.directory / "log",
             directory=self.directory)
         self._program.wait_until(self._answers, "PostgreSQL answered")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -32,14 +34,17 @@ def binary() -> Path:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, never the same one twice."""
+    """A port of 127.0.0.1 that nobody listens on, never the same one twice.
+
+    It is below those that systems give to outgoing connections: a server that is started again finds it free.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _handed_out:
-            _handed_out.add(port)
-            return port
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _handed_out:
+                _handed_out.add(port)
+                return port
 
 
 def eventually(condition: Callable[[], object], message: str, seconds: float = 30) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Coroutine
 
 import wire
+from processes import free_port
 
 _CHUNK = 65_536
 
@@ -74,11 +75,27 @@ class Proxy:
         self._delays: dict[str | None, float] = {}
         self._lose: str | None = None
         self._changed = asyncio.Event()
-        self._server = _loop().run(self._listen())
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._is_closed = False
+        self._waiting: asyncio.Task | None = None
+        self.port = free_port()
+        _loop().run(self._listen())
 
-    async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _refuse_until_back(self) -> None:
+        """Refuses connections as long as the target does: a client then tries its next host, as it would without a
+        proxy, which it would not if it were let in and sent away."""
+        self._server.close()
+        while not self._is_closed:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.target)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.transport.abort()
+            await self._listen()
+            return
 
     def cut(self, only: str | None = None) -> None:
         """From the return on, nothing passes; connections stay open and new ones are accepted."""
@@ -106,7 +123,8 @@ class Proxy:
 
     def close(self) -> None:
         """Listens no longer, and breaks all connections off."""
-        self._server.close()
+        self._is_closed = True
+        _loop().run(self._set(lambda: self._server.close()))
         self.restore()
         self.reset()
 
@@ -151,7 +169,12 @@ class Proxy:
             connection.to_client.write(b"N")
         connection.name = wire.application_name(packet)
         await self._pass(connection)
-        connection.from_server, connection.to_server = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            connection.from_server, connection.to_server = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            if self._waiting is None or self._waiting.done():
+                self._waiting = asyncio.ensure_future(self._refuse_until_back())
+            raise
         connection.to_server.write(packet)
 
     async def _to_server(self, connection: _Connection) -> None:

@@ -18,7 +18,7 @@ from trail import UNAUTHORIZED, UNAVAILABLE, Trail, Violation
 # last wait for a read of who is behind, and a machine that is busy with other things.
 MARGIN_SECONDS = 1.5
 _CLIENT_PATIENCE = 6.0
-_MOST_ATTEMPTS = 200
+_SETTLE_SECONDS = 45.0
 
 
 class Regenerator:
@@ -37,6 +37,8 @@ class Regenerator:
         # Seconds until the answer, of changes that one attempt through an undisturbed node made.
         self.times: list[float] = []
         self.late: list[str] = []
+        # The node that is asked for a change at this moment.
+        self.via: Node | None = None
         # Changes whose outcome was unknown at first.
         self.unknown = 0
         self.settled_beside = 0
@@ -44,12 +46,14 @@ class Regenerator:
     def once(self) -> None:
         """One change: asked for again with the same Idempotency-Key until its outcome is known."""
         idempotency_key, old = uuid.UUID(int=self._random.getrandbits(128)).hex, self.trail.current
-        is_unknown = False
-        for _ in range(_MOST_ATTEMPTS):
+        is_unknown, ends = False, time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < ends:
             node = self._choose()
             before = node.disturbances
             self.trail.asked(time.monotonic())
+            self.via = node
             answer = self._clients[node.name].regenerate(old, idempotency_key)
+            self.via = None
             self._judge_time(node, before, answer)
             if answer.status == 200:
                 if not is_unknown:
@@ -65,12 +69,12 @@ class Regenerator:
                 self.unknown += 1
             is_unknown = True
             time.sleep(self._random.uniform(0.02, 0.2))
-        raise Violation("a change could not be settled")
+        raise Violation(f"a change could not be settled in {_SETTLE_SECONDS:g} s; the last answer was {answer}")
 
     def _choose(self) -> Node:
         """Mostly a node that can answer; at times one that is down, as a client behind a balancer meets."""
-        awake = self._cluster.awake()
-        return self._random.choice(awake if awake and self._random.random() < 0.93 else self._cluster.nodes)
+        able = [node for node in self._cluster.awake() if node.is_connected]
+        return self._random.choice(able if able and self._random.random() < 0.95 else self._cluster.nodes)
 
     def _judge_time(self, node: Node, before: int, answer: Answer) -> None:
         if node.disturbances != before or not node.is_awake or answer.status == UNAUTHORIZED:
@@ -82,7 +86,8 @@ class Regenerator:
 
     def _settle_beside(self, idempotency_key: str) -> None:
         """The old key is dead and the answer was lost: the command line tells the new one."""
-        for _ in range(_MOST_ATTEMPTS):
+        ends = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < ends:
             done = self._cluster.run("key", "regenerate", self._email, "--idempotency-key", idempotency_key)
             if done.returncode == 0:
                 self.settled_beside += 1
@@ -93,6 +98,9 @@ class Regenerator:
     def _settled(self, token: str, answered_at: float, idempotency_key: str) -> None:
         old = self.trail.replaced(token, answered_at)
         for node in self._cluster.awake():
+            # A node that is cut off can only let pass what it remembers.
+            if not node.is_connected and not self.trail.has_passed(old, node.name):
+                continue
             self.trail.note(old, node.name, self._probes[node.name].get(old))
         if self._random.random() < 0.1:
             self._replay(token, idempotency_key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from client import Client
 from faults import SLOW_SECONDS, World, slow_down
 from load import Load
 from nodes import Account, Cluster
@@ -55,12 +56,18 @@ class Stage:
     def trail(self, account: Account, head_start: float = 0) -> Trail:
         return Trail(self.current(account), head_start)
 
+    def warm_up(self, key: str) -> None:
+        """Uses a key so often that all nodes know it and hold enough reserved to let it pass for seconds, alone."""
+        for node in self.cluster.nodes:
+            Client(node.gate_port).use_often(key, 1_400)
+
     @contextlib.contextmanager
-    def under_load(self, seed: object, is_short: bool = True) -> Iterator[World]:
+    def under_load(self, seed: object, is_short: bool = True, head_start: float = 0) -> Iterator[World]:
         """Load on all nodes and one change after another, until the block ends; then all is judged."""
-        trail, slow_trail = self.trail(self.account), self.trail(self.slow_account)
+        trail, slow_trail = self.trail(self.account, head_start), self.trail(self.slow_account)
         background = Background(Regenerator(self.cluster, self.account, trail, seed))
         slow = Regenerator(self.cluster, self.slow_account, slow_trail, seed, SLOW_SECONDS)
+        self.warm_up(trail.current)
         world = World(self.cluster, self.pair, trail, background, slow, is_short)
         with Load(self.cluster, [trail, trail, slow_trail], seed), background.running():
             yield world

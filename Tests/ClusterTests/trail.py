@@ -93,6 +93,10 @@ class Trail:
             elif answer.status not in (NO_ANSWER, UNAVAILABLE):
                 self._strange.append(f"{node} answered {answer.status}: {answer.body[:200]!r}")
 
+    def has_passed(self, token: str, node: str) -> bool:
+        with self._lock:
+            return node in self._keys[token].passed
+
     def last_passed(self, node: str) -> float:
         """The start of the latest request that passed on the node, with whatever key."""
         with self._lock:

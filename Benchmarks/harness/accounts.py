@@ -33,7 +33,7 @@ class Measured:
 
 
 def measure(processes: Processes, binary: str, program: str, paced: latency.Paced, directory: str,
-            count: int) -> Measured:
+            count: int, rounds: int) -> Measured:
     note(f"{count:,} accounts: making them")
     server = Keybearer(processes, binary, directory, has_gate=True)
     # Makes the database, the master keys and the plans.
@@ -63,7 +63,7 @@ def measure(processes: Processes, binary: str, program: str, paced: latency.Pace
     disk.write()
     for one in asked:
         latency.expect_statuses(one, {"200"}, f"keys of {count:,}")
-    over_http = remembered.measure(server, paced, tokens, min(count, remembered.COUNT))
+    over_http = remembered.measure(server, paced, tokens, min(count, remembered.COUNT), rounds)
     server.stop()
 
     note(f"{count:,} accounts: in process")

@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
         rounds=measured, round_seconds=seconds, conditions=conditions, samples=samples, latency_seconds=seconds,
         cold=cold, accounts=len(accounts), shared=shared, verification=laps.time("in process", verification),
-        million=laps.time("a million accounts", million, options, server, paced, directory),
+        million=laps.time("a million accounts", million, options, server, paced, directory, rounds),
         laps=laps.seconds, commands=commands)
 
 
@@ -136,15 +136,15 @@ def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[s
     return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
 
 
-def million(options: argparse.Namespace, server: Keybearer, paced: latency.Paced,
-            directory: str) -> many_accounts.Measured | None:
+def million(options: argparse.Namespace, server: Keybearer, paced: latency.Paced, directory: str,
+            rounds: int) -> many_accounts.Measured | None:
     """A million accounts; a few in a run for trying."""
     if not os.path.exists(VERIFICATION) or "gate" not in options.names:
         note("A million accounts: not measured, for want of a program or of the gate")
         return None
     count = 20_000 if options.quick else many_accounts.COUNT
     return many_accounts.measure(
-        server.processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count)
+        server.processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count, rounds)
 
 
 def verification() -> list[str]:

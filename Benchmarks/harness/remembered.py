@@ -13,7 +13,6 @@ from .processes import note
 COUNT = 100_000
 # How many are asked for, in turn.
 ASKED = 1_000
-ROUNDS = 5
 ROUND_SECONDS = 2
 # Of the requests a second with few remembered.
 AIM = 0.9
@@ -54,7 +53,7 @@ def script(paced: latency.Paced, keys: list[str]) -> str:
     return path
 
 
-def measure(many: Keybearer, paced: latency.Paced, keys: list[str], count: int) -> Measured:
+def measure(many: Keybearer, paced: latency.Paced, keys: list[str], count: int, rounds: int) -> Measured:
     """- Parameters:
         many: a running server; beside it a second one is started on the same database.
         keys: in the order of the database, in which they are fetched fastest.
@@ -67,9 +66,9 @@ def measure(many: Keybearer, paced: latency.Paced, keys: list[str], count: int) 
     cycle = script(paced, asked)
     subjects = [subject(few, "few", asked[0], cycle), subject(many, "many", asked[0], cycle)]
     # Within the life of what was reserved for them: giving it back is work that has nothing to do with memory.
-    rounds = throughput.measure(subjects, ROUNDS, ROUND_SECONDS)
+    measured = throughput.measure(subjects, rounds, ROUND_SECONDS)
     few.stop()
-    return Measured(count, len(asked), rounds)
+    return Measured(count, len(asked), measured)
 
 
 def fill(server: Keybearer, paced: latency.Paced, keys: list[str]) -> int:

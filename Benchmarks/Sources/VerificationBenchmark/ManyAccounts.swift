@@ -29,7 +29,7 @@ enum ManyAccounts {
         print(
             "remembered accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
                 + "of the whole process: \(residentBytes() >> 20) MiB")
-        print("cold keys, 512 at once: \(Int(Double(tokens.count) / max(1, seconds))) a second")
+        print("cold keys, \(Node.askedAtOnce) at once: \(Int(Double(tokens.count) / max(1, seconds))) a second")
         // Not in the order in which they were read: requests do not come in the order of memory.
         tokens = tokens[..<few] + tokens[few...].shuffled()
         try await compare(small, large, tokens)

@@ -39,12 +39,14 @@ struct Node: Sendable {
         try await body()
     }
 
+    /// How many wait for the store at once: what they reserve goes into one transaction.
+    static let askedAtOnce = 4_096
+
     /// Asks for each token until so many uses of it are reserved.
     func reserve(_ uses: Int, for tokens: ArraySlice<PresentedToken>) async {
         await withTaskGroup(of: Void.self) { group in
             for (number, token) in tokens.enumerated() {
-                // Many at once: what they reserve goes into one transaction.
-                if number >= 512 { await group.next() }
+                if number >= Self.askedAtOnce { await group.next() }
                 group.addTask { await reserve(uses, for: token) }
             }
         }

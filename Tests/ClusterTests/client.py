@@ -63,7 +63,8 @@ class Client:
                     data += self._more(connection)
 
     def regenerate(self, key: str, idempotency_key: str) -> Answer:
-        self.begin("POST", "/api/v1/key/regenerate", key, f"Idempotency-Key: {idempotency_key}\r\nContent-Length: 0\r\n")
+        fields = f"Idempotency-Key: {idempotency_key}\r\nContent-Length: 0\r\n"
+        self.begin("POST", "/api/v1/key/regenerate", key, fields)
         return self.finish()
 
     def begin(self, method: str, path: str, key: str | None, fields: str = "") -> None:

@@ -40,12 +40,16 @@ class World:
             node.disturbances += 1
 
     def choose_node(self, choice: random.Random) -> Node:
-        """A node to break: mostly at a moment when no change is asked for through it, so that changes go on at once
-        through others while the node still believes what it remembers."""
+        """A node to break: mostly at a moment when it remembers the current key and no change is asked for through it,
+        so that the next change goes through another node at once."""
         node = choice.choice(self.cluster.nodes)
         if choice.random() < 0.8:
-            eventually(lambda: self.background.regenerator.via is not node, "a change goes through another node")
+            eventually(lambda: self._would_be_deceived(node), f"{node.name} remembers a key while another is asked")
         return node
+
+    def _would_be_deceived(self, node: Node) -> bool:
+        self.background.check()
+        return self.background.regenerator.via is not node and self.trail.has_passed(self.trail.current, node.name)
 
     def expect_silence(self, node: Node, since: float) -> None:
         """Nothing passed on the node that started later than one lease after it last had its database."""

@@ -74,8 +74,9 @@ class Server:
         shutil.rmtree(self._data, ignore_errors=True)
         self._run("pg_basebackup", "-h", "127.0.0.1", "-p", primary.port, "-U", USER, "-D", self._data, "-X", "stream",
                   "-c", "fast", "--no-sync")
-        reached = f"host=127.0.0.1 port={through or primary.port} user={USER} application_name={_STANDBY} sslmode=disable"
-        self._write("postgresql.auto.conf", f"primary_conninfo = '{reached} gssencmode=disable'\n")
+        reached = (f"host=127.0.0.1 port={through or primary.port} user={USER} application_name={_STANDBY} "
+                   "sslmode=disable gssencmode=disable")
+        self._write("postgresql.auto.conf", f"primary_conninfo = '{reached}'\n")
         self._write("standby.signal", "")
         self.start()
         eventually(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1",

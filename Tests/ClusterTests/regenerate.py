@@ -138,7 +138,7 @@ class Regenerator:
 class Background:
     """Regenerates again and again in a thread of its own."""
 
-    def __init__(self, regenerator: Regenerator, pause: float = 0.02):
+    def __init__(self, regenerator: Regenerator, pause: float = 0.04):
         self.regenerator = regenerator
         self._pause = pause
         self._stop = threading.Event()

@@ -120,8 +120,8 @@ class Trail:
         if key.dead_at is None:
             return []
         return [
-            f"key {number} passed on {node} in a request that started {1000 * (started - key.dead_at):.1f} ms after the "
-            "answer that said it was dead"
+            f"key {number} passed on {node} in a request that started {1000 * (started - key.dead_at):.1f} ms "
+            "after the answer that said it was dead"
             for node, started in key.passed.items() if started > key.dead_at
         ]
 

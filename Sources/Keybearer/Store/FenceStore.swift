@@ -1,0 +1,107 @@
+/// The changes and the nodes of the revocation fence.
+public protocol FenceStore: Sendable {
+    /// Registers a node at the current number and answers that.
+    ///
+    /// - Parameter label: what people know the node by.
+    func registerNode(_ id: NodeID, label: String, lease: Duration) async throws -> ChangePosition
+    /// Renews a node's lease, which acknowledges that it has applied everything up to `applied`.
+    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal
+    /// Writes a change that stands in no other table, such as a new master-key ring, and numbers it.
+    func recordChange(of subject: Change.Subject, audit: AuditEvent) async throws -> ChangePosition
+    /// The changes after a position, in order, at most `limit`; nil when the position is not part of this history.
+    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]?
+    /// The nodes that have not acknowledged this number, with their leases.
+    func nodes(behind number: Int64) async throws -> [(id: NodeID, lease: Duration)]
+    /// Removes nodes that are still behind this number: their leases have run out.
+    func expelNodes(_ ids: [NodeID], behind number: Int64) async throws
+    /// Removes a node that stops.
+    func unregisterNode(_ id: NodeID) async throws
+    /// All registered nodes, those that died included.
+    func nodes() async throws -> [RegisteredNode]
+    /// Returns when there may be something new, or when the span is over. A hint can be lost or come for nothing.
+    func waitForHint(atMost span: Duration) async
+}
+
+extension FenceStore {
+    /// Registers a node that has no label.
+    public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangePosition {
+        try await registerNode(id, label: "", lease: lease)
+    }
+
+    /// Waits out the span: for stores that give no hints.
+    public func waitForHint(atMost span: Duration) async { try? await Task.sleep(for: span) }
+}
+
+/// A node as the store knows it.
+public struct RegisteredNode: Sendable, Hashable {
+    /// Names the process; random at every start.
+    public let id: NodeID
+    /// What people know it by: its machine and process.
+    public let label: String
+    /// The number of the last change that it acknowledged.
+    public let acknowledged: Int64
+    /// How often it renewed. One whose renewals did not rise within its lease has none any more.
+    public let renewals: Int64
+    /// How long it believes its memory after a renewal.
+    public let lease: Duration
+
+    /// Puts a node together.
+    public init(id: NodeID, label: String, acknowledged: Int64, renewals: Int64, lease: Duration) {
+        self.id = id
+        self.label = label
+        self.acknowledged = acknowledged
+        self.renewals = renewals
+        self.lease = lease
+    }
+}
+
+/// What became of a renewal.
+public enum LeaseRenewal: Sendable, Equatable {
+    /// The lease holds anew.
+    case renewed
+    /// There are changes that the node has not applied.
+    case behind
+    /// The store does not know the node, or not the history it is on: it must forget everything and register anew.
+    case unknownNode
+}
+
+/// The number of a change in the revocation fence, with a random mark that tells one history from another.
+///
+/// Numbers run without gaps in the order in which changes became visible. After a failover or a restore the same
+/// number may name another change; its mark then differs.
+public struct ChangePosition: Sendable, Hashable {
+    /// 1 for the first change; 0 before it.
+    public let number: Int64
+    /// Random, made with the change.
+    public let mark: String
+
+    /// Puts both together.
+    public init(number: Int64, mark: String) {
+        self.number = number
+        self.mark = mark
+    }
+}
+
+/// A numbered change: what must no longer be believed of it.
+public struct Change: Sendable, Hashable {
+    /// What the change touched.
+    public enum Subject: Sendable, Hashable {
+        /// One account: its key, its status, its memberships.
+        case user(UserID)
+        /// A workspace: its plan or its existence.
+        case workspace(WorkspaceID)
+        /// More than can be named, such as the catalogue.
+        case everything
+    }
+
+    /// Its place in the order.
+    public let position: ChangePosition
+    /// What it touched.
+    public let subject: Subject
+
+    /// Puts a change together.
+    public init(position: ChangePosition, subject: Subject) {
+        self.position = position
+        self.subject = subject
+    }
+}

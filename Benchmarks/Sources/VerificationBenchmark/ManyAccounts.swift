@@ -2,7 +2,7 @@ import Foundation
 import Keybearer
 import KeybearerSQLite
 
-/// A node that remembers all accounts of a file beside one that remembers 1,000 of them.
+/// A node that remembers many accounts of a file beside one that remembers 1,000 of them.
 ///
 /// The steady clocks run slowly, so that what was reserved for the first account is still good when the last has its
 /// own. Last uses are noted and not written: what writing costs is measured at the gate.
@@ -13,12 +13,12 @@ enum ManyAccounts {
     static let perRound = 1_000_000
     static let slowness: Int64 = 60
 
-    static func measure(_ file: AccountFile) async throws {
+    static func measure(_ file: AccountFile, count: Int) async throws {
         let store = try SQLiteStore.open(path: file.database, role: .server)
         let (small, large) = (
             try Node(file, store: store, slowness: slowness), try Node(file, store: store, slowness: slowness)
         )
-        var tokens = try file.tokens().map(\.presented)
+        var tokens = try file.tokens().prefix(count).map(\.presented)
         let followers = [small, large].map { node in Task { await node.gate.fence.run() } }
         await small.reserve(1, for: tokens[..<few])
         let before = residentBytes()

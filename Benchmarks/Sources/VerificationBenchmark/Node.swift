@@ -40,7 +40,7 @@ struct Node: Sendable {
     }
 
     /// How many wait for the store at once: what they reserve goes into one transaction.
-    static let askedAtOnce = 4_096
+    static let askedAtOnce = 512
 
     /// Asks for each token until so many uses of it are reserved.
     func reserve(_ uses: Int, for tokens: ArraySlice<PresentedToken>) async {

@@ -4,7 +4,7 @@ import Foundation
 ///
 ///     VerificationBenchmark                      one verification, two threads, floods
 ///     VerificationBenchmark load DIRECTORY N     adds N accounts to the database of a demonstration
-///     VerificationBenchmark accounts DIRECTORY   memory and speed with all of them remembered
+///     VerificationBenchmark accounts DIRECTORY N memory and speed with N of them remembered
 @main
 struct VerificationBenchmark {
     static func main() async throws {
@@ -19,8 +19,9 @@ struct VerificationBenchmark {
         case ("load", 3):
             guard let count = Int(arguments[2]) else { throw Misuse() }
             try await AccountFile(directory: arguments[1]).add(count)
-        case ("accounts", 2):
-            try await ManyAccounts.measure(AccountFile(directory: arguments[1]))
+        case ("accounts", 3):
+            guard let count = Int(arguments[2]) else { throw Misuse() }
+            try await ManyAccounts.measure(AccountFile(directory: arguments[1]), count: count)
         default: throw Misuse()
         }
     }

@@ -8,8 +8,8 @@
  * process at any point, a slow or lost answer, a store out of reach, and hints that are lost, late or in another order
  * are all among the runs. README.md says what is left out and why that is sound.
  *
- * Each MUTANT_… takes one precaution away; each REACH claims that something never happens. `spec/run` expects both to
- * be contradicted.
+ * Each MUTANT_… takes one precaution away, and each CLAIM claims that something never happens. `run` expects all of
+ * them to be contradicted.
  */
 
 #ifndef NODES
@@ -26,17 +26,15 @@
 #endif
 
 /* Ticks that a waiter waits, on its own clock. */
-#ifdef MUTANT_NO_ALLOWANCE
+#if defined(MUTANT_NO_ALLOWANCE)
 #define WAIT LEASE
-#else
-#ifdef MUTANT_EXPEL_AT_ONCE
+#elif defined(MUTANT_EXPEL_AT_ONCE)
 #define WAIT 0
 #else
 #define WAIT (LEASE + DRIFT)
 #endif
-#endif
 
-/* Values of REACH. */
+/* Values of CLAIM. */
 #define ANSWERED_BY_ACKNOWLEDGEMENT 1
 #define ANSWERED_BY_TIME            2
 #define ANSWERED_BESIDE_OWN_NODE    3
@@ -47,12 +45,13 @@
 #define LATE_READ_DROPPED           8
 #define HISTORY_NOTICED             9
 #define NUMBER_USED_AGAIN           10
+#define LOST_KEY_PASSES             11
 
-#ifdef REACH
-#define NEVER(what, condition) assert(REACH != what || !(condition))
+#ifdef CLAIM
+#define NEVER(what, condition) assert(CLAIM != what || !(condition))
 #define NOTE(what, condition)  what = (what || (condition))
-bool wasUnheard;
-bool wasExpelled;
+bool isReplayed;
+bool isExpelled;
 #else
 #define NEVER(what, condition) skip
 #define NOTE(what, condition)  skip
@@ -63,13 +62,13 @@ bool wasExpelled;
  * Change m makes version m of the key. m is also its random mark, so a position is written as m alone: its number is
  * number[m]. 0 is the position before all changes.
  */
-byte newest;                    /* the locked counter */
+byte newest;                    /* the locked counter: the newest change */
 byte number[CHANGES + 1];       /* the numbers of all changes, also of lost ones */
 bool lost[CHANGES + 1];         /* the changes that a failover took back */
 byte safe;                      /* the newest change that the standby has */
 byte row[NODES];                /* the nodes' rows: 0 for none, or 1 + the number that was acknowledged */
 
-/* The version that a read of the key finds: its change takes the number in the same transaction. */
+/* The version that a read of the key finds. A change takes its number in its own transaction, so it is the newest. */
 #if defined(MUTANT_NUMBER_AFTER_COMMIT) || defined(MUTANT_NUMBER_FROM_SEQUENCE)
 #define HAS_STANDBY false
 byte stored;
@@ -79,7 +78,7 @@ byte drawn;
 #define stored newest
 #endif
 
-/* The standby is synchronous: what was written behind a change is answered only when the standby has it. */
+/* The standby is synchronous: a change, and what was written behind it, is answered only when the standby has it. */
 #ifdef MUTANT_ASYNCHRONOUS_STANDBY
 #define IS_ON_STANDBY(m) true
 byte since[NODES];              /* the position that the node was registered at */
@@ -95,17 +94,24 @@ byte since[NODES];              /* the position that the node was registered at 
 #define IS_NEWEST(m)     (m == newest)
 #endif
 
+/* The store renews a lease only if what the node has applied is the newest. */
+#ifdef MUTANT_RENEW_WITHOUT_NUMBER
+#define MAY_RENEW(m) true
+#else
+#define MAY_RENEW(m) IS_NEWEST(m)
+#endif
+
 /* ---- The nodes ---- */
 #define OFF           0         /* no id, and what is remembered is not believed */
 #define REGISTERING   1         /* has asked to be registered */
 #define REGISTERED    2         /* has a row; the answer is on its way */
 #define STANDING      3         /* has emptied its memory and stands at the position of the answer */
 #define ON            4         /* has an id; whether it believes its memory is for the lease to say */
-#define LOOKED        5         /* the store has answered which changes there are; it has not applied them */
+#define LOOKED        5         /* the store has answered which changes there are; they are not applied yet */
 #define RENEWING      6         /* has asked for a renewal */
 #define RENEWED       7         /* has been renewed; the answer is on its way */
 
-#define IS_ASKING(p) (p != OFF && p != ON && p != LOOKED)
+#define HAS_ASKED(n) (phase[n] != OFF && phase[n] != ON && phase[n] != LOOKED)
 
 byte phase[NODES];
 byte position[NODES];           /* the last change that it applied */
@@ -116,9 +122,16 @@ byte age;                       /* ticks since it asked */
 byte left;                      /* ticks until its lease ends, 0: it believes nothing */
 byte memory;                    /* 0 for nothing, or 1 + the version of the key */
 byte reading;                   /* a read under way: 0 for none, BEGUN, or FOUND + the version that it found */
-bool moved;                     /* whether the generation moved since that read began */
 #define BEGUN 1
 #define FOUND 2
+bool moved;                     /* whether the generation moved since that read began */
+
+/* A read is shared only while the generation is the one that it began with. */
+#ifdef MUTANT_SHARE_WITHOUT_GENERATION
+#define MAY_SHARE true
+#else
+#define MAY_SHARE (!moved)
+#endif
 
 /* ---- The changes ---- */
 #define PLANNED       0
@@ -126,26 +139,40 @@ bool moved;                     /* whether the generation moved since that read 
 #define UNNUMBERED    2         /* (mutant) committed without a number */
 #define COMMITTED     3         /* committed; the answer to the commit is on its way */
 #define WAITING       4         /* waits for the nodes */
-#define UNHEARD       5         /* whoever made it died, or its answer was lost; the client may ask again */
-#define DONE          6         /* answered, or lost */
-
-/* Whether the waiter's clock is running for it. */
-#ifdef MUTANT_WAIT_FROM_BEFORE_COMMIT
-#define MEASURES(m) (stage[m] == PLANNED || stage[m] == COMMITTED || stage[m] == WAITING)
-#else
-#define MEASURES(m) (stage[m] == WAITING)
-#endif
+#define DONE          5         /* answered, or lost */
 
 byte stage[CHANGES + 1];
 byte waited[CHANGES + 1];       /* ticks since the wait began */
 byte own[CHANGES + 1];          /* 1 + the node that makes the change and has applied it, 0: a command makes it */
 bool condemned[(CHANGES + 1) * NODES];  /* rows that the waiter has asked the store to remove */
 #define CONDEMNED(m, n) condemned[(m) * NODES + (n)]
+
+/* The changes are alike: m says in which order they are committed. */
+#define IS_TURN_OF(m) (m == 1 || stage[m - 1] > PREPARED)
+
+/* Whether a tick counts as waited for. */
+#ifdef MUTANT_WAIT_FROM_BEFORE_COMMIT
+#define IS_TIMED(m) (stage[m] == PLANNED || stage[m] == COMMITTED || stage[m] == WAITING)
+#else
+#define IS_TIMED(m) (stage[m] == WAITING)
+#endif
+
+/* Whether the waiter looks at the node's row at all. */
 #ifdef MUTANT_NODES_LISTED_EARLY
 bool listed[(CHANGES + 1) * NODES];
 #define LISTED(m, n) listed[(m) * NODES + (n)]
 #else
 #define LISTED(m, n) true
+#endif
+
+/* A node without a row holds no lease. One that has acknowledged the number has applied the change. */
+#define NEED_NOT_WAIT_FOR(n, m) (row[n] == 0 || row[n] > number[m] || own[m] == 1 + n || !LISTED(m, n))
+#if NODES == 1
+#define NEED_NOT_WAIT(m) NEED_NOT_WAIT_FOR(0, m)
+#elif NODES == 2
+#define NEED_NOT_WAIT(m) (NEED_NOT_WAIT_FOR(0, m) && NEED_NOT_WAIT_FOR(1, m))
+#elif NODES == 3
+#define NEED_NOT_WAIT(m) (NEED_NOT_WAIT_FOR(0, m) && NEED_NOT_WAIT_FOR(1, m) && NEED_NOT_WAIT_FOR(2, m))
 #endif
 
 /* ---- The request that is watched ---- */
@@ -158,17 +185,15 @@ byte request;
 byte answered;                  /* the newest version whose change was answered */
 byte due;                       /* what `answered` was when the request started */
 
-/* Loops inside one step. */
-hidden byte i;
-hidden byte k;
-
 /* THE PROPERTY. */
 inline decide(version) {
     assert(version >= due);
-    NEVER(NEW_KEY_PASSES, version == CHANGES);
-    NEVER(LEASE_AFTER_EXPULSION, wasExpelled && version == CHANGES);
     request = NOBODY; due = 0
 }
+
+/* Loops inside one step. */
+hidden byte i;
+hidden byte k;
 
 /* ---- What nodes do ---- */
 
@@ -199,7 +224,15 @@ inline giveUp(n) {
     }
     phase[n] = OFF; row[n] = 0; position[n] = 0; sent[n] = 0;
     if
-    :: n == 0 -> left = 0; age = 0
+    :: n == 0 ->
+        left = 0; age = 0;
+#ifdef MUTANT_CLOCK_READ_EARLY
+        /* It would notice this when it compares its reading. */
+        if
+        :: request == EARLY -> request = NOBODY
+        :: else
+        fi
+#endif
     :: else
     fi
 }
@@ -212,15 +245,7 @@ inline apply(n, m) {
     fi
 }
 
-/* Reads the changes behind the node's position and applies them, or learns that its position is of another history. */
-inline catchUp(n) {
-    if
-    :: !IS_OF_HISTORY(position[n]) -> giveUp(n)
-    :: else -> apply(n, newest)
-    fi
-}
-
-/* The node's question has been answered, or is given up. */
+/* The node has its answer, or waits for it no longer. */
 inline arrive(n) {
     phase[n] = ON; sent[n] = 0;
     if
@@ -241,63 +266,69 @@ inline believe(n, slow) {
     arrive(n)
 }
 
-/* The store renews only if what the node has applied is the newest. */
-#ifdef MUTANT_RENEW_WITHOUT_NUMBER
-#define MAY_RENEW(m) true
-#else
-#define MAY_RENEW(m) IS_NEWEST(m)
-#endif
-
 proctype Fence(byte n) {
     do
-    /* Registering: the row first, then memory is emptied, then it may be filled and believed. */
+    /* Registering: first the row, then memory is emptied, then it can be filled and believed. */
     :: d_step { phase[n] == OFF -> phase[n] = REGISTERING }
-    :: d_step { phase[n] == REGISTERING && IS_ON_STANDBY(newest) ->
+    :: d_step {
+        phase[n] == REGISTERING && IS_ON_STANDBY(newest) ->
         phase[n] = REGISTERED; row[n] = 1 + number[newest]; sent[n] = newest;
 #ifdef MUTANT_ASYNCHRONOUS_STANDBY
         since[n] = newest
 #endif
-        }
-    :: d_step { phase[n] == REGISTERED ->
-        phase[n] = STANDING; position[n] = sent[n]; sent[n] = 0;
-#ifdef MUTANT_READ_BEFORE_REGISTRATION
+       }
+    :: d_step {
+        phase[n] == REGISTERED ->
+        phase[n] = (n == 0 -> STANDING : ON); position[n] = sent[n]; sent[n] = 0;
+#if defined(MUTANT_READ_BEFORE_REGISTRATION)
         if
         :: n == 0 -> memory = 0
         :: else
         fi
-#else
-#ifndef MUTANT_REGISTER_WITH_MEMORY
-        forget(n)
+#elif !defined(MUTANT_REGISTER_WITH_MEMORY)
+        forgetNow(n)
 #endif
-#endif
-        }
+       }
     :: d_step { phase[n] == STANDING -> believe(n, 0) }
-    :: d_step { phase[n] == STANDING && n == 0 -> believe(n, DRIFT) }
+    :: d_step { phase[n] == STANDING -> believe(n, DRIFT) }
 
-    /* Renewing, which is acknowledging. */
-    :: d_step { phase[n] == ON -> phase[n] = RENEWING; sent[n] = position[n] }
-    :: d_step { phase[n] == RENEWING && row[n] > 0 && IS_ON_STANDBY(newest) && MAY_RENEW(sent[n]) ->
-        phase[n] = RENEWED; row[n] = 1 + number[newest] }
-    :: d_step { phase[n] == RENEWING && (row[n] == 0 || !IS_OF_HISTORY(sent[n])) -> giveUp(n) }
-    :: d_step { phase[n] == RENEWED -> NEVER(LEASE_AFTER_PAUSE, n == 0 && left == 0 && age < LEASE); believe(n, 0) }
-    :: d_step { phase[n] == RENEWED && n == 0 -> believe(n, DRIFT) }
-    /* The answer is lost, or says that there are changes to apply first. */
-    :: d_step { phase[n] > ON -> arrive(n) }
-
-    /* Looking for changes: because of a hint, or without one. */
-    :: d_step { phase[n] == ON && position[n] != newest && IS_OF_HISTORY(position[n]) ->
-        phase[n] = LOOKED; sent[n] = newest }
-    :: d_step { phase[n] == ON && !IS_OF_HISTORY(position[n]) -> NEVER(HISTORY_NOTICED, true); giveUp(n) }
+    /* Looking for changes, because of a hint or without one. The step between is left out for unwatched nodes. */
+    :: d_step {
+        phase[n] == ON && position[n] != newest && IS_OF_HISTORY(position[n]) ->
+        if
+        :: n == 0 -> phase[n] = LOOKED; sent[n] = newest
+        :: else -> apply(n, newest)
+        fi
+       }
     :: d_step { phase[n] == LOOKED -> apply(n, sent[n]); arrive(n) }
+    :: d_step { phase[n] == ON && !IS_OF_HISTORY(position[n]) -> NEVER(HISTORY_NOTICED, true); giveUp(n) }
 #ifdef MUTANT_ACKNOWLEDGE_FIRST
     :: d_step { n == 0 && isToForget -> isToForget = false; forgetNow(n) }
 #endif
 
-    /* The lease has run out, the node stops, or the answer to the registration was lost. */
+    /* Renewing, which is acknowledging. */
+    :: d_step { phase[n] == ON -> phase[n] = RENEWING; sent[n] = position[n] }
+    :: d_step {
+        phase[n] == RENEWING && row[n] > 0 && IS_ON_STANDBY(newest) && MAY_RENEW(sent[n]) ->
+        phase[n] = RENEWED; row[n] = 1 + number[newest]
+       }
+    :: d_step { phase[n] == RENEWING && (row[n] == 0 || !IS_OF_HISTORY(sent[n])) -> giveUp(n) }
+    :: d_step {
+        phase[n] == RENEWED ->
+        NEVER(LEASE_AFTER_PAUSE, n == 0 && left == 0 && age < LEASE);
+        believe(n, 0)
+       }
+    :: d_step { phase[n] == RENEWED && n == 0 -> believe(n, DRIFT) }
+
+    /* The answer is lost, or says that there are changes to apply first. */
+    :: d_step { phase[n] > ON -> arrive(n) }
+    /* The lease has run out, the node stops, or the answer to a registration is lost. */
     :: d_step { phase[n] != OFF -> giveUp(n) }
     /* A crash. The next process remembers nothing. */
-    :: d_step { n == 0 && (memory > 0 || reading > 0) ->
-        giveUp(n); memory = 0; reading = 0; moved = false; request = NOBODY; due = 0 }
+    :: d_step {
+        n == 0 && (memory > 0 || reading > 0) ->
+        giveUp(n); memory = 0; reading = 0; moved = false; request = NOBODY; due = 0
+       }
     od
 }
 
@@ -306,7 +337,8 @@ proctype Reads() {
     do
     :: d_step { reading == 0 -> reading = BEGUN }
     :: d_step { reading == BEGUN -> reading = FOUND + stored }
-    :: d_step { reading >= FOUND ->
+    :: d_step {
+        reading >= FOUND ->
         if
 #ifndef MUTANT_REMEMBER_WITHOUT_GENERATION
         :: moved -> NEVER(LATE_READ_DROPPED, true)
@@ -317,25 +349,21 @@ proctype Reads() {
         :: request == SHARING -> decide(reading - FOUND)
         :: else
         fi;
-        reading = 0; moved = false }
+        reading = 0; moved = false
+       }
     /* The answer is lost. */
-    :: d_step { reading > 0 ->
+    :: d_step {
+        reading > 0 ->
         reading = 0; moved = false;
         if
         :: request == SHARING -> request = NOBODY; due = 0
         :: else
-        fi }
+        fi
+       }
     /* Memory is full: another key takes the place. */
     :: d_step { memory > 0 -> memory = 0 }
     od
 }
-
-/* A read is shared only while the generation is the one that it began with. */
-#ifdef MUTANT_SHARE_WITHOUT_GENERATION
-#define MAY_SHARE true
-#else
-#define MAY_SHARE (!moved)
-#endif
 
 /* One request of the first node at a time, since none changes what another is decided by. */
 proctype Request() {
@@ -347,27 +375,39 @@ proctype Request() {
     /* Its last byte has been read, then the clock. */
     :: d_step { request == NOBODY && answered > 0 && left > 0 -> request = ADMITTED; due = answered }
 #endif
-    :: d_step { request == ADMITTED && memory > 0 -> decide(memory - 1) }
+    :: d_step {
+        request == ADMITTED && memory > 0 ->
+        NEVER(NEW_KEY_PASSES, memory - 1 == CHANGES);
+        NEVER(LEASE_AFTER_EXPULSION, memory - 1 == CHANGES && isExpelled);
+        NEVER(LOST_KEY_PASSES, lost[memory - 1]);
+        decide(memory - 1)
+       }
     :: d_step { request == ADMITTED && memory == 0 && reading > 0 && MAY_SHARE -> request = SHARING }
-    :: d_step { request == ADMITTED && memory == 0 && reading > 0 && moved ->
-        request = SHARING; reading = BEGUN; moved = false }
+    /* A read of its own, beside the one that must not be shared. */
+    :: d_step {
+        request == ADMITTED && memory == 0 && reading > 0 && moved ->
+        request = SHARING; reading = BEGUN; moved = false
+       }
     od
 }
 
 /* ---- What those do who make a change ---- */
 
-#define NEED_NOT_WAIT(m, n) (row[n] == 0 || row[n] > number[m] || own[m] == 1 + n || !LISTED(m, n))
-#if NODES == 1
-#define NEED_NOT_WAIT_FOR_ANY(m) NEED_NOT_WAIT(m, 0)
+/* A node applies its own change at once and is not waited for then. It compares the mark too: the number alone can
+ * be that of a lost change. */
+inline settle(m, n) {
+    if
+#ifdef MUTANT_SETTLE_BY_NUMBER
+    :: number[position[n]] >= number[m] -> own[m] = 1 + n
+    :: number[position[n]] < number[m] && !IS_OF_HISTORY(position[n]) -> giveUp(n)
 #else
-#if NODES == 2
-#define NEED_NOT_WAIT_FOR_ANY(m) (NEED_NOT_WAIT(m, 0) && NEED_NOT_WAIT(m, 1))
-#else
-#define NEED_NOT_WAIT_FOR_ANY(m) (NEED_NOT_WAIT(m, 0) && NEED_NOT_WAIT(m, 1) && NEED_NOT_WAIT(m, 2))
+    :: !IS_OF_HISTORY(position[n]) -> giveUp(n)
 #endif
-#endif
+    :: else -> apply(n, newest); own[m] = 1 + n
+    fi
+}
 
-/* Removes a row, unless it has acknowledged meanwhile. */
+/* Removes a row, unless the node has acknowledged meanwhile. */
 inline expel(m, n) {
     CONDEMNED(m, n) = false;
     if
@@ -376,14 +416,13 @@ inline expel(m, n) {
 #else
     :: row[n] > 0 && row[n] <= number[m] ->
 #endif
-        row[n] = 0;
-        NOTE(wasExpelled, n == 0)
+        row[n] = 0; NOTE(isExpelled, n == 0)
     :: else
     fi
 }
 
 inline answer(m) {
-    NEVER(REPLAY_ANSWERED, wasUnheard);
+    NEVER(REPLAY_ANSWERED, isReplayed);
     stage[m] = DONE; waited[m] = 0; own[m] = 0;
     if
     :: m > answered -> answered = m
@@ -391,51 +430,43 @@ inline answer(m) {
     fi
 }
 
-/* The node applies its own change at once, and need not be waited for then. */
-inline settle(m, n) {
-#ifdef MUTANT_SETTLE_BY_NUMBER
-    if
-    :: number[position[n]] < number[m] -> catchUp(n)
-    :: else
-    fi;
-#else
-    catchUp(n);
-#endif
-    if
-    :: phase[n] >= STANDING -> own[m] = 1 + n
-    :: else
-    fi
-}
-
 proctype Change(byte m) {
     do
-    /* One transaction with its number, under the lock of the counter. The changes are alike: m says in which order. */
-#ifdef MUTANT_NUMBER_AFTER_COMMIT
-    :: d_step { stage[m] == PLANNED && (m == 1 || stage[m - 1] != PLANNED) -> stage[m] = UNNUMBERED; stored = m }
-    :: d_step { stage[m] == UNNUMBERED ->
-        stage[m] = COMMITTED; number[m] = number[newest] + 1; newest = m; safe = m }
-    :: d_step { stage[m] == UNNUMBERED -> stage[m] = UNHEARD }
-#else
-#ifdef MUTANT_NUMBER_FROM_SEQUENCE
+    /* One transaction, the number with it, under the lock of the counter. */
+#if defined(MUTANT_NUMBER_AFTER_COMMIT)
+    :: d_step { stage[m] == PLANNED && IS_TURN_OF(m) -> stage[m] = UNNUMBERED; stored = m }
+    :: d_step {
+        stage[m] == UNNUMBERED ->
+        stage[m] = COMMITTED; number[m] = number[newest] + 1; newest = m; safe = m
+       }
+    /* The process dies. The replay finds that the change is made, and no number to wait for. */
+    :: d_step { stage[m] == UNNUMBERED -> stage[m] = WAITING }
+#elif defined(MUTANT_NUMBER_FROM_SEQUENCE)
     :: d_step { stage[m] == PLANNED -> stage[m] = PREPARED; drawn++; number[m] = drawn }
-    :: d_step { stage[m] == PREPARED && (m == 1 || stage[m - 1] > PREPARED) ->
+    :: d_step {
+        stage[m] == PREPARED && IS_TURN_OF(m) ->
         stage[m] = COMMITTED; stored = m;
         if
         :: number[m] > number[newest] -> newest = m; safe = m
         :: else
-        fi }
+        fi
+       }
 #else
 #ifdef MUTANT_NODES_LISTED_EARLY
-    :: d_step { stage[m] == PLANNED ->
-        stage[m] = PREPARED;
-        for (i : 0 .. NODES - 1) { LISTED(m, i) = (row[i] > 0) } }
-    :: d_step { stage[m] == PREPARED && (m == 1 || stage[m - 1] > PREPARED) ->
+    :: d_step {
+        stage[m] == PLANNED ->
+        for (i : 0 .. NODES - 1) { LISTED(m, i) = (row[i] > 0) }
+        stage[m] = PREPARED
+       }
+    :: d_step {
+        stage[m] == PREPARED && IS_TURN_OF(m) ->
 #else
-    :: d_step { stage[m] == PLANNED && (m == 1 || stage[m - 1] != PLANNED) ->
+    :: d_step {
+        stage[m] == PLANNED && IS_TURN_OF(m) ->
 #endif
-        stage[m] = COMMITTED; number[m] = number[newest] + 1; newest = m;
-        NEVER(NUMBER_USED_AGAIN, m > 1 && number[m] == number[m - 1]) }
-#endif
+        NEVER(NUMBER_USED_AGAIN, m > 1 && lost[m - 1] && number[m - 1] == number[newest] + 1);
+        stage[m] = COMMITTED; number[m] = number[newest] + 1; newest = m
+       }
 #endif
 
     /* The commit is answered, and the wait begins. */
@@ -448,21 +479,25 @@ proctype Change(byte m) {
     :: d_step { stage[m] == WAITING && own[m] == 0 && phase[2] >= STANDING -> settle(m, 2) }
 #endif
 #ifdef MUTANT_LEASE_REVIVED
-    /* The own node could not catch up and gives up its lease, but not the one that it is about to take. */
+    /* The node cannot read its own change and gives up its lease, but not the one that it is about to take. */
     :: d_step { stage[m] == WAITING && own[m] == 0 && phase[0] == STANDING -> left = 0; own[m] = 1 }
 #endif
 
     /* The rows are read. */
-    :: d_step { stage[m] == WAITING && NEED_NOT_WAIT_FOR_ANY(m) ->
+    :: d_step {
+        stage[m] == WAITING && NEED_NOT_WAIT(m) ->
         NEVER(ANSWERED_BY_ACKNOWLEDGEMENT, own[m] == 0 && row[0] > number[m] && waited[m] == 0);
         NEVER(ANSWERED_BESIDE_OWN_NODE, own[m] > 0 && row[own[m] - 1] <= number[m]);
-        answer(m) }
-    /* No lease from before the commit holds any more. The nodes that are still behind are removed; whether the store
+        answer(m)
+       }
+    /* No lease from before the commit holds any more. Nodes that are still behind are removed, and whether the store
      * can be asked for that makes no difference to the answer. */
-    :: d_step { stage[m] == WAITING && waited[m] >= WAIT ->
-        for (i : 0 .. NODES - 1) { CONDEMNED(m, i) = !NEED_NOT_WAIT(m, i) }
+    :: d_step {
+        stage[m] == WAITING && waited[m] >= WAIT ->
+        for (i : 0 .. NODES - 1) { CONDEMNED(m, i) = !NEED_NOT_WAIT_FOR(i, m) }
         NEVER(ANSWERED_BY_TIME, CONDEMNED(m, 0));
-        answer(m) }
+        answer(m)
+       }
     :: d_step { CONDEMNED(m, 0) -> expel(m, 0) }
 #if NODES > 1
     :: d_step { CONDEMNED(m, 1) -> expel(m, 1) }
@@ -471,48 +506,47 @@ proctype Change(byte m) {
     :: d_step { CONDEMNED(m, 2) -> expel(m, 2) }
 #endif
 
-    /* Whoever makes the change dies, or its answer is lost. A replay finds the change and waits for it anew. */
-    :: d_step { stage[m] == WAITING -> stage[m] = UNHEARD; waited[m] = 0; own[m] = 0 }
-    :: d_step { stage[m] == UNHEARD ->
-        NOTE(wasUnheard, true);
+    /* Whoever makes the change dies, or its answer is lost. A replay finds the change and waits for it from the
+     * beginning. A change that nobody asks for again is one that waits for ever. */
+    :: d_step {
+        stage[m] == WAITING ->
+        NOTE(isReplayed, true);
 #ifdef MUTANT_REPLAY_AT_ONCE
         answer(m)
 #else
-        stage[m] = WAITING
+        waited[m] = 0; own[m] = 0
 #endif
-        }
+       }
     od
 }
 
 /* ---- Time, and what becomes of the store ---- */
 
+inline wait() {
+    for (i : 1 .. CHANGES) {
+        if
+        :: IS_TIMED(i) && waited[i] < WAIT -> waited[i]++
+        :: else
+        fi
+    }
+}
+
 proctype Clock() {
     do
     :: d_step {
-        true ->
+        true -> wait();
         if
         :: left > 0 -> left--
         :: else
         fi;
         if
-        :: IS_ASKING(phase[0]) && age < LEASE + DRIFT -> age++
+        :: HAS_ASKED(0) && age < LEASE + DRIFT -> age++
         :: else
-        fi;
-        for (i : 1 .. CHANGES) {
-            if
-            :: MEASURES(i) && waited[i] < WAIT -> waited[i]++
-            :: else
-            fi
-        } }
+        fi
+       }
 #ifdef MUTANT_CLOCK_STANDS_STILL
-    /* The nodes' machines are suspended, and their clocks do not count it. */
-    :: d_step {
-        for (i : 1 .. CHANGES) {
-            if
-            :: MEASURES(i) && waited[i] < WAIT -> waited[i]++
-            :: else
-            fi
-        } }
+    /* The node is suspended, and its clock does not count that. */
+    :: d_step { true -> wait(); skip }
 #endif
     od
 }
@@ -520,8 +554,9 @@ proctype Clock() {
 proctype Standby() {
     do
     :: d_step { safe != newest -> safe = newest }
-    /* A failover: the standby's history goes on, and what it has not is lost. */
-    :: d_step { HAS_STANDBY && safe != newest ->
+    /* A failover: the standby's history goes on. What it does not have is lost, and was seen by those who read it. */
+    :: d_step {
+        HAS_STANDBY && safe != newest ->
         for (i : 1 .. CHANGES) {
             if
             :: number[i] > number[safe] && !lost[i] -> lost[i] = true; stage[i] = DONE; waited[i] = 0; own[i] = 0
@@ -533,14 +568,11 @@ proctype Standby() {
         for (k : 0 .. NODES - 1) {
             if
             :: lost[since[k]] -> row[k] = 0
-            :: else ->
-                if
-                :: row[k] > 1 + number[safe] -> row[k] = 1 + number[safe]
-                :: else
-                fi
+            :: !lost[since[k]] && row[k] > 1 + number[safe] -> row[k] = 1 + number[safe]
+            :: else
             fi
         }
-        /* What was promised for a lost change is not kept; what is promised from now on should be. */
+        /* What was promised for a lost change is not kept. What is promised from now on should be. */
         answered = 0;
         for (i : 1 .. CHANGES) {
             if
@@ -550,7 +582,7 @@ proctype Standby() {
         }
         request = NOBODY; due = 0
 #endif
-        }
+       }
     od
 }
 
@@ -558,6 +590,9 @@ init {
     atomic {
         for (k : 0 .. NODES - 1) { run Fence(k) }
         for (k : 1 .. CHANGES) { run Change(k) }
-        run Reads(); run Request(); run Standby(); run Clock()
+        run Reads();
+        run Request();
+        run Standby();
+        run Clock()
     }
 }

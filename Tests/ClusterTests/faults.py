@@ -55,7 +55,7 @@ class World:
         """Nothing passed on the node that started later than one lease after it last had its database."""
         beyond = self.trail.last_passed(node.name) - since - LEASE_SECONDS
         if beyond > 0:
-            raise Violation(f"{node.name} passed a request that started {1000 * beyond:.0f} ms after its lease had ended")
+            raise Violation(f"{node.name} passed a request that started {beyond:.3f} s after its lease had ended")
 
     def await_recovery(self) -> None:
         """All nodes decide again; notes how long that took."""

@@ -25,9 +25,10 @@ test:
 	scripts/run-gateway-tests
 	scripts/run-cluster-tests
 
-# Beside a PostgreSQL. The stores' tests for themselves: the others wait for answers of real servers.
+# Beside a PostgreSQL. One after another: tests that keep the machine busy, and tests that wait for real servers.
 test-swift:
-	swift test --skip-build $(SWIFT_FLAGS) --skip StoreTests
+	swift test --skip-build $(SWIFT_FLAGS) --skip StoreTests --skip EndToEndTests
+	swift test --skip-build $(SWIFT_FLAGS) --filter EndToEndTests
 	swift test --skip-build $(SWIFT_FLAGS) --filter StoreTests
 
 lint:

@@ -6,10 +6,11 @@ extension PostgresStore {
     /// Older ones are removed this many at a time.
     private static let prunedAtOnce: Int64 = 1_000
 
-    /// Under a shared lock on the counter: no change can commit between the look and the row.
+    /// Under a shared lock on the counter: no change can commit between the look and the row. In a transaction, whose
+    /// commit notices when the wait for a standby was cancelled: a row that a failover loses is waited for by nobody.
     public func registerNode(_ id: NodeID, label: String, lease: Duration) async throws -> ChangePosition {
         try await fence(.write) { connection in
-            let row = try connection.execute(
+            let register = Statement(
                 """
                 WITH newest AS (SELECT number, mark FROM fence_counter FOR SHARE),
                 registered AS (
@@ -21,9 +22,9 @@ extension PostgresStore {
                 )
                 SELECT number, mark FROM newest
                 """,
-                [.text(id.rawValue), .text(label), .number(lease.wholeMilliseconds)]
-            ).first
-            guard let row else { throw KeybearerError.unreadable("fence_counter") }
+                [.text(id.rawValue), .text(label), .number(lease.wholeMilliseconds)])
+            let (_, results) = try connection.transaction { _ in ((), [register]) }
+            guard let row = results.first?.first else { throw KeybearerError.unreadable("fence_counter") }
             return try StoredValues.position(row)
         }
     }

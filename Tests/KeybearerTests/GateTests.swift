@@ -331,6 +331,20 @@ struct GateTests {
         #expect(await fixture.decide(key, at: gate).isAdmitted)
     }
 
+    @Test("A change under a number that was applied already, of a history that is gone, costs the lease")
+    func numberUsedAgain() async throws {
+        await gate.fence.step()
+        let (account, key) = try await fixture.entitledAccount(deployment)
+        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        let newest = try await fixture.store.setStatus(
+            .active, of: account.user.id, audit: Samples().event(.userEnabled))
+        await gate.fence.settle(newest)
+        let clock = fixture.runClock()
+        await gate.fence.settle(ChangePosition(number: newest.number, mark: "of another history"))
+        clock.cancel()
+        #expect(fixture.verify(key, at: gate).isNeedsStore)
+    }
+
     @Test("Before an account is refused, others give back what they hold of its hour")
     func recall() async throws {
         let clocks = fixture.clock.clocks

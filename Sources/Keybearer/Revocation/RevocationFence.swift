@@ -88,25 +88,34 @@ public final class RevocationFence: ChangeSettling {
 
     /// Applies every change up to this one here, then waits for the other nodes.
     public func settle(_ position: ChangePosition) async {
-        // What could not be applied must not be believed: the lease is given up, memory refuses until it is back.
-        if await !hasApplied(position) { trustedUntil.store(.min, ordering: .releasing) }
+        // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
+        if await !hasApplied(position) {
+            registration.withLock { registration in
+                trustedUntil.store(.min, ordering: .releasing)
+                registration.nodeID = nil
+            }
+        }
         let own = registration.withLock { $0.nodeID }
         await fenceWait.wait(for: position, excluding: own)
     }
 
     /// Applies changes up to this one; false when the store cannot be asked, or does not have it: a failover went back.
+    ///
+    /// It looks at least once: the number alone proves nothing, for after a failover another change can have it.
     private func hasApplied(_ position: ChangePosition) async -> Bool {
-        while directory.position.number < position.number {
+        while true {
             let before = directory.position
-            guard (try? await catchUp()) != nil, directory.position != before else { return false }
+            guard (try? await catchUp()) != nil else { return false }
+            let reached = directory.position
+            if reached == position || reached.number > position.number { return true }
+            if reached == before { return false }
         }
-        return true
     }
 
     /// Gives the lease back, so that no one waits for this node after a stop.
     public func stop() async {
-        trustedUntil.store(.min, ordering: .releasing)
         let nodeID = registration.withLock { registration in
+            trustedUntil.store(.min, ordering: .releasing)
             registration.isStopped = true
             defer { registration.nodeID = nil }
             return registration.nodeID
@@ -135,14 +144,16 @@ public final class RevocationFence: ChangeSettling {
             throw error
         }
         directory.restart(at: position)
+        // Together: who gives the lease up meanwhile must not see it come back under an id that is left out of a wait.
         let isStopped = registration.withLock { registration in
+            guard !registration.isStopped else { return true }
             registration.nodeID = nodeID
             registration.lastRenewalAt = askedAt
             registration.acknowledged = position
-            return registration.isStopped
+            trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
+            return false
         }
-        guard !isStopped else { return try await store.unregisterNode(nodeID) }
-        trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
+        if isStopped { try await store.unregisterNode(nodeID) }
     }
 
     private func catchUp() async throws {

@@ -65,6 +65,21 @@ public final class Gate: Sendable {
         await fence.stop()
     }
 
+    /// Asks the store something for no longer than a request waits for it.
+    ///
+    /// - Throws: what the check throws; `UNAVAILABLE` when it takes too long.
+    public func askStore(_ check: @escaping @Sendable () async throws -> Void) async throws {
+        try await StoreWait.atMost(Verifier.storePatience) { (waiter: StoreWait.Waiter<Void>) in
+            Task {
+                do {
+                    waiter.resume(with: .success(try await check()))
+                } catch {
+                    waiter.resume(with: .failure(error))
+                }
+            }
+        }
+    }
+
     /// How an account stands in its hour, without counting anything.
     public func budget(of account: Account, limit: Int) async throws -> BudgetStatus {
         let ledger = directory.ledger(of: account.user.id)

@@ -149,7 +149,8 @@ public final class Verifier: Sendable {
         let deadline = clocks.steady().advanced(by: Self.leasePatience)
         while !fence.holdsLease(at: clocks.steady()) {
             // Not awaited: a store that is stuck would hold the request for as long as it likes. One step runs at a time.
-            Task { await fence.step() }
+            // On this thread, or it could wait for its turn while the request's patience ends.
+            Task(executorPreference: thread) { await self.fence.step() }
             guard clocks.steady() < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else {
                 return false
             }

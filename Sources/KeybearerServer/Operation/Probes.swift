@@ -17,7 +17,7 @@ struct Probes: Sendable {
     /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable` or `lease_lost` otherwise.
     @Sendable func readiness(_ exchange: Exchange) async throws -> Response {
         do {
-            try await checkStore()
+            try await gate.askStore(checkStore)
         } catch {
             return Self.answer(.serviceUnavailable, "store_unreachable")
         }

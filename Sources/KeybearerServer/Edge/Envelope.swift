@@ -24,6 +24,14 @@ enum Envelope {
         _ code: ErrorCode, message: String, fields: [String: String] = [:], requestID: String,
         extra: [String: String] = [:]
     ) -> [UInt8] {
+        failureBeginning(code, message: message, fields: fields, extra: extra) + Array((requestID + failureEnd).utf8)
+    }
+
+    /// All of a failure's body that stands before the request id: the same every time, so it can be made once. A request
+    /// id needs no escaping.
+    static func failureBeginning(
+        _ code: ErrorCode, message: String, fields: [String: String] = [:], extra: [String: String] = [:]
+    ) -> [UInt8] {
         var text = #"{"ok":false,"error":"\#(code.rawValue)","message":"# + JSONText.quote(message)
         if !fields.isEmpty {
             let pairs = fields.sorted { $0.key < $1.key }
@@ -33,9 +41,11 @@ enum Envelope {
         for (name, value) in extra.sorted(by: { $0.key < $1.key }) {
             text += "," + JSONText.quote(name) + ":" + JSONText.quote(value)
         }
-        text += #","requestId":"# + JSONText.quote(requestID) + "}"
-        return Array(text.utf8)
+        return Array((text + #","requestId":""#).utf8)
     }
+
+    /// What stands behind it.
+    static let failureEnd = "\"}"
 
     /// A refusal that is made before there is a request: fields and body, ready for any protocol.
     static func refusal(_ code: ErrorCode, message: String) -> (fields: HTTPFields, body: [UInt8]) {

@@ -13,6 +13,11 @@ enum RequestIdentifier {
         prefix + String(nextNumber(), radix: 16)
     }
 
+    /// How many characters the identifier with this number has.
+    static func length(of number: UInt64) -> Int {
+        prefix.utf8.count + max(1, (UInt64.bitWidth - number.leadingZeroBitCount + 3) / 4)
+    }
+
     /// The count alone, for whoever writes the digits itself.
     static func nextNumber() -> UInt64 { counter.wrappingAdd(1, ordering: .relaxed).newValue }
 }

@@ -22,6 +22,30 @@ struct GateAnswers {
         var closes: Bool
     }
 
+    /// A denial without what is another's each time. Those that a flood meets are made once.
+    struct Denial {
+        let code: ErrorCode
+        /// The value of `WWW-Authenticate`, on a 401.
+        let challenge: String?
+        /// The body up to the request id.
+        fileprivate let body: [UInt8]
+
+        init(_ code: ErrorCode, message: String, challenge: String? = nil) {
+            self.code = code
+            self.challenge = challenge
+            body = Envelope.failureBeginning(code, message: message)
+        }
+
+        static let tokenRefused = Denial(
+            .unauthorized, message: Refusal.unauthorizedMessage, challenge: BearerCredentials.refusedChallenge)
+        static let tokenMissing = Denial(
+            .unauthorized, message: Refusal.unauthorizedMessage, challenge: BearerCredentials.none.challenge)
+        static let noGate = Denial(.notFound, message: "There is no gate at this path.")
+        static let httpsRequired = Denial(.httpsRequired, message: "Use https:// for every request.")
+        static let unreadable = Denial(
+            .badRequest, message: "The request could not be read: it is malformed, too large, or has a body.")
+    }
+
     private let clocks: Clocks
     private var date: (second: Int64, text: [UInt8]) = (.min, [])
 
@@ -38,19 +62,20 @@ struct GateAnswers {
         _ verdict: Verdict, scope: AccessScope, problem: KeybearerError?, shape: Shape, wall: Timestamp,
         to out: inout ByteBuffer
     ) {
-        if case .admitted(let account, let budget) = verdict {
+        switch verdict {
+        case .admitted(let account, let budget):
             if let problem {
-                deny(problem.code, message: problem.message, budget: budget, shape: shape, wall: wall, to: &out)
+                let denial = Denial(problem.code, message: problem.message)
+                deny(denial, budget: budget, shape: shape, wall: wall, to: &out)
             } else {
                 allow(account, scope: scope, budget: budget, shape: shape, wall: wall, to: &out)
             }
-            return
+        case .unauthorized: deny(.tokenRefused, shape: shape, wall: wall, to: &out)
+        default:
+            guard let refusal = Refusal(verdict) else { return }
+            let denial = Denial(refusal.error.code, message: refusal.error.message)
+            deny(denial, budget: refusal.budget, shape: shape, wall: wall, to: &out)
         }
-        guard let refusal = Refusal(verdict) else { return }
-        deny(
-            refusal.error.code, message: refusal.error.message,
-            challenge: refusal.error.code == .unauthorized ? BearerCredentials.refusedChallenge : nil,
-            budget: refusal.budget, shape: shape, wall: wall, to: &out)
     }
 
     /// Writes a 200 with who the client is: six fields, each always there and never empty.
@@ -85,8 +110,7 @@ struct GateAnswers {
             writer.text("\r\nX-Keybearer-Key-Prefix: ")
             writer.fieldValue(known.key.shownPrefix)
             writer.text("\r\nX-Request-Id: ")
-            writer.text(RequestIdentifier.prefix)
-            writer.digits(RequestIdentifier.nextNumber(), radix: 16)
+            Self.writeIdentifier(RequestIdentifier.nextNumber(), to: &writer)
             writer.text("\r\n")
             Self.writeRateLimit(budget, wall: wall, to: &writer)
             writeEnd(shape, to: &writer)
@@ -96,30 +120,28 @@ struct GateAnswers {
 
     /// Writes a denial.
     ///
-    /// - Parameters:
-    ///   - challenge: the value of `WWW-Authenticate`, on a 401.
-    ///   - budget: how the account stands, where there is one.
+    /// - Parameter budget: how the account stands, where there is one.
     mutating func deny(
-        _ code: ErrorCode, message: String, challenge: String? = nil, budget: BudgetStatus? = nil, shape: Shape,
-        wall: Timestamp, to out: inout ByteBuffer
+        _ denial: Denial, budget: BudgetStatus? = nil, shape: Shape, wall: Timestamp, to out: inout ByteBuffer
     ) {
         update(wall)
-        let requestID = RequestIdentifier.next()
-        let body = Envelope.failure(code, message: message, requestID: requestID)
+        let code = denial.code
+        let request = RequestIdentifier.nextNumber()
+        let length = denial.body.count + RequestIdentifier.length(of: request) + Envelope.failureEnd.utf8.count
         let contractStatus = code.status
         let isOurFault = contractStatus.code >= 500
         let status = shape.mode == .plain || contractStatus.code == 401 || isOurFault ? contractStatus : .forbidden
-        write(atMost: 1_024 + body.count, to: &out) { writer in
+        write(atMost: 1_024 + length, to: &out) { writer in
             writer.text("HTTP/1.1 ")
             writer.number(Int64(status.code))
             writer.text(" ")
             writer.text(status.reasonPhrase)
             writer.text("\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ")
-            writer.number(Int64(body.count))
+            writer.number(Int64(length))
             writer.text("\r\nX-Content-Type-Options: nosniff\r\nX-Keybearer-Reason: ")
             writer.text(code.rawValue)
             writer.text("\r\n")
-            if let challenge {
+            if let challenge = denial.challenge {
                 writer.text("WWW-Authenticate: ")
                 writer.text(challenge)
                 writer.text("\r\n")
@@ -133,10 +155,13 @@ struct GateAnswers {
                 }
             }
             writer.text("X-Request-Id: ")
-            writer.text(requestID)
+            Self.writeIdentifier(request, to: &writer)
             writer.text("\r\n")
             writeEnd(shape, to: &writer)
-            if !shape.isHead { writer.bytes(body) }
+            guard !shape.isHead else { return }
+            writer.bytes(denial.body)
+            Self.writeIdentifier(request, to: &writer)
+            writer.text(Envelope.failureEnd)
         }
     }
 
@@ -155,6 +180,11 @@ struct GateAnswers {
         writer.bytes(date.text)
         if shape.closes { writer.text("\r\nConnection: close") }
         writer.text("\r\n\r\n")
+    }
+
+    private static func writeIdentifier(_ number: UInt64, to writer: inout ByteWriter) {
+        writer.text(RequestIdentifier.prefix)
+        writer.digits(number, radix: 16)
     }
 
     /// Writes the five fields of the hour and answers the seconds until requests come back.

@@ -93,20 +93,17 @@ struct GateDecision: Sendable {
         let (now, wall) = (clocks.steady(), clocks.wall())
         var shape = GateAnswers.Shape(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
         guard case .gate(let mode, let rest) = Self.path(head, bytes) else {
-            answers.deny(.notFound, message: "There is no gate at this path.", shape: shape, wall: wall, to: &out)
+            answers.deny(.noGate, shape: shape, wall: wall, to: &out)
             return nil
         }
         shape.mode = mode
         guard isSecure(head, bytes, peer) else {
-            answers.deny(
-                .httpsRequired, message: "Use https:// for every request.", shape: shape, wall: wall, to: &out)
+            answers.deny(.httpsRequired, shape: shape, wall: wall, to: &out)
             return nil
         }
         let credentials = Self.credentials(head, bytes)
         guard case .token(let token) = credentials else {
-            answers.deny(
-                .unauthorized, message: Refusal.unauthorizedMessage, challenge: credentials.challenge, shape: shape,
-                wall: wall, to: &out)
+            answers.deny(credentials.denial, shape: shape, wall: wall, to: &out)
             return nil
         }
         let client = client(head, bytes, peer)
@@ -228,5 +225,15 @@ struct GateDecision: Sendable {
 
     private static func text(_ part: GateRequestHead.Part, _ bytes: UnsafeRawBufferPointer) -> String {
         String(decoding: slice(part, bytes), as: UTF8.self)
+    }
+}
+
+extension BearerCredentials {
+    /// What a request without a token that may be a key is answered.
+    fileprivate var denial: GateAnswers.Denial {
+        switch self {
+        case .none: .tokenMissing
+        case .malformed, .token: .tokenRefused
+        }
     }
 }

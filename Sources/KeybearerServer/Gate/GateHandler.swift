@@ -116,6 +116,8 @@ final class GateHandler: ChannelDuplexHandler {
             }
             unread.moveReaderIndex(forwardBy: length)
             searched = 0
+            // Let go of, so that the channel reads into the same memory again.
+            if unread.readableBytes == 0 { unread = ByteBuffer() }
             if let question { ask(question, context) }
         }
     }
@@ -173,17 +175,20 @@ final class GateHandler: ChannelDuplexHandler {
 
     private func refuse() {
         isClosing = true
-        answers.deny(
-            .badRequest, message: "The request could not be read: it is malformed, too large, or has a body.",
-            shape: .init(mode: .plain, isHead: false, closes: true), wall: decision.clocks.wall(), to: &out)
+        let shape = GateAnswers.Shape(mode: .plain, isHead: false, closes: true)
+        answers.deny(.unreadable, shape: shape, wall: decision.clocks.wall(), to: &out)
     }
 
     private func flush(_ context: ChannelHandlerContext) {
         if isClosing, !isAskingStore { return finish(context) }
         guard out.readableBytes > 0 else { return }
-        let written = out
-        out.clear()
+        var written = out
+        out = ByteBuffer()
         context.writeAndFlush(wrapOutboundOut(written), promise: nil)
+        // What the kernel took at once is used again; but for what was written meanwhile, by whatever the write set off.
+        guard out.readableBytes == 0 else { return }
+        written.clear()
+        out = written
     }
 
     /// Writes what is left and ends the connection.

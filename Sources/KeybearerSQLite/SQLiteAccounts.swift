@@ -58,10 +58,10 @@ extension SQLiteStore {
         _ hash: String, of userID: UserID, keeping session: SessionID?, audit: AuditEvent
     ) async throws -> ChangePosition {
         try await change(.user(userID), audit: audit) { db in
-            try db.execute(
+            try db.executeCached(
                 sql: "UPDATE users SET password_hash = ? WHERE id = ?", arguments: [hash, userID.rawValue])
             guard db.changesCount == 1 else { throw KeybearerError.noSuchAccount }
-            try db.execute(
+            try db.executeCached(
                 sql: "DELETE FROM sessions WHERE user_id = ? AND id IS NOT ?",
                 arguments: [userID.rawValue, session?.rawValue])
         }
@@ -71,11 +71,11 @@ extension SQLiteStore {
         _ status: User.Status, of userID: UserID, audit: AuditEvent
     ) async throws -> ChangePosition {
         try await change(.user(userID), audit: audit) { db in
-            try db.execute(
+            try db.executeCached(
                 sql: "UPDATE users SET status = ? WHERE id = ?", arguments: [status.rawValue, userID.rawValue])
             guard db.changesCount == 1 else { throw KeybearerError.noSuchAccount }
             if status == .disabled {
-                try db.execute(sql: "DELETE FROM sessions WHERE user_id = ?", arguments: [userID.rawValue])
+                try db.executeCached(sql: "DELETE FROM sessions WHERE user_id = ?", arguments: [userID.rawValue])
             }
         }
     }
@@ -86,9 +86,9 @@ extension SQLiteStore {
             if try Bool.fetchOne(db, sql: Self.leavesMembersWithoutOwner, arguments: arguments) == true {
                 throw KeybearerError.lastOwner
             }
-            try db.execute(sql: Self.deleteLonelyWorkspaces, arguments: arguments)
+            try db.executeCached(sql: Self.deleteLonelyWorkspaces, arguments: arguments)
             // The key, the sessions, the memberships and the hour go with the account by ON DELETE CASCADE.
-            try db.execute(sql: "DELETE FROM users WHERE id = :user", arguments: arguments)
+            try db.executeCached(sql: "DELETE FROM users WHERE id = :user", arguments: arguments)
             guard db.changesCount == 1 else { throw KeybearerError.noSuchAccount }
         }
     }
@@ -114,7 +114,7 @@ extension SQLiteStore {
         """
 
     private static func insertUser(_ new: NewAccount, _ db: Database) throws {
-        try db.execute(
+        try db.executeCached(
             sql: """
                 INSERT INTO users (id, email, name, status, is_operator, password_hash, created_at)
                 VALUES (:id, :email, :name, :status, :operator, :hash, :createdAt)
@@ -127,7 +127,7 @@ extension SQLiteStore {
     }
 
     private static func insertKey(_ new: NewAccount, _ db: Database) throws {
-        try db.execute(
+        try db.executeCached(
             sql: """
                 INSERT INTO api_keys
                     (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at)
@@ -142,13 +142,13 @@ extension SQLiteStore {
     }
 
     static func account(_ id: UserID, _ db: Database) throws -> Account? {
-        let rows = try Row.fetchAll(
-            db, sql: "\(AccountRows.select) WHERE u.id = ? \(AccountRows.order)", arguments: [id.rawValue])
+        let statement = try db.cachedStatement(sql: "\(AccountRows.select) WHERE u.id = ? \(AccountRows.order)")
+        let rows = try Row.fetchAll(statement, arguments: [id.rawValue])
         return try StoredValues.accounts(rows).first
     }
 
     static func exists(_ id: UserID, _ db: Database) throws -> Bool {
-        try Bool.fetchOne(
-            db, sql: "SELECT EXISTS (SELECT 1 FROM users WHERE id = ?)", arguments: [id.rawValue]) ?? false
+        let statement = try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM users WHERE id = ?)")
+        return try Bool.fetchOne(statement, arguments: [id.rawValue]) ?? false
     }
 }

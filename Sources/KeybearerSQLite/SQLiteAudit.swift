@@ -16,7 +16,7 @@ extension SQLiteStore {
 
     /// Writes an audit row in the caller's transaction: what fails leaves no row, and what leaves no row fails.
     static func record(_ event: AuditEvent, _ db: Database) throws {
-        try db.execute(
+        try db.executeCached(
             sql: """
                 INSERT INTO audit_events (id, at, actor, action, user_id, workspace_id, address, detail)
                 VALUES (:id, :at, :actor, :action, :user, :workspace, :address, :detail)

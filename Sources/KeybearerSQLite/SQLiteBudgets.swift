@@ -24,7 +24,7 @@ extension SQLiteStore {
     }
 
     public func recalls(now: Timestamp) async throws -> [BudgetRecall] {
-        try await readFence { db in
+        try readShort { db in
             try Row.fetchAll(
                 db.cachedStatement(sql: "SELECT user_id, round FROM budget_recalls WHERE at > ?"),
                 arguments: [now.milliseconds - Self.recallMemory.wholeMilliseconds]

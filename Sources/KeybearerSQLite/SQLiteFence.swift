@@ -10,7 +10,7 @@ extension SQLiteStore {
     public func registerNode(_ id: NodeID, label: String, lease: Duration) async throws -> ChangePosition {
         try await write { db in
             let newest = try Self.newestPosition(db)
-            try db.execute(
+            try db.executeCached(
                 sql: """
                     INSERT INTO nodes (id, label, acknowledged, renewals, lease_ms)
                     VALUES (:id, :label, :number, 0, :lease)
@@ -30,13 +30,13 @@ extension SQLiteStore {
         try await write { db in
             let newest = try Self.newestPosition(db)
             if newest == applied {
-                try db.execute(
+                try db.executeCached(
                     sql: "UPDATE nodes SET acknowledged = ?, renewals = renewals + 1 WHERE id = ?",
                     arguments: [applied.number, id.rawValue])
                 return db.changesCount == 1 ? .renewed : .unknownNode
             }
             let isRegistered = try Bool.fetchOne(
-                db, sql: "SELECT EXISTS (SELECT 1 FROM nodes WHERE id = ?)", arguments: [id.rawValue])
+                db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM nodes WHERE id = ?)"), arguments: [id.rawValue])
             let isSameHistory = try Self.changes(after: applied, limit: 1, db) != nil
             return isRegistered == true && isSameHistory ? .behind : .unknownNode
         }
@@ -47,11 +47,11 @@ extension SQLiteStore {
     }
 
     public func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
-        try await readFence { db in try Self.changes(after: position, limit: limit, db) }
+        try readShort { db in try Self.changes(after: position, limit: limit, db) }
     }
 
     public func nodes(behind number: Int64) async throws -> [(id: NodeID, lease: Duration)] {
-        try await readFence { db in
+        try readShort { db in
             try Row.fetchAll(
                 db.cachedStatement(sql: "SELECT id, lease_ms FROM nodes WHERE acknowledged < ?"), arguments: [number]
             ).map { (NodeID(rawValue: $0["id"]), .milliseconds($0["lease_ms"] as Int64)) }
@@ -61,7 +61,7 @@ extension SQLiteStore {
     public func expelNodes(_ ids: [NodeID], behind number: Int64) async throws {
         try await write { db in
             for id in ids {
-                try db.execute(
+                try db.executeCached(
                     sql: "DELETE FROM nodes WHERE id = ? AND acknowledged < ?", arguments: [id.rawValue, number])
             }
         }
@@ -69,7 +69,7 @@ extension SQLiteStore {
 
     public func unregisterNode(_ id: NodeID) async throws {
         try await write { db in
-            try db.execute(sql: "DELETE FROM nodes WHERE id = ?", arguments: [id.rawValue])
+            try db.executeCached(sql: "DELETE FROM nodes WHERE id = ?", arguments: [id.rawValue])
         }
     }
 
@@ -118,11 +118,11 @@ extension SQLiteStore {
         _ subject: Change.Subject, at position: ChangePosition, _ time: Timestamp, _ db: Database
     ) throws {
         if position.number % prunedAtOnce == 0 {
-            try db.execute(
+            try db.executeCached(
                 sql: "DELETE FROM changes WHERE number <= ?", arguments: [position.number - keptChanges])
         }
         let (kind, id) = StoredValues.storedForm(subject)
-        try db.execute(
+        try db.executeCached(
             sql: "INSERT INTO changes (number, mark, subject_kind, subject_id, at) VALUES (?, ?, ?, ?, ?)",
             arguments: [position.number, position.mark, kind, id, time.milliseconds])
     }

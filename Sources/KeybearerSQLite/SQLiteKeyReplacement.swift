@@ -10,7 +10,7 @@ extension SQLiteStore {
         try await write { [self] db in
             guard try Self.exists(replacement.userID, db) else { return .noSuchUser }
             let now = replacement.key.generatedAt
-            try db.execute(
+            try db.executeCached(
                 sql: "DELETE FROM key_regenerations WHERE at < ?",
                 arguments: [now.milliseconds - Self.regenerationMemory.wholeMilliseconds])
             if let digest = replacement.idempotencyDigest,
@@ -35,7 +35,7 @@ extension SQLiteStore {
 
     /// Replaces the row if it still has the version before: two callers at once cannot both succeed.
     private static func putKey(_ replacement: KeyReplacement, _ db: Database) throws -> Bool {
-        try db.execute(
+        try db.executeCached(
             sql: """
                 UPDATE api_keys
                 SET key_id = :key, version = :version, shown_prefix = :prefix, digest = :digest,
@@ -55,21 +55,20 @@ extension SQLiteStore {
     private static func earlierOutcome(
         of userID: UserID, _ idempotencyDigest: [UInt8], _ db: Database
     ) throws -> KeyReplacementOutcome? {
-        let row = try Row.fetchOne(
-            db,
+        let statement = try db.cachedStatement(
             sql: """
                 SELECT r.key_id, r.change_number, r.change_mark, r.key_id = k.key_id AS is_live
                 FROM key_regenerations r JOIN api_keys k ON k.user_id = r.user_id
                 WHERE r.user_id = ? AND r.idempotency_digest = ?
-                """,
-            arguments: [userID.rawValue, Data(idempotencyDigest)])
+                """)
+        let row = try Row.fetchOne(statement, arguments: [userID.rawValue, Data(idempotencyDigest)])
         return try row.map { try StoredValues.earlierOutcome($0) }
     }
 
     private static func rememberRegeneration(
         _ replacement: KeyReplacement, _ idempotencyDigest: [UInt8], _ position: ChangePosition, _ db: Database
     ) throws {
-        try db.execute(
+        try db.executeCached(
             sql: """
                 INSERT INTO key_regenerations
                     (user_id, idempotency_digest, key_id, change_number, change_mark, at)

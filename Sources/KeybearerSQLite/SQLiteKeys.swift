@@ -5,7 +5,7 @@ public import Keybearer
 extension SQLiteStore {
     public func account(keyDigests: [[UInt8]]) async throws -> Account? {
         if keyDigests.isEmpty { return nil }
-        return try readKey { db in
+        return try readShort { db in
             let marks = databaseQuestionMarks(count: keyDigests.count)
             let statement = try db.cachedStatement(
                 sql: "\(AccountRows.select) WHERE k.digest IN (\(marks)) \(AccountRows.order)")
@@ -15,9 +15,9 @@ extension SQLiteStore {
     }
 
     public func sealedKey(of userID: UserID) async throws -> (key: APIKey, sealed: SealedKey)? {
-        try await read { db in
-            let row = try Row.fetchOne(
-                db, sql: "SELECT * FROM api_keys WHERE user_id = ?", arguments: [userID.rawValue])
+        try readShort { db in
+            let statement = try db.cachedStatement(sql: "SELECT * FROM api_keys WHERE user_id = ?")
+            let row = try Row.fetchOne(statement, arguments: [userID.rawValue])
             return try row.map { (try StoredValues.key($0), try StoredValues.sealed($0)) }
         }
     }

@@ -12,11 +12,11 @@ extension SQLiteStore {
     ) async throws {
         try await write { db in
             if let old {
-                try db.execute(
+                try db.executeCached(
                     sql: "DELETE FROM sessions WHERE id = ? AND user_id = ?",
                     arguments: [old.rawValue, session.userID.rawValue])
             }
-            try db.execute(
+            try db.executeCached(
                 sql: """
                     INSERT INTO sessions
                         (id, user_id, token_digest, created_at, authenticated_at, last_seen_at, address, user_agent)
@@ -44,7 +44,7 @@ extension SQLiteStore {
 
     public func touchSession(_ id: SessionID, at time: Timestamp) async throws {
         try await write { db in
-            try db.execute(
+            try db.executeCached(
                 sql: "UPDATE sessions SET last_seen_at = max(last_seen_at, ?) WHERE id = ?",
                 arguments: [time.milliseconds, id.rawValue])
         }
@@ -61,7 +61,7 @@ extension SQLiteStore {
 
     public func endSession(_ id: SessionID, of userID: UserID, audit: AuditEvent) async throws {
         try await write { db in
-            try db.execute(
+            try db.executeCached(
                 sql: "DELETE FROM sessions WHERE id = ? AND user_id = ?", arguments: [id.rawValue, userID.rawValue])
             if db.changesCount == 1 { try Self.record(audit, db) }
         }
@@ -69,7 +69,7 @@ extension SQLiteStore {
 
     public func removeSessions(begunBefore: Timestamp, unseenSince: Timestamp) async throws {
         try await write { db in
-            try db.execute(
+            try db.executeCached(
                 sql: "DELETE FROM sessions WHERE created_at < ? OR last_seen_at < ?",
                 arguments: [begunBefore.milliseconds, unseenSince.milliseconds])
         }

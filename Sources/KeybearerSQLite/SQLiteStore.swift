@@ -27,10 +27,9 @@ public final class SQLiteStore: Store {
     let random: RandomSource
     /// One writer and several readers.
     let pool: DatabasePool
-    /// A reader of its own for the fence, which is polled many times a second and must not queue behind slow reads.
-    private let fenceReader: DatabaseQueue
-    /// A reader of its own for keys that memory does not know: requests wait for it.
-    private let keyReader: DatabaseQueue
+    /// A reader for what comes back at once, and is waited for or asked many times a second: keys that memory does not
+    /// know, and changes. It must not queue behind slow reads.
+    private let shortReader: DatabaseQueue
     /// Moves the log into the file; nil in a command, which leaves that to the server.
     private let checkpointer: Checkpointer?
 
@@ -38,8 +37,7 @@ public final class SQLiteStore: Store {
         self.path = path
         self.random = random
         self.pool = pool
-        fenceReader = try DatabaseQueue(path: path, configuration: Self.readOnlyConfiguration())
-        keyReader = try DatabaseQueue(path: path, configuration: Self.readOnlyConfiguration())
+        shortReader = try DatabaseQueue(path: path, configuration: Self.readOnlyConfiguration())
         checkpointer = role == .server ? try Checkpointer(path: path, writer: pool) : nil
     }
 
@@ -80,7 +78,7 @@ public final class SQLiteStore: Store {
     public func close() throws {
         try translatingErrors {
             try checkpointer?.close()
-            for reader in [fenceReader, keyReader] { try reader.close() }
+            try shortReader.close()
             pool.releaseMemory()
             try pool.close()
         }
@@ -133,24 +131,15 @@ extension SQLiteStore {
         }
     }
 
-    /// Runs one SELECT on the reader for keys, on the calling thread: to wake another would cost more than the SELECT.
-    /// One statement sees one state without a transaction around it.
-    func readKey<Result>(_ body: (Database) throws -> Result) throws -> Result {
+    /// Runs one short SELECT on the calling thread: to wake another would cost more than the SELECT. One statement sees
+    /// one state without a transaction around it.
+    ///
+    /// In a server the domain calls what uses this on a thread that may be blocked, and never on the cooperative pool's.
+    func readShort<Result>(_ body: (Database) throws -> Result) throws -> Result {
         do {
-            return try keyReader.unsafeRead(body)
+            return try shortReader.unsafeRead(body)
         } catch {
             throw KeybearerError(sqlite: error)
-        }
-    }
-
-    /// Runs one SELECT on the fence's own reader. One statement sees one state without a transaction around it.
-    func readFence<Result: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Result
-    ) async throws -> Result {
-        try await Self.answer { continuation in
-            fenceReader.asyncUnsafeRead { database in
-                continuation.resume(with: Swift.Result { try body(database.get()) })
-            }
         }
     }
 
@@ -163,6 +152,13 @@ extension SQLiteStore {
         } catch {
             throw KeybearerError(sqlite: error)
         }
+    }
+}
+
+extension Database {
+    /// Runs a statement that stays compiled for the next time: to compile one costs more than to run it.
+    func executeCached(sql: String, arguments: StatementArguments = StatementArguments()) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 }
 

@@ -18,6 +18,7 @@ public final class RevocationFence: ChangeSettling {
     private let label: String
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
+    private let thread: StoreThread?
     /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
     private let onEverything: @Sendable () throws -> Void
 
@@ -34,7 +35,8 @@ public final class RevocationFence: ChangeSettling {
 
     init(
         store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
-        label: String = "", lease: Duration, logger: Logger, onEverything: @escaping @Sendable () throws -> Void
+        label: String = "", lease: Duration, thread: StoreThread? = nil, logger: Logger,
+        onEverything: @escaping @Sendable () throws -> Void
     ) {
         self.store = store
         self.directory = directory
@@ -42,6 +44,7 @@ public final class RevocationFence: ChangeSettling {
         self.random = random
         self.label = label
         self.lease = lease
+        self.thread = thread
         self.logger = logger
         self.onEverything = onEverything
         fenceWait = FenceWait(store: store, clocks: clocks, longestLease: lease)
@@ -88,6 +91,10 @@ public final class RevocationFence: ChangeSettling {
 
     /// Applies every change up to this one here, then waits for the other nodes.
     public func settle(_ position: ChangePosition) async {
+        await withTaskExecutorPreference(thread) { await settleOnThread(position) }
+    }
+
+    private func settleOnThread(_ position: ChangePosition) async {
         // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
         if await !hasApplied(position) {
             registration.withLock { registration in

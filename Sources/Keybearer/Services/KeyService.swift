@@ -16,7 +16,7 @@ public final class KeyService: Sendable {
     ///
     /// - Throws: `NOT_FOUND`, `UNAVAILABLE`.
     public func metadata(of userID: UserID) async throws -> APIKey {
-        guard let (key, _) = try await context.store.sealedKey(of: userID) else { throw Self.noAccount }
+        guard let (key, _) = try await sealedKey(of: userID) else { throw Self.noAccount }
         return withLatestUse(key, of: userID)
     }
 
@@ -32,7 +32,7 @@ public final class KeyService: Sendable {
     ///
     /// - Throws: `NOT_FOUND`, `UNAVAILABLE`.
     public func reveal(_ userID: UserID, by origin: Origin) async throws -> SecretKey {
-        guard let (key, sealed) = try await context.store.sealedKey(of: userID) else { throw Self.noAccount }
+        guard let (key, sealed) = try await sealedKey(of: userID) else { throw Self.noAccount }
         let secret = try context.vault.current.open(sealed, userID: userID, keyID: key.id, version: key.version)
         try await context.store.recordReveal(audit: context.event(.keyRevealed, by: origin, user: userID))
         return secret
@@ -46,6 +46,14 @@ public final class KeyService: Sendable {
     /// - Throws: `BAD_REQUEST` for a malformed idempotency key; `CONFLICT` when the replayed key has been replaced
     ///   since; `NOT_FOUND`; `UNAVAILABLE`, which means unchanged or unknown: a replay settles it.
     public func regenerate(
+        _ userID: UserID, idempotencyKey: String?, by origin: Origin
+    ) async throws -> (secret: SecretKey, key: APIKey) {
+        try await withTaskExecutorPreference(context.thread) {
+            try await regenerateOnThread(userID, idempotencyKey: idempotencyKey, by: origin)
+        }
+    }
+
+    private func regenerateOnThread(
         _ userID: UserID, idempotencyKey: String?, by origin: Origin
     ) async throws -> (secret: SecretKey, key: APIKey) {
         let idempotencyDigest = try idempotencyKey.map { try Self.digest(ofIdempotencyKey: $0) }
@@ -64,6 +72,10 @@ public final class KeyService: Sendable {
             return try await conclude(outcome, userID: userID, version: replacement.key.version)
         }
         throw KeybearerError(.conflict, "The key is being regenerated elsewhere. Look at it again.")
+    }
+
+    private func sealedKey(of userID: UserID) async throws -> (key: APIKey, sealed: SealedKey)? {
+        try await withTaskExecutorPreference(context.thread) { try await context.store.sealedKey(of: userID) }
     }
 
     private func makeReplacement(

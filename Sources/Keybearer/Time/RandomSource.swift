@@ -11,7 +11,10 @@ public struct RandomSource: Sendable {
     /// The operating system's cryptographically secure generator.
     public static let system = RandomSource { count in
         var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        // Eight bytes of each call of the system: an account and its key need more than a hundred.
+        return (0..<(count + 7) / 8).flatMap { number in
+            withUnsafeBytes(of: generator.next()) { Array($0.prefix(count - number * 8)) }
+        }
     }
 
     /// Random base62 characters, each of the 62 equally likely: bytes from 248 on are thrown away, as they would

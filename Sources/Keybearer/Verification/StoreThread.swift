@@ -1,10 +1,11 @@
 import Dispatch
 
-/// The thread on which requests that need the store are decided, from the first look to the answer.
+/// The thread on which requests that need the store are decided, from the first look to the answer; on which keys are
+/// revealed and regenerated, and on which changes are followed and waited for.
 ///
 /// A wake-up of another thread costs such a request more than anything but the disk: on one thread, the tasks that take
-/// part in it follow each other without any. It may be blocked for as long as a read takes; a store that is stuck then
-/// holds up the requests that need it and no others.
+/// part in it follow each other without any. It may be blocked for as long as a short read takes; a store that is stuck
+/// then holds up what needs it and nothing else.
 final class StoreThread: TaskExecutor {
     private let queue = DispatchQueue(label: "keybearer.store-requests", qos: .userInitiated)
 

@@ -38,6 +38,9 @@ public struct BudgetLease: Sendable, Equatable {
     private var ceiling = 0
     private var returns: [(at: SteadyTime, count: Int)] = []
     private var nextReturn = 0
+    /// When the next of them comes back; nil when none does. Here as well, so that a hit reads no other memory: with
+    /// many accounts every place that is read is waited for.
+    private var nextReturnAt: SteadyTime?
     /// Until then the store need not be asked again by requests with at most ``refusedLimit``.
     private var refusedUntil = SteadyTime.distantPast
     private var refusedLimit = 0
@@ -119,7 +122,7 @@ public struct BudgetLease: Sendable, Equatable {
         isKnown = true
         charged = reservation.charged
         returns = reservation.returns.map { (now.advanced(by: $0.after), $0.count) }
-        nextReturn = 0
+        skipReturns(to: 0)
         guard wanted > 0 else { return }
         available = reservation.granted
         lastGrant = reservation.granted
@@ -136,14 +139,19 @@ public struct BudgetLease: Sendable, Equatable {
     }
 
     private mutating func advance(to now: SteadyTime) {
-        while nextReturn < returns.count, returns[nextReturn].at <= now {
+        while let at = nextReturnAt, at <= now {
             charged = max(available, charged - returns[nextReturn].count)
-            nextReturn += 1
+            skipReturns(to: nextReturn + 1)
         }
     }
 
+    private mutating func skipReturns(to index: Int) {
+        nextReturn = index
+        nextReturnAt = index < returns.count ? returns[index].at : nil
+    }
+
     private func status(limit: Int, now: SteadyTime) -> BudgetStatus {
-        let soonest = nextReturn < returns.count ? returns[nextReturn].at : now
+        let soonest = nextReturnAt ?? now
         return BudgetStatus(
             limit: limit,
             remaining: max(0, limit - (charged - available)),

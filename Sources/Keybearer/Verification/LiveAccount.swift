@@ -2,21 +2,25 @@
 ///
 /// Immutable. A change of the account drops the whole object; the next request reads a new one.
 public final class LiveAccount: Sendable {
-    /// The account as the store had it.
-    public let account: Account
-    /// What the edge made of the account once, to have it at hand for every answer.
-    public let prepared: [UInt8]
+    // First what every request reads, in two lines of the processor's cache: with many accounts each is waited for.
+
     /// What the key's holder presents. Here and not in the directory's table: the two are always read together.
     let token: PresentedToken
     /// The parts that change with requests and outlive the key.
     let ledger: AccountLedger
+    /// The key's id, to note last use under.
+    let keyID: KeyID
     /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
     private let entitledLimit: Int?
+    /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
+    private let fallbackLimit: Int
+    /// The account as the store had it.
+    public let account: Account
+    /// What the edge made of the account once, to have it at hand for every answer.
+    public let prepared: [UInt8]
     /// The plan that decides when a request names no workspace: the one with the largest hourly limit among those that
     /// have the feature; nil when there is none.
     public let decidingPlan: Plan?
-    /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
-    private let fallbackLimit: Int
 
     init(account: Account, token: PresentedToken, prepared: [UInt8], ledger: AccountLedger) {
         self.account = account
@@ -24,6 +28,7 @@ public final class LiveAccount: Sendable {
         // Copied: what grew while it was made has up to twice the room that it needs.
         self.prepared = prepared.withUnsafeBufferPointer { Array($0) }
         self.ledger = ledger
+        keyID = account.key.id
         decidingPlan = account.workspaces.lazy.map(\.plan).filter(\.includesAPI)
             .max { $0.hourlyLimit < $1.hourlyLimit }
         entitledLimit = decidingPlan?.hourlyLimit

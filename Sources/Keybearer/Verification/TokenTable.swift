@@ -18,9 +18,13 @@ struct DeadToken: TokenEntry {
 /// A slot is found by the keyed hash; what counts is the comparison of the whole token, in constant time. Not safe by
 /// itself: the directory's shard holds its lock.
 struct TokenTable<Entry: TokenEntry>: Sendable {
-    /// The hash of each slot's token, with ``used`` set; 0 where the slot is free.
-    private var hashes: [UInt64] = []
-    private var slots: [Entry?] = []
+    /// Hash and entry side by side: with many tokens every place that is read is waited for.
+    private struct Slot: Sendable {
+        /// The hash of the token, with ``used`` set; 0 where the slot is free.
+        var hash: UInt64 = 0
+        var entry: Entry?
+    }
+    private var slots: [Slot] = []
     /// How many tokens it holds.
     private(set) var count = 0
     /// Where the next one is evicted from.
@@ -31,14 +35,14 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
 
     /// What the table knows of a token.
     func find(_ token: PresentedToken, hash: UInt64) -> Entry? {
-        index(hash) { $0.token == token }.flatMap { slots[$0] }
+        index(hash) { $0.token == token }.flatMap { slots[$0].entry }
     }
 
     /// Puts an entry in, or in the place of the one with its token.
     mutating func insert(_ entry: Entry, hash: UInt64) {
         let token = entry.token
         if let index = index(hash, where: { $0.token == token }) {
-            slots[index] = entry
+            slots[index].entry = entry
             return
         }
         if (count + 1) * 4 > slots.count * 3 { grow() }
@@ -56,8 +60,8 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
     mutating func evict() -> Entry? {
         guard count > 0 else { return nil }
         while true {
-            hand = (hand + 1) & (hashes.count - 1)
-            if hashes[hand] != 0 { return remove(at: hand) }
+            hand = (hand + 1) & (slots.count - 1)
+            if slots[hand].hash != 0 { return remove(at: hand) }
         }
     }
 
@@ -65,51 +69,46 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
         guard count > 0 else { return nil }
         let wanted = hash | Self.used
         var index = start(wanted)
-        while hashes[index] != 0 {
-            if hashes[index] == wanted, let entry = slots[index], isIt(entry) { return index }
-            index = (index + 1) & (hashes.count - 1)
+        while slots[index].hash != 0 {
+            if slots[index].hash == wanted, let entry = slots[index].entry, isIt(entry) { return index }
+            index = (index + 1) & (slots.count - 1)
         }
         return nil
     }
 
     /// The lowest bit is ``used`` and the highest choose the shard; those between choose the slot.
-    private func start(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 1) & (hashes.count - 1) }
+    private func start(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 1) & (slots.count - 1) }
 
     private mutating func place(_ entry: Entry, hash: UInt64) {
         var index = start(hash)
-        while hashes[index] != 0 { index = (index + 1) & (hashes.count - 1) }
-        hashes[index] = hash
-        slots[index] = entry
+        while slots[index].hash != 0 { index = (index + 1) & (slots.count - 1) }
+        slots[index] = Slot(hash: hash, entry: entry)
     }
 
     /// Closes the gap by moving back what was probed past it, so that look-ups never walk over the dead.
     private mutating func remove(at removed: Int) -> Entry? {
-        let entry = slots[removed]
-        let mask = hashes.count - 1
+        let entry = slots[removed].entry
+        let mask = slots.count - 1
         var gap = removed
         var index = (gap + 1) & mask
-        while hashes[index] != 0 {
-            let distance = (index &- start(hashes[index])) & mask
+        while slots[index].hash != 0 {
+            let distance = (index &- start(slots[index].hash)) & mask
             if distance >= (index &- gap) & mask {
-                hashes[gap] = hashes[index]
                 slots[gap] = slots[index]
                 gap = index
             }
             index = (index + 1) & mask
         }
-        hashes[gap] = 0
-        slots[gap] = nil
+        slots[gap] = Slot()
         count -= 1
         return entry
     }
 
     private mutating func grow() {
-        let (oldHashes, oldSlots) = (hashes, slots)
-        let size = max(Self.smallest, hashes.count * 2)
-        hashes = Array(repeating: 0, count: size)
-        slots = Array(repeating: nil, count: size)
-        for (hash, slot) in zip(oldHashes, oldSlots) where hash != 0 {
-            if let slot { place(slot, hash: hash) }
+        let old = slots
+        slots = Array(repeating: Slot(), count: max(Self.smallest, old.count * 2))
+        for slot in old {
+            if let entry = slot.entry { place(entry, hash: slot.hash) }
         }
     }
 }

@@ -108,7 +108,7 @@ public final class Verifier: Sendable {
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
             let (decision, isFirstUnwritten) = account.ledger.spend(
-                limit: limit, keyID: account.account.key.id, from: address, now: now, wall: wall)
+                limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
             if isFirstUnwritten { lastUses.note(account.ledger) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)

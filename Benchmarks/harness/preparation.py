@@ -70,9 +70,10 @@ def install_python_packages() -> str:
     return programs
 
 
-def compile_paced_client(directory: str) -> str:
-    program = os.path.join(directory, "paced")
-    run(["cc", "-O2", "-o", program, os.path.join(HARNESS, "paced.c")], "compiling paced.c")
+def compile_program(name: str, directory: str) -> str:
+    """Compiles one of the programs in C beside these modules."""
+    program = os.path.join(directory, name)
+    run(["cc", "-O2", "-o", program, os.path.join(HARNESS, f"{name}.c")], f"compiling {name}.c")
     return program
 
 

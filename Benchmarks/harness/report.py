@@ -5,12 +5,12 @@ import re
 import statistics
 import textwrap
 
-from . import accounts, latency, shared_store, throughput
+from . import accounts, latency, shared_store, throughput, wakeups
 from .exchange import CONNECTIONS
 from .markdown import number_text, paragraph, ratio_text, table
 from .store_report import million_lines, shared_lines
 
-# The most that the p99 of good traffic may grow beside a flood.
+# The most that the p99 of good traffic may grow beside a disturbance.
 FLOOD_LIMIT = 2.0
 # The conditions that it is an aim for.
 JUDGED = ("forged", "dead", "churn")
@@ -26,6 +26,7 @@ class Results:
     subjects: list  # of Subject
     rounds: dict[str, list[throughput.Round]]
     round_seconds: float
+    wake_ups: wakeups.Measured
     conditions: list[latency.Condition]
     samples: dict[str, list[latency.Sample]]
     latency_seconds: float
@@ -54,7 +55,8 @@ def page(results: Results, chart: str) -> str:
         f"Measured on {results.date}.", "",
         *table(["machine", ""], [list(row) for row in results.machine]),
         *table(["program", "version"], [list(row) for row in results.versions]),
-        *throughput_lines(results), *latency_lines(results), *cold_lines(results), *verification_lines(results),
+        *throughput_lines(results), *wake_up_lines(results.wake_ups), *latency_lines(results),
+        *cold_lines(results), *verification_lines(results),
         *shared_lines(results.shared), *million_lines(results.million), *laps_lines(results.laps),
         "## Commands", "",
         "```sh", *[line for command in results.commands for line in wrapped_command(command)], "```", "",
@@ -87,6 +89,23 @@ def throughput_lines(results: Results) -> list[str]:
         *table(
             ["what", "requests a second", f"ratio to {named}", "ratio to bare route",
              "server's processor µs a request", f"its ratio to {named}"], rows, 5),
+    ]
+
+
+def wake_up_lines(measured: wakeups.Measured) -> list[str]:
+    marks = ("p50", "p99", "p99.9")
+    rows = [["as the machine is", *(number_text(measured.asleep[mark]) for mark in marks)]]
+    if measured.awake:
+        rows.append(["cores kept awake", *(number_text(measured.awake[mark]) for mark in marks)])
+    told = "The latencies below were measured with the cores kept awake" if measured.awake else (
+        "The cores could not be kept awake, so the latencies below have these wake-ups in them")
+    return [
+        "## The machine's own wake-ups", "",
+        *paragraph(
+            f"How much later than it asked for a sleeping thread runs while the machine does nothing else, "
+            f"{wakeups.RATE:,} times a second for {wakeups.SECONDS} s, in microseconds. {told}: no answer comes sooner "
+            "than the thread that gives it is woken."),
+        *table(["a timer alone", *marks], rows, 3),
     ]
 
 
@@ -134,15 +153,14 @@ def ratios_text(results: Results, name: str, base: str | None, places: dict[str,
 
 
 def judgement(results: Results, condition: latency.Condition) -> str:
-    """What the aim says of a condition, against both quiet runs."""
+    """What the aim says of a condition: a flood is judged at equal load."""
+    base, named = (condition.same_total, "(b)") if condition.same_total else (condition.base, "(a)")
     parts = []
-    bases = ((condition.base, "(a) the same good load alone"), (condition.same_total, "(b) the same load in all"))
-    for base, named in bases:
-        for mark in ("p99", "p99.9") if base else ():
-            value = latency.ratio(results.samples, condition.name, base, mark)
-            judged = "within" if value <= FLOOD_LIMIT else "NOT WITHIN"
-            parts.append(f"{mark} × {value:.2f} of {named}, {judged} the aim of {FLOOD_LIMIT:g}")
-    return f"{sentence(condition.title)}: {'; '.join(parts)}."
+    for mark in ("p99", "p99.9"):
+        value = latency.ratio(results.samples, condition.name, base, mark)
+        judged = "within" if value <= FLOOD_LIMIT else "NOT WITHIN"
+        parts.append(f"{mark} × {value:.2f}, {judged} the aim of {FLOOD_LIMIT:g}")
+    return f"{sentence(condition.title)}, against {named}: {'; '.join(parts)}."
 
 
 def shortfalls(condition: latency.Condition, samples: list[latency.Sample]) -> list[str]:

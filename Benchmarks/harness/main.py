@@ -136,7 +136,7 @@ def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[s
     if "gate" not in options.names:
         note("PostgreSQL: not measured, for want of the gate")
         return None
-    rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (7, 3, 10)
+    rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (5, 3, 10)
     return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
 
 

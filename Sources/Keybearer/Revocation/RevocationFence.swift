@@ -18,7 +18,7 @@ public final class RevocationFence: ChangeSettling {
     private let label: String
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
-    private let thread: StoreThread?
+    private let thread: StoreThread
     /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
     private let onEverything: @Sendable () throws -> Void
 
@@ -35,7 +35,7 @@ public final class RevocationFence: ChangeSettling {
 
     init(
         store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
-        label: String = "", lease: Duration, thread: StoreThread? = nil, logger: Logger,
+        label: String = "", lease: Duration, thread: StoreThread = StoreThread(), logger: Logger,
         onEverything: @escaping @Sendable () throws -> Void
     ) {
         self.store = store

@@ -54,13 +54,7 @@ public final class Deployment: Sendable {
         settings: Settings, role: Role, clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
-        let thread: StoreThread? =
-            switch role {
-            case .command: nil
-            case .server: StoreThread()
-            }
-        let context = ServiceContext(
-            store: store, vault: vault, settings: settings, clocks: clocks, random: random, thread: thread)
+        let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
         var settler: any ChangeSettling = ChangeWaiter(store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
         case .command: gate = nil
@@ -87,8 +81,8 @@ struct ServiceContext: Sendable {
     let settings: Deployment.Settings
     let clocks: Clocks
     let random: RandomSource
-    /// Where a server asks for what comes back at once; a command has no such thread and asks on its own.
-    let thread: StoreThread?
+    /// Where the store is asked for what comes back at once.
+    let thread = StoreThread()
 
     func event(
         _ action: AuditEvent.Action, by origin: Origin, user: UserID? = nil, workspace: WorkspaceID? = nil,

@@ -11,7 +11,6 @@ public final class Gate: Sendable {
 
     private let directory: KeyDirectory
     private let office: BudgetOffice
-    private let thread: StoreThread
     private let context: ServiceContext
 
     init(
@@ -19,30 +18,29 @@ public final class Gate: Sendable {
         prepare: @escaping @Sendable (Account) -> [UInt8], logger: Logger
     ) {
         self.context = context
-        let thread = context.thread ?? StoreThread()
-        self.thread = thread
         directory = KeyDirectory(
             capacity: context.settings.rememberedAccounts, deadCapacity: 65_536, random: context.random)
         let vault = context.vault
         fence = RevocationFence(
             store: context.store, directory: directory, clocks: context.clocks, random: context.random,
-            label: context.settings.nodeLabel, lease: context.settings.lease, thread: thread, logger: logger,
+            label: context.settings.nodeLabel, lease: context.settings.lease, thread: context.thread, logger: logger,
             // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
             onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
         let store = context.store
         office = BudgetOffice(
-            store: store, thread: thread, clocks: context.clocks, hasOtherNodes: { try await store.nodes().count > 1 })
+            store: store, thread: context.thread, clocks: context.clocks,
+            hasOtherNodes: { try await store.nodes().count > 1 })
         lastUses = LastUseBook(store: context.store, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
-            store: context.store, thread: thread, clocks: context.clocks, logger: logger, prepare: prepare)
+            store: context.store, thread: context.thread, clocks: context.clocks, logger: logger, prepare: prepare)
     }
 
     /// Follows changes and writes last uses until the task is cancelled.
     public func run() async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask(executorPreference: self.thread) { await self.fence.run() }
-            group.addTask(executorPreference: self.thread) {
+            group.addTask(executorPreference: self.context.thread) { await self.fence.run() }
+            group.addTask(executorPreference: self.context.thread) {
                 while !Task.isCancelled {
                     await self.office.answerRecalls()
                     await self.context.store.waitForHint(atMost: RevocationFence.pollInterval)

@@ -25,7 +25,7 @@ CHURN_RATE = 100
 CHURN_PROGRAM = os.path.join(preparation.BENCHMARKS, ".build", "release", "RegenerationBenchmark")
 DEAD_KEYS = 200
 COLD_RATE = 200
-COLD_STARTS = 3
+COLD_STARTS = 5
 
 
 @dataclasses.dataclass

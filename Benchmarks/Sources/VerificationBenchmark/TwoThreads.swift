@@ -23,13 +23,16 @@ enum TwoThreads {
             }
         }
         func hashes(threads: Int) throws -> Double {
-            try rate(threads: threads, perThread: perThread) { _ in Stopwatch.hash(bytes, count: perThread) }
+            try rate(threads: threads, perThread: perThread) { _ in
+                // A copy of its own: even to count who holds the same bytes is to share something.
+                Stopwatch.hash(bytes.map { $0 }, count: perThread)
+            }
         }
         var (one, two, oneHash, twoHashes): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
-        for part in parts { await node.reserve(3 * rounds * usesPerRound, for: part) }
+        for part in parts { await node.reserve(6 * rounds * usesPerRound, for: part) }
         while oneHash.count < rounds {
             guard let alone = try? verifications(threads: 1), let together = try? verifications(threads: 2) else {
-                for part in parts { await node.reserve(3 * rounds * usesPerRound, for: part) }
+                for part in parts { await node.reserve(6 * rounds * usesPerRound, for: part) }
                 continue
             }
             one.append(alone)
@@ -43,17 +46,49 @@ enum TwoThreads {
         print("two threads : one, of SHA-256, which shares nothing = \(control)")
     }
 
-    /// How many a microsecond all threads together do.
+    /// How many a microsecond all threads together do, from when all of them run until the last is done.
+    ///
+    /// What it takes to begin a thread, and to wake a core for it, is not counted: that is the machine's.
     private static func rate(
         threads: Int, perThread: Int, _ body: @escaping @Sendable (Int) throws -> Void
     ) throws -> Double {
+        let start = SpinningBarrier(threads: threads)
         let failures = Mutex(0)
-        let nanoseconds = Stopwatch.nanoseconds(per: perThread * threads) {
-            DispatchQueue.concurrentPerform(iterations: threads) { thread in
-                do { try body(thread) } catch { failures.withLock { $0 += 1 } }
+        let laps = Mutex<[(began: ContinuousClock.Instant, ended: ContinuousClock.Instant)]>([])
+        let finished = DispatchGroup()
+        for thread in 0..<threads {
+            finished.enter()
+            Thread.detachNewThread {
+                // Two threads may begin on one core: the first lap is long enough to be given one each.
+                for isCounted in [false, true] {
+                    start.arrive()
+                    let began = ContinuousClock.now
+                    do { try body(thread) } catch { failures.withLock { $0 += 1 } }
+                    if isCounted { laps.withLock { $0.append((began, .now)) } }
+                }
+                finished.leave()
             }
         }
-        guard failures.withLock({ $0 == 0 }) else { throw ReservationEnded() }
-        return 1_000 / nanoseconds
+        finished.wait()
+        let counted = laps.withLock { $0 }
+        guard failures.withLock({ $0 == 0 }), let began = counted.map(\.began).min(),
+            let ended = counted.map(\.ended).max()
+        else { throw ReservationEnded() }
+        return Double(perThread * threads) * 1e-6 / (began.duration(to: ended) / .seconds(1))
+    }
+}
+
+/// Where threads wait for each other without sleeping, so that all of them run when it opens.
+private final class SpinningBarrier: Sendable {
+    private let threads: Int
+    private let arrivals = Atomic<Int>(0)
+
+    init(threads: Int) { self.threads = threads }
+
+    /// Returns when every thread has arrived as often as the caller.
+    func arrive() {
+        let arrival = arrivals.add(1, ordering: .acquiringAndReleasing).newValue
+        let awaited = (arrival + threads - 1) / threads * threads
+        while arrivals.load(ordering: .acquiring) < awaited {}
     }
 }

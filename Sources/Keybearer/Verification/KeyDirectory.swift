@@ -21,8 +21,10 @@ final class KeyDirectory: Sendable {
         let state = Mutex(State())
     }
 
-    /// 64, since six bits of the hash choose among them.
-    private static let shardCount = 64
+    /// So many that two threads seldom meet in one: a look-up writes to its shard's lock, and a core that wants what
+    /// another wrote last waits for it. With 64, two threads verified 1.68 times what one does; with 4,096, 1.84 times.
+    private static let shardBits = 12
+    private static let shardCount = 1 << shardBits
     private let shards = (0..<shardCount).map { _ in Shard() }
     private let index = Mutex(DirectoryIndex())
     private let hashSeed: PresentedToken.HashSeed
@@ -39,7 +41,7 @@ final class KeyDirectory: Sendable {
     }
 
     /// The shard is chosen by the highest bits of the hash, the slot in it by lower ones.
-    private static func shardNumber(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 58) }
+    private static func shardNumber(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> (64 - shardBits)) }
 
     private func shard(of hash: UInt64) -> Shard { shards[Self.shardNumber(hash)] }
 

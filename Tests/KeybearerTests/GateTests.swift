@@ -319,6 +319,38 @@ struct GateTests {
         #expect(counting.calls * 10 <= admitted, "\(counting.calls) writes for \(admitted)")
     }
 
+    @Test("Changes from elsewhere are acknowledged at once, those that this process waits for with the next renewal")
+    func acknowledgements() async throws {
+        await gate.fence.step()
+        let (account, _) = try await fixture.entitledAccount(deployment)
+        let samples = Samples()
+        func change() async throws -> ChangePosition {
+            try await fixture.store.setStatus(.active, of: account.user.id, audit: samples.event(.userEnabled))
+        }
+        func acknowledged() async throws -> Int64 {
+            await gate.fence.step()
+            return try #require(await fixture.store.nodes().first).acknowledged
+        }
+        #expect(try await acknowledged() == 0)
+        let foreign = try await change()
+        #expect(try await acknowledged() == foreign.number)
+
+        let own = try await change()
+        await gate.fence.settle(own)
+        #expect(try await acknowledged() == foreign.number)
+        fixture.clock.advance(by: .milliseconds(500))
+        #expect(try await acknowledged() == own.number)
+
+        await gate.fence.settle(try await change())
+        let behindOwn = try await change()
+        #expect(try await acknowledged() == behindOwn.number)
+
+        // Waited for only when it was acknowledged already: that must not count for the next.
+        await gate.fence.settle(behindOwn)
+        let last = try await change()
+        #expect(try await acknowledged() == last.number)
+    }
+
     @Test("A change that the store has lost is not waited for for ever, and costs the lease")
     func lostChange() async throws {
         await gate.fence.step()

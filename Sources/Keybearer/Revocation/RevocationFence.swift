@@ -27,7 +27,23 @@ public final class RevocationFence: ChangeSettling {
         var isBusy = false
         var lastRenewalAt = SteadyTime.distantPast
         var acknowledged: ChangePosition?
+        /// The numbers behind that one whose changes this process waits for itself.
+        var settledHere: Set<Int64> = []
         var isStopped = false
+
+        /// Whether somebody may wait until this node acknowledges a position: it has a change from elsewhere behind
+        /// what is acknowledged. Who waits in this process leaves its own node out.
+        func isAwaited(at position: ChangePosition) -> Bool {
+            guard let acknowledged, position.number >= acknowledged.number else { return true }
+            let ownChanges = settledHere.count { $0 > acknowledged.number && $0 <= position.number }
+            return position.number - acknowledged.number > ownChanges
+        }
+
+        mutating func noteAcknowledged(_ position: ChangePosition, askedAt: SteadyTime) {
+            lastRenewalAt = askedAt
+            acknowledged = position
+            settledHere = settledHere.filter { $0 > position.number }
+        }
     }
     private let registration = Mutex(Registration())
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
@@ -95,9 +111,12 @@ public final class RevocationFence: ChangeSettling {
     }
 
     private func settleOnThread(_ position: ChangePosition) async {
-        // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
-        if await !hasApplied(position) {
-            registration.withLock { registration in
+        let isApplied = await hasApplied(position)
+        registration.withLock { registration in
+            if isApplied {
+                registration.settledHere.insert(position.number)
+            } else {
+                // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
                 trustedUntil.store(.min, ordering: .releasing)
                 registration.nodeID = nil
             }
@@ -155,8 +174,8 @@ public final class RevocationFence: ChangeSettling {
         let isStopped = registration.withLock { registration in
             guard !registration.isStopped else { return true }
             registration.nodeID = nodeID
-            registration.lastRenewalAt = askedAt
-            registration.acknowledged = position
+            registration.settledHere = []
+            registration.noteAcknowledged(position, askedAt: askedAt)
             trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
             return false
         }
@@ -177,14 +196,13 @@ public final class RevocationFence: ChangeSettling {
     private func renewIfDue(_ nodeID: NodeID) async throws {
         let askedAt = clocks.steady()
         let position = directory.position
-        let (lastRenewalAt, acknowledged) = registration.withLock { ($0.lastRenewalAt, $0.acknowledged) }
-        guard acknowledged != position || lastRenewalAt.duration(to: askedAt) >= lease / 4 else { return }
+        let isDue = registration.withLock { registration in
+            registration.isAwaited(at: position) || registration.lastRenewalAt.duration(to: askedAt) >= lease / 4
+        }
+        guard isDue else { return }
         switch try await store.renewLease(of: nodeID, applied: position) {
         case .renewed:
-            registration.withLock { registration in
-                registration.lastRenewalAt = askedAt
-                registration.acknowledged = position
-            }
+            registration.withLock { $0.noteAcknowledged(position, askedAt: askedAt) }
             extendTrust(until: askedAt.advanced(by: lease))
         case .behind: try await catchUp()
         case .unknownNode: try await register()

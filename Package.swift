@@ -66,6 +66,8 @@ let package = Package(
         // PostgreSQL's client library, from the system.
         .systemLibrary(
             name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        // A thread's slice of processor time.
+        .systemLibrary(name: "CScheduling"),
         // The shared store, for many nodes.
         .target(name: "KeybearerPostgres", dependencies: ["Keybearer", "CLibPQ"], swiftSettings: rules),
         // The HTTP edge: API, dashboard, operation.
@@ -73,6 +75,7 @@ let package = Package(
             name: "KeybearerServer",
             dependencies: [
                 "Keybearer",
+                "CScheduling",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -155,6 +158,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
+                "CScheduling",
                 "Keybearer",
                 "KeybearerServer",
                 "KeybearerSQLite",

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 public import Keybearer
@@ -84,9 +85,13 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// Of the threads that work on the file: the library's own would come before a server's event loops.
+    static let threadPriority = DispatchQoS.default
+
     private static func configuration() -> Configuration {
         var configuration = Configuration()
         configuration.label = "keybearer"
+        configuration.qos = threadPriority
         configuration.busyMode = .timeout(busyTimeout.seconds)
         // A command leaves it to the server, and the server to the checkpointer: the writer would do it within a commit
         // that somebody waits for.
@@ -97,6 +102,7 @@ public final class SQLiteStore: Store {
     static func readOnlyConfiguration() -> Configuration {
         var configuration = Configuration()
         configuration.label = "keybearer.readonly"
+        configuration.qos = threadPriority
         configuration.readonly = true
         configuration.busyMode = .timeout(busyTimeout.seconds)
         return configuration

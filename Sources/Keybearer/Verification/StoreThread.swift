@@ -7,7 +7,8 @@ import Dispatch
 /// part in it follow each other without any. It may be blocked for as long as a short read takes; a store that is stuck
 /// then holds up what needs it and nothing else.
 final class StoreThread: TaskExecutor {
-    private let queue = DispatchQueue(label: "keybearer.store-requests", qos: .userInitiated)
+    /// Of no higher priority than the event loops: what memory can answer must not wait for what the store is asked.
+    private let queue = DispatchQueue(label: "keybearer.store-requests", qos: .default)
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)

@@ -112,7 +112,7 @@ public final class RevocationFence: ChangeSettling {
 
     private func settleOnThread(_ position: ChangePosition) async {
         let isApplied = await hasApplied(position)
-        registration.withLock { registration in
+        let own = registration.withLock { registration in
             if isApplied {
                 registration.settledHere.insert(position.number)
             } else {
@@ -120,8 +120,8 @@ public final class RevocationFence: ChangeSettling {
                 trustedUntil.store(.min, ordering: .releasing)
                 registration.nodeID = nil
             }
+            return registration.nodeID
         }
-        let own = registration.withLock { $0.nodeID }
         await fenceWait.wait(for: position, excluding: own)
     }
 

@@ -4,8 +4,8 @@ import NIOCore
 /// Short slices of processor time for the event loops.
 ///
 /// A loop works for some microseconds and waits. Where it is woken while another thread has its core, such as one that
-/// commits to the store, it would wait for the rest of that thread's slice, 1.4 ms on two cores. Since 6.12 Linux lets a
-/// thread that asked for a shorter slice go first; in the long run it gets no more time than before.
+/// commits to the store, it would wait for the rest of that thread's slice: up to 1.4 ms on two cores. Since 6.12 Linux
+/// lets a thread that asked for a shorter slice go first; in the long run it gets no more time than before.
 enum EventLoopSlices {
     /// The shortest that Linux grants, in nanoseconds.
     static let slice: UInt64 = 100_000

@@ -26,6 +26,7 @@ CHURN_PROGRAM = os.path.join(preparation.BENCHMARKS, ".build", "release", "Regen
 DEAD_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
+SELDOM = 3
 
 
 @dataclasses.dataclass
@@ -45,6 +46,8 @@ class Condition:
     # Whether what floods the server is to be refused.
     refused: bool = True
     churn: list[str] | None = None
+    # Measured in the first of so many rounds: what is judged is measured in all of them.
+    every: int = 1
 
 
 @dataclasses.dataclass
@@ -52,6 +55,10 @@ class Sample:
     good: dict
     flood: dict | None = None
     regenerated: float | None = None
+
+
+# By condition and round.
+Measured = dict[str, dict[int, Sample]]
 
 
 class Paced:
@@ -98,14 +105,15 @@ def measure_condition(
 
 
 def measure(conditions: list[Condition], paced: Paced, processes: Processes, server: Keybearer, rounds: int,
-            seconds: float) -> dict[str, list[Sample]]:
+            seconds: float) -> Measured:
     """Rounds in turns, as of the requests a second."""
-    measured: dict[str, list[Sample]] = {condition.name: [] for condition in conditions}
+    measured: Measured = {condition.name: {} for condition in conditions}
     for number in range(rounds):
         note(f"Latency, round {number + 1} of {rounds}")
         for condition in conditions:
-            measured[condition.name].append(measure_condition(condition, paced, processes, server, seconds))
-            time.sleep(0.3)
+            if number % condition.every == 0:
+                measured[condition.name][number] = measure_condition(condition, paced, processes, server, seconds)
+                time.sleep(0.3)
     return measured
 
 
@@ -128,33 +136,36 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
         where = "by the API of the same server"
     # Enough for a round, with hardly any twice: what was refused once might be remembered.
     forged = lambda: paced.tokens("forged", forged_keys(FLOOD_RATE * 4))  # noqa: E731
-    made = [Condition("quiet", "one account, nothing else", subject, GOOD_RATE, key)]
-    if haproxy:
-        made.append(Condition("quiet haproxy", "HAProxy, nothing else", haproxy, GOOD_RATE, key, "quiet"))
-    made.append(Condition("busy", "one account, nothing else", subject, BUSY_RATE, key))
-    if haproxy:
-        made.append(Condition("busy haproxy", "HAProxy, nothing else", haproxy, BUSY_RATE, key, "busy"))
-    return made + [
-        Condition("accounts", f"{len(asking)} accounts in turn", subject, GOOD_RATE,
-                  paced.tokens("asking", asking), "quiet"),
+    # Those that are compared stand side by side: what else the machine does is then most alike.
+    made = [
+        Condition("quiet", "one account, nothing else", subject, GOOD_RATE, key),
+        Condition("churn", f"while {CHURN_RATE} other accounts' keys a second are regenerated, {where}", subject,
+                  GOOD_RATE, key, "quiet", churn=churn_command),
         # What the load alone does, whatever is asked: the flood is to be judged beside it too.
         Condition("load", f"beside {FLOOD_RATE:,} more requests a second with the same key", subject, GOOD_RATE, key,
                   "quiet", flood=lambda: key, refused=False),
         Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet", "load",
                   flood=forged),
-        *([Condition("forged haproxy", f"HAProxy beside {FLOOD_RATE:,} forged keys a second", haproxy, GOOD_RATE, key,
-                     "quiet haproxy", flood=forged)]
-          if haproxy else []),
         Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(dead)} regenerated keys", subject,
                   GOOD_RATE, key, "quiet", "load", flood=lambda: dead_keys),
-        Condition("churn", f"while {CHURN_RATE} other accounts' keys a second are regenerated, {where}", subject,
-                  GOOD_RATE, key, "quiet", churn=churn_command),
+        Condition("accounts", f"{len(asking)} accounts in turn", subject, GOOD_RATE,
+                  paced.tokens("asking", asking), "quiet", every=SELDOM),
+        Condition("busy", "one account, nothing else", subject, BUSY_RATE, key, every=SELDOM),
     ]
+    if haproxy:
+        made += [
+            Condition("busy haproxy", "HAProxy, nothing else", haproxy, BUSY_RATE, key, "busy", every=SELDOM),
+            Condition("quiet haproxy", "HAProxy, nothing else", haproxy, GOOD_RATE, key, "quiet", every=SELDOM),
+            Condition("forged haproxy", f"HAProxy beside {FLOOD_RATE:,} forged keys a second", haproxy, GOOD_RATE,
+                      key, "quiet haproxy", flood=forged, every=SELDOM),
+        ]
+    return made
 
 
-def ratio(measured: dict[str, list[Sample]], name: str, base: str, mark: str = "p99") -> float:
+def ratio(measured: Measured, name: str, base: str, mark: str = "p99") -> float:
     """The median of each round's own ratio."""
-    return statistics.median(one.good[mark] / other.good[mark] for one, other in zip(measured[name], measured[base]))
+    return statistics.median(
+        sample.good[mark] / measured[base][number].good[mark] for number, sample in measured[name].items())
 
 
 def measure_cold(paced: Paced, server: Keybearer, subject_of, accounts: list[str]) -> list[tuple[dict, dict]]:

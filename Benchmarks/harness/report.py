@@ -28,7 +28,7 @@ class Results:
     round_seconds: float
     wake_ups: wakeups.Measured
     conditions: list[latency.Condition]
-    samples: dict[str, list[latency.Sample]]
+    samples: latency.Measured
     latency_seconds: float
     cold: list[tuple[dict, dict]]
     accounts: int
@@ -83,7 +83,7 @@ def throughput_lines(results: Results) -> list[str]:
     return [
         "## Requests a second", "",
         *paragraph(
-            f"wrk with 1 thread and {CONNECTIONS} keep-alive connections, on the same cores as the server. "
+            f"wrk with {throughput.THREADS} threads and {CONNECTIONS} keep-alive connections, on the same cores as the server. "
             f"{count} rounds in turns, of {results.round_seconds:g} s (the Django peers: 1 s). Rates are medians; "
             "ratios are medians of the rounds' own ratios."),
         *table(
@@ -115,11 +115,12 @@ def latency_lines(results: Results) -> list[str]:
     rows, notes = [], []
     places = {condition.name: place for place, condition in enumerate(results.conditions, 1)}
     for condition in results.conditions:
-        samples = results.samples[condition.name]
+        samples = list(results.samples[condition.name].values())
         marks = [number_text(statistics.median(one.good[mark] for one in samples)) for mark in ("p50", "p99", "p99.9")]
         compared = [
             ratios_text(results, condition.name, base, places) for base in (condition.base, condition.same_total)]
-        rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", *marks, *compared])
+        title = condition.title + (" *" if condition.every > 1 else "")
+        rows.append([str(places[condition.name]), title, f"{condition.rate:,}", *marks, *compared])
         notes += shortfalls(condition, samples)
         if condition.name in JUDGED:
             notes.append(judgement(results, condition))
@@ -132,8 +133,9 @@ def latency_lines(results: Results) -> list[str]:
         "## Latency at a fixed pace", "",
         *paragraph(
             f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
-            f"{results.latency_seconds:g} s; medians of the rounds, in microseconds. Each request's time counts from "
-            "when it was due, so a stall counts for all that it delays. Client and servers share the cores; what "
+            f"{results.latency_seconds:g} s, for what is not judged (marked *) one round of {latency.SELDOM}; medians "
+            "of the rounds, in microseconds. Each request's time counts from when it was due, so a stall counts for "
+            "all that it delays. Client and servers share the cores; what "
             "regenerates keys stands for other machines' clients and runs at nice 19. The last columns are the ratios "
             "of p99 and of p99.9 to those of the row they name: (a) of the same good load alone, (b) of the same load "
             "in all, every request of it with a valid key. They are medians of the rounds' own ratios. Lower is "

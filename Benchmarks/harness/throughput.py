@@ -9,6 +9,10 @@ from .exchange import Subject
 from .processes import Failure, note, run
 
 
+# With one, the client was the bound of what is fast: it had most of a core for itself, and used it up.
+THREADS = 2
+
+
 @dataclasses.dataclass
 class Round:
     rate: float
@@ -34,7 +38,7 @@ def command(subject: Subject, seconds: float) -> list[str]:
     options = [option for name, value in fields.items() for option in ("-H", f"{name}: {value}")]
     if subject.script:
         options += ["-s", subject.script]
-    return ["wrk", "-t1", f"-c{subject.connections}", f"-d{max(1, round(seconds))}s", *options, subject.url]
+    return ["wrk", f"-t{THREADS}", f"-c{subject.connections}", f"-d{max(1, round(seconds))}s", *options, subject.url]
 
 
 def ask(subject: Subject, seconds: float) -> Report:

@@ -43,7 +43,7 @@ struct StoreTurnsTests {
         clock.advance(by: .seconds(30))
         await office.giveBackExpired()
         let parts = store.calls.dropFirst(before)
-        #expect(parts.allSatisfy { $0.count <= BudgetOffice.givenBackAtOnce })
+        #expect(parts.allSatisfy { $0.count <= BackgroundWrites.batchSizes.upperBound })
         #expect(Set(parts.joined().map(\.userID)) == Set(ledgers.map(\.userID)))
         #expect(parts.joined().allSatisfy { $0.unused?.count == 10 && $0.wanted == 0 })
         #expect(later.withLease { $0.available } == 10)
@@ -85,24 +85,94 @@ struct StoreTurnsTests {
         }
     }
 
-    @Test("Last uses are written in parts; none is lost when the store fails between two of them")
-    func lastUses() async throws {
-        let store = MoodyStore()
-        let book = LastUseBook(store: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        var keys: Set<KeyID> = []
-        for _ in 0..<200 {
+    private func book(_ store: some LastUseStore) -> LastUseBook {
+        LastUseBook(store: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Notes uses of so many keys, each of an account of its own.
+    private func note(_ count: Int, in book: LastUseBook) -> Set<KeyID> {
+        let keys = (0..<count).map { _ in KeyID.random(from: samples.random) }
+        for keyID in keys {
             let ledger = AccountLedger(userID: .random(from: samples.random))
-            let keyID = KeyID.random(from: samples.random)
-            keys.insert(keyID)
             #expect(ledger.restoreUnwritten((keyID, LastUse(at: Samples.start, address: Samples.address))))
             book.note(ledger)
         }
+        return Set(keys)
+    }
+
+    @Test("Last uses are written in parts; none is lost when the store fails between two of them")
+    func lastUses() async throws {
+        let store = MoodyStore()
+        let book = book(store)
+        let keys = note(200, in: book)
         await book.flush()
         #expect(store.parts.count == 1)
         store.work()
         await book.flush()
-        #expect(store.parts.allSatisfy { $0.count <= LastUseBook.writtenAtOnce })
+        #expect(store.parts.allSatisfy { $0.count <= BackgroundWrites.batchSizes.upperBound })
         #expect(store.parts.joined().count == 200)
         #expect(Set(store.parts.joined()) == keys)
+    }
+
+    @Test("A second's last uses are written over the next second, each when it has waited for one")
+    func lastUsesOverASecond() async throws {
+        let store = MoodyStore()
+        store.work()
+        let book = book(store)
+        var noted: [Set<KeyID>] = []
+        for _ in 0..<LastUseBook.partsOfSecond {
+            noted.append(note(20, in: book))
+            await book.writeOldest()
+        }
+        // The last call came round to the first part.
+        for (number, part) in noted.enumerated() {
+            #expect(store.parts.count == 2 * (number + 1))
+            #expect(Set(store.parts.suffix(2).joined()) == part)
+            await book.writeOldest()
+        }
+    }
+
+    @Test("A few keys are written together, once a second")
+    func fewLastUses() async throws {
+        let store = MoodyStore()
+        store.work()
+        let book = book(store)
+        var keys: Set<KeyID> = []
+        for _ in 1..<LastUseBook.partsOfSecond {
+            keys.formUnion(note(1, in: book))
+            #expect(await book.writeOldest())
+        }
+        #expect(store.parts.isEmpty)
+        #expect(await book.writeOldest())
+        #expect(store.parts.map(Set.init) == [keys])
+        for _ in 0..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
+        #expect(store.parts.count == 1)
+    }
+
+    @Test("A store that fails keeps what is due for the next second")
+    func failingStore() async throws {
+        let store = MoodyStore()
+        let book = book(store)
+        let first = note(1, in: book)
+        await book.flush()
+        let second = note(20, in: book)
+        for _ in 1..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
+        #expect(await !book.writeOldest())
+        store.work()
+        for _ in 0..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
+        #expect(Set(store.parts.joined()) == first.union(second))
+    }
+
+    @Test(
+        "Batches hold all in their order; they are large only when there are many",
+        arguments: [0, 1, 15, 16, 17, 200, 700, 5_000])
+    func batches(count: Int) {
+        let batches = BackgroundWrites.batches(Array(0..<count))
+        #expect(Array(batches.joined()) == Array(0..<count))
+        let sizes = BackgroundWrites.batchSizes
+        #expect(batches.allSatisfy { $0.count <= sizes.upperBound })
+        #expect(batches.dropLast().allSatisfy { $0.count >= sizes.lowerBound })
+        if count > 16, count <= 128 { #expect(batches.first?.count == 16) }
+        if count >= 512 { #expect(batches.first?.count == 64) }
     }
 }

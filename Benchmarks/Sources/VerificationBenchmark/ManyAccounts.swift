@@ -24,12 +24,12 @@ enum ManyAccounts {
         let before = residentBytes()
         let start = ContinuousClock.now
         await large.reserve(1, for: tokens[...])
-        let seconds = Double(start.duration(to: .now).components.seconds)
+        let seconds = start.duration(to: .now) / .seconds(1)
         let each = Double(residentBytes() - before) / Double(tokens.count)
         print(
             "remembered accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
                 + "of the whole process: \(residentBytes() >> 20) MiB")
-        print("cold keys, \(Node.askedAtOnce) at once: \(Int(Double(tokens.count) / max(1, seconds))) a second")
+        print("cold keys, \(Node.askedAtOnce) at once: \(Int(Double(tokens.count) / seconds)) a second")
         // Not in the order in which they were read: requests do not come in the order of memory.
         tokens = tokens[..<few] + tokens[few...].shuffled()
         try await compare(small, large, tokens)

@@ -46,11 +46,11 @@ public final class Gate: Sendable {
                     await self.context.store.waitForHint(atMost: RevocationFence.pollInterval)
                 }
             }
+            group.addTask { await self.lastUses.run() }
+            group.addTask { await self.office.run() }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
-                    await self.lastUses.flush()
-                    await self.office.giveBackExpired()
                     let now = self.context.clocks.steady()
                     self.directory.dropLedgers { $0.isWritten && $0.withLease { $0.isIdle(at: now) } }
                 }

@@ -33,13 +33,13 @@ final class BudgetOffice: Sendable {
         var isAtStore = false
         /// Those who wait for accounts that are being recalled.
         var recalling: [UserID: [Waiter]] = [:]
-        /// Ledgers that hold reservations, by the second in which these end: so that only those that end are looked at.
+        /// Ledgers that hold reservations, by the interval in which these end: so that only those that end are looked at.
         var holders: [Int64: [AccountLedger]] = [:]
         /// The recalls that were answered and that the store still shows.
         var answered: Set<BudgetRecall> = []
 
         mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
-            holders[BudgetOffice.second(of: end), default: []].append(ledger)
+            holders[BudgetOffice.interval(of: end), default: []].append(ledger)
         }
     }
 
@@ -49,8 +49,6 @@ final class BudgetOffice: Sendable {
     static let smallestReservation = 10
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
-    /// How many accounts give back in one transaction: a reservation that somebody waits for comes behind it.
-    static let givenBackAtOnce = 64
     /// How long a request waits for other nodes to give back before it is refused.
     private static let recallPatience: Duration = .milliseconds(100)
     private static let recallPause: Duration = .milliseconds(10)
@@ -84,12 +82,20 @@ final class BudgetOffice: Sendable {
         ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
+    /// Gives back what expires unused, until the task is cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: BackgroundWrites.interval)
+            await giveBackExpired()
+        }
+    }
+
     /// Gives back what has expired unused.
     func giveBackExpired() async {
         let now = clocks.steady()
         let due = state.withLock { state in
-            let seconds = state.holders.keys.filter { $0 <= Self.second(of: now) }
-            return seconds.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
+            let ended = state.holders.keys.filter { $0 <= Self.interval(of: now) }
+            return ended.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
         }
         var requests: [BudgetRequest] = []
         for ledger in due {
@@ -131,10 +137,9 @@ final class BudgetOffice: Sendable {
     }
 
     private func giveBack(_ requests: [BudgetRequest]) async {
-        for start in stride(from: 0, to: requests.count, by: Self.givenBackAtOnce) {
-            let part = Array(requests[start..<min(start + Self.givenBackAtOnce, requests.count)])
+        for batch in BackgroundWrites.batches(requests) {
             // What cannot be given back stays charged until its bucket frees: late, never too much.
-            _ = try? await store.reserve(part, now: clocks.wall())
+            _ = try? await store.reserve(Array(batch), now: clocks.wall())
         }
     }
 
@@ -142,7 +147,9 @@ final class BudgetOffice: Sendable {
         BudgetRequest(userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: reservationLife)
     }
 
-    private static func second(of time: SteadyTime) -> Int64 { time.nanoseconds / 1_000_000_000 }
+    private static func interval(of time: SteadyTime) -> Int64 {
+        time.nanoseconds / BackgroundWrites.interval.wholeNanoseconds
+    }
 
     private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: Waiter) {
         let mustStart = state.withLock { state in

@@ -26,7 +26,9 @@ CHURN_PROGRAM = os.path.join(preparation.BENCHMARKS, ".build", "release", "Regen
 DEAD_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
-SELDOM = 3
+# What is not judged is measured in one of so many rounds, and floods in one of so many.
+SELDOM = 5
+FLOODS = 2
 
 
 @dataclasses.dataclass
@@ -46,7 +48,7 @@ class Condition:
     # Whether what floods the server is to be refused.
     refused: bool = True
     churn: list[str] | None = None
-    # Measured in the first of so many rounds: what is judged is measured in all of them.
+    # Measured in the first of so many rounds.
     every: int = 1
 
 
@@ -143,11 +145,11 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
                   GOOD_RATE, key, "quiet", churn=churn_command),
         # What the load alone does, whatever is asked: the flood is to be judged beside it too.
         Condition("load", f"beside {FLOOD_RATE:,} more requests a second with the same key", subject, GOOD_RATE, key,
-                  "quiet", flood=lambda: key, refused=False),
+                  "quiet", flood=lambda: key, refused=False, every=FLOODS),
         Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet", "load",
-                  flood=forged),
+                  flood=forged, every=FLOODS),
         Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(dead)} regenerated keys", subject,
-                  GOOD_RATE, key, "quiet", "load", flood=lambda: dead_keys),
+                  GOOD_RATE, key, "quiet", "load", flood=lambda: dead_keys, every=FLOODS),
         Condition("accounts", f"{len(asking)} accounts in turn", subject, GOOD_RATE,
                   paced.tokens("asking", asking), "quiet", every=SELDOM),
         Condition("busy", "one account, nothing else", subject, BUSY_RATE, key, every=SELDOM),

@@ -119,8 +119,8 @@ def latency_lines(results: Results) -> list[str]:
         marks = [number_text(statistics.median(one.good[mark] for one in samples)) for mark in ("p50", "p99", "p99.9")]
         compared = [
             ratios_text(results, condition.name, base, places) for base in (condition.base, condition.same_total)]
-        title = condition.title + (" *" if condition.every > 1 else "")
-        rows.append([str(places[condition.name]), title, f"{condition.rate:,}", *marks, *compared])
+        rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", str(len(samples)), *marks,
+                     *compared])
         notes += shortfalls(condition, samples)
         if condition.name in JUDGED:
             notes.append(judgement(results, condition))
@@ -133,16 +133,15 @@ def latency_lines(results: Results) -> list[str]:
         "## Latency at a fixed pace", "",
         *paragraph(
             f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
-            f"{results.latency_seconds:g} s, for what is not judged (marked *) one round of {latency.SELDOM}; medians "
-            "of the rounds, in microseconds. Each request's time counts from when it was due, so a stall counts for "
-            "all that it delays. Client and servers share the cores; what "
-            "regenerates keys stands for other machines' clients and runs at nice 19. The last columns are the ratios "
-            "of p99 and of p99.9 to those of the row they name: (a) of the same good load alone, (b) of the same load "
-            "in all, every request of it with a valid key. They are medians of the rounds' own ratios. Lower is "
-            "better."),
+            f"{results.latency_seconds:g} s; some things are measured in some of them only. Medians of the rounds, in "
+            "microseconds. Each request's time counts from when it was due, so a stall counts for all that it delays. "
+            "Client and servers share the cores; what regenerates keys stands for other machines' clients and runs at "
+            "nice 19. The last columns are the ratios of p99 and of p99.9 to those of the row they name: (a) of the "
+            "same good load alone, (b) of the same load in all, every request of it with a valid key. They are "
+            "medians of the rounds' own ratios. Lower is better."),
         *table(
-            ["row", "what", "requests a second", "p50", "p99", "p99.9", "(a) to the same good load alone",
-             "(b) to the same load in all, all valid"], rows, 6),
+            ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9", "(a) to the same good load alone",
+             "(b) to the same load in all, all valid"], rows, 7),
         *[line for one in notes for line in textwrap.wrap(f"- {one}", 116, subsequent_indent="  ")], "",
     ]
 

@@ -29,54 +29,69 @@ class Measured:
     asked: int
     # One of each start.
     cold: list[dict]
-    warm: dict
+    warm: list[dict]
     disk: list[dict]
     in_process: list[str]
     over_http: remembered.Measured
 
 
-def measure(processes: Processes, binary: str, program: str, paced: latency.Paced, directory: str,
-            count: int, rounds: int) -> Measured:
-    note(f"{count:,} accounts: making them")
-    server = Keybearer(processes, binary, directory, has_gate=True)
-    # Makes the database, the master keys and the plans.
-    server.start()
-    server.stop()
-    began = time.monotonic()
-    run([program, "load", server.directory, str(count)], "making accounts", timeout=300)
-    loaded = time.monotonic() - began
-    # What is still to be written must not fall on what is measured.
-    os.sync()
-    with open(os.path.join(server.directory, "tokens")) as file:
-        tokens = file.read().split()
-    keys = random.sample(tokens, min(ASKED * STARTS, count // 4))
-    database = os.path.join(server.directory, "keybearer.db")
-    size = os.path.getsize(database)
+class Million:
+    """The database and what is measured on it."""
 
-    starts, cold, disk = [], [], []
-    with wakeups.cores_kept_awake():
-        for number in range(STARTS):
-            note(f"{count:,} accounts: cold keys, start {number + 1} of {STARTS}")
-            some = keys[number::STARTS]
-            read(database)
-            starts.append(start(server, some[0]))
-            subject = server.gate()
-            paced.run(subject, 1, 0, f"good:{latency.GOOD_RATE}:4:{paced.tokens('key', some[:1])}")
-            disk.append(write_to_disk(os.path.join(directory, "disk")))
-            cold.append(ask_in_turn(paced, subject, some[1:]))
-        warm = ask_in_turn(paced, subject, some[1:])
-    over_http = remembered.measure(server, paced, tokens, min(count, remembered.COUNT), rounds)
-    server.stop()
+    def __init__(self, processes: Processes, binary: str, program: str, paced: latency.Paced, directory: str,
+                 count: int):
+        note(f"{count:,} accounts: making them")
+        self.program, self.paced, self.directory, self.count = program, paced, directory, count
+        self.server = Keybearer(processes, binary, directory, has_gate=True)
+        # Makes the database, the master keys and the plans.
+        self.server.start()
+        self.server.stop()
+        began = time.monotonic()
+        run([program, "load", self.server.directory, str(count)], "making accounts", timeout=300)
+        self.load_seconds = time.monotonic() - began
+        # What is still to be written must not fall on what is measured.
+        os.sync()
+        with open(os.path.join(self.server.directory, "tokens")) as file:
+            self.tokens = file.read().split()
+        self.keys = random.sample(self.tokens, min(ASKED * STARTS, count // 4))
+        self.database = os.path.join(self.server.directory, "keybearer.db")
+        self.size = os.path.getsize(self.database)
+        self.starts, self.cold, self.warm, self.disk = [], [], [], []
 
-    note(f"{count:,} accounts: in process")
-    lines = run([program, "accounts", server.directory, str(min(count, IN_PROCESS))], "VerificationBenchmark",
-                timeout=300).strip().splitlines()
-    return Measured(
-        count, size, loaded, statistics.median(starts), len(some) - 1, cold, warm, disk, lines, over_http)
+    def ask_once(self) -> None:
+        """One start, and the first requests with some of the keys.
+
+        Called at several times of a run: a disk that others use as well is slow for minutes at a time.
+        """
+        number = len(self.starts)
+        note(f"{self.count:,} accounts: cold keys, start {number + 1} of {STARTS}")
+        keys = self.keys[number::STARTS]
+        read(self.database)
+        with wakeups.cores_kept_awake():
+            self.starts.append(start(self.server, keys[0]))
+            subject = self.server.gate()
+            self.paced.run(subject, 1, 0, f"good:{latency.GOOD_RATE}:4:{self.paced.tokens('key', keys[:1])}")
+            self.disk.append(write_to_disk(os.path.join(self.directory, "disk")))
+            for measured in (self.cold, self.warm)[:2 if number == 0 else 1]:
+                measured.append(ask_in_turn(self.paced, subject, keys[1:]))
+        self.server.stop()
+
+    def finish(self, rounds: int) -> Measured:
+        """What needs most of the accounts in memory."""
+        self.server.start(serve=True)
+        over_http = remembered.measure(
+            self.server, self.paced, self.tokens, min(self.count, remembered.COUNT), rounds)
+        self.server.stop()
+        note(f"{self.count:,} accounts: in process")
+        lines = run([self.program, "accounts", self.server.directory, str(min(self.count, IN_PROCESS))],
+                    "VerificationBenchmark", timeout=300).strip().splitlines()
+        return Measured(
+            self.count, self.size, self.load_seconds, statistics.median(self.starts), len(self.keys) // STARTS - 1,
+            self.cold, self.warm, self.disk, lines, over_http)
 
 
 def read(path: str) -> None:
-    """Reads a file that was just written once more: a kernel that pages out what was not used for some seconds would
+    """Reads a file, to have it in the kernel's memory: a kernel that pages out what was not used for some seconds would
     be measured instead, and the disk that the pages come back from."""
     with open(path, "rb", buffering=0) as file:
         while file.read(2 ** 20):
@@ -101,7 +116,7 @@ def start(server: Keybearer, key: str) -> float:
 
 
 def write_to_disk(path: str) -> dict:
-    """Writes as much as a reservation does, and waits for the disk: what no store that keeps its word can be faster than.
+    """Writes as much as a reservation does, and waits for the disk: no store that keeps its word is faster than that.
 
     Before what is measured: beside it, it would be in the way.
     """

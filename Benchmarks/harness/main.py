@@ -58,7 +58,7 @@ def build() -> None:
 
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
-    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (5, 15, 3, 2)
+    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (5, 13, 3, 2)
     laps = Laps()
     alone = laps.time("wake-ups of the machine alone", wakeups.measure, directory)
     note("Starting Keybearer and its peers")
@@ -68,10 +68,13 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     dead = server.regenerate(latency.DEAD_KEYS)
     subjects = start_subjects(names, processes, server, directory)
     laps.end("starts, accounts and keys")
+    paced = latency.Paced(paced_program, directory)
+    million = laps.time("a million accounts", make_million, options, server, paced, directory)
+    laps.time("a million accounts", ask_million, million)
     measured = throughput.measure(subjects, rounds, seconds)
     laps.end("requests a second")
+    laps.time("a million accounts", ask_million, million)
 
-    paced = latency.Paced(paced_program, directory)
     make_target = server.gate if "gate" in names else server.profile
     haproxy = next((subject for subject in subjects if subject.name == "haproxy"), None)
     conditions = latency.conditions(paced, server, make_target(), haproxy, dead, accounts, options.churn)
@@ -80,6 +83,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     with wakeups.cores_kept_awake():
         samples = latency.measure(conditions, paced, processes, server, latency_rounds, latency_seconds)
     laps.end("latency at a fixed pace")
+    laps.time("a million accounts", ask_million, million)
 
     # Anew: half of the accounts have other keys by now.
     accounts = server.account_keys(len(accounts))
@@ -90,14 +94,16 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         cold = latency.measure_cold(paced, server, make_target, accounts)
     processes.stop_all()
     laps.end("cold keys")
+    laps.time("a million accounts", ask_million, million)
     shared = laps.time("PostgreSQL", on_postgres, options, server, accounts, paced)
+    laps.time("a million accounts", ask_million, million)
     return report.Results(
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
         rounds=measured, round_seconds=seconds, wake_ups=alone, conditions=conditions, samples=samples,
         latency_seconds=latency_seconds, cold=cold, accounts=len(accounts), shared=shared,
         verification=laps.time("in process", verification),
-        million=laps.time("a million accounts", million, options, server, paced, directory, rounds),
+        million=laps.time("a million accounts", finish_million, million, rounds),
         laps=laps.seconds, commands=commands)
 
 
@@ -123,7 +129,8 @@ class Laps:
 
     def end(self, name: str) -> None:
         now = time.monotonic()
-        self.seconds[name], self.began = now - self.began, now
+        self.seconds[name] = self.seconds.get(name, 0) + now - self.began
+        self.began = now
 
     def time(self, name: str, part, *arguments):
         answer = part(*arguments)
@@ -140,15 +147,24 @@ def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[s
     return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
 
 
-def million(options: argparse.Namespace, server: Keybearer, paced: latency.Paced, directory: str,
-            rounds: int) -> many_accounts.Measured | None:
+def make_million(options: argparse.Namespace, server: Keybearer, paced: latency.Paced,
+                 directory: str) -> many_accounts.Million | None:
     """A million accounts; a few in a run for trying."""
     if not os.path.exists(VERIFICATION) or "gate" not in options.names:
         note("A million accounts: not measured, for want of a program or of the gate")
         return None
     count = 20_000 if options.quick else many_accounts.COUNT
-    return many_accounts.measure(
-        server.processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count, rounds)
+    return many_accounts.Million(
+        server.processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count)
+
+
+def ask_million(million: many_accounts.Million | None) -> None:
+    if million:
+        million.ask_once()
+
+
+def finish_million(million: many_accounts.Million | None, rounds: int) -> many_accounts.Measured | None:
+    return million.finish(rounds) if million else None
 
 
 def verification() -> list[str]:

@@ -83,9 +83,9 @@ def throughput_lines(results: Results) -> list[str]:
     return [
         "## Requests a second", "",
         *paragraph(
-            f"wrk with {throughput.THREADS} threads and {CONNECTIONS} keep-alive connections, on the same cores as the server. "
-            f"{count} rounds in turns, of {results.round_seconds:g} s (the Django peers: 1 s). Rates are medians; "
-            "ratios are medians of the rounds' own ratios."),
+            f"wrk with {throughput.THREADS} threads and {CONNECTIONS} keep-alive connections, on the same cores as the "
+            f"server. {count} rounds in turns, of {results.round_seconds:g} s (the Django peers: 1 s). Rates are "
+            "medians, and ratios are medians of the rounds' own ratios."),
         *table(
             ["what", "requests a second", f"ratio to {named}", "ratio to bare route",
              "server's processor µs a request", f"its ratio to {named}"], rows, 5),

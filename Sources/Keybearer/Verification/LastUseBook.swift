@@ -98,7 +98,7 @@ public final class LastUseBook: Sendable {
             try await store.recordLastUses(batch.map(\.1))
             return true
         } catch {
-            logger.warning("Last use could not be written; trying again in a second.")
+            logger.warning("Last use could not be written; it is kept and tried again.")
             for (ledger, use) in batch where ledger.restoreUnwritten(use) { note(ledger) }
             return false
         }

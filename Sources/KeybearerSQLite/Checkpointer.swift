@@ -9,7 +9,7 @@ import Synchronization
 final class Checkpointer: Sendable {
     /// After how many changed rows the log is moved: some tens of pages, which the disk takes in about a millisecond. A
     /// commit that comes meanwhile waits for that.
-    private static let rowsAtOnce = 40
+    static let rowsAtOnce: Int32 = 40
     /// With how many pages the log is to begin anew; SQLite's own figure.
     private static let enoughPages = 1_000
 
@@ -33,17 +33,27 @@ final class Checkpointer: Sendable {
 
     /// Moves the log when enough has changed, and not while that is under way.
     ///
-    /// - Parameter changedRows: how many rows the writer has changed since it was opened.
+    /// - Parameter changedRows: how many rows the writer has changed since it was opened, as SQLite counts them.
     func noteWrite(changedRows: Int) {
-        guard changedRows - movedRows.load(ordering: .relaxed) >= Self.rowsAtOnce,
+        guard Self.isDue(changedRows: changedRows, movedRows: movedRows.load(ordering: .relaxed)),
             !isUnderWay.exchange(true, ordering: .acquiring)
         else { return }
         movedRows.store(changedRows, ordering: .relaxed)
         connection.asyncWriteWithoutTransaction { [self] db in
-            defer { isUnderWay.store(false, ordering: .releasing) }
-            guard let pages = try? Self.checkpoint(db), pages >= Self.enoughPages else { return }
-            writer.asyncWriteWithoutTransaction { db in _ = try? Self.checkpoint(db) }
+            guard let pages = try? Self.checkpoint(db), pages >= Self.enoughPages else {
+                return isUnderWay.store(false, ordering: .releasing)
+            }
+            writer.asyncWriteWithoutTransaction { [self] db in
+                _ = try? Self.checkpoint(db)
+                isUnderWay.store(false, ordering: .releasing)
+            }
         }
+    }
+
+    /// Whether enough rows have changed since the log was last moved. SQLite counts them in 32 bits and begins anew at
+    /// the smallest number: what counts is the distance.
+    static func isDue(changedRows: Int, movedRows: Int) -> Bool {
+        Int32(truncatingIfNeeded: changedRows) &- Int32(truncatingIfNeeded: movedRows) >= rowsAtOnce
     }
 
     func close() throws { try connection.close() }

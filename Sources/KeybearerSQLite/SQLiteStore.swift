@@ -121,7 +121,7 @@ extension SQLiteStore {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
     func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try await Self.answer { continuation in
-            // Rows are counted within the transaction: behind it, the store may have been closed.
+            // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
                 continuation.resume(with: written.map(\.0))
                 if case .success((_, let changedRows)) = written { checkpointer?.noteWrite(changedRows: changedRows) }

@@ -43,7 +43,7 @@ struct StoreTurnsTests {
         clock.advance(by: .seconds(30))
         await office.giveBackExpired()
         let parts = store.calls.dropFirst(before)
-        #expect(parts.allSatisfy { $0.count <= BackgroundWrites.batchSizes.upperBound })
+        #expect(parts.map(\.count) == Array(repeating: 18, count: 8) + [6])
         #expect(Set(parts.joined().map(\.userID)) == Set(ledgers.map(\.userID)))
         #expect(parts.joined().allSatisfy { $0.unused?.count == 10 && $0.wanted == 0 })
         #expect(later.withLease { $0.available } == 10)
@@ -132,7 +132,7 @@ struct StoreTurnsTests {
         }
     }
 
-    @Test("A few keys are written together, once a second")
+    @Test("A few keys are written together, in two transactions a second")
     func fewLastUses() async throws {
         let store = MoodyStore()
         store.work()
@@ -144,12 +144,32 @@ struct StoreTurnsTests {
         }
         #expect(store.parts.isEmpty)
         #expect(await book.writeOldest())
-        #expect(store.parts.map(Set.init) == [keys])
+        #expect(store.parts.map(\.count) == [6])
         for _ in 0..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
-        #expect(store.parts.count == 1)
+        #expect(store.parts.map(\.count) == [6, 3])
+        #expect(Set(store.parts.joined()) == keys)
     }
 
-    @Test("A store that fails keeps what is due for the next second")
+    @Test("When writing took longer than an interval, all is written that has become due meanwhile")
+    func lateLastUses() async throws {
+        let store = MoodyStore()
+        store.work()
+        let book = book(store)
+        var noted: [Set<KeyID>] = []
+        for _ in 0..<3 {
+            noted.append(note(20, in: book))
+            await book.writeOldest()
+        }
+        await book.writeOldest(intervals: LastUseBook.partsOfSecond - 3)
+        #expect(Set(store.parts.joined()) == noted[0])
+        await book.writeOldest(intervals: 2)
+        #expect(Set(store.parts.joined()) == noted.reduce(into: []) { $0.formUnion($1) })
+        let last = note(1, in: book)
+        await book.writeOldest(intervals: 1_000)
+        #expect(store.parts.last.map(Set.init) == last)
+    }
+
+    @Test("What a store that fails could not write is written first when it works again")
     func failingStore() async throws {
         let store = MoodyStore()
         let book = book(store)
@@ -159,7 +179,7 @@ struct StoreTurnsTests {
         for _ in 1..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
         #expect(await !book.writeOldest())
         store.work()
-        for _ in 0..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
+        #expect(await book.writeOldest())
         #expect(Set(store.parts.joined()) == first.union(second))
     }
 
@@ -174,5 +194,6 @@ struct StoreTurnsTests {
         #expect(batches.dropLast().allSatisfy { $0.count >= sizes.lowerBound })
         if count > 16, count <= 128 { #expect(batches.first?.count == 16) }
         if count >= 512 { #expect(batches.first?.count == 64) }
+        #expect(BackgroundWrites.batches(Array(0..<count), isAwaited: true).count == (count + 63) / 64)
     }
 }

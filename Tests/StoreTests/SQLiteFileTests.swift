@@ -1,9 +1,10 @@
 import Foundation
 import GRDB
 import Keybearer
-import KeybearerSQLite
 import TestSupport
 import Testing
+
+@testable import KeybearerSQLite
 
 @Suite struct SQLiteFileTests {
     private let directory: TemporaryDirectory
@@ -43,6 +44,16 @@ import Testing
         // More than 40 MB if it only ever grew.
         #expect(try #require(size) < 24_000_000)
         try store.close()
+    }
+
+    @Test func theLogIsMovedAlsoWhenTheCountOfRowsBeginsAnew() {
+        let (few, enough) = (Int(Checkpointer.rowsAtOnce) - 1, Int(Checkpointer.rowsAtOnce))
+        for moved in [0, 1_000, Int(Int32.max) - few, Int(Int32.max), Int(Int32.min)] {
+            // As SQLite counts: in 32 bits.
+            let counted = { Int(Int32(truncatingIfNeeded: moved + $0)) }
+            #expect(!Checkpointer.isDue(changedRows: counted(few), movedRows: moved))
+            #expect(Checkpointer.isDue(changedRows: counted(enough), movedRows: moved))
+        }
     }
 
     @Test func aCommandDoesNotCheckpointBesideAServer() async throws {

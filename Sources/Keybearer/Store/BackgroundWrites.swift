@@ -9,8 +9,12 @@ enum BackgroundWrites {
     static let batchSizes = 16...64
 
     /// Divides what is to be written; each part is a transaction of its own.
-    static func batches<Element>(_ elements: [Element]) -> [ArraySlice<Element>] {
-        let size = min(max(elements.count / 8, batchSizes.lowerBound), batchSizes.upperBound)
+    ///
+    /// - Parameter isAwaited: whether somebody waits for all of it, as for a recall or a stop: then it is divided into as
+    ///   few as may be.
+    static func batches<Element>(_ elements: [Element], isAwaited: Bool = false) -> [ArraySlice<Element>] {
+        let smallest = isAwaited ? batchSizes.upperBound : batchSizes.lowerBound
+        let size = min(max(elements.count / 8, smallest), batchSizes.upperBound)
         return stride(from: 0, to: elements.count, by: size).map { start in
             elements[start..<min(start + size, elements.count)]
         }

@@ -103,7 +103,7 @@ final class BudgetOffice: Sendable {
             if let unused { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
             if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
         }
-        await giveBack(requests)
+        await giveBack(requests, isAwaited: false)
     }
 
     /// Gives back all that is unused: at a stop.
@@ -133,11 +133,11 @@ final class BudgetOffice: Sendable {
         await giveBack(
             ledgers.compactMap { ledger in
                 ledger.withLease { $0.withdraw() }.map { Self.request(toGiveBack: $0, of: ledger) }
-            })
+            }, isAwaited: true)
     }
 
-    private func giveBack(_ requests: [BudgetRequest]) async {
-        for batch in BackgroundWrites.batches(requests) {
+    private func giveBack(_ requests: [BudgetRequest], isAwaited: Bool) async {
+        for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
             // What cannot be given back stays charged until its bucket frees: late, never too much.
             _ = try? await store.reserve(Array(batch), now: clocks.wall())
         }

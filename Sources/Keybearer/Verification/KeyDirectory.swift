@@ -19,9 +19,9 @@ final class KeyDirectory: Sendable {
             var dead = TokenTable<DeadToken>()
         }
         let state = Mutex(State())
-        /// Has every shard begin on a line of the processor's cache of its own. What a look-up of a live key writes and
-        /// reads here is on that line: a neighbour on it would have cores wait for each other.
-        private let alignment = SIMD8<UInt64>()
+        /// Keeps the next shard off the lines of the processor's cache that this one is on: with a neighbour there, cores
+        /// would wait for each other's look-ups.
+        private let distance = SIMD8<UInt64>()
     }
 
     /// So many that two threads seldom meet in one: a look-up writes to its shard's lock, and a core that wants what

@@ -24,16 +24,25 @@ public final class LastUseBook: Sendable {
             return taken
         }
 
-        /// Goes on to the oldest part and takes it. A small one is filled up with what would be due next: a handful of
-        /// keys that are always in use is written once a second, not in ten transactions.
-        mutating func takeOldest(filledUpTo count: Int) -> [AccountLedger] {
-            current = (current + 1) % parts.count
-            var taken = take(current)
+        /// Goes on by so many intervals and takes the parts that were noted that long before the others. A small take is
+        /// filled up with what would be due within half a second: a handful of keys that are always in use is written
+        /// in two transactions a second, not in ten.
+        mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountLedger] {
+            var taken: [AccountLedger] = []
+            for _ in 0..<min(intervals, parts.count) {
+                current = (current + 1) % parts.count
+                taken += take(current)
+            }
             if taken.isEmpty { return [] }
-            for step in 1..<parts.count where taken.count < count {
+            for step in 1...parts.count / 2 where taken.count < count {
                 taken += take((current + step) % parts.count, atMost: count - taken.count)
             }
             return taken
+        }
+
+        /// Keeps what could not be written where it is due next.
+        mutating func putBack(_ ledgers: some Sequence<AccountLedger>) {
+            parts[(current + 1) % parts.count] += ledgers
         }
 
         mutating func takeAll() -> [AccountLedger] { parts.indices.flatMap { take($0) } }
@@ -58,34 +67,39 @@ public final class LastUseBook: Sendable {
 
     /// Writes each use a second after it was noted, until the task is cancelled.
     func run() async {
-        var next = ContinuousClock.now
+        var written = ContinuousClock.now
         while !Task.isCancelled {
-            // Without a pause when writing takes longer than the interval: uses would grow older and older.
-            next = max(next.advanced(by: BackgroundWrites.interval), .now)
-            try? await Task.sleep(until: next, clock: .continuous)
-            if await !writeOldest() { next = .now.advanced(by: Self.retryInterval) }
+            try? await Task.sleep(until: written.advanced(by: BackgroundWrites.interval), clock: .continuous)
+            // As many as have passed: when writing takes longer than an interval, uses must not grow older and older.
+            let intervals = max(1, Int(written.duration(to: .now) / BackgroundWrites.interval))
+            written = written.advanced(by: BackgroundWrites.interval * intervals)
+            if await !writeOldest(intervals: intervals) { try? await Task.sleep(for: Self.retryInterval) }
         }
     }
 
     /// Writes what was noted longest ago.
     ///
+    /// - Parameter intervals: how many have passed since this was called last.
     /// - Returns: false when the store is out of reach. The ledgers are kept for another time.
     @discardableResult
-    func writeOldest() async -> Bool {
-        await write(notes.withLock { $0.takeOldest(filledUpTo: BackgroundWrites.batchSizes.lowerBound) })
+    func writeOldest(intervals: Int = 1) async -> Bool {
+        let due = notes.withLock {
+            $0.takeOldest(intervals: intervals, filledUpTo: BackgroundWrites.batchSizes.lowerBound)
+        }
+        return await write(BackgroundWrites.batches(due))
     }
 
     /// Writes all that was noted. When the store is out of reach the ledgers are kept for another time.
     public func flush() async {
-        await write(notes.withLock { $0.takeAll() })
+        await write(BackgroundWrites.batches(notes.withLock { $0.takeAll() }, isAwaited: true))
     }
 
     @discardableResult
-    private func write(_ ledgers: [AccountLedger]) async -> Bool {
-        var rest = BackgroundWrites.batches(ledgers)[...]
+    private func write(_ batches: [ArraySlice<AccountLedger>]) async -> Bool {
+        var rest = batches[...]
         while let batch = rest.popFirst() {
             guard await write(batch) else {
-                for ledger in rest.joined() { note(ledger) }
+                notes.withLock { $0.putBack(rest.joined()) }
                 return false
             }
         }
@@ -99,7 +113,8 @@ public final class LastUseBook: Sendable {
             return true
         } catch {
             logger.warning("Last use could not be written; it is kept and tried again.")
-            for (ledger, use) in batch where ledger.restoreUnwritten(use) { note(ledger) }
+            let unwritten = batch.filter { ledger, use in ledger.restoreUnwritten(use) }.map(\.0)
+            notes.withLock { $0.putBack(unwritten) }
             return false
         }
     }

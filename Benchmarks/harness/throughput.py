@@ -9,7 +9,7 @@ from .exchange import Subject
 from .processes import Failure, note, run
 
 
-# With one, the client was the bound of what is fast: it had most of a core for itself, and used it up.
+# With one, the client was the bound of what is fast: a thread can use no more than the core that it has.
 THREADS = 2
 
 

@@ -70,7 +70,7 @@ public final class LastUseBook: Sendable {
         var written = ContinuousClock.now
         while !Task.isCancelled {
             try? await Task.sleep(until: written.advanced(by: BackgroundWrites.interval), clock: .continuous)
-            // As many as have passed: when writing takes longer than an interval, uses must not grow older and older.
+            // As many as have passed: when writing takes longer than one, uses must not grow older and older.
             let intervals = max(1, Int(written.duration(to: .now) / BackgroundWrites.interval))
             written = written.advanced(by: BackgroundWrites.interval * intervals)
             if await !writeOldest(intervals: intervals) { try? await Task.sleep(for: Self.retryInterval) }

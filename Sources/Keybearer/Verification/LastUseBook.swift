@@ -48,7 +48,7 @@ public final class LastUseBook: Sendable {
         mutating func takeAll() -> [AccountLedger] { parts.indices.flatMap { take($0) } }
     }
 
-    /// After so many calls of ``writeOldest()`` what was noted before the first is written.
+    /// After so many calls of ``writeOldest(intervals:)`` what was noted before the first is written.
     static let partsOfSecond = Int(Duration.seconds(1) / BackgroundWrites.interval)
 
     private let store: any LastUseStore

@@ -12,16 +12,17 @@ extension PostgresStore {
         return try await write { connection in
             try connection.transaction { connection in
                 let users = Set(requests.map(\.userID.rawValue)).sorted()
-                var (hours, time) = try Self.lockHours(of: users, connection)
-                if hours.count < users.count {
+                var locked = try Self.lockHours(of: users, connection)
+                if locked.hours.count < users.count {
                     try Self.addMissingHours(of: users, connection)
-                    (hours, time) = try Self.lockHours(of: users, connection)
+                    locked = try Self.lockHours(of: users, connection)
                 }
-                let reckonedAt = clock == .caller ? now : time ?? now
-                let stored = hours
-                let answers = requests.map { Self.reserve($0, in: &hours, at: reckonedAt) }
+                let stored = locked.hours
+                let answers = requests.map {
+                    Self.reserve($0, in: &locked, at: clock == .caller ? now : locked.time ?? now)
+                }
                 // What merely aged is reckoned again next time: a look and a refusal write nothing.
-                let changed = hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
+                let changed = locked.hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
                 return (answers, changed.isEmpty ? [] : [Self.putHours(changed)])
             }.0
         }
@@ -63,16 +64,24 @@ extension PostgresStore {
         }
     }
 
+    /// What a reservation reckons with.
+    private struct LockedHours {
+        var hours: [String: RollingHour] = [:]
+        /// What counts for every account: what a crash left open in an embedded database that was copied here. Nobody
+        /// opens any here. All of it in one bucket, the last: it frees late rather than early.
+        var allowances: [RollingHour.Bucket] = []
+        /// The primary's time; nil where no hour was found.
+        var time: Timestamp?
+    }
+
     private static func reserve(
-        _ request: BudgetRequest, in hours: inout [String: RollingHour], at time: Timestamp
+        _ request: BudgetRequest, in locked: inout LockedHours, at time: Timestamp
     ) -> Reservation {
-        guard var hour = hours[request.userID.rawValue] else {
+        guard var hour = locked.hours[request.userID.rawValue] else {
             return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
         }
-        if let unused = request.unused { hour.giveBack(unused.count, minute: unused.minute) }
-        let reservation = hour.reserve(
-            request.wanted, limit: request.limit, life: request.life, now: time, leavingRoom: request.leavesRoom)
-        hours[request.userID.rawValue] = hour
+        let reservation = hour.answer(request, now: time, allowances: locked.allowances)
+        locked.hours[request.userID.rawValue] = hour
         return reservation
     }
 
@@ -82,24 +91,29 @@ extension PostgresStore {
         return hour.buckets != stored.buckets.filter { $0.freesAt > hour.latest }
     }
 
-    /// The hours of these accounts, locked, and the primary's time. Accounts that never had an hour are left out.
-    private static func lockHours(
-        of users: [String], _ connection: PostgresConnection
-    ) throws -> (hours: [String: RollingHour], time: Timestamp?) {
+    /// The hours of these accounts, locked. Accounts that never had an hour are left out.
+    private static func lockHours(of users: [String], _ connection: PostgresConnection) throws -> LockedHours {
         let rows = try connection.execute(
             """
-            SELECT user_id, rolling_hour, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+            SELECT user_id, rolling_hour, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
+                (SELECT max(minute) FROM budget_allowances) AS allowed_minute,
+                (SELECT sum(count)::bigint FROM budget_allowances) AS allowed_count
             FROM budgets WHERE user_id = ANY ($1) ORDER BY user_id FOR UPDATE
             """, [.texts(users)]
         ).rows
-        var hours: [String: RollingHour] = [:]
+        var locked = LockedHours()
         for row in rows {
             guard let hour = RollingHour(storedForm: try row.requiredBytes("rolling_hour")) else {
                 throw KeybearerError.unreadable("budgets.rolling_hour")
             }
-            hours[try row.requiredText("user_id")] = hour
+            locked.hours[try row.requiredText("user_id")] = hour
         }
-        return (hours, try rows.last?.timestamp("now"))
+        guard let last = rows.last else { return locked }
+        locked.time = try last.timestamp("now")
+        if let minute = last.number("allowed_minute"), let count = last.number("allowed_count") {
+            locked.allowances = [RollingHour.Bucket(minute: minute, count: Int(count))]
+        }
+        return locked
     }
 
     private static func addMissingHours(of users: [String], _ connection: PostgresConnection) throws {

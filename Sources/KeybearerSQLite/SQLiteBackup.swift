@@ -78,6 +78,7 @@ extension SQLiteStore {
     ) throws -> ChangePosition {
         let newest = try Self.newestPosition(live).number
         let hours = try Row.fetchAll(live, sql: "SELECT user_id, rolling_hour FROM budgets")
+        let allowances = try Self.allowances(live)
         return try staging.write { db in
             let number = max(newest, try Self.newestPosition(db).number) + 1
             try db.execute(
@@ -91,6 +92,7 @@ extension SQLiteStore {
                         """,
                     arguments: ["hour": hour["rolling_hour"] as Data, "user": hour["user_id"] as String])
             }
+            for allowance in allowances { try Self.put(allowance, db) }
             try Self.record(audit, db)
             let position = ChangePosition(number: number, mark: newMark())
             try Self.append(.everything, at: position, audit.at, db)

@@ -6,7 +6,10 @@ extension SQLiteStore {
     /// One write transaction for all of them: the write lock is what makes read, reckon and write back one step.
     public func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
-        return try await write { db in try requests.map { try Self.reserve($0, now: now, db) } }
+        return try await write { db in
+            let allowances = try Self.allowances(db)
+            return try requests.map { try Self.reserve($0, beside: allowances, now: now, db) }
+        }
     }
 
     /// How long a recall is shown to nodes: many times their interval of looking.
@@ -32,22 +35,22 @@ extension SQLiteStore {
         }
     }
 
-    private static func reserve(_ request: BudgetRequest, now: Timestamp, _ db: Database) throws -> Reservation {
+    private static func reserve(
+        _ request: BudgetRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
+    ) throws -> Reservation {
         guard var hour = try rollingHour(of: request.userID, db) else {
             return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
         }
-        let stored = hour
-        if let unused = request.unused { hour.giveBack(unused.count, minute: unused.minute) }
-        let isGivenBack = hour != stored
-        let reservation = hour.reserve(
-            request.wanted, limit: request.limit, life: request.life, now: now, leavingRoom: request.leavesRoom)
+        let reservation = hour.answer(request, now: now, allowances: allowances.buckets(without: request.holder))
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
-        if isGivenBack || reservation.granted > 0 { try put(hour, of: request.userID, db) }
+        if reservation.granted > 0 || request.unused != nil || request.unrecorded != nil {
+            try put(hour, of: request.userID, db)
+        }
         return reservation
     }
 
     /// The account's hour, empty when it never used one; nil when there is no such account.
-    private static func rollingHour(of userID: UserID, _ db: Database) throws -> RollingHour? {
+    static func rollingHour(of userID: UserID, _ db: Database) throws -> RollingHour? {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT b.rolling_hour FROM users u LEFT JOIN budgets b ON b.user_id = u.id WHERE u.id = ?

@@ -7,6 +7,7 @@ enum SQLiteMigrations {
         ("1 accounts, workspaces, fence", createEverything),
         ("2 operator tokens", createOperatorTokens),
         ("3 recalls of budget, labels of nodes", createRecalls),
+        ("4 allowances of budget", createAllowances),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -160,5 +161,14 @@ enum SQLiteMigrations {
             at      INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX budget_recalls_by_time ON budget_recalls (at);
+        """
+
+    private static let createAllowances = """
+        CREATE TABLE budget_allowances (
+            id     INTEGER PRIMARY KEY AUTOINCREMENT,
+            holder TEXT NOT NULL,
+            minute INTEGER NOT NULL,
+            count  INTEGER NOT NULL CHECK (count > 0)
+        ) STRICT;
         """
 }

@@ -1,5 +1,6 @@
 import KeybearerSQLite
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 
@@ -479,25 +480,50 @@ extension GateFixture {
 
 extension BudgetOffice {
     /// Waits until the store was asked.
-    fileprivate func reserved(for ledger: AccountLedger, limit: Int) async throws {
+    func reserved(for ledger: AccountLedger, limit: Int) async throws {
         try await StoreWait.atMost(.seconds(60)) { reserve(for: ledger, limit: limit, waiter: $0) }
     }
 }
 
-/// Counts the transactions of a real store.
+/// Counts the transactions of a real store, and fails when it is told to.
 final class CountingBudgetStore: BudgetStore {
     private let store: any BudgetStore
     private let counter = Counter()
+    private let failing = Atomic<Bool>(false)
 
     init(store: any BudgetStore) {
         self.store = store
     }
 
     var calls: Int { counter.value }
+    /// Whether it is out of reach.
+    var isFailing: Bool {
+        get { failing.load(ordering: .relaxed) }
+        set { failing.store(newValue, ordering: .relaxed) }
+    }
 
     func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        if isFailing { throw KeybearerError.unavailable() }
         counter.increment()
         return try await store.reserve(requests, now: now)
+    }
+
+    func openAllowance(
+        atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
+    ) async throws -> Allowance? {
+        if isFailing { throw KeybearerError.unavailable() }
+        return try await store.openAllowance(atMost: count, holder: holder, life: life, now: now)
+    }
+
+    func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {
+        if isFailing { throw KeybearerError.unavailable() }
+        try await store.closeAllowances(of: holder, keeping: keeping)
+    }
+
+    func use(
+        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+    ) throws -> Reservation {
+        try store.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
     }
 
     func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {

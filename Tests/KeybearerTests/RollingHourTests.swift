@@ -46,6 +46,40 @@ struct RollingHourTests {
         #expect(hour.charged == 0)
     }
 
+    @Test("An allowance counts beside the hour; it is used whole where a quarter of what is left holds it, or not")
+    func allowances() {
+        var hour = RollingHour()
+        let allowance = RollingHour.Bucket(minute: RollingHour.minute(of: minute) + 1, count: 10)
+        let other = RollingHour.Bucket(minute: allowance.minute, count: 5)
+        let answer = hour.use(allowance, limit: 1_000, now: minute, allowances: [other])
+        #expect(answer.granted == 10)
+        #expect(answer.minute == allowance.minute)
+        #expect(answer.charged == 15)
+        #expect(answer.returns == [.init(after: .seconds(3_600 + 120), count: 15)])
+        #expect(hour == RollingHour(), "it is only looked at")
+        #expect(
+            hour.reserve(1_000, limit: 1_000, life: .zero, now: minute, allowances: [allowance, other]).granted == 985)
+        hour.giveBack(985 - 945, minute: RollingHour.minute(of: minute))
+        #expect(hour.use(allowance, limit: 1_000, now: minute, allowances: [other]).granted == 10)
+        #expect(
+            hour.use(allowance, limit: 1_000, now: minute, allowances: Array(repeating: other, count: 4)).granted == 0)
+        #expect(hour.use(allowance, limit: 989, now: minute, allowances: [other]).granted == 0)
+        hour.record(10, minute: allowance.minute)
+        #expect(hour.charged == 955)
+        let freed = minute.advanced(by: .seconds(3_600 + 120))
+        #expect(hour.reserve(0, limit: 1_000, life: .zero, now: freed, allowances: [other]).charged == 0)
+        #expect(RollingHour.lastFreedMinute(at: freed) == other.minute)
+    }
+
+    @Test("Where the clock was set back no allowance is used: its minute may free too early")
+    func allowanceAfterTheClockWasSetBack() {
+        var hour = RollingHour()
+        _ = hour.reserve(1, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(1)))
+        let allowance = RollingHour.Bucket(minute: RollingHour.minute(of: minute) + 1, count: 10)
+        #expect(hour.use(allowance, limit: 1_000, now: minute).granted == 0)
+        #expect(hour.use(allowance, limit: 1_000, now: minute.advanced(by: .seconds(1))).granted == 10)
+    }
+
     @Test("Time never runs backwards")
     func backwards() {
         var hour = RollingHour()

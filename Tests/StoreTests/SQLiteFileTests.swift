@@ -30,7 +30,7 @@ import Testing
             #expect(settings.foreignKeys)
             #expect(settings.busyTimeout == .seconds(5))
             #expect(settings.automaticCheckpointPages == 0)
-            #expect(settings.schemaVersion == 3)
+            #expect(settings.schemaVersion == 4)
             _ = try await store.addAccount(samples)
         }
         try store.close()

@@ -28,6 +28,12 @@ public struct RollingHour: Sendable, Equatable {
     static let windowMinutes: Int64 = 60
     static let minuteLength: Int64 = 60_000
 
+    /// The bucket that a time is in.
+    public static func minute(of time: Timestamp) -> Int64 { time.millisecondsSinceEpoch / minuteLength }
+
+    /// The latest bucket whose charge no longer counts at a time.
+    public static func lastFreedMinute(at time: Timestamp) -> Int64 { minute(of: time) - windowMinutes - 1 }
+
     /// The charged buckets, oldest first; at most 61 and those that a reservation reaches ahead.
     public private(set) var buckets: [Bucket]
     /// The latest time that was seen: the hour never runs backwards, whatever the wall clock does.
@@ -51,22 +57,40 @@ public struct RollingHour: Sendable, Equatable {
     ///   - now: the store's wall time; a time before ``latest`` counts as ``latest``.
     ///   - leavingRoom: takes no more than a quarter of what is left, and the last few one by one: near the limit no
     ///     server holds requests that a client of another one is waiting for.
+    ///   - allowances: what counts for every account beside this hour's own buckets; see ``Allowance``.
     public mutating func reserve(
-        _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false
+        _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false, allowances: [Bucket] = []
     ) -> Reservation {
         advance(to: now)
-        let left = limit - charged
-        let most = leavingRoom && left > 0 ? max(1, left / 4) : left
+        let left = limit - counting(allowances).charged
+        let most = leavingRoom ? Self.leavingRoom(of: left) : left
         let granted = max(0, min(wanted, most))
-        let minute = latest.advanced(by: life).millisecondsSinceEpoch / Self.minuteLength
-        if granted > 0 { charge(granted, to: minute) }
-        return Reservation(
-            granted: granted, minute: minute, charged: charged,
-            returns: buckets.map { .init(after: latest.duration(to: $0.freesAt), count: $0.count) },
-            mayBeUnspent: buckets.contains {
-                $0.minute >= latest.millisecondsSinceEpoch / Self.minuteLength
-            })
+        let minute = Self.minute(of: latest.advanced(by: life))
+        charge(granted, to: minute)
+        return counting(allowances).answer(granted: granted, minute: minute)
     }
+
+    /// What may be used of an allowance: all of it where the hour has room for it, with room for others left, or
+    /// nothing. It changes nothing: what is used is recorded later, and counts for this account until then because the
+    /// allowance counts for all.
+    ///
+    /// - Parameters:
+    ///   - allowance: the one to use.
+    ///   - allowances: the others that count.
+    public func use(
+        _ allowance: Bucket, limit: Int, now: Timestamp, allowances: [Bucket] = []
+    ) -> Reservation {
+        var hour = self
+        hour.advance(to: now)
+        hour = hour.counting(allowances)
+        // Where the clock was set back, the allowance's minute may be one that frees too early.
+        let fits = now >= latest && allowance.count <= Self.leavingRoom(of: limit - hour.charged)
+        if fits { hour.charge(allowance.count, to: allowance.minute) }
+        return hour.answer(granted: fits ? allowance.count : 0, minute: allowance.minute)
+    }
+
+    /// Records what was used of an allowance, whatever the limit is by now: it was admitted.
+    public mutating func record(_ count: Int, minute: Int64) { charge(count, to: minute) }
 
     /// Gives back what a reservation did not use. Whoever calls this can no longer use it.
     public mutating func giveBack(_ count: Int, minute: Int64) {
@@ -80,7 +104,26 @@ public struct RollingHour: Sendable, Equatable {
         buckets.removeAll { $0.freesAt <= latest }
     }
 
+    /// The same hour with what counts for every account.
+    private func counting(_ allowances: [Bucket]) -> RollingHour {
+        var hour = self
+        for allowance in allowances where allowance.freesAt > latest {
+            hour.charge(allowance.count, to: allowance.minute)
+        }
+        return hour
+    }
+
+    private static func leavingRoom(of left: Int) -> Int { left > 0 ? max(1, left / 4) : left }
+
+    private func answer(granted: Int, minute: Int64) -> Reservation {
+        Reservation(
+            granted: granted, minute: minute, charged: charged,
+            returns: buckets.map { .init(after: latest.duration(to: $0.freesAt), count: $0.count) },
+            mayBeUnspent: buckets.contains { $0.minute >= Self.minute(of: latest) })
+    }
+
     private mutating func charge(_ count: Int, to minute: Int64) {
+        guard count > 0 else { return }
         if let index = buckets.firstIndex(where: { $0.minute == minute }) {
             buckets[index].count += count
         } else {

@@ -10,7 +10,7 @@ public final class Gate: Sendable {
     public let lastUses: LastUseBook
 
     private let directory: KeyDirectory
-    private let office: BudgetOffice
+    let office: BudgetOffice
     private let context: ServiceContext
 
     init(
@@ -28,7 +28,7 @@ public final class Gate: Sendable {
             onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
         let store = context.store
         office = BudgetOffice(
-            store: store, thread: context.thread, clocks: context.clocks,
+            store: store, thread: context.thread, clocks: context.clocks, holder: .random(from: context.random),
             hasOtherNodes: { try await store.nodes().count > 1 })
         lastUses = LastUseBook(store: context.store, logger: logger)
         verifier = Verifier(
@@ -61,7 +61,7 @@ public final class Gate: Sendable {
     /// Writes what is still in memory and gives the lease back. Call it when the last request was answered.
     public func stop() async {
         await lastUses.flush()
-        await office.giveBackAll()
+        await office.stop()
         await fence.stop()
     }
 

@@ -6,6 +6,37 @@ public protocol BudgetStore: Sendable {
     func postRecalls(of userIDs: [UserID], now: Timestamp) async throws
     /// What was asked for within the last moments, the same account in a higher round each time.
     func recalls(now: Timestamp) async throws -> [BudgetRecall]
+
+    /// Opens an allowance that is on disk when this answers; nil when there is none to have: other processes may admit
+    /// requests on this store, an earlier one left an allowance open, or limits are too small.
+    ///
+    /// - Parameters:
+    ///   - count: the most that it may be, for each account.
+    ///   - holder: who opens it.
+    ///   - life: how long it may be used.
+    ///   - now: a reading from before the life began.
+    func openAllowance(atMost count: Int, holder: NodeID, life: Duration, now: Timestamp) async throws -> Allowance?
+    /// Closes all allowances of a holder but those with these ids. What was used of them must be recorded.
+    func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws
+    /// What an account may use of an allowance; see ``RollingHour/use(_:limit:now:allowances:)``. It only reads, and
+    /// blocks its caller for as long as that takes.
+    func use(of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp) throws
+        -> Reservation
+}
+
+/// A store without allowances.
+extension BudgetStore {
+    public func openAllowance(
+        atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
+    ) async throws -> Allowance? { nil }
+
+    public func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {}
+
+    public func use(
+        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+    ) throws -> Reservation {
+        Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+    }
 }
 
 /// A request to all nodes to give back what they hold of an account's hour.
@@ -36,16 +67,37 @@ public struct BudgetRequest: Sendable, Equatable {
     public var life: Duration
     /// Whether to take only a part of what is left, so that other nodes find some too.
     public var leavesRoom: Bool
+    /// What was used of an allowance, recorded before all else.
+    public var unrecorded: BudgetLease.Unused?
+    /// Whose allowances are left out of the sum: the asking process's own, when nothing that it used of them for this
+    /// account is unrecorded after this.
+    public var holder: NodeID?
 
     /// Puts a request together.
     public init(
-        userID: UserID, unused: BudgetLease.Unused?, wanted: Int, limit: Int, life: Duration, leavesRoom: Bool = false
+        userID: UserID, unused: BudgetLease.Unused?, wanted: Int, limit: Int, life: Duration, leavesRoom: Bool = false,
+        unrecorded: BudgetLease.Unused? = nil, holder: NodeID? = nil
     ) {
         self.leavesRoom = leavesRoom
+        self.unrecorded = unrecorded
+        self.holder = holder
         self.userID = userID
         self.unused = unused
         self.wanted = wanted
         self.limit = limit
         self.life = life
+    }
+}
+
+extension RollingHour {
+    /// Records, gives back and reserves what a request asks for, as every store does.
+    ///
+    /// - Parameter allowances: those that count for every account, without the request's holder's own.
+    public mutating func answer(_ request: BudgetRequest, now: Timestamp, allowances: [Bucket]) -> Reservation {
+        if let used = request.unrecorded { record(used.count, minute: used.minute) }
+        if let unused = request.unused { giveBack(unused.count, minute: unused.minute) }
+        return reserve(
+            request.wanted, limit: request.limit, life: request.life, now: now, leavingRoom: request.leavesRoom,
+            allowances: allowances)
     }
 }

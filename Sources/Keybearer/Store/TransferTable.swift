@@ -30,7 +30,7 @@ extension TransferTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
     package static let all = [
         plans, planFeatures, users, apiKeys, workspaces, memberships, sessions, keyRegenerations, budgets,
-        operatorTokens, retiredMasterKeys, auditEvents,
+        budgetAllowances, operatorTokens, retiredMasterKeys, auditEvents,
     ]
 
     package static let users = TransferTable(
@@ -87,6 +87,10 @@ extension TransferTable {
         ])
 
     private static let budgets = TransferTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
+
+    /// What a crash left open still counts for every account.
+    private static let budgetAllowances = TransferTable(
+        "budget_allowances", [("id", .number), ("holder", .text), ("minute", .number), ("count", .number)])
 
     private static let operatorTokens = TransferTable(
         "operator_tokens",

@@ -13,6 +13,8 @@ public struct SteadyTime: Sendable, Hashable, Comparable {
 
     /// Before every reading that a clock can give.
     public static let distantPast = SteadyTime(nanoseconds: .min)
+    /// After every reading that a clock can give.
+    public static let distantFuture = SteadyTime(nanoseconds: .max)
 
     public static func < (left: SteadyTime, right: SteadyTime) -> Bool {
         left.nanoseconds < right.nanoseconds

@@ -56,20 +56,34 @@ final class BudgetOffice: Sendable {
     private static let mostRecallLooks = 10
 
     private let store: any BudgetStore
+    private let allowances: AllowanceKeeper
     private let thread: StoreThread
     private let clocks: Clocks
     private let hasOtherNodes: @Sendable () async throws -> Bool
     private let state = Mutex(State())
 
-    /// - Parameter hasOtherNodes: whether there is anyone to recall from.
+    /// - Parameters:
+    ///   - holder: names this process to the store, as the holder of allowances.
+    ///   - hasOtherNodes: whether there is anyone to recall from.
     init(
         store: any BudgetStore, thread: StoreThread = StoreThread(), clocks: Clocks,
-        hasOtherNodes: @escaping @Sendable () async throws -> Bool
+        holder: NodeID = .random(from: .system), hasOtherNodes: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
+        allowances = AllowanceKeeper(store: store, clocks: clocks, holder: holder)
         self.thread = thread
         self.clocks = clocks
         self.hasOtherNodes = hasOtherNodes
+    }
+
+    /// Lets an account that holds no reservation use this process's allowance, without waiting for the disk. Blocks for
+    /// as long as one read takes.
+    ///
+    /// - Returns: false when the store must be asked for a reservation.
+    func useAllowance(for ledger: AccountLedger, limit: Int) -> Bool {
+        guard let end = allowances.use(by: ledger, limit: limit) else { return false }
+        watch(ledger, until: end)
+        return true
     }
 
     /// Asks the store for more for this account, and resumes the waiter when it was asked.
@@ -82,13 +96,17 @@ final class BudgetOffice: Sendable {
         ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
-    /// Gives back what expires unused, until the task is cancelled.
+    /// Gives back what expires unused and keeps an allowance open, until the task is cancelled.
     func run() async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: BackgroundWrites.interval)
+            await keepAllowance()
             await giveBackExpired()
+            try? await Task.sleep(for: BackgroundWrites.interval)
         }
     }
+
+    /// Sees to it that there is an allowance to use, and that what was used is recorded.
+    func keepAllowance() async { await allowances.keep() }
 
     /// Gives back what has expired unused.
     func giveBackExpired() async {
@@ -106,8 +124,13 @@ final class BudgetOffice: Sendable {
         await giveBack(requests, isAwaited: false)
     }
 
-    /// Gives back all that is unused: at a stop.
-    func giveBackAll() async {
+    /// Records what was used, gives back all that is unused and closes the allowance.
+    func stop() async {
+        await allowances.stop()
+        await giveBackAll()
+    }
+
+    private func giveBackAll() async {
         let holders = state.withLock { state in
             defer { state.holders = [:] }
             return state.holders.values.flatMap { $0 }
@@ -139,7 +162,7 @@ final class BudgetOffice: Sendable {
     private func giveBack(_ requests: [BudgetRequest], isAwaited: Bool) async {
         for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
             // What cannot be given back stays charged until its bucket frees: late, never too much.
-            _ = try? await store.reserve(Array(batch), now: clocks.wall())
+            _ = try? await allowances.reserve(Array(batch))
         }
     }
 
@@ -197,7 +220,7 @@ final class BudgetOffice: Sendable {
         }
         let requests = asked.map { request(for: $0, at: askedAt) }
         do {
-            let answers = requests.isEmpty ? [] : try await store.reserve(requests, now: clocks.wall())
+            let answers = try await allowances.reserve(requests)
             var refused: [Refused] = []
             for (pending, (request, answer)) in zip(asked, zip(requests, answers)) {
                 if request.wanted > 0, answer.granted == 0, answer.mayBeUnspent {
@@ -233,8 +256,11 @@ final class BudgetOffice: Sendable {
                 answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life, now: now,
                 patience: Self.refusalPatience)
         }
-        let end = askedAt.advanced(by: Self.reservationLife)
-        if answer.granted > 0, ledger.watch(until: end) { state.withLock { $0.watch(ledger, until: end) } }
+        if answer.granted > 0 { watch(ledger, until: askedAt.advanced(by: Self.reservationLife)) }
+    }
+
+    private func watch(_ ledger: AccountLedger, until end: SteadyTime) {
+        if ledger.watch(until: end) { state.withLock { $0.watch(ledger, until: end) } }
     }
 
     private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {
@@ -281,7 +307,7 @@ extension BudgetOffice {
     private func askAgain(_ pendings: [Pending], isLast: Bool) async throws -> [Pending] {
         let askedAt = clocks.steady()
         let requests = pendings.map { request(for: $0, at: askedAt) }
-        let answers = try await store.reserve(requests, now: clocks.wall())
+        let answers = try await allowances.reserve(requests)
         var left: [Pending] = []
         for (pending, (request, answer)) in zip(pendings, zip(requests, answers)) {
             if answer.granted == 0, answer.mayBeUnspent, !isLast {

@@ -133,6 +133,7 @@ public final class Verifier: Sendable {
             storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
+                if office.useAllowance(for: account.ledger, limit: limit) { continue }
                 try await StoreWait.atMost(Self.storePatience) { waiter in
                     office.reserve(for: account.ledger, limit: limit, waiter: waiter)
                 }

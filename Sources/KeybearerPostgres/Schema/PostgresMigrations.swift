@@ -16,7 +16,8 @@ enum PostgresMigrations {
     }
 
     static let all = [
-        Migration(identifier: "1 accounts, workspaces, fence", needs: 1, statements: accounts + workspaces + fence)
+        Migration(identifier: "1 accounts, workspaces, fence", needs: 1, statements: accounts + workspaces + fence),
+        Migration(identifier: "2 allowances of budget", needs: 1, statements: allowances),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -198,5 +199,17 @@ enum PostgresMigrations {
         )
         """,
         "INSERT INTO sealing (retired) VALUES ('{}')",
+    ]
+
+    /// Filled by a copy of an embedded database alone, and so before any node of an earlier version works on it.
+    private static let allowances = [
+        """
+        CREATE TABLE budget_allowances (
+            id     BIGINT NOT NULL PRIMARY KEY,
+            holder TEXT NOT NULL,
+            minute BIGINT NOT NULL,
+            count  BIGINT NOT NULL CHECK (count > 0)
+        )
+        """
     ]
 }

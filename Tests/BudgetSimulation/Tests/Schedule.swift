@@ -19,9 +19,21 @@ struct SeededGenerator: RandomNumberGenerator {
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
-/// One random history of one account: nodes that reserve, spend, stall, give back, crash and start again, on a clock
-/// that jumps to where buckets end.
+/// One random history of one account: nodes that reserve, use allowances, spend, stall, give back, crash and start again,
+/// on a clock that jumps to where buckets end.
 struct Schedule {
+    /// A mistake that the simulation must find.
+    enum Mistake {
+        /// The store charges a reservation to the minute in which it is made.
+        case chargedEarly
+        /// A crash takes the process's allowances with it.
+        case allowancesGoWithACrash
+        /// A process leaves its allowances out of the sum without recording what was used of them.
+        case leftOutUnrecorded
+        /// The same account uses an allowance again before the first use is recorded.
+        case usedAgainUnrecorded
+    }
+
     /// What came of it.
     struct Outcome {
         var admitted = 0
@@ -31,35 +43,54 @@ struct Schedule {
         var limit = 0
     }
 
-    /// A reservation that the store has granted and the node has not heard of yet.
+    /// A reservation that the store has granted, or an allowance that may be used, of which the node has not heard yet.
     private struct Answer {
         let node: Int
         let reservation: Reservation
         let wanted: Int
         let askedAt: Int64
+        let life: Int64
         let arrivesAt: Int64
+        let isOfAllowance: Bool
+    }
+
+    /// An allowance that is open in the store, whoever holds it.
+    private struct OpenAllowance {
+        let id: Int
+        let process: Int
+        let openedAt: Int64
+        let bucket: RollingHour.Bucket
+    }
+
+    private struct Node {
+        /// Another one after each crash.
+        var process: Int
+        var lease = BudgetLease()
+        var held: OpenAllowance?
+        var used: OpenAllowance?
     }
 
     private static let hour: Int64 = 3_600_000
     private static let life: Int64 = 60_000
+    private static let use: Int64 = 30_000
 
-    /// How long the store believes that a reservation may be used. The node believes ``life``. Anything shorter is the
-    /// hole that the simulation must find.
-    private let storeLife: Int64
+    private let mistake: Mistake?
     private var random: SeededGenerator
     private let limit: Int
     private var store = RollingHour()
-    private var nodes: [BudgetLease]
+    private var allowances: [OpenAllowance] = []
+    private var nodes: [Node]
+    private var lastID = 0
     private var answers: [Answer] = []
     private var now: Int64 = 60_000 * 30_000_000
     private var admissions: [Int64] = []
     private var outcome = Outcome()
 
-    init(seed: UInt64, storeLife: Int64 = Schedule.life) {
-        self.storeLife = storeLife
+    init(seed: UInt64, mistake: Mistake? = nil) {
+        self.mistake = mistake
         random = SeededGenerator(seed: seed)
         limit = 1 + random.below(40)
-        nodes = Array(repeating: BudgetLease(), count: 1 + random.below(3))
+        nodes = (0..<(1 + random.below(3))).map { Node(process: -$0) }
         outcome.limit = limit
     }
 
@@ -70,10 +101,13 @@ struct Schedule {
             moveClock()
             deliver()
             let node = random.below(nodes.count)
-            switch random.below(20) {
-            case 0: nodes[node] = BudgetLease()  // a crash: what it held is lost, and stays charged
+            switch random.below(24) {
+            case 0: crash(node)
             case 1, 2: giveBack(node)
             case 3: crashWithAnswersUnderWay(node)
+            case 4, 5: openAllowance(node)
+            case 6: record(node)
+            case 7: closeAllowances(node)
             default: burst(node)
             }
         }
@@ -102,9 +136,9 @@ struct Schedule {
         for answer in answers where answer.arrivesAt <= now {
             // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
             giveBack(answer.node)
-            nodes[answer.node].accept(
+            nodes[answer.node].lease.accept(
                 answer.reservation, wanted: answer.wanted, limit: limit,
-                askedAt: SteadyTime(nanoseconds: answer.askedAt * 1_000_000), life: .milliseconds(Self.life),
+                askedAt: SteadyTime(nanoseconds: answer.askedAt * 1_000_000), life: .milliseconds(answer.life),
                 now: steady, patience: .seconds(1))
         }
         answers.removeAll { $0.arrivesAt <= now }
@@ -112,39 +146,100 @@ struct Schedule {
 
     private mutating func burst(_ node: Int) {
         for _ in 0..<(1 + random.below(limit + 5)) {
-            switch nodes[node].spend(limit: limit, now: steady) {
+            switch nodes[node].lease.spend(limit: limit, now: steady) {
             case .admitted: admit()
             case .exhausted: outcome.refused += 1
             case .needsReservation:
-                reserve(node)
+                if !useAllowance(node) { reserve(node) }
                 if answers.contains(where: { $0.node == node }) { return }
             }
         }
     }
 
     private mutating func reserve(_ node: Int) {
-        let unused = nodes[node].withdraw()
+        let unused = nodes[node].lease.withdraw()
+        // While it has not heard whether it may use an allowance, nobody leaves its allowances out.
+        let isBeingUsed = answers.contains { $0.node == node && $0.isOfAllowance }
+        if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
         if let unused { store.giveBack(unused.count, minute: unused.minute) }
         let wanted = 1 + random.below(limit)
         let askedAt = now
         // The request takes a while to reach the store, and the answer a while to come back.
         if random.below(6) == 0 { now += Int64(random.below(2_000)) }
         let reservation = store.reserve(
-            wanted, limit: limit, life: .milliseconds(storeLife), now: wall, leavingRoom: random.below(2) == 0)
+            wanted, limit: limit, life: .milliseconds(mistake == .chargedEarly ? 0 : Self.life), now: wall,
+            leavingRoom: random.below(2) == 0, allowances: isBeingUsed ? allowances.map(\.bucket) : others(than: node))
+        expect(reservation, wanted: wanted, of: node, askedAt: askedAt, life: Self.life)
+    }
+
+    /// - Parameter isOfAllowance: that what is granted is of an allowance.
+    private mutating func expect(
+        _ reservation: Reservation, wanted: Int, of node: Int, askedAt: Int64, life: Int64, isOfAllowance: Bool = false
+    ) {
         let delay: Int64 = random.below(8) == 0 ? Int64(random.below(120_000)) : 0
         answers.append(
-            Answer(node: node, reservation: reservation, wanted: wanted, askedAt: askedAt, arrivesAt: now + delay))
+            Answer(
+                node: node, reservation: reservation, wanted: wanted, askedAt: askedAt, life: life,
+                arrivesAt: now + delay, isOfAllowance: isOfAllowance))
         if delay == 0 { deliver() }
     }
 
     private mutating func giveBack(_ node: Int) {
-        if let unused = nodes[node].withdraw() { store.giveBack(unused.count, minute: unused.minute) }
+        if let unused = nodes[node].lease.withdraw() { store.giveBack(unused.count, minute: unused.minute) }
+    }
+
+    /// What it held is lost, and stays charged; so do its allowances.
+    private mutating func crash(_ node: Int) {
+        if mistake == .allowancesGoWithACrash { allowances.removeAll { $0.process == nodes[node].process } }
+        answers.removeAll { $0.node == node && $0.isOfAllowance }
+        lastID += 1
+        nodes[node] = Node(process: lastID)
     }
 
     /// The answers reach a process that no longer is.
     private mutating func crashWithAnswersUnderWay(_ node: Int) {
         answers.removeAll { $0.node == node }
-        nodes[node] = BudgetLease()
+        crash(node)
+    }
+
+    private mutating func openAllowance(_ node: Int) {
+        lastID += 1
+        let allowance = OpenAllowance(
+            id: lastID, process: nodes[node].process, openedAt: now,
+            bucket: .init(
+                minute: RollingHour.minute(of: wall.advanced(by: .milliseconds(Self.life))),
+                count: 1 + random.below(max(1, limit / 3))))
+        allowances.append(allowance)
+        nodes[node].held = allowance
+    }
+
+    private mutating func useAllowance(_ node: Int) -> Bool {
+        let isAgain = nodes[node].used != nil && mistake != .usedAgainUnrecorded
+        guard let held = nodes[node].held, now + Self.use <= held.openedAt + Self.life, !isAgain,
+            !answers.contains(where: { $0.node == node }), nodes[node].lease.isIdle(at: steady)
+        else { return false }
+        let answer = store.use(held.bucket, limit: limit, now: wall, allowances: others(than: node))
+        guard answer.granted > 0 else { return false }
+        nodes[node].used = held
+        expect(answer, wanted: answer.granted, of: node, askedAt: now, life: Self.use, isOfAllowance: true)
+        return true
+    }
+
+    private mutating func record(_ node: Int) {
+        guard let used = nodes[node].used, !answers.contains(where: { $0.node == node && $0.isOfAllowance }) else {
+            return
+        }
+        store.record(used.bucket.count, minute: used.bucket.minute)
+        nodes[node].used = nil
+    }
+
+    private mutating func closeAllowances(_ node: Int) {
+        let kept = [nodes[node].held?.id, nodes[node].used?.id]
+        allowances.removeAll { $0.process == nodes[node].process && !kept.contains($0.id) }
+    }
+
+    private func others(than node: Int) -> [RollingHour.Bucket] {
+        allowances.filter { $0.process != nodes[node].process }.map(\.bucket)
     }
 
     private mutating func admit() {

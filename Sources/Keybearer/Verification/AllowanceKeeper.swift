@@ -1,0 +1,218 @@
+import Synchronization
+
+/// Holds this process's allowances: lets accounts that memory knows no reservation of use one without waiting for the
+/// disk, and records behind them what they used.
+///
+/// It stands between ``BudgetOffice`` and the store, because every reservation of an account must say what the account
+/// used of an allowance and has not recorded. ``Allowance`` says why no hour can exceed its limit through it.
+final class AllowanceKeeper: Sendable {
+    private struct Held {
+        let allowance: Allowance
+        let openedAt: SteadyTime
+        let openedOn: Timestamp
+
+        func age(at now: SteadyTime) -> Duration { openedAt.duration(to: now) }
+
+        /// Whether the wall clock, by which its minute frees, has gone as the steady one did, by which it is used.
+        func isTrue(at now: SteadyTime, on wall: Timestamp) -> Bool {
+            let difference = openedOn.duration(to: wall) - age(at: now)
+            return difference > .zero - AllowanceKeeper.clockTolerance && difference < AllowanceKeeper.clockTolerance
+        }
+    }
+
+    /// What an account used and has not recorded.
+    private struct Used {
+        let allowance: Allowance
+        /// Whether it is being taken or recorded just now.
+        var isUnderWay = true
+    }
+
+    private struct State {
+        var held: Held?
+        /// Nobody uses these any more; they are open until all that was used of them is recorded.
+        var retired: [Allowance] = []
+        var used: [UserID: Used] = [:]
+        /// Accounts in ``used`` in the order in which they came.
+        var due: [(userID: UserID, usedAt: SteadyTime)] = []
+        /// Accounts for which a reservation is asked at the store: what it is reckoned with must not change meanwhile.
+        var reserving: Set<UserID> = []
+        var opensNextAt = SteadyTime.distantPast
+        var isStopped = false
+
+        mutating func retire() {
+            if let old = held?.allowance { retired.append(old) }
+            held = nil
+        }
+
+        /// Closes none that something was used of.
+        func isRecorded(_ allowance: Allowance) -> Bool { !used.values.contains { $0.allowance == allowance } }
+    }
+
+    /// For how long an allowance may be used.
+    private static let life: Duration = BudgetOffice.reservationLife
+    /// For how long an account may use what it took.
+    private static let use: Duration = .seconds(30)
+    /// When the next one is opened: there is always one with a use left in it.
+    private static let renewal: Duration = life - use
+    /// How soon it is tried again when the store could not be asked.
+    private static let retry: Duration = .seconds(1)
+    /// How long what was used waits to be recorded with others.
+    private static let recordingDelay: Duration = .seconds(1)
+    private static let clockTolerance: Duration = .seconds(1)
+
+    private let store: any BudgetStore
+    private let clocks: Clocks
+    private let holder: NodeID
+    private let state = Mutex(State())
+
+    init(store: any BudgetStore, clocks: Clocks, holder: NodeID) {
+        self.store = store
+        self.clocks = clocks
+        self.holder = holder
+    }
+
+    /// Lets an account without a reservation use the allowance. Blocks for as long as one read takes.
+    ///
+    /// - Returns: until when it may be used; nil when the store must be asked for a reservation.
+    func use(by ledger: AccountLedger, limit: Int) -> SteadyTime? {
+        let (askedAt, wall) = (clocks.steady(), clocks.wall())
+        guard ledger.withLease({ $0.isIdle(at: askedAt) }), let allowance = begin(ledger.userID, askedAt, wall) else {
+            return nil
+        }
+        let answer = try? store.use(of: allowance, by: ledger.userID, limit: limit, holder: holder, now: wall)
+        guard let answer, answer.granted > 0 else {
+            state.withLock { $0.used[ledger.userID] = nil }
+            return nil
+        }
+        ledger.withLease {
+            $0.accept(
+                answer, wanted: answer.granted, limit: limit, askedAt: askedAt, life: Self.use, now: clocks.steady(),
+                patience: .zero)
+        }
+        state.withLock { state in
+            state.used[ledger.userID]?.isUnderWay = false
+            state.due.append((ledger.userID, askedAt))
+        }
+        return askedAt.advanced(by: Self.use)
+    }
+
+    private func begin(_ userID: UserID, _ now: SteadyTime, _ wall: Timestamp) -> Allowance? {
+        state.withLock { state in
+            guard let held = state.held, held.age(at: now) + Self.use <= Self.life, held.isTrue(at: now, on: wall),
+                state.used[userID] == nil, !state.reserving.contains(userID)
+            else { return nil }
+            state.used[userID] = Used(allowance: held.allowance)
+            return held.allowance
+        }
+    }
+
+    /// Asks the store for reservations, and has recorded with them what the accounts used of an allowance.
+    func reserve(_ requests: [BudgetRequest]) async throws -> [Reservation] {
+        if requests.isEmpty { return [] }
+        let completed = state.withLock { state in requests.map { complete($0, in: &state) } }
+        do {
+            let answers = try await store.reserve(completed, now: clocks.wall())
+            end(completed, areRecorded: true)
+            return answers
+        } catch {
+            // They may be recorded all the same. Recorded twice they count twice, which exceeds nothing.
+            end(completed, areRecorded: false)
+            throw error
+        }
+    }
+
+    private func complete(_ request: BudgetRequest, in state: inout State) -> BudgetRequest {
+        var request = request
+        if request.wanted > 0 { state.reserving.insert(request.userID) }
+        // While another step takes or records it, nobody can tell whether the hour has it: then the allowance counts.
+        if state.used[request.userID]?.isUnderWay == true { return request }
+        request.holder = holder
+        if let bucket = state.used[request.userID]?.allowance.bucket {
+            state.used[request.userID]?.isUnderWay = true
+            request.unrecorded = BudgetLease.Unused(count: bucket.count, minute: bucket.minute)
+        }
+        return request
+    }
+
+    private func end(_ requests: [BudgetRequest], areRecorded: Bool) {
+        state.withLock { state in
+            for request in requests {
+                if request.wanted > 0 { state.reserving.remove(request.userID) }
+                guard request.unrecorded != nil else { continue }
+                if areRecorded {
+                    state.used[request.userID] = nil
+                } else {
+                    state.used[request.userID]?.isUnderWay = false
+                }
+            }
+        }
+    }
+
+    /// Opens the next allowance when it is time, records what was used a second ago, and closes what is recorded.
+    func keep() async {
+        let now = clocks.steady()
+        await record(usedBefore: now.advanced(by: .zero - Self.recordingDelay), isAwaited: false)
+        await close()
+        await open(at: now)
+    }
+
+    /// Records all and closes all; none is opened afterwards. What cannot be recorded stays open.
+    func stop() async {
+        state.withLock { state in
+            state.isStopped = true
+            state.retire()
+        }
+        await record(usedBefore: .distantFuture, isAwaited: true)
+        await close()
+    }
+
+    private func record(usedBefore end: SteadyTime, isAwaited: Bool) async {
+        let due = state.withLock { state in
+            let due = state.due.prefix { $0.usedAt <= end }
+            state.due.removeFirst(due.count)
+            // The others were recorded with a reservation.
+            return due.filter { state.used[$0.userID] != nil }
+        }
+        for batch in BackgroundWrites.batches(due, isAwaited: isAwaited) {
+            let requests = batch.map {
+                BudgetRequest(userID: $0.userID, unused: nil, wanted: 0, limit: 0, life: .zero)
+            }
+            _ = try? await reserve(requests)
+        }
+        // What failed, or was under way in another step that may fail yet.
+        state.withLock { state in state.due += due.filter { state.used[$0.userID] != nil } }
+    }
+
+    private func close() async {
+        let kept = state.withLock { state -> [Allowance]? in
+            let kept = state.retired.filter { !state.isRecorded($0) }
+            if kept.count == state.retired.count { return nil }
+            return kept
+        }
+        guard let kept else { return }
+        let open = kept + state.withLock { $0.held.map { [$0.allowance] } ?? [] }
+        guard (try? await store.closeAllowances(of: holder, keeping: open.map(\.id))) != nil else { return }
+        state.withLock { $0.retired = kept }
+    }
+
+    private func open(at now: SteadyTime) async {
+        let wall = clocks.wall()
+        let isDue = state.withLock { state in
+            if let held = state.held, !held.isTrue(at: now, on: wall) { state.opensNextAt = now }
+            return !state.isStopped && now >= state.opensNextAt
+        }
+        guard isDue else { return }
+        do {
+            let next = try await store.openAllowance(
+                atMost: BudgetOffice.smallestReservation, holder: holder, life: Self.life, now: wall)
+            state.withLock { state in
+                state.retire()
+                state.held = next.map { Held(allowance: $0, openedAt: now, openedOn: wall) }
+                state.opensNextAt = now.advanced(by: Self.renewal)
+                if state.isStopped { state.retire() }
+            }
+        } catch {
+            state.withLock { $0.opensNextAt = now.advanced(by: Self.retry) }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import GRDB
+public import Keybearer
+
+/// An allowance as the file has it, see ``Allowance``.
+struct OpenAllowance {
+    let holder: String
+    let bucket: RollingHour.Bucket
+}
+
+extension [OpenAllowance] {
+    /// What counts for every account, but for those of the one who reckons.
+    func buckets(without holder: NodeID?) -> [RollingHour.Bucket] {
+        filter { $0.holder != holder?.rawValue }.map(\.bucket)
+    }
+}
+
+extension SQLiteStore {
+    /// None is opened beside one that somebody else has open, also a process that is gone: so crashes, however many,
+    /// cost the accounts one process's allowances an hour, and the last requests of an hour are never held by two.
+    public func openAllowance(
+        atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
+    ) async throws -> Allowance? {
+        try await write { db in
+            try db.executeCached(
+                sql: "DELETE FROM budget_allowances WHERE minute <= ?",
+                arguments: [RollingHour.lastFreedMinute(at: now)])
+            let others = try Self.allowances(db).buckets(without: holder)
+            let nodes = try Int.fetchOne(db.cachedStatement(sql: "SELECT count(*) FROM nodes")) ?? 0
+            let limit = try Int.fetchOne(
+                db.cachedStatement(sql: "SELECT min(hourly_limit) FROM plans WHERE hourly_limit > 0"))
+            let count = Allowance.count(atMost: count, smallestLimit: limit ?? 0)
+            guard others.isEmpty, nodes <= 1, count > 0 else { return nil }
+            let bucket = RollingHour.Bucket(minute: RollingHour.minute(of: now.advanced(by: life)), count: count)
+            try Self.put(OpenAllowance(holder: holder.rawValue, bucket: bucket), db)
+            return Allowance(id: db.lastInsertedRowID, bucket: bucket)
+        }
+    }
+
+    public func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {
+        try await write { db in
+            let marks = databaseQuestionMarks(count: keeping.count)
+            try db.executeCached(
+                sql: "DELETE FROM budget_allowances WHERE holder = ? AND id NOT IN (\(marks))",
+                arguments: [holder.rawValue] + StatementArguments(keeping))
+        }
+    }
+
+    /// The allowances are read first: one that is closed in between is then counted twice, never not at all.
+    public func use(
+        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+    ) throws -> Reservation {
+        try readShort { db in
+            let others = try Self.allowances(db).buckets(without: holder)
+            guard let hour = try Self.rollingHour(of: userID, db) else {
+                return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+            }
+            return hour.use(allowance.bucket, limit: limit, now: now, allowances: others)
+        }
+    }
+
+    static func allowances(_ db: Database) throws -> [OpenAllowance] {
+        let statement = try db.cachedStatement(sql: "SELECT holder, minute, count FROM budget_allowances")
+        return try Row.fetchAll(statement).map { row in
+            OpenAllowance(
+                holder: row["holder"], bucket: RollingHour.Bucket(minute: row["minute"], count: row["count"]))
+        }
+    }
+
+    static func put(_ allowance: OpenAllowance, _ db: Database) throws {
+        try db.executeCached(
+            sql: "INSERT INTO budget_allowances (holder, minute, count) VALUES (?, ?, ?)",
+            arguments: [allowance.holder, allowance.bucket.minute, allowance.bucket.count])
+    }
+}

@@ -1,0 +1,202 @@
+import KeybearerSQLite
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+@Suite("Allowances: a key that is met for the first time does not wait for the disk")
+struct AllowanceTests {
+    let fixture: GateFixture
+    let account: Account
+    let store: CountingBudgetStore
+    let office: BudgetOffice
+    let ledger: AccountLedger
+    var clock: TestClock { fixture.clock }
+
+    init() async throws {
+        fixture = try GateFixture()
+        account = try await fixture.entitledAccount(fixture.deployment(.command)).0
+        store = CountingBudgetStore(store: fixture.store)
+        office = BudgetOffice(store: store, clocks: fixture.clock.clocks, hasOtherNodes: { false })
+        ledger = AccountLedger(userID: account.user.id)
+        await office.keepAllowance()
+    }
+
+    private func spend(_ ledger: AccountLedger, limit: Int = 1_000) -> BudgetLease.Decision {
+        ledger.spend(
+            limit: limit, keyID: account.key.id, from: Samples.address, now: clock.clocks.steady(), wall: Samples.start
+        ).decision
+    }
+
+    /// How many of so many requests are admitted without the store.
+    private func admitted(_ requests: Int, _ ledger: AccountLedger, limit: Int = 1_000) -> Int {
+        (0..<requests).count { _ in if case .admitted = spend(ledger, limit: limit) { true } else { false } }
+    }
+
+    /// What counts for the account, as another process sees it.
+    private func charged(limit: Int = 1_000) async throws -> Int {
+        let look = BudgetRequest(userID: account.user.id, unused: nil, wanted: 0, limit: limit, life: .zero)
+        return try #require(try await fixture.store.reserve([look], now: clock.clocks.wall()).first).charged
+    }
+
+    private func advance(seconds: Int) async {
+        for _ in 0..<seconds {
+            clock.advance(by: .seconds(1))
+            await office.keepAllowance()
+            await office.giveBackExpired()
+        }
+    }
+
+    @Test("Ten are admitted with nothing written; a second later they are recorded")
+    func firstUse() async throws {
+        #expect(try await charged() == 10)
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        guard case .admitted(let status) = spend(ledger) else { Issue.record("refused"); return }
+        #expect(status.remaining == 999)
+        #expect(admitted(20, ledger) == 9)
+        #expect(store.calls == 0)
+        #expect(try await charged() == 10)
+        await advance(seconds: 1)
+        #expect(store.calls == 1)
+        #expect(try await charged() == 20, "the account's own ten, and what all accounts are charged")
+        await advance(seconds: 1)
+        #expect(store.calls == 1)
+    }
+
+    @Test("The next reservation records what was used in the same step, and leaves the allowance out of its sum")
+    func recordedWithAReservation() async throws {
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(admitted(20, ledger) == 10)
+        #expect(!office.useAllowance(for: ledger, limit: 1_000))
+        try await office.reserved(for: ledger, limit: 1_000)
+        #expect(store.calls == 1)
+        guard case .admitted(let status) = spend(ledger) else { Issue.record("refused"); return }
+        #expect(status.remaining == 989)
+        #expect(try await charged() == 10 + 20 + 10)
+        await advance(seconds: 3)
+        #expect(store.calls == 1)
+    }
+
+    @Test("It is renewed every half minute and closed when what was used is recorded; one that expired is not used")
+    func renewal() async throws {
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        await advance(seconds: 31)
+        // Recorded, and given back because nothing was used: what is charged is the next allowance.
+        #expect(try await charged() == 10)
+        #expect(admitted(1, ledger) == 0)
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        clock.advance(by: .seconds(29))
+        #expect(admitted(1, ledger) == 1)
+        clock.advance(by: .seconds(1))
+        #expect(admitted(1, ledger) == 0)
+        clock.advance(by: .seconds(1))
+        let other = AccountLedger(userID: account.user.id)
+        #expect(!office.useAllowance(for: other, limit: 1_000), "nobody renewed it")
+    }
+
+    @Test("Before its use is recorded, the same account uses it no second time")
+    func onceUntilRecorded() async throws {
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(admitted(20, ledger) == 10)
+        let again = AccountLedger(userID: account.user.id)
+        #expect(!office.useAllowance(for: again, limit: 1_000))
+        await advance(seconds: 1)
+        #expect(office.useAllowance(for: again, limit: 1_000))
+        #expect(admitted(20, again) == 10)
+        await advance(seconds: 1)
+        #expect(try await charged() == 20 + 10)
+    }
+
+    @Test("After a crash it counts for every account, nobody opens another, and the limit holds")
+    func crash() async throws {
+        #expect(office.useAllowance(for: ledger, limit: 100))
+        #expect(admitted(20, ledger, limit: 100) == 10)
+        let successor = BudgetOffice(store: store, clocks: clock.clocks, hasOtherNodes: { false })
+        await successor.keepAllowance()
+        let fresh = AccountLedger(userID: account.user.id)
+        #expect(!successor.useAllowance(for: fresh, limit: 100))
+        var total = 10
+        while total < 200 {
+            try await successor.reserved(for: fresh, limit: 100)
+            let more = admitted(100, fresh, limit: 100)
+            if more == 0 { break }
+            total += more
+        }
+        #expect(total == 100)
+        // When its minute has freed, there is one again.
+        clock.advance(by: .seconds(3_600 + 120))
+        await successor.keepAllowance()
+        #expect(successor.useAllowance(for: AccountLedger(userID: account.user.id), limit: 100))
+    }
+
+    @Test("A store that fails keeps nothing from being recorded, and closes nothing")
+    func failure() async throws {
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(admitted(20, ledger) == 10)
+        store.isFailing = true
+        await advance(seconds: 2)
+        await #expect(throws: KeybearerError.self) { try await office.reserved(for: ledger, limit: 1_000) }
+        await office.stop()
+        #expect(try await charged() == 10)
+        store.isFailing = false
+        await office.stop()
+        #expect(store.calls == 1)
+        #expect(try await charged() == 10, "the account's own: the allowance is closed")
+    }
+
+    @Test("A stop leaves what was used, and no allowance")
+    func stop() async throws {
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(admitted(3, ledger) == 3)
+        await office.stop()
+        #expect(try await charged() == 3)
+        await office.keepAllowance()
+        #expect(try await charged() == 3, "none is opened afterwards")
+        #expect(!office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+    }
+
+    @Test(
+        "It is not used when the wall clock was set since it was opened, and is then opened anew", arguments: [-2, 2])
+    func clockWasSet(seconds: Int) async throws {
+        let set = Mutex<Duration>(.zero)
+        let clocks = Clocks(
+            steady: clock.clocks.steady,
+            wall: { [clock] in clock.clocks.wall().advanced(by: set.withLock { $0 }) })
+        await office.stop()
+        let office = BudgetOffice(store: store, clocks: clocks, hasOtherNodes: { false })
+        await office.keepAllowance()
+        set.withLock { $0 = .seconds(seconds) }
+        #expect(!office.useAllowance(for: ledger, limit: 1_000))
+        await office.keepAllowance()
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+    }
+
+    @Test("Near its limit an account is reserved for, as before")
+    func nearTheLimit() async throws {
+        #expect(!office.useAllowance(for: ledger, limit: 39))
+        #expect(office.useAllowance(for: ledger, limit: 40))
+        #expect(admitted(20, ledger, limit: 40) == 10)
+    }
+
+    @Test("With an allowance open, 64 at once admit exactly 1,000")
+    func concurrently() async throws {
+        await office.stop()
+        let deployment = fixture.deployment()
+        let gate = try #require(deployment.gate)
+        await gate.fence.step()
+        let (_, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
+        await gate.office.keepAllowance()
+        let admitted = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<64 {
+                group.addTask {
+                    var admitted = 0
+                    for _ in 0..<25 where await fixture.decide(key, at: gate).isAdmitted { admitted += 1 }
+                    return admitted
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(admitted == 1_000)
+    }
+}

@@ -1,0 +1,122 @@
+import Keybearer
+import KeybearerPostgres
+import KeybearerSQLite
+import TestSupport
+import Testing
+
+/// Allowances: only the embedded store opens them.
+@Suite struct SQLiteAllowanceTests {
+    private let directory: TemporaryDirectory
+    private let samples = Samples()
+    private let store: SQLiteStore
+    private let holder: NodeID
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        holder = .random(from: samples.random)
+    }
+
+    private func open(by holder: NodeID, at seconds: Int64 = 0) async throws -> Allowance? {
+        try await store.openAllowance(atMost: 10, holder: holder, life: .seconds(60), now: samples.at(seconds))
+    }
+
+    private func charged(
+        _ userID: UserID, for holder: NodeID? = nil, at seconds: Int64 = 0, in store: (any Store)? = nil
+    ) async throws -> Int? {
+        var look = BudgetRequest(userID: userID, unused: nil, wanted: 0, limit: 100, life: .zero)
+        look.holder = holder
+        return try await (store ?? self.store).reserve([look], now: samples.at(seconds)).first?.charged
+    }
+
+    @Test func itCountsForEveryAccountButForItsHolder() async throws {
+        let user = try await store.addAccount(samples).user.id
+        let allowance = try #require(try await open(by: holder))
+        #expect(allowance.bucket == .init(minute: RollingHour.minute(of: samples.at(60)), count: 10))
+        #expect(try await charged(user) == 10)
+        #expect(try await charged(user, for: holder) == 0)
+        let used = try store.use(of: allowance, by: user, limit: 100, holder: holder, now: samples.at(0))
+        #expect(used.granted == 10)
+        #expect(used.charged == 10)
+        let nobody = UserID.random(from: samples.random)
+        #expect(try store.use(of: allowance, by: nobody, limit: 100, holder: holder, now: samples.at(0)).granted == 0)
+        let all = BudgetRequest(userID: user, unused: nil, wanted: 100, limit: 100, life: .seconds(60))
+        #expect(try await store.reserve([all], now: samples.at(0)).map(\.granted) == [90])
+        // What was used is recorded also where the limit has no room for it any more: it was admitted.
+        let record = BudgetRequest(
+            userID: user, unused: nil, wanted: 0, limit: 50, life: .zero,
+            unrecorded: .init(count: 10, minute: used.minute),
+            holder: holder)
+        #expect(try await store.reserve([record], now: samples.at(1)).map(\.charged) == [100])
+        try await store.closeAllowances(of: holder, keeping: [])
+        #expect(try await charged(user) == 100)
+    }
+
+    @Test func aHolderHasSeveralAndClosesThoseItNames() async throws {
+        let user = try await store.addAccount(samples).user.id
+        let first = try #require(try await open(by: holder))
+        let second = try #require(try await open(by: holder, at: 30))
+        #expect(first.id != second.id)
+        #expect(try await charged(user, at: 30) == 20)
+        try await store.closeAllowances(of: .random(from: samples.random), keeping: [])
+        #expect(try await charged(user, at: 30) == 20)
+        try await store.closeAllowances(of: holder, keeping: [second.id])
+        #expect(try await charged(user, at: 30) == 10)
+        #expect(try await open(by: holder, at: 60)?.id != first.id)
+    }
+
+    @Test func noneIsOpenedBesideOneOfAnotherUntilThatHasFreed() async throws {
+        _ = try await open(by: holder)
+        let other = NodeID.random(from: samples.random)
+        #expect(try await open(by: other) == nil)
+        // The minute that 60 seconds later is in, to its end, and 60 minutes.
+        #expect(try await open(by: other, at: 60 + 60 + 3_599) == nil)
+        #expect(try await open(by: other, at: 60 + 60 + 3_600) != nil)
+    }
+
+    @Test func noneIsOpenedWhileTwoNodesAreRegistered() async throws {
+        let (first, second) = (NodeID.random(from: samples.random), NodeID.random(from: samples.random))
+        _ = try await store.registerNode(first, lease: .seconds(2))
+        #expect(try await open(by: holder) != nil)
+        _ = try await store.registerNode(second, lease: .seconds(2))
+        #expect(try await open(by: holder) == nil)
+    }
+
+    @Test func itIsNoMoreThanATenthOfTheSmallestLimit() async throws {
+        for (limit, count) in [(0, 10), (1_000, 10), (55, 5), (9, nil)] {
+            _ = try await store.putPlan(
+                Plan(
+                    id: PlanID(rawValue: "small"), name: "Small", features: [.apiWebhooks], hourlyLimit: limit,
+                    position: 9), audit: samples.event(.planChanged))
+            #expect(try await open(by: holder)?.bucket.count == count, "limit \(limit)")
+        }
+    }
+
+    @Test func aRestoreKeepsWhatMayHaveBeenUsed() async throws {
+        let user = try await store.addAccount(samples).user.id
+        let backup = directory.file("backup.db")
+        try store.backUp(to: backup)
+        _ = try await open(by: holder)
+        _ = try store.restore(from: backup, audit: samples.event(.storeRestored))
+        #expect(try await charged(user, at: 1) == 10)
+    }
+
+    @Test func aCopyCarriesWhatMayHaveBeenUsedThereAndBack() async throws {
+        let user = try await store.addAccount(samples).user.id
+        _ = try await open(by: holder)
+        _ = try await open(by: holder, at: 30)
+        let shared = try PostgresDatabase().open()
+        let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
+        for (source, target) in [(store as any TransferableStore, shared as any TransferableStore), (shared, back)] {
+            _ = try Transfer { _ in }.run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
+        }
+        for target in [shared as any Store, back] {
+            #expect(try await charged(user, at: 30, in: target) == 20)
+            let all = BudgetRequest(userID: user, unused: nil, wanted: 100, limit: 100, life: .seconds(60))
+            #expect(try await target.reserve([all], now: samples.at(30)).map(\.granted) == [80])
+            #expect(try await charged(user, at: 60 + 3_600 + 120, in: target) == 0)
+        }
+        try shared.close()
+        try back.close()
+    }
+}

@@ -43,7 +43,7 @@ extension SQLiteStore {
         }
         let reservation = hour.answer(request, now: now, allowances: allowances.buckets(without: request.holder))
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
-        if reservation.granted > 0 || request.unused != nil || request.unrecorded != nil {
+        if reservation.granted > 0 || !request.unused.isEmpty || request.unrecorded != nil {
             try put(hour, of: request.userID, db)
         }
         return reservation

@@ -36,7 +36,7 @@ struct AllowanceTests {
 
     /// What counts for the account, as another process sees it.
     private func charged(limit: Int = 1_000) async throws -> Int {
-        let look = BudgetRequest(userID: account.user.id, unused: nil, wanted: 0, limit: limit, life: .zero)
+        let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: limit, life: .zero)
         return try #require(try await fixture.store.reserve([look], now: clock.clocks.wall()).first).charged
     }
 

@@ -289,7 +289,7 @@ struct GateTests {
         #expect(try await fixture.store.nodes(behind: .max).isEmpty)
         let stored = try await deployment.accounts.account(account.user.id)
         #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
-        let look = BudgetRequest(userID: account.user.id, unused: nil, wanted: 0, limit: 1_000, life: .zero)
+        let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
         let hour = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
         #expect(hour.first?.charged == 3)
     }
@@ -389,7 +389,7 @@ struct GateTests {
         try await holding.reserved(for: held, limit: 40)
         let taken = held.withLease { $0.available }
         let rest = BudgetRequest(
-            userID: account.user.id, unused: nil, wanted: 40 - taken, limit: 40, life: .seconds(60))
+            userID: account.user.id, wanted: 40 - taken, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([rest], now: clocks.wall())
         let answering = Task {
             while !Task.isCancelled {
@@ -408,14 +408,14 @@ struct GateTests {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(deployment)
         let office = BudgetOffice(store: fixture.store, clocks: clocks, hasOtherNodes: { true })
-        let all = BudgetRequest(userID: account.user.id, unused: nil, wanted: 40, limit: 40, life: .seconds(60))
+        let all = BudgetRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
         let ledger = AccountLedger(userID: account.user.id)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<20 { group.addTask { try await office.reserved(for: ledger, limit: 40) } }
             try await group.waitForAll()
         }
-        let (decision, _) = ledger.spend(
+        let (decision, _, _) = ledger.spend(
             limit: 40, keyID: account.key.id, from: Samples.address, now: clocks.steady(), wall: clocks.wall())
         guard case .exhausted = decision else { return #expect(Bool(false), "\(decision) for \(key)") }
     }

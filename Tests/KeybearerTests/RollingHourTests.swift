@@ -138,9 +138,10 @@ struct BudgetLeaseTests {
         var hour = RollingHour()
         accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
         #expect(lease.spend(limit: 1_000, now: start.advanced(by: .seconds(60))) == .needsReservation)
-        #expect(lease.holdsExpired(at: start.advanced(by: .seconds(60))))
-        #expect(lease.withdraw() == .init(count: 10, minute: 30_000_001))
-        #expect(lease.withdraw() == nil)
+        #expect(lease.withdrawExpired(at: start.advanced(by: .seconds(59))).isEmpty)
+        #expect(
+            lease.withdrawExpired(at: start.advanced(by: .seconds(60))) == [.init(count: 10, minute: 30_000_001)])
+        #expect(lease.withdraw().isEmpty)
     }
 
     @Test("Units reserved under a higher limit do not pass for a lower one")
@@ -189,5 +190,83 @@ struct BudgetLeaseTests {
             while case .admitted = lease.spend(limit: 1_000, now: start) {}
         }
         #expect(sizes == [10, 20, 40, 80, 100, 100])
+    }
+
+    /// Spends so many, each some milliseconds after the one before, and answers how many came to the mark.
+    private func spend(_ count: Int, _ lease: inout BudgetLease, each milliseconds: Int, from now: SteadyTime) -> Int {
+        (1...count).count { number in
+            let at = now.advanced(by: .milliseconds(number * milliseconds))
+            guard case .admitted = lease.spend(limit: 1_000, now: at) else { return false }
+            return lease.isAtAheadMark
+        }
+    }
+
+    @Test("With half used up it is time to reserve ahead, once; what was reserved then is used next")
+    func ahead() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        #expect(spend(4, &lease, each: 100, from: start) == 0)
+        #expect(spend(1, &lease, each: 100, from: start.advanced(by: .milliseconds(400))) == 1)
+        let now = start.advanced(by: .milliseconds(500))
+        #expect(lease.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
+        let answer = hour.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
+        lease.acceptAhead(answer, askedAt: now, life: .seconds(60), now: now)
+        #expect(lease.peek(limit: 1_000, now: now)?.remaining == 995)
+        #expect(lease.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
+        #expect(spend(5, &lease, each: 1, from: now) == 0)
+        #expect(!lease.needsStore(limit: 1_000, wantsUnits: true, now: now))
+        #expect(spend(20, &lease, each: 1, from: now) == 1)
+        #expect(lease.spend(limit: 1_000, now: now) == .needsReservation)
+        #expect(lease.peek(limit: 1_000, now: now)?.remaining == 970)
+    }
+
+    @Test("What expires beside what is ahead goes back; what is ahead has a life of its own")
+    func aheadBeyondTheFirst() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        let later = start.advanced(by: .seconds(50))
+        let answer = hour.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
+        lease.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
+        let end = start.advanced(by: .seconds(60))
+        #expect(spend(1, &lease, each: 0, from: end) == 0)
+        #expect(lease.peek(limit: 1_000, now: end)?.remaining == 999)
+        #expect(!lease.isIdle(at: end))
+        #expect(lease.withdrawExpired(at: end) == [.init(count: 10, minute: 30_000_001)])
+        #expect(lease.withdrawExpired(at: later.advanced(by: .seconds(59))).isEmpty)
+        let last = later.advanced(by: .seconds(60))
+        #expect(lease.spend(limit: 1_000, now: last) == .needsReservation)
+        #expect(lease.withdrawExpired(at: last) == [.init(count: 9, minute: 30_000_001)])
+        #expect(lease.isIdle(at: last))
+    }
+
+    @Test("A recall takes all: what is used, what is ahead and what has expired")
+    func withdrawsAll() {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        let later = start.advanced(by: .seconds(59))
+        let answer = hour.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
+        lease.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
+        _ = spend(1, &lease, each: 0, from: start.advanced(by: .seconds(60)))
+        let next = hour.reserve(14, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(60)))
+        lease.acceptAhead(next, askedAt: later, life: .seconds(60), now: later)
+        #expect(lease.withdraw().map(\.count) == [10, 11, 14])
+        #expect(lease.withdraw().isEmpty)
+        #expect(lease.peek(limit: 1_000, now: later)?.remaining == 999)
+    }
+
+    @Test(
+        "As many are reserved ahead as will be used within a life, and none for a key that is used seldom",
+        arguments: [(20, 0), (3_000, 11), (1_000, 20), (3_400, 0), (10_000, 0)])
+    func aheadByUse(milliseconds: Int, wanted: Int) {
+        var lease = BudgetLease()
+        var hour = RollingHour()
+        accept(&lease, &hour, wanted: 10, limit: milliseconds == 20 ? 100 : 1_000, at: start)
+        _ = spend(5, &lease, each: milliseconds, from: start)
+        let now = start.advanced(by: .milliseconds(5 * milliseconds))
+        let limit = milliseconds == 20 ? 100 : 1_000
+        #expect(lease.aheadReservation(limit: limit, smallest: 10, life: .seconds(60), now: now) == wanted)
     }
 }

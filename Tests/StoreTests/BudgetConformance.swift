@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct BudgetConformance {
     private static func request(
-        _ userID: UserID, _ wanted: Int, limit: Int = 100, unused: BudgetLease.Unused? = nil
+        _ userID: UserID, _ wanted: Int, limit: Int = 100, unused: [BudgetLease.Unused] = []
     ) -> BudgetRequest {
         BudgetRequest(userID: userID, unused: unused, wanted: wanted, limit: limit, life: .seconds(10))
     }
@@ -37,11 +37,11 @@ import Testing
             #expect(all.map(\.granted) == [100])
             #expect(try await store.reserve([Self.request(user, 1)], now: now).map(\.granted) == [0])
             let unused = BudgetLease.Unused(count: 40, minute: all[0].minute)
-            let again = try await store.reserve([Self.request(user, 50, unused: unused)], now: now)
+            let again = try await store.reserve([Self.request(user, 50, unused: [unused])], now: now)
             #expect(again.map(\.granted) == [40])
             #expect(again.map(\.charged) == [100])
             // Giving back without asking is kept as well.
-            let rest = try await store.reserve([Self.request(user, 0, unused: unused)], now: now)
+            let rest = try await store.reserve([Self.request(user, 0, unused: [unused])], now: now)
             #expect(rest.map(\.charged) == [60])
             #expect(try await store.reserve([Self.request(user, 0)], now: now).map(\.charged) == [60])
         }

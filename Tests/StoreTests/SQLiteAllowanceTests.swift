@@ -24,7 +24,7 @@ import Testing
     private func charged(
         _ userID: UserID, for holder: NodeID? = nil, at seconds: Int64 = 0, in store: (any Store)? = nil
     ) async throws -> Int? {
-        var look = BudgetRequest(userID: userID, unused: nil, wanted: 0, limit: 100, life: .zero)
+        var look = BudgetRequest(userID: userID, wanted: 0, limit: 100, life: .zero)
         look.holder = holder
         return try await (store ?? self.store).reserve([look], now: samples.at(seconds)).first?.charged
     }
@@ -40,11 +40,11 @@ import Testing
         #expect(used.charged == 10)
         let nobody = UserID.random(from: samples.random)
         #expect(try store.use(of: allowance, by: nobody, limit: 100, holder: holder, now: samples.at(0)).granted == 0)
-        let all = BudgetRequest(userID: user, unused: nil, wanted: 100, limit: 100, life: .seconds(60))
+        let all = BudgetRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
         #expect(try await store.reserve([all], now: samples.at(0)).map(\.granted) == [90])
         // What was used is recorded also where the limit has no room for it any more: it was admitted.
         let record = BudgetRequest(
-            userID: user, unused: nil, wanted: 0, limit: 50, life: .zero,
+            userID: user, wanted: 0, limit: 50, life: .zero,
             unrecorded: .init(count: 10, minute: used.minute),
             holder: holder)
         #expect(try await store.reserve([record], now: samples.at(1)).map(\.charged) == [100])
@@ -112,7 +112,7 @@ import Testing
         }
         for target in [shared as any Store, back] {
             #expect(try await charged(user, at: 30, in: target) == 20)
-            let all = BudgetRequest(userID: user, unused: nil, wanted: 100, limit: 100, life: .seconds(60))
+            let all = BudgetRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
             #expect(try await target.reserve([all], now: samples.at(30)).map(\.granted) == [80])
             #expect(try await charged(user, at: 60 + 3_600 + 120, in: target) == 0)
         }

@@ -90,7 +90,7 @@ import Testing
         let user = try await store.addAccount(samples).user.id
         let backup = directory.file("backup.db")
         try store.backUp(to: backup)
-        let request = BudgetRequest(userID: user, unused: nil, wanted: 60, limit: 100, life: .seconds(10))
+        let request = BudgetRequest(userID: user, wanted: 60, limit: 100, life: .seconds(10))
         _ = try await store.reserve([request], now: samples.at(0))
         _ = try store.restore(from: backup, audit: restored)
         #expect(try await store.reserve([request], now: samples.at(1)).map(\.granted) == [40])

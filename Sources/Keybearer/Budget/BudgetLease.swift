@@ -28,8 +28,10 @@ public struct BudgetLease: Sendable, Equatable {
         }
     }
 
-    /// Reserved and not yet used.
+    /// Reserved and not yet used, without what is reserved ahead.
     public private(set) var available = 0
+    /// With how many left more is to be reserved ahead; -1 where that is not worth while.
+    private var aheadMark = -1
     private var minute: Int64 = 0
     private var usableUntil = SteadyTime.distantPast
     /// All that the store counts, ``available`` included, less what has come back since.
@@ -46,18 +48,25 @@ public struct BudgetLease: Sendable, Equatable {
     private var refusedLimit = 0
     private var isKnown = false
     private var lastGrant = 0
+    private var usedSince = SteadyTime.distantPast
+    /// Used when ``available`` is used up or has expired.
+    private var ahead: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
+    /// What had expired when ``ahead`` took its place.
+    private var leftover: Unused?
 
     /// A lease that holds nothing yet.
     public init() {}
 
     public static func == (left: BudgetLease, right: BudgetLease) -> Bool {
         left.available == right.available && left.minute == right.minute && left.usableUntil == right.usableUntil
-            && left.charged == right.charged && left.ceiling == right.ceiling
+            && left.charged == right.charged && left.ceiling == right.ceiling && left.ahead == right.ahead
+            && left.leftover == right.leftover
     }
 
     /// Decides one request and counts it when admitted. Allocates nothing.
     public mutating func spend(limit: Int, now: SteadyTime) -> Decision {
         advance(to: now)
+        if available == 0 || now >= usableUntil { turnToWhatIsAhead(at: now) }
         if available > 0, now < usableUntil, ceiling <= limit {
             available -= 1
             return .admitted(status(limit: limit, now: now))
@@ -74,25 +83,59 @@ public struct BudgetLease: Sendable, Equatable {
     }
 
     /// Takes out what is not used, to give it back: after this it can no longer be used here.
-    public mutating func withdraw() -> Unused? {
-        guard available > 0 else { return nil }
-        defer {
+    public mutating func withdraw() -> [Unused] { withdraw { _ in true } }
+
+    /// Takes out what has expired unused, to give it back.
+    public mutating func withdrawExpired(at now: SteadyTime) -> [Unused] { withdraw { now >= $0 } }
+
+    private mutating func withdraw(where isDue: (_ usableUntil: SteadyTime) -> Bool) -> [Unused] {
+        var unused: [Unused] = []
+        if let leftover { unused.append(leftover) }
+        leftover = nil
+        if available > 0, isDue(usableUntil) {
+            unused.append(Unused(count: available, minute: minute))
             charged -= available
             available = 0
         }
-        return Unused(count: available, minute: minute)
+        if ahead.available > 0, isDue(ahead.usableUntil) {
+            unused.append(Unused(count: ahead.available, minute: ahead.minute))
+            charged -= ahead.available
+            ahead.available = 0
+        }
+        return unused
     }
 
-    /// Whether something is reserved here that has expired and should go back.
-    public func holdsExpired(at now: SteadyTime) -> Bool { available > 0 && now >= usableUntil }
-
     /// Whether nothing is lost when this lease is forgotten.
-    public func isIdle(at now: SteadyTime) -> Bool { available == 0 && now >= usableUntil }
+    public func isIdle(at now: SteadyTime) -> Bool {
+        available == 0 && now >= usableUntil && ahead.available == 0 && leftover == nil
+    }
+
+    /// Whether the request that was just admitted has come to the mark with which more is to be reserved ahead, so that
+    /// none has to wait. True once in a reservation.
+    public var isAtAheadMark: Bool { available == aheadMark }
+
+    /// How many to reserve ahead: what will be used within a reservation's life if it goes on as it did, never more than
+    /// twice the last grant, nor so many that a tenth of the limit is exceeded by what is reserved. 0 when that is not
+    /// worth a write.
+    ///
+    /// - Parameters:
+    ///   - life: a reservation's.
+    public func aheadReservation(limit: Int, smallest: Int, life: Duration, now: SteadyTime) -> Int {
+        guard available > 0, ahead.available == 0, now < usableUntil else { return 0 }
+        let elapsed = max(1_000_000, usedSince.duration(to: now).wholeNanoseconds)
+        // Less than a life's: what is left over at its end costs another write.
+        let expected = Int64(lastGrant - available) * (life.wholeNanoseconds / 6 * 5) / elapsed
+        let wanted = min(
+            lastGrant * 2, Int(expected) - available, max(smallest, limit / 10) - available)
+        return wanted < smallest ? 0 : wanted
+    }
 
     /// Whether the store must be asked before a request with this limit can be decided or shown.
     public func needsStore(limit: Int, wantsUnits: Bool, now: SteadyTime) -> Bool {
         guard wantsUnits else { return !isKnown }
-        let canSpend = available > 0 && now < usableUntil && ceiling <= limit
+        let holdsUsable =
+            (available > 0 && now < usableUntil) || (ahead.available > 0 && now < ahead.usableUntil)
+        let canSpend = holdsUsable && ceiling <= limit
         let isRefused = now < refusedUntil && limit <= refusedLimit
         return !canSpend && !isRefused
     }
@@ -113,19 +156,18 @@ public struct BudgetLease: Sendable, Equatable {
     ///   - limit: the limit that was asked with.
     ///   - askedAt: a reading from before the store was asked: the reservation's life counts from here.
     ///   - life: the life that was asked for.
-    ///   - now: a reading after the answer came: returns count from here, so they are never early.
+    ///   - now: a reading after the answer came.
     ///   - patience: how long a refusal is believed at most, for capacity may come back from elsewhere.
     public mutating func accept(
         _ reservation: Reservation, wanted: Int, limit: Int, askedAt: SteadyTime, life: Duration, now: SteadyTime,
         patience: Duration
     ) {
-        isKnown = true
-        charged = reservation.charged
-        returns = reservation.returns.map { (now.advanced(by: $0.after), $0.count) }
-        skipReturns(to: 0)
+        learn(from: reservation, now: now)
         guard wanted > 0 else { return }
         available = reservation.granted
         lastGrant = reservation.granted
+        aheadMark = Self.aheadMark(of: lastGrant)
+        usedSince = askedAt
         minute = reservation.minute
         usableUntil = askedAt.advanced(by: life)
         ceiling = reservation.charged
@@ -138,9 +180,51 @@ public struct BudgetLease: Sendable, Equatable {
         }
     }
 
+    /// Takes in what was reserved ahead.
+    ///
+    /// - Parameters:
+    ///   - reservation: the answer.
+    ///   - askedAt: a reading from before the store was asked: the reservation's life counts from here.
+    ///   - life: the life that was asked for.
+    ///   - now: a reading after the answer came.
+    public mutating func acceptAhead(
+        _ reservation: Reservation, askedAt: SteadyTime, life: Duration, now: SteadyTime
+    ) {
+        learn(from: reservation, now: now)
+        guard reservation.granted > 0 else { return }
+        ahead = (reservation.granted, reservation.minute, askedAt.advanced(by: life))
+        ceiling = reservation.charged
+    }
+
+    /// - Parameter now: a reading after the answer came: returns count from here, so they are never early.
+    private mutating func learn(from reservation: Reservation, now: SteadyTime) {
+        isKnown = true
+        charged = reservation.charged - (leftover?.count ?? 0)
+        returns = reservation.returns.map { (now.advanced(by: $0.after), $0.count) }
+        skipReturns(to: 0)
+    }
+
+    private mutating func turnToWhatIsAhead(at now: SteadyTime) {
+        guard ahead.available > 0, now < ahead.usableUntil else { return }
+        if available > 0 {
+            // One that was not fetched stays charged until its bucket frees: late, never too much.
+            leftover = Unused(count: available, minute: minute)
+            charged -= available
+        }
+        (available, minute, usableUntil) = ahead
+        ahead.available = 0
+        lastGrant = available
+        aheadMark = Self.aheadMark(of: lastGrant)
+        usedSince = now
+    }
+
+    /// With half of them left there is time to reserve more. A few are not worth it: near the limit no server holds
+    /// requests that a client of another one is waiting for.
+    private static func aheadMark(of grant: Int) -> Int { grant < 10 ? -1 : grant / 2 }
+
     private mutating func advance(to now: SteadyTime) {
         while let at = nextReturnAt, at <= now {
-            charged = max(available, charged - returns[nextReturn].count)
+            charged = max(available + ahead.available, charged - returns[nextReturn].count)
             skipReturns(to: nextReturn + 1)
         }
     }
@@ -154,7 +238,7 @@ public struct BudgetLease: Sendable, Equatable {
         let soonest = nextReturnAt ?? now
         return BudgetStatus(
             limit: limit,
-            remaining: max(0, limit - (charged - available)),
+            remaining: max(0, limit - (charged - available - ahead.available)),
             nanosecondsUntilReturn: max(0, soonest.nanoseconds - now.nanoseconds))
     }
 }

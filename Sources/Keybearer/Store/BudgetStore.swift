@@ -57,8 +57,8 @@ public struct BudgetRecall: Sendable, Hashable {
 public struct BudgetRequest: Sendable, Equatable {
     /// Whose hour.
     public var userID: UserID
-    /// What an earlier reservation left unused, given back first.
-    public var unused: BudgetLease.Unused?
+    /// What earlier reservations left unused, given back first.
+    public var unused: [BudgetLease.Unused]
     /// How many to reserve; 0 only looks.
     public var wanted: Int
     /// The most that may be charged afterwards.
@@ -75,7 +75,7 @@ public struct BudgetRequest: Sendable, Equatable {
 
     /// Puts a request together.
     public init(
-        userID: UserID, unused: BudgetLease.Unused?, wanted: Int, limit: Int, life: Duration, leavesRoom: Bool = false,
+        userID: UserID, unused: [BudgetLease.Unused] = [], wanted: Int, limit: Int, life: Duration, leavesRoom: Bool = false,
         unrecorded: BudgetLease.Unused? = nil, holder: NodeID? = nil
     ) {
         self.leavesRoom = leavesRoom
@@ -95,7 +95,7 @@ extension RollingHour {
     /// - Parameter allowances: those that count for every account, without the request's holder's own.
     public mutating func answer(_ request: BudgetRequest, now: Timestamp, allowances: [Bucket]) -> Reservation {
         if let used = request.unrecorded { record(used.count, minute: used.minute) }
-        if let unused = request.unused { giveBack(unused.count, minute: unused.minute) }
+        for unused in request.unused { giveBack(unused.count, minute: unused.minute) }
         return reserve(
             request.wanted, limit: request.limit, life: request.life, now: now, leavingRoom: request.leavesRoom,
             allowances: allowances)

@@ -31,16 +31,17 @@ final class AccountLedger: Sendable {
 
     /// Decides and counts one request; when it is admitted, notes the use.
     ///
-    /// - Returns: the decision, and whether this use is the first since the last write.
+    /// - Returns: the decision, whether this use is the first since the last write, and whether it is time to reserve
+    ///   ahead.
     func spend(
         limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
-    ) -> (decision: BudgetLease.Decision, isFirstUnwritten: Bool) {
+    ) -> (decision: BudgetLease.Decision, isFirstUnwritten: Bool, isAtAheadMark: Bool) {
         state.withLock { state in
             let decision = state.lease.spend(limit: limit, now: now)
-            guard case .admitted = decision else { return (decision, false) }
+            guard case .admitted = decision else { return (decision, false, false) }
             state.note(LastUse(at: wall, address: address), of: keyID)
             defer { state.isLastUseUnwritten = true }
-            return (decision, !state.isLastUseUnwritten)
+            return (decision, !state.isLastUseUnwritten, state.lease.isAtAheadMark)
         }
     }
 
@@ -82,12 +83,13 @@ final class AccountLedger: Sendable {
         }
     }
 
-    /// What a reservation left unused, if it has ended; and when the latest ends, if that is still to be watched.
-    func takeExpired(at now: SteadyTime) -> (unused: BudgetLease.Unused?, watchUntil: SteadyTime?) {
+    /// What reservations that have ended left unused; and when the latest ends, if that is still to be watched.
+    func takeExpired(at now: SteadyTime) -> (unused: [BudgetLease.Unused], watchUntil: SteadyTime?) {
         state.withLock { state in
-            guard state.watchedUntil <= now else { return (nil, state.watchedUntil) }
+            let unused = state.lease.withdrawExpired(at: now)
+            if state.watchedUntil > now { return (unused, state.watchedUntil) }
             state.watchedUntil = .distantPast
-            return (state.lease.holdsExpired(at: now) ? state.lease.withdraw() : nil, nil)
+            return (unused, nil)
         }
     }
 

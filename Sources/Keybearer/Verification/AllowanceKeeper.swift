@@ -174,10 +174,7 @@ final class AllowanceKeeper: Sendable {
             return due.filter { state.used[$0.userID] != nil }
         }
         for batch in BackgroundWrites.batches(due, isAwaited: isAwaited) {
-            let requests = batch.map {
-                BudgetRequest(userID: $0.userID, unused: nil, wanted: 0, limit: 0, life: .zero)
-            }
-            _ = try? await reserve(requests)
+            _ = try? await reserve(batch.map { BudgetRequest(userID: $0.userID, wanted: 0, limit: 0, life: .zero) })
         }
         // What failed, or was under way in another step that may fail yet.
         state.withLock { state in state.due += due.filter { state.used[$0.userID] != nil } }

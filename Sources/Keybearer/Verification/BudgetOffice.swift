@@ -13,11 +13,20 @@ final class BudgetOffice: Sendable {
         let ledger: AccountLedger
         let limit: Int
         let wantsUnits: Bool
+        /// Whether it is asked before anybody waits.
+        var isAhead = false
         var waiters: [Waiter]
 
         func isSame(as other: Pending) -> Bool {
             ledger === other.ledger && limit == other.limit && wantsUnits == other.wantsUnits
         }
+    }
+
+    /// What the store is asked for an account, before anybody waits or because somebody does.
+    private struct Asked {
+        let pending: Pending
+        let request: BudgetRequest
+        let isAhead: Bool
     }
 
     /// An account that the store has nothing for, while other nodes may hold some of its hour.
@@ -31,12 +40,16 @@ final class BudgetOffice: Sendable {
     private struct State {
         var pending: [Pending] = []
         var isAtStore = false
+        /// Accounts that are to be reserved for ahead, with their limits.
+        var ahead: [(ledger: AccountLedger, limit: Int)] = []
         /// Those who wait for accounts that are being recalled.
         var recalling: [UserID: [Waiter]] = [:]
         /// Ledgers that hold reservations, by the interval in which these end: so that only those that end are looked at.
         var holders: [Int64: [AccountLedger]] = [:]
         /// The recalls that were answered and that the store still shows.
         var answered: Set<BudgetRecall> = []
+
+        init() { ahead.reserveCapacity(512) }
 
         mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
             holders[BudgetOffice.interval(of: end), default: []].append(ledger)
@@ -96,9 +109,32 @@ final class BudgetOffice: Sendable {
         ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
-    /// Gives back what expires unused and keeps an allowance open, until the task is cancelled.
+    /// Notes that an account will have used up what is reserved for it soon. Called on the request path, and allocates
+    /// nothing: the store is asked with the next ``reserveAhead()``, for many accounts at once.
+    func noteAhead(_ ledger: AccountLedger, limit: Int) {
+        state.withLock { $0.ahead.append((ledger, limit)) }
+    }
+
+    /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is answered
+    /// comes behind it and finds it there.
+    func reserveAhead() {
+        let mustStart = state.withLock { state in
+            for (ledger, limit) in state.ahead where state.recalling[ledger.userID] == nil {
+                state.pending.append(
+                    Pending(ledger: ledger, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
+            }
+            state.ahead.removeAll(keepingCapacity: true)
+            if state.pending.isEmpty { return false }
+            defer { state.isAtStore = true }
+            return !state.isAtStore
+        }
+        if mustStart { Task(executorPreference: thread) { await self.work() } }
+    }
+
+    /// Reserves ahead, gives back what expires unused and keeps an allowance open, until the task is cancelled.
     func run() async {
         while !Task.isCancelled {
+            reserveAhead()
             await keepAllowance()
             await giveBackExpired()
             try? await Task.sleep(for: BackgroundWrites.interval)
@@ -118,7 +154,7 @@ final class BudgetOffice: Sendable {
         var requests: [BudgetRequest] = []
         for ledger in due {
             let (unused, watchUntil) = ledger.takeExpired(at: now)
-            if let unused { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
+            if !unused.isEmpty { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
             if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
         }
         await giveBack(requests, isAwaited: false)
@@ -155,7 +191,8 @@ final class BudgetOffice: Sendable {
     private func giveBackUnused(of ledgers: [AccountLedger]) async {
         await giveBack(
             ledgers.compactMap { ledger in
-                ledger.withLease { $0.withdraw() }.map { Self.request(toGiveBack: $0, of: ledger) }
+                let unused = ledger.withLease { $0.withdraw() }
+                return unused.isEmpty ? nil : Self.request(toGiveBack: unused, of: ledger)
             }, isAwaited: true)
     }
 
@@ -166,7 +203,7 @@ final class BudgetOffice: Sendable {
         }
     }
 
-    private static func request(toGiveBack unused: BudgetLease.Unused, of ledger: AccountLedger) -> BudgetRequest {
+    private static func request(toGiveBack unused: [BudgetLease.Unused], of ledger: AccountLedger) -> BudgetRequest {
         BudgetRequest(userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: reservationLife)
     }
 
@@ -184,6 +221,7 @@ final class BudgetOffice: Sendable {
                 $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
             }
             if let same {
+                state.pending[same].isAhead = false
                 state.pending[same].waiters.append(waiter)
             } else {
                 state.pending.append(
@@ -211,22 +249,21 @@ final class BudgetOffice: Sendable {
         let askedAt = clocks.steady()
         var seen: Set<ObjectIdentifier> = []
         // One request an account and batch: a second one of the same account is decided anew by its caller.
-        let asked = batch.filter { pending in
+        let asked = batch.compactMap { pending in
             let isNew = seen.insert(ObjectIdentifier(pending.ledger)).inserted
-            return isNew
-                && pending.ledger.withLease {
-                    $0.needsStore(limit: pending.limit, wantsUnits: pending.wantsUnits, now: askedAt)
-                }
+            return isNew ? ask(for: pending, at: askedAt) : nil
         }
-        let requests = asked.map { request(for: $0, at: askedAt) }
         do {
-            let answers = try await allowances.reserve(requests)
+            let answers = try await allowances.reserve(asked.map(\.request))
             var refused: [Refused] = []
-            for (pending, (request, answer)) in zip(asked, zip(requests, answers)) {
-                if request.wanted > 0, answer.granted == 0, answer.mayBeUnspent {
-                    refused.append(Refused(pending: pending, request: request, answer: answer, askedAt: askedAt))
+            for (asked, answer) in zip(asked, answers) {
+                if asked.isAhead {
+                    takeAhead(answer, for: asked.pending.ledger, askedAt: askedAt)
+                } else if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnspent {
+                    refused.append(
+                        Refused(pending: asked.pending, request: asked.request, answer: answer, askedAt: askedAt))
                 } else {
-                    take(answer, for: pending.ledger, request, askedAt: askedAt)
+                    take(answer, for: asked.pending.ledger, asked.request, askedAt: askedAt)
                 }
             }
             recall(refused)
@@ -238,13 +275,33 @@ final class BudgetOffice: Sendable {
         }
     }
 
+    /// What the store is to be asked; nil where there is nothing to ask by now.
+    private func ask(for pending: Pending, at now: SteadyTime) -> Asked? {
+        let isNeeded = pending.ledger.withLease {
+            $0.needsStore(limit: pending.limit, wantsUnits: pending.wantsUnits, now: now)
+        }
+        if !pending.isAhead {
+            return isNeeded ? Asked(pending: pending, request: request(for: pending, at: now), isAhead: false) : nil
+        }
+        let wanted = pending.ledger.withLease {
+            $0.aheadReservation(
+                limit: pending.limit, smallest: Self.smallestReservation, life: Self.reservationLife, now: now)
+        }
+        // Who has run out meanwhile asks itself, and waits for it.
+        if isNeeded || wanted == 0 { return nil }
+        let request = BudgetRequest(
+            userID: pending.ledger.userID, wanted: wanted, limit: pending.limit, life: Self.reservationLife,
+            leavesRoom: true)
+        return Asked(pending: pending, request: request, isAhead: true)
+    }
+
     private func request(for pending: Pending, at now: SteadyTime) -> BudgetRequest {
         pending.ledger.withLease { lease in
             let wanted =
                 pending.wantsUnits
                 ? lease.nextReservation(limit: pending.limit, smallest: Self.smallestReservation, now: now) : 0
             return BudgetRequest(
-                userID: pending.ledger.userID, unused: wanted > 0 ? lease.withdraw() : nil, wanted: wanted,
+                userID: pending.ledger.userID, unused: wanted > 0 ? lease.withdraw() : [], wanted: wanted,
                 limit: pending.limit, life: Self.reservationLife, leavesRoom: true)
         }
     }
@@ -256,6 +313,12 @@ final class BudgetOffice: Sendable {
                 answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life, now: now,
                 patience: Self.refusalPatience)
         }
+        if answer.granted > 0 { watch(ledger, until: askedAt.advanced(by: Self.reservationLife)) }
+    }
+
+    private func takeAhead(_ answer: Reservation, for ledger: AccountLedger, askedAt: SteadyTime) {
+        let now = clocks.steady()
+        ledger.withLease { $0.acceptAhead(answer, askedAt: askedAt, life: Self.reservationLife, now: now) }
         if answer.granted > 0 { watch(ledger, until: askedAt.advanced(by: Self.reservationLife)) }
     }
 

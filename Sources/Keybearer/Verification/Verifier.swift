@@ -107,9 +107,10 @@ public final class Verifier: Sendable {
     ) -> Verdict {
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
-            let (decision, isFirstUnwritten) = account.ledger.spend(
+            let (decision, isFirstUnwritten, isAtAheadMark) = account.ledger.spend(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
             if isFirstUnwritten { lastUses.note(account.ledger) }
+            if isAtAheadMark { office.noteAhead(account.ledger, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)
             case .exhausted(let status): .rateLimited(account, status)

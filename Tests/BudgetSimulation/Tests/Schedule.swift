@@ -19,8 +19,8 @@ struct SeededGenerator: RandomNumberGenerator {
     mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
-/// One random history of one account: nodes that reserve, use allowances, spend, stall, give back, crash and start again,
-/// on a clock that jumps to where buckets end.
+/// One random history of one account: nodes that reserve, also ahead, use allowances, spend, stall, give back, crash and
+/// start again, on a clock that jumps to where buckets end.
 struct Schedule {
     /// A mistake that the simulation must find.
     enum Mistake {
@@ -51,7 +51,13 @@ struct Schedule {
         let askedAt: Int64
         let life: Int64
         let arrivesAt: Int64
-        let isOfAllowance: Bool
+        let kind: Kind
+    }
+
+    private enum Kind {
+        case reservation
+        case ahead
+        case allowance
     }
 
     /// An allowance that is open in the store, whoever holds it.
@@ -108,6 +114,7 @@ struct Schedule {
             case 4, 5: openAllowance(node)
             case 6: record(node)
             case 7: closeAllowances(node)
+            case 8: giveBack(node, nodes[node].lease.withdrawExpired(at: steady))
             default: burst(node)
             }
         }
@@ -135,11 +142,16 @@ struct Schedule {
     private mutating func deliver() {
         for answer in answers where answer.arrivesAt <= now {
             // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
+            let askedAt = SteadyTime(nanoseconds: answer.askedAt * 1_000_000)
+            if answer.kind == .ahead {
+                nodes[answer.node].lease.acceptAhead(
+                    answer.reservation, askedAt: askedAt, life: .milliseconds(answer.life), now: steady)
+                continue
+            }
             giveBack(answer.node)
             nodes[answer.node].lease.accept(
                 answer.reservation, wanted: answer.wanted, limit: limit,
-                askedAt: SteadyTime(nanoseconds: answer.askedAt * 1_000_000), life: .milliseconds(answer.life),
-                now: steady, patience: .seconds(1))
+                askedAt: askedAt, life: .milliseconds(answer.life), now: steady, patience: .seconds(1))
         }
         answers.removeAll { $0.arrivesAt <= now }
     }
@@ -147,7 +159,9 @@ struct Schedule {
     private mutating func burst(_ node: Int) {
         for _ in 0..<(1 + random.below(limit + 5)) {
             switch nodes[node].lease.spend(limit: limit, now: steady) {
-            case .admitted: admit()
+            case .admitted:
+                admit()
+                if random.below(4) == 0 { reserveAhead(node) }
             case .exhausted: outcome.refused += 1
             case .needsReservation:
                 if !useAllowance(node) { reserve(node) }
@@ -158,10 +172,21 @@ struct Schedule {
 
     private mutating func reserve(_ node: Int) {
         let unused = nodes[node].lease.withdraw()
+        reserve(node, unused, kind: .reservation)
+    }
+
+    private mutating func reserveAhead(_ node: Int) {
+        let wanted = nodes[node].lease.aheadReservation(
+            limit: 1_000, smallest: 1, life: .milliseconds(Self.life), now: steady)
+        guard wanted > 0, !answers.contains(where: { $0.node == node }) else { return }
+        reserve(node, [], kind: .ahead)
+    }
+
+    private mutating func reserve(_ node: Int, _ unused: [BudgetLease.Unused], kind: Kind) {
         // While it has not heard whether it may use an allowance, nobody leaves its allowances out.
-        let isBeingUsed = answers.contains { $0.node == node && $0.isOfAllowance }
+        let isBeingUsed = answers.contains { $0.node == node && $0.kind == .allowance }
         if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
-        if let unused { store.giveBack(unused.count, minute: unused.minute) }
+        giveBack(node, unused)
         let wanted = 1 + random.below(limit)
         let askedAt = now
         // The request takes a while to reach the store, and the answer a while to come back.
@@ -169,29 +194,32 @@ struct Schedule {
         let reservation = store.reserve(
             wanted, limit: limit, life: .milliseconds(mistake == .chargedEarly ? 0 : Self.life), now: wall,
             leavingRoom: random.below(2) == 0, allowances: isBeingUsed ? allowances.map(\.bucket) : others(than: node))
-        expect(reservation, wanted: wanted, of: node, askedAt: askedAt, life: Self.life)
+        expect(reservation, wanted: wanted, of: node, askedAt: askedAt, life: Self.life, kind: kind)
     }
 
-    /// - Parameter isOfAllowance: that what is granted is of an allowance.
     private mutating func expect(
-        _ reservation: Reservation, wanted: Int, of node: Int, askedAt: Int64, life: Int64, isOfAllowance: Bool = false
+        _ reservation: Reservation, wanted: Int, of node: Int, askedAt: Int64, life: Int64, kind: Kind
     ) {
         let delay: Int64 = random.below(8) == 0 ? Int64(random.below(120_000)) : 0
         answers.append(
             Answer(
                 node: node, reservation: reservation, wanted: wanted, askedAt: askedAt, life: life,
-                arrivesAt: now + delay, isOfAllowance: isOfAllowance))
+                arrivesAt: now + delay, kind: kind))
         if delay == 0 { deliver() }
     }
 
     private mutating func giveBack(_ node: Int) {
-        if let unused = nodes[node].lease.withdraw() { store.giveBack(unused.count, minute: unused.minute) }
+        giveBack(node, nodes[node].lease.withdraw())
+    }
+
+    private mutating func giveBack(_ node: Int, _ unused: [BudgetLease.Unused]) {
+        for unused in unused { store.giveBack(unused.count, minute: unused.minute) }
     }
 
     /// What it held is lost, and stays charged; so do its allowances.
     private mutating func crash(_ node: Int) {
         if mistake == .allowancesGoWithACrash { allowances.removeAll { $0.process == nodes[node].process } }
-        answers.removeAll { $0.node == node && $0.isOfAllowance }
+        answers.removeAll { $0.node == node && $0.kind == .allowance }
         lastID += 1
         nodes[node] = Node(process: lastID)
     }
@@ -221,12 +249,12 @@ struct Schedule {
         let answer = store.use(held.bucket, limit: limit, now: wall, allowances: others(than: node))
         guard answer.granted > 0 else { return false }
         nodes[node].used = held
-        expect(answer, wanted: answer.granted, of: node, askedAt: now, life: Self.use, isOfAllowance: true)
+        expect(answer, wanted: answer.granted, of: node, askedAt: now, life: Self.use, kind: .allowance)
         return true
     }
 
     private mutating func record(_ node: Int) {
-        guard let used = nodes[node].used, !answers.contains(where: { $0.node == node && $0.isOfAllowance }) else {
+        guard let used = nodes[node].used, !answers.contains(where: { $0.node == node && $0.kind == .allowance }) else {
             return
         }
         store.record(used.bucket.count, minute: used.bucket.minute)

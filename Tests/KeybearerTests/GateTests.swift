@@ -294,30 +294,45 @@ struct GateTests {
         #expect(hour.first?.charged == 3)
     }
 
-    @Test("At 20 requests a minute or more, the store is written at most once for 10 admitted")
-    func writes() async throws {
+    @Test(
+        "From 20 requests a minute on: at most one write for 10 admitted, and steady use does not wait for it",
+        arguments: [
+            (3_000, 900, 1_000, 0), (600, 3_000, 100_000, 0), (20, 20_000, 100_000, 0), (2, 20_000, 100_000, 3),
+        ])
+    func writes(milliseconds: Int, requests: Int, limit: Int, mostWaits: Int) async throws {
         await gate.fence.step()
         let counting = CountingBudgetStore(store: fixture.store)
         let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, hasOtherNodes: { false })
         let (account, _) = try await fixture.entitledAccount(deployment)
         let ledger = AccountLedger(userID: account.user.id)
         var admitted = 0
-        for _ in 0..<900 {
-            fixture.clock.advance(by: .seconds(3))
-            await office.giveBackExpired()
-            let now = fixture.clock.clocks.steady()
+        var waits = 0
+        for number in 0..<requests {
+            fixture.clock.advance(by: .milliseconds(milliseconds))
+            if number * milliseconds % 100 < milliseconds {
+                await office.reserveAhead()?.value
+                await office.keepAllowance()
+                await office.giveBackExpired()
+            }
             func spend() -> BudgetLease.Decision {
-                ledger.spend(limit: 1_000, keyID: account.key.id, from: Samples.address, now: now, wall: Samples.start)
-                    .decision
+                let (decision, _, isAtAheadMark) = ledger.spend(
+                    limit: limit, keyID: account.key.id, from: Samples.address, now: fixture.clock.clocks.steady(),
+                    wall: Samples.start)
+                if isAtAheadMark { office.noteAhead(ledger, limit: limit) }
+                return decision
             }
             if spend() == .needsReservation {
-                try await office.reserved(for: ledger, limit: 1_000)
+                if !office.useAllowance(for: ledger, limit: limit) {
+                    waits += 1
+                    try await office.reserved(for: ledger, limit: limit)
+                }
                 guard case .admitted = spend() else { continue }
             }
             admitted += 1
         }
-        #expect(admitted == 900)
+        #expect(admitted == requests)
         #expect(counting.calls * 10 <= admitted, "\(counting.calls) writes for \(admitted)")
+        #expect(waits <= mostWaits, "\(waits) waits")
     }
 
     @Test("Changes from elsewhere are acknowledged at once, those that this process waits for with the next renewal")

@@ -32,12 +32,14 @@ public struct BudgetLease: Sendable, Equatable {
     public private(set) var available = 0
     /// With how many left more is to be reserved ahead; -1 where that is not worth while.
     private var aheadMark = -1
-    private var minute: Int64 = 0
+    /// Used when ``available`` is used up or has expired.
+    private var ahead: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
     private var usableUntil = SteadyTime.distantPast
     /// All that the store counts, ``available`` included, less what has come back since.
     private var charged = 0
     /// The most that is charged if all of ``available`` is used. A request whose own limit is lower may not use it.
     private var ceiling = 0
+    private var minute: Int64 = 0
     private var returns: [(at: SteadyTime, count: Int)] = []
     private var nextReturn = 0
     /// When the next of them comes back; nil when none does. Here as well, so that a hit reads no other memory: with
@@ -49,8 +51,6 @@ public struct BudgetLease: Sendable, Equatable {
     private var isKnown = false
     private var lastGrant = 0
     private var usedSince = SteadyTime.distantPast
-    /// Used when ``available`` is used up or has expired.
-    private var ahead: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
     /// What had expired when ``ahead`` took its place.
     private var leftover: Unused?
 

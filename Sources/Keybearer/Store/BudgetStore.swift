@@ -15,13 +15,16 @@ public protocol BudgetStore: Sendable {
     ///   - holder: who opens it.
     ///   - life: how long it may be used.
     ///   - now: a reading from before the life began.
-    func openAllowance(atMost count: Int, holder: NodeID, life: Duration, now: Timestamp) async throws -> Allowance?
+    func openAllowance(
+        atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
+    ) async throws -> Allowance?
     /// Closes all allowances of a holder but those with these ids. What was used of them must be recorded.
     func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws
     /// What an account may use of an allowance; see ``RollingHour/use(_:limit:now:allowances:)``. It only reads, and
     /// blocks its caller for as long as that takes.
-    func use(of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp) throws
-        -> Reservation
+    func use(
+        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+    ) throws -> Reservation
 }
 
 /// A store without allowances.
@@ -75,7 +78,8 @@ public struct BudgetRequest: Sendable, Equatable {
 
     /// Puts a request together.
     public init(
-        userID: UserID, unused: [BudgetLease.Unused] = [], wanted: Int, limit: Int, life: Duration, leavesRoom: Bool = false,
+        userID: UserID, unused: [BudgetLease.Unused] = [], wanted: Int, limit: Int, life: Duration,
+        leavesRoom: Bool = false,
         unrecorded: BudgetLease.Unused? = nil, holder: NodeID? = nil
     ) {
         self.leavesRoom = leavesRoom

@@ -117,7 +117,10 @@ final class BudgetOffice: Sendable {
 
     /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is answered
     /// comes behind it and finds it there.
-    func reserveAhead() {
+    ///
+    /// - Returns: the asking, if it had to be begun.
+    @discardableResult
+    func reserveAhead() -> Task<Void, Never>? {
         let mustStart = state.withLock { state in
             for (ledger, limit) in state.ahead where state.recalling[ledger.userID] == nil {
                 state.pending.append(
@@ -128,7 +131,7 @@ final class BudgetOffice: Sendable {
             defer { state.isAtStore = true }
             return !state.isAtStore
         }
-        if mustStart { Task(executorPreference: thread) { await self.work() } }
+        return mustStart ? Task(executorPreference: thread) { await self.work() } : nil
     }
 
     /// Reserves ahead, gives back what expires unused and keeps an allowance open, until the task is cancelled.

@@ -116,7 +116,8 @@ def start(server: Keybearer, key: str) -> float:
 
 
 def write_to_disk(path: str) -> dict:
-    """Writes as much as a reservation does, and waits for the disk: no store that keeps its word is faster than that.
+    """Writes as much as a reservation does, and waits for the disk: what a first request would wait for, too, if it were
+    reserved for by itself.
 
     Before what is measured: beside it, it would be in the way.
     """

@@ -52,12 +52,12 @@ struct Node: Sendable {
         }
     }
 
-    /// The store reserves twice of what was used up before.
+    /// The store reserves twice of what was used up before; where more is reserved ahead, it is not used up.
     private func reserve(_ uses: Int, for token: PresentedToken) async {
         var used = 0
         repeat {
             used = 1
-            while !gate.verifier.needsStore(token, clocks: clocks) { used += 1 }
+            while used <= uses, !gate.verifier.needsStore(token, clocks: clocks) { used += 1 }
             _ = await gate.verifier.resolve(token, scope: .anyWorkspace, from: Self.address)
         } while used * 2 <= uses
     }

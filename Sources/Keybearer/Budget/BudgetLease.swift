@@ -124,9 +124,10 @@ public struct BudgetLease: Sendable, Equatable {
         guard available > 0, ahead.available == 0, now < usableUntil else { return 0 }
         let elapsed = max(1_000_000, usedSince.duration(to: now).wholeNanoseconds)
         // Less than a life's: what is left over at its end costs another write.
-        let expected = Int64(lastGrant - available) * (life.wholeNanoseconds / 6 * 5) / elapsed
-        let wanted = min(
-            lastGrant * 2, Int(expected) - available, max(smallest, limit / 10) - available)
+        let expected = Double(lastGrant - available) * Double(life.wholeNanoseconds / 6 * 5) / Double(elapsed)
+        let most = min(lastGrant * 2, max(smallest, limit / 10) - available)
+        let useful = expected - Double(available)
+        let wanted = useful < Double(most) ? Int(useful) : most
         return wanted < smallest ? 0 : wanted
     }
 

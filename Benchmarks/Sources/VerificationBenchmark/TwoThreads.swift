@@ -29,10 +29,10 @@ enum TwoThreads {
             }
         }
         var (one, two, oneHash, twoHashes): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
-        for part in parts { await node.reserve(6 * rounds * usesPerRound, for: part) }
+        for part in parts { await node.reserve(16 * rounds * usesPerRound, for: part) }
         while oneHash.count < rounds {
             guard let alone = try? verifications(threads: 1), let together = try? verifications(threads: 2) else {
-                for part in parts { await node.reserve(6 * rounds * usesPerRound, for: part) }
+                for part in parts { await node.reserve(16 * rounds * usesPerRound, for: part) }
                 continue
             }
             one.append(alone)

@@ -77,8 +77,10 @@ extension SQLiteStore {
         _ staging: DatabaseQueue, toReplace live: Database, audit: AuditEvent
     ) throws -> ChangePosition {
         let newest = try Self.newestPosition(live).number
+        // Allowances first: what is recorded and closed in between then counts twice, never not at all.
+        let allowances = try Row.fetchAll(live, sql: "SELECT * FROM budget_allowances")
         let hours = try Row.fetchAll(live, sql: "SELECT user_id, rolling_hour FROM budgets")
-        let allowances = try Self.allowances(live)
+        let isEmpty = try !(Bool.fetchOne(live, sql: "SELECT EXISTS (SELECT 1 FROM users)") ?? false)
         return try staging.write { db in
             let number = max(newest, try Self.newestPosition(db).number) + 1
             try db.execute(
@@ -92,7 +94,14 @@ extension SQLiteStore {
                         """,
                     arguments: ["hour": hour["rolling_hour"] as Data, "user": hour["user_id"] as String])
             }
-            for allowance in allowances { try Self.put(allowance, db) }
+            // The backup's own count where nothing else is known of the hours.
+            if !isEmpty { try db.execute(sql: "DELETE FROM budget_allowances") }
+            for allowance in allowances where !isEmpty {
+                // With their ids, by which whoever holds them closes them.
+                try db.execute(
+                    sql: "INSERT INTO budget_allowances (id, holder, minute, count) VALUES (?, ?, ?, ?)",
+                    arguments: [allowance["id"], allowance["holder"], allowance["minute"], allowance["count"]])
+            }
             try Self.record(audit, db)
             let position = ChangePosition(number: number, mark: newMark())
             try Self.append(.everything, at: position, audit.at, db)

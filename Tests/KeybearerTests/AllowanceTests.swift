@@ -199,4 +199,128 @@ struct AllowanceTests {
         }
         #expect(admitted == 1_000)
     }
+
+    @Test("A request with a cold key is decided with nothing written; in steady use the next are reserved ahead")
+    func throughTheVerifier() async throws {
+        await office.stop()
+        let deployment = fixture.deployment()
+        let gate = try #require(deployment.gate)
+        await gate.fence.step()
+        let (account, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
+        await gate.office.keepAllowance()
+        func charged() async throws -> Int? {
+            let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+            return try await fixture.store.reserve([look], now: clock.clocks.wall()).first?.charged
+        }
+        for number in 1...5 {
+            #expect(await gate.office.reserveAhead() == nil, "before request \(number)")
+            #expect(await fixture.decide(key, at: gate).isAdmitted)
+        }
+        #expect(try await charged() == 10, "what all are charged")
+        await gate.office.reserveAhead()?.value
+        #expect(try await charged() == 10 + 10 + 20)
+        for _ in 6...30 { #expect(fixture.verify(key, at: gate).isAdmitted) }
+        await gate.stop()
+        #expect(try await charged() == 30)
+    }
+
+    @Test("A look that was under way while the allowance was used does not take its place")
+    func lookMeanwhile() async throws {
+        let earlier = try await fixture.store.reserve(
+            [BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)], now: clock.clocks.wall())
+        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(admitted(1, ledger) == 1)
+        let now = clock.clocks.steady()
+        ledger.withLease {
+            $0.accept(
+                earlier[0], wanted: 0, limit: 1_000, askedAt: now, life: .zero, now: now, patience: .zero)
+        }
+        #expect(ledger.withLease { $0.peek(limit: 1_000, now: now) }?.remaining == 999)
+    }
+
+    @Test("While the store is asked for an account, it uses no allowance, until the last has been answered")
+    func whileReserving() async throws {
+        let held = HeldBudgetStore(store: fixture.store)
+        await office.stop()
+        let keeper = AllowanceKeeper(
+            store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isAlone: { true })
+        await keeper.keep()
+        let request = BudgetRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
+        async let first = keeper.reserve([request])
+        await held.waitUntilHeld(1)
+        #expect(keeper.use(by: ledger, limit: 1_000) == nil)
+        async let second = keeper.reserve([request])
+        await held.waitUntilHeld(2)
+        held.releaseOne()
+        _ = try await first
+        #expect(keeper.use(by: ledger, limit: 1_000) == nil)
+        held.releaseOne()
+        _ = try await second
+        #expect(keeper.use(by: ledger, limit: 1_000) != nil)
+    }
+
+    @Test("None is opened beside another process that lives, and what is held is not used any more")
+    func anotherNode() async throws {
+        await office.stop()
+        let gate = try #require(fixture.deployment().gate)
+        await gate.fence.step()
+        await gate.office.keepAllowance()
+        #expect(gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        let other = NodeID.random(from: fixture.random)
+        let position = try await fixture.store.registerNode(other, lease: .seconds(2))
+        clock.advance(by: .seconds(30))
+        await gate.fence.step()
+        await gate.office.keepAllowance()
+        #expect(!gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        for _ in 0..<5 {
+            clock.advance(by: .seconds(1))
+            _ = try await fixture.store.renewLease(of: other, applied: position)
+            await gate.fence.step()
+            await gate.office.keepAllowance()
+        }
+        #expect(!gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        // It died: its row stays, and its renewals do not rise.
+        for _ in 0..<4 {
+            clock.advance(by: .seconds(1))
+            await gate.fence.step()
+            await gate.office.keepAllowance()
+        }
+        #expect(gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+    }
+}
+
+/// A real store whose reservations wait until they are let go, in the order in which they came.
+private final class HeldBudgetStore: BudgetStore {
+    private let store: any BudgetStore
+    private let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+    init(store: any BudgetStore) {
+        self.store = store
+    }
+
+    func waitUntilHeld(_ count: Int) async {
+        while waiting.withLock({ $0.count }) < count { await Task.yield() }
+    }
+
+    func releaseOne() { waiting.withLock { $0.removeFirst() }.resume() }
+
+    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        await withCheckedContinuation { continuation in waiting.withLock { $0.append(continuation) } }
+        return try await store.reserve(requests, now: now)
+    }
+
+    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {}
+    func recalls(now: Timestamp) async throws -> [BudgetRecall] { [] }
+
+    func openAllowance(
+        atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
+    ) async throws -> Allowance? {
+        try await store.openAllowance(atMost: count, holder: holder, life: life, now: now)
+    }
+
+    func use(
+        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+    ) throws -> Reservation {
+        try store.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
+    }
 }

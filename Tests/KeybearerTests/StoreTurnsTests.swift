@@ -71,6 +71,33 @@ struct StoreTurnsTests {
         #expect(store.calls.last?.first?.unused.map(\.count) == [20])
     }
 
+    @Test("What expires goes back when it expires, also while more is reserved ahead")
+    func expiresBesideAhead() async throws {
+        let store = GrantingStore()
+        let office = BudgetOffice(store: store, clocks: clock.clocks, hasOtherNodes: { false })
+        let ledger = AccountLedger(userID: .random(from: samples.random))
+        func spend(_ count: Int) {
+            for _ in 0..<count {
+                let (_, _, isAtAheadMark) = ledger.spend(
+                    limit: 1_000, keyID: KeyID(rawValue: "key_1"), from: Samples.address, now: clock.clocks.steady(),
+                    wall: Samples.start)
+                if isAtAheadMark { office.noteAhead(ledger, limit: 1_000) }
+            }
+        }
+        func givenBack() -> [Int] { store.calls.joined().flatMap { $0.unused.map(\.count) } }
+        try await reserve(ledger, at: office)
+        clock.advance(by: .seconds(5))
+        spend(5)
+        await office.reserveAhead()?.value
+        #expect(store.calls.last?.map(\.wanted) == [20])
+        // The ten end at 60, what was asked for at 5 ends at 65.
+        for second in 6...65 {
+            clock.advance(by: .seconds(1))
+            await office.giveBackExpired()
+            #expect(givenBack() == (second < 60 ? [] : second < 65 ? [5] : [5, 20]), "at \(second)")
+        }
+    }
+
     /// Fails from the second part on until it is told to work.
     private final class MoodyStore: LastUseStore {
         private let state = Mutex<(parts: [[KeyID]], works: Bool)>(([], false))

@@ -23,7 +23,8 @@ public struct Allowance: Sendable, Equatable {
         self.bucket = bucket
     }
 
-    /// How many requests of each account: never more than a tenth of the smallest limit, for a crash charges it to all.
+    /// How many requests of each account: never more than a tenth of the smallest limit, for a crash charges it to all;
+    /// twice that when it comes between opening one and closing the last.
     ///
     /// - Parameter smallestLimit: the smallest limit of the catalogue that admits anything.
     public static func count(atMost most: Int, smallestLimit: Int) -> Int { max(0, min(most, smallestLimit / 10)) }

@@ -105,6 +105,12 @@ public struct BudgetLease: Sendable, Equatable {
         return unused
     }
 
+    /// When the first of what is reserved here expires; nil when nothing is.
+    public var nextExpiry: SteadyTime? {
+        let ends = [available > 0 ? usableUntil : nil, ahead.available > 0 ? ahead.usableUntil : nil]
+        return ends.compactMap { $0 }.min()
+    }
+
     /// Whether nothing is lost when this lease is forgotten.
     public func isIdle(at now: SteadyTime) -> Bool {
         available == 0 && now >= usableUntil && ahead.available == 0 && leftover == nil
@@ -163,6 +169,8 @@ public struct BudgetLease: Sendable, Equatable {
         _ reservation: Reservation, wanted: Int, limit: Int, askedAt: SteadyTime, life: Duration, now: SteadyTime,
         patience: Duration
     ) {
+        // A look that was under way while something was taken tells less than is known by now.
+        if wanted == 0, isKnown { return }
         learn(from: reservation, now: now)
         guard wanted > 0 else { return }
         available = reservation.granted

@@ -71,6 +71,9 @@ public final class RevocationFence: ChangeSettling {
         now.nanoseconds < trustedUntil.load(ordering: .acquiring)
     }
 
+    /// Under which id this process is registered; nil while it is not.
+    var nodeID: NodeID? { registration.withLock { $0.nodeID } }
+
     /// The end of the lease, for readiness.
     public var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
 

@@ -7,8 +7,8 @@ public protocol BudgetStore: Sendable {
     /// What was asked for within the last moments, the same account in a higher round each time.
     func recalls(now: Timestamp) async throws -> [BudgetRecall]
 
-    /// Opens an allowance that is on disk when this answers; nil when there is none to have: other processes may admit
-    /// requests on this store, an earlier one left an allowance open, or limits are too small.
+    /// Opens an allowance that is on disk when this answers; nil when there is none to have: another process has one open,
+    /// or an earlier one left one open, or limits are too small.
     ///
     /// - Parameters:
     ///   - count: the most that it may be, for each account.
@@ -71,7 +71,7 @@ public struct BudgetRequest: Sendable, Equatable {
     /// Whether to take only a part of what is left, so that other nodes find some too.
     public var leavesRoom: Bool
     /// What was used of an allowance, recorded before all else.
-    public var unrecorded: BudgetLease.Unused?
+    public var unrecorded: RollingHour.Bucket?
     /// Whose allowances are left out of the sum: the asking process's own, when nothing that it used of them for this
     /// account is unrecorded after this.
     public var holder: NodeID?
@@ -80,7 +80,7 @@ public struct BudgetRequest: Sendable, Equatable {
     public init(
         userID: UserID, unused: [BudgetLease.Unused] = [], wanted: Int, limit: Int, life: Duration,
         leavesRoom: Bool = false,
-        unrecorded: BudgetLease.Unused? = nil, holder: NodeID? = nil
+        unrecorded: RollingHour.Bucket? = nil, holder: NodeID? = nil
     ) {
         self.leavesRoom = leavesRoom
         self.unrecorded = unrecorded

@@ -18,8 +18,8 @@ final class AccountLedger: Sendable {
             }
         }
         var isLastUseUnwritten = false
-        /// The end of the latest reservation while the office watches for it.
-        var watchedUntil = SteadyTime.distantPast
+        /// Whether the office watches for the end of a reservation.
+        var isWatched = false
     }
 
     let userID: UserID
@@ -73,23 +73,23 @@ final class AccountLedger: Sendable {
     /// Whether no use waits to be written.
     var isWritten: Bool { state.withLock { !$0.isLastUseUnwritten } }
 
-    /// Notes until when the latest reservation may be used.
+    /// Notes that the end of a reservation is watched for.
     ///
     /// - Returns: whether nobody watched for the end of one.
-    func watch(until end: SteadyTime) -> Bool {
+    func beginWatching() -> Bool {
         state.withLock { state in
-            defer { state.watchedUntil = end }
-            return state.watchedUntil == .distantPast
+            defer { state.isWatched = true }
+            return !state.isWatched
         }
     }
 
-    /// What reservations that have ended left unused; and when the latest ends, if that is still to be watched.
+    /// What reservations that have ended left unused; and when the next ends, if that is still to be watched.
     func takeExpired(at now: SteadyTime) -> (unused: [BudgetLease.Unused], watchUntil: SteadyTime?) {
         state.withLock { state in
             let unused = state.lease.withdrawExpired(at: now)
-            if state.watchedUntil > now { return (unused, state.watchedUntil) }
-            state.watchedUntil = .distantPast
-            return (unused, nil)
+            let next = state.lease.nextExpiry
+            state.isWatched = next != nil
+            return (unused, next)
         }
     }
 

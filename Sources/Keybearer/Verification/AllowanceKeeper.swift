@@ -32,11 +32,12 @@ final class AllowanceKeeper: Sendable {
         /// Nobody uses these any more; they are open until all that was used of them is recorded.
         var retired: [Allowance] = []
         var used: [UserID: Used] = [:]
-        /// Accounts in ``used`` in the order in which they came.
+        /// Accounts in ``used``, about in the order in which they came.
         var due: [(userID: UserID, usedAt: SteadyTime)] = []
-        /// Accounts for which a reservation is asked at the store: what it is reckoned with must not change meanwhile.
-        var reserving: Set<UserID> = []
+        /// For how many reservations the store is asked, by account: what they are reckoned with must not change meanwhile.
+        var reserving: [UserID: Int] = [:]
         var opensNextAt = SteadyTime.distantPast
+        var recordsNextAt = SteadyTime.distantPast
         var isStopped = false
 
         mutating func retire() {
@@ -63,12 +64,17 @@ final class AllowanceKeeper: Sendable {
     private let store: any BudgetStore
     private let clocks: Clocks
     private let holder: NodeID
+    private let isAlone: @Sendable () async throws -> Bool
     private let state = Mutex(State())
 
-    init(store: any BudgetStore, clocks: Clocks, holder: NodeID) {
+    /// - Parameter isAlone: whether no other process serves from the store.
+    init(
+        store: any BudgetStore, clocks: Clocks, holder: NodeID, isAlone: @escaping @Sendable () async throws -> Bool
+    ) {
         self.store = store
         self.clocks = clocks
         self.holder = holder
+        self.isAlone = isAlone
     }
 
     /// Lets an account without a reservation use the allowance. Blocks for as long as one read takes.
@@ -84,22 +90,25 @@ final class AllowanceKeeper: Sendable {
             state.withLock { $0.used[ledger.userID] = nil }
             return nil
         }
-        ledger.withLease {
-            $0.accept(
+        let isTaken = ledger.withLease { lease in
+            // A reservation that came meanwhile is not written over. What is not taken is recorded all the same.
+            guard lease.isIdle(at: askedAt) else { return false }
+            lease.accept(
                 answer, wanted: answer.granted, limit: limit, askedAt: askedAt, life: Self.use, now: clocks.steady(),
                 patience: .zero)
+            return true
         }
         state.withLock { state in
             state.used[ledger.userID]?.isUnderWay = false
             state.due.append((ledger.userID, askedAt))
         }
-        return askedAt.advanced(by: Self.use)
+        return isTaken ? askedAt.advanced(by: Self.use) : nil
     }
 
     private func begin(_ userID: UserID, _ now: SteadyTime, _ wall: Timestamp) -> Allowance? {
         state.withLock { state in
             guard let held = state.held, held.age(at: now) + Self.use <= Self.life, held.isTrue(at: now, on: wall),
-                state.used[userID] == nil, !state.reserving.contains(userID)
+                state.used[userID] == nil, state.reserving[userID] == nil
             else { return nil }
             state.used[userID] = Used(allowance: held.allowance)
             return held.allowance
@@ -123,21 +132,21 @@ final class AllowanceKeeper: Sendable {
 
     private func complete(_ request: BudgetRequest, in state: inout State) -> BudgetRequest {
         var request = request
-        if request.wanted > 0 { state.reserving.insert(request.userID) }
+        if request.wanted > 0 { state.reserving[request.userID, default: 0] += 1 }
         // While another step takes or records it, nobody can tell whether the hour has it: then the allowance counts.
         if state.used[request.userID]?.isUnderWay == true { return request }
         request.holder = holder
-        if let bucket = state.used[request.userID]?.allowance.bucket {
-            state.used[request.userID]?.isUnderWay = true
-            request.unrecorded = BudgetLease.Unused(count: bucket.count, minute: bucket.minute)
-        }
+        request.unrecorded = state.used[request.userID]?.allowance.bucket
+        state.used[request.userID]?.isUnderWay = true
         return request
     }
 
     private func end(_ requests: [BudgetRequest], areRecorded: Bool) {
         state.withLock { state in
             for request in requests {
-                if request.wanted > 0 { state.reserving.remove(request.userID) }
+                if request.wanted > 0, let count = state.reserving[request.userID] {
+                    state.reserving[request.userID] = count > 1 ? count - 1 : nil
+                }
                 guard request.unrecorded != nil else { continue }
                 if areRecorded {
                     state.used[request.userID] = nil
@@ -151,9 +160,11 @@ final class AllowanceKeeper: Sendable {
     /// Opens the next allowance when it is time, records what was used a second ago, and closes what is recorded.
     func keep() async {
         let now = clocks.steady()
-        await record(usedBefore: now.advanced(by: .zero - Self.recordingDelay), isAwaited: false)
+        if now >= state.withLock({ $0.recordsNextAt }) {
+            await record(usedBefore: now.advanced(by: .zero - Self.recordingDelay), isAwaited: false)
+        }
         await close()
-        await open(at: now)
+        await open()
     }
 
     /// Records all and closes all; none is opened afterwards. What cannot be recorded stays open.
@@ -166,6 +177,7 @@ final class AllowanceKeeper: Sendable {
         await close()
     }
 
+    /// - Parameter isAwaited: whether somebody waits for all of it.
     private func record(usedBefore end: SteadyTime, isAwaited: Bool) async {
         let due = state.withLock { state in
             let due = state.due.prefix { $0.usedAt <= end }
@@ -173,8 +185,14 @@ final class AllowanceKeeper: Sendable {
             // The others were recorded with a reservation.
             return due.filter { state.used[$0.userID] != nil }
         }
-        for batch in BackgroundWrites.batches(due, isAwaited: isAwaited) {
-            _ = try? await reserve(batch.map { BudgetRequest(userID: $0.userID, wanted: 0, limit: 0, life: .zero) })
+        do {
+            for batch in BackgroundWrites.batches(due, isAwaited: isAwaited) {
+                _ = try await reserve(
+                    batch.map { BudgetRequest(userID: $0.userID, wanted: 0, limit: 0, life: .zero) })
+            }
+        } catch {
+            let later = clocks.steady().advanced(by: Self.retry)
+            state.withLock { $0.recordsNextAt = later }
         }
         // What failed, or was under way in another step that may fail yet.
         state.withLock { state in state.due += due.filter { state.used[$0.userID] != nil } }
@@ -192,20 +210,24 @@ final class AllowanceKeeper: Sendable {
         state.withLock { $0.retired = kept }
     }
 
-    private func open(at now: SteadyTime) async {
-        let wall = clocks.wall()
+    private func open() async {
+        let (now, wall) = (clocks.steady(), clocks.wall())
         let isDue = state.withLock { state in
             if let held = state.held, !held.isTrue(at: now, on: wall) { state.opensNextAt = now }
             return !state.isStopped && now >= state.opensNextAt
         }
         guard isDue else { return }
         do {
-            let next = try await store.openAllowance(
-                atMost: BudgetOffice.smallestReservation, holder: holder, life: Self.life, now: wall)
+            // Beside another process none is held: the last requests of an hour are to be usable at either.
+            let isAlone = try await isAlone()
+            let next =
+                isAlone
+                ? try await store.openAllowance(
+                    atMost: BudgetOffice.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
             state.withLock { state in
                 state.retire()
                 state.held = next.map { Held(allowance: $0, openedAt: now, openedOn: wall) }
-                state.opensNextAt = now.advanced(by: Self.renewal)
+                state.opensNextAt = now.advanced(by: isAlone ? Self.renewal : Self.retry)
                 if state.isStopped { state.retire() }
             }
         } catch {

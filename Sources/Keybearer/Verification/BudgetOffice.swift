@@ -39,9 +39,8 @@ final class BudgetOffice: Sendable {
 
     private struct State {
         var pending: [Pending] = []
-        var isAtStore = false
-        /// Accounts that are to be reserved for ahead, with their limits.
-        var ahead: [(ledger: AccountLedger, limit: Int)] = []
+        /// What asks the store, while anything is asked.
+        var work: Task<Void, Never>?
         /// Those who wait for accounts that are being recalled.
         var recalling: [UserID: [Waiter]] = [:]
         /// Ledgers that hold reservations, by the interval in which these end: so that only those that end are looked at.
@@ -49,11 +48,16 @@ final class BudgetOffice: Sendable {
         /// The recalls that were answered and that the store still shows.
         var answered: Set<BudgetRecall> = []
 
-        init() { ahead.reserveCapacity(512) }
-
         mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
             holders[BudgetOffice.interval(of: end), default: []].append(ledger)
         }
+    }
+
+    /// Accounts that are to be reserved for ahead, with their limits.
+    private struct Ahead {
+        var accounts: [(ledger: AccountLedger, limit: Int)] = []
+
+        init() { accounts.reserveCapacity(1_024) }
     }
 
     /// How long a reservation may be used. Capacity returns up to this and one minute late.
@@ -74,16 +78,20 @@ final class BudgetOffice: Sendable {
     private let clocks: Clocks
     private let hasOtherNodes: @Sendable () async throws -> Bool
     private let state = Mutex(State())
+    /// Under a lock of its own, which is held for no longer than an addition: event loops take it.
+    private let ahead = Mutex(Ahead())
 
     /// - Parameters:
     ///   - holder: names this process to the store, as the holder of allowances.
+    ///   - isAlone: whether no other process serves from the store.
     ///   - hasOtherNodes: whether there is anyone to recall from.
     init(
         store: any BudgetStore, thread: StoreThread = StoreThread(), clocks: Clocks,
-        holder: NodeID = .random(from: .system), hasOtherNodes: @escaping @Sendable () async throws -> Bool
+        holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool = { true },
+        hasOtherNodes: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
-        allowances = AllowanceKeeper(store: store, clocks: clocks, holder: holder)
+        allowances = AllowanceKeeper(store: store, clocks: clocks, holder: holder, isAlone: isAlone)
         self.thread = thread
         self.clocks = clocks
         self.hasOtherNodes = hasOtherNodes
@@ -109,38 +117,55 @@ final class BudgetOffice: Sendable {
         ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
-    /// Notes that an account will have used up what is reserved for it soon. Called on the request path, and allocates
-    /// nothing: the store is asked with the next ``reserveAhead()``, for many accounts at once.
+    /// Notes that an account will have used up what is reserved for it soon. Called on the request path: it allocates
+    /// nothing unless a thousand accounts come in a tenth of a second. The store is asked with the next
+    /// ``reserveAhead()``, for all of them at once.
     func noteAhead(_ ledger: AccountLedger, limit: Int) {
-        state.withLock { $0.ahead.append((ledger, limit)) }
+        ahead.withLock { $0.accounts.append((ledger, limit)) }
     }
 
     /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is answered
     /// comes behind it and finds it there.
     ///
-    /// - Returns: the asking, if it had to be begun.
+    /// - Returns: what asks.
     @discardableResult
     func reserveAhead() -> Task<Void, Never>? {
-        let mustStart = state.withLock { state in
-            for (ledger, limit) in state.ahead where state.recalling[ledger.userID] == nil {
+        let accounts = ahead.withLock { ahead in
+            defer { ahead.accounts.removeAll(keepingCapacity: true) }
+            return ahead.accounts
+        }
+        if accounts.isEmpty { return nil }
+        return state.withLock { state in
+            for (ledger, limit) in accounts where state.recalling[ledger.userID] == nil {
                 state.pending.append(
                     Pending(ledger: ledger, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
             }
-            state.ahead.removeAll(keepingCapacity: true)
-            if state.pending.isEmpty { return false }
-            defer { state.isAtStore = true }
-            return !state.isAtStore
+            beginWork(&state)
+            return state.work
         }
-        return mustStart ? Task(executorPreference: thread) { await self.work() } : nil
+    }
+
+    private func beginWork(_ state: inout State) {
+        if state.work == nil { state.work = Task(executorPreference: thread) { await self.work() } }
     }
 
     /// Reserves ahead, gives back what expires unused and keeps an allowance open, until the task is cancelled.
     func run() async {
-        while !Task.isCancelled {
-            reserveAhead()
-            await keepAllowance()
-            await giveBackExpired()
-            try? await Task.sleep(for: BackgroundWrites.interval)
+        await withTaskGroup(of: Void.self) { group in
+            // By itself: the others wait for a store that is locked.
+            group.addTask {
+                while !Task.isCancelled {
+                    self.reserveAhead()
+                    try? await Task.sleep(for: BackgroundWrites.interval)
+                }
+            }
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.keepAllowance()
+                    await self.giveBackExpired()
+                    try? await Task.sleep(for: BackgroundWrites.interval)
+                }
+            }
         }
     }
 
@@ -165,6 +190,8 @@ final class BudgetOffice: Sendable {
 
     /// Records what was used, gives back all that is unused and closes the allowance.
     func stop() async {
+        // What comes later than the giving back would stay charged.
+        await state.withLock { $0.work }?.value
         await allowances.stop()
         await giveBackAll()
     }
@@ -215,10 +242,10 @@ final class BudgetOffice: Sendable {
     }
 
     private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: Waiter) {
-        let mustStart = state.withLock { state in
+        state.withLock { state in
             if wantsUnits, state.recalling[ledger.userID] != nil {
                 state.recalling[ledger.userID]?.append(waiter)
-                return false
+                return
             }
             let same = state.pending.firstIndex {
                 $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
@@ -230,16 +257,14 @@ final class BudgetOffice: Sendable {
                 state.pending.append(
                     Pending(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
             }
-            defer { state.isAtStore = true }
-            return !state.isAtStore
+            beginWork(&state)
         }
-        if mustStart { Task(executorPreference: thread) { await self.work() } }
     }
 
     private func work() async {
         while true {
             let batch = state.withLock { state -> [Pending] in
-                if state.pending.isEmpty { state.isAtStore = false }
+                if state.pending.isEmpty { state.work = nil }
                 defer { state.pending = [] }
                 return state.pending
             }
@@ -326,7 +351,7 @@ final class BudgetOffice: Sendable {
     }
 
     private func watch(_ ledger: AccountLedger, until end: SteadyTime) {
-        if ledger.watch(until: end) { state.withLock { $0.watch(ledger, until: end) } }
+        if ledger.beginWatching() { state.withLock { $0.watch(ledger, until: end) } }
     }
 
     private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {

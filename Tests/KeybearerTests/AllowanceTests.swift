@@ -226,14 +226,13 @@ struct AllowanceTests {
 
     @Test("A look that was under way while the allowance was used does not take its place")
     func lookMeanwhile() async throws {
-        let earlier = try await fixture.store.reserve(
-            [BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)], now: clock.clocks.wall())
+        let earlier = Reservation(granted: 0, minute: 0, charged: 0, returns: [])
         #expect(office.useAllowance(for: ledger, limit: 1_000))
         #expect(admitted(1, ledger) == 1)
         let now = clock.clocks.steady()
         ledger.withLease {
             $0.accept(
-                earlier[0], wanted: 0, limit: 1_000, askedAt: now, life: .zero, now: now, patience: .zero)
+                earlier, wanted: 0, limit: 1_000, askedAt: now, life: .zero, now: now, patience: .zero)
         }
         #expect(ledger.withLease { $0.peek(limit: 1_000, now: now) }?.remaining == 999)
     }

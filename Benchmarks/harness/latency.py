@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import statistics
 import sys
@@ -28,8 +27,8 @@ DEAD_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
 # What is not judged is measured in one of so many rounds, and floods in one of so many.
-SELDOM = 5
-FLOODS = 2
+SELDOM = 12
+FLOODS = 5
 
 
 @dataclasses.dataclass
@@ -165,22 +164,10 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
     return made
 
 
-def together(measured: list[dict], mark: str) -> float:
-    """A mark of several rounds: the median of theirs, but the p99.9 of all their requests together, for in a round that
-    is made of a handful of requests."""
-    if mark != "p99.9":
-        return statistics.median(one[mark] for one in measured)
-    counted = sum(one["counted"] for one in measured)
-    slowest = sorted((time for one in measured for time in one["slowest"]), reverse=True)
-    return slowest[counted - math.ceil(counted * 0.999)]
-
-
 def ratio(measured: Measured, name: str, base: str, mark: str = "p99") -> float:
-    """The median of each round's own ratio; of p99.9 the ratio of all rounds' together."""
-    pairs = [(sample.good, measured[base][number].good) for number, sample in measured[name].items()]
-    if mark == "p99.9":
-        return together([good for good, _ in pairs], mark) / together([quiet for _, quiet in pairs], mark)
-    return statistics.median(good[mark] / quiet[mark] for good, quiet in pairs)
+    """The median of each round's own ratio."""
+    return statistics.median(
+        sample.good[mark] / measured[base][number].good[mark] for number, sample in measured[name].items())
 
 
 def measure_cold(paced: Paced, server: Keybearer, subject_of, accounts: list[str]) -> list[tuple[dict, dict]]:

@@ -264,12 +264,7 @@ static void report(struct class *class, int64_t finished) {
     printf("\"lost\":%lld,\"reconnects\":%lld,", (long long)class->lost, (long long)class->reconnects);
     printf("\"p50\":%.1f,\"p90\":%.1f,", percentile(class, 5000), percentile(class, 9000));
     printf("\"p99\":%.1f,\"p99.9\":%.1f,", percentile(class, 9900), percentile(class, 9990));
-    // Enough of the slowest to find the p99.9 of many runs together.
-    printf("\"max\":%.1f,\"counted\":%lld,\"slowest\":[", percentile(class, 10000), (long long)class->counted);
-    for (int64_t i = 0; i < (class->counted + 49) / 50; i++) {
-        printf("%s%.1f", i > 0 ? "," : "", class->latencies[class->counted - 1 - i] / 1e3);
-    }
-    printf("],\"statuses\":{");
+    printf("\"max\":%.1f,\"statuses\":{", percentile(class, 10000));
     const char *comma = "";
     for (int status = 0; status < 1000; status++) {
         if (class->statuses[status] == 0) continue;

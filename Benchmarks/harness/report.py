@@ -116,7 +116,7 @@ def latency_lines(results: Results) -> list[str]:
     places = {condition.name: place for place, condition in enumerate(results.conditions, 1)}
     for condition in results.conditions:
         samples = list(results.samples[condition.name].values())
-        marks = [number_text(latency.together([one.good for one in samples], mark)) for mark in ("p50", "p99", "p99.9")]
+        marks = [number_text(statistics.median(one.good[mark] for one in samples)) for mark in ("p50", "p99", "p99.9")]
         compared = [
             ratios_text(results, condition.name, base, places) for base in (condition.base, condition.same_total)]
         rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", str(len(samples)), *marks,
@@ -133,11 +133,11 @@ def latency_lines(results: Results) -> list[str]:
         "## Latency at a fixed pace", "",
         *paragraph(
             f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
-            f"{results.latency_seconds:g} s; some things are measured in some of them only. Medians of the rounds, but "
-            "the p99.9 of all their requests together, in microseconds. Each request's time counts from when it was due, so a stall counts for all that it delays. "
+            f"{results.latency_seconds:g} s; some things are measured in some of them only. Medians of the rounds, in "
+            "microseconds. Each request's time counts from when it was due, so a stall counts for all that it delays. "
             "Client and servers share the cores; what regenerates keys stands for other machines' clients and runs at "
             "nice 19. The last columns are the ratios of p99 and of p99.9 to those of the row they name: (a) of the "
-            "same good load alone, (b) of the same load in all, every request of it with a valid key. Those of p99 are "
+            "same good load alone, (b) of the same load in all, every request of it with a valid key. They are "
             "medians of the rounds' own ratios. Lower is better."),
         *table(
             ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9", "(a) to the same good load alone",
@@ -199,16 +199,14 @@ def cold_lines(results: Results) -> list[str]:
         return []
     rows = [["first request with a key"], ["second request with it"], ["ratio"]]
     for mark in ("p50", "p99", "p99.9"):
-        cold, warm = (latency.together([pair[which] for pair in results.cold], mark) for which in (0, 1))
-        rows[0].append(number_text(cold))
-        rows[1].append(number_text(warm))
-        rows[2].append(ratio_text(cold / warm))
+        rows[0].append(number_text(statistics.median(cold[mark] for cold, _ in results.cold)))
+        rows[1].append(number_text(statistics.median(warm[mark] for _, warm in results.cold)))
+        rows[2].append(ratio_text(statistics.median(cold[mark] / warm[mark] for cold, warm in results.cold)))
     return [
         "## Cold keys", "",
         *paragraph(
             f"{results.accounts} accounts, each asked once behind a start of the server and once more, at "
-            f"{latency.COLD_RATE} requests a second; medians of {len(results.cold)} starts, but "
-            "the p99.9 of all together, in microseconds."),
+            f"{latency.COLD_RATE} requests a second; medians of {len(results.cold)} starts, in microseconds."),
         *table(["what", "p50", "p99", "p99.9"], rows, 3),
     ]
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from . import accounts as many_accounts
-from . import chart, latency, peers, preparation, report, shared_store, throughput, wakeups
+from . import chart, in_process, latency, peers, preparation, report, shared_store, throughput, wakeups
 from .keybearer import Keybearer
 from .processes import Failure, Processes, note, run
 
@@ -58,7 +58,7 @@ def build() -> None:
 
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
-    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (5, 25, 3, 2)
+    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (6, 21, 2, 2)
     laps = Laps()
     alone = laps.time("wake-ups of the machine alone", wakeups.measure, directory)
     note("Starting Keybearer and its peers")
@@ -71,6 +71,8 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     paced = latency.Paced(paced_program, directory)
     million = laps.time("a million accounts", make_million, options, server, paced, directory)
     laps.time("a million accounts", ask_million, million)
+    alone_in_process = in_process.InProcess(VERIFICATION)
+    laps.time("in process", alone_in_process.ask_threads)
     measured = throughput.measure(subjects, rounds, seconds)
     laps.end("requests a second")
     laps.time("a million accounts", ask_million, million)
@@ -84,6 +86,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         samples = latency.measure(conditions, paced, processes, server, latency_rounds, latency_seconds)
     laps.end("latency at a fixed pace")
     laps.time("a million accounts", ask_million, million)
+    laps.time("in process", alone_in_process.ask_threads)
 
     # Anew: half of the accounts have other keys by now.
     accounts = server.account_keys(len(accounts))
@@ -102,7 +105,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
         rounds=measured, round_seconds=seconds, wake_ups=alone, conditions=conditions, samples=samples,
         latency_seconds=latency_seconds, cold=cold, accounts=len(accounts), shared=shared,
-        verification=laps.time("in process", verification),
+        verification=laps.time("in process", alone_in_process.finish),
         million=laps.time("a million accounts", finish_million, million, rounds),
         laps=laps.seconds, commands=commands)
 
@@ -143,7 +146,7 @@ def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[s
     if "gate" not in options.names:
         note("PostgreSQL: not measured, for want of the gate")
         return None
-    rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (5, 3, 10)
+    rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (6, 2, 10)
     return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
 
 
@@ -165,15 +168,6 @@ def ask_million(million: many_accounts.Million | None) -> None:
 
 def finish_million(million: many_accounts.Million | None, rounds: int) -> many_accounts.Measured | None:
     return million.finish(rounds) if million else None
-
-
-def verification() -> list[str]:
-    """One verification in process beside one SHA-256, alone on the machine."""
-    if not os.path.exists(VERIFICATION):
-        note("One verification in process: not measured, its program has not been built")
-        return []
-    note("One verification in process")
-    return run([VERIFICATION], "VerificationBenchmark", timeout=300).strip().splitlines()
 
 
 def shell_line(subject, seconds: float) -> str:

@@ -3,7 +3,8 @@ import Foundation
 import Keybearer
 import Synchronization
 
-/// Two threads that verify against one, each with accounts of its own, in turns.
+/// Two threads that verify against one, each with accounts of its own, in turns. A line for each round: verifications a
+/// microsecond with one thread and with two, hashes with one and with two.
 ///
 /// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one, and
 /// then nothing reaches twice.
@@ -28,28 +29,17 @@ enum TwoThreads {
                 Stopwatch.hash(bytes.map { $0 }, count: perThread)
             }
         }
-        var (one, two, oneHash, twoHashes): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
+        var round = 0
         for part in parts { await node.reserve(16 * rounds * usesPerRound, for: part) }
-        while oneHash.count < rounds {
-            guard let alone = try? verifications(threads: 1), let together = try? verifications(threads: 2) else {
+        while round < rounds {
+            guard let one = try? verifications(threads: 1), let two = try? verifications(threads: 2) else {
                 for part in parts { await node.reserve(16 * rounds * usesPerRound, for: part) }
                 continue
             }
-            one.append(alone)
-            two.append(together)
-            oneHash.append(try hashes(threads: 1))
-            twoHashes.append(try hashes(threads: 2))
+            let (oneHash, twoHashes) = (try hashes(threads: 1), try hashes(threads: 2))
+            print(one, two, oneHash, twoHashes)
+            round += 1
         }
-        print(
-            "two threads : one = \(ratios(two, one)) of \(rounds) rounds, 500 accounts each; aim 1.8)")
-        print("two threads : one, of SHA-256, which shares nothing = \(ratios(twoHashes, oneHash)))")
-    }
-
-    /// The median of the rounds' own ratios, and the ratio of the fastest rounds: what other machines on the same host
-    /// take falls on two threads more often than on one, and only ever makes them slower.
-    private static func ratios(_ two: [Double], _ one: [Double]) -> String {
-        let fastest = (two.max() ?? 0) / (one.max() ?? 1)
-        return "\(Stopwatch.text(Stopwatch.ratio(two, one))) (median; \(Stopwatch.text(fastest)) of the fastest"
     }
 
     /// How many a microsecond all threads together do, from when all of them run until the last is done.

@@ -2,7 +2,8 @@ import Foundation
 
 /// What is measured in process, without the network: `make bench` runs it, and puts what it prints into the results.
 ///
-///     VerificationBenchmark                      one verification, two threads, floods
+///     VerificationBenchmark                      one verification, floods
+///     VerificationBenchmark threads              two threads against one
 ///     VerificationBenchmark load DIRECTORY N     adds N accounts to the database of a demonstration
 ///     VerificationBenchmark accounts DIRECTORY N memory and speed with N of them remembered
 @main
@@ -11,11 +12,11 @@ struct VerificationBenchmark {
         let arguments = Array(CommandLine.arguments.dropFirst())
         switch (arguments.first, arguments.count) {
         case (nil, _):
-            let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
-                "keybearer-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-            defer { try? FileManager.default.removeItem(at: directory) }
-            try await measureSmall(AccountFile(directory: directory.path))
+            try await withThousandAccounts { node, tokens in
+                try await OneVerification.measure(node, token: tokens[0])
+                try await Floods.measure(node)
+            }
+        case ("threads", 1): try await withThousandAccounts(TwoThreads.measure)
         case ("load", 3):
             guard let count = Int(arguments[2]) else { throw Misuse() }
             try await AccountFile(directory: arguments[1]).add(count)
@@ -26,16 +27,17 @@ struct VerificationBenchmark {
         }
     }
 
-    private static func measureSmall(_ file: AccountFile) async throws {
+    private static func withThousandAccounts(
+        _ measure: @Sendable (Node, [AccountFile.Token]) async throws -> Void
+    ) async throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("keybearer-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let file = AccountFile(directory: directory.path)
         try file.create()
         try await file.add(1_000)
         let node = try Node(file)
-        try await node.run {
-            let tokens = try file.tokens()
-            try await OneVerification.measure(node, token: tokens[0])
-            try await TwoThreads.measure(node, tokens: tokens)
-            try await Floods.measure(node)
-        }
+        try await node.run { try await measure(node, file.tokens()) }
     }
 
     struct Misuse: Error {}

@@ -45,7 +45,7 @@ final class AllowanceKeeper: Sendable {
             held = nil
         }
 
-        /// Closes none that something was used of.
+        /// Whether all that was used of it is recorded: before, it must not be closed.
         func isRecorded(_ allowance: Allowance) -> Bool { !used.values.contains { $0.allowance == allowance } }
     }
 

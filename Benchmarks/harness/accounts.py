@@ -18,7 +18,7 @@ from .processes import Processes, note, run
 
 COUNT = 1_000_000
 # How many of them are remembered in process: fetching all would take `make bench` beyond ten minutes.
-IN_PROCESS = 300_000
+IN_PROCESS = 200_000
 STARTS = 5
 # Keys that are asked for the first time behind each start: enough for a p99, and few beside all.
 ASKED = 800

@@ -15,6 +15,8 @@ extension [OpenAllowance] {
 }
 
 extension SQLiteStore {
+    public var opensAllowances: Bool { true }
+
     /// None is opened beside one that somebody else has open, also a process that is gone: so crashes, however many,
     /// cost the accounts one process's allowances an hour.
     public func openAllowance(

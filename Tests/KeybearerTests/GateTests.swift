@@ -523,6 +523,8 @@ final class CountingBudgetStore: BudgetStore {
         return try await store.reserve(requests, now: now)
     }
 
+    var opensAllowances: Bool { store.opensAllowances }
+
     func openAllowance(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> Allowance? {

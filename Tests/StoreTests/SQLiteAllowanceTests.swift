@@ -91,7 +91,10 @@ import Testing
         _ = try await open(by: earlier)
         try store.backUp(to: backup)
         try await store.closeAllowances(of: earlier, keeping: [])
+        // Numbers go on where the backup's do not.
+        _ = try await open(by: holder)
         let allowance = try #require(try await open(by: holder))
+        try await store.closeAllowances(of: holder, keeping: [allowance.id])
         _ = try store.restore(from: backup, audit: samples.event(.storeRestored))
         #expect(try await charged(user, at: 1) == 10)
         // The one who holds it goes on to know it by its id.

@@ -9,7 +9,7 @@ import Synchronization
 /// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one, and
 /// then nothing reaches twice.
 enum TwoThreads {
-    static let rounds = 15
+    static let rounds = 9
     static let usesPerRound = 400
 
     static func measure(_ node: Node, tokens: [AccountFile.Token]) async throws {

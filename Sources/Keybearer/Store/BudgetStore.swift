@@ -7,6 +7,8 @@ public protocol BudgetStore: Sendable {
     /// What was asked for within the last moments, the same account in a higher round each time.
     func recalls(now: Timestamp) async throws -> [BudgetRecall]
 
+    /// Whether this store ever opens allowances.
+    var opensAllowances: Bool { get }
     /// Opens an allowance that is on disk when this answers; nil when there is none to have: another process has one open,
     /// or an earlier one left one open, or limits are too small.
     ///
@@ -29,6 +31,8 @@ public protocol BudgetStore: Sendable {
 
 /// A store without allowances.
 extension BudgetStore {
+    public var opensAllowances: Bool { false }
+
     public func openAllowance(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> Allowance? { nil }

@@ -91,7 +91,7 @@ final class AllowanceKeeper: Sendable {
             return nil
         }
         let isTaken = ledger.withLease { lease in
-            // A reservation that came meanwhile is not written over. What is not taken is recorded all the same.
+            // A reservation that came meanwhile is not written over: then nothing is used.
             guard lease.isIdle(at: askedAt) else { return false }
             lease.accept(
                 answer, wanted: answer.granted, limit: limit, askedAt: askedAt, life: Self.use, now: clocks.steady(),
@@ -99,8 +99,12 @@ final class AllowanceKeeper: Sendable {
             return true
         }
         state.withLock { state in
-            state.used[ledger.userID]?.isUnderWay = false
-            state.due.append((ledger.userID, askedAt))
+            if isTaken {
+                state.used[ledger.userID]?.isUnderWay = false
+                state.due.append((ledger.userID, askedAt))
+            } else {
+                state.used[ledger.userID] = nil
+            }
         }
         return isTaken ? askedAt.advanced(by: Self.use) : nil
     }
@@ -211,9 +215,13 @@ final class AllowanceKeeper: Sendable {
     }
 
     private func open() async {
+        guard store.opensAllowances else { return }
         let (now, wall) = (clocks.steady(), clocks.wall())
         let isDue = state.withLock { state in
-            if let held = state.held, !held.isTrue(at: now, on: wall) { state.opensNextAt = now }
+            if let held = state.held, !held.isTrue(at: now, on: wall) {
+                state.retire()
+                state.opensNextAt = now
+            }
             return !state.isStopped && now >= state.opensNextAt
         }
         guard isDue else { return }

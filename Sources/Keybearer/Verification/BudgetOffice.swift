@@ -78,7 +78,7 @@ final class BudgetOffice: Sendable {
     private let clocks: Clocks
     private let hasOtherNodes: @Sendable () async throws -> Bool
     private let state = Mutex(State())
-    /// Under a lock of its own, which is held for no longer than an addition: event loops take it.
+    /// Under a lock of its own, which is held for an addition or an exchange: event loops take it.
     private let ahead = Mutex(Ahead())
 
     /// - Parameters:
@@ -102,6 +102,8 @@ final class BudgetOffice: Sendable {
     ///
     /// - Returns: false when the store must be asked for a reservation.
     func useAllowance(for ledger: AccountLedger, limit: Int) -> Bool {
+        // What is being recalled is answered with what the store said before: that would be written over.
+        if state.withLock({ $0.recalling[ledger.userID] != nil }) { return false }
         guard let end = allowances.use(by: ledger, limit: limit) else { return false }
         watch(ledger, until: end)
         return true
@@ -130,11 +132,11 @@ final class BudgetOffice: Sendable {
     /// - Returns: what asks.
     @discardableResult
     func reserveAhead() -> Task<Void, Never>? {
-        let accounts = ahead.withLock { ahead in
-            defer { ahead.accounts.removeAll(keepingCapacity: true) }
-            return ahead.accounts
-        }
-        if accounts.isEmpty { return nil }
+        if ahead.withLock({ $0.accounts.isEmpty }) { return nil }
+        // Made before: the lock is held for an exchange.
+        var noted = Ahead()
+        ahead.withLock { swap(&$0, &noted) }
+        let accounts = noted.accounts
         return state.withLock { state in
             for (ledger, limit) in accounts where state.recalling[ledger.userID] == nil {
                 state.pending.append(
@@ -194,6 +196,8 @@ final class BudgetOffice: Sendable {
         await state.withLock { $0.work }?.value
         await allowances.stop()
         await giveBackAll()
+        // Again: what was under way the first time may have been recorded since.
+        await allowances.stop()
     }
 
     private func giveBackAll() async {

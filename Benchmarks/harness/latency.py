@@ -28,7 +28,7 @@ COLD_RATE = 200
 COLD_STARTS = 5
 # What is not judged is measured in one of so many rounds, and floods in one of so many.
 SELDOM = 12
-FLOODS = 5
+FLOODS = 3
 
 
 @dataclasses.dataclass

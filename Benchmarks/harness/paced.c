@@ -5,10 +5,13 @@
 // FIELDS are further header fields of every request, divided by line feeds; they may be empty. Each class has its own
 // rate, keep-alive connections and file of tokens, one a line, used in turn.
 //
-// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it, and its
-// latency counts from then. A server that stalls for a second so has a second's worth of slow answers, where a client
-// that waits for each answer before it asks again would have noticed a single one ("coordinated omission"). What is due
-// while all connections are busy waits here, and that wait counts too.
+// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it. Two times are
+// told of each answer. "seen" is what a program has that shares the cores with the server: from when the request was due
+// until this client had read the answer, with all that the client itself was late. The others are the server's: from when
+// the request was sent until the kernel had received the answer, by its time stamp. What is due while all connections
+// are busy waits here, and that wait is the server's and counts in both: one that stalls for a second so has a second's
+// worth of slow answers, where a client that waits for each answer before it asks again would have noticed a single one
+// ("coordinated omission").
 //
 // Requests that are due in the first WARMUP of the SECONDS are made and not counted.
 
@@ -30,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shim.h"
+
 #define SECOND 1000000000LL
 // How long answers are waited for behind the last due request.
 #define GRACE (2 * SECOND)
@@ -45,6 +50,8 @@ struct connection {
     int fd;
     struct class *class;
     int64_t due;  // when the request on it was due; -1 when there is none
+    int64_t waited;  // how long that waited for a connection, in nanoseconds
+    int64_t sent;  // on the clock of the kernel's time stamps
     size_t length;
     char buffer[BUFFER];
 };
@@ -56,11 +63,13 @@ struct class {
     struct connection *connections;
     struct connection **idle;
     int idle_count;
+    int64_t busy_until;  // when one of them came back while all had been busy, last
     struct request *requests;
     size_t request_count;
     int64_t total;  // due in the whole run
     int64_t begun;  // sent, or given up
     int64_t *latencies;
+    int64_t *seen;
     int64_t counted;
     int64_t answered;
     int64_t lost;  // the connection ended before the answer
@@ -80,11 +89,15 @@ static void fail(const char *what, const char *why) {
     exit(1);
 }
 
-static int64_t now(void) {
+static int64_t nanoseconds(const struct timespec *time) { return time->tv_sec * SECOND + time->tv_nsec; }
+
+static int64_t read_clock(clockid_t clock) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * SECOND + time.tv_nsec;
+    clock_gettime(clock, &time);
+    return nanoseconds(&time);
 }
+
+static int64_t now(void) { return read_clock(CLOCK_MONOTONIC); }
 
 static int64_t due_at(const struct class *class, int64_t number) {
     return start + (int64_t)(number * (SECOND / class->rate));
@@ -97,6 +110,9 @@ static void open_connection(struct connection *connection) {
     if (connection->fd < 0) fail("socket", strerror(errno));
     if (connect(connection->fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect", strerror(errno));
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (setsockopt(connection->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) {
+        fail("SO_TIMESTAMPNS", strerror(errno));
+    }
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0) fail("epoll_ctl", strerror(errno));
@@ -109,6 +125,7 @@ static void reopen(struct connection *connection) {
     struct class *class = connection->class;
     if (connection->due >= 0) {
         class->lost++;
+        if (class->idle_count == 0) class->busy_until = now();
     } else {
         for (int i = 0; i < class->idle_count; i++) {
             if (class->idle[i] == connection) class->idle[i--] = class->idle[--class->idle_count];
@@ -119,8 +136,10 @@ static void reopen(struct connection *connection) {
     open_connection(connection);
 }
 
-static void count(struct class *class, int64_t due, int64_t moment) {
-    if (due >= warm) class->latencies[class->counted++] = moment - due;
+static void count(struct class *class, int64_t due, int64_t latency, int64_t seen) {
+    if (due < warm) return;
+    class->latencies[class->counted] = latency;
+    class->seen[class->counted++] = seen;
 }
 
 // Sends what is due and has a connection; answers when the next request is due, or -1 when nothing waits for time.
@@ -130,6 +149,8 @@ static int64_t send_due(struct class *class, int64_t moment) {
         if (due > moment) return due;
         struct connection *connection = class->idle[class->idle_count - 1];
         struct request *request = &class->requests[class->begun % class->request_count];
+        connection->waited = due < class->busy_until ? class->busy_until - due : 0;
+        connection->sent = read_clock(CLOCK_REALTIME);
         ssize_t written = send(connection->fd, request->bytes, request->length, MSG_NOSIGNAL);
         if (written != (ssize_t)request->length) {
             // An idle connection that the server has closed; a few hundred bytes always fit.
@@ -156,9 +177,33 @@ static const char *field(const char *head, const char *end, const char *name) {
     return NULL;
 }
 
+// Receives what is there and adds it to the buffer; `arrived` becomes when the kernel had it, on the clock of `sent`.
+static ssize_t receive_more(struct connection *connection, int64_t *arrived) {
+    union {
+        char bytes[256];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec room = {connection->buffer + connection->length, BUFFER - 1 - connection->length};
+    struct msghdr message = {
+        .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(connection->fd, &message, 0);
+    if (got <= 0) return got;
+    for (struct cmsghdr *told = CMSG_FIRSTHDR(&message); told != NULL; told = CMSG_NXTHDR(&message, told)) {
+        if (told->cmsg_level != SOL_SOCKET || told->cmsg_type != SCM_TIMESTAMPNS) continue;
+        struct timespec time;
+        memcpy(&time, CMSG_DATA(told), sizeof time);
+        *arrived = nanoseconds(&time);
+        return got;
+    }
+    // The first few, before the kernel begins to take the time.
+    *arrived = read_clock(CLOCK_REALTIME);
+    return got;
+}
+
 static void receive(struct connection *connection) {
     struct class *class = connection->class;
-    ssize_t got = recv(connection->fd, connection->buffer + connection->length, BUFFER - 1 - connection->length, 0);
+    int64_t arrived = 0;
+    ssize_t got = receive_more(connection, &arrived);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return reopen(connection);
     int64_t moment = now();
@@ -181,7 +226,8 @@ static void receive(struct connection *connection) {
         class->answered++;
         class->statuses[status]++;
     }
-    count(class, connection->due, moment);
+    count(class, connection->due, connection->waited + arrived - connection->sent, moment - connection->due);
+    if (class->idle_count == 0) class->busy_until = moment;
     connection->due = -1;
     connection->length = 0;
     class->idle[class->idle_count++] = connection;
@@ -220,9 +266,10 @@ static void read_class(struct class *class, char *text, const char *head) {
     if (class->rate <= 0 || class->connection_count <= 0) fail(class->name, "the rate or the connections are none");
     class->total = (int64_t)(class->rate * seconds);
     class->latencies = calloc(class->total + 1, sizeof *class->latencies);
+    class->seen = calloc(class->total + 1, sizeof *class->seen);
     class->connections = calloc(class->connection_count, sizeof *class->connections);
     class->idle = calloc(class->connection_count, sizeof *class->idle);
-    if (class->latencies == NULL || class->connections == NULL || class->idle == NULL) fail(class->name, "no memory");
+    if (class->latencies == NULL || class->seen == NULL || class->connections == NULL || class->idle == NULL) fail(class->name, "no memory");
     read_tokens(class, path, head);
     for (int i = 0; i < class->connection_count; i++) {
         class->connections[i].class = class;
@@ -248,23 +295,29 @@ static int ascending(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-// Per ten thousand, in microseconds: the least latency that so many of the answers did not pass.
-static double percentile(const struct class *class, int64_t share) {
-    if (class->counted == 0) return 0;
-    int64_t rank = (class->counted * share + 9999) / 10000;
-    return class->latencies[rank - 1] / 1e3;
+// Per ten thousand, in microseconds: the least of the times that so many of them did not pass.
+static double percentile(const int64_t *times, int64_t counted, int64_t share) {
+    if (counted == 0) return 0;
+    return times[(counted * share + 9999) / 10000 - 1] / 1e3;
+}
+
+static void report_times(int64_t *times, int64_t counted) {
+    qsort(times, counted, sizeof *times, ascending);
+    printf("\"p50\":%.1f,\"p90\":%.1f,", percentile(times, counted, 5000), percentile(times, counted, 9000));
+    printf("\"p99\":%.1f,\"p99.9\":%.1f,", percentile(times, counted, 9900), percentile(times, counted, 9990));
+    printf("\"max\":%.1f", percentile(times, counted, 10000));
 }
 
 static void report(struct class *class, int64_t finished) {
-    qsort(class->latencies, class->counted, sizeof *class->latencies, ascending);
     // The time from the first counted request to the last answer: a server that fell behind took longer than planned.
     double window = (finished - warm) / 1e9;
     printf("\"%s\":{\"offered\":%.1f,\"achieved\":%.1f,", class->name, class->rate, class->answered / window);
     printf("\"answered\":%lld,\"unanswered\":%lld,", (long long)class->answered, (long long)class->unanswered);
     printf("\"lost\":%lld,\"reconnects\":%lld,", (long long)class->lost, (long long)class->reconnects);
-    printf("\"p50\":%.1f,\"p90\":%.1f,", percentile(class, 5000), percentile(class, 9000));
-    printf("\"p99\":%.1f,\"p99.9\":%.1f,", percentile(class, 9900), percentile(class, 9990));
-    printf("\"max\":%.1f,\"statuses\":{", percentile(class, 10000));
+    report_times(class->latencies, class->counted);
+    printf(",\"seen\":{");
+    report_times(class->seen, class->counted);
+    printf("},\"statuses\":{");
     const char *comma = "";
     for (int status = 0; status < 1000; status++) {
         if (class->statuses[status] == 0) continue;
@@ -289,6 +342,9 @@ int main(int argc, char **argv) {
     const char *head = make_head(argv[1], argv[2], argv[3], argv[4]);
     // Timers may otherwise be 50 microseconds late.
     prctl(PR_SET_TIMERSLACK, 1);
+    // A client on another machine would not wait until the server's threads have used up their slices, so this one asks
+    // for the shortest: 0.1 ms.
+    keybearer_request_slice(100000);
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     static struct class classes[MAX_CLASSES];
     int class_count = argc - 7;
@@ -322,11 +378,13 @@ int main(int argc, char **argv) {
         for (int j = 0; j < class->connection_count; j++) {
             if (class->connections[j].due < 0) continue;
             class->unanswered++;
-            count(class, class->connections[j].due, moment);
+            int64_t waiting = moment - class->connections[j].due;
+            count(class, class->connections[j].due, waiting, waiting);
         }
         for (; class->begun < class->total; class->begun++) {
             class->unanswered++;
-            count(class, due_at(class, class->begun), moment);
+            int64_t waiting = moment - due_at(class, class->begun);
+            count(class, due_at(class, class->begun), waiting, waiting);
         }
     }
     printf("{");

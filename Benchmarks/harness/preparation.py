@@ -18,6 +18,8 @@ BENCHMARKS = os.path.dirname(HARNESS)
 ROOT = os.path.dirname(BENCHMARKS)
 VENV = os.path.join(BENCHMARKS, ".venv")
 PEERS = os.path.join(BENCHMARKS, "peers")
+# A header of the server's with which a program in C asks for short slices of processor time.
+SCHEDULING = os.path.join(ROOT, "Sources", "CScheduling")
 # nginx and HAProxy stand in directories that not every account's PATH has.
 os.environ["PATH"] += os.pathsep + os.pathsep.join(["/usr/local/sbin", "/usr/sbin", "/sbin"])
 
@@ -73,7 +75,7 @@ def install_python_packages() -> str:
 def compile_program(name: str, directory: str) -> str:
     """Compiles one of the programs in C beside these modules."""
     program = os.path.join(directory, name)
-    run(["cc", "-O2", "-o", program, os.path.join(HARNESS, f"{name}.c")], f"compiling {name}.c")
+    run(["cc", "-O2", "-I", SCHEDULING, "-o", program, os.path.join(HARNESS, f"{name}.c")], f"compiling {name}.c")
     return program
 
 

@@ -117,9 +117,11 @@ def latency_lines(results: Results) -> list[str]:
     for condition in results.conditions:
         samples = list(results.samples[condition.name].values())
         marks = [number_text(statistics.median(one.good[mark] for one in samples)) for mark in ("p50", "p99", "p99.9")]
+        seen = ", ".join(
+            number_text(statistics.median(one.good["seen"][mark] for one in samples)) for mark in ("p99", "p99.9"))
         compared = [
             ratios_text(results, condition.name, base, places) for base in (condition.base, condition.same_total)]
-        rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", str(len(samples)), *marks,
+        rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", str(len(samples)), *marks, seen,
                      *compared])
         notes += shortfalls(condition, samples)
         if condition.name in JUDGED:
@@ -134,14 +136,18 @@ def latency_lines(results: Results) -> list[str]:
         *paragraph(
             f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
             f"{results.latency_seconds:g} s; some things are measured in some of them only. Medians of the rounds, in "
-            "microseconds. Each request's time counts from when it was due, so a stall counts for all that it delays. "
-            "Client and servers share the cores; what regenerates keys stands for other machines' clients and runs at "
-            "nice 19. The last columns are the ratios of p99 and of p99.9 to those of the row they name: (a) of the "
-            "same good load alone, (b) of the same load in all, every request of it with a valid key. They are "
-            "medians of the rounds' own ratios. Lower is better."),
+            "microseconds. A request's time is the server's: from when it was sent until the kernel had received the "
+            "answer. What was due while all connections were busy counts from then, so a stall counts for all that it "
+            "delays. Client and servers share the cores, and a thread may wait for one; what a client on the same "
+            "machine has is told beside it: from when each request was due until the answer was read. What "
+            "regenerates keys stands for other machines' clients and runs at nice 19. The last columns are the ratios "
+            "of p99 and of p99.9 to those of the row they name: (a) of the same good load alone, (b) of the same load "
+            "in all, every request of it with a valid key. They are medians of the rounds' own ratios. Lower is "
+            "better."),
         *table(
-            ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9", "(a) to the same good load alone",
-             "(b) to the same load in all, all valid"], rows, 7),
+            ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9",
+             "p99, p99.9 as the client saw it", "(a) to the same good load alone",
+             "(b) to the same load in all, all valid"], rows, 8),
         *[line for one in notes for line in textwrap.wrap(f"- {one}", 116, subsequent_indent="  ")], "",
     ]
 

@@ -57,13 +57,23 @@ class Million:
         self.load_seconds = time.monotonic() - began
         # What is still to be written must not fall on what is measured.
         os.sync()
-        with open(os.path.join(self.server.directory, "tokens")) as file:
-            self.tokens = file.read().split()
+        self.tokens = read_tokens(self.server)
         self.keys = random.sample(self.tokens, min(ASKED * STARTS, count // 4))
         self.database = os.path.join(self.server.directory, "keybearer.db")
         self.size = os.path.getsize(self.database)
         self.starts, self.cold, self.warm, self.disk = [], [], [], []
         self.is_kept = False
+
+    def make_few(self, count: int) -> tuple[Keybearer, list[str]]:
+        """Another server with a database of its own, and the keys of all its accounts in any order."""
+        few = Keybearer(self.server.processes, self.server.binary, os.path.join(self.directory, "few"), has_gate=True,
+                        name="few")
+        few.start()
+        few.stop()
+        run([self.program, "load", few.directory, str(count)], "making accounts", timeout=60)
+        keys = read_tokens(few)
+        random.shuffle(keys)
+        return few, keys
 
     def ask_once(self) -> None:
         """One start, and the first requests with some of the keys.
@@ -84,9 +94,12 @@ class Million:
 
     def finish(self, rounds: int) -> Measured:
         """What needs most of the accounts in memory."""
+        count = min(self.count, remembered.COUNT)
+        few, few_keys = self.make_few(min(remembered.ASKED, count // 4))
+        few.start(serve=True)
         self.server.start(serve=True)
-        over_http = remembered.measure(
-            self.server, self.paced, self.tokens, min(self.count, remembered.COUNT), rounds)
+        over_http = remembered.measure(self.server, self.tokens, few, few_keys, self.paced, count, 2 * rounds)
+        few.stop()
         self.server.stop()
         note(f"{self.count:,} accounts: in process")
         lines = run([self.program, "accounts", self.server.directory, str(min(self.count, IN_PROCESS))],
@@ -124,6 +137,11 @@ def ask_in_turn(paced: latency.Paced, subject: Subject, keys: list[str]) -> dict
     told = paced.run(subject, len(keys) / latency.COLD_RATE, 0, classes)["good"]
     latency.expect_statuses(told, {"200"}, "keys that are asked for the first time")
     return told
+
+
+def read_tokens(server: Keybearer) -> list[str]:
+    with open(os.path.join(server.directory, "tokens")) as file:
+        return file.read().split()
 
 
 def start(server: Keybearer, key: str) -> float:

@@ -5,6 +5,9 @@ import statistics
 
 from .processes import note, run
 
+# What the aim is, and what the machine must have given to SHA-256, which shares nothing, in the same round to be judged.
+AIM = WHOLE = 1.8
+
 
 class InProcess:
     """One verification beside one SHA-256, two threads against one, and what floods ask of the store."""
@@ -33,14 +36,17 @@ class InProcess:
         self.ask_threads()
         note("One verification in process")
         lines = run([self.program], "one verification", timeout=120).strip().splitlines()
-        return lines + [
-            f"two threads : one = {self.ratios(0, 1)} of {len(self.threads)} rounds at three times, 500 accounts each; "
-            "aim 1.8)",
-            f"two threads : one, of SHA-256, which shares nothing = {self.ratios(2, 3)})",
-        ]
+        return lines + self.ratios()
 
-    def ratios(self, one: int, two: int) -> str:
-        """The median of the rounds' own ratios, and the ratio of the fastest rounds: nothing makes a thread faster."""
-        median = statistics.median(each[two] / each[one] for each in self.threads)
-        fastest = max(each[two] for each in self.threads) / max(each[one] for each in self.threads)
-        return f"{median:.2f} (median; {fastest:.2f} of the fastest"
+    def ratios(self) -> list[str]:
+        """Two cores of a virtual machine may be halves of one, and then nothing reaches twice. SHA-256 tells for each
+        round: the choice of the rounds does not look at what is judged."""
+        both = [(two / one, hashed_by_two / hashed_by_one) for one, two, hashed_by_one, hashed_by_two in self.threads]
+        whole = [ratio for ratio, hashing in both if hashing >= WHOLE]
+        found = f"{statistics.median(whole):.2f}" if whole else "not known"
+        return [
+            f"two threads : one = {found} (median of the {len(whole)} of {len(both)} rounds in which SHA-256, which "
+            f"shares nothing, reached {WHOLE}; 500 accounts each; aim {AIM})",
+            f"two threads : one, of all rounds = {statistics.median(ratio for ratio, _ in both):.2f} (median), SHA-256 "
+            f"{statistics.median(hashing for _, hashing in both):.2f}",
+        ]

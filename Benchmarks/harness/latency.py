@@ -27,8 +27,8 @@ DEAD_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
 # What is not judged is measured in one of so many rounds, and floods in one of so many.
-SELDOM = 12
-FLOODS = 3
+SELDOM = 6
+FLOODS = 2
 
 
 @dataclasses.dataclass

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import random
+import time
 
 from . import latency, throughput
 from .exchange import Subject
@@ -16,8 +17,11 @@ ASKED = 1_000
 ROUND_SECONDS = 2
 # Of the requests a second with few remembered.
 AIM = 0.9
-FILL_RATE = 4_000
+FILL_RATE = 8_000
 FILL_CONNECTIONS = 512
+# What the server may use of a core when what it was asked before is put away; it renews leases and looks for changes.
+CALM = 0.04
+CALM_PATIENCE = 75
 
 # Asks with the keys of a file in turn.
 SCRIPT = """\
@@ -46,29 +50,38 @@ class Measured:
         return throughput.ratio(self.rounds, "many", "few")
 
 
-def script(paced: latency.Paced, keys: list[str]) -> str:
-    path = os.path.join(paced.directory, "cycle.lua")
+def script(paced: latency.Paced, name: str, keys: list[str]) -> str:
+    path = os.path.join(paced.directory, f"{name}.lua")
     with open(path, "w") as file:
-        file.write(SCRIPT.format(keys=paced.tokens("cycle", keys)))
+        file.write(SCRIPT.format(keys=paced.tokens(name, keys)))
     return path
 
 
-def measure(many: Keybearer, paced: latency.Paced, keys: list[str], count: int, rounds: int) -> Measured:
-    """- Parameters:
-        many: a running server; beside it a second one is started on the same database.
+def measure(many: Keybearer, keys: list[str], few: Keybearer, few_keys: list[str], paced: latency.Paced, count: int,
+            rounds: int) -> Measured:
+    """Both servers run, each alone on its own database, as `serve` does on SQLite.
+
+    - Parameters:
         keys: in the order of the database, in which they are fetched fastest.
+        few_keys: all that the other server is asked for.
     """
-    asked = random.sample(keys[:count], min(ASKED, count // 4))
-    few = Keybearer(many.processes, many.binary, os.path.dirname(many.directory), has_gate=True, name="few")
-    few.start(serve=True)
+    asked = random.sample(keys[:count], len(few_keys))
     note(f"The gate with {count:,} accounts remembered: asking for them")
     count = fill(many, paced, keys[:count])
-    cycle = script(paced, asked)
-    subjects = [subject(few, "few", asked[0], cycle), subject(many, "many", asked[0], cycle)]
-    # Within the life of what was reserved for them: giving it back is work that has nothing to do with memory.
-    measured = throughput.measure(subjects, rounds, ROUND_SECONDS)
-    few.stop()
-    return Measured(count, len(asked), measured)
+    subjects = [subject(few, "few", few_keys, paced), subject(many, "many", asked, paced)]
+    wait_until_calm(many)
+    return Measured(count, len(asked), throughput.measure(subjects, rounds, ROUND_SECONDS))
+
+
+def wait_until_calm(server: Keybearer) -> None:
+    """Until last uses are written and what was reserved and not used is given back: no part of a warm request."""
+    deadline = time.monotonic() + CALM_PATIENCE
+    used = server.process.processor_seconds()
+    while used is not None and time.monotonic() < deadline:
+        time.sleep(3)
+        before, used = used, server.process.processor_seconds()
+        if used is not None and used - before < 3 * CALM:
+            return
 
 
 def fill(server: Keybearer, paced: latency.Paced, keys: list[str]) -> int:
@@ -79,5 +92,6 @@ def fill(server: Keybearer, paced: latency.Paced, keys: list[str]) -> int:
     return told["answered"]
 
 
-def subject(server: Keybearer, name: str, key: str, path: str) -> Subject:
-    return dataclasses.replace(server.gate(), name=name, authorization=f"Bearer {key}", script=path)
+def subject(server: Keybearer, name: str, keys: list[str], paced: latency.Paced) -> Subject:
+    return dataclasses.replace(
+        server.gate(), name=name, authorization=f"Bearer {keys[0]}", script=script(paced, name, keys))

@@ -42,9 +42,10 @@ def medians_text(measured: list[dict], mark: str) -> str:
 def remembered_lines(measured: remembered.Measured) -> list[str]:
     return paragraph(
         f"The gate over HTTP, by wrk, {measured.asked:,} keys in turn: {rate_text(measured.rounds['few'])} requests a "
-        f"second with only these remembered, {rate_text(measured.rounds['many'])} with {measured.count:,}; ratio "
-        f"{ratio_text(measured.ratio)} (median of {len(measured.rounds['many'])} rounds in turns; aim "
-        f"{remembered.AIM:g}). They were fetched before at {remembered.FILL_RATE:,} a second.")
+        f"second with only so many accounts, {rate_text(measured.rounds['many'])} with {measured.count:,} remembered; "
+        f"ratio {ratio_text(measured.ratio)} (median of {len(measured.rounds['many'])} rounds in turns; aim "
+        f"{remembered.AIM:g}). They were fetched before at {remembered.FILL_RATE:,} a second, and what that left to be "
+        f"written was.")
 
 
 def rate_text(rounds: list[throughput.Round]) -> str:

@@ -6,11 +6,11 @@ import Synchronization
 /// Two threads that verify against one, each with accounts of its own, in turns. A line for each round: verifications a
 /// microsecond with one thread and with two, hashes with one and with two.
 ///
-/// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one, and
-/// then nothing reaches twice.
+/// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one for some
+/// time, and then nothing reaches twice. A round is short, so that both meet the same.
 enum TwoThreads {
-    static let rounds = 9
-    static let usesPerRound = 400
+    static let rounds = 20
+    static let usesPerRound = 200
 
     static func measure(_ node: Node, tokens: [AccountFile.Token]) async throws {
         let verifier = node.gate.verifier

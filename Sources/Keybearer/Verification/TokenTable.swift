@@ -25,6 +25,9 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
         var entry: Entry?
     }
     private var slots: [Slot] = []
+    /// The count of the slots, less one: a power of two, less one. Here as well, or the slot would be waited for only
+    /// after the line of memory that holds the array's count.
+    private var mask = 0
     /// How many tokens it holds.
     private(set) var count = 0
     /// Where the next one is evicted from.
@@ -60,7 +63,7 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
     mutating func evict() -> Entry? {
         guard count > 0 else { return nil }
         while true {
-            hand = (hand + 1) & (slots.count - 1)
+            hand = (hand + 1) & mask
             if slots[hand].hash != 0 { return remove(at: hand) }
         }
     }
@@ -71,24 +74,23 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
         var index = start(wanted)
         while slots[index].hash != 0 {
             if slots[index].hash == wanted, let entry = slots[index].entry, isIt(entry) { return index }
-            index = (index + 1) & (slots.count - 1)
+            index = (index + 1) & mask
         }
         return nil
     }
 
     /// The lowest bit is ``used`` and the highest choose the shard; those between choose the slot.
-    private func start(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 1) & (slots.count - 1) }
+    private func start(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 1) & mask }
 
     private mutating func place(_ entry: Entry, hash: UInt64) {
         var index = start(hash)
-        while slots[index].hash != 0 { index = (index + 1) & (slots.count - 1) }
+        while slots[index].hash != 0 { index = (index + 1) & mask }
         slots[index] = Slot(hash: hash, entry: entry)
     }
 
     /// Closes the gap by moving back what was probed past it, so that look-ups never walk over the dead.
     private mutating func remove(at removed: Int) -> Entry? {
         let entry = slots[removed].entry
-        let mask = slots.count - 1
         var gap = removed
         var index = (gap + 1) & mask
         while slots[index].hash != 0 {
@@ -107,6 +109,7 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
     private mutating func grow() {
         let old = slots
         slots = Array(repeating: Slot(), count: max(Self.smallest, old.count * 2))
+        mask = slots.count - 1
         for slot in old {
             if let entry = slot.entry { place(entry, hash: slot.hash) }
         }

@@ -18,7 +18,7 @@ struct AllowanceTests {
         fixture = try GateFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
         store = CountingBudgetStore(store: fixture.store)
-        office = BudgetOffice(store: store, clocks: fixture.clock.clocks, hasOtherNodes: { false })
+        office = BudgetOffice(store: store, clocks: fixture.clock.clocks, isAlone: { true })
         ledger = AccountLedger(userID: account.user.id)
         await office.keepAllowance()
     }
@@ -112,7 +112,7 @@ struct AllowanceTests {
     func crash() async throws {
         #expect(office.useAllowance(for: ledger, limit: 100))
         #expect(admitted(20, ledger, limit: 100) == 10)
-        let successor = BudgetOffice(store: store, clocks: clock.clocks, hasOtherNodes: { false })
+        let successor = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
         await successor.keepAllowance()
         let fresh = AccountLedger(userID: account.user.id)
         #expect(!successor.useAllowance(for: fresh, limit: 100))
@@ -164,7 +164,7 @@ struct AllowanceTests {
             steady: clock.clocks.steady,
             wall: { [clock] in clock.clocks.wall().advanced(by: set.withLock { $0 }) })
         await office.stop()
-        let office = BudgetOffice(store: store, clocks: clocks, hasOtherNodes: { false })
+        let office = BudgetOffice(store: store, clocks: clocks, isAlone: { true })
         await office.keepAllowance()
         set.withLock { $0 = .seconds(seconds) }
         #expect(!office.useAllowance(for: ledger, limit: 1_000))

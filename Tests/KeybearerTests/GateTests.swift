@@ -306,7 +306,7 @@ struct GateTests {
     func writes(milliseconds: Int, requests: Int, limit: Int, mostWaits: Int) async throws {
         await gate.fence.step()
         let counting = CountingBudgetStore(store: fixture.store)
-        let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, hasOtherNodes: { false })
+        let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, isAlone: { true })
         let (account, _) = try await fixture.entitledAccount(deployment)
         let ledger = AccountLedger(userID: account.user.id)
         var admitted = 0
@@ -401,7 +401,7 @@ struct GateTests {
     func recall() async throws {
         let clocks = fixture.clock.clocks
         let (account, _) = try await fixture.entitledAccount(deployment)
-        func office() -> BudgetOffice { BudgetOffice(store: fixture.store, clocks: clocks, hasOtherNodes: { true }) }
+        func office() -> BudgetOffice { BudgetOffice(store: fixture.store, clocks: clocks, isAlone: { false }) }
         let (holding, asking) = (office(), office())
         let (held, empty) = (AccountLedger(userID: account.user.id), AccountLedger(userID: account.user.id))
         // All but one of the hour is gone to the one, which uses none of it.
@@ -426,7 +426,7 @@ struct GateTests {
     func nothingToRecall() async throws {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(deployment)
-        let office = BudgetOffice(store: fixture.store, clocks: clocks, hasOtherNodes: { true })
+        let office = BudgetOffice(store: fixture.store, clocks: clocks, isAlone: { false })
         let all = BudgetRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
         let ledger = AccountLedger(userID: account.user.id)

@@ -31,7 +31,7 @@ struct StoreTurnsTests {
     @Test("What has ended unused is given back once, in parts; what has not ended is left alone")
     func givingBack() async throws {
         let store = GrantingStore()
-        let office = BudgetOffice(store: store, clocks: clock.clocks, hasOtherNodes: { false })
+        let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
         let ledgers = (0..<150).map { _ in AccountLedger(userID: .random(from: samples.random)) }
         for ledger in ledgers { try await reserve(ledger, at: office) }
         clock.advance(by: .seconds(30))
@@ -57,7 +57,7 @@ struct StoreTurnsTests {
     @Test("A reservation that was renewed is watched until the new one ends")
     func renewed() async throws {
         let store = GrantingStore()
-        let office = BudgetOffice(store: store, clocks: clock.clocks, hasOtherNodes: { false })
+        let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
         let ledger = AccountLedger(userID: .random(from: samples.random))
         try await reserve(ledger, at: office)
         clock.advance(by: .seconds(40))
@@ -74,7 +74,7 @@ struct StoreTurnsTests {
     @Test("What expires goes back when it expires, also while more is reserved ahead")
     func expiresBesideAhead() async throws {
         let store = GrantingStore()
-        let office = BudgetOffice(store: store, clocks: clock.clocks, hasOtherNodes: { false })
+        let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
         let ledger = AccountLedger(userID: .random(from: samples.random))
         func spend(_ count: Int) {
             for _ in 0..<count {

@@ -28,10 +28,11 @@ public struct BudgetLease: Sendable, Equatable {
         }
     }
 
+    /// The smallest reservation, the first one of an account, and the smallest that is worth reserving ahead.
+    public static let smallestReservation = 10
+
     /// Reserved and not yet used, without what is reserved ahead.
     public private(set) var available = 0
-    /// With how many left more is to be reserved ahead; -1 where that is not worth while.
-    private var aheadMark = -1
     /// Used when ``available`` is used up or has expired.
     private var ahead: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
     private var usableUntil = SteadyTime.distantPast
@@ -117,8 +118,9 @@ public struct BudgetLease: Sendable, Equatable {
     }
 
     /// Whether the request that was just admitted has come to the mark with which more is to be reserved ahead, so that
-    /// none has to wait. True once in a reservation.
-    public var isAtAheadMark: Bool { available == aheadMark }
+    /// none has to wait: with half of them left there is time. True once in a reservation. A few are not worth it: near
+    /// the limit no server holds requests that a client of another one is waiting for.
+    public var isAtAheadMark: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
 
     /// How many to reserve ahead: what will be used within a reservation's life if it goes on as it did, never more than
     /// twice the last grant, nor so many that a tenth of the limit is exceeded by what is reserved. 0 when that is not
@@ -175,7 +177,6 @@ public struct BudgetLease: Sendable, Equatable {
         guard wanted > 0 else { return }
         available = reservation.granted
         lastGrant = reservation.granted
-        aheadMark = Self.aheadMark(of: lastGrant)
         usedSince = askedAt
         minute = reservation.minute
         usableUntil = askedAt.advanced(by: life)
@@ -223,13 +224,8 @@ public struct BudgetLease: Sendable, Equatable {
         (available, minute, usableUntil) = ahead
         ahead.available = 0
         lastGrant = available
-        aheadMark = Self.aheadMark(of: lastGrant)
         usedSince = now
     }
-
-    /// With half of them left there is time to reserve more. A few are not worth it: near the limit no server holds
-    /// requests that a client of another one is waiting for.
-    private static func aheadMark(of grant: Int) -> Int { grant < 10 ? -1 : grant / 2 }
 
     private mutating func advance(to now: SteadyTime) {
         while let at = nextReturnAt, at <= now {

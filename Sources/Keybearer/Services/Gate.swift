@@ -26,13 +26,11 @@ public final class Gate: Sendable {
             label: context.settings.nodeLabel, lease: context.settings.lease, thread: context.thread, logger: logger,
             // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
             onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
-        let store = context.store
         let fence = fence
-        let watch = NodeWatch(store: store, clocks: context.clocks, own: { fence.nodeID })
+        let watch = NodeWatch(store: context.store, clocks: context.clocks, own: { fence.nodeID })
         office = BudgetOffice(
-            store: store, thread: context.thread, clocks: context.clocks, holder: .random(from: context.random),
-            isAlone: { try await watch.isAlone() },
-            hasOtherNodes: { try await store.nodes().count > 1 })
+            store: context.store, thread: context.thread, clocks: context.clocks,
+            holder: .random(from: context.random), isAlone: { try await watch.isAlone() })
         lastUses = LastUseBook(store: context.store, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,

@@ -231,7 +231,7 @@ final class AllowanceKeeper: Sendable {
             let next =
                 isAlone
                 ? try await store.openAllowance(
-                    atMost: BudgetOffice.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
+                    atMost: BudgetLease.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
             state.withLock { state in
                 state.retire()
                 state.held = next.map { Held(allowance: $0, openedAt: now, openedOn: wall) }

@@ -9,48 +9,24 @@ import Synchronization
 final class BudgetOffice: Sendable {
     private typealias Waiter = StoreWait.Waiter<Void>
 
-    private struct Pending {
-        let ledger: AccountLedger
-        let limit: Int
-        let wantsUnits: Bool
-        /// Whether it is asked before anybody waits.
-        var isAhead = false
-        var waiters: [Waiter]
-
-        func isSame(as other: Pending) -> Bool {
-            ledger === other.ledger && limit == other.limit && wantsUnits == other.wantsUnits
-        }
-    }
-
-    /// What the store is asked for an account, before anybody waits or because somebody does.
+    /// What the store is asked for an account.
     private struct Asked {
-        let pending: Pending
+        let pending: PendingReservation
         let request: BudgetRequest
-        let isAhead: Bool
-    }
-
-    /// An account that the store has nothing for, while other nodes may hold some of its hour.
-    private struct Refused {
-        let pending: Pending
-        let request: BudgetRequest
-        let answer: Reservation
-        let askedAt: SteadyTime
+        let at: SteadyTime
     }
 
     private struct State {
-        var pending: [Pending] = []
+        var pending: [PendingReservation] = []
         /// What asks the store, while anything is asked.
         var work: Task<Void, Never>?
         /// Those who wait for accounts that are being recalled.
         var recalling: [UserID: [Waiter]] = [:]
-        /// Ledgers that hold reservations, by the interval in which these end: so that only those that end are looked at.
-        var holders: [Int64: [AccountLedger]] = [:]
-        /// The recalls that were answered and that the store still shows.
-        var answered: Set<BudgetRecall> = []
-
-        mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
-            holders[BudgetOffice.interval(of: end), default: []].append(ledger)
-        }
+        /// What recalls for others, by number, while it does.
+        var recalls: [Int: Task<Void, Never>] = [:]
+        var lastRecall = 0
+        /// Nothing is asked for any more: it would not be given back.
+        var isStopped = false
     }
 
     /// Accounts that are to be reserved for ahead, with their limits.
@@ -62,8 +38,6 @@ final class BudgetOffice: Sendable {
 
     /// How long a reservation may be used. Capacity returns up to this and one minute late.
     static let reservationLife: Duration = .seconds(60)
-    /// The smallest reservation, and the first one of an account.
-    static let smallestReservation = 10
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
     /// How long a request waits for other nodes to give back before it is refused.
@@ -74,27 +48,27 @@ final class BudgetOffice: Sendable {
 
     private let store: any BudgetStore
     private let allowances: AllowanceKeeper
+    private let returns: BudgetReturns
     private let thread: StoreThread
     private let clocks: Clocks
-    private let hasOtherNodes: @Sendable () async throws -> Bool
+    private let isAlone: @Sendable () async throws -> Bool
     private let state = Mutex(State())
     /// Under a lock of its own, which is held for an addition or an exchange: event loops take it.
     private let ahead = Mutex(Ahead())
 
     /// - Parameters:
     ///   - holder: names this process to the store, as the holder of allowances.
-    ///   - isAlone: whether no other process serves from the store.
-    ///   - hasOtherNodes: whether there is anyone to recall from.
+    ///   - isAlone: whether no other process serves from the store: then there are allowances, and nobody to recall from.
     init(
         store: any BudgetStore, thread: StoreThread = StoreThread(), clocks: Clocks,
-        holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool = { true },
-        hasOtherNodes: @escaping @Sendable () async throws -> Bool
+        holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
         allowances = AllowanceKeeper(store: store, clocks: clocks, holder: holder, isAlone: isAlone)
+        returns = BudgetReturns(store: store, allowances: allowances, clocks: clocks)
         self.thread = thread
         self.clocks = clocks
-        self.hasOtherNodes = hasOtherNodes
+        self.isAlone = isAlone
     }
 
     /// Lets an account that holds no reservation use this process's allowance, without waiting for the disk. Blocks for
@@ -105,7 +79,7 @@ final class BudgetOffice: Sendable {
         // What is being recalled is answered with what the store said before: that would be written over.
         if state.withLock({ $0.recalling[ledger.userID] != nil }) { return false }
         guard let end = allowances.use(by: ledger, limit: limit) else { return false }
-        watch(ledger, until: end)
+        returns.watch(ledger, until: end)
         return true
     }
 
@@ -138,9 +112,10 @@ final class BudgetOffice: Sendable {
         ahead.withLock { swap(&$0, &noted) }
         let accounts = noted.accounts
         return state.withLock { state in
+            if state.isStopped { return nil }
             for (ledger, limit) in accounts where state.recalling[ledger.userID] == nil {
                 state.pending.append(
-                    Pending(ledger: ledger, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
+                    PendingReservation(ledger: ledger, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
             }
             beginWork(&state)
             return state.work
@@ -175,81 +150,33 @@ final class BudgetOffice: Sendable {
     func keepAllowance() async { await allowances.keep() }
 
     /// Gives back what has expired unused.
-    func giveBackExpired() async {
-        let now = clocks.steady()
-        let due = state.withLock { state in
-            let ended = state.holders.keys.filter { $0 <= Self.interval(of: now) }
-            return ended.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
-        }
-        var requests: [BudgetRequest] = []
-        for ledger in due {
-            let (unused, watchUntil) = ledger.takeExpired(at: now)
-            if !unused.isEmpty { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
-            if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
-        }
-        await giveBack(requests, isAwaited: false)
-    }
+    func giveBackExpired() async { await returns.giveBackExpired() }
 
-    /// Records what was used, gives back all that is unused and closes the allowance.
+    /// Gives back what other nodes have asked for since this was called last.
+    func answerRecalls() async { await returns.answerRecalls() }
+
+    /// Records what was used, gives back all that is unused and closes the allowance. Whoever asks for more afterwards,
+    /// for a request that nobody waits for any more, gets none.
     func stop() async {
         // What comes later than the giving back would stay charged.
-        await state.withLock { $0.work }?.value
+        let work = state.withLock { state in
+            state.isStopped = true
+            return state.work
+        }
+        await work?.value
+        for recall in state.withLock({ $0.recalls.values }) { await recall.value }
         await allowances.stop()
-        await giveBackAll()
+        await returns.giveBackAll()
         // Again: what was under way the first time may have been recorded since.
         await allowances.stop()
     }
 
-    private func giveBackAll() async {
-        let holders = state.withLock { state in
-            defer { state.holders = [:] }
-            return state.holders.values.flatMap { $0 }
-        }
-        await giveBackUnused(of: holders)
-    }
-
-    /// Gives back what other nodes have asked for since this was called last.
-    func answerRecalls() async {
-        guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.recalls(now: clocks.wall()) else {
-            return
-        }
-        let due = state.withLock { state -> [AccountLedger] in
-            let users = Set(Set(shown).subtracting(state.answered).map(\.userID))
-            state.answered = Set(shown)
-            if users.isEmpty { return [] }
-            return state.holders.values.joined().filter { users.contains($0.userID) }
-        }
-        await giveBackUnused(of: due)
-    }
-
-    private func giveBackUnused(of ledgers: [AccountLedger]) async {
-        await giveBack(
-            ledgers.compactMap { ledger in
-                let unused = ledger.withLease { $0.withdraw() }
-                return unused.isEmpty ? nil : Self.request(toGiveBack: unused, of: ledger)
-            }, isAwaited: true)
-    }
-
-    private func giveBack(_ requests: [BudgetRequest], isAwaited: Bool) async {
-        for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
-            // What cannot be given back stays charged until its bucket frees: late, never too much.
-            _ = try? await allowances.reserve(Array(batch))
-        }
-    }
-
-    private static func request(toGiveBack unused: [BudgetLease.Unused], of ledger: AccountLedger) -> BudgetRequest {
-        BudgetRequest(userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: reservationLife)
-    }
-
-    private static func interval(of time: SteadyTime) -> Int64 {
-        time.nanoseconds / BackgroundWrites.interval.wholeNanoseconds
-    }
-
     private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: Waiter) {
-        state.withLock { state in
+        let isTaken = state.withLock { state in
+            if state.isStopped { return false }
             if wantsUnits, state.recalling[ledger.userID] != nil {
                 state.recalling[ledger.userID]?.append(waiter)
-                return
+                return true
             }
             let same = state.pending.firstIndex {
                 $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
@@ -259,15 +186,17 @@ final class BudgetOffice: Sendable {
                 state.pending[same].waiters.append(waiter)
             } else {
                 state.pending.append(
-                    Pending(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
+                    PendingReservation(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
             }
             beginWork(&state)
+            return true
         }
+        if !isTaken { waiter.resume(with: .failure(KeybearerError.unavailable())) }
     }
 
     private func work() async {
         while true {
-            let batch = state.withLock { state -> [Pending] in
+            let batch = state.withLock { state -> [PendingReservation] in
                 if state.pending.isEmpty { state.work = nil }
                 defer { state.pending = [] }
                 return state.pending
@@ -277,29 +206,27 @@ final class BudgetOffice: Sendable {
         }
     }
 
-    private func fetch(_ batch: [Pending]) async {
-        let askedAt = clocks.steady()
+    private func fetch(_ batch: [PendingReservation]) async {
+        let now = clocks.steady()
         var seen: Set<ObjectIdentifier> = []
         // One request an account and batch: a second one of the same account is decided anew by its caller.
         let asked = batch.compactMap { pending in
             let isNew = seen.insert(ObjectIdentifier(pending.ledger)).inserted
-            return isNew ? ask(for: pending, at: askedAt) : nil
+            return isNew ? pending.request(at: now).map { Asked(pending: pending, request: $0, at: now) } : nil
         }
         do {
             let answers = try await allowances.reserve(asked.map(\.request))
-            var refused: [Refused] = []
+            // Accounts that the store has nothing for, while other nodes may hold some of their hours.
+            var refused: [(asked: Asked, answer: Reservation)] = []
             for (asked, answer) in zip(asked, answers) {
-                if asked.isAhead {
-                    takeAhead(answer, for: asked.pending.ledger, askedAt: askedAt)
-                } else if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnspent {
-                    refused.append(
-                        Refused(pending: asked.pending, request: asked.request, answer: answer, askedAt: askedAt))
+                if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnspent, !asked.pending.isAhead {
+                    refused.append((asked, answer))
                 } else {
-                    take(answer, for: asked.pending.ledger, asked.request, askedAt: askedAt)
+                    take(answer, to: asked)
                 }
             }
             recall(refused)
-            for pending in batch where !refused.contains(where: { $0.pending.isSame(as: pending) }) {
+            for pending in batch where !refused.contains(where: { $0.asked.pending.isSame(as: pending) }) {
                 resume(pending.waiters)
             }
         } catch {
@@ -307,55 +234,9 @@ final class BudgetOffice: Sendable {
         }
     }
 
-    /// What the store is to be asked; nil where there is nothing to ask by now.
-    private func ask(for pending: Pending, at now: SteadyTime) -> Asked? {
-        let isNeeded = pending.ledger.withLease {
-            $0.needsStore(limit: pending.limit, wantsUnits: pending.wantsUnits, now: now)
-        }
-        if !pending.isAhead {
-            return isNeeded ? Asked(pending: pending, request: request(for: pending, at: now), isAhead: false) : nil
-        }
-        let wanted = pending.ledger.withLease {
-            $0.aheadReservation(
-                limit: pending.limit, smallest: Self.smallestReservation, life: Self.reservationLife, now: now)
-        }
-        // Who has run out meanwhile asks itself, and waits for it.
-        if isNeeded || wanted == 0 { return nil }
-        let request = BudgetRequest(
-            userID: pending.ledger.userID, wanted: wanted, limit: pending.limit, life: Self.reservationLife,
-            leavesRoom: true)
-        return Asked(pending: pending, request: request, isAhead: true)
-    }
-
-    private func request(for pending: Pending, at now: SteadyTime) -> BudgetRequest {
-        pending.ledger.withLease { lease in
-            let wanted =
-                pending.wantsUnits
-                ? lease.nextReservation(limit: pending.limit, smallest: Self.smallestReservation, now: now) : 0
-            return BudgetRequest(
-                userID: pending.ledger.userID, unused: wanted > 0 ? lease.withdraw() : [], wanted: wanted,
-                limit: pending.limit, life: Self.reservationLife, leavesRoom: true)
-        }
-    }
-
-    private func take(_ answer: Reservation, for ledger: AccountLedger, _ request: BudgetRequest, askedAt: SteadyTime) {
-        let now = clocks.steady()
-        ledger.withLease {
-            $0.accept(
-                answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life, now: now,
-                patience: Self.refusalPatience)
-        }
-        if answer.granted > 0 { watch(ledger, until: askedAt.advanced(by: Self.reservationLife)) }
-    }
-
-    private func takeAhead(_ answer: Reservation, for ledger: AccountLedger, askedAt: SteadyTime) {
-        let now = clocks.steady()
-        ledger.withLease { $0.acceptAhead(answer, askedAt: askedAt, life: Self.reservationLife, now: now) }
-        if answer.granted > 0 { watch(ledger, until: askedAt.advanced(by: Self.reservationLife)) }
-    }
-
-    private func watch(_ ledger: AccountLedger, until end: SteadyTime) {
-        if ledger.beginWatching() { state.withLock { $0.watch(ledger, until: end) } }
+    private func take(_ answer: Reservation, to asked: Asked) {
+        asked.pending.take(answer, to: asked.request, askedAt: asked.at, now: clocks.steady())
+        if answer.granted > 0 { returns.watch(asked.pending.ledger, until: asked.at.advanced(by: asked.request.life)) }
     }
 
     private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {
@@ -368,22 +249,28 @@ final class BudgetOffice: Sendable {
 extension BudgetOffice {
     /// Asks other nodes to give back, and looks for it for a moment, before accounts are refused. Batches of other
     /// accounts go on meanwhile.
-    private func recall(_ refused: [Refused]) {
-        let begun = state.withLock { state in
-            refused.filter { one in
-                let user = one.pending.ledger.userID
-                defer { state.recalling[user, default: []] += one.pending.waiters }
+    private func recall(_ refused: [(asked: Asked, answer: Reservation)]) {
+        state.withLock { state in
+            let begun = refused.filter { one in
+                let user = one.asked.pending.ledger.userID
+                defer { state.recalling[user, default: []] += one.asked.pending.waiters }
                 return state.recalling[user] == nil
             }
+            if begun.isEmpty { return }
+            state.lastRecall += 1
+            let number = state.lastRecall
+            state.recalls[number] = Task {
+                await lookForReturns(begun)
+                self.state.withLock { $0.recalls[number] = nil }
+            }
         }
-        if !begun.isEmpty { Task { await lookForReturns(begun) } }
     }
 
-    private func lookForReturns(_ refused: [Refused]) async {
-        var left = refused.map(\.pending)
+    private func lookForReturns(_ refused: [(asked: Asked, answer: Reservation)]) async {
+        var left = refused.map(\.asked.pending)
         do {
-            guard try await hasOtherNodes() else {
-                for one in refused { take(one.answer, for: one.pending.ledger, one.request, askedAt: one.askedAt) }
+            if try await isAlone() {
+                for (asked, answer) in refused { take(answer, to: asked) }
                 return end(left)
             }
             try await store.postRecalls(of: left.map(\.ledger.userID), now: clocks.wall())
@@ -399,24 +286,24 @@ extension BudgetOffice {
     }
 
     /// - Returns: those that got nothing and for whom it is worth looking again.
-    private func askAgain(_ pendings: [Pending], isLast: Bool) async throws -> [Pending] {
-        let askedAt = clocks.steady()
-        let requests = pendings.map { request(for: $0, at: askedAt) }
-        let answers = try await allowances.reserve(requests)
-        var left: [Pending] = []
-        for (pending, (request, answer)) in zip(pendings, zip(requests, answers)) {
+    private func askAgain(_ pendings: [PendingReservation], isLast: Bool) async throws -> [PendingReservation] {
+        let now = clocks.steady()
+        let asked = pendings.map { Asked(pending: $0, request: $0.requestNow(at: now), at: now) }
+        let answers = try await allowances.reserve(asked.map(\.request))
+        var left: [PendingReservation] = []
+        for (asked, answer) in zip(asked, answers) {
             if answer.granted == 0, answer.mayBeUnspent, !isLast {
-                left.append(pending)
+                left.append(asked.pending)
             } else {
-                take(answer, for: pending.ledger, request, askedAt: askedAt)
-                end([pending])
+                take(answer, to: asked)
+                end([asked.pending])
             }
         }
         return left
     }
 
     /// Lets those who waited for these accounts decide anew.
-    private func end(_ pendings: [Pending], throwing error: (any Error)? = nil) {
+    private func end(_ pendings: [PendingReservation], throwing error: (any Error)? = nil) {
         for pending in pendings {
             let waiters = state.withLock { $0.recalling.removeValue(forKey: pending.ledger.userID) }
             resume(waiters ?? [], throwing: error)

@@ -1,0 +1,95 @@
+import Synchronization
+
+/// Gives back what this process has reserved and does not use: what has expired, what other nodes ask for, and all of it
+/// at the end.
+final class BudgetReturns: Sendable {
+    private struct State {
+        /// Ledgers that hold reservations, by the interval in which these end: so that only those that end are looked at.
+        var holders: [Int64: [AccountLedger]] = [:]
+        /// The recalls that were answered and that the store still shows.
+        var answered: Set<BudgetRecall> = []
+
+        mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
+            holders[BudgetReturns.interval(of: end), default: []].append(ledger)
+        }
+    }
+
+    private let store: any BudgetStore
+    private let allowances: AllowanceKeeper
+    private let clocks: Clocks
+    private let state = Mutex(State())
+
+    init(store: any BudgetStore, allowances: AllowanceKeeper, clocks: Clocks) {
+        self.store = store
+        self.allowances = allowances
+        self.clocks = clocks
+    }
+
+    /// Watches for the end of what is reserved for an account, unless an earlier end of it is watched for.
+    func watch(_ ledger: AccountLedger, until end: SteadyTime) {
+        if ledger.beginWatching() { state.withLock { $0.watch(ledger, until: end) } }
+    }
+
+    /// Gives back what has expired unused.
+    func giveBackExpired() async {
+        let now = clocks.steady()
+        let due = state.withLock { state in
+            let ended = state.holders.keys.filter { $0 <= Self.interval(of: now) }
+            return ended.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
+        }
+        var requests: [BudgetRequest] = []
+        for ledger in due {
+            let (unused, watchUntil) = ledger.takeExpired(at: now)
+            if !unused.isEmpty { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
+            if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
+        }
+        await giveBack(requests, isAwaited: false)
+    }
+
+    /// Gives back all.
+    func giveBackAll() async {
+        let holders = state.withLock { state in
+            defer { state.holders = [:] }
+            return state.holders.values.flatMap { $0 }
+        }
+        await giveBackUnused(of: holders)
+    }
+
+    /// Gives back what other nodes have asked for since this was called last.
+    func answerRecalls() async {
+        guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.recalls(now: clocks.wall()) else {
+            return
+        }
+        let due = state.withLock { state -> [AccountLedger] in
+            let users = Set(Set(shown).subtracting(state.answered).map(\.userID))
+            state.answered = Set(shown)
+            if users.isEmpty { return [] }
+            return state.holders.values.joined().filter { users.contains($0.userID) }
+        }
+        await giveBackUnused(of: due)
+    }
+
+    private func giveBackUnused(of ledgers: [AccountLedger]) async {
+        await giveBack(
+            ledgers.compactMap { ledger in
+                let unused = ledger.withLease { $0.withdraw() }
+                return unused.isEmpty ? nil : Self.request(toGiveBack: unused, of: ledger)
+            }, isAwaited: true)
+    }
+
+    private func giveBack(_ requests: [BudgetRequest], isAwaited: Bool) async {
+        for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
+            // What cannot be given back stays charged until its bucket frees: late, never too much.
+            _ = try? await allowances.reserve(Array(batch))
+        }
+    }
+
+    private static func request(toGiveBack unused: [BudgetLease.Unused], of ledger: AccountLedger) -> BudgetRequest {
+        BudgetRequest(
+            userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: BudgetOffice.reservationLife)
+    }
+
+    private static func interval(of time: SteadyTime) -> Int64 {
+        time.nanoseconds / BackgroundWrites.interval.wholeNanoseconds
+    }
+}

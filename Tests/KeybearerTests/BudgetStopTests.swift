@@ -1,0 +1,97 @@
+import KeybearerSQLite
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+@Suite("What a stop leaves of an hour, and whom a refused account waits for")
+struct BudgetStopTests {
+    let fixture: GateFixture
+    let account: Account
+    let ledger: AccountLedger
+    var clock: TestClock { fixture.clock }
+
+    init() async throws {
+        fixture = try GateFixture()
+        account = try await fixture.entitledAccount(fixture.deployment(.command)).0
+        ledger = AccountLedger(userID: account.user.id)
+    }
+
+    /// Takes so much of the hour as another process would, or gives it back.
+    @discardableResult
+    private func elsewhere(wanted: Int = 0, unused: [BudgetLease.Unused] = []) async throws -> Reservation {
+        let request = BudgetRequest(
+            userID: account.user.id, unused: unused, wanted: wanted, limit: 40, life: .seconds(60))
+        return try #require(try await fixture.store.reserve([request], now: clock.clocks.wall()).first)
+    }
+
+    /// Reserves and uses what it gets; false when the hour is used up.
+    private func mayAsk(_ office: BudgetOffice) async throws -> Bool {
+        try await office.reserved(for: ledger, limit: 40)
+        let now = clock.clocks.steady()
+        return ledger.withLease { lease in
+            while case .admitted = lease.spend(limit: 40, now: now) {}
+            return lease.needsStore(limit: 40, wantsUnits: true, now: now)
+        }
+    }
+
+    @Test("Behind a stop nothing is reserved: a request whose client has left would keep it")
+    func afterStop() async throws {
+        let store = CountingBudgetStore(store: fixture.store)
+        let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
+        try await office.reserved(for: ledger, limit: 40)
+        #expect(ledger.withLease { $0.available } == BudgetLease.smallestReservation)
+        await office.stop()
+        let calls = store.calls
+        let error = await #expect(throws: KeybearerError.self) { try await office.reserved(for: ledger, limit: 40) }
+        #expect(error?.code == .unavailable)
+        office.noteAhead(ledger, limit: 40)
+        #expect(office.reserveAhead() == nil)
+        #expect(store.calls == calls)
+        #expect(try await elsewhere().charged == 0)
+    }
+
+    @Test("A stop waits for what is being recalled, and gives that back too")
+    func duringRecall() async throws {
+        let (entered, enter) = AsyncStream.makeStream(of: Void.self)
+        let (released, release) = AsyncStream.makeStream(of: Void.self)
+        let office = BudgetOffice(
+            store: fixture.store, clocks: clock.clocks,
+            isAlone: {
+                enter.yield()
+                for await _ in released { break }
+                return false
+            })
+        let taken = try await elsewhere(wanted: 40)
+        async let asking: Void = office.reserved(for: ledger, limit: 40)
+        for await _ in entered { break }
+        async let stopping: Void = office.stop()
+        // Comes back while it waits: the recall will find it.
+        try await elsewhere(unused: [BudgetLease.Unused(count: 40, minute: taken.minute)])
+        release.yield()
+        try await asking
+        await stopping
+        #expect(ledger.withLease { $0.available } == 0)
+        #expect(try await elsewhere().charged == 0)
+    }
+
+    @Test("A process that died is not waited for, one that lives is", arguments: [true, false])
+    func otherNode(isAlive: Bool) async throws {
+        let gate = try #require(fixture.deployment().gate)
+        await gate.fence.step()
+        let other = NodeID.random(from: fixture.random)
+        let position = try await fixture.store.registerNode(other, lease: .seconds(2))
+        // Seen for longer than its lease.
+        for _ in 0..<4 {
+            await gate.fence.step()
+            await gate.office.keepAllowance()
+            clock.advance(by: .seconds(1))
+            if isAlive { _ = try await fixture.store.renewLease(of: other, applied: position) }
+        }
+        await gate.fence.step()
+        try await elsewhere(wanted: 40)
+        // Alone, the gate has an allowance of its own, which the others' hour is without.
+        while try await mayAsk(gate.office) {}
+        #expect(try await fixture.store.recalls(now: clock.clocks.wall()).isEmpty == !isAlive)
+    }
+}

@@ -5,7 +5,8 @@ import statistics
 
 from .processes import note, run
 
-# What the aim is, and what the machine must have given to SHA-256, which shares nothing, in the same round to be judged.
+# The aim, and what the machine must have given to SHA-256, which shares nothing, right before and right after a round
+# that is judged.
 AIM = WHOLE = 1.8
 
 
@@ -14,7 +15,7 @@ class InProcess:
 
     def __init__(self, program: str):
         self.program = program
-        # Of each round: verifications a microsecond with one thread and with two, and hashes.
+        # Of each round: hashes a microsecond with one thread and with two, verifications, and hashes again.
         self.threads: list[list[float]] = []
 
     def ask_threads(self) -> None:
@@ -41,12 +42,12 @@ class InProcess:
     def ratios(self) -> list[str]:
         """Two cores of a virtual machine may be halves of one, and then nothing reaches twice. SHA-256 tells for each
         round: the choice of the rounds does not look at what is judged."""
-        both = [(two / one, hashed_by_two / hashed_by_one) for one, two, hashed_by_one, hashed_by_two in self.threads]
-        whole = [ratio for ratio, hashing in both if hashing >= WHOLE]
+        ratios = [[two / one for one, two in zip(each[::2], each[1::2])] for each in self.threads]
+        whole = [ratio for before, ratio, after in ratios if min(before, after) >= WHOLE]
         found = f"{statistics.median(whole):.2f}" if whole else "not known"
         return [
-            f"two threads : one = {found} (median of the {len(whole)} of {len(both)} rounds in which SHA-256, which "
-            f"shares nothing, reached {WHOLE}; 500 accounts each; aim {AIM})",
-            f"two threads : one, of all rounds = {statistics.median(ratio for ratio, _ in both):.2f} (median), SHA-256 "
-            f"{statistics.median(hashing for _, hashing in both):.2f}",
+            f"two threads : one = {found} (median of the {len(whole)} of {len(ratios)} rounds in which SHA-256, which "
+            f"shares nothing, reached {WHOLE} before and after; 500 accounts each; aim {AIM})",
+            f"two threads : one, of all rounds = {statistics.median(each[1] for each in ratios):.2f} (median), SHA-256 "
+            f"{statistics.median(each[2] for each in ratios):.2f}",
         ]

@@ -17,7 +17,7 @@ ASKED = 1_000
 ROUND_SECONDS = 2
 # Of the requests a second with few remembered.
 AIM = 0.9
-FILL_RATE = 8_000
+FILL_RATE = 6_000
 FILL_CONNECTIONS = 512
 # What the server may use of a core when what it was asked before is put away; it renews leases and looks for changes.
 CALM = 0.04

@@ -3,14 +3,14 @@ import Foundation
 import Keybearer
 import Synchronization
 
-/// Two threads that verify against one, each with accounts of its own, in turns. A line for each round: verifications a
-/// microsecond with one thread and with two, hashes with one and with two.
+/// Two threads that verify against one, each with accounts of its own, in turns. A line for each round: hashes a
+/// microsecond with one thread and with two, verifications with one and with two, hashes with one and with two.
 ///
 /// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one for some
 /// time, and then nothing reaches twice. A round is short, so that both meet the same.
 enum TwoThreads {
-    static let rounds = 20
-    static let usesPerRound = 200
+    static let rounds = 45
+    static let usesPerRound = 100
 
     static func measure(_ node: Node, tokens: [AccountFile.Token]) async throws {
         let verifier = node.gate.verifier
@@ -32,12 +32,13 @@ enum TwoThreads {
         var round = 0
         for part in parts { await node.reserve(16 * rounds * usesPerRound, for: part) }
         while round < rounds {
+            let before = (try hashes(threads: 1), try hashes(threads: 2))
             guard let one = try? verifications(threads: 1), let two = try? verifications(threads: 2) else {
                 for part in parts { await node.reserve(16 * rounds * usesPerRound, for: part) }
                 continue
             }
-            let (oneHash, twoHashes) = (try hashes(threads: 1), try hashes(threads: 2))
-            print(one, two, oneHash, twoHashes)
+            let after = (try hashes(threads: 1), try hashes(threads: 2))
+            print(before.0, before.1, one, two, after.0, after.1)
             round += 1
         }
     }

@@ -125,9 +125,3 @@ extension KeyVault {
         return try MasterKeyRing(entries: entries, activeID: ring.activeID)
     }
 }
-
-/// Compares two byte strings in a time that depends on their lengths alone.
-func constantTimeEquals(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    guard left.count == right.count else { return false }
-    return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
-}

@@ -27,7 +27,7 @@ public struct PresentedToken: Sendable, Hashable {
         let (l, r) = (left.words, right.words)
         let difference =
             (l.0 ^ r.0) | (l.1 ^ r.1) | (l.2 ^ r.2) | (l.3 ^ r.3) | (l.4 ^ r.4) | (l.5 ^ r.5) | (l.6 ^ r.6)
-        return difference == 0
+        return isNone(difference)
     }
 
     public func hash(into hasher: inout Hasher) {

@@ -164,10 +164,11 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
     return made
 
 
-def ratio(measured: Measured, name: str, base: str, mark: str = "p99") -> float:
-    """The median of each round's own ratio."""
+def ratio(measured: Measured, name: str, base: str, mark: str = "p99", seen: bool = False) -> float:
+    """The median of each round's own ratio, of the server's times or of those that the client saw."""
+    times = (lambda sample: sample.good["seen"]) if seen else (lambda sample: sample.good)
     return statistics.median(
-        sample.good[mark] / measured[base][number].good[mark] for number, sample in measured[name].items())
+        times(sample)[mark] / times(measured[base][number])[mark] for number, sample in measured[name].items())
 
 
 def measure_cold(paced: Paced, server: Keybearer, subject_of, accounts: list[str]) -> list[tuple[dict, dict]]:

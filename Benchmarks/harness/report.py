@@ -7,7 +7,7 @@ import textwrap
 
 from . import accounts, latency, shared_store, throughput, wakeups
 from .exchange import CONNECTIONS
-from .markdown import number_text, paragraph, ratio_text, table
+from .markdown import number_text, paragraph, ratio_text, seen_text, table
 from .store_report import million_lines, shared_lines
 
 # The most that the p99 of good traffic may grow beside a disturbance.
@@ -137,13 +137,14 @@ def latency_lines(results: Results) -> list[str]:
             f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
             f"{results.latency_seconds:g} s; some things are measured in some of them only. Medians of the rounds, in "
             "microseconds. A request's time is the server's: from when it was sent until the kernel had received the "
-            "answer. What was due while all connections were busy counts from then, so a stall counts for all that it "
-            "delays. Client and servers share the cores, and a thread may wait for one; what a client on the same "
-            "machine has is told beside it: from when each request was due until the answer was read. What "
+            "answer; what was due while all connections were busy counts from then. Client and servers share the cores, "
+            "and the client may wait for one that the server's other threads have, so what it saw is told beside it: "
+            "from when each request was due until it had read the answer. What a client on another machine meets lies "
+            "between the two. What "
             "regenerates keys stands for other machines' clients and runs at nice 19. The last columns are the ratios "
-            "of p99 and of p99.9 to those of the row they name: (a) of the same good load alone, (b) of the same load "
-            "in all, every request of it with a valid key. They are medians of the rounds' own ratios. Lower is "
-            "better."),
+            "of p99 and of p99.9, the server's and the client's, to those of the row they name: (a) of the same good load "
+            "alone, (b) of the same load in all, every request of it with a valid key. They are medians of the rounds' "
+            "own ratios. Lower is better."),
         *table(
             ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9",
              "p99, p99.9 as the client saw it", "(a) to the same good load alone",
@@ -155,7 +156,9 @@ def latency_lines(results: Results) -> list[str]:
 def ratios_text(results: Results, name: str, base: str | None, places: dict[str, int]) -> str:
     if not base:
         return "–"
-    found = [ratio_text(latency.ratio(results.samples, name, base, mark)) for mark in ("p99", "p99.9")]
+    found = [
+        " and ".join(ratio_text(latency.ratio(results.samples, name, base, mark, seen)) for seen in (False, True))
+        for mark in ("p99", "p99.9")]
     return f"{', '.join(found)} × {places[base]}"
 
 
@@ -164,9 +167,9 @@ def judgement(results: Results, condition: latency.Condition) -> str:
     base, named = (condition.same_total, "(b)") if condition.same_total else (condition.base, "(a)")
     parts = []
     for mark in ("p99", "p99.9"):
-        value = latency.ratio(results.samples, condition.name, base, mark)
-        judged = "within" if value <= FLOOD_LIMIT else "NOT WITHIN"
-        parts.append(f"{mark} × {value:.2f}, {judged} the aim of {FLOOD_LIMIT:g}")
+        server, seen = (latency.ratio(results.samples, condition.name, base, mark, seen) for seen in (False, True))
+        judged = "within" if max(server, seen) <= FLOOD_LIMIT else "NOT WITHIN"
+        parts.append(f"{mark} × {server:.2f}, as the client saw it × {seen:.2f}, {judged} the aim of {FLOOD_LIMIT:g}")
     return f"{sentence(condition.title)}, against {named}: {'; '.join(parts)}."
 
 
@@ -212,7 +215,9 @@ def cold_lines(results: Results) -> list[str]:
         "## Cold keys", "",
         *paragraph(
             f"{results.accounts} accounts, each asked once behind a start of the server and once more, at "
-            f"{latency.COLD_RATE} requests a second; medians of {len(results.cold)} starts, in microseconds."),
+            f"{latency.COLD_RATE} requests a second; medians of {len(results.cold)} starts, in microseconds, by the "
+            f"server's time. As the client saw it, p99 was {seen_text([cold for cold, _ in results.cold])} and "
+            f"{seen_text([warm for _, warm in results.cold])}."),
         *table(["what", "p50", "p99", "p99.9"], rows, 3),
     ]
 

@@ -3,7 +3,7 @@
 import statistics
 
 from . import accounts, latency, remembered, shared_store, throughput
-from .markdown import number_text, paragraph, ratio_text, table
+from .markdown import number_text, paragraph, ratio_text, seen_text, table
 
 
 def million_lines(million: accounts.Measured | None) -> list[str]:
@@ -30,6 +30,8 @@ def million_lines(million: accounts.Measured | None) -> list[str]:
             f"in microseconds (aim: the first within 2,000 at p99; its p99 was {each}; beside each, of the disk "
             f"alone, {disks}):"),
         *table(["what", *marks], rows, 3),
+        *paragraph(f"By the server's time; as the client saw it, p99 of the first two rows was {seen_text(million.cold)} "
+                   f"and {seen_text(million.warm)}."),
         "In process:", "", "```", *million.in_process, "```", "",
         *remembered_lines(million.over_http),
     ]
@@ -44,8 +46,8 @@ def remembered_lines(measured: remembered.Measured) -> list[str]:
         f"The gate over HTTP, by wrk, {measured.asked:,} keys in turn: {rate_text(measured.rounds['few'])} requests a "
         f"second with only so many accounts, {rate_text(measured.rounds['many'])} with {measured.count:,} remembered; "
         f"ratio {ratio_text(measured.ratio)} (median of {len(measured.rounds['many'])} rounds in turns; aim "
-        f"{remembered.AIM:g}). They were fetched before at {remembered.FILL_RATE:,} a second, and what that left to be "
-        f"written was.")
+        f"{remembered.AIM:g}). They were fetched before at {remembered.FILL_RATE:,} a second; what that left to be "
+        f"written {'was written' if measured.is_calm else 'WAS STILL BEING WRITTEN'}.")
 
 
 def rate_text(rounds: list[throughput.Round]) -> str:

@@ -66,6 +66,11 @@ struct BudgetStopTests {
         async let asking: Void = office.reserved(for: ledger, limit: 40)
         for await _ in entered { break }
         async let stopping: Void = office.stop()
+        // Behind the beginning of a stop nothing is reserved ahead.
+        repeat {
+            office.noteAhead(ledger, limit: 40)
+            await Task.yield()
+        } while office.reserveAhead() != nil
         // Comes back while it waits: the recall will find it.
         try await elsewhere(unused: [BudgetLease.Unused(count: 40, minute: taken.minute)])
         release.yield()

@@ -26,6 +26,7 @@ final class NodeWatch: Sendable {
     /// is taken for alive until its lease has passed.
     func isAlone() async throws -> Bool {
         guard let own = own() else { return false }
+        let askedAt = clocks.steady()
         let nodes = try await store.nodes()
         let now = clocks.steady()
         return seen.withLock { seen in
@@ -35,8 +36,9 @@ final class NodeWatch: Sendable {
                 let known = before[node.id].flatMap { $0.renewals == node.renewals ? $0 : nil }
                 seen[node.id] = known ?? Seen(renewals: node.renewals, since: now)
             }
+            // By the time before it was asked: what was renewed behind that is not in the answer.
             return nodes.allSatisfy { node in
-                node.id == own || (seen[node.id].map { $0.since.duration(to: now) > node.lease * 1.05 } ?? false)
+                node.id == own || (seen[node.id].map { $0.since.duration(to: askedAt) > node.lease * 1.05 } ?? false)
             }
         }
     }

@@ -77,7 +77,7 @@ final class BudgetOffice: Sendable {
     /// - Returns: false when the store must be asked for a reservation.
     func useAllowance(for ledger: AccountLedger, limit: Int) -> Bool {
         // What is being recalled is answered with what the store said before: that would be written over.
-        if state.withLock({ $0.recalling[ledger.userID] != nil }) { return false }
+        if state.withLock({ $0.isStopped || $0.recalling[ledger.userID] != nil }) { return false }
         guard let end = allowances.use(by: ledger, limit: limit) else { return false }
         returns.watch(ledger, until: end)
         return true

@@ -98,7 +98,7 @@ class Million:
         few, few_keys = self.make_few(min(remembered.ASKED, count // 4))
         few.start(serve=True)
         self.server.start(serve=True)
-        over_http = remembered.measure(self.server, self.tokens, few, few_keys, self.paced, count, 10 * rounds // 6)
+        over_http = remembered.measure(self.server, self.tokens, few, few_keys, self.paced, count, rounds)
         few.stop()
         self.server.stop()
         note(f"{self.count:,} accounts: in process")

@@ -51,7 +51,7 @@ class InProcess:
         found = f"{statistics.median(whole):.2f}" if len(whole) >= LEAST else "not known"
         return [
             f"two threads : one = {found} (median of the {len(whole)} of {len(ratios)} rounds in which SHA-256, which "
-            f"shares nothing, reached {WHOLE} before and after; 500 accounts each; aim {AIM})",
+            f"shares nothing, reached {WHOLE} to {MOST} before and after; 500 accounts each; aim {AIM})",
             f"two threads : one, of all rounds = {statistics.median(each[1] for each in ratios):.2f} (median), SHA-256 "
             f"{statistics.median(each[2] for each in ratios):.2f}",
         ]

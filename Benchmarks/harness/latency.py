@@ -171,6 +171,11 @@ def ratio(measured: Measured, name: str, base: str, mark: str = "p99", seen: boo
         times(sample)[mark] / times(measured[base][number])[mark] for number, sample in measured[name].items())
 
 
+def seen_p99(measured: list[dict]) -> float:
+    """The median of what the client saw at p99, in microseconds."""
+    return statistics.median(one["seen"]["p99"] for one in measured)
+
+
 def measure_cold(paced: Paced, server: Keybearer, subject_of, accounts: list[str]) -> list[tuple[dict, dict]]:
     """The first request with each key behind a start of the server, and the second: (cold, warm) for each start."""
     pairs = []

@@ -106,7 +106,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         rounds=measured, round_seconds=seconds, wake_ups=alone, conditions=conditions, samples=samples,
         latency_seconds=latency_seconds, cold=cold, accounts=len(accounts), shared=shared,
         verification=laps.time("in process", alone_in_process.finish),
-        million=laps.time("a million accounts", finish_million, million, rounds),
+        million=laps.time("a million accounts", finish_million, million, 3 if options.quick else 10),
         laps=laps.seconds, commands=commands)
 
 

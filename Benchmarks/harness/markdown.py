@@ -1,6 +1,5 @@
 """Pieces of a page in Markdown."""
 
-import statistics
 import textwrap
 
 
@@ -22,8 +21,3 @@ def ratio_text(value: float | None) -> str:
 
 def number_text(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def seen_text(measured: list[dict]) -> str:
-    """The median of what the client of the latencies saw at p99."""
-    return number_text(statistics.median(one["seen"]["p99"] for one in measured))

@@ -7,7 +7,7 @@ import textwrap
 
 from . import accounts, latency, shared_store, throughput, wakeups
 from .exchange import CONNECTIONS
-from .markdown import number_text, paragraph, ratio_text, seen_text, table
+from .markdown import number_text, paragraph, ratio_text, table
 from .store_report import million_lines, shared_lines
 
 # The most that the p99 of good traffic may grow beside a disturbance.
@@ -207,6 +207,7 @@ def cold_lines(results: Results) -> list[str]:
     if not results.cold:
         return []
     rows = [["first request with a key"], ["second request with it"], ["ratio"]]
+    seen_p99 = [latency.seen_p99(list(measured)) for measured in zip(*results.cold)]
     for mark in ("p50", "p99", "p99.9"):
         rows[0].append(number_text(statistics.median(cold[mark] for cold, _ in results.cold)))
         rows[1].append(number_text(statistics.median(warm[mark] for _, warm in results.cold)))
@@ -216,8 +217,8 @@ def cold_lines(results: Results) -> list[str]:
         *paragraph(
             f"{results.accounts} accounts, each asked once behind a start of the server and once more, at "
             f"{latency.COLD_RATE} requests a second; medians of {len(results.cold)} starts, in microseconds, by the "
-            f"server's time. As the client saw it, p99 was {seen_text([cold for cold, _ in results.cold])} and "
-            f"{seen_text([warm for _, warm in results.cold])}."),
+            f"server's time. As the client saw it, p99 was {number_text(seen_p99[0])} and "
+            f"{number_text(seen_p99[1])}."),
         *table(["what", "p50", "p99", "p99.9"], rows, 3),
     ]
 

@@ -3,7 +3,7 @@
 import statistics
 
 from . import accounts, latency, remembered, shared_store, throughput
-from .markdown import number_text, paragraph, ratio_text, seen_text, table
+from .markdown import number_text, paragraph, ratio_text, table
 
 
 def million_lines(million: accounts.Measured | None) -> list[str]:
@@ -30,8 +30,9 @@ def million_lines(million: accounts.Measured | None) -> list[str]:
             f"in microseconds (aim: the first within 2,000 at p99; its p99 was {each}; beside each, of the disk "
             f"alone, {disks}):"),
         *table(["what", *marks], rows, 3),
-        *paragraph(f"By the server's time; as the client saw it, p99 of the first two rows was {seen_text(million.cold)} "
-                   f"and {seen_text(million.warm)}."),
+        *paragraph(f"By the server's time; as the client saw it, p99 of the first two rows was "
+                   f"{number_text(latency.seen_p99(million.cold))} and "
+                   f"{number_text(latency.seen_p99(million.warm))}."),
         "In process:", "", "```", *million.in_process, "```", "",
         *remembered_lines(million.over_http),
     ]

@@ -1,4 +1,3 @@
-import Logging
 import Synchronization
 
 /// Fetches reservations for the accounts of this process, many of them in one transaction.
@@ -172,21 +171,18 @@ final class BudgetOffice: Sendable {
     }
 
     private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: Waiter) {
+        let asked = PendingReservation(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter])
         let isTaken = state.withLock { state in
             if state.isStopped { return false }
             if wantsUnits, state.recalling[ledger.userID] != nil {
                 state.recalling[ledger.userID]?.append(waiter)
                 return true
             }
-            let same = state.pending.firstIndex {
-                $0.ledger === ledger && $0.limit == limit && $0.wantsUnits == wantsUnits
-            }
-            if let same {
+            if let same = state.pending.firstIndex(where: asked.isSame) {
                 state.pending[same].isAhead = false
                 state.pending[same].waiters.append(waiter)
             } else {
-                state.pending.append(
-                    PendingReservation(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter]))
+                state.pending.append(asked)
             }
             beginWork(&state)
             return true

@@ -5,11 +5,13 @@
 FILE has the keys of the accounts, one a line, which take turns. Prints `ready`, and at the end JSON with how many keys
 were `regenerated`, so it can be exchanged for any other program that does both. A process of its own: its work must
 not slow the client that measures. It stands for clients on other machines, so it does as little as it can: one request
-after the other on one connection, in bytes.
+after the other on one connection, in bytes. Not in step with anything: at an even pace each round would have all of them
+meet the same moment between two of the requests that are measured.
 """
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -61,7 +63,7 @@ def main() -> None:
     due = time.monotonic()
     while not stopped:
         # What was missed is not made up for: a burst would be another load than the one that was asked for.
-        due = max(due + interval, time.monotonic() - interval)
+        due = max(due + random.uniform(0.5, 1.5) * interval, time.monotonic() - interval)
         time.sleep(max(0, due - time.monotonic()))
         status, body = connection.ask(REQUEST % keys[turn])
         if status == b"200":

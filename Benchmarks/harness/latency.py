@@ -6,10 +6,12 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 
 from . import preparation
 from .exchange import Subject
 from .forgery import forged_keys
+from .housekeeping import Housekeeping
 from .keybearer import Keybearer, start_churn, stop_churn
 from .processes import Failure, Processes, note, run
 
@@ -17,8 +19,9 @@ GOOD_RATE = 2_000
 BUSY_RATE = 10_000
 FLOOD_RATE = 10 * GOOD_RATE
 CONNECTIONS = 32
-# Seconds at the beginning of each round that are not counted.
-WARMUP = 0.5
+# Seconds at the beginning of each round that are not counted, and how much longer it takes than both.
+WARMUP = 0.4
+STARTING = 0.1
 CHURN_RATE = 100
 # A program that regenerates keys from another process, when the package of benchmarks has one. It is given the
 # demonstration's directory and the rate, prints `ready`, and ends at SIGTERM with a line of JSON with `regenerated`.
@@ -26,9 +29,9 @@ CHURN_PROGRAM = os.path.join(preparation.BENCHMARKS, ".build", "release", "Regen
 DEAD_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
-# What is not judged is measured in one of so many rounds, and floods in one of so many.
-SELDOM = 6
-FLOODS = 2
+# Floods are measured in one of so many rounds, and what is not judged in one of so many.
+FLOODS = 3
+SELDOM = 10
 
 
 @dataclasses.dataclass
@@ -44,7 +47,7 @@ class Condition:
     base: str | None = None
     same_total: str | None = None
     # Makes the file of the tokens that flood the server, anew for every round.
-    flood: object = None
+    flood: Callable[[], str] | None = None
     # Whether what floods the server is to be refused.
     refused: bool = True
     churn: list[str] | None = None
@@ -90,10 +93,10 @@ def expect_statuses(measured: dict, statuses: set[str], what: str) -> None:
 
 
 def measure_condition(
-        condition: Condition, paced: Paced, processes: Processes, server: Keybearer, seconds: float) -> Sample:
+        condition: Condition, flood: str | None, paced: Paced, processes: Processes, seconds: float) -> Sample:
     classes = [f"good:{condition.rate}:{CONNECTIONS}:{condition.tokens}"]
-    if condition.flood:
-        classes.append(f"flood:{FLOOD_RATE}:{CONNECTIONS}:{condition.flood()}")
+    if flood:
+        classes.append(f"flood:{FLOOD_RATE}:{CONNECTIONS}:{flood}")
     churn = start_churn(processes, condition.churn) if condition.churn else None
     began = time.monotonic()
     measured = paced.run(condition.subject, seconds, WARMUP, *classes)
@@ -106,16 +109,19 @@ def measure_condition(
     return sample
 
 
-def measure(conditions: list[Condition], paced: Paced, processes: Processes, server: Keybearer, rounds: int,
+def measure(conditions: list[Condition], paced: Paced, processes: Processes, housekeeping: Housekeeping, rounds: int,
             seconds: float) -> Measured:
-    """Rounds in turns, as of the requests a second."""
+    """Rounds in turns, as of the requests a second, each out of the way of the kernel's housekeeping."""
     measured: Measured = {condition.name: {} for condition in conditions}
     for number in range(rounds):
         note(f"Latency, round {number + 1} of {rounds}")
         for condition in conditions:
             if number % condition.every == 0:
-                measured[condition.name][number] = measure_condition(condition, paced, processes, server, seconds)
-                time.sleep(0.3)
+                flood = condition.flood() if condition.flood else None
+                measured[condition.name][number] = housekeeping.keep_clear(
+                    seconds + WARMUP + STARTING,
+                    lambda: measure_condition(condition, flood, paced, processes, seconds))
+                time.sleep(0.05)
     return measured
 
 
@@ -137,7 +143,7 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
                          str(CHURN_RATE), churned]
         where = "by the API of the same server"
     # Enough for a round, with hardly any twice: what was refused once might be remembered.
-    forged = lambda: paced.tokens("forged", forged_keys(FLOOD_RATE * 4))  # noqa: E731
+    forged = lambda: paced.tokens("forged", forged_keys(FLOOD_RATE * 3))  # noqa: E731
     # Those that are compared stand side by side: what else the machine does is then most alike.
     made = [
         Condition("quiet", "one account, nothing else", subject, GOOD_RATE, key),

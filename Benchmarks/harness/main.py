@@ -10,6 +10,7 @@ import time
 
 from . import accounts as many_accounts
 from . import chart, in_process, latency, peers, preparation, report, shared_store, throughput, wakeups
+from .housekeeping import Housekeeping
 from .keybearer import Keybearer
 from .processes import Failure, Processes, note, run
 
@@ -58,9 +59,10 @@ def build() -> None:
 
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
-    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (6, 12, 2, 2)
+    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (6, 20, 1.5, 1.7)
     laps = Laps()
     alone = laps.time("wake-ups of the machine alone", wakeups.measure, directory)
+    housekeeping = Housekeeping()
     note("Starting Keybearer and its peers")
     server = Keybearer(processes, options.binary or BINARY, directory, has_gate="gate" in names)
     server.start()
@@ -83,7 +85,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     # Keys that are asked for the first time are measured on their own.
     paced.run(make_target(), 1, 0, f"good:{latency.GOOD_RATE}:8:{paced.tokens('first', accounts)}")
     with wakeups.cores_kept_awake():
-        samples = latency.measure(conditions, paced, processes, server, latency_rounds, latency_seconds)
+        samples = latency.measure(conditions, paced, processes, housekeeping, latency_rounds, latency_seconds)
     laps.end("latency at a fixed pace")
     laps.time("a million accounts", ask_million, million)
     laps.time("in process", alone_in_process.ask_threads)
@@ -104,7 +106,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
         rounds=measured, round_seconds=seconds, wake_ups=alone, conditions=conditions, samples=samples,
-        latency_seconds=latency_seconds, cold=cold, accounts=len(accounts), shared=shared,
+        latency_seconds=latency_seconds, housekeeping=housekeeping, cold=cold, accounts=len(accounts), shared=shared,
         verification=laps.time("in process", alone_in_process.finish),
         million=laps.time("a million accounts", finish_million, million, 3 if options.quick else 10),
         laps=laps.seconds, commands=commands)

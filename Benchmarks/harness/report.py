@@ -7,6 +7,7 @@ import textwrap
 
 from . import accounts, latency, shared_store, throughput, wakeups
 from .exchange import CONNECTIONS
+from .housekeeping import Housekeeping
 from .markdown import number_text, paragraph, ratio_text, table
 from .store_report import million_lines, shared_lines
 
@@ -30,6 +31,7 @@ class Results:
     conditions: list[latency.Condition]
     samples: latency.Measured
     latency_seconds: float
+    housekeeping: Housekeeping
     cold: list[tuple[dict, dict]]
     accounts: int
     verification: list[str]
@@ -145,6 +147,7 @@ def latency_lines(results: Results) -> list[str]:
             "of p99 and of p99.9, the server's and the client's, to those of the row they name: (a) of the same good load "
             "alone, (b) of the same load in all, every request of it with a valid key. They are medians of the rounds' "
             "own ratios. Lower is better."),
+        *(paragraph(told) if (told := results.housekeeping.told()) else []),
         *table(
             ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9",
              "p99, p99.9 as the client saw it", "(a) to the same good load alone",

@@ -86,8 +86,7 @@ public struct KeybearerServer: Sendable {
     /// - Throws: when an address is taken, the certificate cannot be read, or a template is broken.
     public func run(onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void) async throws {
         let gate = gate
-        // Both listeners are on these.
-        EventLoopSlices.shorten(MultiThreadedEventLoopGroup.singleton)
+        EventLoopSlices.shorten(MultiThreadedEventLoopGroup.singleton, to: EventLoopSlices.server)
         let responder = try makeResponder()
         let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
         let gateListener = makeGateListener { gateIsReady.yield($0) }

@@ -1,9 +1,10 @@
 import Foundation
 import Keybearer
 
-/// How often floods of refused keys reach the store: counted, not inferred.
+/// How often floods of refused keys reach the store: counted, not inferred. And what it costs to refuse one.
 enum Floods {
     static let requests = 100_000
+    static let rounds = 11
     static let regenerated = 200
 
     static func measure(_ node: Node) async throws {
@@ -25,6 +26,32 @@ enum Floods {
         print("store requests during \(requests) forged keys, each another: \(whileForged) (aim 0)")
         print("store requests at the first meeting of \(regenerated) regenerated keys: \(first)")
         print("store requests during \(requests) requests with these: \(whileDead) (aim 0)")
+        let bytes = Array(try other.issue(prefix: .standard, random: AccountFile.random).characters.utf8)
+        var (hashes, refusals, burials): ([Double], [Double], [Double]) = ([], [], [])
+        for _ in 0..<rounds {
+            hashes.append(Stopwatch.nanosecondsOfHash(bytes, count: requests))
+            refusals.append(Stopwatch.nanoseconds(per: requests) { refuseAll(forged, at: node) })
+            burials.append(
+                Stopwatch.nanoseconds(per: requests) {
+                    for _ in 0..<requests / dead.count { refuseAll(dead, at: node) }
+                })
+        }
+        print(
+            "one refusal of a forged key: \(Stopwatch.text(Stopwatch.median(refusals))) ns; : SHA-256 = "
+                + "\(Stopwatch.text(Stopwatch.ratio(refusals, hashes))) (median of \(rounds) rounds)")
+        print(
+            "one refusal of a regenerated key: \(Stopwatch.text(Stopwatch.median(burials))) ns; : SHA-256 = "
+                + "\(Stopwatch.text(Stopwatch.ratio(burials, hashes))) (median of \(rounds) rounds)")
+    }
+
+    /// What a handler does for each request, once for each token: read the clocks, decide.
+    @inline(never)
+    private static func refuseAll(_ tokens: [PresentedToken], at node: Node) {
+        for token in tokens {
+            let verdict = node.gate.verifier.verify(
+                token, scope: .anyWorkspace, from: Node.address, now: node.clocks.steady(), wall: node.clocks.wall())
+            guard case .unauthorized = verdict else { fatalError("a dead key was not refused: \(verdict)") }
+        }
     }
 
     private static func expectRefusal(_ token: PresentedToken, at node: Node) async {

@@ -8,7 +8,8 @@ enum CRC32 {
 
     /// The checksum of the bytes.
     static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
-        ~bytes.reduce(~UInt32(0)) { sum, byte in
+        let table = table
+        return ~bytes.reduce(~UInt32(0)) { sum, byte in
             (sum >> 8) ^ table[Int(UInt8(truncatingIfNeeded: sum) ^ byte)]
         }
     }

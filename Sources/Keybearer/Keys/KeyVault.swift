@@ -3,8 +3,9 @@ import Foundation
 
 /// Makes, seals, opens, digests and recognises Secret Keys, with subkeys of a ``MasterKeyRing``.
 ///
-/// Immutable: a rotation puts a new vault in the old one's place.
-public struct KeyVault: Sendable {
+/// Immutable: a rotation puts a new vault in the old one's place. A class, so that to hold one is to count one holder
+/// instead of one for each subkey.
+public final class KeyVault: Sendable {
     /// The ring from which this vault was made.
     public let ring: MasterKeyRing
     private let subkeys: [Subkeys]
@@ -26,8 +27,9 @@ public struct KeyVault: Sendable {
     public func issue(prefix: KeyPrefix, random: RandomSource) throws(KeybearerError) -> SecretKey {
         let active = try requireActive()
         let characters = random.base62(count: SecretKey.randomLength)
-        let tag = active.tagCharacters(over: Array(prefix.characters.utf8) + characters)
-        guard let key = SecretKey(prefix: prefix, random: characters, tag: tag) else {
+        let tag = (Array(prefix.characters.utf8) + characters).withUnsafeBytes { active.tag(over: $0) }
+        let tagCharacters = Base62.encode(tag, width: SecretKey.tagLength)
+        guard let key = SecretKey(prefix: prefix, random: characters, tag: tagCharacters) else {
             throw KeybearerError(.internalError, "A new key could not be made.")
         }
         return key
@@ -35,12 +37,10 @@ public struct KeyVault: Sendable {
 
     /// Whether the key's tag was made under one of the ring's tag subkeys.
     ///
-    /// Compares in constant time. A true answer does not mean that the key is live, only that it was ever issued here:
+    /// A true answer does not mean that the key is live, only that it was ever issued here:
     /// what fails this test never reaches the store.
     public func isGenuine(_ key: SecretKey) -> Bool {
-        let covered = key.taggedBytes
-        let presented = key.tag
-        return subkeys.contains { constantTimeEquals($0.tagCharacters(over: covered), presented) }
+        subkeys.contains { $0.made(key) }
     }
 
     /// The digests by which the store may know the key, one for each master key that is not retired.
@@ -50,7 +50,7 @@ public struct KeyVault: Sendable {
 
     /// Whether the key's tag was made under this one master key.
     public func carriesTag(_ key: SecretKey, of id: MasterKeyID) -> Bool {
-        subkeys.contains { $0.id == id && constantTimeEquals($0.tagCharacters(over: key.taggedBytes), key.tag) }
+        subkeys.contains { $0.id == id && $0.made(key) }
     }
 
     /// Seals and digests a key under the active master key, bound to the account, the key's id and its version.

@@ -29,8 +29,9 @@ public struct SecretKey: Sendable, Equatable {
             guard KeyPrefix.isWellFormed(bytes.dropLast(Self.bodyLength)), body.allSatisfy(Base62.contains) else {
                 return false
             }
-            let checksum = CRC32.checksum(body.dropLast(Self.checksumLength))
-            return body.suffix(Self.checksumLength).elementsEqual(Self.checksumCharacters(checksum))
+            // Six characters stand for more numbers than a checksum has: each is written in one way alone.
+            return Base62.decode(body.suffix(Self.checksumLength))
+                == UInt64(CRC32.checksum(body.dropLast(Self.checksumLength)))
         }
         guard wellFormed else { return nil }
         self.token = token
@@ -51,11 +52,16 @@ public struct SecretKey: Sendable, Equatable {
     /// All the characters. This is the secret: it goes to the account holder and nowhere else.
     public var characters: String { token.withBytes { String(decoding: $0, as: UTF8.self) } }
 
-    /// What the keyed tag covers: the prefix and the random characters.
-    var taggedBytes: [UInt8] { token.withBytes { Array($0.dropLast(Self.tagLength + Self.checksumLength)) } }
-
-    /// The ten characters of the keyed tag.
-    var tag: [UInt8] { token.withBytes { Array($0.dropLast(Self.checksumLength).suffix(Self.tagLength)) } }
+    /// Calls `body` with what the keyed tag covers, the prefix and the random characters, and with the number for which
+    /// the ten characters of the tag stand.
+    func withTag<Result>(_ body: (_ covered: UnsafeRawBufferPointer, _ tag: UInt64) -> Result) -> Result {
+        token.withBytes { bytes in
+            let covered = bytes.count - Self.tagLength - Self.checksumLength
+            return body(
+                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<covered]),
+                Base62.decode(bytes[covered..<covered + Self.tagLength]))
+        }
+    }
 
     /// The prefix and four characters more: enough to tell keys apart, far too few to use one.
     public var shownPrefix: String {

@@ -5,12 +5,12 @@ import Crypto
 struct Subkeys: Sendable {
     let id: MasterKeyID
     /// Makes the keyed tag: protects the store from forged keys. It is not the access check.
-    let tag: SymmetricKey
+    let tagKey: SymmetricKey
     /// Makes the digest by which a key is found; nil in an entry that only recognises tags.
     let digest: SymmetricKey?
     /// Seals and opens keys; nil where only verification is possible.
     let seal: SymmetricKey?
-    /// HMAC with ``tag`` already taken in: half of the work, and the same for every token of a flood.
+    /// HMAC with ``tagKey`` already taken in: half of the work, and the same for every token of a flood.
     private let tagAuthenticator: HMAC<SHA256>
 
     init(_ entry: MasterKeyRing.Entry) {
@@ -18,19 +18,19 @@ struct Subkeys: Sendable {
         switch entry.material {
         case .master(let bytes):
             let master = SymmetricKey(data: bytes)
-            tag = Self.derive("tag", from: master)
+            tagKey = Self.derive("tag", from: master)
             digest = Self.derive("digest", from: master)
             seal = Self.derive("seal", from: master)
         case .verifyOnly(let tagBytes, let digestBytes):
-            tag = SymmetricKey(data: tagBytes)
+            tagKey = SymmetricKey(data: tagBytes)
             digest = SymmetricKey(data: digestBytes)
             seal = nil
         case .tagOnly(let tagBytes):
-            tag = SymmetricKey(data: tagBytes)
+            tagKey = SymmetricKey(data: tagBytes)
             digest = nil
             seal = nil
         }
-        tagAuthenticator = HMAC(key: tag)
+        tagAuthenticator = HMAC(key: tagKey)
     }
 
     private static func derive(_ purpose: String, from master: SymmetricKey) -> SymmetricKey {
@@ -38,22 +38,27 @@ struct Subkeys: Sendable {
             inputKeyMaterial: master, info: Array("keybearer v1 \(purpose)".utf8), outputByteCount: 32)
     }
 
-    /// Ten base62 characters of HMAC-SHA-256 over the prefix and the random characters: the first eight bytes as
-    /// a big-endian number, modulo 62^10 (59.5 bits).
-    func tagCharacters(over bytes: [UInt8]) -> [UInt8] {
+    /// The number for which the tag's ten base62 characters stand. Of HMAC-SHA-256 over the prefix and the random
+    /// characters, the first eight bytes as a big-endian number, modulo 62^10 (59.5 bits).
+    func tag(over bytes: UnsafeRawBufferPointer) -> UInt64 {
         var authenticator = tagAuthenticator
         authenticator.update(data: bytes)
-        let number = authenticator.finalize().prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return Base62.encode(number % 839_299_365_868_340_224, width: SecretKey.tagLength)
+        let code = authenticator.finalize().withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
+        return code % 839_299_365_868_340_224
+    }
+
+    /// Whether a key has the tag that this entry gives it. Compares in constant time.
+    func made(_ key: SecretKey) -> Bool {
+        key.withTag { covered, presented in isNone(tag(over: covered) ^ presented) }
     }
 
     /// The entry with its secrets cut down to what recognising tags needs.
-    var tagOnlyEntry: MasterKeyRing.Entry { .init(id: id, material: .tagOnly(tag.bytes)) }
+    var tagOnlyEntry: MasterKeyRing.Entry { .init(id: id, material: .tagOnly(tagKey.bytes)) }
 
     /// The entry with its secrets cut down to what verifying needs; tag-only entries stay what they are.
     var verifyOnlyEntry: MasterKeyRing.Entry {
         guard let digest else { return tagOnlyEntry }
-        return .init(id: id, material: .verifyOnly(tag: tag.bytes, digest: digest.bytes))
+        return .init(id: id, material: .verifyOnly(tag: tagKey.bytes, digest: digest.bytes))
     }
 }
 

@@ -5,7 +5,8 @@ import NIOExtras
 import NIOPosix
 import ServiceLifecycle
 
-/// Serves the gate on a listener of its own, beside the public one and never on it.
+/// Serves the gate on a listener of its own, beside the public one and never on it, and on event loops of its own: behind
+/// a request to the API or the dashboard on the same loop, a request at the gate would wait for ten times its own time.
 struct GateListener: Service {
     let decision: GateDecision
     let limits: GateRequestHead.Limits
@@ -14,7 +15,24 @@ struct GateListener: Service {
     let onReady: @Sendable (_ port: Int) -> Void
 
     func run() async throws {
-        let group = MultiThreadedEventLoopGroup.singleton
+        let group = Self.makeEventLoops()
+        do {
+            try await serve(on: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    /// Loops that nothing but the gate is on, and that go before all other threads of the process.
+    static func makeEventLoops() -> MultiThreadedEventLoopGroup {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        EventLoopSlices.shorten(group, to: EventLoopSlices.gate)
+        return group
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
         let quiescing = ServerQuiescingHelper(group: group)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 512)

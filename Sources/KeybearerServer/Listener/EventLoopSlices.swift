@@ -8,10 +8,12 @@ import NIOCore
 /// lets a thread that asked for a shorter slice go first; in the long run it gets no more time than before.
 enum EventLoopSlices {
     /// The shortest that Linux grants, in nanoseconds.
-    static let slice: UInt64 = 100_000
+    static let gate: UInt64 = 100_000
+    /// Longer than the gate's, which so goes first, and shorter than any other thread's.
+    static let server: UInt64 = 300_000
 
     /// Asks on each loop's own thread. Where this is not possible, everything works as without.
-    static func shorten(_ group: any EventLoopGroup) {
+    static func shorten(_ group: any EventLoopGroup, to slice: UInt64) {
         for loop in group.makeIterator() {
             loop.execute { keybearer_request_slice(slice) }
         }

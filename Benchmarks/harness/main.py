@@ -78,6 +78,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     measured = throughput.measure(subjects, rounds, seconds)
     laps.end("requests a second")
     laps.time("a million accounts", ask_million, million)
+    laps.time("in process", alone_in_process.ask_threads)
 
     make_target = server.gate if "gate" in names else server.profile
     haproxy = next((subject for subject in subjects if subject.name == "haproxy"), None)
@@ -100,6 +101,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     processes.stop_all()
     laps.end("cold keys")
     laps.time("a million accounts", ask_million, million)
+    laps.time("in process", alone_in_process.ask_threads)
     shared = laps.time("PostgreSQL", on_postgres, options, server, accounts, paced)
     laps.time("a million accounts", ask_million, million)
     return report.Results(

@@ -9,7 +9,7 @@ import Synchronization
 /// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one for some
 /// time, and then nothing reaches twice. A round is short, so that both meet the same.
 enum TwoThreads {
-    static let rounds = 36
+    static let rounds = 24
     static let usesPerRound = 100
 
     static func measure(_ node: Node, tokens: [AccountFile.Token]) async throws {

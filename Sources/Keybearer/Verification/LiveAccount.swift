@@ -18,8 +18,7 @@ public final class LiveAccount: Sendable {
     public let account: Account
     /// What the edge made of the account once, to have it at hand for every answer.
     public let prepared: [UInt8]
-    /// The plan that decides when a request names no workspace: the one with the largest hourly limit among those that
-    /// have the feature; nil when there is none.
+    /// The plan that decides when a request names no workspace.
     public let decidingPlan: Plan?
 
     init(account: Account, token: PresentedToken, prepared: [UInt8], ledger: AccountLedger) {
@@ -29,8 +28,7 @@ public final class LiveAccount: Sendable {
         self.prepared = prepared.withUnsafeBufferPointer { Array($0) }
         self.ledger = ledger
         keyID = account.key.id
-        decidingPlan = account.workspaces.lazy.map(\.plan).filter(\.includesAPI)
-            .max { $0.hourlyLimit < $1.hourlyLimit }
+        decidingPlan = account.decidingPlan
         entitledLimit = decidingPlan?.hourlyLimit
         fallbackLimit = account.workspaces.lazy.map(\.plan.hourlyLimit).max() ?? Plan.defaultHourlyLimit
     }
@@ -65,6 +63,14 @@ public final class LiveAccount: Sendable {
         case .accountOnly:
             return .entitled(limit: entitledLimit ?? fallbackLimit)
         }
+    }
+}
+
+extension Account {
+    /// The plan that decides when a request names no workspace: the one with the largest hourly limit among those that
+    /// have the feature; nil when there is none.
+    public var decidingPlan: Plan? {
+        workspaces.lazy.map(\.plan).filter(\.includesAPI).max { $0.hourlyLimit < $1.hourlyLimit }
     }
 }
 

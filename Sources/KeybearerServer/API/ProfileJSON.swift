@@ -3,27 +3,24 @@ import NIOCore
 
 /// The JSON of `/api/v1/me`, of which all but last use and budget is encoded once per account.
 enum ProfileJSON {
-    /// Encodes what does not change with requests: four bytes with the length of the first part, the first part up to
-    /// the last use, and the second part behind it.
-    static func prepare(_ account: Account) -> [UInt8] {
+    /// What does not change with requests: the part up to the last use, and the part behind it.
+    static func parts(of account: Account) -> (first: String, second: String) {
         let user = account.user
         var first = #"{"id":"\#(user.id)","email":"# + JSONText.quote(user.email.rawValue)
         first += #","name":"# + JSONText.quote(user.name) + #","createdAt":"\#(user.createdAt)","#
         first += #""key":{"prefix":"\#(account.key.shownPrefix)","generatedAt":"\#(account.key.generatedAt)","#
         let workspaces = account.workspaces.map { WorkspaceBody($0).profileText }
         let second = #"},"workspaces":["# + workspaces.joined(separator: ",") + #"],"rateLimit":"#
-        let length = UInt32(first.utf8.count)
-        return (0..<4).map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) } + Array(first.utf8) + Array(second.utf8)
+        return (first, second)
     }
 
     /// Writes the whole success envelope.
     static func write(
         _ account: LiveAccount, lastUse: LastUse?, budget: BudgetStatus, now: Timestamp, into buffer: inout ByteBuffer
     ) {
-        account.prepared.withUnsafeBytes { prepared in
-            let length = Int(UInt32(littleEndian: prepared.loadUnaligned(as: UInt32.self)))
+        PreparedAccount.withProfile(account) { first, second in
             buffer.writeStaticString(#"{"ok":true,"data":"#)
-            buffer.writeBytes(prepared[4..<4 + length])
+            buffer.writeBytes(first)
             if let lastUse {
                 buffer.writeStaticString(#""lastUsedAt":""#)
                 buffer.writeString(lastUse.at.description)
@@ -33,7 +30,7 @@ enum ProfileJSON {
             } else {
                 buffer.writeStaticString(#""lastUsedAt":null,"lastUsedIp":null"#)
             }
-            buffer.writeBytes(prepared[(4 + length)...])
+            buffer.writeBytes(second)
         }
         buffer.writeStaticString(#"{"limit":"#)
         buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(budget.limit)) })

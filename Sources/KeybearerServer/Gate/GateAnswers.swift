@@ -78,38 +78,34 @@ struct GateAnswers {
         }
     }
 
-    /// Writes a 200 with who the client is: six fields, each always there and never empty.
-    ///
-    /// A gateway that copies them overwrites what a client may have sent under their names; an absent one would let the
-    /// client's own through.
+    /// Writes a 200 with who the client is.
     private mutating func allow(
         _ account: LiveAccount, scope: AccessScope, budget: BudgetStatus, shape: Shape, wall: Timestamp,
         to out: inout ByteBuffer
     ) {
-        let known = account.account
-        let workspace = account.access(to: scope)
-        let plan = workspace?.plan.id.rawValue ?? account.decidingPlan?.id.rawValue
-        let room =
-            1_024
-            + 3
-            * (known.user.email.rawValue.utf8.count + (plan?.utf8.count ?? 1) + known.user.id.rawValue.utf8.count
-                + (workspace?.workspace.id.rawValue.utf8.count ?? 1) + known.key.shownPrefix.utf8.count)
+        if let workspace = account.access(to: scope) {
+            let room = GateIdentity.room(account.account, at: workspace, plan: workspace.plan)
+            allow(identityRoom: room, budget: budget, shape: shape, wall: wall, to: &out) { writer in
+                GateIdentity.write(account.account, at: workspace, plan: workspace.plan, to: &writer)
+            }
+        } else {
+            PreparedAccount.withIdentity(account) { identity in
+                allow(identityRoom: identity.count, budget: budget, shape: shape, wall: wall, to: &out) { writer in
+                    writer.bytes(identity)
+                }
+            }
+        }
+    }
+
+    private mutating func allow(
+        identityRoom: Int, budget: BudgetStatus, shape: Shape, wall: Timestamp, to out: inout ByteBuffer,
+        writeIdentity: (inout ByteWriter) -> Void
+    ) {
         update(wall)
-        write(atMost: room, to: &out) { writer in
+        write(atMost: 768 + identityRoom, to: &out) { writer in
             writer.text("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 11\r\n")
-            writer.text("X-Keybearer-User: ")
-            writer.fieldValue(known.user.id.rawValue)
-            writer.text("\r\nX-Keybearer-Email: ")
-            writer.fieldValue(known.user.email.rawValue)
-            writer.text("\r\nX-Keybearer-Workspace: ")
-            writer.fieldValue(workspace?.workspace.id.rawValue ?? "-")
-            writer.text("\r\nX-Keybearer-Role: ")
-            writer.fieldValue(workspace?.role.rawValue ?? "-")
-            writer.text("\r\nX-Keybearer-Plan: ")
-            writer.fieldValue(plan ?? "-")
-            writer.text("\r\nX-Keybearer-Key-Prefix: ")
-            writer.fieldValue(known.key.shownPrefix)
-            writer.text("\r\nX-Request-Id: ")
+            writeIdentity(&writer)
+            writer.text("X-Request-Id: ")
             Self.writeIdentifier(RequestIdentifier.nextNumber(), to: &writer)
             writer.text("\r\n")
             Self.writeRateLimit(budget, wall: wall, to: &writer)

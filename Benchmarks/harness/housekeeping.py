@@ -5,13 +5,19 @@ import statistics
 import threading
 import time
 
-# Threads of the kernel that look at memory page by page. Only real-time threads run before them once they have a core.
+# Threads of the kernel that look at memory page by page. Where the kernel is not preempted, whoever wants the core they
+# have waits until they are done.
 NAMES = ("kdamond", "kcompactd", "khugepaged", "kswapd", "ksmd")
 # How often they are looked at, in seconds, and how long at first: two bursts six seconds apart are found.
 STEP = 0.05
 OBSERVED = 13
-# How much sooner than expected a burst may come.
+# How many times as long as its usual runs a burst is, at least.
+BURST = 3
+# How much sooner than expected one may come, and how much closer to each other two of them may be than other two.
 MARGIN = 0.2
+UNEVEN = 0.5
+# The shortest time between two that has room for a round, in seconds.
+ROOM = 3
 # How often something is measured anew in which one fell all the same.
 REPEATS = 2
 
@@ -24,12 +30,12 @@ class Housekeeping:
     """
 
     def __init__(self):
-        # The thread that is watched: the one of them that runs most.
+        # The thread that is watched: the one of them that ran most while they were watched.
         self.thread: str | None = None
-        # Seconds between two bursts; None where there are none.
+        # Seconds between two bursts; None where there are none that can be kept clear of.
         self.period: float | None = None
-        # Seconds that a burst takes, and that anything else of it takes at most.
-        self.burst = self.look = 0.0
+        # Seconds that a burst takes, and that anything else of the thread takes at most.
+        self.burst = self.longest_look = 0.0
         # Seconds that it runs in a second between bursts.
         self.steady = 0.0
         # When the last one ended, as far as it was seen.
@@ -39,56 +45,47 @@ class Housekeeping:
         self.learning.start()
 
     def told(self) -> str:
-        """What there was of it, for the page of results; empty where there was none."""
+        """What there was of it, for the page of results."""
         if self.period is None:
-            return ""
+            return "No thread of the kernel was seen to go through memory every few seconds, so no round waited for one."
         return (f"The kernel's thread `{name_of(self.thread)}` looks through memory every {self.period:.1f} s, and holds "
                 f"a core for {self.burst * 1e3:.0f} ms when nothing else wants it. Rounds stand between two of these "
-                f"bursts; {self.repeated} that met one were asked anew, and {self.disturbed} of them met another.")
-
-    def spent(self) -> float:
-        """How long the thread has run so far, in seconds."""
-        return run_time(self.thread) if self.thread else 0
+                f"bursts. {self.repeated} times one was met all the same and a round was asked anew; {self.disturbed} "
+                f"rounds met one {REPEATS + 1} times and are in the table.")
 
     def learn(self) -> None:
         """Watches for some time, beside whatever goes on."""
-        self.thread = max(kernel_threads(), key=run_time, default=None)
-        runs = list(self.runs(OBSERVED)) if self.thread else []
+        runs: dict[str, list[tuple[float, float]]] = {}
+        for thread, ended, length in watch(kernel_threads(), OBSERVED):
+            runs.setdefault(thread, []).append((ended, length))
         if not runs:
             return
-        self.look = 2 * statistics.median(length for _, length in runs)
-        bursts = [run for run in runs if run[1] > self.look]
-        if len(bursts) < 2:
+        thread = max(runs, key=lambda one: sum(length for _, length in runs[one]))
+        longest_look = BURST * statistics.median(length for _, length in runs[thread])
+        bursts = [run for run in runs[thread] if run[1] > longest_look]
+        intervals = [later[0] - sooner[0] for sooner, later in zip(bursts, bursts[1:])]
+        if not intervals or min(intervals) < ROOM or max(intervals) - min(intervals) > UNEVEN:
             return
-        self.period = statistics.median(later[0] - sooner[0] for sooner, later in zip(bursts, bursts[1:]))
+        self.thread, self.longest_look = thread, longest_look
+        self.period, self.ended = statistics.median(intervals), bursts[-1][0]
         self.burst = statistics.median(length for _, length in bursts)
-        self.steady = sum(length for _, length in runs if length <= self.look) / OBSERVED
-        self.ended = bursts[-1][0]
+        self.steady = sum(length for _, length in runs[thread] if length <= longest_look) / OBSERVED
 
-    def runs(self, seconds: float):
-        """Yields when each of its runs was over, and how long it took; what lies a step apart is one."""
-        deadline = time.monotonic() + seconds
-        before, length = self.spent(), 0.0
-        while time.monotonic() < deadline:
-            time.sleep(STEP)
-            now = self.spent()
-            if now > before:
-                length += now - before
-            elif length:
-                yield time.monotonic(), length
-                length = 0.0
-            before = now
+    def keep_clear(self, seconds: float, prepare, measure):
+        """What `measure` makes of what `prepare` answers, of a time without a burst if that can be had.
 
-    def keep_clear(self, seconds: float, measure):
-        """What `measure` answers, of a time without a burst if that can be had."""
+        Measuring takes so many seconds; preparing may take longer, and is done anew for every attempt.
+        """
         self.learning.join()
         for attempt in range(REPEATS + 1):
+            prepared = prepare()
             self.await_room(seconds)
-            before = self.spent()
-            measured = measure()
-            if self.period is None or self.spent() - before < self.steady * seconds + self.burst / 2:
+            before = run_time(self.thread)
+            measured = measure(prepared)
+            if self.period is None or run_time(self.thread) - before < self.steady * seconds + self.burst / 2:
                 return measured
-            self.repeated += 1
+            if attempt < REPEATS:
+                self.repeated += 1
         self.disturbed += 1
         return measured
 
@@ -99,10 +96,27 @@ class Housekeeping:
         if passed < self.period - seconds - MARGIN:
             return
         # Its moment shifts a little every time: seen anew.
-        for ended, length in self.runs(self.period):
-            if length > self.look:
+        for _, ended, length in watch([self.thread], self.period):
+            if length > self.longest_look:
                 self.ended = ended
                 return
+
+
+def watch(threads: list[str], seconds: float):
+    """Yields which thread had run, when that was over, and how long it took; what lies a step apart is one run."""
+    deadline = time.monotonic() + seconds
+    before = {thread: run_time(thread) for thread in threads}
+    lengths = dict.fromkeys(threads, 0.0)
+    while threads and time.monotonic() < deadline:
+        time.sleep(STEP)
+        for thread in threads:
+            now = run_time(thread)
+            if now > before[thread]:
+                lengths[thread] += now - before[thread]
+            elif lengths[thread]:
+                yield thread, time.monotonic(), lengths[thread]
+                lengths[thread] = 0.0
+            before[thread] = now
 
 
 def kernel_threads() -> list[str]:
@@ -121,7 +135,10 @@ def name_of(thread: str) -> str:
         return ""
 
 
-def run_time(thread: str) -> float:
+def run_time(thread: str | None) -> float:
+    """How long a thread has run so far, in seconds; 0 where that is not told."""
+    if thread is None:
+        return 0
     try:
         with open(f"{thread}/schedstat") as file:
             return int(file.read().split()[0]) / 1e9

@@ -19,9 +19,11 @@ GOOD_RATE = 2_000
 BUSY_RATE = 10_000
 FLOOD_RATE = 10 * GOOD_RATE
 CONNECTIONS = 32
-# Seconds at the beginning of each round that are not counted, and how much longer it takes than both.
+# Seconds at the beginning of each round that are not counted, and how much longer it takes than both: to begin the
+# client, and what regenerates keys.
 WARMUP = 0.4
 STARTING = 0.1
+STARTING_CHURN = 0.4
 CHURN_RATE = 100
 # A program that regenerates keys from another process, when the package of benchmarks has one. It is given the
 # demonstration's directory and the rate, prints `ready`, and ends at SIGTERM with a line of JSON with `regenerated`.
@@ -30,8 +32,8 @@ DEAD_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
 # Floods are measured in one of so many rounds, and what is not judged in one of so many.
-FLOODS = 3
-SELDOM = 10
+FLOODS = 2
+SELDOM = 8
 
 
 @dataclasses.dataclass
@@ -117,10 +119,10 @@ def measure(conditions: list[Condition], paced: Paced, processes: Processes, hou
         note(f"Latency, round {number + 1} of {rounds}")
         for condition in conditions:
             if number % condition.every == 0:
-                flood = condition.flood() if condition.flood else None
+                starting = STARTING_CHURN if condition.churn else STARTING
                 measured[condition.name][number] = housekeeping.keep_clear(
-                    seconds + WARMUP + STARTING,
-                    lambda: measure_condition(condition, flood, paced, processes, seconds))
+                    seconds + WARMUP + starting, condition.flood or (lambda: None),
+                    lambda flood: measure_condition(condition, flood, paced, processes, seconds))
                 time.sleep(0.05)
     return measured
 

@@ -5,14 +5,16 @@
 // FIELDS are further header fields of every request, divided by line feeds; they may be empty. Each class has its own
 // rate, keep-alive connections and file of tokens, one a line, used in turn.
 //
-// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it. Two times are
-// told of each answer. "seen" is what a program has that shares the cores with the server: from when the request was due
-// until this client had read the answer, with all that the client itself was late. The others are the server's: from when
-// the request was sent until the kernel had received the answer, by its time stamp. What is due while all connections
-// are busy waits here, and that wait is the server's and counts in both: one that stalls for a second so has a second's
-// worth of slow answers, where a client that waits for each answer before it asks again would have noticed a single one
-// ("coordinated omission"). Where both cores are held by the server's other threads, this client sends late, and only
-// "seen" has that: what a client on another machine meets lies between the two.
+// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it. Both times that
+// are told of each answer end when the kernel had received it, by its time stamp. "seen" is a client's on another machine:
+// it begins when the request was due, with all that it was sent late. The others are the server's and begin when it was
+// sent. What is due while all connections are busy waits here, and that wait is the server's and counts in both: one
+// that stalls for a second so has a second's worth of slow answers, where a client that waits for each answer before it
+// asks again would have noticed a single one ("coordinated omission").
+//
+// A client on another machine is not late because the server's has one of its cores held up, for instance by a commit
+// that rings the disk's doorbell. So there are two hands: what the first has not sent of the first class a moment after
+// it was due, the second does, on a core that is free. Where none is, both are late, and "seen" has that.
 //
 // Requests that are due in the first WARMUP of the SECONDS are made and not counted.
 
@@ -22,6 +24,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,6 +42,8 @@
 #define SECOND 1000000000LL
 // How long answers are waited for behind the last due request.
 #define GRACE (2 * SECOND)
+// How long the second hand leaves a request to the first.
+#define FIRST_HAND (SECOND / 20000)
 #define MAX_CLASSES 4
 #define BUFFER 16384
 
@@ -79,6 +84,8 @@ struct class {
     int64_t statuses[1000];
 };
 
+// Held by the hand that works on classes and connections.
+static pthread_mutex_t hands = PTHREAD_MUTEX_INITIALIZER;
 static struct sockaddr_in address;
 static int poll_fd;
 static int64_t start;
@@ -218,7 +225,6 @@ static void receive(struct connection *connection) {
     ssize_t got = receive_more(connection, &arrived);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return reopen(connection);
-    int64_t moment = now();
     connection->length += got;
     connection->buffer[connection->length] = 0;
     if (connection->due < 0) fail("an answer without a request", connection->buffer);
@@ -238,9 +244,10 @@ static void receive(struct connection *connection) {
         class->answered++;
         class->statuses[status]++;
     }
-    int64_t latency = connection->waited + arrived - connection->sent, seen = moment - connection->due;
     // The kernel's time stamps are of the clock that may be set.
-    if (latency < 0 || latency > seen + SECOND / 1000) fail("the clock was set meanwhile", class->name);
+    int64_t moment = now(), unread = read_clock(CLOCK_REALTIME) - arrived;
+    int64_t latency = connection->waited + arrived - connection->sent, seen = moment - unread - connection->due;
+    if (unread < 0 || latency < 0 || latency > seen + SECOND / 1000) fail("the clock was set meanwhile", class->name);
     count(class, connection->due, latency, seen);
     if (class->idle_count == 0) class->busy_until = moment;
     connection->due = -1;
@@ -347,6 +354,35 @@ static int is_done(const struct class *class) {
     return class->begun == class->total && class->idle_count == class->connection_count;
 }
 
+// A client on another machine would not wait until the server's threads have used up their slices, so each hand asks for
+// the shortest: 0.1 ms. Timers may otherwise be 50 microseconds late.
+static void make_prompt(void) {
+    prctl(PR_SET_TIMERSLACK, 1);
+    keybearer_request_slice(100000);
+}
+
+// Sends what the first hand has left undone, until all of its class is sent.
+static void *second_hand(void *argument) {
+    struct class *class = argument;
+    make_prompt();
+    pthread_mutex_lock(&hands);
+    while (class->begun < class->total) {
+        int64_t moment = now(), due = due_at(class, class->begun) + FIRST_HAND;
+        if (due <= moment) {
+            send_due(class, 1, moment);
+            // Or no connection is idle.
+            due = class->begun < class->total ? due_at(class, class->begun) + FIRST_HAND : 0;
+            if (due <= moment) due = moment + FIRST_HAND;
+        }
+        pthread_mutex_unlock(&hands);
+        struct timespec wake = {.tv_sec = due / SECOND, .tv_nsec = due % SECOND};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL);
+        pthread_mutex_lock(&hands);
+    }
+    pthread_mutex_unlock(&hands);
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     if (argc < 8 || argc > 7 + MAX_CLASSES) {
         fail("usage", "paced HOST PORT PATH FIELDS SECONDS WARMUP NAME:RATE:CONNECTIONS:FILE ...");
@@ -355,11 +391,7 @@ int main(int argc, char **argv) {
     if (inet_pton(AF_INET, argv[1], &address.sin_addr) != 1) fail(argv[1], "want an IPv4 address");
     seconds = atof(argv[5]);
     const char *head = make_head(argv[1], argv[2], argv[3], argv[4]);
-    // Timers may otherwise be 50 microseconds late.
-    prctl(PR_SET_TIMERSLACK, 1);
-    // A client on another machine would not wait until the server's threads have used up their slices, so this one asks
-    // for the shortest: 0.1 ms.
-    keybearer_request_slice(100000);
+    make_prompt();
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     static struct class classes[MAX_CLASSES];
     int class_count = argc - 7;
@@ -368,6 +400,10 @@ int main(int argc, char **argv) {
     start = now() + SECOND / 20;
     warm = start + (int64_t)(atof(argv[6]) * SECOND);
     int64_t end = start + (int64_t)(seconds * SECOND), moment;
+    pthread_t second;
+    int failed = pthread_create(&second, NULL, second_hand, &classes[0]);
+    if (failed) fail("pthread_create", strerror(failed));
+    pthread_mutex_lock(&hands);
     struct epoll_event events[64];
     for (;;) {
         moment = now();
@@ -381,7 +417,9 @@ int main(int argc, char **argv) {
         int64_t left = wake - now();
         if (left < 0) left = 0;
         struct timespec wait = {.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+        pthread_mutex_unlock(&hands);
         int ready = epoll_pwait2(poll_fd, events, 64, &wait, NULL);
+        pthread_mutex_lock(&hands);
         for (int i = 0; i < ready; i++) receive(events[i].data.ptr);
     }
 

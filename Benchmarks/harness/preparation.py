@@ -75,7 +75,7 @@ def install_python_packages() -> str:
 def compile_program(name: str, directory: str) -> str:
     """Compiles one of the programs in C beside these modules."""
     program = os.path.join(directory, name)
-    run(["cc", "-O2", "-I", SCHEDULING, "-o", program, os.path.join(HARNESS, f"{name}.c")], f"compiling {name}.c")
+    run(["cc", "-O2", "-pthread", "-I", SCHEDULING, "-o", program, os.path.join(HARNESS, f"{name}.c")], f"compiling {name}.c")
     return program
 
 

@@ -141,13 +141,12 @@ def latency_lines(results: Results) -> list[str]:
             "microseconds. A request's time is the server's: from when it was sent until the kernel had received the "
             "answer; what was due while all connections were busy counts from then. Client and servers share the cores, "
             "and the client may wait for one that the server's other threads have, so what it saw is told beside it: "
-            "from when each request was due until it had read the answer. What a client on another machine meets lies "
-            "between the two. What "
+            "from when each request was due until the kernel had received the answer. What "
             "regenerates keys stands for other machines' clients and runs at nice 19. The last columns are the ratios "
             "of p99 and of p99.9, the server's and the client's, to those of the row they name: (a) of the same good load "
             "alone, (b) of the same load in all, every request of it with a valid key. They are medians of the rounds' "
             "own ratios. Lower is better."),
-        *(paragraph(told) if (told := results.housekeeping.told()) else []),
+        *paragraph(results.housekeeping.told()),
         *table(
             ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9",
              "p99, p99.9 as the client saw it", "(a) to the same good load alone",

@@ -45,6 +45,16 @@ struct SecretKeyTests {
         }
     }
 
+    @Test("A checksum is written in one way alone: a number that is too large for one is none")
+    func checksumInOneWay() throws {
+        var bytes = Array(try vault.issue(prefix: .standard, random: random).characters.utf8)
+        let sum = UInt64(CRC32.checksum(bytes[4..<36]))
+        bytes.replaceSubrange(36..., with: Base62.encode(sum, width: 6))
+        #expect(SecretKey(parsing: bytes) != nil)
+        bytes.replaceSubrange(36..., with: Base62.encode(sum + (1 << 32), width: 6))
+        #expect(SecretKey(parsing: bytes) == nil)
+    }
+
     @Test("Keys differ")
     func keysDiffer() throws {
         let keys = try (0..<500).map { _ in try vault.issue(prefix: .standard, random: random).characters }

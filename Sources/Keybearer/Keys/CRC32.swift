@@ -8,6 +8,7 @@ enum CRC32 {
 
     /// The checksum of the bytes.
     static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+        // Once, not for each byte: whether it has been made is asked each time.
         let table = table
         return ~bytes.reduce(~UInt32(0)) { sum, byte in
             (sum >> 8) ^ table[Int(UInt8(truncatingIfNeeded: sum) ^ byte)]

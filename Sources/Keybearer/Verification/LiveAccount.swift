@@ -14,10 +14,10 @@ public final class LiveAccount: Sendable {
     private let entitledLimit: Int?
     /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
     private let fallbackLimit: Int
-    /// The account as the store had it.
-    public let account: Account
     /// What the edge made of the account once, to have it at hand for every answer.
     public let prepared: [UInt8]
+    /// The account as the store had it.
+    public let account: Account
     /// The plan that decides when a request names no workspace.
     public let decidingPlan: Plan?
 

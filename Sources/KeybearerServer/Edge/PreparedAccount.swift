@@ -22,7 +22,9 @@ enum PreparedAccount {
         _ account: LiveAccount, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         try account.prepared.withUnsafeBytes { prepared in
-            try body(UnsafeRawBufferPointer(rebasing: prepared[headLength..<headLength + length(0, prepared)]))
+            let end = headLength + length(0, prepared)
+            precondition(end <= prepared.count, madeByAnother)
+            return try body(UnsafeRawBufferPointer(rebasing: prepared[headLength..<end]))
         }
     }
 
@@ -33,13 +35,18 @@ enum PreparedAccount {
         try account.prepared.withUnsafeBytes { prepared in
             let start = headLength + length(0, prepared)
             let middle = start + length(1, prepared)
+            precondition(middle <= prepared.count, madeByAnother)
             return try body(
                 UnsafeRawBufferPointer(rebasing: prepared[start..<middle]),
                 UnsafeRawBufferPointer(rebasing: prepared[middle...]))
         }
     }
 
+    /// A deployment may be given any `prepare`: what is none of ours must not be read past its end.
+    private static let madeByAnother = "a server's deployment prepares by KeybearerServer.prepare"
+
     private static func length(_ part: Int, _ prepared: UnsafeRawBufferPointer) -> Int {
-        Int(UInt32(littleEndian: prepared.loadUnaligned(fromByteOffset: part * 4, as: UInt32.self)))
+        precondition(prepared.count >= headLength, madeByAnother)
+        return Int(UInt32(littleEndian: prepared.loadUnaligned(fromByteOffset: part * 4, as: UInt32.self)))
     }
 }

@@ -7,10 +7,11 @@ import Keybearer
 enum GateIdentity {
     /// The fields of a request that names no workspace, made once for each account.
     static func make(_ account: Account) -> [UInt8] {
-        let room = room(account, at: nil, plan: account.decidingPlan)
+        let plan = account.decidingPlan
+        let room = room(account, at: nil, plan: plan)
         return [UInt8](unsafeUninitializedCapacity: room) { memory, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(memory))
-            write(account, at: nil, plan: account.decidingPlan, to: &writer)
+            write(account, at: nil, plan: plan, to: &writer)
             precondition(!writer.isOverflown, "the identity is longer than its reckoning")
             count = writer.count
         }

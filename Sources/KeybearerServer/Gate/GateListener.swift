@@ -14,25 +14,18 @@ struct GateListener: Service {
     /// Called once with the port, 0 for a Unix socket, when requests are answered.
     let onReady: @Sendable (_ port: Int) -> Void
 
-    func run() async throws {
-        let group = Self.makeEventLoops()
-        do {
-            try await serve(on: group)
-        } catch {
-            try? await group.shutdownGracefully()
-            throw error
-        }
-        try await group.shutdownGracefully()
-    }
-
-    /// Loops that nothing but the gate is on, and that go before all other threads of the process.
-    static func makeEventLoops() -> MultiThreadedEventLoopGroup {
+    /// Loops that nothing but the gate is on, and that go before the process's other threads.
+    ///
+    /// They live as long as the process: what was asked of the store may be answered after the gateway has gone and the
+    /// listener has stopped, and a loop that had ended would have nowhere to put it.
+    static let eventLoops = {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         EventLoopSlices.shorten(group, to: EventLoopSlices.gate)
         return group
-    }
+    }()
 
-    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+    func run() async throws {
+        let group = Self.eventLoops
         let quiescing = ServerQuiescingHelper(group: group)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 512)

@@ -9,7 +9,7 @@ import NIOCore
 enum EventLoopSlices {
     /// The shortest that Linux grants, in nanoseconds.
     static let gate: UInt64 = 100_000
-    /// Longer than the gate's, which so goes first, and shorter than any other thread's.
+    /// In nanoseconds. Longer than the gate's, which so goes first, and shorter than what threads have that do not ask.
     static let server: UInt64 = 300_000
 
     /// Asks on each loop's own thread. Where this is not possible, everything works as without.

@@ -223,6 +223,22 @@ struct GateTests {
         }
     }
 
+    @Test("The longest address of which each byte becomes three has room, with a workspace and without")
+    func longestIdentity() async throws {
+        let fixture = try ServerFixture()
+        let (local, host) = (String(repeating: "%", count: 64), String(repeating: "%", count: 189))
+        let (account, key) = try await fixture.account("\(local)@\(host)")
+        let workspace = account.workspaces[0].workspace.id.rawValue
+        let written = String(repeating: "%25", count: 64) + "@" + String(repeating: "%25", count: 189)
+        try await fixture.listening { client in
+            for fields in [[], [("X-Workspace-Id", workspace)]] {
+                let answer = try await ask(client, key: key, fields)
+                #expect(answer.status == 200)
+                #expect(answer.values("x-keybearer-email") == [written])
+            }
+        }
+    }
+
     @Test("Bodies, broken and oversized heads are refused in the envelope, and the connection ends")
     func malformed() async throws {
         let fixture = try ServerFixture()

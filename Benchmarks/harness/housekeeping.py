@@ -12,11 +12,12 @@ NAMES = ("kdamond", "kcompactd", "khugepaged", "kswapd", "ksmd")
 STEP = 0.05
 OBSERVED = 13
 # How many times as long as its usual runs a burst is, at least.
-BURST = 3
+BURST = 2
 # How much sooner than expected one may come, and how much closer to each other two of them may be than other two.
 MARGIN = 0.2
 UNEVEN = 0.5
-# The shortest time between two that has room for a round, in seconds.
+# The shortest time between two that has room for a round, in seconds: what comes sooner behind a longer run, or before
+# one, is none.
 ROOM = 3
 # How often something is measured anew in which one fell all the same.
 REPEATS = 2
@@ -50,8 +51,8 @@ class Housekeeping:
             return "No thread of the kernel was seen to go through memory every few seconds, so no round waited for one."
         return (f"The kernel's thread `{name_of(self.thread)}` looks through memory every {self.period:.1f} s, and holds "
                 f"a core for {self.burst * 1e3:.0f} ms when nothing else wants it. Rounds stand between two of these "
-                f"bursts. {self.repeated} times one was met all the same and a round was asked anew; {self.disturbed} "
-                f"rounds met one {REPEATS + 1} times and are in the table.")
+                f"bursts. How often one was met all the same and a round was asked anew: {self.repeated}. Rounds "
+                f"in the table that met one {REPEATS + 1} times: {self.disturbed}.")
 
     def learn(self) -> None:
         """Watches for some time, beside whatever goes on."""
@@ -62,9 +63,13 @@ class Housekeeping:
             return
         thread = max(runs, key=lambda one: sum(length for _, length in runs[one]))
         longest_look = BURST * statistics.median(length for _, length in runs[thread])
-        bursts = [run for run in runs[thread] if run[1] > longest_look]
+        bursts: list[tuple[float, float]] = []
+        for run in sorted(runs[thread], key=lambda run: -run[1]):
+            if run[1] > longest_look and all(abs(run[0] - burst[0]) >= ROOM for burst in bursts):
+                bursts.append(run)
+        bursts.sort()
         intervals = [later[0] - sooner[0] for sooner, later in zip(bursts, bursts[1:])]
-        if not intervals or min(intervals) < ROOM or max(intervals) - min(intervals) > UNEVEN:
+        if not intervals or max(intervals) - min(intervals) > UNEVEN:
             return
         self.thread, self.longest_look = thread, longest_look
         self.period, self.ended = statistics.median(intervals), bursts[-1][0]

@@ -33,7 +33,7 @@ COLD_RATE = 200
 COLD_STARTS = 5
 # Floods are measured in one of so many rounds, and what is not judged in one of so many.
 FLOODS = 2
-SELDOM = 8
+SELDOM = 6
 
 
 @dataclasses.dataclass

@@ -59,7 +59,7 @@ def build() -> None:
 
 def measure(options: argparse.Namespace, processes: Processes, directory: str, paced_program: str) -> report.Results:
     names = options.names
-    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (6, 16, 2, 1.7)
+    rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (6, 12, 2, 1.7)
     laps = Laps()
     alone = laps.time("wake-ups of the machine alone", wakeups.measure, directory)
     housekeeping = Housekeeping()

@@ -23,8 +23,9 @@ static inline uint64_t keybearer_slice(void) {
     return syscall(SYS_sched_getattr, 0, &own, sizeof own, 0) == 0 && own.policy == 0 ? own.runtime : 0;
 }
 
-// Asks for another slice for the calling thread, not for threads that it begins, and leaves all else as it is. An older kernel takes no notice. Threads
-// under another policy than the usual one, such as real time, are left alone: there this field means something else.
+// Asks for another slice for the calling thread, not for threads that it begins, and leaves all else as it is. An older
+// kernel takes no notice. Threads under another policy than the usual one, such as real time, are left alone: there this
+// field means something else.
 static inline void keybearer_request_slice(uint64_t nanoseconds) {
     struct keybearer_scheduling own = {0};
     if (syscall(SYS_sched_getattr, 0, &own, sizeof own, 0) != 0 || own.policy != 0) return;

@@ -37,8 +37,8 @@ public final class KeyVault: Sendable {
 
     /// Whether the key's tag was made under one of the ring's tag subkeys.
     ///
-    /// A true answer does not mean that the key is live, only that it was ever issued here:
-    /// what fails this test never reaches the store.
+    /// A true answer does not mean that the key is live, only that it was ever issued here: what fails this test never
+    /// reaches the store.
     public func isGenuine(_ key: SecretKey) -> Bool {
         subkeys.contains { $0.made(key) }
     }

@@ -48,6 +48,18 @@ struct KeyDirectoryTests {
         #expect(isKnown(try #require(tokens.last), to: directory))
     }
 
+    @Test("All are found where tables have grown, their own or a neighbour's")
+    func growth() throws {
+        let directory = directory(capacity: 20_000)
+        let remembered = try (0..<20_000).map { _ in try remember(in: directory) }
+        for (account, token) in remembered {
+            guard case .live(let found) = directory.find(token), found === account else {
+                Issue.record("An account is not found")
+                return
+            }
+        }
+    }
+
     @Test("Nothing stays of what was evicted: neither users, nor workspaces, nor idle ledgers")
     func evictedAccountsLeaveNothing() throws {
         let directory = directory(capacity: 8)

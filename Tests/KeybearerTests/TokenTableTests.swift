@@ -39,6 +39,8 @@ struct TokenTableTests {
                 if draw[2] < 4 {
                     table = TokenTable()
                     model = [:]
+                } else if draw[2] < 16, table.nextSize <= 1_024 {
+                    table.reserve(table.nextSize)
                 }
             }
             #expect(table.count == model.count)

@@ -29,6 +29,9 @@ final class KeyDirectory: Sendable {
     /// to wait for.
     private static let shardBits = 12
     private static let shardCount = 1 << shardBits
+    /// How many shards' tables of accounts grow together, so that they lie together in memory. One that grew alone, when it
+    /// was full, would lie among accounts that were made meanwhile, and each look-up would wait for a page of its own.
+    private static let neighbours = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
     private let index = Mutex(DirectoryIndex())
     private let hashSeed: PresentedToken.HashSeed
@@ -97,6 +100,7 @@ final class KeyDirectory: Sendable {
             case .live(let account):
                 guard index.adopt(account.ledger) else { return false }
                 if index.liveCount >= capacity { evictLive(near: hash, index: &index) }
+                growTogether(near: hash)
                 index.liveCount += insert(account, hash: hash, into: \.live)
                 index.remember(account.account.user.id, hash: hash, in: account.account.workspaces)
             case .dead:
@@ -134,6 +138,15 @@ final class KeyDirectory: Sendable {
             index.position = position
             return forgetAll(&index)
         }
+    }
+
+    /// Makes room for one more account where its shard has none: in the tables of all its neighbours, one after another. The
+    /// caller holds the index lock, so they are as large as each other.
+    private func growTogether(near hash: UInt64) {
+        let number = Self.shardNumber(hash)
+        guard let size = shards[number].state.withLock({ $0.live.isFull ? $0.live.nextSize : nil }) else { return }
+        let first = number / Self.neighbours * Self.neighbours
+        for shard in shards[first..<first + Self.neighbours] { shard.state.withLock { $0.live.reserve(size) } }
     }
 
     /// - Returns: how many more tokens the table holds: 1, or 0 when it held this one.

@@ -48,9 +48,26 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
             slots[index].entry = entry
             return
         }
-        if (count + 1) * 4 > slots.count * 3 { grow() }
+        if isFull { reserve(nextSize) }
         place(entry, hash: hash | Self.used)
         count += 1
+    }
+
+    /// Whether one more token needs more slots: a quarter stays free, so that probing ends soon.
+    var isFull: Bool { (count + 1) * 4 > slots.count * 3 }
+
+    /// How many slots it has when it has grown once more.
+    var nextSize: Int { max(Self.smallest, slots.count * 2) }
+
+    /// Grows to so many slots, a power of two; one that has as many stays as it is.
+    mutating func reserve(_ size: Int) {
+        guard size > slots.count else { return }
+        let old = slots
+        slots = Array(repeating: Slot(), count: size)
+        mask = size - 1
+        for slot in old {
+            if let entry = slot.entry { place(entry, hash: slot.hash) }
+        }
     }
 
     /// Takes out the user's token with this hash; answers what it was.
@@ -104,14 +121,5 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
         slots[gap] = Slot()
         count -= 1
         return entry
-    }
-
-    private mutating func grow() {
-        let old = slots
-        slots = Array(repeating: Slot(), count: max(Self.smallest, old.count * 2))
-        mask = slots.count - 1
-        for slot in old {
-            if let entry = slot.entry { place(entry, hash: slot.hash) }
-        }
     }
 }

@@ -30,7 +30,7 @@ final class KeyDirectory: Sendable {
     private static let shardBits = 12
     private static let shardCount = 1 << shardBits
     /// How many shards' tables of accounts grow together, so that they lie together in memory. One that grew alone, when it
-    /// was full, would lie among accounts that were made meanwhile, and each look-up would wait for a page of its own.
+    /// was full, would lie among accounts that were made meanwhile: look-ups among many accounts took longer so.
     private static let neighbours = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
     private let index = Mutex(DirectoryIndex())

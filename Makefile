@@ -35,6 +35,7 @@ lint:
 	scripts/install-dependencies --lint
 	swift format lint --strict -r $(SWIFT_SOURCES)
 	scripts/lint-imports
+	scripts/lint-sql
 
 format:
 	swift format --in-place -r $(SWIFT_SOURCES)

@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .executable(name: "keybearer", targets: ["KeybearerCLI"]),
         .library(name: "Keybearer", targets: ["Keybearer"]),
+        .library(name: "KeybearerSQL", targets: ["KeybearerSQL"]),
         .library(name: "KeybearerSQLite", targets: ["KeybearerSQLite"]),
         .library(name: "KeybearerPostgres", targets: ["KeybearerPostgres"]),
         // With the middleware for applications in Swift.
@@ -54,11 +55,18 @@ let package = Package(
             ],
             swiftSettings: rules
         ),
-        // The embedded store.
+        // The store over a relational database: every statement that both engines share, once.
+        .target(
+            name: "KeybearerSQL",
+            dependencies: ["Keybearer", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: rules
+        ),
+        // The embedded engine.
         .target(
             name: "KeybearerSQLite",
             dependencies: [
                 "Keybearer",
+                "KeybearerSQL",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: rules
@@ -68,8 +76,9 @@ let package = Package(
             name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         // A thread's slice of processor time.
         .systemLibrary(name: "CScheduling"),
-        // The shared store, for many nodes.
-        .target(name: "KeybearerPostgres", dependencies: ["Keybearer", "CLibPQ"], swiftSettings: rules),
+        // The shared engine, for many nodes.
+        .target(
+            name: "KeybearerPostgres", dependencies: ["Keybearer", "KeybearerSQL", "CLibPQ"], swiftSettings: rules),
         // The HTTP edge: API, dashboard, operation.
         .target(
             name: "KeybearerServer",
@@ -107,6 +116,7 @@ let package = Package(
             dependencies: [
                 "Keybearer",
                 "KeybearerPostgres",
+                "KeybearerSQL",
                 "KeybearerSQLite",
                 "KeybearerServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -141,6 +151,7 @@ let package = Package(
             name: "KeybearerTests",
             dependencies: [
                 "Keybearer",
+                "KeybearerSQL",
                 "KeybearerSQLite",
                 "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
@@ -150,7 +161,7 @@ let package = Package(
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Keybearer", "KeybearerPostgres", "KeybearerSQLite", "TestSupport",
+                "Keybearer", "KeybearerPostgres", "KeybearerSQL", "KeybearerSQLite", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: rules
@@ -160,7 +171,9 @@ let package = Package(
             dependencies: [
                 "CScheduling",
                 "Keybearer",
+                "KeybearerPostgres",
                 "KeybearerServer",
+                "KeybearerSQL",
                 "KeybearerSQLite",
                 "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -14,6 +14,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case notFound = "NOT_FOUND"
     /// The path exists, the method does not.
     case methodNotAllowed = "METHOD_NOT_ALLOWED"
+    /// The body did not arrive in time.
+    case requestTimeout = "REQUEST_TIMEOUT"
     /// A version or a uniqueness rule is in the way.
     case conflict = "CONFLICT"
     /// The body is over the limit.

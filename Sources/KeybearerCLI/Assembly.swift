@@ -1,6 +1,7 @@
 import Foundation
 import Keybearer
 import KeybearerPostgres
+import KeybearerSQL
 import KeybearerSQLite
 import KeybearerServer
 import Logging
@@ -43,14 +44,14 @@ struct Assembly: Sendable {
     /// Opens the store.
     ///
     /// - Parameter creating: whether an empty place is made a database. Only `init`, `demo` and `migrate` do that.
-    func openStore(_ role: StoreRole, creating: Bool = false) throws -> any Store & TransferableStore {
+    func openStore(_ role: StoreRole, creating: Bool = false) throws -> SQLStore {
         try openStore(settings.database, role, creating: creating)
     }
 
     /// Opens a store that is not the one of the settings.
     func openStore(
         _ location: DatabaseLocation, _ role: StoreRole, creating: Bool = false
-    ) throws -> any Store & TransferableStore {
+    ) throws -> SQLStore {
         if !creating, try !isThere(location) {
             throw CommandFailure(.noInput, "there is no database at \(location); 'keybearer init' makes one")
         }
@@ -68,11 +69,13 @@ struct Assembly: Sendable {
     /// Opens the embedded store, for what only that can do.
     ///
     /// - Parameter instead: what does the same for PostgreSQL.
-    func openFile(instead: String, creating: Bool = false) throws -> SQLiteStore {
-        guard let store = try openStore(.commandLine, creating: creating) as? SQLiteStore else {
+    func openFile(instead: String, creating: Bool = false) throws -> (store: SQLStore, file: SQLiteEngine) {
+        let store = try openStore(.commandLine, creating: creating)
+        guard let file = store.file else {
+            try? store.close()
             throw CommandFailure(.dataError, "this is for the embedded database; for PostgreSQL use \(instead)")
         }
-        return store
+        return (store, file)
     }
 
     /// Whether somebody has made a database there.
@@ -106,6 +109,12 @@ struct Assembly: Sendable {
             role: role, logger: logger)
     }
 
+    /// Whether a key may regenerate itself: as the setting says, else as the database does.
+    func isRegenerateByKeyOpen(_ store: any Store) async throws -> Bool {
+        if let isOpen = settings.isRegenerateByKeyOpen { return isOpen }
+        return try await store.storedSetting(.regenerateByKey) == "open"
+    }
+
     /// Serves until the process is told to stop.
     func serve(
         _ store: any Store, onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
@@ -116,8 +125,10 @@ struct Assembly: Sendable {
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let deployment = try assembly.makeDeployment(
             store: store, role: .server(prepare: KeybearerServer.prepare))
+        var edge = settings.server
+        edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(
-            settings: settings.server, deployment: deployment, checkStore: { try await store.checkReadiness() },
+            settings: edge, deployment: deployment, checkStore: { try await store.checkReadiness() },
             logger: logger)
         let logger = logger
         do {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Keybearer
 
 /// `keybearer`: runs the server and manages what it serves.
 @main
@@ -34,5 +35,5 @@ struct KeybearerCommand: AsyncParsableCommand {
 
 /// The version of this program.
 enum Version {
-    static let current = "0.1.0"
+    static let current = KeybearerVersion.current
 }

@@ -1,15 +1,16 @@
-public import Keybearer
+package import Keybearer
+import KeybearerSQL
 
-extension PostgresStore {
+extension PostgresEngine {
     /// How long a recall is shown to nodes: many times their interval of looking.
     private static let recallMemory: Duration = .seconds(2)
 
     /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes never
     /// wait for each other, are what makes read, reckon and write back one step.
-    public func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    package func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let clock = clock
-        return try await write { connection in
+        return try await writeRaw { connection in
             try connection.transaction { connection in
                 let users = Set(requests.map(\.userID.rawValue)).sorted()
                 var locked = try Self.lockHours(of: users, connection)
@@ -28,9 +29,9 @@ extension PostgresStore {
         }
     }
 
-    public func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+    package func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
         let clock = clock
-        try await write { connection in
+        try await writeRaw { connection in
             try connection.execute(
                 """
                 INSERT INTO budget_recalls (user_id, round, at)
@@ -42,7 +43,7 @@ extension PostgresStore {
         }
     }
 
-    public func recalls(now: Timestamp) async throws -> [BudgetRecall] {
+    package func recalls(now: Timestamp) async throws -> [BudgetRecall] {
         let clock = clock
         return try await fence(.read) { connection in
             try connection.execute(
@@ -56,7 +57,7 @@ extension PostgresStore {
     }
 
     /// The time in a statement: the primary's clock, or the parameter that holds the caller's.
-    private static func time(_ parameter: StaticString, _ clock: Clock) -> String {
+    private static func time(_ parameter: StaticString, _ clock: PostgresStore.Clock) -> String {
         switch clock {
         case .caller: "\(parameter)::bigint"
         // The parameter is named all the same, so that both statements take the same ones.

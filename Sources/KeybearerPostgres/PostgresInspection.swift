@@ -1,33 +1,34 @@
-public import Keybearer
+package import Keybearer
+import KeybearerSQL
 
 /// What the server says of itself, for whoever runs it.
-public struct PostgresInspection: Sendable {
+package struct PostgresInspection: Sendable {
     /// A standby that is connected to the primary.
-    public struct Standby: Sendable, Equatable {
+    package struct Standby: Sendable, Equatable {
         /// What it calls itself.
-        public let name: String
+        package let name: String
         /// Whether a commit waits for it; nil when this role may not know.
-        public let isSynchronous: Bool?
+        package let isSynchronous: Bool?
     }
 
     /// The server's version, such as `15.4`.
-    public let version: String
+    package let version: String
     /// Whether this connection is encrypted.
-    public let isEncrypted: Bool
+    package let isEncrypted: Bool
     /// Whether commits reach the disk before they are answered: `fsync` and `full_page_writes`.
-    public let survivesPowerCut: Bool
+    package let survivesPowerCut: Bool
     /// The standbys.
-    public let standbys: [Standby]
+    package let standbys: [Standby]
     /// How far the server's clock is ahead of this machine's.
-    public let clockDifference: Duration
+    package let clockDifference: Duration
     /// What is wrong with the data: one sentence each.
-    public let problems: [String]
+    package let problems: [String]
 }
 
-extension PostgresStore {
+extension PostgresEngine {
     /// Asks the server about itself and looks through the data.
-    public func inspect(now: Timestamp) async throws -> PostgresInspection {
-        try await read { connection in
+    package func inspect(now: Timestamp) async throws -> PostgresInspection {
+        try await pool.run(.read) { connection in
             let row = try connection.execute(
                 """
                 SELECT current_setting('server_version') AS version,

@@ -1,16 +1,9 @@
 public import Keybearer
+public import KeybearerSQL
 import Synchronization
 
-/// The shared store: one PostgreSQL for any number of nodes.
-///
-/// Contract:
-/// - Each method of ``Store`` is one transaction with its audit row inside; it is on the primary's disk when the method
-///   answers, and on that of a synchronous standby where there is one.
-/// - A method answers or throws within a few seconds, whatever becomes of server and network. `UNAVAILABLE` from a
-///   method that writes means unchanged or unknown.
-/// - Cancelling the calling task does not interrupt a method.
-/// - Every error is a ``KeybearerError``; its cause names PostgreSQL's code and words, never a value.
-public final class PostgresStore: Store {
+/// Opens the shared store: one PostgreSQL for any number of nodes.
+public enum PostgresStore {
     /// How a process uses the database.
     public struct Options: Sendable {
         /// The most connections for everything but the fence, which has two of its own and one that listens.
@@ -35,19 +28,58 @@ public final class PostgresStore: Store {
         case caller
     }
 
+    /// Connects, and brings the schema up to date; several nodes may do so at once.
+    ///
+    /// - Parameters:
+    ///   - address: a connection string of libpq: `postgres://…` or `key=value` pairs.
+    ///   - random: where the marks of changes come from.
+    /// - Throws: `UNAVAILABLE` when the server cannot be reached, or the schema was made by a version that this one
+    ///   cannot work beside; the message says which.
+    public static func open(
+        _ address: String, options: Options = Options(), random: RandomSource = .system
+    ) throws -> SQLStore {
+        try translatingErrors { try PostgresSchema.bringUpToDate(address) }
+        return SQLStore(engine: PostgresEngine(address: address, options: options, random: random))
+    }
+
+    /// Tells how a database's schema stands to this version's, without changing it. Blocks.
+    ///
+    /// - Throws: `UNAVAILABLE` when the server cannot be reached.
+    public static func schemaState(of address: String) throws -> PostgresSchemaState {
+        try translatingErrors { try PostgresSchema.state(of: address) }
+    }
+}
+
+extension SQLStore {
+    /// The server, where this is the shared store.
+    package var server: PostgresEngine? { engine as? PostgresEngine }
+}
+
+/// The shared engine.
+///
+/// Contract:
+/// - A transaction is on the primary's disk when the method answers, and on that of a synchronous standby where there
+///   is one.
+/// - A method answers or throws within a few seconds, whatever becomes of server and network. `UNAVAILABLE` from a
+///   method that writes means unchanged or unknown.
+/// - Cancelling the calling task does not interrupt a method.
+/// - Every error is a ``KeybearerError``; its cause names PostgreSQL's code and words, never a value.
+package final class PostgresEngine: SQLEngine {
     /// How long one round trip may take before the connection is given up.
     static let patience: Duration = .seconds(5)
 
     let address: String
     let random: RandomSource
-    let clock: Clock
+    let clock: PostgresStore.Clock
     let pool: PostgresPool
+    /// Where tasks go on that ask the server often; the server's answers are awaited on the pool's own threads.
+    private let thread = StoreThread()
     /// Connections of its own for the fence, which is polled many times a second and must not queue behind slow work.
     private let fencePool: PostgresPool
     private let hints = HintBell()
     private let listener: PostgresListener?
 
-    private init(address: String, options: Options, random: RandomSource) {
+    init(address: String, options: PostgresStore.Options, random: RandomSource) {
         self.address = address
         self.random = random
         clock = options.clock
@@ -63,82 +95,100 @@ public final class PostgresStore: Store {
         listener = options.listens ? PostgresListener(to: address, bell: hints) : nil
     }
 
-    /// Connects, and brings the schema up to date; several nodes may do so at once.
-    ///
-    /// - Parameters:
-    ///   - address: a connection string of libpq: `postgres://…` or `key=value` pairs.
-    ///   - random: where the marks of changes come from.
-    /// - Throws: `UNAVAILABLE` when the server cannot be reached, or the schema was made by a version that this one
-    ///   cannot work beside; the message says which.
-    public static func open(
-        _ address: String, options: Options = Options(), random: RandomSource = .system
-    ) throws -> PostgresStore {
-        try translatingErrors { try PostgresSchema.bringUpToDate(address) }
-        return PostgresStore(address: address, options: options, random: random)
-    }
-
-    /// Tells how a database's schema stands to this version's, without changing it. Blocks.
-    ///
-    /// - Throws: `UNAVAILABLE` when the server cannot be reached.
-    public static func schemaState(of address: String) throws -> PostgresSchemaState {
-        try translatingErrors { try PostgresSchema.state(of: address) }
-    }
+    package var executor: any TaskExecutor { thread }
 
     /// Answers when the primary can be written to.
-    public func checkReadiness() async throws {
-        try await write { connection in
+    package func checkReadiness() async throws {
+        try await writeRaw { connection in
             _ = try connection.transaction { connection in
-                try connection.execute("SELECT 1 FROM plans LIMIT 1")
+                try ChangeLog.checkReadable(PostgresTransaction(connection: connection, clock: .caller))
                 return ((), [])
             }
         }
     }
 
     /// Closes all connections and ends all threads.
-    public func close() throws {
+    package func close() throws {
         listener?.close()
         fencePool.close()
         pool.close()
     }
 
-    public func waitForHint(atMost span: Duration) async {
+    package func waitForHint(atMost span: Duration) async {
         await hints.wait(atMost: span)
     }
 }
 
-extension PostgresStore {
-    /// Runs statements that change nothing.
-    func read<Value: Sendable>(
-        _ body: @escaping @Sendable (PostgresConnection) throws -> Value
+extension PostgresEngine {
+    package func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Value
     ) async throws -> Value {
-        try await pool.run(.read, body)
-    }
-
-    /// Runs several statements that see one state of the database.
-    func readOneState<Value: Sendable>(
-        _ body: @escaping @Sendable (PostgresConnection) throws -> Value
-    ) async throws -> Value {
-        try await read { connection in
-            try connection.transaction(beginning: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY") { connection in
-                (try body(connection), [])
+        let clock = clock
+        return try await pool.run(.read) { connection in
+            try connection.transaction(beginning: Self.beginSnapshot) { connection in
+                (try body(PostgresTransaction(connection: connection, clock: clock)), [])
             }.0
         }
     }
 
-    /// Runs statements that change something, and takes care not to run them twice.
-    func write<Value: Sendable>(
+    package func shortRead<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        let clock = clock
+        return try await pool(for: lane).run(.read) { connection in
+            try body(PostgresTransaction(connection: connection, clock: clock))
+        }
+    }
+
+    package func write<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> Value {
+        let clock = clock
+        return try await pool(for: lane).run(.write) { connection in
+            try connection.transaction { connection in
+                switch try body(PostgresTransaction(connection: connection, clock: clock)) {
+                case .changes(let value, let last): (value, last.map(\.forServer))
+                case .nothing(let value): (value, [])
+                }
+            }.0
+        }
+    }
+
+    package func change<Value: Sendable>(
+        _ subject: Change.Subject, at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> (value: Value, position: ChangePosition) {
+        let (mark, clock) = (newMark(), clock)
+        return try await pool.run(.write) { connection in
+            let ((value, isChange), last) = try connection.transaction { connection in
+                switch try body(PostgresTransaction(connection: connection, clock: clock)) {
+                case .changes(let value, let last):
+                    ((value, true), last.map(\.forServer) + [Self.number(subject, mark, time)])
+                case .nothing(let value): ((value, false), [Self.newest])
+                }
+            }
+            guard isChange else {
+                guard let row = last.last?.first else { throw KeybearerError.unreadable("fence_counter") }
+                return (value, try StoredValues.position(row))
+            }
+            return (value, try Self.announce(last, mark, connection))
+        }
+    }
+
+    private static let beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+    private func pool(for lane: SQLLane) -> PostgresPool {
+        switch lane {
+        case .requests: pool
+        case .fence: fencePool
+        }
+    }
+
+    /// Runs statements of this engine's own that change something, and takes care not to run them twice.
+    func writeRaw<Value: Sendable>(
         _ body: @escaping @Sendable (PostgresConnection) throws -> Value
     ) async throws -> Value {
         try await pool.run(.write, body)
-    }
-
-    /// Runs a body in a transaction and commits it with its last statements.
-    func transaction(
-        _ body: @escaping @Sendable (PostgresConnection) throws -> [Statement]
-    ) async throws {
-        try await write { connection in
-            _ = try connection.transaction { ((), try body($0)) }
-        }
     }
 
     /// Runs the fence's statements on its own connections.
@@ -146,5 +196,57 @@ extension PostgresStore {
         _ kind: PostgresPool.Kind, _ body: @escaping @Sendable (PostgresConnection) throws -> Value
     ) async throws -> Value {
         try await fencePool.run(kind, body)
+    }
+}
+
+extension SQLStatement {
+    fileprivate var forServer: Statement { Statement(sql.text, parameters.map(\.parameter)) }
+}
+
+/// Copies.
+extension PostgresEngine {
+    /// A copy reads and writes for as long as it takes.
+    private static let copyPatience = PostgresConnection.Patience(roundTrip: .seconds(600), lock: .seconds(600))
+
+    package func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+        try withCopy(beginning: Self.beginSnapshot, body)
+    }
+
+    package func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+        try withCopy(beginning: "BEGIN", body)
+    }
+
+    private func withCopy<Value>(
+        beginning begin: String, _ body: (any SQLConnection) throws -> Value
+    ) throws -> Value {
+        try translatingErrors {
+            let connection = try PostgresConnection(
+                to: address, name: "keybearer transfer", patience: Self.copyPatience)
+            return try connection.transaction(beginning: begin) { connection in
+                (try body(PostgresTransaction(connection: connection, clock: clock)), [])
+            }.0
+        }
+    }
+
+    package func beginHistory(
+        at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection
+    ) throws {
+        guard let connection = (connection as? PostgresTransaction)?.connection else { return }
+        // Rows were added with their own numbers: the next ones go on behind them.
+        try connection.execute(
+            """
+            SELECT setval(pg_get_serial_sequence('audit_events', 'sequence'), coalesce(max(sequence), 0) + 1, false)
+            FROM audit_events
+            """)
+        try connection.execute("DELETE FROM changes")
+        try connection.execute(
+            "UPDATE fence_counter SET number = $1, mark = $2", [.number(position.number - 1), .text(position.mark)])
+        let number = Self.number(.everything, position.mark, time)
+        try connection.execute(number.sql, number.parameters)
+    }
+
+    package func newestNumber(_ connection: any SQLConnection) throws -> Int64 {
+        guard let connection = (connection as? PostgresTransaction)?.connection else { return 0 }
+        return try connection.execute(Self.newest.sql).first?.requiredNumber("number") ?? 0
     }
 }

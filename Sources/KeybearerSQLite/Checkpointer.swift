@@ -21,7 +21,7 @@ final class Checkpointer: Sendable {
     init(path: String, writer: DatabasePool) throws {
         var configuration = Configuration()
         configuration.label = "keybearer.checkpoint"
-        configuration.qos = SQLiteStore.threadPriority
+        configuration.qos = SQLiteEngine.threadPriority
         configuration.prepareDatabase { db in
             // The same as the writer's: what it moves is on disk before the log is written over.
             try db.execute(

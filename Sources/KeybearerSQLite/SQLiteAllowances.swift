@@ -1,5 +1,5 @@
 import GRDB
-public import Keybearer
+package import Keybearer
 
 /// An allowance as the file has it, see ``Allowance``.
 struct OpenAllowance {
@@ -14,15 +14,15 @@ extension [OpenAllowance] {
     }
 }
 
-extension SQLiteStore {
-    public var opensAllowances: Bool { true }
+extension SQLiteEngine {
+    package var opensAllowances: Bool { true }
 
     /// None is opened beside one that somebody else has open, also a process that is gone: so crashes, however many,
     /// cost the accounts one process's allowances an hour.
-    public func openAllowance(
+    package func openAllowance(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> Allowance? {
-        try await write { db in
+        try await writeRaw { db in
             try db.executeCached(
                 sql: "DELETE FROM budget_allowances WHERE minute <= ?",
                 arguments: [RollingHour.lastFreedMinute(at: now)])
@@ -39,8 +39,8 @@ extension SQLiteStore {
         }
     }
 
-    public func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {
-        try await write { db in
+    package func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {
+        try await writeRaw { db in
             let marks = databaseQuestionMarks(count: keeping.count)
             try db.executeCached(
                 sql: "DELETE FROM budget_allowances WHERE holder = ? AND id NOT IN (\(marks))",
@@ -49,7 +49,7 @@ extension SQLiteStore {
     }
 
     /// The allowances are read first: one that is closed in between is then counted twice, never not at all.
-    public func use(
+    package func use(
         of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
         try readShort { db in

@@ -1,15 +1,16 @@
 import Foundation
 import GRDB
-public import Keybearer
+package import Keybearer
+import KeybearerSQL
 
-extension SQLiteStore {
+extension SQLiteEngine {
     /// Copies one state of the database into a new file with mode 0600, while others read and write. Blocks.
     ///
     /// The copy is a single file without a write-ahead log. Keys in it are sealed, so it needs the master keys to be of
     /// use; they are not in it.
     ///
     /// - Throws: `CONFLICT` when the file exists; `UNAVAILABLE` when it cannot be written, and then it is removed.
-    public func backUp(to path: String) throws {
+    package func backUp(to path: String) throws {
         try translatingErrors {
             try DatabaseFile.create(path)
             do {
@@ -37,7 +38,7 @@ extension SQLiteStore {
     /// - Returns: the position of the change; no position of the time before is part of the history any more.
     /// - Throws: `VALIDATION_FAILED` when the file is not a sound backup that this version understands. Nothing is
     ///   changed then.
-    public func restore(from path: String, audit: AuditEvent) throws -> ChangePosition {
+    package func restore(from path: String, audit: AuditEvent) throws -> ChangePosition {
         try translatingErrors {
             try DatabaseFile.withDirectoryLock(self.path) {
                 let stagingPath = self.path + ".restoring"
@@ -102,7 +103,7 @@ extension SQLiteStore {
                     sql: "INSERT INTO budget_allowances (id, holder, minute, count) VALUES (?, ?, ?, ?)",
                     arguments: [allowance["id"], allowance["holder"], allowance["minute"], allowance["count"]])
             }
-            try Self.record(audit, db)
+            try SQLiteConnection(db: db).execute(SQLStore.record(audit))
             let position = ChangePosition(number: number, mark: newMark())
             try Self.append(.everything, at: position, audit.at, db)
             return position

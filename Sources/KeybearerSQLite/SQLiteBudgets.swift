@@ -1,12 +1,13 @@
 import Foundation
 import GRDB
-public import Keybearer
+package import Keybearer
+import KeybearerSQL
 
-extension SQLiteStore {
+extension SQLiteEngine {
     /// One write transaction for all of them: the write lock is what makes read, reckon and write back one step.
-    public func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    package func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
-        return try await write { db in
+        return try await writeRaw { db in
             let allowances = try Self.allowances(db)
             return try requests.map { try Self.reserve($0, beside: allowances, now: now, db) }
         }
@@ -15,23 +16,25 @@ extension SQLiteStore {
     /// How long a recall is shown to nodes: many times their interval of looking.
     private static let recallMemory: Duration = .seconds(2)
 
-    public func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
-        try await write { db in
+    package func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        try await writeRaw { db in
             let statement = try db.cachedStatement(
                 sql: """
                     INSERT INTO budget_recalls (user_id, round, at) SELECT id, 1, ? FROM users WHERE id = ?
                     ON CONFLICT (user_id) DO UPDATE SET round = round + 1, at = excluded.at
                     """)
-            for id in userIDs { try statement.execute(arguments: [now.milliseconds, id.rawValue]) }
+            for id in userIDs { try statement.execute(arguments: [now.millisecondsSinceEpoch, id.rawValue]) }
         }
     }
 
-    public func recalls(now: Timestamp) async throws -> [BudgetRecall] {
-        try readShort { db in
-            try Row.fetchAll(
-                db.cachedStatement(sql: "SELECT user_id, round FROM budget_recalls WHERE at > ?"),
-                arguments: [now.milliseconds - Self.recallMemory.wholeMilliseconds]
-            ).map { BudgetRecall(userID: UserID(rawValue: $0["user_id"]), round: $0["round"]) }
+    package func recalls(now: Timestamp) async throws -> [BudgetRecall] {
+        try await withTaskExecutorPreference(executor) {
+            try readShort { db in
+                try Row.fetchAll(
+                    db.cachedStatement(sql: "SELECT user_id, round FROM budget_recalls WHERE at > ?"),
+                    arguments: [now.millisecondsSinceEpoch - Self.recallMemory.wholeMilliseconds]
+                ).map { BudgetRecall(userID: UserID(rawValue: $0["user_id"]), round: $0["round"]) }
+            }
         }
     }
 

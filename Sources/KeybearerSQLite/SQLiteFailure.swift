@@ -1,5 +1,6 @@
 import GRDB
 import Keybearer
+import KeybearerSQL
 
 /// What SQLite said: the cause behind a ``KeybearerError``, for the log alone.
 ///
@@ -39,8 +40,6 @@ extension KeybearerError {
         switch error.extendedResultCode {
         case .SQLITE_CONSTRAINT_UNIQUE, .SQLITE_CONSTRAINT_PRIMARYKEY, .SQLITE_CONSTRAINT_ROWID:
             self.init(.conflict, "Something with the same name exists already.", cause: cause)
-        case .SQLITE_CONSTRAINT_TRIGGER:
-            self = KeybearerError.masterKeysRotated.caused(by: cause)
         case .SQLITE_CONSTRAINT_FOREIGNKEY:
             self.init(.notFound, "Something that this belongs to does not exist.", cause: cause)
         default:

@@ -17,9 +17,9 @@ public struct SQLiteSettings: Sendable, Equatable {
     public let schemaVersion: Int
 }
 
-extension SQLiteStore {
+extension SQLiteEngine {
     /// Reads the settings back from the writer's connection. Blocks.
-    public func settings() throws -> SQLiteSettings {
+    package func settings() throws -> SQLiteSettings {
         try translatingErrors {
             try pool.writeWithoutTransaction { db in
                 SQLiteSettings(
@@ -33,15 +33,8 @@ extension SQLiteStore {
         }
     }
 
-    /// Tells how the schema of a file stands to this version's, without changing it. Blocks.
-    ///
-    /// - Throws: `UNAVAILABLE` when there is no file, or it cannot be read.
-    public static func schemaState(path: String) throws -> SQLiteSchemaState {
-        try translatingErrors { try SQLiteSchema.state(at: path) }
-    }
-
     /// What is wrong with the file: one sentence each, nothing when it is sound. Reads all of it, and blocks.
-    public func integrityProblems() throws -> [String] {
+    package func integrityProblems() throws -> [String] {
         try translatingErrors { try pool.read(Self.integrityProblems) }
     }
 

@@ -1,7 +1,5 @@
-/// All steps from an empty file to today's schema.
-///
-/// A step is a frozen string: it is never edited after a release, and a new one is added at the end. Times are
-/// milliseconds since the Unix epoch.
+/// The steps of version 0.1, frozen for ever: those behind them are in ``CommonMigrations``. Times are milliseconds since
+/// the Unix epoch.
 enum SQLiteMigrations {
     static let all: [(identifier: String, sql: String)] = [
         ("1 accounts, workspaces, fence", createEverything),

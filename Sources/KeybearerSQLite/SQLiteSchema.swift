@@ -1,5 +1,6 @@
 import GRDB
 import Keybearer
+import KeybearerSQL
 
 /// How a file's schema stands to the one that this version knows.
 public enum SQLiteSchemaState: Sendable, Equatable {
@@ -21,6 +22,11 @@ enum SQLiteSchema {
         var migrator = DatabaseMigrator()
         for migration in SQLiteMigrations.all {
             migrator.registerMigration(migration.identifier) { db in try db.execute(sql: migration.sql) }
+        }
+        for migration in CommonMigrations.all {
+            migrator.registerMigration(migration.identifier) { db in
+                for statement in migration.statements(for: .sqlite) { try db.execute(sql: statement) }
+            }
         }
         return migrator
     }()
@@ -46,7 +52,7 @@ enum SQLiteSchema {
     /// Looks at a file without changing it.
     static func state(at path: String) throws -> SQLiteSchemaState {
         do {
-            let reader = try DatabaseQueue(path: path, configuration: SQLiteStore.readOnlyConfiguration())
+            let reader = try DatabaseQueue(path: path, configuration: SQLiteEngine.readOnlyConfiguration())
             defer { try? reader.close() }
             return try reader.read(state)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {

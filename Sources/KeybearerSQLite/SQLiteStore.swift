@@ -2,17 +2,10 @@ import Dispatch
 import Foundation
 import GRDB
 public import Keybearer
+public import KeybearerSQL
 
-/// The embedded store: one SQLite file in WAL mode, with one writer and many readers.
-///
-/// Contract:
-/// - Each method of ``Store`` is one transaction with its audit row inside; it is on disk when the method answers
-///   (`synchronous=FULL`). Several processes may have the same file open; a busy file is waited for up to
-///   ``busyTimeout``, then `UNAVAILABLE` is thrown.
-/// - Cancelling the calling task does not interrupt a method: whether a change was made never depends on whether
-///   somebody still waits for it.
-/// - Every error is a ``KeybearerError``; its cause names SQLite's code and words, never a value.
-public final class SQLiteStore: Store {
+/// Opens the embedded store: one SQLite file in WAL mode, with one writer and many readers.
+public enum SQLiteStore {
     /// What the process that opens the file is to it.
     public enum ProcessRole: Sendable {
         /// The one process that moves the write-ahead log into the file while others have it open.
@@ -24,6 +17,40 @@ public final class SQLiteStore: Store {
     /// How long a lock of another process is waited for.
     public static let busyTimeout: Duration = .seconds(5)
 
+    /// Opens the file, or creates it with mode 0600 and the default catalogue, and brings its schema up to date.
+    ///
+    /// - Parameters:
+    ///   - path: where the file is; its directory must exist.
+    ///   - role: what this process is to the file.
+    ///   - random: where the marks of changes come from.
+    /// - Throws: `UNAVAILABLE` when the file cannot be opened, lies on a network file system, was written by a newer
+    ///   version, or is another program's; the message says which.
+    public static func open(path: String, role: ProcessRole, random: RandomSource = .system) throws -> SQLStore {
+        SQLStore(engine: try SQLiteEngine.open(path: path, role: role, random: random))
+    }
+
+    /// Tells how the schema of a file stands to this version's, without changing it. Blocks.
+    ///
+    /// - Throws: `UNAVAILABLE` when there is no file, or it cannot be read.
+    public static func schemaState(path: String) throws -> SQLiteSchemaState {
+        try translatingErrors { try SQLiteSchema.state(at: path) }
+    }
+}
+
+extension SQLStore {
+    /// The file, where this is the embedded store.
+    package var file: SQLiteEngine? { engine as? SQLiteEngine }
+}
+
+/// The embedded engine.
+///
+/// Contract:
+/// - A transaction is on disk when the method answers (`synchronous=FULL`). Several processes may have the same file
+///   open; a busy file is waited for up to ``SQLiteStore/busyTimeout``, then `UNAVAILABLE` is thrown.
+/// - Cancelling the calling task does not interrupt a method: whether a change was made never depends on whether
+///   somebody still waits for it.
+/// - Every error is a ``KeybearerError``; its cause names SQLite's code and words, never a value.
+package final class SQLiteEngine: SQLEngine {
     let path: String
     let random: RandomSource
     /// One writer and several readers.
@@ -33,8 +60,12 @@ public final class SQLiteStore: Store {
     private let shortReader: DatabaseQueue
     /// Moves the log into the file; nil in a command, which leaves that to the server.
     private let checkpointer: Checkpointer?
+    /// Where short reads run: a thread of the engine's own, on which whoever makes many of them goes on.
+    private let thread = StoreThread()
 
-    private init(path: String, role: ProcessRole, random: RandomSource, pool: DatabasePool) throws {
+    package var executor: any TaskExecutor { thread }
+
+    private init(path: String, role: SQLiteStore.ProcessRole, random: RandomSource, pool: DatabasePool) throws {
         self.path = path
         self.random = random
         self.pool = pool
@@ -42,17 +73,7 @@ public final class SQLiteStore: Store {
         checkpointer = role == .server ? try Checkpointer(path: path, writer: pool) : nil
     }
 
-    /// Opens the file, or creates it with mode 0600 and the default catalogue, and brings its schema up to date.
-    ///
-    /// - Parameters:
-    ///   - path: where the file is; its directory must exist.
-    ///   - role: what this process is to the file.
-    ///   - random: where the marks of changes come from.
-    /// - Throws: `UNAVAILABLE` when the file cannot be opened, lies on a network file system, was written by a newer
-    ///   version, or is another program's; the message says which.
-    public static func open(
-        path: String, role: ProcessRole, random: RandomSource = .system
-    ) throws -> SQLiteStore {
+    static func open(path: String, role: SQLiteStore.ProcessRole, random: RandomSource) throws -> SQLiteEngine {
         try translatingErrors {
             try NetworkFileSystem.refuse(directory: DatabaseFile.directory(of: path))
             // Processes that start together on a new file would race for the WAL mode and for the migrations.
@@ -62,21 +83,21 @@ public final class SQLiteStore: Store {
                 let pool = try DatabasePool(path: path, configuration: configuration())
                 try SQLiteSchema.bringUpToDate(pool)
                 try makeDurable(pool)
-                return try SQLiteStore(path: path, role: role, random: random, pool: pool)
+                return try SQLiteEngine(path: path, role: role, random: random, pool: pool)
             }
         }
     }
 
     /// Answers when the write lock can be had and the file can be read.
-    public func checkReadiness() async throws {
-        try await write { db in _ = try Int.fetchOne(db, sql: "SELECT 1 FROM plans LIMIT 1") }
+    package func checkReadiness() async throws {
+        try await writeRaw { try ChangeLog.checkReadable(SQLiteConnection(db: $0)) }
     }
 
     /// Closes all connections, the writer last.
     ///
     /// A read-only connection that closed last would leave the write-ahead log behind, and commands that run without a
     /// server would let it grow for ever.
-    public func close() throws {
+    package func close() throws {
         try translatingErrors {
             try checkpointer?.close()
             try shortReader.close()
@@ -92,7 +113,7 @@ public final class SQLiteStore: Store {
         var configuration = Configuration()
         configuration.label = "keybearer"
         configuration.qos = threadPriority
-        configuration.busyMode = .timeout(busyTimeout.seconds)
+        configuration.busyMode = .timeout(SQLiteStore.busyTimeout.seconds)
         // A command leaves it to the server, and the server to the checkpointer: the writer would do it within a commit
         // that somebody waits for.
         configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
@@ -104,7 +125,7 @@ public final class SQLiteStore: Store {
         configuration.label = "keybearer.readonly"
         configuration.qos = threadPriority
         configuration.readonly = true
-        configuration.busyMode = .timeout(busyTimeout.seconds)
+        configuration.busyMode = .timeout(SQLiteStore.busyTimeout.seconds)
         return configuration
     }
 
@@ -117,9 +138,9 @@ public final class SQLiteStore: Store {
     }
 }
 
-extension SQLiteStore {
+extension SQLiteEngine {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
-    func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+    func writeRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try await Self.answer { continuation in
             // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
@@ -130,7 +151,7 @@ extension SQLiteStore {
     }
 
     /// Runs one read transaction on a reader of the pool.
-    func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+    func readRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try await Self.answer { continuation in
             pool.asyncRead { database in
                 continuation.resume(with: Swift.Result { try body(database.get()) })
@@ -159,6 +180,73 @@ extension SQLiteStore {
         } catch {
             throw KeybearerError(sqlite: error)
         }
+    }
+}
+
+extension SQLiteEngine {
+    package func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try await readRaw { try body(SQLiteConnection(db: $0)) }
+    }
+
+    package func shortRead<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        // Whoever is on this thread already stays there: to wake another would cost more than the SELECT.
+        try await withTaskExecutorPreference(thread) { try readShort { try body(SQLiteConnection(db: $0)) } }
+    }
+
+    package func write<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> Value {
+        try await writeRaw { db in
+            let connection = SQLiteConnection(db: db)
+            switch try body(connection) {
+            case .changes(let value, let last):
+                for statement in last { try connection.execute(statement) }
+                return value
+            case .nothing(let value): return value
+            }
+        }
+    }
+
+    package func change<Value: Sendable>(
+        _ subject: Change.Subject, at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> (value: Value, position: ChangePosition) {
+        try await writeRaw { [self] db in
+            let connection = SQLiteConnection(db: db)
+            switch try body(connection) {
+            case .changes(let value, let last):
+                for statement in last { try connection.execute(statement) }
+                let position = try nextPosition(db)
+                try Self.append(subject, at: position, time, db)
+                return (value, position)
+            case .nothing(let value): return (value, try Self.newestPosition(db))
+            }
+        }
+    }
+
+    package func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+        try translatingErrors { try pool.read { try body(SQLiteConnection(db: $0)) } }
+    }
+
+    package func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+        try translatingErrors { try pool.write { try body(SQLiteConnection(db: $0)) } }
+    }
+
+    package func beginHistory(
+        at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection
+    ) throws {
+        guard let connection = connection as? SQLiteConnection else { return }
+        try connection.db.execute(sql: "DELETE FROM changes")
+        try Self.append(.everything, at: position, time, connection.db)
+    }
+
+    package func newestNumber(_ connection: any SQLConnection) throws -> Int64 {
+        guard let connection = connection as? SQLiteConnection else { return 0 }
+        return try Self.newestPosition(connection.db).number
     }
 }
 

@@ -30,6 +30,10 @@ public struct KeybearerServer: Sendable {
         public var headerBytes = 32 * 1_024
         /// The most header fields of a request.
         public var headerCount = 100
+        /// How long a request's body may take from its head to its last byte.
+        public var bodyTimeout: Duration = .seconds(10)
+        /// Whether `POST /api/v1/key/regenerate` exists: it tells its caller the new key, so a thief too.
+        public var isRegenerateByKeyOpen = false
         /// How long a connection may be silent.
         public var idleTimeout: Duration = .seconds(60)
         /// The gate's own listener; nil serves none.
@@ -144,21 +148,25 @@ public struct KeybearerServer: Sendable {
 
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
-        let pages = try makePages()
-        let api = APIResponder(gate: gate, clocks: clocks, logger: logger)
+        let bodies = BodyReader(timeout: settings.bodyTimeout, memory: BodyMemory())
+        let pages = try makePages(bodies)
+        let api = APIResponder(gate: gate, bodies: bodies, clocks: clocks, logger: logger)
         return EdgeResponder(
             routes: RouteTable(makeRoutes(pages)),
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, api: api,
-            operators: OperatorResponder(tokens: deployment.operatorTokens, api: api), dashboard: pages,
+            operators: OperatorResponder(tokens: deployment.operatorTokens, api: api, bodies: bodies), dashboard: pages,
             logger: logger)
     }
 
     /// Every route with its handler.
-    func makeRoutes() throws -> [Route] { makeRoutes(try makePages()) }
+    func makeRoutes() throws -> [Route] {
+        makeRoutes(try makePages(BodyReader(timeout: settings.bodyTimeout, memory: BodyMemory())))
+    }
 
-    private func makePages() throws -> DashboardResponder {
+    private func makePages(_ bodies: BodyReader) throws -> DashboardResponder {
         DashboardResponder(
-            sessions: deployment.sessions, crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.lowercased()),
+            sessions: deployment.sessions, bodies: bodies,
+            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.lowercased()),
             renderer: try PageRenderer(), random: random, logger: logger)
     }
 
@@ -174,7 +182,7 @@ public struct KeybearerServer: Sendable {
                 pages: pages, clocks: clocks, publicURL: settings.publicURL, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 accounts: deployment.accounts, sessions: deployment.sessions, pages: pages))
-        return Routes.all(handlers)
+        return Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
     }
 }
 

@@ -16,7 +16,8 @@ enum Routes {
                 .get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"),
                 .memory(edge.api.workspace)),
             .key(.get, "/api/v1/key", .memory(edge.api.key)),
-            .key(.post, "/api/v1/key/regenerate", for: .accountOnly, .awaiting(edge.api.regenerate)),
+            .key(.post, "/api/v1/key/revoke", for: .keyAlone, .awaiting(edge.api.revoke)),
+            .key(.post, Routes.regenerateByKey, for: .accountOnly, .awaiting(edge.api.regenerate)),
 
             .operatorToken(.post, "/operator/v1/introspect", for: .introspect, edge.operators.introspect),
 
@@ -41,6 +42,9 @@ enum Routes {
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
         ]
     }
+
+    /// It tells its caller the new key, so a thief too: it exists where the setting `regenerate-by-key` opens it.
+    static let regenerateByKey = "/api/v1/key/regenerate"
 
     /// The handlers behind the paths, a group for each part of the server.
     struct Handlers: Sendable {

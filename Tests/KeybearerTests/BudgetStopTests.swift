@@ -1,3 +1,4 @@
+import KeybearerSQL
 import KeybearerSQLite
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import KeybearerSQL
 import KeybearerSQLite
 import Logging
 import Synchronization
@@ -10,7 +11,7 @@ import Testing
 struct GateFixture {
     let directory: TemporaryDirectory
     let clock = TestClock()
-    let store: SQLiteStore
+    let store: SQLStore
     let ring: MasterKeyRing
     /// Stands for the file with the master keys.
     let ringFile: CurrentVault
@@ -345,7 +346,10 @@ struct GateTests {
         let (account, _) = try await fixture.entitledAccount(deployment)
         let samples = Samples()
         func change() async throws -> ChangePosition {
-            try await fixture.store.setStatus(.active, of: account.user.id, audit: samples.event(.userEnabled))
+            await settled(
+                try await fixture.store.setStatus(
+                    .active, of: account.user.id, by: .commandLine, audit: samples.event(.userEnabled))
+            ).position
         }
         func acknowledged() async throws -> Int64 {
             await gate.fence.step()
@@ -388,8 +392,10 @@ struct GateTests {
         await gate.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
         #expect(await fixture.decide(key, at: gate).isAdmitted)
-        let newest = try await fixture.store.setStatus(
-            .active, of: account.user.id, audit: Samples().event(.userEnabled))
+        let newest = await settled(
+            try await fixture.store.setStatus(
+                .active, of: account.user.id, by: .commandLine, audit: Samples().event(.userEnabled))
+        ).position
         await gate.fence.settle(newest)
         let clock = fixture.runClock()
         await gate.fence.settle(ChangePosition(number: newest.number, mark: "of another history"))
@@ -477,8 +483,10 @@ struct GateTests {
         #expect(try await fixture.store.sealedKeyCounts().keys.map(\.rawValue) == [ring.activeID?.rawValue])
         let vault = KeyVault(ring: ring)
         #expect(vault.isGenuine(key))
-        let (record, sealed) = try #require(try await fixture.store.sealedKey(of: account.user.id))
-        #expect(try vault.open(sealed, userID: account.user.id, keyID: record.id, version: record.version) == key)
+        let record = try #require(try await fixture.store.storedKeys(after: nil, limit: 1).first)
+        let opened = try vault.open(
+            record.sealed, userID: account.user.id, keyID: record.keyID, version: record.version)
+        #expect(opened == key)
         let old = try #require(ring.entries.first { $0.id == fixture.ring.activeID })
         guard case .tagOnly = old.material else { Issue.record("the old master key is still whole"); return }
     }

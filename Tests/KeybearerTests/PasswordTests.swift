@@ -43,10 +43,11 @@ struct PasswordTests {
     }
 
     @Test("Passwords and tokens print as their kind")
-    func descriptions() {
+    func descriptions() throws {
         var text = "\(Password("hunter2hunter2"))"
         dump(Password("hunter2hunter2"), to: &text)
-        let token = SessionToken(random: random)
+        let vault = KeyVault(ring: try MasterKeyRing.generate(from: random))
+        let token = SessionToken.mint(from: vault, random: random).token
         dump(token, to: &text)
         text += "\(token)"
         #expect(!text.contains("hunter2"))
@@ -98,10 +99,8 @@ struct PasswordTests {
     func sessionPolicy() {
         let policy = SessionPolicy()
         let start = Samples.start
-        func session(seen: Duration) -> Session {
-            Session(
-                id: SessionID(rawValue: "ses_a"), userID: UserID(rawValue: "usr_a"), createdAt: start,
-                authenticatedAt: start, lastSeenAt: start.advanced(by: seen), address: Samples.address, userAgent: "")
+        func session(seen: Duration) -> SessionTimes {
+            SessionTimes(createdAt: start, authenticatedAt: start, lastSeenAt: start.advanced(by: seen))
         }
         #expect(policy.isLive(session(seen: .zero), at: start.advanced(by: policy.idle - .seconds(1))))
         #expect(!policy.isLive(session(seen: .zero), at: start.advanced(by: policy.idle)))
@@ -110,5 +109,11 @@ struct PasswordTests {
         #expect(!policy.isLive(late, at: start.advanced(by: policy.absolute)))
         #expect(policy.isRecent(late, at: start.advanced(by: policy.recentSignIn - .seconds(1))))
         #expect(!policy.isRecent(late, at: start.advanced(by: policy.recentSignIn)))
+        // A stamp from more than two minutes ahead was made by a clock that was wrong.
+        let fresh = session(seen: .zero)
+        #expect(policy.isLive(fresh, at: start.advanced(by: .seconds(-120))))
+        #expect(policy.isRecent(fresh, at: start.advanced(by: .seconds(-120))))
+        #expect(!policy.isLive(fresh, at: start.advanced(by: .seconds(-121))))
+        #expect(!policy.isRecent(fresh, at: start.advanced(by: .seconds(-121))))
     }
 }

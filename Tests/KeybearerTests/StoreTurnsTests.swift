@@ -104,7 +104,7 @@ struct StoreTurnsTests {
         var parts: [[KeyID]] { state.withLock { $0.parts } }
         func work() { state.withLock { $0.works = true } }
 
-        func recordLastUses(_ uses: [(keyID: KeyID, use: LastUse)]) async throws {
+        func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
             try state.withLock { state in
                 if !state.works, !state.parts.isEmpty { throw KeybearerError.unavailable() }
                 state.parts.append(uses.map(\.keyID))
@@ -113,7 +113,7 @@ struct StoreTurnsTests {
     }
 
     private func book(_ store: some LastUseStore) -> LastUseBook {
-        LastUseBook(store: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        LastUseBook(store: store, clocks: .system, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Notes uses of so many keys, each of an account of its own.

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import KeybearerSQL
 import KeybearerSQLite
 import Logging
 import NIOCore
@@ -14,7 +15,7 @@ import Testing
 /// A server with its store, and accounts on it.
 final class ServerFixture: Sendable {
     let directory: TemporaryDirectory
-    let store: SQLiteStore
+    let store: SQLStore
     let deployment: Deployment
     let settings: KeybearerServer.Settings
     let random = RandomSource.seeded(31)
@@ -35,6 +36,7 @@ final class ServerFixture: Sendable {
         self.clocks = clocks
         var edge = KeybearerServer.Settings()
         edge.port = 0
+        edge.isRegenerateByKeyOpen = true
         edge.tls = tls
         edge.gate = GateSettings(
             address: .network(host: "127.0.0.1", port: 0),

@@ -21,7 +21,7 @@ import Testing
             #expect(try await store.account(id: new.user.id) == account)
             #expect(try await store.account(email: new.user.email) == account)
             #expect(try await store.passwordHash(of: new.user.id) == new.passwordHash)
-            #expect(try await store.sealedKey(of: new.user.id)?.sealed == new.sealedKey)
+            #expect(try await store.sealedKey(of: new.user.id) == new.sealedKey)
         }
     }
 
@@ -93,13 +93,13 @@ import Testing
                     session, tokenDigest: samples.random.bytes(32), replacing: nil,
                     audit: samples.event(.sessionStarted, user: session.userID))
             }
-            let position = try await store.setPasswordHash(
+            let position = try await store.setPassword(
                 "$new", of: user, keeping: sessions[1].id, audit: samples.event(.passwordChanged, user: user))
             #expect(position.number == 1)
             #expect(try await store.passwordHash(of: user) == "$new")
             #expect(try await store.sessions(of: user).map(\.id) == [sessions[1].id])
             #expect(try await store.sessions(of: other).count == 1)
-            _ = try await store.setPasswordHash(
+            _ = try await store.setPassword(
                 "$newer", of: user, keeping: nil, audit: samples.event(.passwordChanged, user: user))
             #expect(try await store.sessions(of: user).isEmpty)
         }
@@ -181,7 +181,7 @@ import Testing
         try await subject.run { store, samples async throws in
             let nobody = UserID.random(from: samples.random)
             await expect(.notFound) {
-                _ = try await store.setPasswordHash(
+                _ = try await store.setPassword(
                     "$", of: nobody, keeping: nil, audit: samples.event(.passwordChanged))
             }
             await expect(.notFound) {
@@ -210,7 +210,8 @@ import Testing
             await expect(.notFound) {
                 _ = try await store.deleteAccount(UserID(rawValue: "%"), audit: samples.event(.userDeleted))
             }
-            try await store.recordReveal(audit: samples.event(.keyRevealed, user: account.user.id, detail: hostile))
+            try await store.recordReveal(
+                of: account.user.id, audit: samples.event(.keyRevealed, user: account.user.id, detail: hostile))
             #expect(try await store.auditEvents(userID: account.user.id, limit: 1).first?.detail == hostile)
             #expect(try await store.accounts(offset: 0, limit: 10).total == 1)
         }

@@ -12,10 +12,10 @@ import Testing
                 id: .random(from: samples.random), at: samples.at(2), actor: .user(other.user.id), action: .keyRevealed,
                 userID: account.user.id, workspaceID: account.workspaces[0].workspace.id,
                 address: IPAddress("2001:db8::5"), detail: "shown")
-            try await store.recordReveal(audit: event)
+            try await store.recordReveal(of: account.user.id, audit: event)
             let bare = AuditEvent(
                 id: .random(from: samples.random), at: samples.at(3), actor: .commandLine, action: .keyResealed)
-            try await store.recordReveal(audit: bare)
+            try await store.recordReveal(of: account.user.id, audit: bare)
             let all = try await store.auditEvents(userID: nil, limit: 10)
             #expect(all.map(\.action) == [.keyResealed, .keyRevealed, .userCreated, .userCreated])
             #expect(all[0] == bare)
@@ -42,15 +42,15 @@ import Testing
                 Membership(workspaceID: workspace, userID: guest.user.id, role: .member),
                 audit: samples.event(.memberAdded))
             let taken = samples.event(.keyRevealed)
-            try await store.recordReveal(audit: taken)
+            try await store.recordReveal(of: user, audit: taken)
             let before = try await snapshot(store, user, workspace, samples)
 
             let attempts: [(String, () async throws -> Void)] = [
                 ("createAccount", { _ = try await store.createAccount(samples.newAccount(), audit: taken) }),
-                ("setPasswordHash", { _ = try await store.setPasswordHash("$", of: user, keeping: nil, audit: taken) }),
+                ("setPasswordHash", { _ = try await store.setPassword("$", of: user, keeping: nil, audit: taken) }),
                 ("setStatus", { _ = try await store.setStatus(.disabled, of: user, audit: taken) }),
                 ("deleteAccount", { _ = try await store.deleteAccount(guest.user.id, audit: taken) }),
-                ("recordReveal", { try await store.recordReveal(audit: taken) }),
+                ("recordReveal", { try await store.recordReveal(of: user, audit: taken) }),
                 ("replaceKey", { _ = try await store.replaceKey(samples.replacement(of: account), audit: taken) }),
                 (
                     "reseal",

@@ -22,20 +22,23 @@ import Testing
         try await subject.run { store, samples in
             let new = samples.newAccount()
             let account = try await store.add(new, samples)
-            try await store.recordLastUses([
-                (account.key.id, LastUse(at: samples.at(10), address: Samples.address))
-            ])
+            try await store.recordLastUses(
+                [
+                    KeyUse(
+                        userID: account.user.id, keyID: account.key.id,
+                        use: LastUse(at: samples.at(10), address: Samples.address))
+                ], now: Samples.start)
             let replacement = samples.replacement(of: account)
             let outcome = try await store.replaceKey(
                 replacement, audit: samples.event(.keyRegenerated, user: account.user.id))
             let position = try await store.newestPosition(samples)
-            #expect(outcome == .replaced(position))
+            #expect(outcome == (.replaced, position))
             #expect(try await store.account(keyDigests: [new.sealedKey.digest]) == nil)
             let after = try #require(try await store.account(keyDigests: [replacement.sealed.digest]))
             // Generated, prefix and version are the new key's; last used starts empty.
             #expect(after.key == replacement.key)
             #expect(after.key.lastUse == nil)
-            #expect(try await store.sealedKey(of: account.user.id)?.sealed == replacement.sealed)
+            #expect(try await store.sealedKey(of: account.user.id) == replacement.sealed)
             #expect(try await store.storedKeys(after: nil, limit: 10).count == 1)
         }
     }
@@ -47,19 +50,20 @@ import Testing
             let audit = samples.event(.keyRegenerated, user: account.user.id)
             let skipped = KeyReplacement(
                 userID: account.user.id, key: samples.key(version: 3), sealed: samples.sealedKey(),
-                idempotencyDigest: samples.random.bytes(32))
-            #expect(try await store.replaceKey(skipped, audit: audit) == .versionMoved)
+                request: IdempotentRequest(keyDigest: samples.random.bytes(32), requestDigest: Samples.request))
+            #expect(try await store.replaceKey(skipped, audit: audit).value == .versionMoved)
             let unknown = KeyReplacement(
                 userID: .random(from: samples.random), key: samples.key(version: 2), sealed: samples.sealedKey(),
-                idempotencyDigest: nil)
-            #expect(try await store.replaceKey(unknown, audit: audit) == .noSuchUser)
+                request: nil)
+            #expect(try await store.replaceKey(unknown, audit: audit).value == .noSuchUser)
             #expect(try await store.account(id: account.user.id)?.key == account.key)
             #expect(try await store.newestPosition(samples).number == 0)
             #expect(try await store.auditEvents(userID: nil, limit: 10).map(\.action) == [.userCreated])
             // What failed is not remembered as done.
-            #expect(
-                try await store.replacement(
-                    of: account.user.id, idempotencyDigest: skipped.idempotencyDigest ?? []) == nil)
+            let again = KeyReplacement(
+                userID: account.user.id, key: samples.key(version: 2), sealed: samples.sealedKey(),
+                request: skipped.request)
+            #expect(try await store.replaceKey(again, audit: samples.event(.keyRegenerated)).value == .replaced)
         }
     }
 
@@ -69,20 +73,23 @@ import Testing
             let account = try await store.addAccount(samples)
             let digest = samples.random.bytes(32)
             let first = samples.replacement(of: account, idempotencyDigest: digest)
-            let outcome = try await store.replaceKey(first, audit: samples.event(.keyRegenerated))
-            guard case .replaced(let position) = outcome else {
-                Issue.record("\(outcome)")
-                return
-            }
+            let (outcome, position) = try await store.replaceKey(first, audit: samples.event(.keyRegenerated))
+            #expect(outcome == .replaced)
             // The retry has a key of its own at hand, made for the version that it read before or after.
             let retry = samples.replacement(of: account, idempotencyDigest: digest)
-            let replayed = KeyReplacementOutcome.replayed(keyID: first.key.id, position)
-            #expect(try await second.replaceKey(retry, audit: samples.event(.keyRegenerated)) == replayed)
+            let replayed = KeyReplacementOutcome.replayed(first.key, first.sealed)
+            // It waits for what is newest, which is its change or behind it.
+            let second1 = try await second.replaceKey(retry, audit: samples.event(.keyRegenerated))
+            #expect(second1 == (replayed, position))
             let current = try #require(try await store.account(id: account.user.id))
             let later = samples.replacement(of: current, idempotencyDigest: digest)
-            #expect(try await second.replaceKey(later, audit: samples.event(.keyRegenerated)) == replayed)
+            #expect(try await second.replaceKey(later, audit: samples.event(.keyRegenerated)) == (replayed, position))
+            // The same key with another request is a mistake, and changes nothing.
+            let other = KeyReplacement(
+                userID: account.user.id, key: later.key, sealed: later.sealed,
+                request: IdempotentRequest(keyDigest: digest, requestDigest: samples.random.bytes(32)))
             #expect(
-                try await second.replacement(of: account.user.id, idempotencyDigest: digest) == replayed)
+                try await second.replaceKey(other, audit: samples.event(.keyRegenerated)).value == .anotherRequest)
             #expect(try await store.account(id: account.user.id)?.key == first.key)
             #expect(try await store.newestPosition(samples) == position)
             #expect(
@@ -100,8 +107,7 @@ import Testing
             let between = try #require(try await store.account(id: account.user.id))
             let next = samples.replacement(of: between, idempotencyDigest: samples.random.bytes(32))
             _ = try await store.replaceKey(next, audit: samples.event(.keyRegenerated))
-            #expect(try await store.replaceKey(first, audit: samples.event(.keyRegenerated)) == .superseded)
-            #expect(try await store.replacement(of: account.user.id, idempotencyDigest: digest) == .superseded)
+            #expect(try await store.replaceKey(first, audit: samples.event(.keyRegenerated)).value == .superseded)
             #expect(try await store.account(id: account.user.id)?.key == next.key)
         }
     }
@@ -114,14 +120,13 @@ import Testing
             let digest = samples.random.bytes(32)
             _ = try await store.replaceKey(
                 samples.replacement(of: account, idempotencyDigest: digest), audit: samples.event(.keyRegenerated))
-            #expect(try await store.replacement(of: other.user.id, idempotencyDigest: digest) == nil)
             let otherOutcome = try await store.replaceKey(
                 samples.replacement(of: other, idempotencyDigest: digest), audit: samples.event(.keyRegenerated))
-            #expect(otherOutcome == .replaced(try await store.newestPosition(samples)))
+            #expect(otherOutcome == (.replaced, try await store.newestPosition(samples)))
             let current = try #require(try await store.account(id: account.user.id))
             let nextDay = samples.replacement(of: current, idempotencyDigest: digest, after: 60 + 24 * 3600 + 1)
             let outcome = try await store.replaceKey(nextDay, audit: samples.event(.keyRegenerated))
-            #expect(outcome == .replaced(try await store.newestPosition(samples)))
+            #expect(outcome == (.replaced, try await store.newestPosition(samples)))
         }
     }
 
@@ -135,14 +140,15 @@ import Testing
                 for (index, replacement) in replacements.enumerated() {
                     let store = index.isMultiple(of: 2) ? first : second
                     let audit = samples.event(.keyRegenerated, user: account.user.id)
-                    group.addTask { (index, try await store.replaceKey(replacement, audit: audit)) }
+                    group.addTask { (index, try await store.replaceKey(replacement, audit: audit).value) }
                 }
                 return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
             }
             let winners = outcomes.filter { $0.value != .versionMoved }
             #expect(winners.count == 1)
             let winner = try #require(winners.first)
-            #expect(winner.value == .replaced(try await first.newestPosition(samples)))
+            #expect(winner.value == .replaced)
+            #expect(try await first.newestPosition(samples).number == 1)
             var live = 0
             for sealed in replacements.map(\.sealed) + [new.sealedKey] {
                 live += try await first.account(keyDigests: [sealed.digest]) == nil ? 0 : 1
@@ -162,14 +168,14 @@ import Testing
                     let store = index.isMultiple(of: 2) ? first : second
                     let replacement = samples.replacement(of: account, idempotencyDigest: digest)
                     let audit = samples.event(.keyRegenerated)
-                    group.addTask { try await store.replaceKey(replacement, audit: audit) }
+                    group.addTask { try await store.replaceKey(replacement, audit: audit).value }
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            let position = try await first.newestPosition(samples)
-            let live = try #require(try await first.account(id: account.user.id)).key.id
-            #expect(outcomes.count { $0 == .replaced(position) } == 1)
-            #expect(outcomes.count { $0 == .replayed(keyID: live, position) } == 7)
+            let live = try #require(try await first.account(id: account.user.id)).key
+            let sealed = try #require(try await first.sealedKey(of: account.user.id))
+            #expect(outcomes.count { $0 == .replaced } == 1)
+            #expect(outcomes.count { $0 == .replayed(live, sealed) } == 7)
         }
     }
 
@@ -180,9 +186,10 @@ import Testing
             let replacement = samples.replacement(of: account)
             _ = try await store.replaceKey(replacement, audit: samples.event(.keyRegenerated))
             let use = LastUse(at: samples.at(90), address: Samples.address)
-            try await store.recordLastUses([(account.key.id, use), (KeyID.random(from: samples.random), use)])
+            try await store.recordUse(of: account, use)
             #expect(try await store.account(id: account.user.id)?.key.lastUse == nil)
-            try await store.recordLastUses([(replacement.key.id, use)])
+            let replaced = try #require(try await store.account(id: account.user.id))
+            try await store.recordUse(of: replaced, use)
             #expect(try await store.account(id: account.user.id)?.key.lastUse == use)
         }
     }
@@ -194,10 +201,18 @@ import Testing
             let address = try #require(IPAddress("2001:db8::1"))
             let late = LastUse(at: samples.at(100), address: address)
             let early = LastUse(at: samples.at(50), address: Samples.address)
-            try await store.recordLastUses([(account.key.id, late), (account.key.id, early)])
-            try await store.recordLastUses([(account.key.id, early)])
-            try await store.recordLastUses([])
+            let uses = [late, early].map { KeyUse(userID: account.user.id, keyID: account.key.id, use: $0) }
+            try await store.recordLastUses(uses, now: samples.at(100))
+            try await store.recordUse(of: account, early)
+            try await store.recordLastUses([], now: samples.at(100))
             #expect(try await store.account(id: account.user.id)?.key.lastUse == late)
+            // One from a clock that was ahead gives way to the next.
+            let wrong = LastUse(at: samples.at(365 * 86_400), address: Samples.address)
+            try await store.recordUse(of: account, wrong, now: wrong.at)
+            #expect(try await store.account(id: account.user.id)?.key.lastUse == wrong)
+            let next = LastUse(at: samples.at(110), address: address)
+            try await store.recordUse(of: account, next, now: samples.at(111))
+            #expect(try await store.account(id: account.user.id)?.key.lastUse == next)
             // It is neither a change nor an event.
             #expect(try await store.newestPosition(samples).number == 0)
         }
@@ -223,9 +238,9 @@ import Testing
             }
             try await store.reseal(resealed, audit: samples.event(.keyResealed))
             #expect(try await store.sealedKeyCounts() == [old: 1, new: 1])
-            #expect(try await store.sealedKey(of: accounts[0].user.id)?.sealed == replacement.sealed)
+            #expect(try await store.sealedKey(of: accounts[0].user.id) == replacement.sealed)
             let second = try #require(resealed.first { $0.userID == accounts[1].user.id })
-            #expect(try await store.sealedKey(of: accounts[1].user.id)?.sealed == second.sealed)
+            #expect(try await store.sealedKey(of: accounts[1].user.id) == second.sealed)
             #expect(try await store.account(keyDigests: [second.sealed.digest])?.user.id == accounts[1].user.id)
             #expect(try await store.keys(notSealedUnder: new, limit: 10).map(\.userID) == [accounts[0].user.id])
         }

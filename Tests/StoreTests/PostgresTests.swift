@@ -1,5 +1,6 @@
 import Foundation
 import Keybearer
+import KeybearerSQL
 import KeybearerPostgres
 import TestSupport
 import Testing
@@ -8,7 +9,7 @@ extension PostgresDatabase {
     /// Opens it as a process of its own would, with the clock that the tests hold.
     func open(
         clock: PostgresStore.Clock = .caller, lease: Duration = .seconds(2)
-    ) throws -> PostgresStore {
+    ) throws -> SQLStore {
         var options = PostgresStore.Options()
         options.clock = clock
         options.connections = 4
@@ -34,7 +35,7 @@ extension PostgresDatabase {
         let database = try PostgresDatabase()
         let certificate = try #require(ProcessInfo.processInfo.environment["KEYBEARER_TEST_POSTGRES_CA"])
         let store = try PostgresStore.open("\(database.address)?sslmode=verify-full&sslrootcert=\(certificate)")
-        #expect(try await store.inspect(now: samples.at(0)).isEncrypted)
+        #expect(try await store.postgres.inspect(now: samples.at(0)).isEncrypted)
         try store.close()
         let directory = try TemporaryDirectory()
         let other = directory.file("other.crt")
@@ -53,7 +54,7 @@ extension PostgresDatabase {
 
     @Test func nodesThatStartAtOnceMigrateOnce() async throws {
         let database = try PostgresDatabase()
-        let stores = try await withThrowingTaskGroup(of: PostgresStore.self) { group in
+        let stores = try await withThrowingTaskGroup(of: SQLStore.self) { group in
             for _ in 0..<6 { group.addTask { try database.open() } }
             return try await group.reduce(into: []) { $0.append($1) }
         }

@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerSQL
 import KeybearerPostgres
 import KeybearerSQLite
 import TestSupport
@@ -8,7 +9,7 @@ import Testing
 @Suite struct SQLiteAllowanceTests {
     private let directory: TemporaryDirectory
     private let samples = Samples()
-    private let store: SQLiteStore
+    private let store: SQLStore
     private let holder: NodeID
 
     init() throws {
@@ -89,20 +90,20 @@ import Testing
         let backup = directory.file("backup.db")
         let earlier = NodeID.random(from: samples.random)
         _ = try await open(by: earlier)
-        try store.backUp(to: backup)
+        try store.sqlite.backUp(to: backup)
         try await store.closeAllowances(of: earlier, keeping: [])
         // Numbers go on where the backup's do not.
         _ = try await open(by: holder)
         let allowance = try #require(try await open(by: holder))
         try await store.closeAllowances(of: holder, keeping: [allowance.id])
-        _ = try store.restore(from: backup, audit: samples.event(.storeRestored))
+        _ = try store.sqlite.restore(from: backup, audit: samples.event(.storeRestored))
         #expect(try await charged(user, at: 1) == 10)
         // The one who holds it goes on to know it by its id.
         try await store.closeAllowances(of: holder, keeping: [allowance.id])
         #expect(try await charged(user, at: 1) == 10)
         // Where nothing is known of the hours but by the backup, what was open then counts.
         let fresh = try SQLiteStore.open(path: directory.file("fresh.db"), role: .commandLine)
-        _ = try fresh.restore(from: backup, audit: samples.event(.storeRestored))
+        _ = try fresh.sqlite.restore(from: backup, audit: samples.event(.storeRestored))
         #expect(try await charged(user, at: 1, in: fresh) == 10)
         try fresh.close()
     }
@@ -113,7 +114,7 @@ import Testing
         _ = try await open(by: holder, at: 30)
         let shared = try PostgresDatabase().open()
         let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
-        for (source, target) in [(store as any TransferableStore, shared as any TransferableStore), (shared, back)] {
+        for (source, target) in [(store, shared), (shared, back)] {
             _ = try Transfer { _ in }.run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
         }
         for target in [shared as any Store, back] {

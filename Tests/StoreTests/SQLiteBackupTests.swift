@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Keybearer
+import KeybearerSQL
 import KeybearerSQLite
 import TestSupport
 import Testing
@@ -8,7 +9,7 @@ import Testing
 @Suite struct SQLiteBackupTests {
     private let directory: TemporaryDirectory
     private let samples = Samples()
-    private let store: SQLiteStore
+    private let store: SQLStore
 
     init() throws {
         directory = try TemporaryDirectory()
@@ -22,7 +23,7 @@ import Testing
     @Test func aBackupIsOneSoundFileForItsOwnerAlone() async throws {
         let account = try await store.addAccount(samples)
         let backup = directory.file("backup.db")
-        try store.backUp(to: backup)
+        try store.sqlite.backUp(to: backup)
         #expect(try FileManager.default.attributesOfItem(atPath: backup)[.posixPermissions] as? Int == 0o600)
         for suffix in ["-wal", "-shm", "-journal"] {
             #expect(!FileManager.default.fileExists(atPath: backup + suffix))
@@ -30,16 +31,16 @@ import Testing
         #expect(try SQLiteStore.schemaState(path: backup) == .current)
         let copy = try SQLiteStore.open(path: backup, role: .server)
         #expect(try await copy.account(id: account.user.id) == account)
-        #expect(try copy.integrityProblems().isEmpty)
+        #expect(try copy.sqlite.integrityProblems().isEmpty)
         try copy.close()
     }
 
     @Test func aBackupNeverOverwrites() async throws {
         let backup = directory.file("backup.db")
         try Data("precious".utf8).write(to: URL(fileURLWithPath: backup))
-        await expect(.conflict) { try store.backUp(to: backup) }
+        await expect(.conflict) { try store.sqlite.backUp(to: backup) }
         #expect(try Data(contentsOf: URL(fileURLWithPath: backup)) == Data("precious".utf8))
-        await expect(.unavailable) { try store.backUp(to: directory.file("nowhere/backup.db")) }
+        await expect(.unavailable) { try store.sqlite.backUp(to: directory.file("nowhere/backup.db")) }
     }
 
     @Test func aRestoreBringsTheOldStateUnderANewHistory() async throws {
@@ -47,7 +48,7 @@ import Testing
         let account = try await store.add(new, samples)
         let shared = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
         let backup = directory.file("backup.db")
-        try store.backUp(to: backup)
+        try store.sqlite.backUp(to: backup)
 
         let other = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .commandLine)
         let replacement = samples.replacement(of: account)
@@ -62,7 +63,7 @@ import Testing
             audit: samples.event(.sessionStarted))
 
         let audit = restored
-        let position = try other.restore(from: backup, audit: audit)
+        let position = try other.sqlite.restore(from: backup, audit: audit)
         #expect(position.number > lost.number)
         // Seen through connections that were open before, and by the index.
         #expect(try await store.account(keyDigests: [new.sealedKey.digest]) == account)
@@ -80,19 +81,19 @@ import Testing
         let next = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
         #expect(
             try await other.changes(after: position, limit: 10) == [Change(position: next, subject: .everything)])
-        #expect(try store.settings().synchronous == 2)
-        #expect(try other.settings().journalMode == "wal")
-        #expect(try store.integrityProblems().isEmpty)
+        #expect(try store.sqlite.settings().synchronous == 2)
+        #expect(try other.sqlite.settings().journalMode == "wal")
+        #expect(try store.sqlite.integrityProblems().isEmpty)
         #expect(!FileManager.default.fileExists(atPath: directory.file("keybearer.db.restoring")))
     }
 
     @Test func aRestoreKeepsWhatTheHourHasUsed() async throws {
         let user = try await store.addAccount(samples).user.id
         let backup = directory.file("backup.db")
-        try store.backUp(to: backup)
+        try store.sqlite.backUp(to: backup)
         let request = BudgetRequest(userID: user, wanted: 60, limit: 100, life: .seconds(10))
         _ = try await store.reserve([request], now: samples.at(0))
-        _ = try store.restore(from: backup, audit: restored)
+        _ = try store.sqlite.restore(from: backup, audit: restored)
         #expect(try await store.reserve([request], now: samples.at(1)).map(\.granted) == [40])
     }
 
@@ -100,9 +101,9 @@ import Testing
         let account = try await store.addAccount(samples)
         for _ in 0..<3 { _ = try await store.recordChange(of: .everything, audit: samples.event(.planChanged)) }
         let backup = directory.file("backup.db")
-        try store.backUp(to: backup)
+        try store.sqlite.backUp(to: backup)
         let fresh = try SQLiteStore.open(path: directory.file("fresh.db"), role: .commandLine)
-        #expect(try fresh.restore(from: backup, audit: restored).number == 4)
+        #expect(try fresh.sqlite.restore(from: backup, audit: restored).number == 4)
         #expect(try await fresh.account(id: account.user.id) == account)
         try fresh.close()
     }
@@ -114,9 +115,9 @@ import Testing
         let empty = directory.file("empty.db")
         try Data().write(to: URL(fileURLWithPath: empty))
         let newer = directory.file("newer.db")
-        try store.backUp(to: newer)
+        try store.sqlite.backUp(to: newer)
         let keyless = directory.file("keyless.db")
-        try store.backUp(to: keyless)
+        try store.sqlite.backUp(to: keyless)
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
         try await DatabaseQueue(path: newer).write { db in
@@ -127,7 +128,7 @@ import Testing
         }
         let position = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
         for path in [garbage, empty, newer, keyless, directory.file("missing.db")] {
-            await expect(.validationFailed) { _ = try store.restore(from: path, audit: restored) }
+            await expect(.validationFailed) { _ = try store.sqlite.restore(from: path, audit: restored) }
         }
         #expect(try await store.account(id: account.user.id) == account)
         #expect(try await store.newestPosition(samples) == position)

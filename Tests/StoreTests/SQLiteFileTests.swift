@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Keybearer
+import KeybearerSQL
 import TestSupport
 import Testing
 
@@ -24,13 +25,13 @@ import Testing
         let samples = Samples()
         // Asked again after writes: the setting must not wear off.
         for _ in 0..<2 {
-            let settings = try store.settings()
+            let settings = try store.sqlite.settings()
             #expect(settings.synchronous == 2)
             #expect(settings.journalMode == "wal")
             #expect(settings.foreignKeys)
             #expect(settings.busyTimeout == .seconds(5))
             #expect(settings.automaticCheckpointPages == 0)
-            #expect(settings.schemaVersion == 4)
+            #expect(settings.schemaVersion == 5)
             _ = try await store.addAccount(samples)
         }
         try store.close()
@@ -59,8 +60,8 @@ import Testing
     @Test func aCommandDoesNotCheckpointBesideAServer() async throws {
         let server = try SQLiteStore.open(path: path, role: .server)
         let command = try SQLiteStore.open(path: path, role: .commandLine)
-        #expect(try command.settings().automaticCheckpointPages == 0)
-        #expect(try command.settings().synchronous == 2)
+        #expect(try command.sqlite.settings().automaticCheckpointPages == 0)
+        #expect(try command.sqlite.settings().synchronous == 2)
         _ = try await command.addAccount(Samples())
         try command.close()
         #expect(FileManager.default.fileExists(atPath: path + "-wal"))
@@ -123,7 +124,7 @@ import Testing
         }
         let store = try SQLiteStore.open(path: path, role: .server)
         #expect(try await store.accounts(offset: 0, limit: 1).total == 8)
-        #expect(try store.integrityProblems().isEmpty)
+        #expect(try store.sqlite.integrityProblems().isEmpty)
         try store.close()
     }
 
@@ -185,7 +186,7 @@ import Testing
             #expect(error?.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY)
         }
         #expect(try await store.account(id: account.user.id) == account)
-        #expect(try store.integrityProblems().isEmpty)
+        #expect(try store.sqlite.integrityProblems().isEmpty)
         try store.close()
     }
 
@@ -196,7 +197,7 @@ import Testing
         configuration.foreignKeysEnabled = false
         let raw = try DatabaseQueue(path: path, configuration: configuration)
         try await raw.write { db in try db.execute(sql: "DELETE FROM api_keys; DELETE FROM memberships") }
-        let problems = try store.integrityProblems()
+        let problems = try store.sqlite.integrityProblems()
         #expect(problems.contains("1 accounts have no key."))
         #expect(problems.contains("1 workspaces have no Owner."))
         #expect(problems.contains { $0.contains("users refers to one of api_keys") })

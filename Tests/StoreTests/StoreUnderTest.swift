@@ -1,6 +1,7 @@
 import Foundation
 import Keybearer
 import KeybearerPostgres
+import KeybearerSQL
 import KeybearerSQLite
 import TestSupport
 import Testing
@@ -75,5 +76,130 @@ extension Store {
         let position = try await registerNode(node, lease: .seconds(2))
         try await unregisterNode(node)
         return position
+    }
+}
+
+extension SQLStore {
+    /// The file behind it.
+    var sqlite: SQLiteEngine {
+        get throws { try #require(file) }
+    }
+
+    /// The server behind it.
+    var postgres: PostgresEngine {
+        get throws { try #require(server) }
+    }
+}
+
+/// The operator's own changes, at the command line: what no authority can end.
+extension Store {
+    func createAccount(_ new: NewAccount, audit: AuditEvent) async throws -> Account {
+        try await createAccount(new, by: .commandLine, audit: audit)
+    }
+
+    func setPassword(
+        _ hash: String, of userID: UserID, keeping session: SessionID?, audit: AuditEvent
+    ) async throws -> ChangePosition {
+        await settled(
+            try await setPassword(hash, of: userID, keeping: session, by: .commandLine, audit: audit)
+        ).position
+    }
+
+    func setStatus(_ status: User.Status, of userID: UserID, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await setStatus(status, of: userID, by: .commandLine, audit: audit)).position
+    }
+
+    func deleteAccount(_ userID: UserID, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await deleteAccount(userID, by: .commandLine, audit: audit)).position
+    }
+
+    func replaceKey(
+        _ replacement: KeyReplacement, audit: AuditEvent
+    ) async throws -> (value: KeyReplacementOutcome, position: ChangePosition) {
+        await settled(try await replaceKey(replacement, by: .commandLine, needs: nil, audit: audit))
+    }
+
+    func recordReveal(of userID: UserID, audit: AuditEvent) async throws {
+        _ = try await revealKey(of: userID, by: .commandLine, needs: nil, audit: audit)
+    }
+
+    func sealedKey(of userID: UserID) async throws -> SealedKey? {
+        try await storedKeys(after: nil, limit: 1_000).first { $0.userID == userID }?.sealed
+    }
+
+    func passwordHash(of userID: UserID) async throws -> String? { try await password(of: userID)?.hash }
+
+    /// Writes one use.
+    func recordUse(of account: Account, _ use: LastUse, now: Timestamp = Samples.start.advanced(by: .seconds(3_600)))
+        async throws
+    {
+        try await recordLastUses([KeyUse(userID: account.user.id, keyID: account.key.id, use: use)], now: now)
+    }
+
+    func reseal(_ keys: [StoredKey], audit: AuditEvent) async throws {
+        try await reseal(keys, by: .commandLine, audit: audit)
+    }
+
+    func retireMasterKeys(_ ids: [MasterKeyID], audit: AuditEvent) async throws {
+        try await retireMasterKeys(ids, by: .commandLine, audit: audit)
+    }
+
+    func putPlan(_ plan: Plan, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await putPlan(plan, by: .commandLine, audit: audit)).position
+    }
+
+    func createWorkspace(
+        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, audit: AuditEvent
+    ) async throws -> (workspace: Workspace, position: ChangePosition) {
+        let (workspace, position) = await settled(
+            try await createWorkspace(
+                id: id, name: name, owner: owner, createdAt: createdAt, by: .commandLine, audit: audit))
+        return (workspace, position)
+    }
+
+    func setPlan(_ planID: PlanID, of workspaceID: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await setPlan(planID, of: workspaceID, by: .commandLine, needs: nil, audit: audit)).position
+    }
+
+    func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await putMember(membership, by: .commandLine, audit: audit)).position
+    }
+
+    func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
+    }
+
+    func startSession(
+        _ session: Session, tokenDigest: [UInt8], replacing old: SessionID?, audit: AuditEvent
+    ) async throws {
+        _ = try await startSession(
+            session, token: MintedToken(digest: tokenDigest, tagKeyID: MasterKeyID(rawValue: "mk_one")),
+            replacing: old, by: .commandLine, audit: audit)
+    }
+
+    func session(tokenDigest: [UInt8]) async throws -> Session? {
+        try await session(tokenDigest: tokenDigest, now: Samples.start)?.session
+    }
+
+    func sessions(of userID: UserID) async throws -> [Session] {
+        try await sessions(of: userID, now: Samples.start).sessions
+    }
+
+    func endSession(_ id: SessionID, of userID: UserID, audit: AuditEvent) async throws {
+        try await endSession(id, of: userID, by: .commandLine, audit: audit)
+    }
+
+    func createOperatorToken(_ record: OperatorToken, digest: [UInt8], audit: AuditEvent) async throws {
+        try await createOperatorToken(
+            record, token: MintedToken(digest: digest, tagKeyID: MasterKeyID(rawValue: "mk_one")), by: .commandLine,
+            audit: audit)
+    }
+
+    func revokeOperatorToken(_ id: OperatorTokenID, audit: AuditEvent) async throws {
+        try await revokeOperatorToken(id, by: .commandLine, audit: audit)
+    }
+
+    func recordChange(of subject: Change.Subject, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await recordChange(of: subject, by: .commandLine, audit: audit)).position
     }
 }

@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerSQL
 import KeybearerPostgres
 import KeybearerSQLite
 import TestSupport
@@ -8,12 +9,12 @@ import Testing
 @Suite struct TransferTests {
     private let samples = Samples()
 
-    private func openFile(_ directory: TemporaryDirectory, _ name: String) throws -> SQLiteStore {
+    private func openFile(_ directory: TemporaryDirectory, _ name: String) throws -> SQLStore {
         try SQLiteStore.open(path: directory.file(name), role: .commandLine)
     }
 
     private func move(
-        _ source: any TransferableStore, to target: any TransferableStore, progress: @escaping () -> Void = {}
+        _ source: SQLStore, to target: SQLStore, progress: @escaping () -> Void = {}
     ) throws -> Transfer.Report {
         try Transfer { _ in progress() }
             .run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
@@ -29,8 +30,8 @@ import Testing
         _ = try await store.replaceKey(
             samples.replacement(of: account, idempotencyDigest: samples.random.bytes(32)),
             audit: samples.event(.keyRegenerated))
-        let key = try #require(try await store.sealedKey(of: account.user.id)).key
-        try await store.recordLastUses([(key.id, LastUse(at: samples.at(70), address: Samples.address))])
+        let regenerated = try #require(try await store.account(id: account.user.id))
+        try await store.recordUse(of: regenerated, LastUse(at: samples.at(70), address: Samples.address))
         let digest = samples.random.bytes(32)
         try await store.startSession(
             samples.session(of: other.user.id), tokenDigest: digest, replacing: nil,
@@ -78,7 +79,7 @@ import Testing
             let sealed = samples.sealedKey(under: MasterKeyID(rawValue: "mk_old"))
             _ = try await shared.replaceKey(
                 KeyReplacement(
-                    userID: other.user.id, key: samples.key(version: 2), sealed: sealed, idempotencyDigest: nil),
+                    userID: other.user.id, key: samples.key(version: 2), sealed: sealed, request: nil),
                 audit: samples.event(.keyRegenerated))
         }
         _ = try move(shared, to: back)
@@ -115,22 +116,15 @@ import Testing
     }
 
     @Test func anInterruptedCopyLeavesNothingAndIsRunAgain() async throws {
-        struct Interruption: Error {}
         let directory = try TemporaryDirectory()
         let file = try openFile(directory, "one.db")
         let shared = try PostgresDatabase().open()
         let (_, _, digest) = try await fill(file)
-        // The writer's body throws when all is copied: as a process that ends before the commit.
-        await expect(.internalError) {
-            try shared.withTransferWriter { writer in
-                try file.withTransferReader { reader in
-                    for table in TransferTable.all.reversed() { try writer.clear(table) }
-                    for table in TransferTable.all {
-                        try writer.insert(reader.rows(table, after: nil, limit: 100), into: table)
-                    }
-                }
-                throw Interruption()
-            }
+        // It throws when all is copied: as a process that ends before the commit.
+        await expect(.conflict) {
+            // An event that is among the copied ones: writing it fails when all tables have arrived.
+            let event = try #require(try await file.auditEvents(userID: nil, limit: 1).first)
+            _ = try Transfer { _ in }.run(from: file, to: shared, mark: "moved", audit: event)
         }
         #expect(try await shared.accounts(offset: 0, limit: 10).total == 0)
         #expect(try await shared.plans().count == 2)

@@ -50,8 +50,11 @@ public struct Samples: Sendable {
     ) -> KeyReplacement {
         KeyReplacement(
             userID: account.user.id, key: key(version: account.key.version + 1, after: seconds), sealed: sealedKey(),
-            idempotencyDigest: idempotencyDigest)
+            request: idempotencyDigest.map { IdempotentRequest(keyDigest: $0, requestDigest: Self.request) })
     }
+
+    /// What a request asks for, where it does not matter.
+    public static let request = [UInt8](repeating: 7, count: 32)
 
     /// An audit event with a new id.
     public func event(

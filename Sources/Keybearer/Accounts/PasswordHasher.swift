@@ -18,11 +18,13 @@ public final class PasswordHasher: Sendable {
     private let random: RandomSource
     private let lanes = [DispatchQueue(label: "keybearer.password.0"), DispatchQueue(label: "keybearer.password.1")]
     private let waiting = Mutex((count: 0, next: 0))
-    private let decoy: Mutex<String?> = Mutex(nil)
+    /// The highest cost that any password here was hashed at.
+    private let ceiling: Atomic<Int>
 
     /// - Parameter cost: the exponent of scrypt's N, 10 to 20.
     public init(cost: Int, random: RandomSource) {
         self.cost = min(max(cost, 10), 20)
+        ceiling = Atomic(min(max(cost, 10), 20))
         self.random = random
     }
 
@@ -38,29 +40,41 @@ public final class PasswordHasher: Sendable {
         }
     }
 
+    /// Takes in that passwords were hashed at this cost once: checks take as long from now on.
+    public func noteCost(_ cost: Int) {
+        ceiling.max(min(cost, 20), ordering: .relaxed)
+    }
+
+    /// Whether a hash was made at a lower cost than new ones are.
+    func isBelowCost(_ hash: String) -> Bool { Self.parse(hash).map { $0.cost < cost } ?? false }
+
     /// Whether a password belongs to a hash, with the parameters that the hash names.
+    ///
+    /// It takes as long for every account, known or not: what a hash of a lower cost saves is spent on hashes whose
+    /// result nobody looks at. Otherwise time would tell, after the cost was raised, who has an account.
     ///
     /// - Throws: `UNAVAILABLE` when too many wait; `INTERNAL_ERROR` when the hash is malformed.
     public func verify(_ password: Password, against hash: String) async throws -> Bool {
         guard let (cost, salt, expected) = Self.parse(hash) else {
             throw KeybearerError(.internalError, "A stored password could not be read.")
         }
+        noteCost(cost)
+        let ceiling = ceiling.load(ordering: .relaxed)
         return try await onLane {
-            constantTimeEquals(try Self.derive(password, salt: salt, cost: cost, length: expected.count), expected)
+            let isRight = constantTimeEquals(
+                try Self.derive(password, salt: salt, cost: cost, length: expected.count), expected)
+            // 2^cost and 2^cost + … + 2^(ceiling − 1) make 2^ceiling.
+            for step in cost..<ceiling {
+                _ = try Self.derive(password, salt: salt, cost: step, length: expected.count)
+            }
+            return isRight
         }
     }
 
     /// Takes as long as a check of a real hash: so that an unknown address answers no sooner than a known one.
     public func verifyNothing(_ password: Password) async throws {
-        let hash: String
-        if let made = decoy.withLock({ $0 }) {
-            hash = made
-        } else {
-            hash =
-                "$scrypt$ln=\(cost),r=\(Self.blockSize),p=1$\(Self.encode(random.bytes(16)))$\(Self.encode(random.bytes(32)))"
-            decoy.withLock { $0 = hash }
-        }
-        _ = try await verify(password, against: hash)
+        let (salt, cost) = (random.bytes(16), ceiling.load(ordering: .relaxed))
+        _ = try await onLane { try Self.derive(password, salt: salt, cost: cost, length: 32) }
     }
 
     private func onLane<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {

@@ -32,6 +32,37 @@ public struct Session: Sendable, Hashable {
     }
 }
 
+/// The times by which a session is judged.
+public struct SessionTimes: Sendable, Hashable {
+    /// When it began.
+    public let createdAt: Timestamp
+    /// When the password was last given.
+    public let authenticatedAt: Timestamp
+    /// The last request seen, to the minute.
+    public let lastSeenAt: Timestamp
+
+    /// Puts the times together.
+    public init(createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp) {
+        self.createdAt = createdAt
+        self.authenticatedAt = authenticatedAt
+        self.lastSeenAt = lastSeenAt
+    }
+}
+
+extension Session {
+    /// The times by which it is judged.
+    public var times: SessionTimes {
+        SessionTimes(createdAt: createdAt, authenticatedAt: authenticatedAt, lastSeenAt: lastSeenAt)
+    }
+
+    /// The same session, begun at another time.
+    package func stamped(_ time: Timestamp) -> Session {
+        Session(
+            id: id, userID: userID, createdAt: time, authenticatedAt: time, lastSeenAt: time, address: address,
+            userAgent: userAgent)
+    }
+}
+
 /// How long sessions last.
 public struct SessionPolicy: Sendable {
     /// A session that is not used for this long ends.
@@ -40,35 +71,48 @@ public struct SessionPolicy: Sendable {
     public var absolute: Duration = .seconds(7 * 24 * 3600)
     /// Revealing and regenerating need a password given within this span.
     public var recentSignIn: Duration = .seconds(15 * 60)
+    /// How far ahead a stamp may lie. One from further ahead was made by a clock that was wrong: it counts as over.
+    public static let clockTolerance: Duration = .seconds(120)
 
     /// The spans above.
     public init() {}
 
     /// Whether the session may still be used.
-    public func isLive(_ session: Session, at now: Timestamp) -> Bool {
-        session.lastSeenAt.duration(to: now) < idle && session.createdAt.duration(to: now) < absolute
+    public func isLive(_ times: SessionTimes, at now: Timestamp) -> Bool {
+        Self.isWithin(idle, since: times.lastSeenAt, at: now)
+            && Self.isWithin(absolute, since: times.createdAt, at: now)
     }
 
     /// Whether the password was given recently enough to show or change a secret.
-    public func isRecent(_ session: Session, at now: Timestamp) -> Bool {
-        session.authenticatedAt.duration(to: now) < recentSignIn
+    public func isRecent(_ times: SessionTimes, at now: Timestamp) -> Bool {
+        Self.isWithin(recentSignIn, since: times.authenticatedAt, at: now)
+    }
+
+    private static func isWithin(_ span: Duration, since start: Timestamp, at now: Timestamp) -> Bool {
+        let age = start.duration(to: now)
+        return age < span && age >= .zero - clockTolerance
     }
 }
 
-/// The secret in a session's cookie: 43 base62 characters (256 bits). Prints as nothing but its kind.
+/// The secret in a session's cookie: 43 random base62 characters (256 bits) and ten of the ring's keyed tag, so that a
+/// forgery is refused from memory. Prints as nothing but its kind.
 public struct SessionToken: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
-    static let length = 43
     /// The characters, for the cookie alone.
     public let characters: String
 
-    /// A new token.
-    public init(random: RandomSource) {
-        characters = String(decoding: random.base62(count: Self.length), as: UTF8.self)
+    /// Mints a new token, with what the store keeps of it.
+    static func mint(from vault: KeyVault, random: RandomSource) -> (token: SessionToken, record: MintedToken) {
+        let (characters, record) = vault.mint(.session, random: random)
+        return (SessionToken(characters: characters), record)
+    }
+
+    private init(characters: String) {
+        self.characters = characters
     }
 
     /// Accepts a cookie's value; nil when it cannot be a token.
     public init?(parsing text: some StringProtocol) {
-        guard text.utf8.count == Self.length, text.utf8.allSatisfy(Base62.contains) else { return nil }
+        guard TokenKind.session.hasShape(text) else { return nil }
         characters = String(text)
     }
 

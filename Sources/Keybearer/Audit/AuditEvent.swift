@@ -12,6 +12,7 @@ public struct AuditEvent: Sendable, Hashable {
         case sessionEnded = "session.ended"
         case keyRevealed = "key.revealed"
         case keyRegenerated = "key.regenerated"
+        case keyRevoked = "key.revoked"
         case keyResealed = "key.resealed"
         case masterKeysChanged = "master_keys.changed"
         case workspaceCreated = "workspace.created"
@@ -29,6 +30,8 @@ public struct AuditEvent: Sendable, Hashable {
     public enum Actor: Sendable, Hashable {
         /// A signed-in person or a key's holder.
         case user(UserID)
+        /// A program of the operator.
+        case operatorToken(OperatorTokenID)
         /// Someone at the command line.
         case commandLine
         /// Keybearer itself.
@@ -38,6 +41,7 @@ public struct AuditEvent: Sendable, Hashable {
         public var storedForm: String {
             switch self {
             case .user(let id): id.rawValue
+            case .operatorToken(let id): id.rawValue
             case .commandLine: "cli"
             case .system: "system"
             }
@@ -48,6 +52,8 @@ public struct AuditEvent: Sendable, Hashable {
             switch storedForm {
             case "cli": self = .commandLine
             case "system": self = .system
+            case _ where storedForm.hasPrefix(OperatorTokenID.prefix):
+                self = .operatorToken(OperatorTokenID(rawValue: storedForm))
             default: self = .user(UserID(rawValue: storedForm))
             }
         }
@@ -84,21 +90,4 @@ public struct AuditEvent: Sendable, Hashable {
         self.address = address
         self.detail = detail
     }
-}
-
-/// Who asks for a change and from where: becomes part of the audit row.
-public struct Origin: Sendable, Hashable {
-    /// Who asks.
-    public let actor: AuditEvent.Actor
-    /// From where; nil at the command line.
-    public let address: IPAddress?
-
-    /// Puts the parts together.
-    public init(actor: AuditEvent.Actor, address: IPAddress? = nil) {
-        self.actor = actor
-        self.address = address
-    }
-
-    /// Someone at the command line.
-    public static let commandLine = Origin(actor: .commandLine)
 }

@@ -9,6 +9,8 @@ public final class KeyVault: Sendable {
     /// The ring from which this vault was made.
     public let ring: MasterKeyRing
     private let subkeys: [Subkeys]
+    /// Whose tag new tokens carry: the active master key's, or on a node that only verifies the newest.
+    let mintingSubkeys: Subkeys
     private let active: Subkeys?
 
     /// Derives the subkeys of every entry of the ring.
@@ -16,7 +18,12 @@ public final class KeyVault: Sendable {
         self.ring = ring
         subkeys = ring.entries.map(Subkeys.init)
         active = subkeys.first { $0.id == ring.activeID }
+        // A ring is never empty.
+        mintingSubkeys = active ?? subkeys[subkeys.endIndex - 1]
     }
+
+    /// The subkeys of all entries.
+    var allSubkeys: [Subkeys] { subkeys }
 
     /// Whether this vault can make and open keys, or only verify them.
     public var canSeal: Bool { active?.seal != nil }

@@ -28,29 +28,35 @@ public struct OperatorToken: Sendable, Hashable {
     }
 }
 
-/// The secret of an operator token: `kbo_` and 43 base62 characters (256 bits). Prints as nothing but its kind.
+/// The secret of an operator token: `kbo_`, 43 random base62 characters (256 bits) and ten of the ring's keyed tag.
+/// Prints as nothing but its kind.
 ///
 /// The store keeps its SHA-256 alone. A password would need a slow hash; nobody guesses 256 bits.
 public struct OperatorSecret: Sendable, CustomStringConvertible, CustomReflectable {
-    static let prefix = "kbo_"
-    private static let bodyLength = 43
-
     /// The secret itself, shown once.
     public let characters: String
+    /// Whether it was made by version 0.1, which put no tag into its tokens: only the store can tell a forgery.
+    let isUntagged: Bool
     public var description: String { "operator token" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// Makes a new one.
-    init(from random: RandomSource) {
-        characters = Self.prefix + String(decoding: random.base62(count: Self.bodyLength), as: UTF8.self)
+    /// Mints a new one, with what the store keeps of it.
+    static func mint(from vault: KeyVault, random: RandomSource) -> (secret: OperatorSecret, record: MintedToken) {
+        let (characters, record) = vault.mint(.operatorToken, random: random)
+        return (OperatorSecret(characters: characters), record)
+    }
+
+    private init(characters: String) {
+        self.characters = characters
+        isUntagged = false
     }
 
     /// Accepts what was presented; nil when it cannot be one, so that the store is not asked.
     public init?(presented text: some StringProtocol) {
-        guard text.utf8.count == Self.prefix.utf8.count + Self.bodyLength, text.hasPrefix(Self.prefix),
-            text.utf8.dropFirst(Self.prefix.utf8.count).allSatisfy(Base62.contains)
-        else { return nil }
+        let isTagged = TokenKind.operatorToken.hasShape(text)
+        guard isTagged || TokenKind.operatorToken.hasShapeWithoutTag(text) else { return nil }
         characters = String(text)
+        isUntagged = !isTagged
     }
 
     /// What the store knows it by.

@@ -18,7 +18,7 @@ public final class RevocationFence: ChangeSettling {
     private let label: String
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
-    private let thread: StoreThread
+    private let thread: any TaskExecutor
     /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
     private let onEverything: @Sendable () throws -> Void
 
@@ -51,7 +51,7 @@ public final class RevocationFence: ChangeSettling {
 
     init(
         store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
-        label: String = "", lease: Duration, thread: StoreThread = StoreThread(), logger: Logger,
+        label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(), logger: Logger,
         onEverything: @escaping @Sendable () throws -> Void
     ) {
         self.store = store
@@ -162,7 +162,8 @@ public final class RevocationFence: ChangeSettling {
         }
         let nodeID = NodeID.random(from: random)
         let askedAt = clocks.steady()
-        let position = try await store.registerNode(nodeID, label: label, lease: lease)
+        let position = try await store.registerNode(
+            nodeID, label: label, version: KeybearerVersion.current, lease: lease)
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
             try onEverything()

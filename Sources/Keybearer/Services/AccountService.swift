@@ -26,7 +26,7 @@ public final class AccountService: Sendable {
             throw KeybearerError(.forbidden, "Sign-up is closed. Ask the operator of this service for an account.")
         }
         return try await create(
-            name: name, email: email, password: password, by: Origin(actor: .system, address: address))
+            name: name, email: email, password: password, by: Authority(.anyone, from: address))
     }
 
     /// Makes an account with its Secret Key and a workspace of its own.
@@ -34,7 +34,7 @@ public final class AccountService: Sendable {
     /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `password`; `CONFLICT` when the address is
     ///   taken; `UNAVAILABLE`.
     public func create(
-        name: String, email: String, password: Password, isOperator: Bool = false, by origin: Origin
+        name: String, email: String, password: Password, isOperator: Bool = false, by authority: Authority
     ) async throws -> Account {
         let name = name.trimmed
         var problems: [String: String] = [:]
@@ -45,8 +45,8 @@ public final class AccountService: Sendable {
         guard let address, problems.isEmpty else { throw KeybearerError.validation(problems) }
         let hash = try await hasher.hash(password)
         let new = try makeAccount(name: name, email: address, passwordHash: hash, isOperator: isOperator)
-        let audit = context.event(.userCreated, by: origin, user: new.user.id, workspace: new.workspaceID)
-        return try await context.store.createAccount(new, audit: audit)
+        let audit = context.event(.userCreated, by: authority, user: new.user.id, workspace: new.workspaceID)
+        return try await context.store.createAccount(new, by: authority, audit: audit)
     }
 
     private func makeAccount(
@@ -98,52 +98,54 @@ public final class AccountService: Sendable {
     ///
     /// - Throws: `VALIDATION_FAILED` with the fields `currentPassword`, `newPassword`; `RATE_LIMITED`.
     public func changePassword(
-        of user: User, current: Password, new: Password, keeping session: SessionID, by origin: Origin
+        of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
     ) async throws {
-        let address = origin.address ?? IPAddress(high: 0, low: 0)
         try throttle.begin(account: user.email, address: address)
-        guard let hash = try await context.store.passwordHash(of: user.id) else { throw Self.noAccount }
-        guard try await hasher.verify(current, against: hash) else {
+        guard let stored = try await context.store.password(of: user.id) else { throw Self.noAccount }
+        guard try await hasher.verify(current, against: stored.hash) else {
             throw KeybearerError.validation(["currentPassword": "This is not your current password."])
         }
         throttle.succeed(account: user.email, address: address)
-        try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: origin)
+        // With the version that was verified: a change that was made meanwhile, such as an operator's reset, stands.
+        let authority = Authority(
+            .session(session, of: user.id, passwordVersion: stored.version), from: address)
+        try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: authority)
     }
 
     /// Sets a password without the current one, as an operator; all sessions end.
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `password`.
-    public func setPassword(of user: User, to password: Password, by origin: Origin) async throws {
-        try await replacePassword(of: user, with: password, field: "password", keeping: nil, by: origin)
+    public func setPassword(of user: User, to password: Password, by authority: Authority) async throws {
+        try await replacePassword(of: user, with: password, field: "password", keeping: nil, by: authority)
     }
 
     private func replacePassword(
-        of user: User, with new: Password, field: String, keeping session: SessionID?, by origin: Origin
+        of user: User, with new: Password, field: String, keeping session: SessionID?, by authority: Authority
     ) async throws {
         if let problem = new.problem(email: user.email.rawValue, name: user.name) {
             throw KeybearerError.validation([field: problem])
         }
-        let position = try await context.store.setPasswordHash(
-            try await hasher.hash(new), of: user.id, keeping: session,
-            audit: context.event(.passwordChanged, by: origin, user: user.id))
-        await settler.settle(position)
+        await settler.waitUntilApplied(
+            try await context.store.setPassword(
+                try await hasher.hash(new), of: user.id, keeping: session, by: authority,
+                audit: context.event(.passwordChanged, by: authority, user: user.id)))
     }
 
     /// Disables or enables an account; answers when it holds on every node.
-    public func setStatus(_ status: User.Status, of userID: UserID, by origin: Origin) async throws {
+    public func setStatus(_ status: User.Status, of userID: UserID, by authority: Authority) async throws {
         let action: AuditEvent.Action = status == .active ? .userEnabled : .userDisabled
-        let position = try await context.store.setStatus(
-            status, of: userID, audit: context.event(action, by: origin, user: userID))
-        await settler.settle(position)
+        await settler.waitUntilApplied(
+            try await context.store.setStatus(
+                status, of: userID, by: authority, audit: context.event(action, by: authority, user: userID)))
     }
 
     /// Removes an account; answers when its key is dead on every node.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace with other members.
-    public func delete(_ userID: UserID, by origin: Origin) async throws {
-        let position = try await context.store.deleteAccount(
-            userID, audit: context.event(.userDeleted, by: origin, user: userID))
-        await settler.settle(position)
+    public func delete(_ userID: UserID, by authority: Authority) async throws {
+        await settler.waitUntilApplied(
+            try await context.store.deleteAccount(
+                userID, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
     }
 
     /// The latest audit events of an account, newest first.

@@ -81,15 +81,15 @@ struct ServiceContext: Sendable {
     let settings: Deployment.Settings
     let clocks: Clocks
     let random: RandomSource
-    /// Where the store is asked for what comes back at once.
-    let thread = StoreThread()
+    /// Where the store is asked for what comes back immediately.
+    var thread: any TaskExecutor { store.executor }
 
     func event(
-        _ action: AuditEvent.Action, by origin: Origin, user: UserID? = nil, workspace: WorkspaceID? = nil,
+        _ action: AuditEvent.Action, by authority: Authority, user: UserID? = nil, workspace: WorkspaceID? = nil,
         detail: String? = nil
     ) -> AuditEvent {
         AuditEvent(
-            id: .random(from: random), at: clocks.wall(), actor: origin.actor, action: action, userID: user,
-            workspaceID: workspace, address: origin.address, detail: detail)
+            id: .random(from: random), at: clocks.wall(), actor: authority.actor, action: action, userID: user,
+            workspaceID: workspace, address: authority.address, detail: detail)
     }
 }

@@ -31,7 +31,7 @@ public final class Gate: Sendable {
         office = BudgetOffice(
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isAlone: { try await watch.isAlone() })
-        lastUses = LastUseBook(store: context.store, logger: logger)
+        lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks, logger: logger, prepare: prepare)

@@ -31,7 +31,8 @@ public final class MasterKeyService: Sendable {
         // A command or a request that began under the old ring may still be at work. From here on the store refuses
         // what it seals, so once nothing is left under the old master keys, nothing ever will be.
         let old = activated.entries.map(\.id).filter { $0 != entry.id }
-        try await context.store.retireMasterKeys(old, audit: context.event(.masterKeysChanged, by: .commandLine))
+        try await context.store.retireMasterKeys(
+            old, by: .commandLine, audit: context.event(.masterKeysChanged, by: .commandLine))
         try await resealAll(progress: progress)
         let retired = try await retire(keeping: entry.id)
         try await adopt(retired, save: save)
@@ -42,7 +43,8 @@ public final class MasterKeyService: Sendable {
         try save(ring)
         context.vault.replace(with: KeyVault(ring: ring))
         let event = context.event(.masterKeysChanged, by: .commandLine)
-        await settler.settle(try await context.store.recordChange(of: .everything, audit: event))
+        await settler.waitUntilApplied(
+            try await context.store.recordChange(of: .everything, by: .commandLine, audit: event))
     }
 
     private func resealAll(progress: (Int) -> Void) async throws {
@@ -61,7 +63,8 @@ public final class MasterKeyService: Sendable {
                     secret, userID: stored.userID, keyID: stored.keyID, version: stored.version)
                 return StoredKey(userID: stored.userID, keyID: stored.keyID, version: stored.version, sealed: sealed)
             }
-            try await context.store.reseal(resealed, audit: context.event(.keyResealed, by: .commandLine))
+            try await context.store.reseal(
+                resealed, by: .commandLine, audit: context.event(.keyResealed, by: .commandLine))
             done += batch.count
             progress(done)
         }

@@ -1,26 +1,28 @@
 /// The credentials of operators' programs: making, listing, revoking and checking them.
 public final class OperatorTokenService: Sendable {
     private let context: ServiceContext
+    private let untagged: UntaggedTokenThrottle
 
     init(context: ServiceContext) {
         self.context = context
+        untagged = UntaggedTokenThrottle(clocks: context.clocks)
     }
 
     /// Makes a token. The secret is in this answer and nowhere else.
     ///
     /// - Throws: `VALIDATION_FAILED` for a name that is empty or longer than 80 characters, or when no scope is given.
     public func create(
-        name: String, scopes: Set<OperatorScope>, by origin: Origin
+        name: String, scopes: Set<OperatorScope>, by authority: Authority
     ) async throws -> (token: OperatorToken, secret: OperatorSecret) {
         guard (1...80).contains(name.count), !scopes.isEmpty else {
             throw KeybearerError.validation(["name": "Give a name of 1 to 80 characters, and a scope."])
         }
-        let secret = OperatorSecret(from: context.random)
+        let (secret, record) = OperatorSecret.mint(from: context.vault.current, random: context.random)
         let token = OperatorToken(
             id: .random(from: context.random), name: name, scopes: scopes, createdAt: context.clocks.wall())
         try await context.store.createOperatorToken(
-            token, digest: secret.digest,
-            audit: context.event(.operatorTokenCreated, by: origin, detail: token.id.rawValue))
+            token, token: record, by: authority,
+            audit: context.event(.operatorTokenCreated, by: authority, detail: token.id.rawValue))
         return (token, secret)
     }
 
@@ -30,18 +32,28 @@ public final class OperatorTokenService: Sendable {
     /// Takes a token away. It is read on every request, so it is dead everywhere when this returns.
     ///
     /// - Throws: `NOT_FOUND` when there is no such token.
-    public func revoke(_ id: OperatorTokenID, by origin: Origin) async throws {
+    public func revoke(_ id: OperatorTokenID, by authority: Authority) async throws {
         try await context.store.revokeOperatorToken(
-            id, audit: context.event(.operatorTokenRevoked, by: origin, detail: id.rawValue))
+            id, by: authority, audit: context.event(.operatorTokenRevoked, by: authority, detail: id.rawValue))
+    }
+
+    /// Whether a secret was not made here: told from memory, so that a forgery never reaches the store. Tokens of
+    /// version 0.1 carry no tag, and only the store can tell.
+    public func isForged(_ secret: OperatorSecret) -> Bool {
+        !secret.isUntagged && context.vault.current.tagKey(of: secret.characters, kind: .operatorToken) == nil
     }
 
     /// The token of a secret that was presented.
     ///
-    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `UNAVAILABLE`.
+    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `RATE_LIMITED` when too many
+    ///   tokens without a tag were wrong; `UNAVAILABLE`.
     public func authenticate(_ secret: OperatorSecret, for scope: OperatorScope) async throws -> OperatorToken {
-        guard let token = try await context.store.operatorToken(digest: secret.digest) else {
-            throw KeybearerError(.unauthorized, "The operator token is not valid.")
-        }
+        let refusal = KeybearerError(.unauthorized, "The operator token is not valid.")
+        guard !isForged(secret) else { throw refusal }
+        let digest = secret.digest
+        if secret.isUntagged { try untagged.begin(digest) }
+        guard let token = try await context.store.operatorToken(digest: digest) else { throw refusal }
+        if secret.isUntagged { untagged.succeed(digest) }
         guard token.scopes.contains(scope) else {
             throw KeybearerError(.forbidden, "The operator token lacks the scope \(scope.rawValue).")
         }

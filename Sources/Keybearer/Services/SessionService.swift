@@ -6,6 +6,13 @@ public final class SessionService: Sendable {
         public let session: Session
         /// Whose it is.
         public let account: Account
+        /// Whether the password was given recently enough to show or change a secret.
+        public let isRecent: Bool
+
+        /// What a change is made by that this browser asks for.
+        public func authority(from address: IPAddress) -> Authority {
+            Authority(.session(session.id, of: account.user.id), from: address)
+        }
     }
 
     /// How long sessions last.
@@ -28,16 +35,19 @@ public final class SessionService: Sendable {
     public func signIn(
         email: String, password: Password, from address: IPAddress, userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        let account = try await checkPassword(email: email, password: password, from: address)
+        let (account, version) = try await checkPassword(email: email, password: password, from: address)
         return try await start(
-            for: account, replacing: nil, action: .sessionStarted, from: address, userAgent: userAgent)
+            for: account, replacing: nil, action: .sessionStarted,
+            by: Authority(.password(version: version, of: account.user.id), from: address), userAgent: userAgent)
     }
 
     /// Starts a session for an account that was made just now, whose password was chosen in the same request.
     public func start(
         for account: Account, from address: IPAddress, userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        try await start(for: account, replacing: nil, action: .sessionStarted, from: address, userAgent: userAgent)
+        try await start(
+            for: account, replacing: nil, action: .sessionStarted,
+            by: Authority(.password(version: 1, of: account.user.id), from: address), userAgent: userAgent)
     }
 
     /// Puts a new session in the place of one whose holder gives the password again.
@@ -46,14 +56,20 @@ public final class SessionService: Sendable {
     public func confirm(
         _ signedIn: SignedIn, password: Password, from address: IPAddress, userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        let account = try await checkPassword(
+        let (account, version) = try await checkPassword(
             email: signedIn.account.user.email.rawValue, password: password, from: address)
         return try await start(
-            for: account, replacing: signedIn.session.id, action: .sessionConfirmed, from: address,
+            for: account, replacing: signedIn.session.id, action: .sessionConfirmed,
+            by: Authority(
+                .session(signedIn.session.id, of: account.user.id, passwordVersion: version), from: address),
             userAgent: userAgent)
     }
 
-    private func checkPassword(email: String, password: Password, from address: IPAddress) async throws -> Account {
+    /// - Returns: the account, and the version of the password that was verified: a session starts only while that is
+    ///   still the password.
+    private func checkPassword(
+        email: String, password: Password, from address: IPAddress
+    ) async throws -> (account: Account, passwordVersion: Int) {
         let refusal = KeybearerError(.unauthorized, "The e-mail address or the password is wrong.")
         guard let email = EmailAddress(email) else {
             try await hasher.verifyNothing(password)
@@ -61,66 +77,75 @@ public final class SessionService: Sendable {
         }
         try throttle.begin(account: email, address: address)
         guard password.characters.utf8.count <= 1_024, let account = try await context.store.account(email: email),
-            let hash = try await context.store.passwordHash(of: account.user.id)
+            let stored = try await context.store.password(of: account.user.id)
         else {
             try await hasher.verifyNothing(Password(String(password.characters.prefix(1_024))))
             throw refusal
         }
-        guard try await hasher.verify(password, against: hash), account.user.status == .active else { throw refusal }
+        guard try await hasher.verify(password, against: stored.hash), account.user.status == .active else {
+            throw refusal
+        }
         throttle.succeed(account: email, address: address)
-        return account
+        await rehashIfCheap(password, stored, of: account.user.id)
+        return (account, stored.version)
+    }
+
+    /// Brings a hash to today's cost. Whoever signs in does not fail for it.
+    private func rehashIfCheap(_ password: Password, _ stored: StoredPassword, of userID: UserID) async {
+        guard hasher.isBelowCost(stored.hash), let hash = try? await hasher.hash(password) else { return }
+        try? await context.store.rehashPassword(hash, of: userID, replacing: stored)
     }
 
     private func start(
-        for account: Account, replacing old: SessionID?, action: AuditEvent.Action, from address: IPAddress,
+        for account: Account, replacing old: SessionID?, action: AuditEvent.Action, by authority: Authority,
         userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         let now = context.clocks.wall()
-        let token = SessionToken(random: context.random)
+        let (token, record) = SessionToken.mint(from: context.vault.current, random: context.random)
         let session = Session(
             id: .random(from: context.random), userID: account.user.id, createdAt: now, authenticatedAt: now,
-            lastSeenAt: now, address: address, userAgent: String(userAgent.prefix(200)))
-        let origin = Origin(actor: .user(account.user.id), address: address)
-        try await context.store.startSession(
-            session, tokenDigest: token.digest, replacing: old,
-            audit: context.event(action, by: origin, user: account.user.id))
-        return (SignedIn(session: session, account: account), token)
+            lastSeenAt: now, address: authority.address ?? IPAddress(high: 0, low: 0),
+            userAgent: String(userAgent.prefix(200)))
+        let stamped = try await context.store.startSession(
+            session, token: record, replacing: old, by: authority,
+            audit: context.event(action, by: authority, user: account.user.id))
+        return (SignedIn(session: stamped, account: account, isRecent: true), token)
+    }
+
+    /// Whether a cookie's value was not made here: told from memory, so that a forgery never reaches the store.
+    public func isForged(_ token: SessionToken) -> Bool {
+        context.vault.current.tagKey(of: token.characters, kind: .session) == nil
     }
 
     /// The session behind a cookie; nil when there is none that may still be used.
     ///
     /// Read from the store every time: a session that was ended anywhere is ended everywhere at once.
     public func find(_ token: SessionToken) async throws -> SignedIn? {
-        let now = context.clocks.wall()
-        guard let session = try await context.store.session(tokenDigest: token.digest), policy.isLive(session, at: now),
+        guard !isForged(token) else { return nil }
+        let found = try await context.store.session(tokenDigest: token.digest, now: context.clocks.wall())
+        guard let (session, now) = found, policy.isLive(session.times, at: now),
             let account = try await context.store.account(id: session.userID), account.user.status == .active
         else { return nil }
         if session.lastSeenAt.duration(to: now) >= .seconds(60) {
             try await context.store.touchSession(session.id, at: now)
         }
-        return SignedIn(session: session, account: account)
+        return SignedIn(session: session, account: account, isRecent: policy.isRecent(session.times, at: now))
     }
-
-    /// Whether the password was given recently enough to show or change a secret.
-    public func isRecent(_ session: Session) -> Bool { policy.isRecent(session, at: context.clocks.wall()) }
 
     /// All sessions of an account that may still be used, the latest first.
     public func list(of userID: UserID) async throws -> [Session] {
-        let now = context.clocks.wall()
-        return try await context.store.sessions(of: userID).filter { policy.isLive($0, at: now) }
+        let (sessions, now) = try await context.store.sessions(of: userID, now: context.clocks.wall())
+        return sessions.filter { policy.isLive($0.times, at: now) }
     }
 
     /// Ends one of the account's own sessions.
-    public func end(_ id: SessionID, of userID: UserID, from address: IPAddress) async throws {
-        let origin = Origin(actor: .user(userID), address: address)
+    public func end(_ id: SessionID, of userID: UserID, by authority: Authority) async throws {
         try await context.store.endSession(
-            id, of: userID, audit: context.event(.sessionEnded, by: origin, user: userID))
+            id, of: userID, by: authority, audit: context.event(.sessionEnded, by: authority, user: userID))
     }
 
     /// Removes the sessions that can no longer be used.
     public func removeExpired() async throws {
-        let now = context.clocks.wall()
-        try await context.store.removeSessions(
-            begunBefore: now.advanced(by: .zero - policy.absolute), unseenSince: now.advanced(by: .zero - policy.idle))
+        try await context.store.removeExpiredSessions(policy, now: context.clocks.wall())
     }
 }

@@ -29,49 +29,53 @@ public final class WorkspaceService: Sendable {
     /// Makes a workspace on the catalogue's first plan.
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `name`; `NOT_FOUND` when the owner does not exist.
-    public func create(name: String, owner: UserID, by origin: Origin) async throws -> Workspace {
+    public func create(name: String, owner: UserID, by authority: Authority) async throws -> Workspace {
         let name = name.trimmed
         if let problem = Self.problem(withName: name) { throw KeybearerError.validation(["name": problem]) }
         let id = WorkspaceID.random(from: context.random)
-        let (workspace, position) = try await context.store.createWorkspace(
-            id: id, name: name, owner: owner, createdAt: context.clocks.wall(),
-            audit: context.event(.workspaceCreated, by: origin, user: owner, workspace: id))
-        await settler.settle(position)
-        return workspace
+        return await settler.waitUntilApplied(
+            try await context.store.createWorkspace(
+                id: id, name: name, owner: owner, createdAt: context.clocks.wall(), by: authority,
+                audit: context.event(.workspaceCreated, by: authority, user: owner, workspace: id)))
     }
 
     /// Moves a workspace to a plan, as an operator; answers when it holds on every node.
     ///
     /// - Throws: `NOT_FOUND`.
-    public func setPlan(_ planID: PlanID, of id: WorkspaceID, by origin: Origin) async throws {
-        let position = try await context.store.setPlan(
-            planID, of: id, audit: context.event(.planChanged, by: origin, workspace: id, detail: planID.rawValue))
-        await settler.settle(position)
+    public func setPlan(_ planID: PlanID, of id: WorkspaceID, by authority: Authority) async throws {
+        try await setPlan(planID, of: id, by: authority, needs: nil)
+    }
+
+    private func setPlan(
+        _ planID: PlanID, of id: WorkspaceID, by authority: Authority, needs requirement: Requirement?
+    ) async throws {
+        await settler.waitUntilApplied(
+            try await context.store.setPlan(
+                planID, of: id, by: authority, needs: requirement,
+                audit: context.event(.planChanged, by: authority, workspace: id, detail: planID.rawValue)))
     }
 
     /// Moves a workspace to a plan, as one of its members.
     ///
     /// - Throws: `NOT_FOUND` when the account is not a member; `FORBIDDEN` when it is not an Owner, or when switching
     ///   is left to billing.
-    public func switchPlan(_ planID: PlanID, of id: WorkspaceID, as account: Account, from address: IPAddress)
-        async throws
-    {
+    public func switchPlan(
+        _ planID: PlanID, of id: WorkspaceID, as account: Account, by authority: Authority
+    ) async throws {
         guard let access = account.workspaces.first(where: { $0.workspace.id == id }) else {
-            throw KeybearerError(.notFound, "There is no such workspace.")
+            throw KeybearerError.notYourWorkspace
         }
-        guard access.role.mayChangePlan else {
-            throw KeybearerError(.forbidden, "Only an Owner of the workspace can change its plan.")
-        }
+        guard Permissions.allows(access.role, .changePlan) else { throw KeybearerError.roleForbids(.changePlan) }
         guard isPlanSwitchOpen else {
             throw KeybearerError(.forbidden, "The plan is changed through billing or by the operator of this service.")
         }
-        try await setPlan(planID, of: id, by: Origin(actor: .user(account.user.id), address: address))
+        try await setPlan(planID, of: id, by: authority, needs: Requirement(.changePlan, in: id))
     }
 
     /// Adds a plan to the catalogue or changes one; answers when it holds on every node.
     ///
     /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`.
-    public func putPlan(_ plan: Plan, by origin: Origin) async throws {
+    public func putPlan(_ plan: Plan, by authority: Authority) async throws {
         var problems: [String: String] = [:]
         let isID = plan.id.rawValue.utf8.allSatisfy {
             (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95
@@ -82,28 +86,29 @@ public final class WorkspaceService: Sendable {
         problems["name"] = Self.problem(withName: plan.name)
         if !(1...1_000_000_000).contains(plan.hourlyLimit) { problems["hourlyLimit"] = "Use 1 to 1,000,000,000." }
         guard problems.isEmpty else { throw KeybearerError.validation(problems) }
-        let position = try await context.store.putPlan(
-            plan, audit: context.event(.planPut, by: origin, detail: plan.id.rawValue))
-        await settler.settle(position)
+        await settler.waitUntilApplied(
+            try await context.store.putPlan(
+                plan, by: authority, audit: context.event(.planPut, by: authority, detail: plan.id.rawValue)))
     }
 
     /// Adds a member or changes a member's role.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when the last Owner would be gone.
-    public func putMember(_ userID: UserID, in id: WorkspaceID, role: Role, by origin: Origin) async throws {
-        let position = try await context.store.putMember(
-            Membership(workspaceID: id, userID: userID, role: role),
-            audit: context.event(.memberAdded, by: origin, user: userID, workspace: id, detail: role.rawValue))
-        await settler.settle(position)
+    public func putMember(_ userID: UserID, in id: WorkspaceID, role: Role, by authority: Authority) async throws {
+        await settler.waitUntilApplied(
+            try await context.store.putMember(
+                Membership(workspaceID: id, userID: userID, role: role), by: authority,
+                audit: context.event(.memberAdded, by: authority, user: userID, workspace: id, detail: role.rawValue)))
     }
 
     /// Removes a member; answers when its key no longer passes for this workspace on any node.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner.
-    public func removeMember(_ userID: UserID, from id: WorkspaceID, by origin: Origin) async throws {
-        let position = try await context.store.removeMember(
-            userID, from: id, audit: context.event(.memberRemoved, by: origin, user: userID, workspace: id))
-        await settler.settle(position)
+    public func removeMember(_ userID: UserID, from id: WorkspaceID, by authority: Authority) async throws {
+        await settler.waitUntilApplied(
+            try await context.store.removeMember(
+                userID, from: id, by: authority,
+                audit: context.event(.memberRemoved, by: authority, user: userID, workspace: id)))
     }
 
     /// What is wrong with a name of a person, a workspace or a plan; nil when it may be used.

@@ -2,12 +2,15 @@
 public protocol FenceStore: Sendable {
     /// Registers a node at the current number and answers that.
     ///
-    /// - Parameter label: what people know the node by.
-    func registerNode(_ id: NodeID, label: String, lease: Duration) async throws -> ChangePosition
+    /// - Parameters:
+    ///   - label: what people know the node by.
+    ///   - version: the version of Keybearer that it runs.
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition
     /// Renews a node's lease, which acknowledges that it has applied everything up to `applied`.
     func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal
     /// Writes a change that stands in no other table, such as a new master-key ring, and numbers it.
-    func recordChange(of subject: Change.Subject, audit: AuditEvent) async throws -> ChangePosition
+    func recordChange(of subject: Change.Subject, by authority: Authority, audit: AuditEvent) async throws
+        -> Committed<Void>
     /// The changes after a position, in order, at most `limit`; nil when the position is not part of this history.
     func changes(after position: ChangePosition, limit: Int) async throws -> [Change]?
     /// The nodes that have not acknowledged this number, with their leases.
@@ -25,7 +28,7 @@ public protocol FenceStore: Sendable {
 extension FenceStore {
     /// Registers a node that has no label.
     public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangePosition {
-        try await registerNode(id, label: "", lease: lease)
+        try await registerNode(id, label: "", version: KeybearerVersion.current, lease: lease)
     }
 
     /// Waits out the span: for stores that give no hints.
@@ -44,9 +47,14 @@ public struct RegisteredNode: Sendable, Hashable {
     public let renewals: Int64
     /// How long it believes its memory after a renewal.
     public let lease: Duration
+    /// The version of Keybearer that it runs; empty where it did not say.
+    public let version: String
 
     /// Puts a node together.
-    public init(id: NodeID, label: String, acknowledged: Int64, renewals: Int64, lease: Duration) {
+    public init(
+        id: NodeID, label: String, acknowledged: Int64, renewals: Int64, lease: Duration, version: String = ""
+    ) {
+        self.version = version
         self.id = id
         self.label = label
         self.acknowledged = acknowledged

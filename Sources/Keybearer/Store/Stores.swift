@@ -1,31 +1,53 @@
 /// Accounts and their passwords. Every method is one transaction, its audit row inside.
+///
+/// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new request
+/// with it would be answered with.
 public protocol AccountStore: Sendable {
     /// Adds an account with its key and a workspace of its own on the first plan of the catalogue, as its Owner.
     ///
     /// - Throws: `CONFLICT` when the address is taken, `UNAVAILABLE` when the store is out of reach (as do all below).
-    func createAccount(_ new: NewAccount, audit: AuditEvent) async throws -> Account
+    func createAccount(_ new: NewAccount, by authority: Authority, audit: AuditEvent) async throws -> Account
     /// The account with this id, with its key and workspaces.
     func account(id: UserID) async throws -> Account?
     /// The account with this address.
     func account(email: EmailAddress) async throws -> Account?
     /// A page of accounts in the order of their creation, and how many there are in all.
     func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int)
-    /// The stored password hash (PHC string) of an account.
-    func passwordHash(of userID: UserID) async throws -> String?
-    /// Replaces the password hash and ends all sessions of the account, except one that may stay.
+    /// The stored password hash of an account, with its version.
+    func password(of userID: UserID) async throws -> StoredPassword?
+    /// Replaces the password, raises its version, and ends all sessions of the account, except one that may stay.
     ///
     /// - Throws: `NOT_FOUND`.
-    func setPasswordHash(
-        _ hash: String, of userID: UserID, keeping session: SessionID?, audit: AuditEvent
-    ) async throws -> ChangePosition
+    func setPassword(
+        _ hash: String, of userID: UserID, keeping session: SessionID?, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
+    /// Puts a hash of the same password at another cost in the place of the old one, if that is still there. The
+    /// version stays: nothing that the password was verified for becomes invalid.
+    func rehashPassword(_ hash: String, of userID: UserID, replacing old: StoredPassword) async throws
     /// Disables or enables an account; disabling ends its sessions.
     ///
     /// - Throws: `NOT_FOUND`.
-    func setStatus(_ status: User.Status, of userID: UserID, audit: AuditEvent) async throws -> ChangePosition
+    func setStatus(
+        _ status: User.Status, of userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
     /// Removes an account with its key, sessions and memberships, and the workspaces that have no other member.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace that has other members.
-    func deleteAccount(_ userID: UserID, audit: AuditEvent) async throws -> ChangePosition
+    func deleteAccount(_ userID: UserID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
+}
+
+/// A password as the store has it.
+public struct StoredPassword: Sendable, Hashable {
+    /// PHC string of its hash.
+    public let hash: String
+    /// Rises with every new password, and not with a new hash of the same one.
+    public let version: Int
+
+    /// Puts both together.
+    public init(hash: String, version: Int) {
+        self.hash = hash
+        self.version = version
+    }
 }
 
 /// What a new account consists of.
@@ -59,26 +81,41 @@ public struct NewAccount: Sendable {
 
 /// Keys: found by digest, opened by their holder, replaced as a whole.
 public protocol KeyStore: Sendable {
-    /// The account whose live key has one of these digests: one indexed query. Disabled accounts are answered too.
+    /// The account whose live key has one of these digests: one indexed query for each. Disabled accounts are returned
+    /// too.
     func account(keyDigests: [[UInt8]]) async throws -> Account?
-    /// The key of an account with its sealed form.
-    func sealedKey(of userID: UserID) async throws -> (key: APIKey, sealed: SealedKey)?
-    /// Writes only the audit row of a reveal.
-    func recordReveal(audit: AuditEvent) async throws
-    /// Puts a new key in the place of the one with the version before it: never two, never none.
-    func replaceKey(_ replacement: KeyReplacement, audit: AuditEvent) async throws -> KeyReplacementOutcome
-    /// What an earlier replacement with the same idempotency key led to; nil when there was none.
-    func replacement(of userID: UserID, idempotencyDigest: [UInt8]) async throws -> KeyReplacementOutcome?
+    /// The record of an account's key.
+    func key(of userID: UserID) async throws -> APIKey?
+    /// The key of an account with its sealed form, read in the transaction that writes the audit row and that looks at
+    /// the authority: what was ended sees no key.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    func revealKey(
+        of userID: UserID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> (key: APIKey, sealed: SealedKey)
+    /// Puts a new key in the place of the one with the version before it: never two, never none. The old one's digest
+    /// goes to the keys that lived here.
+    func replaceKey(
+        _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<KeyReplacementOutcome>
+    /// Forgets the idempotency keys of more than a day ago.
+    func forgetOldRequests(now: Timestamp) async throws
     /// Up to `limit` keys that are not sealed under this master key.
     func keys(notSealedUnder id: MasterKeyID, limit: Int) async throws -> [StoredKey]
     /// Puts new sealed forms in the place of old ones, each only if the key is still the one that was read.
-    func reseal(_ keys: [StoredKey], audit: AuditEvent) async throws
+    func reseal(_ keys: [StoredKey], by authority: Authority, audit: AuditEvent) async throws
     /// Refuses from now on to store a key that is sealed under one of these master keys: `UNAVAILABLE`.
-    func retireMasterKeys(_ ids: [MasterKeyID], audit: AuditEvent) async throws
+    func retireMasterKeys(_ ids: [MasterKeyID], by authority: Authority, audit: AuditEvent) async throws
     /// How many live keys are sealed under each master key.
     func sealedKeyCounts() async throws -> [MasterKeyID: Int]
     /// All live keys in their sealed form, a page after another in the order of user ids.
     func storedKeys(after userID: UserID?, limit: Int) async throws -> [StoredKey]
+    /// The master keys that a process must hold to work on this database, and those that were retired.
+    func masterKeys() async throws -> [MasterKeyRecord]
+    /// Notes what master keys are good for, and their fingerprints.
+    func putMasterKeys(_ records: [MasterKeyRecord]) async throws
+    /// The master keys whose tag a live session or operator token carries.
+    func tagKeysOfTokens() async throws -> Set<MasterKeyID>
 }
 
 /// A key as the store has it.
@@ -109,27 +146,43 @@ public struct KeyReplacement: Sendable {
     public let key: APIKey
     /// The new key, sealed.
     public let sealed: SealedKey
-    /// SHA-256 of the `Idempotency-Key` that came with the request, if one did.
-    public let idempotencyDigest: [UInt8]?
+    /// The `Idempotency-Key` that came with the request, if one did.
+    public let request: IdempotentRequest?
 
     /// Puts a replacement together.
-    public init(userID: UserID, key: APIKey, sealed: SealedKey, idempotencyDigest: [UInt8]?) {
+    public init(userID: UserID, key: APIKey, sealed: SealedKey, request: IdempotentRequest?) {
         self.userID = userID
         self.key = key
         self.sealed = sealed
-        self.idempotencyDigest = idempotencyDigest
+        self.request = request
+    }
+}
+
+/// What tells a request that is sent again from another one.
+public struct IdempotentRequest: Sendable, Hashable {
+    /// SHA-256 of the `Idempotency-Key`.
+    public let keyDigest: [UInt8]
+    /// SHA-256 of what was asked for.
+    public let requestDigest: [UInt8]
+
+    /// Puts both together.
+    public init(keyDigest: [UInt8], requestDigest: [UInt8]) {
+        self.keyDigest = keyDigest
+        self.requestDigest = requestDigest
     }
 }
 
 /// What became of a regenerate.
 public enum KeyReplacementOutcome: Sendable, Equatable {
-    /// The new key is in place since this change.
-    case replaced(ChangePosition)
-    /// The same idempotency key led to this key before; it is still the live one. Wait for its change.
-    case replayed(keyID: KeyID, ChangePosition)
+    /// The new key is in place.
+    case replaced
+    /// The same idempotency key led to this key before; it is still the live one.
+    case replayed(APIKey, SealedKey)
     /// The same idempotency key led to a key that has been replaced since.
     case superseded
-    /// The live key is not the version that was expected: read again.
+    /// The same idempotency key came with another request before.
+    case anotherRequest
+    /// The live key is not the version that was expected.
     case versionMoved
     /// There is no such account.
     case noSuchUser
@@ -140,13 +193,13 @@ public protocol WorkspaceStore: Sendable {
     /// All plans in the order of the catalogue.
     func plans() async throws -> [Plan]
     /// Adds a plan or replaces the one with its id.
-    func putPlan(_ plan: Plan, audit: AuditEvent) async throws -> ChangePosition
+    func putPlan(_ plan: Plan, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
     /// Adds a workspace on the catalogue's first plan.
     ///
     /// - Throws: `NOT_FOUND` when the owner does not exist.
     func createWorkspace(
-        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, audit: AuditEvent
-    ) async throws -> (workspace: Workspace, position: ChangePosition)
+        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Workspace>
     /// The workspace with this id and its plan.
     func workspace(id: WorkspaceID) async throws -> (workspace: Workspace, plan: Plan)?
     /// All workspaces in the order of their creation, with the number of their members.
@@ -158,45 +211,77 @@ public protocol WorkspaceStore: Sendable {
     /// Moves a workspace to a plan.
     ///
     /// - Throws: `NOT_FOUND` when the workspace or the plan does not exist.
-    func setPlan(_ planID: PlanID, of workspaceID: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition
+    func setPlan(
+        _ planID: PlanID, of workspaceID: WorkspaceID, by authority: Authority, needs requirement: Requirement?,
+        audit: AuditEvent
+    ) async throws -> Committed<Void>
     /// Adds a member or changes the role of one.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when the last Owner would be gone.
-    func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangePosition
+    func putMember(_ membership: Membership, by authority: Authority, audit: AuditEvent) async throws
+        -> Committed<Void>
     /// Removes a member.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner.
-    func removeMember(_ userID: UserID, from workspaceID: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition
+    func removeMember(
+        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
 }
 
 /// Sessions, known by the digest of their token. They are read on every page, never remembered.
+///
+/// They are stamped and judged by one clock: the database's own where it has one, else that of the caller, who passes it
+/// as `now`.
 public protocol SessionStore: Sendable {
-    /// Adds a session and ends the one whose place it takes, if any.
-    func startSession(_ session: Session, tokenDigest: [UInt8], replacing old: SessionID?, audit: AuditEvent)
-        async throws
-    /// The session with this token digest, whatever its age.
-    func session(tokenDigest: [UInt8]) async throws -> Session?
+    /// Adds a session, stamped now, and ends the one whose place it takes, if any.
+    ///
+    /// - Throws: `NOT_FOUND` when there is no such account, or it is disabled.
+    /// - Returns: the session as it was stamped.
+    func startSession(
+        _ session: Session, token: MintedToken, replacing old: SessionID?, by authority: Authority, audit: AuditEvent
+    ) async throws -> Session
+    /// The session with this token digest, whatever its age, and the time by which to judge it.
+    func session(tokenDigest: [UInt8], now: Timestamp) async throws -> (session: Session, now: Timestamp)?
     /// Notes that a session was seen.
     func touchSession(_ id: SessionID, at: Timestamp) async throws
-    /// All sessions of an account, the latest first.
-    func sessions(of userID: UserID) async throws -> [Session]
+    /// All sessions of an account, the latest first, and the time by which to judge them.
+    func sessions(of userID: UserID, now: Timestamp) async throws -> (sessions: [Session], now: Timestamp)
     /// Ends a session of this account; does nothing when there is none.
-    func endSession(_ id: SessionID, of userID: UserID, audit: AuditEvent) async throws
-    /// Removes sessions that began or were last seen before these times.
-    func removeSessions(begunBefore: Timestamp, unseenSince: Timestamp) async throws
+    func endSession(_ id: SessionID, of userID: UserID, by authority: Authority, audit: AuditEvent) async throws
+    /// Removes sessions that are over, and those that seem to come from the future.
+    func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws
 }
 
 /// Last uses, written in batches.
 public protocol LastUseStore: Sendable {
     /// Writes each use to the key it belongs to. A key that was replaced meanwhile takes nothing, and an earlier use
-    /// never overwrites a later one.
-    func recordLastUses(_ uses: [(keyID: KeyID, use: LastUse)]) async throws
+    /// never overwrites a later one; but one that lies ahead of `now`, from a clock that was wrong, gives way.
+    func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws
+}
+
+/// A use of a key.
+public struct KeyUse: Sendable, Hashable {
+    /// Whose key.
+    public let userID: UserID
+    /// Which key.
+    public let keyID: KeyID
+    /// When and from where.
+    public let use: LastUse
+
+    /// Puts a use together.
+    public init(userID: UserID, keyID: KeyID, use: LastUse) {
+        self.userID = userID
+        self.keyID = keyID
+        self.use = use
+    }
 }
 
 /// The credentials of operators' programs.
 public protocol OperatorTokenStore: Sendable {
     /// Keeps a new token's record with the digest of its secret.
-    func createOperatorToken(_ token: OperatorToken, digest: [UInt8], audit: AuditEvent) async throws
+    func createOperatorToken(
+        _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent
+    ) async throws
     /// The token with this digest; nil when there is none, or it was revoked.
     func operatorToken(digest: [UInt8]) async throws -> OperatorToken?
     /// Every token that was not revoked, oldest first.
@@ -204,7 +289,7 @@ public protocol OperatorTokenStore: Sendable {
     /// Takes a token away: the next look-up does not find it.
     ///
     /// - Throws: `NOT_FOUND` when there is none.
-    func revokeOperatorToken(_ id: OperatorTokenID, audit: AuditEvent) async throws
+    func revokeOperatorToken(_ id: OperatorTokenID, by authority: Authority, audit: AuditEvent) async throws
 }
 
 /// The audit trail.
@@ -213,10 +298,30 @@ public protocol AuditStore: Sendable {
     func auditEvents(userID: UserID?, limit: Int) async throws -> [AuditEvent]
 }
 
+/// Facts about a database that it keeps itself.
+public enum StoredSetting: String, Sendable, CaseIterable {
+    /// The default of the setting `regenerate-by-key`: `open` or `closed`.
+    case regenerateByKey = "regenerate-by-key"
+    /// The highest cost that a password was ever hashed at.
+    case passwordCost = "password-cost"
+    /// Names the database wherever it is moved to.
+    case databaseID = "database-id"
+}
+
+/// What a database keeps about itself.
+public protocol SettingStore: Sendable {
+    /// A value; nil when there is none.
+    func storedSetting(_ name: StoredSetting) async throws -> String?
+    /// Puts or removes a value.
+    func setStoredSetting(_ name: StoredSetting, to value: String?) async throws
+}
+
 /// Everything that a database does for Keybearer.
 public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, BudgetStore, LastUseStore, FenceStore,
-    AuditStore, OperatorTokenStore
+    AuditStore, OperatorTokenStore, SettingStore
 {
+    /// Where tasks are best begun that mostly make short reads.
+    var executor: any TaskExecutor { get }
     /// Answers when the store can be read and written; throws `UNAVAILABLE` otherwise.
     func checkReadiness() async throws
     /// Closes all connections. Nothing may be called afterwards.

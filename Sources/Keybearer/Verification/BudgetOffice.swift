@@ -48,7 +48,7 @@ final class BudgetOffice: Sendable {
     private let store: any BudgetStore
     private let allowances: AllowanceKeeper
     private let returns: BudgetReturns
-    private let thread: StoreThread
+    private let thread: any TaskExecutor
     private let clocks: Clocks
     private let isAlone: @Sendable () async throws -> Bool
     private let state = Mutex(State())
@@ -59,7 +59,7 @@ final class BudgetOffice: Sendable {
     ///   - holder: names this process to the store, as the holder of allowances.
     ///   - isAlone: whether no other process serves from the store: then there are allowances, and nobody to recall from.
     init(
-        store: any BudgetStore, thread: StoreThread = StoreThread(), clocks: Clocks,
+        store: any BudgetStore, thread: any TaskExecutor = StoreThread(), clocks: Clocks,
         holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store

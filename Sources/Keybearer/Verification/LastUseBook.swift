@@ -52,11 +52,13 @@ public final class LastUseBook: Sendable {
     static let partsOfSecond = Int(Duration.seconds(1) / BackgroundWrites.interval)
 
     private let store: any LastUseStore
+    private let clocks: Clocks
     private let logger: Logger
     private let notes = Mutex(Notes())
 
-    init(store: any LastUseStore, logger: Logger) {
+    init(store: any LastUseStore, clocks: Clocks, logger: Logger) {
         self.store = store
+        self.clocks = clocks
         self.logger = logger
     }
 
@@ -109,7 +111,8 @@ public final class LastUseBook: Sendable {
     private func write(_ ledgers: ArraySlice<AccountLedger>) async -> Bool {
         let batch = ledgers.compactMap { ledger in ledger.takeUnwrittenUse().map { (ledger, $0) } }
         do {
-            try await store.recordLastUses(batch.map(\.1))
+            let uses = batch.map { KeyUse(userID: $0.0.userID, keyID: $0.1.keyID, use: $0.1.use) }
+            try await store.recordLastUses(uses, now: clocks.wall())
             return true
         } catch {
             logger.warning("Last use could not be written; it is kept and tried again.")

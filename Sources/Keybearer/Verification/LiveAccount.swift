@@ -45,6 +45,8 @@ public final class LiveAccount: Sendable {
     /// What a scope comes to for this account. Looked at on every request.
     enum Entitlement {
         case entitled(limit: Int)
+        /// It passes whatever is left, and is not counted.
+        case uncounted(limit: Int)
         case locked(limit: Int)
         case notAMember(limit: Int)
     }
@@ -62,6 +64,8 @@ public final class LiveAccount: Sendable {
             return access.plan.includesAPI ? .entitled(limit: limit) : .locked(limit: limit)
         case .accountOnly:
             return .entitled(limit: entitledLimit ?? fallbackLimit)
+        case .keyAlone:
+            return .uncounted(limit: entitledLimit ?? fallbackLimit)
         }
     }
 }
@@ -86,4 +90,6 @@ public enum AccessScope: Sendable, Hashable {
     case workspace(WorkspaceID)
     /// Needs no feature: regenerating a leaked key must work while the feature is locked.
     case accountOnly
+    /// Needs neither a feature nor anything left of the hour: whoever holds a leaked key can always end it.
+    case keyAlone
 }

@@ -22,14 +22,14 @@ public final class Verifier: Sendable {
     private let store: any KeyStore
     private let clocks: Clocks
     private let logger: Logger
-    private let thread: StoreThread
+    private let thread: any TaskExecutor
     private let prepare: @Sendable (Account) -> [UInt8]
     private let reads = Mutex<[PresentedToken: SharedRead]>([:])
     private let storeCount = Atomic<Int>(0)
 
     init(
         directory: KeyDirectory, fence: RevocationFence, office: BudgetOffice, lastUses: LastUseBook,
-        vault: CurrentVault, store: any KeyStore, thread: StoreThread, clocks: Clocks, logger: Logger,
+        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks, logger: Logger,
         prepare: @escaping @Sendable (Account) -> [UInt8]
     ) {
         self.directory = directory
@@ -71,6 +71,14 @@ public final class Verifier: Sendable {
         case .dead: return .unauthorized
         case .live(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
         }
+    }
+
+    /// Whether memory knows already that a token cannot pass: it is forged, or it ended. Such a request is refused at its
+    /// head, before a body is read.
+    public func isKnownBad(_ token: PresentedToken, now: SteadyTime) -> Bool {
+        guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return true }
+        guard fence.holdsLease(at: now), case .dead = directory.find(token) else { return false }
+        return true
     }
 
     /// Decides from memory, and with the store's help where memory cannot tell.
@@ -116,6 +124,9 @@ public final class Verifier: Sendable {
             case .exhausted(let status): .rateLimited(account, status)
             case .needsReservation: .needsStore
             }
+        case .uncounted(let limit):
+            guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
+            return .admitted(account, status)
         case .locked(let limit):
             guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
             return .featureLocked(account, status)
@@ -138,7 +149,7 @@ public final class Verifier: Sendable {
                 try await StoreWait.atMost(Self.storePatience) { waiter in
                     office.reserve(for: account.ledger, limit: limit, waiter: waiter)
                 }
-            case .locked(let limit), .notAMember(let limit):
+            case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
                 try await StoreWait.atMost(Self.storePatience) { waiter in
                     office.look(at: account.ledger, limit: limit, waiter: waiter)
                 }

@@ -31,7 +31,7 @@ public enum Role: String, Sendable, Hashable, CaseIterable, Codable {
     public var displayName: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
 
     /// Whether the role may change the workspace's plan.
-    public var mayChangePlan: Bool { self == .owner }
+    public var mayChangePlan: Bool { Permissions.allows(self, .changePlan) }
 }
 
 /// A user's place in a workspace.

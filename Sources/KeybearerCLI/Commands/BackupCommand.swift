@@ -1,4 +1,5 @@
 import ArgumentParser
+import KeybearerSQL
 import KeybearerSQLite
 
 /// `keybearer backup`: one state of the database in a new file, while servers run.
@@ -11,9 +12,9 @@ struct BackupCommand: AsyncParsableCommand {
     @Argument(help: "The new file.") var file: String
 
     func run() async throws {
-        let store = try await Assembly(options).openFile(instead: "pg_dump or its physical backups")
+        let (store, database) = try await Assembly(options).openFile(instead: "pg_dump or its physical backups")
         defer { try? store.close() }
-        try store.backUp(to: file)
+        try database.backUp(to: file)
         Console.note("Wrote \(file). It is of use only with the master keys of today.")
     }
 }

@@ -14,7 +14,7 @@ extension Finding {
 
 /// Looks at the embedded database.
 struct FileExamination {
-    let store: SQLiteStore
+    let store: SQLiteEngine
     let location: DatabaseLocation
 
     func findings() throws -> [Finding] {
@@ -47,7 +47,7 @@ struct PostgresExamination {
     /// A difference of the clocks that people should know of.
     private static let notableDifference: Duration = .seconds(5)
 
-    let store: PostgresStore
+    let store: PostgresEngine
     let assembly: Assembly
 
     func findings() async throws -> [Finding] {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Keybearer
+import KeybearerSQL
 import KeybearerSQLite
 import KeybearerServer
 
@@ -49,6 +50,8 @@ struct DemoCommand: AsyncParsableCommand {
             try assembly.masterKeyFile.save(try MasterKeyRing.generate(from: .system), replacing: false)
         }
         let store = try assembly.openStore(.server, creating: true)
+        // A demonstration shows everything.
+        try await store.setStoredSetting(.regenerateByKey, to: "open")
         let deployment = try assembly.makeDeployment(store: store, role: .command)
         let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)
         let account = try await Self.readyAccount(deployment, password: password, hourlyLimit: hourlyLimit)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Keybearer
 import KeybearerPostgres
+import KeybearerSQL
 import KeybearerSQLite
 import KeybearerServer
 
@@ -125,12 +126,12 @@ private struct Examination {
     }
 
     /// - Parameter canOpen: whether the master keys at hand are meant to open Secret Keys.
-    private func database(_ store: any Store, canOpen: Bool) async throws -> [Finding] {
+    private func database(_ store: SQLStore, canOpen: Bool) async throws -> [Finding] {
         var findings: [Finding] = []
-        if let store = store as? SQLiteStore {
-            findings += try FileExamination(store: store, location: assembly.settings.database).findings()
-        } else if let store = store as? PostgresStore {
-            findings += try await PostgresExamination(store: store, assembly: assembly).findings()
+        if let file = store.file {
+            findings += try FileExamination(store: file, location: assembly.settings.database).findings()
+        } else if let server = store.server {
+            findings += try await PostgresExamination(store: server, assembly: assembly).findings()
         }
         if canOpen, let deployment = try? assembly.makeDeployment(store: store, role: .command) {
             let unopenable = try await deployment.masterKeys.unopenableKeys()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Keybearer
+import KeybearerSQL
 import KeybearerSQLite
 
 /// `keybearer init`: the database, the master-key file and the first operator.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Keybearer
+import KeybearerSQL
 
 /// `keybearer migrate`: everything of one database in another one, of either engine.
 struct MigrateCommand: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Keybearer
+import KeybearerSQL
 
 /// `keybearer node …`: the servers on the database.
 struct NodeCommand: AsyncParsableCommand {

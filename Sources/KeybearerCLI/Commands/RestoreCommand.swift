@@ -1,5 +1,6 @@
 import ArgumentParser
 import Keybearer
+import KeybearerSQL
 import KeybearerSQLite
 
 /// `keybearer restore`: a backup in the place of the database, when no server runs.
@@ -20,11 +21,11 @@ struct RestoreCommand: AsyncParsableCommand {
                     + "add --yes to do it")
         }
         let assembly = try await Assembly(options)
-        let store = try assembly.openFile(instead: "pg_restore or its physical backups", creating: true)
+        let (store, database) = try assembly.openFile(instead: "pg_restore or its physical backups", creating: true)
         defer { try? store.close() }
         try await NodeSurvey.requireNone(on: store)
         let clocks = Clocks.system
-        _ = try store.restore(
+        _ = try database.restore(
             from: file,
             audit: AuditEvent(
                 id: .random(from: .system), at: clocks.wall(), actor: .commandLine, action: .storeRestored))

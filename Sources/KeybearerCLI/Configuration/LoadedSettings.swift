@@ -15,6 +15,8 @@ struct LoadedSettings: Sendable {
     /// The most connections to PostgreSQL, besides those of the fence.
     let databaseConnections: Int
     let masterKeyPath: String
+    /// Whether a key may regenerate itself; nil leaves that to the database.
+    let isRegenerateByKeyOpen: Bool?
     var deployment = Deployment.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
@@ -41,6 +43,7 @@ struct LoadedSettings: Sendable {
         deployment.keyPrefix = prefix
         deployment.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
         deployment.rememberedAccounts = try reader.number(.rememberedAccounts, from: 1_000, to: 100_000_000)
+        isRegenerateByKeyOpen = try reader.optional(.regenerateByKey) { ["open": true, "closed": false][$0] }
         deployment.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost
         deployment.passwordCost = try reader.number(.passwordCost, from: lowestCost, to: 20)

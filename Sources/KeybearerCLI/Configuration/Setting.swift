@@ -21,6 +21,7 @@ enum Setting: String, CaseIterable {
     case stopTimeout = "stop-timeout"
     case rememberedAccounts = "remembered-accounts"
     case signUp = "sign-up"
+    case regenerateByKey = "regenerate-by-key"
     case passwordCost = "password-cost"
     case logFormat = "log-format"
     case logLevel = "log-level"
@@ -32,7 +33,7 @@ enum Setting: String, CaseIterable {
     var defaultValue: String? {
         switch self {
         case .address: "127.0.0.1:8080"
-        case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath: nil
+        case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath, .regenerateByKey: nil
         case .database: "keybearer.db"
         case .databaseConnections: "8"
         case .masterKeyFile: "keybearer.keys"
@@ -76,7 +77,7 @@ enum Setting: String, CaseIterable {
         case .idleTimeout: "a span from 1s to 1h"
         case .stopTimeout: "a span from 1s to 10m"
         case .rememberedAccounts: "a whole number from 1000 to 100000000"
-        case .signUp: "open or closed"
+        case .signUp, .regenerateByKey: "open or closed"
         case .passwordCost: "a whole number from 17 to 20 (scrypt's N is 2 to this power)"
         case .logFormat: "text or json"
         case .logLevel: "debug, info, notice, warning or error"

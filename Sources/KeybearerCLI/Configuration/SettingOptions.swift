@@ -62,6 +62,9 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "Whether anyone may make an account: open or closed.")
     var signUp: String?
 
+    @Option(name: .long, help: "Whether a key may regenerate itself over the API: open or closed.")
+    var regenerateByKey: String?
+
     @Option(name: .long, help: "The cost of password hashes.")
     var passwordCost: String?
 
@@ -80,7 +83,8 @@ struct SettingOptions: ParsableArguments {
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
-            .signUp: signUp, .passwordCost: passwordCost, .logFormat: logFormat, .logLevel: logLevel,
+            .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
+            .logLevel: logLevel,
         ]
         return values.compactMapValues { $0 }
     }

@@ -42,7 +42,7 @@ enum Failure {
         case .notFound: .noUser
         case .unauthorized, .featureLocked, .forbidden, .httpsRequired, .methodNotAllowed: .noPermission
         case .unavailable: .unavailable
-        case .rateLimited: .temporary
+        case .rateLimited, .requestTimeout: .temporary
         case .internalError: .software
         }
     }

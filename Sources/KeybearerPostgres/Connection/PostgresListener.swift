@@ -52,7 +52,8 @@ final class PostgresListener: Sendable {
     /// Listens until the connection is lost.
     private func listen() throws {
         let connection = try PostgresConnection(
-            to: address, name: "keybearer listen", patience: .init(roundTrip: PostgresStore.patience, lock: Self.pause))
+            to: address, name: "keybearer listen", patience: .init(roundTrip: PostgresEngine.patience, lock: Self.pause)
+        )
         try connection.execute("LISTEN \(Self.channel)")
         // What was announced while nobody listened.
         bell.ring()

@@ -1,5 +1,6 @@
 import CLibPQ
 import Keybearer
+import KeybearerSQL
 
 /// What a statement answered. It belongs to the thread that asked.
 final class PostgresResult {

@@ -47,7 +47,7 @@ extension PostgresConnection {
     }
 
     /// Sends statements together and awaits their answers; the first that fails keeps those behind it from running.
-    private func roundTrip(_ wanted: [Statement]) throws -> [PostgresResult] {
+    func roundTrip(_ wanted: [Statement]) throws -> [PostgresResult] {
         guard !isBroken else { throw PostgresFailure(state: nil, message: "the connection is gone") }
         let deadline = SteadyTime.systemNow().advanced(by: patience.roundTrip)
         let begin = pendingBegin.map { [Statement($0)] } ?? []

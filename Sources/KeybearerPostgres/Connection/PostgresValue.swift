@@ -1,4 +1,4 @@
-import Keybearer
+import KeybearerSQL
 
 /// A parameter of a statement. Values never become part of the SQL's text.
 enum PostgresValue {
@@ -12,7 +12,7 @@ enum PostgresValue {
     case numbers([Int64])
     case byteArrays([[UInt8]])
     /// Values of one kind, some of which may be NULL.
-    case array([StoredValue])
+    case array([SQLValue])
 
     /// A text that may be NULL.
     static func optional(_ text: String?) -> PostgresValue { text.map { .text($0) } ?? .null }
@@ -50,7 +50,7 @@ enum PostgresValue {
 
     private static func quoted(_ bytes: [UInt8]) -> String { "\"\\\\x\(hex(bytes))\"" }
 
-    private static func element(_ value: StoredValue) -> String {
+    private static func element(_ value: SQLValue) -> String {
         switch value {
         case .null: "NULL"
         case .text(let text): quoted(text)

@@ -1,7 +1,5 @@
-/// All steps from an empty database to today's schema.
-///
-/// A step is a frozen string: it is never edited after a release, and a new one is added at the end. Times are
-/// milliseconds since the Unix epoch. Columns have the names and the meaning that they have in SQLite. Names and ids
+/// The steps of version 0.1, frozen for ever: those behind them are in ``CommonMigrations``. Times are milliseconds since
+/// the Unix epoch. Columns have the names and the meaning that they have in SQLite. Names and ids
 /// sort by their bytes (`COLLATE "C"`), as they do there.
 enum PostgresMigrations {
     /// One step.

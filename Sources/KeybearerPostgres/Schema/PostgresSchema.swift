@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerSQL
 
 /// How a database's schema stands to the one that this version knows.
 public enum PostgresSchemaState: Sendable, Equatable {
@@ -21,6 +22,20 @@ enum PostgresSchema {
     /// The row that nodes which start together lock one after another. No migration has its name.
     private static let lockRow = "lock"
 
+    /// The steps of version 0.1, then the common ones. A step with which older programs cannot go on needs all steps up to
+    /// it.
+    static let steps: [PostgresMigrations.Migration] = {
+        var steps = PostgresMigrations.all
+        for migration in CommonMigrations.all {
+            steps.append(
+                PostgresMigrations.Migration(
+                    identifier: migration.identifier,
+                    needs: migration.isCompatible ? steps.last?.needs ?? 1 : steps.count + 1,
+                    statements: migration.statements(for: .postgres)))
+        }
+        return steps
+    }()
+
     /// Applies the migrations that the database has not had, all in one transaction.
     static func bringUpToDate(_ address: String) throws {
         let connection = try PostgresConnection(to: address, name: "keybearer migrate", patience: patience)
@@ -39,7 +54,7 @@ enum PostgresSchema {
             case .empty, .older: break
             }
             let applied = try self.applied(connection)
-            for migration in PostgresMigrations.all where !applied.keys.contains(migration.identifier) {
+            for migration in steps where !applied.keys.contains(migration.identifier) {
                 for statement in migration.statements { try connection.execute(statement) }
                 try connection.execute(
                     "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, $2)",
@@ -79,7 +94,7 @@ enum PostgresSchema {
         guard try exists.first?.requiredFlag("exists") == true else { return .empty }
         let applied = try applied(connection)
         if applied.isEmpty { return .empty }
-        let known = Set(PostgresMigrations.all.map(\.identifier))
+        let known = Set(steps.map(\.identifier))
         let unknown = applied.filter { !known.contains($0.key) }
         if unknown.contains(where: { $0.value > known.count }) { return .newer }
         if !known.isSubset(of: applied.keys) { return .older }

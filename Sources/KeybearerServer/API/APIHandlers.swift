@@ -53,16 +53,30 @@ struct APIHandlers: Sendable {
         guard idempotencyKeys.count <= 1 else {
             throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
         }
-        try await Self.requireNoContent(of: exchange)
-        let userID = account.account.user.id
+        try Self.requireNoContent(of: exchange)
         let (secret, record) = try await keys.regenerate(
-            userID, idempotencyKey: idempotencyKeys.first, by: exchange.origin(userID))
+            account.account.user.id, idempotencyKey: idempotencyKeys.first, by: Self.authority(exchange, account))
         return APIAnswer.json(try Envelope.success(KeyBody(record, secret: secret)))
     }
 
+    /// `POST /api/v1/key/revoke`: ends the key that asks. Its successor is in the dashboard alone.
+    @Sendable func revoke(
+        _ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus
+    ) async throws -> APIAnswer {
+        try Self.requireNoContent(of: exchange)
+        try await keys.revoke(account.account.user.id, by: Self.authority(exchange, account))
+        return APIAnswer(status: .noContent, headers: [.cacheControl: "no-store"])
+    }
+
+    /// The key that admitted the request, in the version in which it did.
+    private static func authority(_ exchange: Exchange, _ account: LiveAccount) -> Authority {
+        let (user, key) = (account.account.user, account.account.key)
+        return Authority(.key(key.id, version: key.version, of: user.id), from: exchange.client)
+    }
+
     /// Accepts no body or an empty JSON object; anything else is a mistake that should be noticed.
-    private static func requireNoContent(of exchange: Exchange) async throws {
-        let body = try await exchange.body(upTo: 16 * 1_024)
+    private static func requireNoContent(of exchange: Exchange) throws {
+        let body = exchange.content
         guard body.readableBytes > 0 else { return }
         let type = exchange.fields[.contentType]?.split(separator: ";").first?.lowercased()
         guard type?.filter({ $0 != " " }) == "application/json" else {

@@ -6,17 +6,28 @@ import Logging
 /// Answers `/api/*`: the key first, then plan and budget, then the path and the method, then the handler.
 struct APIResponder: Sendable {
     let gate: Gate
+    let bodies: BodyReader
     let clocks: Clocks
     let logger: Logger
 
     /// Answers with the store's help where memory cannot tell.
-    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
+    func respond(to original: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
+        var exchange = original
         var scope = AccessScope.anyWorkspace
         var problem: KeybearerError?
         do {
             scope = try Self.scope(of: exchange, route: route ?? entry?.routes.values.first)
         } catch {
             problem = error
+        }
+        if case .key(_, .awaiting) = route?.access {
+            // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
+            let credentials = BearerCredentials(exchange.fields)
+            guard case .token(let token) = credentials, !gate.verifier.isKnownBad(token, now: clocks.steady()) else {
+                return unauthorized(exchange, credentials)
+            }
+            let bodyProblem = await bodies.read(into: &exchange)
+            problem = problem ?? bodyProblem
         }
         switch await admit(exchange, scope: scope) {
         case .refused(let answer): return answer
@@ -111,6 +122,7 @@ struct APIResponder: Sendable {
         switch scope {
         case .header: return named.map { .workspace($0) } ?? .anyWorkspace
         case .accountOnly: return .accountOnly
+        case .keyAlone: return .keyAlone
         case .path(let parameter):
             guard let id = exchange.parameters[parameter].flatMap({ WorkspaceID(parsing: $0) }) else {
                 throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
@@ -152,6 +164,10 @@ struct APIResponder: Sendable {
         }
         let body = Envelope.failure(
             known.code, message: known.message, fields: known.fields, requestID: exchange.requestID)
-        return APIAnswer.json(body, status: known.code.status)
+        var answer = APIAnswer.json(body, status: known.code.status)
+        // A key that ended while its request was being answered.
+        if known.code == .unauthorized { answer.headers[.wwwAuthenticate] = BearerCredentials.refusedChallenge }
+        if let wait = known.retryAfter { answer.headers[.retryAfter] = String(wait.secondsRoundedUp) }
+        return answer
     }
 }

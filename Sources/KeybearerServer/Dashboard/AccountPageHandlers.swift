@@ -19,12 +19,12 @@ struct AccountPageHandlers: Sendable {
 
     /// `POST /account/password`: needs the current password; other sessions end.
     @Sendable func changePassword(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let form = try await exchange.form()
+        let form = try exchange.form()
         let user = signedIn.account.user
         do {
             try await accounts.changePassword(
                 of: user, current: Password(form["currentPassword"] ?? ""), new: Password(form["newPassword"] ?? ""),
-                keeping: signedIn.session.id, by: exchange.origin(user.id))
+                in: signedIn.session.id, from: exchange.client)
             return DashboardResponder.redirect(to: "/account?password=changed")
         } catch let error as KeybearerError where error.code == .validationFailed {
             return try await show(signedIn, error.code.status, fields: error.fields)
@@ -40,7 +40,7 @@ struct AccountPageHandlers: Sendable {
         guard let id = exchange.parameters["sessionID"].flatMap({ SessionID(parsing: $0) }) else {
             throw KeybearerError(.notFound, "There is no such session.")
         }
-        try await sessions.end(id, of: signedIn.account.user.id, from: exchange.client)
+        try await sessions.end(id, of: signedIn.account.user.id, by: signedIn.authority(from: exchange.client))
         guard id == signedIn.session.id else { return DashboardResponder.redirect(to: "/account?session=ended") }
         // One's own session: the same as signing out.
         var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")

@@ -7,33 +7,43 @@ import NIOCore
 /// Answers the pages: where the request comes from first, then who is signed in, then the path, then the handler.
 struct DashboardResponder: Sendable {
     let sessions: SessionService
+    let bodies: BodyReader
     let crossSite: CrossSiteCheck
     let renderer: PageRenderer
     let random: RandomSource
     let logger: Logger
 
-    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> Response {
+    func respond(to original: Exchange, entry: RouteTable.Entry?, route: Route?) async -> Response {
+        var exchange = original
         do {
             let method = exchange.request.method
             if CrossSiteCheck.isUnsafe(method), !crossSite.allows(exchange) {
                 throw KeybearerError(.forbidden, "This request did not come from a page of this service.")
             }
-            if case .anyone(let handler) = route?.access { return try await handler(exchange) }
-            guard let signedIn = try await signedIn(exchange) else { return signInFirst(exchange) }
+            let hasBody = route != nil && CrossSiteCheck.isUnsafe(method)
+            if case .anyone(let handler) = route?.access {
+                if hasBody, let problem = await bodies.read(into: &exchange) { throw problem }
+                return try await handler(exchange)
+            }
+            // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
+            guard let token = SessionCookie.token(in: exchange.fields), !sessions.isForged(token) else {
+                return signInFirst(exchange)
+            }
+            let problem = hasBody ? await bodies.read(into: &exchange) : nil
+            guard let signedIn = try await sessions.find(token) else { return signInFirst(exchange) }
+            if let problem { throw problem }
             if case .session(let handler) = route?.access { return try await handler(exchange, signedIn) }
             guard let entry else { throw KeybearerError(.notFound, "There is nothing at this address.") }
             var response = failure(
                 KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: exchange)
             response.headers[.allow] = entry.allow
             return response
+        } catch let error as KeybearerError where error.isEndOfAuthority && error.code == .unauthorized {
+            // The session ended while its request was being answered.
+            return signInFirst(exchange)
         } catch {
             return failure(error, of: exchange)
         }
-    }
-
-    private func signedIn(_ exchange: Exchange) async throws -> SessionService.SignedIn? {
-        guard let token = SessionCookie.token(in: exchange.fields) else { return nil }
-        return try await sessions.find(token)
     }
 
     /// Sends a person to the sign-in page, and back afterwards if it was a page that was asked for.

@@ -19,7 +19,7 @@ struct EntryHandlers: Sendable {
 
     /// `POST /sign-in`
     @Sendable func signIn(_ exchange: Exchange) async throws -> Response {
-        let form = try await exchange.form()
+        let form = try exchange.form()
         let email = form["email"] ?? ""
         let next = DashboardResponder.localPath(form["next"])
         do {
@@ -42,7 +42,7 @@ struct EntryHandlers: Sendable {
     /// `POST /sign-up`
     @Sendable func signUp(_ exchange: Exchange) async throws -> Response {
         guard accounts.isSignUpOpen else { return show(.closed, .forbidden) }
-        let form = try await exchange.form()
+        let form = try exchange.form()
         let (name, email) = (form["name"] ?? "", form["email"] ?? "")
         do {
             let account = try await accounts.signUp(
@@ -67,14 +67,14 @@ struct EntryHandlers: Sendable {
 
     /// `POST /confirm`
     @Sendable func confirm(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let form = try await exchange.form()
+        let form = try exchange.form()
         let next = DashboardResponder.localPath(form["next"]) ?? "/"
         do {
             let (_, token) = try await sessions.confirm(
                 signedIn, password: Password(form["password"] ?? ""), from: exchange.client,
                 userAgent: exchange.userAgent)
             return enter(with: token, at: next)
-        } catch let error as KeybearerError where Self.isSignInProblem(error) {
+        } catch let error as KeybearerError where Self.isPasswordProblem(error) {
             let email = signedIn.account.user.email.rawValue
             let page = ConfirmPage(email: email, next: next, problem: Self.problem(error))
             return Self.retrying(show(page, error.code.status), after: error.retryAfter)
@@ -83,7 +83,8 @@ struct EntryHandlers: Sendable {
 
     /// `POST /sign-out`
     @Sendable func signOut(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        try await sessions.end(signedIn.session.id, of: signedIn.account.user.id, from: exchange.client)
+        try await sessions.end(
+            signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: exchange.client))
         var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
         response.headers[.setCookie] = SessionCookie.remove
         return response
@@ -102,13 +103,19 @@ struct EntryHandlers: Sendable {
         return response
     }
 
+    /// A password that was changed while it was being checked is wrong by now; a session that ended is not the password's
+    /// matter.
+    private static func isPasswordProblem(_ error: KeybearerError) -> Bool {
+        error.isEndOfAuthority ? error.code == .validationFailed : isSignInProblem(error)
+    }
+
     private static func isSignInProblem(_ error: KeybearerError) -> Bool {
         [.unauthorized, .rateLimited, .unavailable].contains(error.code)
     }
 
     private static func problem(_ error: KeybearerError) -> PasswordProblem {
         switch error.code {
-        case .unauthorized: .wrongCredentials
+        case .unauthorized, .validationFailed: .wrongCredentials
         case .rateLimited: .tooManyAttempts(wait: error.retryAfter ?? .seconds(1))
         default: .other(error.message)
         }

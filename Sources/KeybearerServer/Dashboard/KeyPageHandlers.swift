@@ -41,7 +41,9 @@ struct KeyPageHandlers: Sendable {
         }
         if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id)) { return refusal }
         let userID = signedIn.account.user.id
-        let secret = try await keys.reveal(userID, by: exchange.origin(userID))
+        let secret = try await keys.reveal(
+            userID, by: signedIn.authority(from: exchange.client),
+            needs: Requirement(.revealKey, in: access.workspace.id))
         guard exchange.wantsJSON else {
             return try await show(exchange, signedIn, access, notice: nil, revealed: secret)
         }
@@ -67,26 +69,26 @@ struct KeyPageHandlers: Sendable {
         if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
             return refusal
         }
-        let form = try await exchange.form()
+        let form = try exchange.form()
         let userID = signedIn.account.user.id
         _ = try await keys.regenerate(
             userID, idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
-            by: exchange.origin(userID))
+            by: signedIn.authority(from: exchange.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
 
     /// `POST /workspaces/{workspaceID}/plan`: an Owner moves the workspace, where that is open.
     @Sendable func switchPlan(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(exchange, signedIn)
-        let form = try await exchange.form()
+        let form = try exchange.form()
         try await workspaces.switchPlan(
-            PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account, from: exchange.client
-        )
+            PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
+            by: signedIn.authority(from: exchange.client))
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
     }
 
     private func confirmFirst(_ exchange: Exchange, _ signedIn: SessionService.SignedIn, next: String) -> Response? {
-        if sessions.isRecent(signedIn.session) { return nil }
+        if signedIn.isRecent { return nil }
         let confirm = "/confirm?next=" + DashboardResponder.escape(next)
         guard exchange.wantsJSON else { return DashboardResponder.redirect(to: confirm) }
         let body = Envelope.failure(

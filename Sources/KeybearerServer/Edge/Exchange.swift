@@ -16,6 +16,8 @@ struct Exchange: Sendable {
     let parameters: [String: String]
     /// Whether it came over HTTPS, or from a tool on the same machine.
     var isSecure = false
+    /// The whole body, where the route takes one: read before the credential was decided.
+    var content = ByteBuffer()
     /// Whether the client used `https:`, be it to this server or to a trusted proxy.
     var isHTTPS = false
 
@@ -32,38 +34,19 @@ struct Exchange: Sendable {
     /// The fields of the request.
     var fields: HTTPFields { request.headers }
 
-    /// Who asks, as an account holder.
-    func origin(_ userID: UserID) -> Origin { Origin(actor: .user(userID), address: client) }
-
     /// The query's parameters; the last wins. Malformed escapes make it nil.
     var query: [String: String]? {
         guard let path = request.head.path, let mark = path.firstIndex(of: "?") else { return [:] }
         return FormText.parse(path[path.index(after: mark)...])
     }
 
-    /// Reads the whole body.
-    ///
-    /// - Throws: `PAYLOAD_TOO_LARGE` as soon as the limit is passed, whatever length was announced.
-    func body(upTo limit: Int) async throws -> ByteBuffer {
-        let refusal = KeybearerError(.payloadTooLarge, "The body is larger than \(limit) bytes.")
-        if let announced = fields[.contentLength].flatMap({ Int($0) }), announced > limit { throw refusal }
-        do {
-            return try await request.body.collect(upTo: limit)
-        } catch is NIOTooManyBytesError {
-            throw refusal
-        } catch let error as HTTPError where error.status == .contentTooLarge {
-            throw refusal
-        }
-    }
-
-    /// Reads a form that a page sent.
-    func form() async throws -> [String: String] {
+    /// The form that a page sent.
+    func form() throws -> [String: String] {
         let type = fields[.contentType]?.split(separator: ";").first?.lowercased()
         guard type == "application/x-www-form-urlencoded" else {
             throw KeybearerError(.unsupportedMediaType, "Send a form.")
         }
-        let body = try await body(upTo: 16 * 1_024)
-        guard let form = FormText.parse(Substring(String(buffer: body))) else {
+        guard let form = FormText.parse(Substring(String(buffer: content))) else {
             throw KeybearerError(.badRequest, "The form could not be read.")
         }
         return form

@@ -39,6 +39,8 @@ struct Route: Sendable {
         case path(parameter: String)
         /// A live key, whatever its plan.
         case accountOnly
+        /// A live key, whatever its plan and whatever is left of its hour.
+        case keyAlone
     }
 
     let method: HTTPRequest.Method

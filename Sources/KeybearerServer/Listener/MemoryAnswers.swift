@@ -19,6 +19,7 @@ final class MemoryAnswers: ChannelDuplexHandler {
     /// The head of a request that may have no body: decided when its end was read, and not before.
     private var held: HTTPRequest?
     private var hasWritten = false
+    private var isClosing = false
     private var peer: IPAddress?
     private var date = (second: Int64.min, text: "")
 
@@ -63,8 +64,19 @@ final class MemoryAnswers: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data) { withServer -= 1 }
-        context.write(data, promise: promise)
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where head.status == .requestTimeout:
+            isClosing = true
+            head.headerFields[.connection] = "close"
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .end:
+            withServer -= 1
+            guard isClosing else { return context.write(data, promise: promise) }
+            // The rest of the body never came: what follows cannot be told from it.
+            context.writeAndFlush(data, promise: promise)
+            context.close(promise: nil)
+        default: context.write(data, promise: promise)
+        }
     }
 
     private func passOn(_ context: ChannelHandlerContext) {

@@ -43,7 +43,8 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
         self.isTLS = isTLS
         self.clocks = clocks
         self.workspaceParameter = workspaceParameter
-        api = APIResponder(gate: gate, clocks: clocks, logger: logger)
+        api = APIResponder(
+            gate: gate, bodies: BodyReader(timeout: .seconds(10), memory: BodyMemory()), clocks: clocks, logger: logger)
     }
 
     public func handle(

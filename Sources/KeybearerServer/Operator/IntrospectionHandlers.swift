@@ -13,7 +13,7 @@ struct IntrospectionHandlers: Sendable {
     /// It decides like the gate, and counts like it: an active answer is one request of the hour. What may not pass is
     /// never active, whatever the reason, so a caller that looks at `active` alone is safe.
     @Sendable func introspect(_ exchange: Exchange) async throws -> APIAnswer {
-        let form = try await exchange.form()
+        let form = try exchange.form()
         guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
         var client = exchange.client
         if let given = form["client_address"] {

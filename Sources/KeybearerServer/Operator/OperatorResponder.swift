@@ -6,10 +6,12 @@ import Keybearer
 struct OperatorResponder: Sendable {
     let tokens: OperatorTokenService
     let api: APIResponder
+    let bodies: BodyReader
 
     static func isOperator(_ path: Substring) -> Bool { path.hasPrefix("/operator/") }
 
-    func respond(to exchange: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
+    func respond(to original: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
+        var exchange = original
         do {
             // Whatever the path: without a token nobody learns what is here.
             var scope = OperatorScope.introspect
@@ -17,7 +19,14 @@ struct OperatorResponder: Sendable {
             guard let secret = Self.secret(in: exchange.fields) else {
                 throw KeybearerError(.unauthorized, "Send an operator token.")
             }
+            // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
+            guard !tokens.isForged(secret) else {
+                throw KeybearerError(.unauthorized, "The operator token is not valid.")
+            }
+            var problem: KeybearerError?
+            if case .operatorToken = route?.access { problem = await bodies.read(into: &exchange) }
             _ = try await tokens.authenticate(secret, for: scope)
+            if let problem { throw problem }
             if case .operatorToken(_, let handler) = route?.access { return try await handler(exchange) }
             guard let entry else { throw KeybearerError(.notFound, "There is nothing at this path.") }
             let method = exchange.request.method.rawValue

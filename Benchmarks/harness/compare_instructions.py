@@ -1,0 +1,176 @@
+"""Instructions that a server executes for one request, counted by callgrind.
+
+The count hardly depends on what else the machine does, so it shows small changes that requests a second cannot show.
+It covers the server's own code and its libraries, not the kernel.
+"""
+
+import dataclasses
+import glob
+import http.client
+import itertools
+import os
+import re
+import shlex
+import shutil
+import statistics
+import time
+from collections.abc import Iterator
+
+from .compare_builds import DIRECTORY, Version
+from .exchange import Subject
+from .processes import Failure, Process, Processes, note, run
+
+# Starts of each commit's server under callgrind. The median of them counts.
+STARTS = 3
+# N of each measurement: N and then 2N requests are counted.
+REQUESTS = {"gate": 2_000, "me": 1_000, "cold": 190}
+# Requests before anything is counted: with cold keys, these are keys that are not used again.
+WARM_UP = {"gate": 500, "me": 500, "cold": 20}
+# How long N requests and 2N requests take at least, each, and how many times as long as they would at full speed.
+SECONDS = 4
+PACE = 2.5
+PROFILES = os.path.join(DIRECTORY, "profiles")
+
+# Valgrind before 3.20 writes to the mask of sigsuspend and crashes where it is constant, as libdispatch's is. This
+# passes a copy.
+SHIM = """\
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int sigsuspend(const sigset_t *mask) {
+    sigset_t copy = *mask;
+    return syscall(SYS_rt_sigsuspend, &copy, _NSIG / 8);
+}
+"""
+
+
+@dataclasses.dataclass
+class Counts:
+    """Instructions a request, one of each start."""
+
+    base: list[float]
+    head: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.head) / statistics.median(self.base)
+
+
+def measure(versions: tuple[Version, Version], processes: Processes, directory: str) -> dict[str, Counts]:
+    shim = compile_shim(directory)
+    counts = {name: Counts([], []) for name in REQUESTS}
+    for number in range(STARTS):
+        for version in versions if number % 2 == 0 else versions[::-1]:
+            note(f"Instructions, start {number + 1} of {STARTS}, {version.name}")
+            for name, count in count_once(version, processes, directory, shim).items():
+                getattr(counts[name], version.name).append(count)
+    return counts
+
+
+def compile_shim(directory: str) -> str:
+    source, library = (os.path.join(directory, f"sigsuspend.{ending}") for ending in ("c", "so"))
+    with open(source, "w") as file:
+        file.write(SHIM)
+    run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], "compiling the shim for valgrind")
+    return library
+
+
+def count_once(version: Version, processes: Processes, directory: str, shim: str) -> dict[str, float]:
+    """All measurements on one start of the server."""
+    place = os.path.join(directory, "callgrind")
+    os.makedirs(place, exist_ok=True)
+    profile = os.path.join(place, f"{version.name}.profile")
+    server = version.server(processes, place, wrapper(version, place, profile, shim))
+    server.start(serve=True)
+    callgrind = Callgrind(server.process, profile)
+    warm, *cold = version.keys()
+    counts = {}
+    for name, subject in (("gate", server.gate()), ("me", server.profile()), ("cold", server.gate())):
+        keys = iter(cold) if name == "cold" else itertools.repeat(warm)
+        counts[name] = count(callgrind, subject, keys, name)
+        os.makedirs(PROFILES, exist_ok=True)
+        shutil.copy(callgrind.last, os.path.join(PROFILES, f"{version.commit[:10]}-{name}.callgrind"))
+    server.stop()
+    # A dump is some megabytes, and there are two for each measurement.
+    for dump in glob.glob(f"{profile}*"):
+        os.unlink(dump)
+    return counts
+
+
+def wrapper(version: Version, place: str, profile: str, shim: str) -> str:
+    """A program that runs the server under callgrind. It keeps its process id."""
+    path = os.path.join(place, f"{version.name}-keybearer")
+    command = ["env", f"LD_PRELOAD={shim}", "valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}",
+               version.stripped]
+    with open(path, "w") as file:
+        file.write(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    os.chmod(path, 0o755)
+    return path
+
+
+class Callgrind:
+    """A server that runs under callgrind."""
+
+    def __init__(self, process: Process, profile: str):
+        self.process, self.profile = process, profile
+        self.dumps = 0
+        # The file of the last dump.
+        self.last = ""
+
+    def collect(self) -> int:
+        """How many instructions the server has executed since this was last called."""
+        self.process.expect_running()
+        run(["callgrind_control", "--dump", str(self.process.process.pid)], "callgrind_control", timeout=60)
+        self.dumps += 1
+        self.last = f"{self.profile}.{self.dumps}"
+        try:
+            with open(self.last, errors="replace") as file:
+                total = re.search(r"^totals: (\d+)$", file.read(), re.M)
+        except OSError as error:
+            raise Failure(f"callgrind wrote no profile: {error}") from None
+        if not total:
+            raise Failure(f"callgrind wrote no total to {self.last}")
+        return int(total[1])
+
+
+def count(callgrind: Callgrind, subject: Subject, keys: Iterator[str], name: str) -> float:
+    """Instructions of one request: the difference between 2N requests and N, divided by N.
+
+    A server also works while nobody sends requests; it looks for changes every 20 ms, for example. N requests and 2N
+    requests therefore take equally long, and the difference contains no such work.
+    """
+    number = REQUESTS[name]
+    connection = http.client.HTTPConnection("127.0.0.1", subject.port, timeout=60)
+    try:
+        began = time.monotonic()
+        send(connection, subject, itertools.islice(keys, WARM_UP[name]), WARM_UP[name], 0)
+        one = (time.monotonic() - began) / WARM_UP[name]
+        seconds = max(SECONDS, PACE * 2 * number * one)
+        collected = []
+        callgrind.collect()
+        for requests in (number, 2 * number):
+            send(connection, subject, itertools.islice(keys, requests), requests, seconds)
+            collected.append(callgrind.collect())
+    finally:
+        connection.close()
+    return (collected[1] - collected[0]) / number
+
+
+def send(connection: http.client.HTTPConnection, subject: Subject, keys: Iterator[str], number: int,
+         seconds: float) -> None:
+    """Sends one request after the other, spread evenly over so many seconds, on one connection: one event loop of the
+    server answers all."""
+    began = time.monotonic()
+    for sent, key in enumerate(keys):
+        time.sleep(max(0, began + seconds * sent / number - time.monotonic()))
+        try:
+            connection.request("GET", subject.path, headers={**subject.fields, "Authorization": f"Bearer {key}"})
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Failure(f"{subject.name} under callgrind: {error!r}") from None
+        if answer.status != 200:
+            raise Failure(f"{subject.name} under callgrind answers {answer.status} {body[:80]!r}, not 200")
+    time.sleep(max(0, began + seconds - time.monotonic()))

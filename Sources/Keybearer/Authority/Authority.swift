@@ -1,0 +1,76 @@
+/// Who asks for a change, from where, and what gives them the right to it.
+///
+/// A change carries its authority into the transaction that commits it, and the store looks at it again there, under
+/// locks: a credential that was ended since the request was admitted changes nothing any more.
+public struct Authority: Sendable, Hashable {
+    /// What was presented, in the state in which it was accepted.
+    public enum Credential: Sendable, Hashable {
+        /// A Secret Key: this record at this version, of an active account.
+        case key(KeyID, version: Int, of: UserID)
+        /// A signed-in browser: this session, of an active account.
+        ///
+        /// `passwordVersion` is the version of the password that was verified with the request, where one was.
+        case session(SessionID, of: UserID, passwordVersion: Int? = nil)
+        /// A password that was verified at this version: a sign-in.
+        case password(version: Int, of: UserID)
+        /// A program of the operator.
+        case operatorToken(OperatorTokenID)
+        /// The operator of this machine, at the command line. Nothing can end it.
+        case commandLine
+        /// Nobody in particular: a sign-up.
+        case anyone
+        /// Keybearer itself.
+        case keybearer
+    }
+
+    /// What gives the right.
+    public let credential: Credential
+    /// Where the request came from; nil at the command line.
+    public let address: IPAddress?
+
+    /// Puts the parts together.
+    public init(_ credential: Credential, from address: IPAddress? = nil) {
+        self.credential = credential
+        self.address = address
+    }
+
+    /// The operator of this machine, at the command line.
+    public static let commandLine = Authority(.commandLine)
+
+    /// Who the audit log names.
+    public var actor: AuditEvent.Actor {
+        switch credential {
+        case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): .user(userID)
+        case .operatorToken(let id): .operatorToken(id)
+        case .commandLine: .commandLine
+        case .anyone, .keybearer: .system
+        }
+    }
+
+    /// The account whose credential it is; nil for operators and for Keybearer itself.
+    public var userID: UserID? {
+        switch credential {
+        case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): userID
+        case .operatorToken, .commandLine, .anyone, .keybearer: nil
+        }
+    }
+}
+
+extension KeybearerError {
+    /// The credential that a change was asked for with has ended before the change was committed. Nothing was changed;
+    /// the message is what a new request would get.
+    package static func authorityEnded(
+        _ message: String, fields: [String: String] = [:]
+    ) -> KeybearerError {
+        KeybearerError(
+            fields.isEmpty ? .unauthorized : .validationFailed, message, fields: fields, cause: AuthorityEnded())
+    }
+
+    /// Whether a credential ended while its request was being answered.
+    package var isEndOfAuthority: Bool { cause is AuthorityEnded }
+}
+
+/// Marks errors of an authority that ended.
+private struct AuthorityEnded: Error, CustomStringConvertible {
+    let description = "the authority ended before the commit"
+}

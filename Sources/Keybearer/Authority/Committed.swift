@@ -1,0 +1,22 @@
+/// The value of a change that is committed and that nodes may not have applied yet.
+///
+/// The value cannot be read here. Only ``ChangeSettling/waitUntilApplied(_:)`` returns it, when no node accepts what
+/// was before the change: so a change that nobody waited for cannot be answered.
+public struct Committed<Value: Sendable>: Sendable {
+    fileprivate let value: Value
+    fileprivate let position: ChangePosition
+
+    /// For stores alone, behind the commit.
+    package init(_ value: Value, at position: ChangePosition) {
+        self.value = value
+        self.position = position
+    }
+}
+
+extension ChangeSettling {
+    /// Waits until no node accepts what was before the change, then returns the change's value.
+    public func waitUntilApplied<Value>(_ committed: Committed<Value>) async -> Value {
+        await settle(committed.position)
+        return committed.value
+    }
+}

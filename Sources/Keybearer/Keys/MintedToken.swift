@@ -1,0 +1,80 @@
+import Crypto
+
+/// The kinds of token that Keybearer mints, besides Secret Keys.
+///
+/// Each carries the ring's keyed tag over its kind and its random characters: a forgery is refused from memory and never
+/// reaches the store.
+public enum TokenKind: String, Sendable, CaseIterable {
+    /// The cookie of a signed-in browser.
+    case session
+    /// A credential of an operator's program.
+    case operatorToken = "operator token"
+
+    /// What stands before the random characters.
+    public var prefix: String {
+        switch self {
+        case .session: ""
+        case .operatorToken: "kbo_"
+        }
+    }
+
+    /// 256 bits.
+    static let randomLength = 43
+
+    /// Whether a text can be a token of this kind.
+    func hasShape(_ text: some StringProtocol) -> Bool {
+        hasShape(text, bodyLength: Self.randomLength + SecretKey.tagLength)
+    }
+
+    /// Whether a text can be one that version 0.1 made.
+    func hasShapeWithoutTag(_ text: some StringProtocol) -> Bool { hasShape(text, bodyLength: Self.randomLength) }
+
+    private func hasShape(_ text: some StringProtocol, bodyLength: Int) -> Bool {
+        text.utf8.count == prefix.utf8.count + bodyLength && text.hasPrefix(prefix)
+            && text.utf8.dropFirst(prefix.utf8.count).allSatisfy(Base62.contains)
+    }
+
+    /// What the tag covers: no Secret Key's prefix has a space in it, so no tag is good for two kinds.
+    fileprivate func covered(_ random: some Sequence<UInt8>) -> [UInt8] {
+        Array("keybearer \(rawValue) ".utf8) + random
+    }
+}
+
+/// A token as the store keeps it: its digest, and the master key whose tag it carries. A rotation keeps a tag key while
+/// any live token carries it.
+public struct MintedToken: Sendable, Hashable {
+    /// SHA-256 of the characters.
+    public let digest: [UInt8]
+    /// The master key whose tag it carries.
+    public let tagKeyID: MasterKeyID
+
+    /// Puts both together.
+    public init(digest: [UInt8], tagKeyID: MasterKeyID) {
+        self.digest = digest
+        self.tagKeyID = tagKeyID
+    }
+}
+
+extension KeyVault {
+    /// Makes the characters of a new token. A node that only verifies can do so too: it holds the tag subkeys.
+    func mint(_ kind: TokenKind, random: RandomSource) -> (characters: String, record: MintedToken) {
+        let characters = random.base62(count: TokenKind.randomLength)
+        let subkeys = mintingSubkeys
+        let tag = kind.covered(characters).withUnsafeBytes { subkeys.tag(over: $0) }
+        let body = characters + Base62.encode(tag, width: SecretKey.tagLength)
+        let text = kind.prefix + String(decoding: body, as: UTF8.self)
+        return (text, MintedToken(digest: Array(SHA256.hash(data: Array(text.utf8))), tagKeyID: subkeys.id))
+    }
+
+    /// The master key whose tag a presented token carries; nil for a forgery. Compares in constant time.
+    func tagKey(of characters: String, kind: TokenKind) -> MasterKeyID? {
+        guard kind.hasShape(characters) else { return nil }
+        let body = Array(characters.utf8.dropFirst(kind.prefix.utf8.count))
+        let presented = Array(body.suffix(SecretKey.tagLength))
+        let covered = kind.covered(body.dropLast(SecretKey.tagLength))
+        return allSubkeys.first { subkeys in
+            let tag = covered.withUnsafeBytes { subkeys.tag(over: $0) }
+            return constantTimeEquals(Base62.encode(tag, width: SecretKey.tagLength), presented)
+        }?.id
+    }
+}

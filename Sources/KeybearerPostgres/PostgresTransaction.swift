@@ -1,0 +1,79 @@
+import Keybearer
+import KeybearerSQL
+
+/// A connection to the server within a read or a transaction.
+struct PostgresTransaction: SQLConnection {
+    let connection: PostgresConnection
+    /// Whose clock stamps what expires.
+    let clock: PostgresStore.Clock
+
+    func rows(_ sql: SQL, _ parameters: [SQLValue]) throws -> [any StoredRow] {
+        try connection.execute(sql.text, parameters.map(\.parameter)).rows
+    }
+
+    func execute(_ sql: SQL, _ parameters: [SQLValue]) throws -> Int {
+        try connection.execute(sql.text, parameters.map(\.parameter)).touched
+    }
+
+    func executeMany(_ sql: SQL, _ parameters: [[SQLValue]]) throws -> [Int] {
+        if parameters.isEmpty { return [] }
+        return try connection.roundTrip(parameters.map { Statement(sql.text, $0.map(\.parameter)) }).map(\.touched)
+    }
+
+    func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]] {
+        if rows.isEmpty { return [] }
+        let statements = rows.map { statement, mode in
+            Statement("\(statement.sql.text) \(mode.clause)", statement.parameters.map(\.parameter))
+        }
+        return try connection.roundTrip(statements).map(\.rows)
+    }
+
+    func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws {
+        if rows.isEmpty { return }
+        let names = table.columns.map(\.name).joined(separator: ", ")
+        let arrays = table.columns.enumerated().map { "$\($0.offset + 1)::\($0.element.kind.type)[]" }
+        try connection.execute(
+            "INSERT INTO \(table.name) (\(names)) SELECT * FROM unnest(\(arrays.joined(separator: ", ")))",
+            table.columns.indices.map { column in .array(rows.map { $0[column] }) })
+    }
+
+    func now(_ caller: Timestamp) throws -> Timestamp {
+        guard clock == .database else { return caller }
+        let row = try connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now").first
+        guard let row else { throw KeybearerError.unreadable("clock_timestamp") }
+        return try row.timestamp("now")
+    }
+}
+
+extension LockMode {
+    fileprivate var clause: String {
+        switch self {
+        case .share: "FOR SHARE"
+        case .update: "FOR NO KEY UPDATE"
+        case .replace: "FOR UPDATE"
+        }
+    }
+}
+
+extension CopiedTable.Kind {
+    fileprivate var type: String {
+        switch self {
+        case .text: "text"
+        case .number: "bigint"
+        case .flag: "boolean"
+        case .bytes: "bytea"
+        }
+    }
+}
+
+extension SQLValue {
+    var parameter: PostgresValue {
+        switch self {
+        case .null: .null
+        case .text(let text): .text(text)
+        case .number(let number): .number(number)
+        case .flag(let flag): .flag(flag)
+        case .bytes(let bytes): .bytes(bytes)
+        }
+    }
+}

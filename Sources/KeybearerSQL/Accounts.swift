@@ -1,0 +1,198 @@
+public import Keybearer
+
+enum AccountSQL {
+    /// One row for each account, workspace and feature, for ``StoredValues/accounts(_:)``; `u` is the user and `k` the
+    /// key.
+    private static let columns = """
+        SELECT u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator, u.created_at AS user_created_at,
+               k.key_id, k.version, k.shown_prefix, k.generated_at, k.last_used_at, k.last_used_ip,
+               m.role, w.id AS workspace_id, w.name AS workspace_name, w.created_at AS workspace_created_at,
+               p.id AS plan_id, p.name AS plan_name, p.hourly_limit, p.billing_url, p.position, f.feature
+        FROM users u
+        JOIN api_keys k ON k.user_id = u.id
+        LEFT JOIN memberships m ON m.user_id = u.id
+        LEFT JOIN workspaces w ON w.id = m.workspace_id
+        LEFT JOIN plans p ON p.id = w.plan_id
+        LEFT JOIN plan_features f ON f.plan_id = p.id
+        """
+    private static let order = "ORDER BY u.created_at, u.id, w.created_at, w.id"
+
+    static let byID = SQL("\(columns) WHERE u.id = $1 \(order)")
+    static let byEmail = SQL("\(columns) WHERE u.email = $1 \(order)")
+    static let byDigest = SQL("\(columns) WHERE k.digest = $1 \(order)")
+    static let page = SQL(
+        "\(columns) WHERE u.id IN (SELECT id FROM users ORDER BY created_at, id LIMIT $1 OFFSET $2) \(order)")
+    static let count = SQL("SELECT count(*) AS count FROM users")
+    static let emailIsTaken = SQL("SELECT 1 AS taken FROM users WHERE email = $1")
+    static let insert = SQL(
+        """
+        INSERT INTO users (id, email, name, status, is_operator, password_hash, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """)
+    static let password = SQL("SELECT password_hash, password_version FROM users WHERE id = $1")
+    static let setPassword = SQL(
+        "UPDATE users SET password_hash = $1, password_version = password_version + 1 WHERE id = $2")
+    static let rehash = SQL(
+        "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_version = $3 AND password_hash = $4")
+    static let setStatus = SQL("UPDATE users SET status = $1 WHERE id = $2")
+    static let delete = SQL("DELETE FROM users WHERE id = $1")
+    static let leavesMembersWithoutOwner = SQL(
+        """
+        SELECT 1 AS leaves FROM memberships mine
+        WHERE mine.user_id = $1 AND mine.role = 'owner'
+          AND EXISTS (
+            SELECT 1 FROM memberships other
+            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1)
+          AND NOT EXISTS (
+            SELECT 1 FROM memberships other
+            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1 AND other.role = 'owner')
+        LIMIT 1
+        """)
+    static let deleteLonelyWorkspaces = SQL(
+        """
+        DELETE FROM workspaces
+        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1)
+          AND NOT EXISTS (
+            SELECT 1 FROM memberships other
+            WHERE other.workspace_id = workspaces.id AND other.user_id <> $1)
+        """)
+
+    static let all = [
+        byID, byEmail, byDigest, page, count, emailIsTaken, insert, password, setPassword, rehash, setStatus, delete,
+        leavesMembersWithoutOwner, deleteLonelyWorkspaces,
+    ]
+}
+
+extension SQLStore {
+    public func createAccount(
+        _ new: NewAccount, by authority: Authority, audit: AuditEvent
+    ) async throws -> Account {
+        do {
+            let locks = RowLocks([(.masterKey(new.sealedKey.masterKeyID), .share)])
+            return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
+                try locked.requireSealing(under: new.sealedKey.masterKeyID, connection)
+                // The unique index decides; this says what it is about, before anything is written.
+                guard try connection.first(AccountSQL.emailIsTaken, [.text(new.user.email.rawValue)]) == nil else {
+                    throw KeybearerError.emailTaken
+                }
+                try Self.insertUser(new, connection)
+                try Self.insertKey(new, connection)
+                try Self.insertWorkspace(
+                    id: new.workspaceID, name: new.workspaceName, owner: new.user.id, createdAt: new.user.createdAt,
+                    connection)
+                guard let account = try Self.account(new.user.id, connection) else {
+                    throw KeybearerError.noSuchAccount
+                }
+                return .changes(account, with: [])
+            }
+        } catch let error as KeybearerError where error.code == .conflict {
+            throw KeybearerError.emailTaken.caused(by: error.cause)
+        }
+    }
+
+    public func account(id: UserID) async throws -> Account? {
+        try await shortRead { try Self.account(id, $0) }
+    }
+
+    public func account(email: EmailAddress) async throws -> Account? {
+        try await shortRead { connection in
+            try StoredValues.accounts(try connection.rows(AccountSQL.byEmail, [.text(email.rawValue)])).first
+        }
+    }
+
+    public func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int) {
+        try await engine.read { connection in
+            let rows = try connection.rows(AccountSQL.page, [.number(max(0, limit)), .number(max(0, offset))])
+            return (try StoredValues.accounts(rows), try connection.count(AccountSQL.count))
+        }
+    }
+
+    public func password(of userID: UserID) async throws -> StoredPassword? {
+        try await shortRead { connection in
+            try connection.first(AccountSQL.password, [.id(userID)]).map { row in
+                StoredPassword(
+                    hash: try row.requiredText("password_hash"),
+                    version: Int(try row.requiredNumber("password_version")))
+            }
+        }
+    }
+
+    public func setPassword(
+        _ hash: String, of userID: UserID, keeping session: SessionID?, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
+        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
+            guard try connection.execute(AccountSQL.setPassword, [.text(hash), .id(userID)]) == 1 else {
+                throw KeybearerError.noSuchAccount
+            }
+            try connection.execute(SessionSQL.endOthers, [.id(userID), .text(session?.rawValue ?? "")])
+            return .changes((), with: [])
+        }
+    }
+
+    public func rehashPassword(_ hash: String, of userID: UserID, replacing old: StoredPassword) async throws {
+        try await maintain { connection in
+            try connection.execute(
+                AccountSQL.rehash, [.text(hash), .id(userID), .number(old.version), .text(old.hash)])
+        }
+    }
+
+    public func setStatus(
+        _ status: User.Status, of userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        var locks = RowLocks([(.user(userID), .update)])
+        if status == .disabled { locks.add(.sessions(of: userID), .replace) }
+        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
+            guard try connection.execute(AccountSQL.setStatus, [.text(status.rawValue), .id(userID)]) == 1 else {
+                throw KeybearerError.noSuchAccount
+            }
+            if status == .disabled { try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")]) }
+            return .changes((), with: [])
+        }
+    }
+
+    public func deleteAccount(
+        _ userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.
+        let locks = RowLocks([
+            (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
+            (.workspaces(of: userID), .replace),
+        ])
+        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
+            let user = [SQLValue.id(userID)]
+            guard try connection.first(AccountSQL.leavesMembersWithoutOwner, user) == nil else {
+                throw KeybearerError.lastOwner
+            }
+            try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
+            try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
+            try connection.execute(KeySQL.forgetRequests, user)
+            // The key, the sessions, the memberships and the hour go with the account by ON DELETE CASCADE.
+            guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
+            return .changes((), with: [])
+        }
+    }
+
+    private static func insertUser(_ new: NewAccount, _ connection: any SQLConnection) throws {
+        try connection.execute(
+            AccountSQL.insert,
+            [
+                .id(new.user.id), .text(new.user.email.rawValue), .text(new.user.name), .text(new.user.status.rawValue),
+                .flag(new.user.isOperator), .text(new.passwordHash), .time(new.user.createdAt),
+            ])
+    }
+
+    private static func insertKey(_ new: NewAccount, _ connection: any SQLConnection) throws {
+        try connection.execute(
+            KeySQL.insert,
+            [
+                .id(new.user.id), .id(new.key.id), .number(new.key.version), .text(new.key.shownPrefix),
+                .bytes(new.sealedKey.digest), .id(new.sealedKey.masterKeyID), .bytes(new.sealedKey.box),
+                .time(new.key.generatedAt),
+            ])
+    }
+
+    static func account(_ id: UserID, _ connection: any SQLConnection) throws -> Account? {
+        try StoredValues.accounts(try connection.rows(AccountSQL.byID, [.id(id)])).first
+    }
+}

@@ -1,0 +1,11 @@
+/// Every statement of this module: a test prepares each of them on both engines, and `scripts/lint-sql` refuses a
+/// statement that stands in none of these lists.
+package enum AllStatements {
+    package static let all: [SQL] =
+        AccountSQL.all + KeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + PlanSQL.all + SessionSQL.all
+        + OperatorTokenSQL.all + AuditSQL.all + NodeSQL.all + SettingSQL.all + ChangeLogSQL.all
+        + CopiedTable.all.flatMap { [$0.count, $0.clear, $0.firstPage, $0.pageAfter, $0.insert] }
+
+    /// Those to which an engine adds how the rows are locked.
+    package static let locking: [SQL] = LockSQL.all
+}

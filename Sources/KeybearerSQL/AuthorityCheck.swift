@@ -1,0 +1,118 @@
+import Keybearer
+
+/// Looks, in the transaction that commits a change, whether whoever asked for it still may make it.
+///
+/// It locks the rows of the authority together with those that the change reads or writes, and reads them under these
+/// locks. Whatever ends an authority changes one of these rows, so it either came first and is seen here, or it waits
+/// until this transaction has ended.
+struct AuthorityCheck: Sendable {
+    let authority: Authority
+    let requirement: Requirement?
+    let isOn: Bool
+
+    /// Locks and checks.
+    ///
+    /// - Returns: all locked rows, as they stand now.
+    /// - Throws: what a new request with the same credential would be answered with.
+    func pass(_ connection: any SQLConnection, with locks: RowLocks, at time: Timestamp) throws -> LockedRows {
+        var all = locks
+        if isOn { addLocks(to: &all) }
+        let locked = try all.acquire(connection)
+        guard isOn else { return locked }
+        try requireCredential(locked, connection, at: time)
+        try requirePermission(locked, connection)
+        return locked
+    }
+
+    private func addLocks(to locks: inout RowLocks) {
+        switch authority.credential {
+        case .key(_, _, let userID):
+            locks.add(.user(userID), .share)
+            locks.add(.apiKey(of: userID), .share)
+        case .session(let id, let userID, _):
+            locks.add(.user(userID), .share)
+            locks.add(.session(id), .share)
+            locks.useLockOnAllSessions(of: userID, for: id)
+        case .password(_, let userID): locks.add(.user(userID), .share)
+        case .operatorToken(let id): locks.add(.operatorToken(id), .share)
+        case .commandLine, .anyone, .keybearer: break
+        }
+        guard let requirement, let userID = authority.userID else { return }
+        locks.add(.workspace(requirement.workspaceID), .share)
+        locks.add(.membership(requirement.workspaceID, userID), .share)
+        locks.useLockOnAllWorkspaces(of: userID, for: requirement.workspaceID)
+    }
+
+    private func requireCredential(
+        _ locked: LockedRows, _ connection: any SQLConnection, at time: Timestamp
+    ) throws {
+        switch authority.credential {
+        case .key(let id, let version, let userID):
+            guard locked.isActive(userID), let key = locked[.apiKey(of: userID)], key.text("key_id") == id.rawValue,
+                key.number("version") == Int64(version)
+            else { throw KeybearerError.authorityEnded("The Secret Key is missing or not valid.") }
+        case .session(let id, let userID, let passwordVersion):
+            guard locked.isActive(userID), let session = locked.session(id, of: userID) else { throw Self.signInFirst }
+            let now = try connection.now(time)
+            let stored = try StoredValues.sessionTimes(session)
+            guard SessionPolicy().isLive(stored, at: now) else { throw Self.signInFirst }
+            if let requirement, Permissions.rule(of: requirement.action).needsRecentSignIn {
+                guard SessionPolicy().isRecent(stored, at: now) else {
+                    throw KeybearerError(.forbidden, "Confirm your password first.")
+                }
+            }
+            guard passwordVersion == nil || locked.passwordVersion(of: userID) == passwordVersion else {
+                let field = "currentPassword"
+                throw KeybearerError.authorityEnded(
+                    "Some values were not accepted.", fields: [field: "This is not your current password."])
+            }
+        case .password(let version, let userID):
+            guard locked.isActive(userID), locked.passwordVersion(of: userID) == version else {
+                throw KeybearerError.authorityEnded("The e-mail address or the password is wrong.")
+            }
+        case .operatorToken(let id):
+            guard locked.has(.operatorToken(id)) else {
+                throw KeybearerError.authorityEnded("The operator token is not valid.")
+            }
+        case .commandLine, .anyone, .keybearer: break
+        }
+    }
+
+    private func requirePermission(_ locked: LockedRows, _ connection: any SQLConnection) throws {
+        guard let requirement, let userID = authority.userID else { return }
+        let workspaceID = requirement.workspaceID
+        guard let membership = locked[.membership(workspaceID, userID)],
+            let planID = locked.planID(of: workspaceID, memberID: userID)
+        else { throw KeybearerError.notYourWorkspace }
+        guard Permissions.allows(try StoredValues.role(membership), requirement.action) else {
+            throw KeybearerError.roleForbids(requirement.action)
+        }
+        guard Permissions.rule(of: requirement.action).needsFeature else { return }
+        // Behind the workspace, which names the plan: plans are the last of the tables in the order of locks.
+        _ = try RowLocks([(.plan(planID), .share)]).acquire(connection)
+        let feature = [SQLValue.text(planID.rawValue), .text(Feature.apiWebhooks.rawValue)]
+        guard try connection.first(PlanSQL.feature, feature) != nil else { throw KeybearerError.featureLocked }
+    }
+
+    private static let signInFirst = KeybearerError.authorityEnded("Sign in first.")
+}
+
+extension LockedRows {
+    fileprivate func isActive(_ userID: UserID) -> Bool {
+        self[.user(userID)]?.text("status") == User.Status.active.rawValue
+    }
+
+    fileprivate func passwordVersion(of userID: UserID) -> Int? {
+        self[.user(userID)]?.number("password_version").map { Int($0) }
+    }
+
+    fileprivate func session(_ id: SessionID, of userID: UserID) -> (any StoredRow)? {
+        let candidates = all(.session(id)) + all(.sessions(of: userID))
+        return candidates.first { $0.text("id") == id.rawValue && $0.text("user_id") == userID.rawValue }
+    }
+
+    fileprivate func planID(of id: WorkspaceID, memberID: UserID) -> PlanID? {
+        let candidates = all(.workspace(id)) + all(.workspaces(of: memberID))
+        return candidates.first { $0.text("id") == id.rawValue }?.text("plan_id").map(PlanID.init(rawValue:))
+    }
+}

@@ -1,0 +1,161 @@
+import Keybearer
+
+/// A table as it is copied from one store to another: both engines have it, with the same columns.
+package struct CopiedTable: Sendable {
+    /// What a column holds.
+    package enum Kind: Sendable {
+        case text
+        case number
+        case flag
+        case bytes
+    }
+
+    /// A column.
+    package struct Column: Sendable {
+        package let name: String
+        package let kind: Kind
+    }
+
+    package let name: String
+    package let columns: [Column]
+    /// How many of the columns, from the first, are the primary key.
+    package let keyCount: Int
+    package let count: SQL
+    package let clear: SQL
+    /// The first rows in the order of the key, which compares bytes.
+    let firstPage: SQL
+    /// The rows behind a key.
+    let pageAfter: SQL
+    /// Adds one row.
+    package let insert: SQL
+
+    private init(_ name: String, key keyCount: Int = 1, _ columns: [(String, Kind)]) {
+        self.name = name
+        self.keyCount = keyCount
+        self.columns = columns.map { Column(name: $0.0, kind: $0.1) }
+        let names = columns.map(\.0).joined(separator: ", ")
+        let keys = columns.prefix(keyCount).map(\.0).joined(separator: ", ")
+        let marks = { (numbers: ClosedRange<Int>) in numbers.map { "$\($0)" }.joined(separator: ", ") }
+        count = SQL("SELECT count(*) AS count FROM \(name)")
+        clear = SQL("DELETE FROM \(name)")
+        firstPage = SQL("SELECT \(names) FROM \(name) ORDER BY \(keys) LIMIT $1")
+        pageAfter = SQL(
+            """
+            SELECT \(names) FROM \(name)
+            WHERE (\(keys)) > (\(marks(1...keyCount))) ORDER BY \(keys) LIMIT $\(keyCount + 1)
+            """)
+        insert = SQL("INSERT INTO \(name) (\(names)) VALUES (\(marks(1...columns.count)))")
+    }
+}
+
+extension CopiedTable {
+    /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
+    package static let all = [
+        plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
+        idempotentRequests, budgets, budgetAllowances, operatorTokens, storedSettings, auditEvents,
+    ]
+
+    package static let users = CopiedTable(
+        "users",
+        [
+            ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
+            ("password_hash", .text), ("password_version", .number), ("created_at", .number),
+        ])
+
+    package static let auditEvents = CopiedTable(
+        "audit_events",
+        [
+            ("sequence", .number), ("id", .text), ("at", .number), ("actor", .text), ("action", .text),
+            ("user_id", .text), ("workspace_id", .text), ("address", .text), ("detail", .text),
+        ])
+
+    private static let plans = CopiedTable(
+        "plans",
+        [
+            ("id", .text), ("name", .text), ("hourly_limit", .number), ("billing_url", .text), ("position", .number),
+        ])
+
+    private static let planFeatures = CopiedTable("plan_features", key: 2, [("plan_id", .text), ("feature", .text)])
+
+    private static let masterKeys = CopiedTable(
+        "master_keys",
+        [
+            ("id", .text), ("is_retired", .flag), ("seals", .flag), ("tags", .flag), ("tag_fingerprint", .bytes),
+            ("digest_fingerprint", .bytes),
+        ])
+
+    private static let apiKeys = CopiedTable(
+        "api_keys",
+        [
+            ("user_id", .text), ("key_id", .text), ("version", .number), ("shown_prefix", .text), ("digest", .bytes),
+            ("master_key_id", .text), ("box", .bytes), ("generated_at", .number), ("last_used_at", .number),
+            ("last_used_ip", .text),
+        ])
+
+    private static let pastKeys = CopiedTable(
+        "past_keys",
+        [("digest", .bytes), ("master_key_id", .text), ("user_id", .text), ("ended_at", .number)])
+
+    private static let workspaces = CopiedTable(
+        "workspaces", [("id", .text), ("name", .text), ("plan_id", .text), ("created_at", .number)])
+
+    private static let memberships = CopiedTable(
+        "memberships", key: 2, [("workspace_id", .text), ("user_id", .text), ("role", .text)])
+
+    private static let sessions = CopiedTable(
+        "sessions",
+        [
+            ("id", .text), ("user_id", .text), ("token_digest", .bytes), ("tag_key_id", .text), ("created_at", .number),
+            ("authenticated_at", .number), ("last_seen_at", .number), ("address", .text), ("user_agent", .text),
+        ])
+
+    private static let idempotentRequests = CopiedTable(
+        "idempotent_requests", key: 2,
+        [
+            ("scope", .text), ("key_digest", .bytes), ("request_digest", .bytes), ("resource", .text), ("at", .number),
+        ])
+
+    private static let budgets = CopiedTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
+
+    /// What a crash left open still counts for every account.
+    private static let budgetAllowances = CopiedTable(
+        "budget_allowances", [("id", .number), ("holder", .text), ("minute", .number), ("count", .number)])
+
+    private static let operatorTokens = CopiedTable(
+        "operator_tokens",
+        [
+            ("id", .text), ("name", .text), ("scopes", .text), ("digest", .bytes), ("tag_key_id", .text),
+            ("created_at", .number),
+        ])
+
+    private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])
+}
+
+extension SQLValue {
+    /// Bytes that differ for different values, and for the same values at other places of a row: a kind, a length
+    /// and the value.
+    var canonicalForm: [UInt8] {
+        let (kind, bytes): (UInt8, [UInt8]) =
+            switch self {
+            case .null: (0, [])
+            case .text(let text): (1, Array(text.utf8))
+            case .number(let number): (2, Array(String(number).utf8))
+            case .flag(let flag): (3, [flag ? 1 : 0])
+            case .bytes(let bytes): (4, bytes)
+            }
+        let length = UInt64(bytes.count)
+        return [kind] + (0..<8).map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) } + bytes
+    }
+}
+
+extension StoredRow {
+    /// A column as it is copied.
+    func value(_ column: CopiedTable.Column) -> SQLValue {
+        switch column.kind {
+        case .text: text(column.name).map { .text($0) } ?? .null
+        case .number: number(column.name).map { .number($0) } ?? .null
+        case .flag: flag(column.name).map { .flag($0) } ?? .null
+        case .bytes: bytes(column.name).map { .bytes($0) } ?? .null
+        }
+    }
+}

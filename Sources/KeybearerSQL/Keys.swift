@@ -1,0 +1,190 @@
+public import Keybearer
+
+enum KeySQL {
+    private static let columns = """
+        SELECT user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at, last_used_at,
+               last_used_ip
+        FROM api_keys
+        """
+
+    static let insert = SQL(
+        """
+        INSERT INTO api_keys (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """)
+    static let ofUser = SQL("\(columns) WHERE user_id = $1")
+    static let notSealedUnder = SQL("\(columns) WHERE master_key_id <> $1 ORDER BY user_id LIMIT $2")
+    static let page = SQL("\(columns) WHERE user_id > $1 ORDER BY user_id LIMIT $2")
+    static let countBySeal = SQL("SELECT master_key_id, count(*) AS keys FROM api_keys GROUP BY master_key_id")
+    static let replace = SQL(
+        """
+        UPDATE api_keys
+        SET key_id = $1, version = $2, shown_prefix = $3, digest = $4, master_key_id = $5, box = $6,
+            generated_at = $7, last_used_at = NULL, last_used_ip = NULL
+        WHERE user_id = $8 AND version = $2 - 1
+        """)
+    static let reseal = SQL(
+        """
+        UPDATE api_keys SET master_key_id = $1, box = $2, digest = $3
+        WHERE user_id = $4 AND key_id = $5 AND version = $6
+        """)
+    /// The key's id keeps a late flush off the key that took its place. A use from a clock that was ahead gives way.
+    static let recordUse = SQL(
+        """
+        UPDATE api_keys SET last_used_at = $1, last_used_ip = $2
+        WHERE user_id = $3 AND key_id = $4
+          AND (last_used_at IS NULL OR last_used_at < $1 OR last_used_at > $5)
+        """)
+    /// Moves the live key's digest among those that lived here: before a key is replaced, and before it goes.
+    static let endLiveKey = SQL(
+        """
+        INSERT INTO past_keys (digest, master_key_id, user_id, ended_at)
+        SELECT digest, master_key_id, user_id, CAST($2 AS BIGINT) FROM api_keys WHERE user_id = $1
+        ON CONFLICT (digest) DO NOTHING
+        """)
+    static let pastKeys = SQL(
+        "SELECT digest, master_key_id, user_id, ended_at FROM past_keys ORDER BY ended_at, digest LIMIT $1")
+
+    static let findRequest = SQL(
+        """
+        SELECT request_digest, resource FROM idempotent_requests
+        WHERE scope = $1 AND key_digest = $2 AND at >= $3
+        """)
+    static let rememberRequest = SQL(
+        """
+        INSERT INTO idempotent_requests (scope, key_digest, request_digest, resource, at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (scope, key_digest) DO UPDATE
+        SET request_digest = excluded.request_digest, resource = excluded.resource, at = excluded.at
+        """)
+    static let forgetRequests = SQL("DELETE FROM idempotent_requests WHERE scope = $1")
+    static let forgetOldRequests = SQL("DELETE FROM idempotent_requests WHERE at < $1")
+
+    static let all = [
+        insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
+        findRequest, rememberRequest, forgetRequests, forgetOldRequests,
+    ]
+}
+
+extension SQLStore {
+    public func account(keyDigests: [[UInt8]]) async throws -> Account? {
+        try await shortRead { connection in
+            // One for each master key that is not retired: nearly always one in all.
+            for digest in keyDigests {
+                let rows = try connection.rows(AccountSQL.byDigest, [.bytes(digest)])
+                if !rows.isEmpty { return try StoredValues.accounts(rows).first }
+            }
+            return nil
+        }
+    }
+
+    public func key(of userID: UserID) async throws -> APIKey? {
+        try await shortRead { connection in
+            try connection.first(KeySQL.ofUser, [.id(userID)]).map { try StoredValues.key($0) }
+        }
+    }
+
+    public func revealKey(
+        of userID: UserID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> (key: APIKey, sealed: SealedKey) {
+        let locks = RowLocks([(.user(userID), .share), (.apiKey(of: userID), .share)])
+        return try await write(by: authority, needs: requirement, audit: audit, locking: locks) { connection, _ in
+            guard let row = try connection.first(KeySQL.ofUser, [.id(userID)]) else {
+                throw KeybearerError.noSuchAccount
+            }
+            return .changes((try StoredValues.key(row), try StoredValues.sealed(row)), with: [])
+        }
+    }
+
+    public func replaceKey(
+        _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<KeyReplacementOutcome> {
+        let userID = replacement.userID
+        let locks = RowLocks([
+            (.user(userID), .share), (.apiKey(of: userID), .replace),
+            (.masterKey(replacement.sealed.masterKeyID), .share),
+        ])
+        return try await change(
+            .user(userID), by: authority, needs: requirement, audit: audit, locking: locks
+        ) { connection, locked in
+            guard let live = locked[.apiKey(of: userID)] else { return .nothing(.noSuchUser) }
+            if let earlier = try Self.earlierOutcome(replacement, connection) { return .nothing(earlier) }
+            guard try live.requiredNumber("version") == Int64(replacement.key.version - 1) else {
+                return .nothing(.versionMoved)
+            }
+            try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
+            let now = replacement.key.generatedAt.millisecondsSinceEpoch
+            try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(now)])
+            try Self.putKey(replacement, connection)
+            return .changes(.replaced, with: Self.remembering(replacement))
+        }
+    }
+
+    public func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
+        if uses.isEmpty { return }
+        let tooFarAhead = SQLValue.time(now.advanced(by: SessionPolicy.clockTolerance))
+        try await maintain { connection in
+            // In the order of the keys: two nodes that write the uses of the same keys never wait for each other.
+            try connection.executeMany(
+                KeySQL.recordUse,
+                uses.sorted { ($0.userID, $0.use.at) < ($1.userID, $1.use.at) }.map { use in
+                    [
+                        .time(use.use.at), .text(use.use.address.description), .id(use.userID), .id(use.keyID),
+                        tooFarAhead,
+                    ]
+                })
+        }
+    }
+
+    public func forgetOldRequests(now: Timestamp) async throws {
+        try await maintain { try $0.execute(KeySQL.forgetOldRequests, [Self.oldestRemembered(now)]) }
+    }
+
+    /// How long an idempotency key is remembered.
+    private static let requestMemory: Duration = .seconds(24 * 3600)
+
+    private static func oldestRemembered(_ now: Timestamp) -> SQLValue {
+        .time(now.advanced(by: .zero - requestMemory))
+    }
+
+    /// What the same idempotency key led to before.
+    ///
+    /// - Returns: nil when it was not seen, or longer ago than it is remembered.
+    private static func earlierOutcome(
+        _ replacement: KeyReplacement, _ connection: any SQLConnection
+    ) throws -> KeyReplacementOutcome? {
+        guard let request = replacement.request else { return nil }
+        let found = try connection.first(
+            KeySQL.findRequest,
+            [.id(replacement.userID), .bytes(request.keyDigest), oldestRemembered(replacement.key.generatedAt)])
+        guard let found else { return nil }
+        // Version 0.1 did not keep what was asked.
+        if let asked = found.bytes("request_digest"), asked != request.requestDigest { return .anotherRequest }
+        guard let row = try connection.first(KeySQL.ofUser, [.id(replacement.userID)]) else { return .noSuchUser }
+        let key = try StoredValues.key(row)
+        guard try found.requiredText("resource") == key.id.rawValue else { return .superseded }
+        return .replayed(key, try StoredValues.sealed(row))
+    }
+
+    private static func putKey(_ replacement: KeyReplacement, _ connection: any SQLConnection) throws {
+        let touched = try connection.execute(
+            KeySQL.replace,
+            [
+                .id(replacement.key.id), .number(replacement.key.version), .text(replacement.key.shownPrefix),
+                .bytes(replacement.sealed.digest), .id(replacement.sealed.masterKeyID), .bytes(replacement.sealed.box),
+                .time(replacement.key.generatedAt), .id(replacement.userID),
+            ])
+        guard touched == 1 else { throw KeybearerError.unreadable("api_keys.version") }
+    }
+
+    private static func remembering(_ replacement: KeyReplacement) -> [SQLStatement] {
+        guard let request = replacement.request else { return [] }
+        return [
+            SQLStatement(
+                KeySQL.rememberRequest,
+                [
+                    .id(replacement.userID), .bytes(request.keyDigest), .bytes(request.requestDigest),
+                    .id(replacement.key.id), .time(replacement.key.generatedAt),
+                ])
+        ]
+    }
+}

@@ -1,0 +1,147 @@
+/// The engines that a migration is written for.
+package enum Dialect: Sendable {
+    case sqlite
+    case postgres
+}
+
+/// The steps behind those of version 0.1, one list for both engines.
+///
+/// A step is a frozen text: it is never edited after a release, and a new one is added at the end. Where the engines'
+/// types differ, a word in braces stands for them. Times are milliseconds since the Unix epoch.
+package enum CommonMigrations {
+    /// One step.
+    package struct Migration: Sendable {
+        /// Names it for ever.
+        package let identifier: String
+        /// Whether programs that do not know this step can go on beside it.
+        package let isCompatible: Bool
+        let statements: [String]
+        let before: [Dialect: [String]]
+        let after: [Dialect: [String]]
+
+        init(
+            _ identifier: String, isCompatible: Bool, _ statements: [String], before: [Dialect: [String]] = [:],
+            after: [Dialect: [String]] = [:]
+        ) {
+            self.identifier = identifier
+            self.isCompatible = isCompatible
+            self.statements = statements
+            self.before = before
+            self.after = after
+        }
+
+        /// The statements for one engine, in order.
+        package func statements(for dialect: Dialect) -> [String] {
+            (before[dialect] ?? [])
+                + statements.map { CommonMigrations.translate($0, for: dialect) }
+                + (after[dialect] ?? [])
+        }
+    }
+
+    package static let all = [
+        Migration(
+            "c1 master keys, past keys, authority", isCompatible: false, createMasterKeys,
+            before: [
+                .sqlite: [
+                    "DROP TRIGGER no_insert_under_retired_master_key",
+                    "DROP TRIGGER no_update_under_retired_master_key",
+                ]
+            ],
+            after: [
+                .sqlite: [
+                    """
+                    INSERT INTO master_keys (id, is_retired, seals, tags) SELECT id, 1, 0, 0 FROM retired_master_keys
+                    WHERE true ON CONFLICT (id) DO UPDATE SET is_retired = 1
+                    """,
+                    "DROP TABLE retired_master_keys",
+                ],
+                .postgres: [
+                    """
+                    INSERT INTO master_keys (id, is_retired, seals, tags)
+                    SELECT unnest(retired), true, false, false FROM sealing
+                    ON CONFLICT (id) DO UPDATE SET is_retired = true
+                    """,
+                    "DROP TABLE sealing",
+                ],
+            ])
+    ]
+
+    private static func translate(_ text: String, for dialect: Dialect) -> String {
+        let words: [(String, sqlite: String, postgres: String)] = [
+            ("{id}", "TEXT", "TEXT COLLATE \"C\""), ("{number}", "INTEGER", "BIGINT"), ("{bytes}", "BLOB", "BYTEA"),
+            ("{flag}", "INTEGER", "BOOLEAN"), ("{yes}", "1", "true"), ("{no}", "0", "false"),
+            ("{strict}", " STRICT", ""),
+        ]
+        return words.reduce(text) { $0.replacing($1.0, with: dialect == .sqlite ? $1.sqlite : $1.postgres) }
+    }
+
+    private static let createMasterKeys = [
+        // The master keys that a process must hold, by what they are good for: those that seal and digest live keys,
+        // and those whose tag a live key or token carries. A retired one seals nothing any more.
+        """
+        CREATE TABLE master_keys (
+            id                 {id} NOT NULL PRIMARY KEY,
+            is_retired         {flag} NOT NULL,
+            seals              {flag} NOT NULL,
+            tags               {flag} NOT NULL,
+            tag_fingerprint    {bytes},
+            digest_fingerprint {bytes}
+        ){strict}
+        """,
+        """
+        INSERT INTO master_keys (id, is_retired, seals, tags)
+        SELECT DISTINCT master_key_id, {no}, {yes}, {yes} FROM api_keys
+        """,
+        // Digests that lived here: what is among them is never taken in again.
+        """
+        CREATE TABLE past_keys (
+            digest        {bytes} NOT NULL PRIMARY KEY,
+            master_key_id {id} NOT NULL,
+            user_id       {id} NOT NULL,
+            ended_at      {number} NOT NULL
+        ){strict}
+        """,
+        "CREATE INDEX past_keys_by_user ON past_keys (user_id, ended_at)",
+        // What requests with an Idempotency-Key led to. The scope is an account or an operator token.
+        """
+        CREATE TABLE idempotent_requests (
+            scope          {id} NOT NULL,
+            key_digest     {bytes} NOT NULL,
+            request_digest {bytes},
+            resource       {id} NOT NULL,
+            at             {number} NOT NULL,
+            PRIMARY KEY (scope, key_digest)
+        ){strict}
+        """,
+        "CREATE INDEX idempotent_requests_by_time ON idempotent_requests (at)",
+        """
+        INSERT INTO idempotent_requests (scope, key_digest, resource, at)
+        SELECT user_id, idempotency_digest, key_id, at FROM key_regenerations
+        """,
+        "DROP TABLE key_regenerations",
+        // Facts about the database, and defaults of settings that depend on who made it.
+        """
+        CREATE TABLE stored_settings (
+            name  {id} NOT NULL PRIMARY KEY,
+            value TEXT NOT NULL
+        ){strict}
+        """,
+        """
+        INSERT INTO stored_settings (name, value)
+        SELECT 'regenerate-by-key', CASE WHEN count(*) > 0 THEN 'open' ELSE 'closed' END FROM users
+        """,
+        // The highest cost that a password was ever hashed at: a sign-in takes as long for every address.
+        """
+        INSERT INTO stored_settings (name, value)
+        SELECT 'password-cost', CAST(max(CAST(substr(password_hash, 12, 2) AS {number})) AS TEXT) FROM users
+        WHERE substr(password_hash, 1, 11) = '$scrypt$ln=' HAVING count(*) > 0
+        """,
+        "ALTER TABLE users ADD COLUMN password_version {number} NOT NULL DEFAULT 1",
+        // Sessions of version 0.1 carry no tag: they end with the upgrade.
+        "DELETE FROM sessions",
+        "ALTER TABLE sessions ADD COLUMN tag_key_id TEXT",
+        "ALTER TABLE operator_tokens ADD COLUMN tag_key_id TEXT",
+        "DELETE FROM nodes",
+        "ALTER TABLE nodes ADD COLUMN version TEXT NOT NULL DEFAULT ''",
+    ]
+}

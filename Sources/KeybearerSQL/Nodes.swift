@@ -1,0 +1,113 @@
+public import Keybearer
+
+enum NodeSQL {
+    static let behind = SQL("SELECT id, lease_ms FROM nodes WHERE acknowledged < $1 ORDER BY id")
+    static let list = SQL("SELECT id, label, version, acknowledged, renewals, lease_ms FROM nodes ORDER BY id")
+    static let expel = SQL("DELETE FROM nodes WHERE id = $1 AND acknowledged < $2")
+    static let remove = SQL("DELETE FROM nodes WHERE id = $1")
+
+    static let all = [behind, list, expel, remove]
+}
+
+enum SettingSQL {
+    static let find = SQL("SELECT value FROM stored_settings WHERE name = $1")
+    static let put = SQL(
+        """
+        INSERT INTO stored_settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """)
+    static let remove = SQL("DELETE FROM stored_settings WHERE name = $1")
+
+    static let all = [find, put, remove]
+}
+
+extension SQLStore {
+    public func registerNode(
+        _ id: NodeID, label: String, version: String, lease: Duration
+    ) async throws -> ChangePosition {
+        try await engine.registerNode(id, label: label, version: version, lease: lease)
+    }
+
+    public func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+        try await engine.renewLease(of: id, applied: applied)
+    }
+
+    public func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+        try await engine.changes(after: position, limit: limit)
+    }
+
+    public func waitForHint(atMost span: Duration) async { await engine.waitForHint(atMost: span) }
+
+    public func recordChange(
+        of subject: Change.Subject, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await change(subject, by: authority, audit: audit) { _, _ in .changes((), with: []) }
+    }
+
+    public func nodes(behind number: Int64) async throws -> [(id: NodeID, lease: Duration)] {
+        try await shortRead(on: .fence) { connection in
+            try connection.rows(NodeSQL.behind, [.number(number)]).map { row in
+                (NodeID(rawValue: try row.requiredText("id")), .milliseconds(try row.requiredNumber("lease_ms")))
+            }
+        }
+    }
+
+    public func expelNodes(_ ids: [NodeID], behind number: Int64) async throws {
+        try await maintain(on: .fence) { connection in
+            try connection.executeMany(NodeSQL.expel, ids.sorted().map { [.id($0), .number(number)] })
+        }
+    }
+
+    public func unregisterNode(_ id: NodeID) async throws {
+        try await maintain(on: .fence) { try $0.execute(NodeSQL.remove, [.id(id)]) }
+    }
+
+    public func nodes() async throws -> [RegisteredNode] {
+        try await shortRead { try $0.rows(NodeSQL.list).map { try StoredValues.node($0) } }
+    }
+
+    public func storedSetting(_ name: StoredSetting) async throws -> String? {
+        try await shortRead { try $0.first(SettingSQL.find, [.text(name.rawValue)])?.requiredText("value") }
+    }
+
+    public func setStoredSetting(_ name: StoredSetting, to value: String?) async throws {
+        try await maintain { connection in
+            if let value {
+                try connection.execute(SettingSQL.put, [.text(name.rawValue), .text(value)])
+            } else {
+                try connection.execute(SettingSQL.remove, [.text(name.rawValue)])
+            }
+        }
+    }
+}
+
+/// Rate limits: reservations differ in each engine, so that their rows are read, reckoned and written in one step.
+extension SQLStore {
+    public func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        try await engine.reserve(requests, now: now)
+    }
+
+    public func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        try await engine.postRecalls(of: userIDs, now: now)
+    }
+
+    public func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await engine.recalls(now: now) }
+
+    public var opensAllowances: Bool { engine.opensAllowances }
+
+    public func openAllowance(
+        atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
+    ) async throws -> Allowance? {
+        try await engine.openAllowance(atMost: count, holder: holder, life: life, now: now)
+    }
+
+    public func closeAllowances(of holder: NodeID, keeping ids: [Int64]) async throws {
+        try await engine.closeAllowances(of: holder, keeping: ids)
+    }
+
+    public func use(
+        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+    ) throws -> Reservation {
+        try engine.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
+    }
+}

@@ -1,0 +1,129 @@
+package import Keybearer
+
+/// A row, or the rows of one owner, that a transaction looks at or changes.
+///
+/// The order of the cases is the order in which every transaction locks: users, api_keys, operator_tokens, sessions,
+/// workspaces, memberships, plans, master_keys; within a table by primary key. One order everywhere, and no lock that
+/// is raised later: two transactions never wait for each other.
+package enum LockableRow: Sendable, Hashable {
+    case user(UserID)
+    case apiKey(of: UserID)
+    case operatorToken(OperatorTokenID)
+    case session(SessionID)
+    case sessions(of: UserID)
+    case workspace(WorkspaceID)
+    case workspaces(of: UserID)
+    case membership(WorkspaceID, UserID)
+    case plan(PlanID)
+    case masterKey(MasterKeyID)
+
+    fileprivate var place: (table: Int, key: String) {
+        switch self {
+        case .user(let id): (0, id.rawValue)
+        case .apiKey(let userID): (1, userID.rawValue)
+        case .operatorToken(let id): (2, id.rawValue)
+        case .session(let id): (3, id.rawValue)
+        case .sessions(let userID): (3, userID.rawValue)
+        case .workspace(let id): (4, id.rawValue)
+        case .workspaces(let userID): (4, userID.rawValue)
+        case .membership(let workspaceID, let userID): (5, workspaceID.rawValue + userID.rawValue)
+        case .plan(let id): (6, id.rawValue)
+        case .masterKey(let id): (7, id.rawValue)
+        }
+    }
+
+    fileprivate var statement: SQLStatement {
+        switch self {
+        case .user(let id): SQLStatement(LockSQL.user, [.id(id)])
+        case .apiKey(let userID): SQLStatement(LockSQL.apiKey, [.id(userID)])
+        case .operatorToken(let id): SQLStatement(LockSQL.operatorToken, [.id(id)])
+        case .session(let id): SQLStatement(LockSQL.session, [.id(id)])
+        case .sessions(let userID): SQLStatement(LockSQL.sessions, [.id(userID)])
+        case .workspace(let id): SQLStatement(LockSQL.workspace, [.id(id)])
+        case .workspaces(let userID): SQLStatement(LockSQL.workspaces, [.id(userID)])
+        case .membership(let workspaceID, let userID):
+            SQLStatement(LockSQL.membership, [.id(workspaceID), .id(userID)])
+        case .plan(let id): SQLStatement(LockSQL.plan, [.id(id)])
+        case .masterKey(let id): SQLStatement(LockSQL.masterKey, [.id(id)])
+        }
+    }
+}
+
+/// The rows that a transaction will lock, with how.
+package struct RowLocks: Sendable {
+    private var modes: [LockableRow: LockMode] = [:]
+
+    package init() {}
+
+    package init(_ rows: [(LockableRow, LockMode)]) {
+        for (row, mode) in rows { add(row, mode) }
+    }
+
+    /// Adds a row; of two modes the stronger one is kept, so that no lock is raised later.
+    package mutating func add(_ row: LockableRow, _ mode: LockMode) {
+        modes[row] = max(modes[row] ?? mode, mode)
+    }
+
+    package mutating func add(_ other: RowLocks) {
+        for (row, mode) in other.modes { add(row, mode) }
+    }
+
+    /// A lock on all sessions of an account holds the one that asks as well: two statements on one table would not
+    /// follow the order of its keys.
+    mutating func useLockOnAllSessions(of userID: UserID, for id: SessionID) {
+        if modes[.sessions(of: userID)] != nil { modes[.session(id)] = nil }
+    }
+
+    mutating func useLockOnAllWorkspaces(of userID: UserID, for id: WorkspaceID) {
+        if modes[.workspaces(of: userID)] != nil { modes[.workspace(id)] = nil }
+    }
+
+    /// Reads and locks the rows, in the one order.
+    package func acquire(_ connection: any SQLConnection) throws -> LockedRows {
+        if modes.isEmpty { return LockedRows() }
+        let ordered = modes.sorted { $0.key.place < $1.key.place }
+        let found = try connection.lock(ordered.map { ($0.key.statement, $0.value) })
+        return LockedRows(rows: Dictionary(uniqueKeysWithValues: zip(ordered.map(\.key), found)))
+    }
+}
+
+/// Rows as they stand under their locks.
+package struct LockedRows {
+    private let rows: [LockableRow: [any StoredRow]]
+
+    init(rows: [LockableRow: [any StoredRow]] = [:]) {
+        self.rows = rows
+    }
+
+    /// The row; nil when it is not there, or was not asked for.
+    package subscript(_ row: LockableRow) -> (any StoredRow)? { rows[row]?.first }
+
+    /// All rows of one owner.
+    package func all(_ row: LockableRow) -> [any StoredRow] { rows[row] ?? [] }
+
+    func has(_ row: LockableRow) -> Bool { rows[row]?.isEmpty == false }
+}
+
+/// What the locks read: the columns that decide.
+enum LockSQL {
+    static let user = SQL("SELECT status, password_version FROM users WHERE id = $1")
+    static let apiKey = SQL("SELECT key_id, version FROM api_keys WHERE user_id = $1")
+    static let operatorToken = SQL("SELECT id FROM operator_tokens WHERE id = $1")
+    static let session = SQL(
+        "SELECT id, user_id, created_at, authenticated_at, last_seen_at FROM sessions WHERE id = $1")
+    static let sessions = SQL(
+        "SELECT id, user_id, created_at, authenticated_at, last_seen_at FROM sessions WHERE user_id = $1 ORDER BY id")
+    static let workspace = SQL("SELECT id, plan_id FROM workspaces WHERE id = $1")
+    static let workspaces = SQL(
+        """
+        SELECT id, plan_id FROM workspaces
+        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) ORDER BY id
+        """)
+    static let membership = SQL("SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2")
+    static let plan = SQL("SELECT id FROM plans WHERE id = $1")
+    static let masterKey = SQL("SELECT id, is_retired FROM master_keys WHERE id = $1")
+
+    static let all = [
+        user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, masterKey,
+    ]
+}

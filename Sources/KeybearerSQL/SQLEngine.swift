@@ -1,0 +1,126 @@
+package import Keybearer
+
+/// What a database does for ``SQLStore``: a few verbs, and what the two engines must do differently.
+///
+/// Bodies run synchronously on a thread of the engine's own, which they may block. They are pure: a body whose
+/// transaction failed before its commit was sent may run again on another connection. Once a commit was sent, nothing
+/// is tried again.
+package protocol SQLEngine: BudgetStore {
+    /// Runs statements that change nothing and that see one state of the database.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value
+
+    /// Runs one short SELECT on a connection that nothing slow holds up.
+    func shortRead<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value
+
+    /// Runs one transaction that no node has to hear of. What the body throws takes it back.
+    func write<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> Value
+
+    /// Runs one transaction whose last statement takes a number in the change log, together with the commit.
+    ///
+    /// - Parameters:
+    ///   - subject: what nodes must no longer believe.
+    ///   - time: when it happened, for people.
+    /// - Returns: what the body committed, and the change's position; for ``Commit/nothing(_:)`` the newest position.
+    func change<Value: Sendable>(
+        _ subject: Change.Subject, at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> (value: Value, position: ChangePosition)
+
+    /// Copies whole tables in one snapshot of this database. Blocks.
+    func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value
+    /// Fills whole tables in one transaction, committed when the body returns. Blocks.
+    func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value
+    /// Makes one change of everything the only one that there is, and moves on what counts rows. Within a copy.
+    func beginHistory(at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection) throws
+    /// The number of the newest change. Within a copy.
+    func newestNumber(_ connection: any SQLConnection) throws -> Int64
+
+    /// See ``Keybearer/FenceStore``: the counter of changes is the engine's own.
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition
+    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal
+    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]?
+    func waitForHint(atMost span: Duration) async
+
+    /// Where tasks are best begun that mostly make short reads.
+    var executor: any TaskExecutor { get }
+    /// Throws when the database cannot be written to, or is not the one that was opened.
+    func checkReadiness() async throws
+    func close() throws
+}
+
+/// Whose work it is, where an engine keeps connections apart.
+package enum SQLLane: Sendable {
+    /// Of requests and commands.
+    case requests
+    /// Of the revocation fence: it must never queue behind slow work.
+    case fence
+}
+
+/// What a body leaves to be committed.
+package enum Commit<Value: Sendable>: Sendable {
+    /// Commits, with the last statements in the same round trip: no pause of this process can hold their locks.
+    case changes(Value, with: [SQLStatement])
+    /// There is nothing to change: whatever was locked is released, and no number is taken.
+    case nothing(Value)
+}
+
+/// A connection within a read or a transaction. It belongs to the body that it was handed to.
+package protocol SQLConnection {
+    /// Runs one statement and returns its rows.
+    func rows(_ sql: SQL, _ parameters: [SQLValue]) throws -> [any StoredRow]
+
+    /// Runs one statement and returns how many rows it touched.
+    @discardableResult
+    func execute(_ sql: SQL, _ parameters: [SQLValue]) throws -> Int
+
+    /// Runs one statement for many sets of parameters, in order, in one round trip.
+    ///
+    /// - Returns: how many rows each touched.
+    @discardableResult
+    func executeMany(_ sql: SQL, _ parameters: [[SQLValue]]) throws -> [Int]
+
+    /// Reads rows and, where the engine has row locks, holds them until the transaction ends. In one round trip, in
+    /// this order. A row that another transaction was changing is returned as it became.
+    func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]]
+
+    /// Adds many rows to one table.
+    func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws
+
+    /// The time of the clock that stamps and judges sessions and other expiries: the database's own where it has one.
+    ///
+    /// - Parameter caller: this process's clock, for an engine that shares its machine.
+    func now(_ caller: Timestamp) throws -> Timestamp
+}
+
+/// How a row is held.
+package enum LockMode: Int, Sendable, Comparable {
+    /// It is only looked at: `FOR SHARE`.
+    case share
+    /// It will be updated, in no column that identifies it: `FOR NO KEY UPDATE`.
+    case update
+    /// It will be deleted, or updated in a column that identifies it: `FOR UPDATE`.
+    case replace
+
+    package static func < (left: LockMode, right: LockMode) -> Bool { left.rawValue < right.rawValue }
+}
+
+extension SQLConnection {
+    /// Runs one statement and returns its first row.
+    package func first(_ sql: SQL, _ parameters: [SQLValue] = []) throws -> (any StoredRow)? {
+        try rows(sql, parameters).first
+    }
+
+    package func rows(_ sql: SQL) throws -> [any StoredRow] { try rows(sql, []) }
+
+    @discardableResult
+    package func execute(_ sql: SQL) throws -> Int { try execute(sql, []) }
+
+    /// Runs a statement behind everything else of the transaction.
+    package func execute(_ statement: SQLStatement) throws { try execute(statement.sql, statement.parameters) }
+}

@@ -1,0 +1,95 @@
+public import Keybearer
+import Synchronization
+
+/// The store over a relational database: every statement that both engines share stands in this module, once.
+///
+/// Contract:
+/// - Each method is one transaction with its audit row inside; it is on disk when the method answers. `UNAVAILABLE`
+///   from a method that writes means unchanged or unknown.
+/// - Whoever makes a change must still be allowed to in the transaction that commits it: see ``AuthorityCheck``.
+/// - Cancelling the calling task does not interrupt a method.
+/// - Every error is a ``KeybearerError``; its cause names the engine's code and words, never a value.
+public final class SQLStore: Store {
+    package let engine: any SQLEngine
+    /// Whether the authority is looked at in the committing transaction. Off only in the test that proves that the walk
+    /// of stolen credentials notices.
+    private let checksAuthority: Bool
+    /// Called between the decision about a request and the first statement of its transaction.
+    private let testGate = Mutex<(@Sendable (AuditEvent.Action) async -> Void)?>(nil)
+
+    package init(engine: any SQLEngine, checksAuthority: Bool = true) {
+        self.engine = engine
+        self.checksAuthority = checksAuthority
+    }
+
+    /// The same database behind a store that does not look at authorities: for the test that proves the check.
+    package func withoutAuthorityCheck() -> SQLStore { SQLStore(engine: engine, checksAuthority: false) }
+
+    /// Lets a test hold every write between the decision about its request and its transaction; nil lets all go on.
+    package func holdWrites(_ gate: (@Sendable (AuditEvent.Action) async -> Void)?) {
+        testGate.withLock { $0 = gate }
+    }
+
+    public var executor: any TaskExecutor { engine.executor }
+    public func checkReadiness() async throws { try await engine.checkReadiness() }
+    public func close() throws { try engine.close() }
+}
+
+extension SQLStore {
+    /// The one way to a numbered change: authority, body, audit row, number and commit in one transaction.
+    ///
+    /// - Parameters:
+    ///   - subject: what nodes must no longer believe.
+    ///   - authority: who asks. Its rows are locked first, together with `locks`, in the one order of ``RowLocks``.
+    ///   - requirement: what it needs besides its credential.
+    ///   - audit: written in the same transaction, just before the number.
+    ///   - locks: rows that the body reads to decide, or will change.
+    func change<Value: Sendable>(
+        _ subject: Change.Subject, by authority: Authority, needs requirement: Requirement? = nil, audit: AuditEvent,
+        locking locks: RowLocks = RowLocks(),
+        _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
+    ) async throws -> Committed<Value> {
+        await testGate.withLock { $0 }?(audit.action)
+        let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
+        let (value, position) = try await engine.change(subject, at: audit.at) { connection in
+            let locked = try check.pass(connection, with: locks, at: audit.at)
+            switch try body(connection, locked) {
+            case .changes(let value, let last): return .changes(value, with: last + [Self.record(audit)])
+            case .nothing(let value): return .nothing(value)
+            }
+        }
+        return Committed(value, at: position)
+    }
+
+    /// The one way to a write that no node has to hear of, with the same check and its audit row, where it has one.
+    func write<Value: Sendable>(
+        by authority: Authority, needs requirement: Requirement? = nil, audit: AuditEvent,
+        locking locks: RowLocks = RowLocks(),
+        _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
+    ) async throws -> Value {
+        await testGate.withLock { $0 }?(audit.action)
+        let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
+        return try await engine.write(on: .requests) { connection in
+            let locked = try check.pass(connection, with: locks, at: audit.at)
+            switch try body(connection, locked) {
+            case .changes(let value, let last): return .changes(value, with: last + [Self.record(audit)])
+            case .nothing(let value): return .nothing(value)
+            }
+        }
+    }
+
+    /// One short SELECT.
+    func shortRead<Value: Sendable>(
+        on lane: SQLLane = .requests, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try await engine.shortRead(on: lane, body)
+    }
+
+    /// A write of Keybearer's own bookkeeping: nobody asked for it, and it is in no audit log.
+    @discardableResult
+    func maintain<Value: Sendable>(
+        on lane: SQLLane = .requests, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value {
+        try await engine.write(on: lane) { .changes(try body($0), with: []) }
+    }
+}

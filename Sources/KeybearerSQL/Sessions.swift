@@ -1,0 +1,94 @@
+public import Keybearer
+
+enum SessionSQL {
+    private static let columns = """
+        SELECT id, user_id, created_at, authenticated_at, last_seen_at, address, user_agent FROM sessions
+        """
+
+    static let insert = SQL(
+        """
+        INSERT INTO sessions
+            (id, user_id, token_digest, tag_key_id, created_at, authenticated_at, last_seen_at, address, user_agent)
+        VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7)
+        """)
+    static let byDigest = SQL("\(columns) WHERE token_digest = $1")
+    static let ofUser = SQL("\(columns) WHERE user_id = $1 ORDER BY created_at DESC, id")
+    static let touch = SQL("UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1")
+    static let end = SQL("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
+    static let endOthers = SQL("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+    /// Those that are over, and those that seem to come from the future: a clock was ahead when they were made.
+    static let removeExpired = SQL(
+        """
+        DELETE FROM sessions
+        WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3
+        """)
+
+    static let all = [insert, byDigest, ofUser, touch, end, endOthers, removeExpired]
+}
+
+extension SQLStore {
+    public func startSession(
+        _ session: Session, token: MintedToken, replacing old: SessionID?, by authority: Authority, audit: AuditEvent
+    ) async throws -> Session {
+        var locks = RowLocks([(.user(session.userID), .share)])
+        if let old { locks.add(.session(old), .replace) }
+        return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
+            // A sign-in that began before the account was disabled must not leave a session that would revive with it.
+            guard locked[.user(session.userID)]?.text("status") == User.Status.active.rawValue else {
+                throw KeybearerError.noSuchAccount
+            }
+            if let old { try connection.execute(SessionSQL.end, [.id(old), .id(session.userID)]) }
+            let stamped = session.stamped(try connection.now(session.createdAt))
+            try connection.execute(
+                SessionSQL.insert,
+                [
+                    .id(stamped.id), .id(stamped.userID), .bytes(token.digest), .id(token.tagKeyID),
+                    .time(stamped.createdAt), .text(stamped.address.description), .text(stamped.userAgent),
+                ])
+            return .changes(stamped, with: [])
+        }
+    }
+
+    public func session(
+        tokenDigest: [UInt8], now: Timestamp
+    ) async throws -> (session: Session, now: Timestamp)? {
+        try await shortRead { connection in
+            guard let row = try connection.first(SessionSQL.byDigest, [.bytes(tokenDigest)]) else { return nil }
+            return (try StoredValues.session(row), try connection.now(now))
+        }
+    }
+
+    public func touchSession(_ id: SessionID, at time: Timestamp) async throws {
+        try await maintain { try $0.execute(SessionSQL.touch, [.time(time), .id(id)]) }
+    }
+
+    public func sessions(of userID: UserID, now: Timestamp) async throws -> (sessions: [Session], now: Timestamp) {
+        try await engine.read { connection in
+            let sessions = try connection.rows(SessionSQL.ofUser, [.id(userID)]).map { try StoredValues.session($0) }
+            return (sessions, try connection.now(now))
+        }
+    }
+
+    public func endSession(
+        _ id: SessionID, of userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws {
+        let locks = RowLocks([(.session(id), .replace)])
+        try await write(by: authority, audit: audit, locking: locks) { connection, _ in
+            let touched = try connection.execute(SessionSQL.end, [.id(id), .id(userID)])
+            // What did nothing leaves no event.
+            return touched == 1 ? .changes((), with: []) : .nothing(())
+        }
+    }
+
+    public func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws {
+        try await maintain { connection in
+            let now = try connection.now(now)
+            try connection.execute(
+                SessionSQL.removeExpired,
+                [
+                    .time(now.advanced(by: .zero - policy.absolute)), .time(now.advanced(by: .zero - policy.idle)),
+                    .time(now.advanced(by: SessionPolicy.clockTolerance)),
+                ])
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import GRDB
+import Keybearer
+import KeybearerSQL
+import Synchronization
+
+/// GRDB has a type of the same name.
+typealias SQL = KeybearerSQL.SQL
+
+/// A connection to the file within a read or a transaction.
+struct SQLiteConnection: SQLConnection {
+    let db: Database
+
+    func rows(_ sql: SQL, _ parameters: [SQLValue]) throws -> [any StoredRow] {
+        let statement = try db.cachedStatement(sql: sql.numbered)
+        let columns = ColumnIndexes.of(statement, sql)
+        return try Row.fetchAll(statement, arguments: Self.arguments(parameters)).map {
+            SQLiteRow(row: $0, columns: columns)
+        }
+    }
+
+    func execute(_ sql: SQL, _ parameters: [SQLValue]) throws -> Int {
+        try db.cachedStatement(sql: sql.numbered).execute(arguments: Self.arguments(parameters))
+        return db.changesCount
+    }
+
+    func executeMany(_ sql: SQL, _ parameters: [[SQLValue]]) throws -> [Int] {
+        let statement = try db.cachedStatement(sql: sql.numbered)
+        return try parameters.map { values in
+            try statement.execute(arguments: Self.arguments(values))
+            return db.changesCount
+        }
+    }
+
+    /// A transaction that writes holds the one write lock from its first statement on (`BEGIN IMMEDIATE`).
+    func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]] {
+        try rows.map { try self.rows($0.0.sql, $0.0.parameters) }
+    }
+
+    func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws {
+        _ = try executeMany(table.insert, rows)
+    }
+
+    func now(_ caller: Timestamp) -> Timestamp { caller }
+
+    private static func arguments(_ parameters: [SQLValue]) -> StatementArguments {
+        StatementArguments(parameters.map(\.databaseValue))
+    }
+}
+
+extension SQLValue {
+    fileprivate var databaseValue: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .text(let text): text.databaseValue
+        case .number(let number): number.databaseValue
+        case .flag(let flag): flag.databaseValue
+        case .bytes(let bytes): Data(bytes).databaseValue
+        }
+    }
+}
+
+/// Where each column of a statement's rows is: found out once for each statement.
+private final class ColumnIndexes: Sendable {
+    private static let known = Mutex<[SQL: ColumnIndexes]>([:])
+
+    private let indexes: [String: Int]
+
+    private init(_ names: [String]) {
+        indexes = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    static func of(_ statement: Statement, _ sql: SQL) -> ColumnIndexes {
+        known.withLock { known in
+            if let found = known[sql] { return found }
+            let made = ColumnIndexes(statement.columnNames)
+            known[sql] = made
+            return made
+        }
+    }
+
+    subscript(_ name: String) -> Int? { indexes[name] }
+}
+
+/// One row. A value of another type than was asked for reads as absent, and is then refused by whoever needs it.
+private struct SQLiteRow: StoredRow {
+    let row: Row
+    let columns: ColumnIndexes
+
+    private func storage(_ column: String) -> DatabaseValue.Storage? {
+        columns[column].map { (row[$0] as DatabaseValue).storage }
+    }
+
+    func text(_ column: String) -> String? {
+        if case .string(let text) = storage(column) { text } else { nil }
+    }
+
+    func number(_ column: String) -> Int64? {
+        if case .int64(let number) = storage(column) { number } else { nil }
+    }
+
+    func flag(_ column: String) -> Bool? { number(column).map { $0 != 0 } }
+
+    func bytes(_ column: String) -> [UInt8]? {
+        if case .blob(let data) = storage(column) { [UInt8](data) } else { nil }
+    }
+}

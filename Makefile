@@ -5,7 +5,7 @@ ARGS ?=
 
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks examples/swift) Package.swift
 
-.PHONY: demo build test test-swift chaos spec lint format bench release clean
+.PHONY: demo build test test-swift test-long chaos spec lint format bench bench-compare release clean
 
 demo:
 	scripts/install-dependencies
@@ -45,6 +45,19 @@ chaos:
 	scripts/install-dependencies --test
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos $(ARGS)
+
+# What takes long: fixtures of many rows, kills, and the simulations with more seeds.
+test-long:
+	scripts/install-dependencies --test
+	swift build --build-tests $(SWIFT_FLAGS)
+	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter Long
+	swift build $(SWIFT_FLAGS)
+	scripts/run-chaos --seed 7 --minutes 10
+
+# Two commits side by side: make bench-compare BASE=364e81c
+bench-compare:
+	scripts/install-dependencies
+	scripts/bench-compare "$(BASE)"
 
 # The model of the revocation fence, and of what goes wrong without each of its parts.
 spec:

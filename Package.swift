@@ -9,6 +9,9 @@ let rules: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// And for what is shipped: a result that nobody looks at is a mistake, above all a change that nobody waited for.
+let strictRules = rules + [.treatAllWarnings(as: .error)]
+
 let dashboardFiles =
     ["Assets/dashboard.css", "Assets/dashboard.js"]
     + [
@@ -53,13 +56,13 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: rules
+            swiftSettings: strictRules
         ),
         // The store over a relational database: every statement that both engines share, once.
         .target(
             name: "KeybearerSQL",
             dependencies: ["Keybearer", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: rules
+            swiftSettings: strictRules
         ),
         // The embedded engine.
         .target(
@@ -69,7 +72,7 @@ let package = Package(
                 "KeybearerSQL",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
-            swiftSettings: rules
+            swiftSettings: strictRules
         ),
         // PostgreSQL's client library, from the system.
         .systemLibrary(
@@ -78,7 +81,7 @@ let package = Package(
         .systemLibrary(name: "CScheduling"),
         // The shared engine, for many nodes.
         .target(
-            name: "KeybearerPostgres", dependencies: ["Keybearer", "KeybearerSQL", "CLibPQ"], swiftSettings: rules),
+            name: "KeybearerPostgres", dependencies: ["Keybearer", "KeybearerSQL", "CLibPQ"], swiftSettings: strictRules),
         // The HTTP edge: API, dashboard, operation.
         .target(
             name: "KeybearerServer",
@@ -108,7 +111,7 @@ let package = Package(
             ],
             // In the binary itself: a bundle beside it would be lost when the binary moves.
             resources: dashboardFiles.map { .embedInCode("Dashboard/\($0)") },
-            swiftSettings: rules
+            swiftSettings: strictRules
         ),
         // The commands, and the one place where everything is put together.
         .executableTarget(
@@ -124,7 +127,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: rules
+            swiftSettings: strictRules
         ),
         // An application with the middleware, as a user writes it.
         .executableTarget(

@@ -26,9 +26,10 @@ STARTS = 3
 REQUESTS = {"gate": 2_000, "me": 1_000, "cold": 190}
 # Requests before anything is counted: with cold keys, these are keys that are not used again.
 WARM_UP = {"gate": 500, "me": 500, "cold": 20}
-# How long N requests and 2N requests take at least, each, and how many times as long as they would at full speed.
-SECONDS = 4
-PACE = 2.5
+# How long N requests and 2N requests with cold keys take, each.
+COLD_SECONDS = 4
+# Threads with less than this share of a profile are not kept.
+KEPT_SHARE = 0.01
 PROFILES = os.path.join(DIRECTORY, "profiles")
 
 # Valgrind before 3.20 writes to the mask of sigsuspend and crashes where it is constant, as libdispatch's is. This
@@ -90,20 +91,16 @@ def count_once(version: Version, processes: Processes, directory: str, shim: str
     for name, subject in (("gate", server.gate()), ("me", server.profile()), ("cold", server.gate())):
         keys = iter(cold) if name == "cold" else itertools.repeat(warm)
         counts[name] = count(callgrind, subject, keys, name)
-        os.makedirs(PROFILES, exist_ok=True)
-        shutil.copy(callgrind.last, os.path.join(PROFILES, f"{version.commit[:10]}-{name}.callgrind"))
+        callgrind.keep(f"{version.commit[:10]}-{name}")
     server.stop()
-    # A dump is some megabytes, and there are two for each measurement.
-    for dump in glob.glob(f"{profile}*"):
-        os.unlink(dump)
     return counts
 
 
 def wrapper(version: Version, place: str, profile: str, shim: str) -> str:
     """A program that runs the server under callgrind. It keeps its process id."""
     path = os.path.join(place, f"{version.name}-keybearer")
-    command = ["env", f"LD_PRELOAD={shim}", "valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}",
-               version.stripped]
+    command = ["env", f"LD_PRELOAD={shim}", "valgrind", "--tool=callgrind", "--separate-threads=yes",
+               f"--callgrind-out-file={profile}", version.stripped]
     with open(path, "w") as file:
         file.write(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     os.chmod(path, 0o755)
@@ -116,52 +113,67 @@ class Callgrind:
     def __init__(self, process: Process, profile: str):
         self.process, self.profile = process, profile
         self.dumps = 0
-        # The file of the last dump.
-        self.last = ""
+        # The instructions of each thread in the last dump.
+        self.last: dict[str, int] = {}
 
-    def collect(self) -> int:
-        """How many instructions the server has executed since this was last called."""
+    def collect(self) -> dict[str, int]:
+        """How many instructions each thread of the server has executed since this was last called."""
         self.process.expect_running()
+        for dump in self.files():
+            os.unlink(dump)
         run(["callgrind_control", "--dump", str(self.process.process.pid)], "callgrind_control", timeout=60)
         self.dumps += 1
-        self.last = f"{self.profile}.{self.dumps}"
-        try:
-            with open(self.last, errors="replace") as file:
+        self.last = {}
+        for dump in self.files():
+            with open(dump, errors="replace") as file:
                 total = re.search(r"^totals: (\d+)$", file.read(), re.M)
-        except OSError as error:
-            raise Failure(f"callgrind wrote no profile: {error}") from None
-        if not total:
-            raise Failure(f"callgrind wrote no total to {self.last}")
-        return int(total[1])
+            if total:
+                self.last[dump.rpartition("-")[2]] = int(total[1])
+        if not self.last:
+            raise Failure(f"callgrind wrote no totals to {self.profile}.{self.dumps}-…")
+        return self.last
+
+    def files(self) -> list[str]:
+        """The last dump: a file for each thread."""
+        return glob.glob(f"{self.profile}.{self.dumps}-*")
+
+    def keep(self, name: str) -> None:
+        """Keeps the last dump, for people who want to know where instructions went."""
+        os.makedirs(PROFILES, exist_ok=True)
+        for old in glob.glob(os.path.join(PROFILES, f"{name}-*")):
+            os.unlink(old)
+        for thread, instructions in self.last.items():
+            if instructions >= KEPT_SHARE * sum(self.last.values()):
+                shutil.copy(f"{self.profile}.{self.dumps}-{thread}",
+                            os.path.join(PROFILES, f"{name}-{thread}.callgrind"))
 
 
 def count(callgrind: Callgrind, subject: Subject, keys: Iterator[str], name: str) -> float:
     """Instructions of one request: the difference between 2N requests and N, divided by N.
 
-    A server also works while nobody sends requests; it looks for changes every 20 ms, for example. N requests and 2N
-    requests therefore take equally long, and the difference contains no such work.
+    A request with a warm key is answered on the event loop of its connection, so the count is that thread's. Other
+    threads work while nobody sends requests, too; they look for changes every 20 ms, for example. A cold key needs
+    several threads, so the count is that of all. N requests and 2N requests then take equally long, and the difference
+    contains no other work.
     """
-    number = REQUESTS[name]
+    number, seconds = REQUESTS[name], COLD_SECONDS if name == "cold" else 0
     connection = http.client.HTTPConnection("127.0.0.1", subject.port, timeout=60)
     try:
-        began = time.monotonic()
         send(connection, subject, itertools.islice(keys, WARM_UP[name]), WARM_UP[name], 0)
-        one = (time.monotonic() - began) / WARM_UP[name]
-        seconds = max(SECONDS, PACE * 2 * number * one)
-        collected = []
         callgrind.collect()
-        for requests in (number, 2 * number):
-            send(connection, subject, itertools.islice(keys, requests), requests, seconds)
-            collected.append(callgrind.collect())
+        send(connection, subject, itertools.islice(keys, number), number, seconds)
+        once = callgrind.collect()
+        send(connection, subject, itertools.islice(keys, 2 * number), 2 * number, seconds)
+        twice = callgrind.collect()
     finally:
         connection.close()
-    return (collected[1] - collected[0]) / number
+    differences = [instructions - once.get(thread, 0) for thread, instructions in twice.items()]
+    return (sum(differences) if name == "cold" else max(differences)) / number
 
 
 def send(connection: http.client.HTTPConnection, subject: Subject, keys: Iterator[str], number: int,
          seconds: float) -> None:
-    """Sends one request after the other, spread evenly over so many seconds, on one connection: one event loop of the
-    server answers all."""
+    """Sends one request after the other on one connection, spread evenly over so many seconds."""
     began = time.monotonic()
     for sent, key in enumerate(keys):
         time.sleep(max(0, began + seconds * sent / number - time.monotonic()))

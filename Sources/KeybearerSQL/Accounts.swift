@@ -22,7 +22,6 @@ enum AccountSQL {
     static let byDigest = SQL("\(columns) WHERE k.digest = $1 \(order)")
     static let page = SQL(
         "\(columns) WHERE u.id IN (SELECT id FROM users ORDER BY created_at, id LIMIT $1 OFFSET $2) \(order)")
-    static let count = SQL("SELECT count(*) AS count FROM users")
     static let emailIsTaken = SQL("SELECT 1 AS taken FROM users WHERE email = $1")
     static let insert = SQL(
         """
@@ -58,7 +57,7 @@ enum AccountSQL {
         """)
 
     static let all = [
-        byID, byEmail, byDigest, page, count, emailIsTaken, insert, password, setPassword, rehash, setStatus, delete,
+        byID, byEmail, byDigest, page, emailIsTaken, insert, password, setPassword, rehash, setStatus, delete,
         leavesMembersWithoutOwner, deleteLonelyWorkspaces,
     ]
 }
@@ -103,7 +102,7 @@ extension SQLStore {
     public func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int) {
         try await engine.read { connection in
             let rows = try connection.rows(AccountSQL.page, [.number(max(0, limit)), .number(max(0, offset))])
-            return (try StoredValues.accounts(rows), try connection.count(AccountSQL.count))
+            return (try StoredValues.accounts(rows), try connection.count(CopiedTable.users.count))
         }
     }
 

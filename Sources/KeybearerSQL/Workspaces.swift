@@ -16,7 +16,6 @@ enum WorkspaceSQL {
                (SELECT count(*) FROM memberships m WHERE m.workspace_id = workspaces.id) AS members
         FROM workspaces ORDER BY created_at, id LIMIT $1 OFFSET $2
         """)
-    static let count = SQL("SELECT count(*) AS count FROM workspaces")
     static let members = SQL(
         """
         SELECT u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator,
@@ -24,7 +23,6 @@ enum WorkspaceSQL {
         FROM memberships m JOIN users u ON u.id = m.user_id
         WHERE m.workspace_id = $1 ORDER BY u.created_at, u.id
         """)
-    static let insert = SQL("INSERT INTO workspaces (id, name, plan_id, created_at) VALUES ($1, $2, $3, $4)")
     static let setPlan = SQL("UPDATE workspaces SET plan_id = $1 WHERE id = $2")
     static let putMember = SQL(
         """
@@ -34,7 +32,7 @@ enum WorkspaceSQL {
     static let removeMember = SQL("DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2")
     static let owner = SQL("SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'owner' LIMIT 1")
 
-    static let all = [byID, page, count, members, insert, setPlan, putMember, removeMember, owner]
+    static let all = [byID, page, members, setPlan, putMember, removeMember, owner]
 }
 
 enum PlanSQL {
@@ -54,9 +52,8 @@ enum PlanSQL {
             position = excluded.position
         """)
     static let removeFeatures = SQL("DELETE FROM plan_features WHERE plan_id = $1")
-    static let addFeature = SQL("INSERT INTO plan_features (plan_id, feature) VALUES ($1, $2)")
 
-    static let all = [list, firstID, feature, put, removeFeatures, addFeature]
+    static let all = [list, firstID, feature, put, removeFeatures]
 }
 
 extension SQLStore {
@@ -74,9 +71,9 @@ extension SQLStore {
                     .number(plan.position),
                 ])
             try connection.execute(PlanSQL.removeFeatures, [.text(plan.id.rawValue)])
-            try connection.executeMany(
-                PlanSQL.addFeature,
-                plan.features.sorted().map { [.text(plan.id.rawValue), .text($0.rawValue)] })
+            try connection.insertMany(
+                plan.features.sorted().map { [.text(plan.id.rawValue), .text($0.rawValue)] },
+                into: CopiedTable.planFeatures)
             return .changes((), with: [])
         }
     }
@@ -107,7 +104,7 @@ extension SQLStore {
             let page = try rows.map { row in
                 (workspace: try StoredValues.workspace(row), memberCount: Int(try row.requiredNumber("members")))
             }
-            return (page, try connection.count(WorkspaceSQL.count))
+            return (page, try connection.count(CopiedTable.workspaces.count))
         }
     }
 
@@ -169,7 +166,7 @@ extension SQLStore {
         guard let planID = try connection.first(PlanSQL.firstID)?.requiredText("id") else {
             throw KeybearerError.noSuchPlan
         }
-        try connection.execute(WorkspaceSQL.insert, [.id(id), .text(name), .text(planID), .time(createdAt)])
+        try connection.execute(CopiedTable.workspaces.insert, [.id(id), .text(name), .text(planID), .time(createdAt)])
         try putMembership(Membership(workspaceID: id, userID: owner, role: .owner), connection)
         return Workspace(id: id, name: name, planID: PlanID(rawValue: planID), createdAt: createdAt)
     }

@@ -17,7 +17,7 @@ final class CapturedOutput: @unchecked Sendable {
 
     /// Takes over the descriptor.
     init(reading descriptor: Int32, copyingTo path: String) {
-        FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+        _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
         let copy = FileHandle(forWritingAtPath: path)
         Thread.detachNewThread { [self] in
             let source = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)

@@ -36,8 +36,19 @@ final class PostgresConnection {
 
     let pointer: OpaquePointer
     let patience: Patience
-    /// The names of prepared statements by their SQL: all of it is constant, so there are as many as this module has.
-    var prepared: [String: String] = [:]
+    /// A statement that this connection has prepared.
+    final class Prepared {
+        let name: String
+        /// Where each column of its rows is: found out with its first result. libpq walks over all names at each look-up.
+        var columns: [String: Int32]?
+
+        init(name: String) {
+            self.name = name
+        }
+    }
+
+    /// Prepared statements by their SQL: all of it is constant, so there are as many as the store has.
+    var prepared: [String: Prepared] = [:]
     var namesGiven = 0
     /// The statement that begins a transaction, sent together with the first one inside it.
     var pendingBegin: String?

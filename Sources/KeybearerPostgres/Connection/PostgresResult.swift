@@ -5,17 +5,21 @@ import KeybearerSQL
 /// What a statement answered. It belongs to the thread that asked.
 final class PostgresResult {
     private let pointer: OpaquePointer
-    /// The columns by name: a look-up by libpq walks over all of them, and a row is read by name many times.
-    fileprivate let columns: [String: Int32]
+    /// The columns by name.
+    var columns: [String: Int32] = [:]
 
     /// Takes the result over and frees it at the end.
     init(_ pointer: OpaquePointer) {
         self.pointer = pointer
+    }
+
+    /// Finds out where each column is.
+    func columnIndexes() -> [String: Int32] {
         var columns: [String: Int32] = [:]
         for column in 0..<PQnfields(pointer) {
             if let name = PQfname(pointer, column) { columns[String(cString: name)] = column }
         }
-        self.columns = columns
+        return columns
     }
 
     deinit { PQclear(pointer) }

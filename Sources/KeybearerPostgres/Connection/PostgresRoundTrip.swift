@@ -74,26 +74,27 @@ extension PostgresConnection {
     /// What an answer belongs to.
     private enum Step {
         case preparation
-        case statement
+        /// Nil for what is not prepared.
+        case statement(Prepared?)
     }
 
     /// Hands a statement to libpq, and what prepares it where this connection has not had it.
     private func send(_ statement: Statement, _ newlyPrepared: inout [String]) throws -> [Step] {
         if statement.isControl {
             try require(PQsendQueryParams(pointer, statement.sql, 0, nil, nil, nil, nil, 0) == 1)
-            return [.statement]
+            return [.statement(nil)]
         }
-        if let name = prepared[statement.sql] {
-            try sendPrepared(name, statement.parameters)
-            return [.statement]
+        if let known = prepared[statement.sql] {
+            try sendPrepared(known.name, statement.parameters)
+            return [.statement(known)]
         }
         namesGiven += 1
-        let name = "k\(namesGiven)"
-        try require(PQsendPrepare(pointer, name, statement.sql, 0, nil) == 1)
-        prepared[statement.sql] = name
+        let made = Prepared(name: "k\(namesGiven)")
+        try require(PQsendPrepare(pointer, made.name, statement.sql, 0, nil) == 1)
+        prepared[statement.sql] = made
         newlyPrepared.append(statement.sql)
-        try sendPrepared(name, statement.parameters)
-        return [.preparation, .statement]
+        try sendPrepared(made.name, statement.parameters)
+        return [.preparation, .statement(made)]
     }
 
     private func sendPrepared(_ name: String, _ parameters: [PostgresValue]) throws {
@@ -127,7 +128,11 @@ extension PostgresConnection {
         for step in steps {
             let result = try nextResult(until: deadline)
             switch result.status {
-            case PGRES_COMMAND_OK, PGRES_TUPLES_OK: if step == .statement { results.append(result) }
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK:
+                guard case .statement(let known) = step else { break }
+                result.columns = known?.columns ?? result.columnIndexes()
+                known?.columns = result.columns
+                results.append(result)
             case PGRES_PIPELINE_ABORTED: break
             default: failure = failure ?? PostgresFailure(state: result.state, message: result.message)
             }

@@ -75,7 +75,7 @@ extension CopiedTable {
             ("id", .text), ("name", .text), ("hourly_limit", .number), ("billing_url", .text), ("position", .number),
         ])
 
-    private static let planFeatures = CopiedTable("plan_features", key: 2, [("plan_id", .text), ("feature", .text)])
+    static let planFeatures = CopiedTable("plan_features", key: 2, [("plan_id", .text), ("feature", .text)])
 
     private static let masterKeys = CopiedTable(
         "master_keys",
@@ -96,7 +96,7 @@ extension CopiedTable {
         "past_keys",
         [("digest", .bytes), ("master_key_id", .text), ("user_id", .text), ("ended_at", .number)])
 
-    private static let workspaces = CopiedTable(
+    static let workspaces = CopiedTable(
         "workspaces", [("id", .text), ("name", .text), ("plan_id", .text), ("created_at", .number)])
 
     private static let memberships = CopiedTable(

@@ -81,7 +81,8 @@ let package = Package(
         .systemLibrary(name: "CScheduling"),
         // The shared engine, for many nodes.
         .target(
-            name: "KeybearerPostgres", dependencies: ["Keybearer", "KeybearerSQL", "CLibPQ"], swiftSettings: strictRules),
+            name: "KeybearerPostgres", dependencies: ["Keybearer", "KeybearerSQL", "CLibPQ"], swiftSettings: strictRules
+        ),
         // The HTTP edge: API, dashboard, operation.
         .target(
             name: "KeybearerServer",

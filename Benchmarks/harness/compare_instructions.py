@@ -23,11 +23,15 @@ from .processes import Failure, Process, Processes, note, run
 # Starts of each commit's server under callgrind. The median of them counts.
 STARTS = 3
 # N of each measurement: N and then 2N requests are counted.
-REQUESTS = {"gate": 2_000, "me": 1_000, "cold": 190}
+REQUESTS = {"gate": 2_000, "me": 1_000, "cold": 60}
+# How often both are counted at each start. With cold keys, something that happens once in a while may fall on one.
+REPEATS = {"gate": 1, "me": 1, "cold": 3}
 # Requests before anything is counted: with cold keys, these are keys that are not used again.
 WARM_UP = {"gate": 500, "me": 500, "cold": 20}
-# How long N requests and 2N requests with cold keys take, each.
-COLD_SECONDS = 4
+# How long N requests and 2N requests with cold keys take, each, and the time after them in which the server writes last
+# uses, which it does once a second.
+COLD_SECONDS = 1.5
+SETTLING = 1.5
 # Threads with less than this share of a profile are not kept.
 KEPT_SHARE = 0.01
 PROFILES = os.path.join(DIRECTORY, "profiles")
@@ -49,7 +53,7 @@ int sigsuspend(const sigset_t *mask) {
 
 @dataclasses.dataclass
 class Counts:
-    """Instructions a request, one of each start."""
+    """Instructions a request, of each start and repeat."""
 
     base: list[float]
     head: list[float]
@@ -65,8 +69,8 @@ def measure(versions: tuple[Version, Version], processes: Processes, directory: 
     for number in range(STARTS):
         for version in versions if number % 2 == 0 else versions[::-1]:
             note(f"Instructions, start {number + 1} of {STARTS}, {version.name}")
-            for name, count in count_once(version, processes, directory, shim).items():
-                getattr(counts[name], version.name).append(count)
+            for name, found in count_once(version, processes, directory, shim).items():
+                getattr(counts[name], version.name).extend(found)
     return counts
 
 
@@ -78,7 +82,7 @@ def compile_shim(directory: str) -> str:
     return library
 
 
-def count_once(version: Version, processes: Processes, directory: str, shim: str) -> dict[str, float]:
+def count_once(version: Version, processes: Processes, directory: str, shim: str) -> dict[str, list[float]]:
     """All measurements on one start of the server."""
     place = os.path.join(directory, "callgrind")
     os.makedirs(place, exist_ok=True)
@@ -87,7 +91,7 @@ def count_once(version: Version, processes: Processes, directory: str, shim: str
     server.start(serve=True)
     callgrind = Callgrind(server.process, profile)
     warm, *cold = version.keys()
-    counts = {}
+    counts: dict[str, list[float]] = {}
     for name, subject in (("gate", server.gate()), ("me", server.profile()), ("cold", server.gate())):
         keys = iter(cold) if name == "cold" else itertools.repeat(warm)
         counts[name] = count(callgrind, subject, keys, name)
@@ -148,7 +152,7 @@ class Callgrind:
                             os.path.join(PROFILES, f"{name}-{thread}.callgrind"))
 
 
-def count(callgrind: Callgrind, subject: Subject, keys: Iterator[str], name: str) -> float:
+def count(callgrind: Callgrind, subject: Subject, keys: Iterator[str], name: str) -> list[float]:
     """Instructions of one request: the difference between 2N requests and N, divided by N.
 
     A request with a warm key is answered on the event loop of its connection, so the count is that thread's. Other
@@ -156,19 +160,26 @@ def count(callgrind: Callgrind, subject: Subject, keys: Iterator[str], name: str
     several threads, so the count is that of all. N requests and 2N requests then take equally long, and the difference
     contains no other work.
     """
-    number, seconds = REQUESTS[name], COLD_SECONDS if name == "cold" else 0
+    number = REQUESTS[name]
+    seconds, settling = (COLD_SECONDS, SETTLING) if name == "cold" else (0, 0)
+    counts = []
     connection = http.client.HTTPConnection("127.0.0.1", subject.port, timeout=60)
     try:
         send(connection, subject, itertools.islice(keys, WARM_UP[name]), WARM_UP[name], 0)
-        callgrind.collect()
-        send(connection, subject, itertools.islice(keys, number), number, seconds)
-        once = callgrind.collect()
-        send(connection, subject, itertools.islice(keys, 2 * number), 2 * number, seconds)
-        twice = callgrind.collect()
+        time.sleep(settling)
+        for _ in range(REPEATS[name]):
+            callgrind.collect()
+            send(connection, subject, itertools.islice(keys, number), number, seconds)
+            time.sleep(settling)
+            once = callgrind.collect()
+            send(connection, subject, itertools.islice(keys, 2 * number), 2 * number, seconds)
+            time.sleep(settling)
+            twice = callgrind.collect()
+            differences = [instructions - once.get(thread, 0) for thread, instructions in twice.items()]
+            counts.append((sum(differences) if name == "cold" else max(differences)) / number)
     finally:
         connection.close()
-    differences = [instructions - once.get(thread, 0) for thread, instructions in twice.items()]
-    return (sum(differences) if name == "cold" else max(differences)) / number
+    return counts
 
 
 def send(connection: http.client.HTTPConnection, subject: Subject, keys: Iterator[str], number: int,

@@ -24,6 +24,9 @@ ENVIRONMENT = {
     if not name.startswith(("KEYBEARER_", "PG")) and not name.lower().endswith("_proxy")
 }
 
+# The tests regenerate keys over the API.
+ENVIRONMENT["KEYBEARER_REGENERATE_BY_KEY"] = "open"
+
 _handed_out: set[int] = set()
 
 

@@ -63,13 +63,15 @@ public final class ServerProcess: Sendable {
         }
     }
 
-    /// `serve` on a free port over the files in `deployment`.
+    /// `serve` on a free port over the files in `deployment`; keys may regenerate themselves there unless the environment
+    /// says otherwise.
     public static func serve(
         _ deployment: DeploymentFiles, _ arguments: [String] = [], environment: [String: String] = [:],
         name: String = "server"
     ) throws -> ServerProcess {
         try ServerProcess(
-            ["serve", "--address", "127.0.0.1:0"] + deployment.flags + arguments, environment: environment,
+            ["serve", "--address", "127.0.0.1:0"] + deployment.flags + arguments,
+            environment: ["KEYBEARER_REGENERATE_BY_KEY": "open"].merging(environment) { $1 },
             logs: deployment.directory, name: name)
     }
 

@@ -68,7 +68,7 @@ extension EndToEndTests {
             let connection = try RawConnection(port: server.port)
             #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 200)
             let regenerate = RawRequest.text(
-                "POST", "/api/v1/key/regenerate", fields: [("Authorization", "Bearer \(deployed.key)")], body: "")
+                "POST", "/api/v1/key/revoke", fields: [("Authorization", "Bearer \(deployed.key)")], body: "")
             let answer = try connection.exchange(regenerate)
             #expect(answer.status == 503 && answer.errorCode == "UNAVAILABLE")
             #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 200)

@@ -43,7 +43,7 @@ enum KeySQL {
         ON CONFLICT (digest) DO NOTHING
         """)
     static let pastKeys = SQL(
-        "SELECT digest, master_key_id, user_id, ended_at FROM past_keys ORDER BY ended_at, digest LIMIT $1")
+        "SELECT digest, master_key_id, user_id, ended_at FROM past_keys WHERE user_id = $1 ORDER BY ended_at, digest")
 
     static let findRequest = SQL(
         """
@@ -116,6 +116,17 @@ extension SQLStore {
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(now)])
             try Self.putKey(replacement, connection)
             return .changes(.replaced, with: Self.remembering(replacement))
+        }
+    }
+
+    public func pastKeys(of userID: UserID) async throws -> [PastKey] {
+        try await shortRead { connection in
+            try connection.rows(KeySQL.pastKeys, [.id(userID)]).map { row in
+                PastKey(
+                    digest: try row.requiredBytes("digest"),
+                    masterKeyID: MasterKeyID(rawValue: try row.requiredText("master_key_id")),
+                    userID: UserID(rawValue: try row.requiredText("user_id")), endedAt: try row.timestamp("ended_at"))
+            }
         }
     }
 

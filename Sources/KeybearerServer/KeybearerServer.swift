@@ -97,7 +97,7 @@ public struct KeybearerServer: Sendable {
         var application = Application(
             responder: responder, server: try makeListener(responder),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
-            services: [GateService(gate: gate), SessionSweeper(sessions: deployment.sessions)],
+            services: [GateService(gate: gate), Sweeper(deployment: deployment)],
             onServerRunning: { channel in
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
                 await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
@@ -186,14 +186,15 @@ public struct KeybearerServer: Sendable {
     }
 }
 
-/// Takes away expired sessions while the server runs.
-private struct SessionSweeper: Service {
-    let sessions: SessionService
+/// Takes away expired sessions and idempotency keys while the server runs.
+private struct Sweeper: Service {
+    let deployment: Deployment
 
     func run() async throws {
-        await cancelWhenGracefulShutdown { [sessions] in
+        await cancelWhenGracefulShutdown { [deployment] in
             while !Task.isCancelled {
-                try? await sessions.removeExpired()
+                try? await deployment.sessions.removeExpired()
+                try? await deployment.keys.forgetOldRequests()
                 try? await Task.sleep(for: .seconds(600))
             }
         }

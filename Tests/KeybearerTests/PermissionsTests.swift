@@ -13,6 +13,7 @@ struct PermissionsTests {
         let needs = [(rule.needsFeature, "the feature"), (rule.needsRecentSignIn, "a recent sign-in")]
             .filter(\.0).map(\.1).joined(separator: ", ")
         let row = "| `\(action.rawValue)` | \(roles.joined(separator: " | ")) | \(needs)\(needs.isEmpty ? "" : " ")|"
-        #expect(try String(contentsOf: file, encoding: .utf8).contains(row), "\(row)")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        #expect(text.contains(row), "\(row)")
     }
 }

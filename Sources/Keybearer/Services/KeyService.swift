@@ -70,6 +70,11 @@ public final class KeyService: Sendable {
         }
     }
 
+    /// Forgets the idempotency keys of more than a day ago.
+    public func forgetOldRequests() async throws {
+        try await context.store.forgetOldRequests(now: context.clocks.wall())
+    }
+
     private func replace(
         _ userID: UserID, request: IdempotentRequest?, action: AuditEvent.Action, by authority: Authority,
         needs requirement: Requirement?

@@ -98,6 +98,8 @@ public protocol KeyStore: Sendable {
     func replaceKey(
         _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<KeyReplacementOutcome>
+    /// The keys that an account had before, the first one first; also of an account that was deleted.
+    func pastKeys(of userID: UserID) async throws -> [PastKey]
     /// Forgets the idempotency keys of more than a day ago.
     func forgetOldRequests(now: Timestamp) async throws
     /// Up to `limit` keys that are not sealed under this master key.
@@ -116,6 +118,26 @@ public protocol KeyStore: Sendable {
     func putMasterKeys(_ records: [MasterKeyRecord]) async throws
     /// The master keys whose tag a live session or operator token carries.
     func tagKeysOfTokens() async throws -> Set<MasterKeyID>
+}
+
+/// A key that was replaced, revoked or deleted.
+public struct PastKey: Sendable, Hashable {
+    /// Its digest.
+    public let digest: [UInt8]
+    /// The master key under which it was digested.
+    public let masterKeyID: MasterKeyID
+    /// Whose key it was.
+    public let userID: UserID
+    /// When it ended.
+    public let endedAt: Timestamp
+
+    /// Puts the parts together.
+    public init(digest: [UInt8], masterKeyID: MasterKeyID, userID: UserID, endedAt: Timestamp) {
+        self.digest = digest
+        self.masterKeyID = masterKeyID
+        self.userID = userID
+        self.endedAt = endedAt
+    }
 }
 
 /// A key as the store has it.

@@ -15,10 +15,16 @@ enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
     var testDescription: String { rawValue }
 
-    func open(in directory: TemporaryDirectory) throws -> SQLStore {
+    /// A new database, opened.
+    func open(in directory: TemporaryDirectory) throws -> SQLStore { try database(in: directory)() }
+
+    /// A new database, and how to open it: each time as another process would.
+    func database(in directory: TemporaryDirectory) throws -> () throws -> SQLStore {
         switch self {
-        case .sqlite: try SQLiteStore.open(path: directory.file("walk.db"), role: .server)
-        case .postgres: try PostgresStore.open(PostgresDatabase().address)
+        case .sqlite: return { try SQLiteStore.open(path: directory.file("walk.db"), role: .server) }
+        case .postgres:
+            let database = try PostgresDatabase()
+            return { try PostgresStore.open(database.address) }
         }
     }
 }

@@ -125,6 +125,7 @@ struct Assembly: Sendable {
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let deployment = try assembly.makeDeployment(
             store: store, role: .server(prepare: KeybearerServer.prepare))
+        try await deployment.accounts.adoptPasswordCost()
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(

@@ -16,9 +16,15 @@ enum SettingSQL {
         INSERT INTO stored_settings (name, value) VALUES ($1, $2)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """)
+    static let raise = SQL(
+        """
+        INSERT INTO stored_settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        WHERE CAST(stored_settings.value AS BIGINT) < CAST(excluded.value AS BIGINT)
+        """)
     static let remove = SQL("DELETE FROM stored_settings WHERE name = $1")
 
-    static let all = [find, put, remove]
+    static let all = [find, put, raise, remove]
 }
 
 extension SQLStore {
@@ -78,6 +84,10 @@ extension SQLStore {
                 try connection.execute(SettingSQL.remove, [.text(name.rawValue)])
             }
         }
+    }
+
+    public func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws {
+        try await maintain { try $0.execute(SettingSQL.raise, [.text(name.rawValue), .text(String(number))]) }
     }
 }
 

@@ -63,6 +63,8 @@ public struct KeybearerServer: Sendable {
     private let clocks: Clocks
     private let random: RandomSource
     private let logger: Logger
+    /// What the bodies of all requests take together.
+    let bodyMemory = BodyMemory()
 
     /// Puts a server together.
     ///
@@ -148,7 +150,7 @@ public struct KeybearerServer: Sendable {
 
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
-        let bodies = BodyReader(timeout: settings.bodyTimeout, memory: BodyMemory())
+        let bodies = BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory)
         let pages = try makePages(bodies)
         let api = APIResponder(gate: gate, bodies: bodies, clocks: clocks, logger: logger)
         return EdgeResponder(
@@ -160,7 +162,7 @@ public struct KeybearerServer: Sendable {
 
     /// Every route with its handler.
     func makeRoutes() throws -> [Route] {
-        makeRoutes(try makePages(BodyReader(timeout: settings.bodyTimeout, memory: BodyMemory())))
+        makeRoutes(try makePages(BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory)))
     }
 
     private func makePages(_ bodies: BodyReader) throws -> DashboardResponder {

@@ -21,6 +21,27 @@ struct PasswordTests {
         }
     }
 
+    @Test("A check makes the same number of rounds, whatever is stored")
+    func work() async throws {
+        for ceiling in 10...20 {
+            for stored in [nil] + (10...ceiling).map(Int?.some) {
+                let costs = PasswordHasher.work(forStoredCost: stored, ceiling: ceiling)
+                #expect(costs.first == stored ?? ceiling)
+                #expect(costs.map { 1 << $0 }.reduce(0, +) == 1 << ceiling, "\(String(describing: stored)), \(ceiling)")
+            }
+        }
+        let hash = try await PasswordHasher(cost: 10, random: random).hash(Password("a long enough secret"))
+        let hasher = PasswordHasher(cost: 12, random: random)
+        for expected in [12, 12, 13, 13] {
+            if expected == 13 { hasher.noteCost(13) }
+            let before = hasher.roundsDerived
+            _ = try await hasher.verify(Password("a long enough secret"), against: hash)
+            let between = hasher.roundsDerived
+            try await hasher.verifyNothing(Password("a long enough secret"))
+            #expect(between - before == 1 << expected && hasher.roundsDerived - between == 1 << expected)
+        }
+    }
+
     @Test("The RFC 7914 vector holds through our parameters")
     func vector() async throws {
         // scrypt(P="pleaseletmein", S="SodiumChloride", N=16384, r=8, p=1), its first 32 bytes, in PHC form.

@@ -23,14 +23,18 @@ final class ServerFixture: Sendable {
     private let clocks: Clocks
     private let made = Mutex<EdgeResponder?>(nil)
 
-    /// - Parameter configure: changes the edge's settings.
+    /// - Parameters:
+    ///   - store: the store to serve; nil makes a file of its own.
+    ///   - ring: the master keys; nil makes new ones.
+    ///   - configure: changes the edge's settings.
     init(
-        clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil,
+        clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil, store: SQLStore? = nil,
+        ring: MasterKeyRing? = nil,
         configure: (inout KeybearerServer.Settings, inout Deployment.Settings) -> Void = { _, _ in }
     ) throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
-        let ring = try MasterKeyRing.generate(from: .system)
+        self.store = try store ?? SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        let ring = try ring ?? MasterKeyRing.generate(from: .system)
         var domain = Deployment.Settings()
         domain.passwordCost = 10
         self.clocks = clocks
@@ -44,7 +48,7 @@ final class ServerFixture: Sendable {
         configure(&edge, &domain)
         settings = edge
         deployment = Deployment(
-            store: store, ring: ring, loadRing: { ring }, settings: domain,
+            store: self.store, ring: ring, loadRing: { ring }, settings: domain,
             role: .server(prepare: KeybearerServer.prepare), clocks: clocks, logger: logger)
     }
 
@@ -65,7 +69,11 @@ final class ServerFixture: Sendable {
 
     /// Runs a test's body against the listening server.
     func listening(_ body: @Sendable (WireClient) async throws -> Void) async throws {
-        let server = try server()
+        try await listening(server(), body)
+    }
+
+    /// The same for a server that the test looks into.
+    func listening(_ server: KeybearerServer, _ body: @Sendable (WireClient) async throws -> Void) async throws {
         let (ports, announce) = AsyncStream<KeybearerServer.ListeningPorts>.makeStream()
         let running = Task { try await server.run { announce.yield($0) } }
         defer { running.cancel() }

@@ -25,6 +25,24 @@ struct WireRequest: Sendable {
     var body: [UInt8] = []
 }
 
+extension WireRequest {
+    /// The request's head over HTTP/2.
+    func http2Headers(port: Int) -> HPACKHeaders {
+        var headers = HPACKHeaders([
+            (":method", method), (":scheme", "https"), (":authority", "localhost:\(port)"), (":path", path),
+        ])
+        for (name, value) in fields { headers.add(name: name.lowercased(), value: value) }
+        return headers
+    }
+
+    /// The request's head over HTTP/1.1, without the line that ends it.
+    func http1Head(port: Int) -> [UInt8] {
+        var bytes = Array("\(method) \(path) HTTP/1.1\r\nHost: localhost:\(port)\r\n".utf8)
+        for (name, value) in fields { bytes += Array("\(name): \(value)\r\n".utf8) }
+        return bytes
+    }
+}
+
 /// An answer as it came.
 struct WireResponse: Sendable {
     let status: Int
@@ -56,7 +74,7 @@ struct WireClient: Sendable {
         }
     }
 
-    private static func tls(_ protocols: [String]) throws -> NIOSSLContext {
+    static func tls(_ protocols: [String]) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.certificateVerification = .none
         configuration.applicationProtocols = protocols
@@ -75,9 +93,8 @@ struct WireClient: Sendable {
     private func sendHTTP1(
         _ request: WireRequest, tls: NIOSSLContext?, closing: Bool = true
     ) async throws -> WireResponse {
-        var bytes = Array("\(request.method) \(request.path) HTTP/1.1\r\nHost: localhost:\(port)\r\n".utf8)
+        var bytes = request.http1Head(port: port)
         if !request.body.isEmpty { bytes += Array("Content-Length: \(request.body.count)\r\n".utf8) }
-        for (name, value) in request.fields { bytes += Array("\(name): \(value)\r\n".utf8) }
         if closing { bytes += Array("Connection: close\r\n".utf8) }
         bytes += Array("\r\n".utf8) + request.body
         return try Self.parse(try await exchange(bytes, tls: tls, closing: closing))
@@ -102,6 +119,18 @@ struct WireClient: Sendable {
         _ bytes: [UInt8], tls: NIOSSLContext?, closing: Bool,
         connect: (ClientBootstrap) async throws -> any Channel
     ) async throws -> [UInt8] {
+        let (channel, answer) = try await open(tls: tls, connect: connect)
+        channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
+        if !closing { channel.close(mode: .output, promise: nil) }
+        return try await answer.get()
+    }
+
+    /// Connects.
+    ///
+    /// - Returns: the connection, and all that comes back until its end.
+    static func open(
+        tls: NIOSSLContext?, connect: (ClientBootstrap) async throws -> any Channel
+    ) async throws -> (channel: any Channel, bytes: EventLoopFuture<[UInt8]>) {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let done = loop.makePromise(of: [UInt8].self)
         let channel = try await connect(
@@ -114,12 +143,10 @@ struct WireClient: Sendable {
                     try channel.pipeline.syncOperations.addHandler(ByteCollector(done: done))
                 }
             })
-        channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
-        if !closing { channel.close(mode: .output, promise: nil) }
-        return try await done.futureResult.get()
+        return (channel, done.futureResult)
     }
 
-    private static func parse(_ bytes: [UInt8]) throws -> WireResponse {
+    static func parse(_ bytes: [UInt8]) throws -> WireResponse {
         let separator = Array("\r\n\r\n".utf8)
         guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: separator) }) else {
             throw Failure.closedWithoutAnswer
@@ -134,6 +161,18 @@ struct WireClient: Sendable {
     }
 
     private func sendHTTP2(_ request: WireRequest) async throws -> WireResponse {
+        let (channel, _, answer) = try await openStream(sending: request)
+        defer { channel.close(promise: nil) }
+        return try await answer.get()
+    }
+
+    /// Opens a connection with one stream.
+    ///
+    /// - Parameter request: what the stream sends; nil leaves that to the caller.
+    /// - Returns: the connection, its stream, and the answer.
+    func openStream(
+        sending request: WireRequest?
+    ) async throws -> (connection: any Channel, stream: any Channel, answer: EventLoopFuture<WireResponse>) {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let context = try Self.tls(["h2"])
         let done = loop.makePromise(of: WireResponse.self)
@@ -152,17 +191,17 @@ struct WireClient: Sendable {
         }.connect(host: "127.0.0.1", port: port).get()
         channel.closeFuture.whenComplete { _ in done.fail(Failure.closedWithoutAnswer) }
         let port = port
+        let opened = loop.makePromise(of: (any Channel).self)
         try await channel.eventLoop.submit {
             let multiplexer = try channel.pipeline.syncOperations.handler(type: NIOHTTP2Handler.self).syncMultiplexer()
-            multiplexer.createStreamChannel(promise: nil) { stream in
+            multiplexer.createStreamChannel(promise: opened) { stream in
                 stream.eventLoop.makeCompletedFuture {
                     try stream.pipeline.syncOperations.addHandler(
                         StreamCollector(request: request, port: port, done: done))
                 }
             }
         }.get()
-        defer { channel.close(promise: nil) }
-        return try await done.futureResult.get()
+        return (channel, try await opened.futureResult.get(), done.futureResult)
     }
 }
 
@@ -195,24 +234,21 @@ private final class StreamCollector: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
-    private let request: WireRequest
+    private let request: WireRequest?
     private let port: Int
     private let done: EventLoopPromise<WireResponse>
     private var fields: [(String, String)] = []
     private var body: [UInt8] = []
 
-    init(request: WireRequest, port: Int, done: EventLoopPromise<WireResponse>) {
+    init(request: WireRequest?, port: Int, done: EventLoopPromise<WireResponse>) {
         self.request = request
         self.port = port
         self.done = done
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        var headers = HPACKHeaders([
-            (":method", request.method), (":scheme", "https"), (":authority", "localhost:\(port)"),
-            (":path", request.path),
-        ])
-        for (name, value) in request.fields { headers.add(name: name.lowercased(), value: value) }
+        guard let request else { return }
+        let headers = request.http2Headers(port: port)
         let hasBody = !request.body.isEmpty
         context.write(wrapOutboundOut(.headers(.init(headers: headers, endStream: !hasBody))), promise: nil)
         if hasBody {

@@ -20,6 +20,8 @@ public final class PasswordHasher: Sendable {
     private let waiting = Mutex((count: 0, next: 0))
     /// The highest cost that any password here was hashed at.
     private let ceiling: Atomic<Int>
+    /// The rounds of scrypt that were derived so far.
+    private let rounds = Atomic<Int>(0)
 
     /// - Parameter cost: the exponent of scrypt's N, 10 to 20.
     public init(cost: Int, random: RandomSource) {
@@ -34,8 +36,8 @@ public final class PasswordHasher: Sendable {
     public func hash(_ password: Password) async throws -> String {
         let salt = random.bytes(16)
         let cost = cost
-        return try await onLane {
-            let key = try Self.derive(password, salt: salt, cost: cost, length: 32)
+        return try await onLane { [self] in
+            let key = try derive(password, salt: salt, cost: cost)
             return "$scrypt$ln=\(cost),r=\(Self.blockSize),p=1$\(Self.encode(salt))$\(Self.encode(key))"
         }
     }
@@ -43,6 +45,19 @@ public final class PasswordHasher: Sendable {
     /// Takes in that passwords were hashed at this cost once: checks take as long from now on.
     public func noteCost(_ cost: Int) {
         ceiling.max(min(cost, 20), ordering: .relaxed)
+    }
+
+    /// The rounds of scrypt that were derived so far, 2^cost for each hash: what time measures, without its noise.
+    package var roundsDerived: Int { rounds.load(ordering: .relaxed) }
+
+    /// The costs of all hashes that a check derives: the first is compared with the stored one, the result of the others
+    /// is dropped. They make 2^ceiling rounds together, whatever is stored.
+    ///
+    /// - Parameter storedCost: the cost of the stored hash; nil where there is none.
+    package static func work(forStoredCost storedCost: Int?, ceiling: Int) -> [Int] {
+        guard let storedCost, storedCost < ceiling else { return [storedCost ?? ceiling] }
+        // 2^cost and 2^cost + … + 2^(ceiling − 1) make 2^ceiling.
+        return [storedCost] + Array(storedCost..<ceiling)
     }
 
     /// Whether a hash was made at a lower cost than new ones are.
@@ -59,22 +74,21 @@ public final class PasswordHasher: Sendable {
             throw KeybearerError(.internalError, "A stored password could not be read.")
         }
         noteCost(cost)
-        let ceiling = ceiling.load(ordering: .relaxed)
-        return try await onLane {
-            let isRight = constantTimeEquals(
-                try Self.derive(password, salt: salt, cost: cost, length: expected.count), expected)
-            // 2^cost and 2^cost + … + 2^(ceiling − 1) make 2^ceiling.
-            for step in cost..<ceiling {
-                _ = try Self.derive(password, salt: salt, cost: step, length: expected.count)
-            }
+        let costs = Self.work(forStoredCost: cost, ceiling: ceiling.load(ordering: .relaxed))
+        return try await onLane { [self] in
+            let isRight = constantTimeEquals(try derive(password, salt: salt, cost: cost), expected)
+            for dropped in costs.dropFirst() { _ = try derive(password, salt: salt, cost: dropped) }
             return isRight
         }
     }
 
     /// Takes as long as a check of a real hash: so that an unknown address answers no sooner than a known one.
     public func verifyNothing(_ password: Password) async throws {
-        let (salt, cost) = (random.bytes(16), ceiling.load(ordering: .relaxed))
-        _ = try await onLane { try Self.derive(password, salt: salt, cost: cost, length: 32) }
+        let salt = random.bytes(16)
+        let costs = Self.work(forStoredCost: nil, ceiling: ceiling.load(ordering: .relaxed))
+        try await onLane { [self] in
+            for cost in costs { _ = try derive(password, salt: salt, cost: cost) }
+        }
     }
 
     private func onLane<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
@@ -93,10 +107,11 @@ public final class PasswordHasher: Sendable {
         }
     }
 
-    private static func derive(_ password: Password, salt: [UInt8], cost: Int, length: Int) throws -> [UInt8] {
+    private func derive(_ password: Password, salt: [UInt8], cost: Int) throws -> [UInt8] {
+        rounds.add(1 << cost, ordering: .relaxed)
         let key = try KDF.Scrypt.deriveKey(
-            from: Array(password.characters.utf8), salt: salt, outputByteCount: length, rounds: 1 << cost,
-            blockSize: blockSize, parallelism: 1)
+            from: Array(password.characters.utf8), salt: salt, outputByteCount: 32, rounds: 1 << cost,
+            blockSize: Self.blockSize, parallelism: 1)
         return key.withUnsafeBytes { Array($0) }
     }
 

@@ -17,6 +17,16 @@ public final class AccountService: Sendable {
     /// Whether anyone may make an account.
     public var isSignUpOpen: Bool { context.settings.isSignUpOpen }
 
+    /// Reads the highest cost that a password here was hashed at, so that a sign-in takes as long for every address, and
+    /// raises it where new passwords cost more. Call it before the first sign-in.
+    ///
+    /// - Throws: `UNAVAILABLE`.
+    public func adoptPasswordCost() async throws {
+        let stored = try await context.store.storedSetting(.passwordCost)
+        if let cost = stored.flatMap({ Int($0) }) { hasher.noteCost(cost) }
+        try await context.store.raiseStoredSetting(.passwordCost, to: context.settings.passwordCost)
+    }
+
     /// Makes an account for someone who asks for one.
     ///
     /// - Throws: `FORBIDDEN` when sign-up is closed, and all that ``create(name:email:password:isOperator:by:)`` throws.

@@ -18,7 +18,7 @@ public final class SessionService: Sendable {
     /// How long sessions last.
     public let policy = SessionPolicy()
     private let context: ServiceContext
-    private let hasher: PasswordHasher
+    let hasher: PasswordHasher
     private let throttle: SignInThrottle
 
     init(context: ServiceContext, hasher: PasswordHasher, throttle: SignInThrottle) {

@@ -336,6 +336,8 @@ public protocol SettingStore: Sendable {
     func storedSetting(_ name: StoredSetting) async throws -> String?
     /// Puts or removes a value.
     func setStoredSetting(_ name: StoredSetting, to value: String?) async throws
+    /// Puts a number in the place of a lower one, or of none.
+    func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws
 }
 
 /// Everything that a database does for Keybearer.

@@ -77,7 +77,9 @@ struct EntryHandlers: Sendable {
         } catch let error as KeybearerError where Self.isPasswordProblem(error) {
             let email = signedIn.account.user.email.rawValue
             let page = ConfirmPage(email: email, next: next, problem: Self.problem(error))
-            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
+            // As for any wrong password, also for one that was changed while it was being checked.
+            let code = error.isEndOfAuthority ? ErrorCode.unauthorized : error.code
+            return Self.retrying(show(page, code.status), after: error.retryAfter)
         }
     }
 

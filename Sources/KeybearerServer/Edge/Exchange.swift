@@ -18,6 +18,8 @@ struct Exchange: Sendable {
     var isSecure = false
     /// The whole body, where the route takes one: read before the credential was decided.
     var content = ByteBuffer()
+    /// The memory that the body takes: given back with the exchange.
+    var contentHolding: BodyMemory.Holding?
     /// Whether the client used `https:`, be it to this server or to a trusted proxy.
     var isHTTPS = false
 

@@ -18,7 +18,13 @@ struct BodyReader: Sendable {
     /// What all bodies of the server take together.
     let memory: BodyMemory
 
-    /// Reads the body into the exchange.
+    /// A body that arrived whole, with the memory that it takes.
+    private struct Received: Sendable {
+        let content: ByteBuffer
+        let holding: BodyMemory.Holding
+    }
+
+    /// Reads the body into the exchange. Its memory is held for as long as the exchange is.
     ///
     /// - Returns: what is wrong with the body; nil when it arrived whole. What arrived until then is not kept.
     func read(into exchange: inout Exchange, upTo limit: Int = objectLimit) async -> KeybearerError? {
@@ -26,7 +32,7 @@ struct BodyReader: Sendable {
         if let announced = exchange.fields[.contentLength].flatMap({ Int($0) }), announced > limit { return tooLarge }
         let body = exchange.request.body
         let (timeout, memory) = (timeout, memory)
-        let outcome = await withTaskGroup(of: Result<ByteBuffer, KeybearerError>?.self) { group in
+        let outcome = await withTaskGroup(of: Result<Received, KeybearerError>?.self) { group in
             group.addTask { await Self.collect(body, upTo: limit, tooLarge: tooLarge, memory: memory) }
             group.addTask {
                 try? await Task.sleep(for: timeout)
@@ -43,8 +49,9 @@ struct BodyReader: Sendable {
             return .failure(KeybearerError(.badRequest, "The body could not be read."))
         }
         switch outcome {
-        case .success(let content):
-            exchange.content = content
+        case .success(let received):
+            exchange.content = received.content
+            exchange.contentHolding = received.holding
             return nil
         case .failure(let error): return error
         }
@@ -52,7 +59,7 @@ struct BodyReader: Sendable {
 
     private static func collect(
         _ body: RequestBody, upTo limit: Int, tooLarge: KeybearerError, memory: BodyMemory
-    ) async -> Result<ByteBuffer, KeybearerError>? {
+    ) async -> Result<Received, KeybearerError>? {
         var content = ByteBuffer()
         let held = memory.hold()
         do {
@@ -70,12 +77,12 @@ struct BodyReader: Sendable {
             // The client's doing: a chunk that is none, a connection that ended. Or this task was cancelled.
             return Task.isCancelled ? nil : .failure(KeybearerError(.badRequest, "The body could not be read."))
         }
-        return Task.isCancelled ? nil : .success(content)
+        return Task.isCancelled ? nil : .success(Received(content: content, holding: held))
     }
 }
 
-/// Bounds what the bodies that are being read take in memory together: an anonymous client cannot make the server keep
-/// more.
+/// Bounds what the bodies of requests that are not answered yet take in memory together: an anonymous client cannot make
+/// the server keep more.
 final class BodyMemory: Sendable {
     private let taken = Atomic<Int>(0)
     private let limit: Int
@@ -83,6 +90,9 @@ final class BodyMemory: Sendable {
     init(limit: Int = 16 * 1_024 * 1_024) {
         self.limit = limit
     }
+
+    /// What all bodies take now.
+    var bytesTaken: Int { taken.load(ordering: .relaxed) }
 
     /// What one body takes; it is given back when the holder goes.
     final class Holding: Sendable {

@@ -1,0 +1,237 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOHTTP2
+import NIOPosix
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+@Suite("Bodies of requests")
+struct BodyTests {
+    /// A listening server whose bodies may take 300 ms, an account's key, and how to reach it.
+    private struct Stage: Sendable {
+        let server: KeybearerServer
+        let client: WireClient
+        let fixture: ServerFixture
+        let key: String
+        let wire: Wire
+
+        func request(key: String? = nil, body: Int = 4_000) -> WireRequest {
+            WireRequest(
+                method: "POST", path: "/api/v1/key/revoke",
+                fields: [("Authorization", "Bearer \(key ?? self.key)"), ("Content-Type", "application/json")],
+                body: [UInt8](repeating: 32, count: body))
+        }
+    }
+
+    private static func run(
+        _ wire: Wire, timeout: Duration = .seconds(10), _ body: @Sendable (Stage) async throws -> Void
+    ) async throws {
+        let certificate = wire.isTLS ? try ServerFixture.certificate() : nil
+        let fixture = try ServerFixture(tls: certificate.map { ($0.certificateFile, $0.keyFile) }) { edge, _ in
+            edge.bodyTimeout = timeout
+        }
+        let key = try await fixture.account("ada@example.com").key
+        let server = try fixture.server()
+        try await fixture.listening(server) { client in
+            try await body(Stage(server: server, client: client, fixture: fixture, key: key, wire: wire))
+        }
+    }
+
+    private static let signIn = WireRequest(
+        method: "POST", path: "/sign-in",
+        fields: [("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded")],
+        body: [UInt8](repeating: UInt8(ascii: "a"), count: 4_000))
+
+    @Test("A body that drips is 408 when its time is over, and the connection closes", arguments: [Wire.http1, .http2])
+    func dripping(wire: Wire) async throws {
+        try await Self.run(wire, timeout: .milliseconds(300)) { stage in
+            for request in [stage.request(), Self.signIn] {
+                let held = try await stage.client.hold(request, over: wire, sending: 1, closing: false)
+                let dripping = Task {
+                    while !Task.isCancelled {
+                        held.send([32])
+                        try? await Task.sleep(for: .milliseconds(10))
+                    }
+                }
+                // Over HTTP/1.1 this answer is complete only when the server has closed.
+                let answer = try await held.response()
+                dripping.cancel()
+                #expect(answer.status == 408, "\(request.path): \(answer.text)")
+                try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
+            }
+            // The key was not ended.
+            let request = WireRequest(fields: [("Authorization", "Bearer \(stage.key)")])
+            #expect(try await stage.client.send(request, over: wire).status == 200)
+        }
+    }
+
+    @Test("A body that never comes is 408; with a bad credential, 401", arguments: [Wire.http1, .http2])
+    func silent(wire: Wire) async throws {
+        try await Self.run(wire, timeout: .milliseconds(300)) { stage in
+            let held = try await stage.client.hold(stage.request(), over: wire, sending: 0, closing: false)
+            #expect(try await held.response().status == 408)
+            let late = try await stage.client.hold(stage.request(), over: wire, sending: 10, closing: false)
+            _ = try await stage.fixture.deployment.keys.regenerate(
+                stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
+            #expect(try await late.response().status == 401)
+        }
+    }
+
+    @Test("Bad credentials are refused at the head, without the body", arguments: [Wire.http1, .http2])
+    func badAtHead(wire: Wire) async throws {
+        try await Self.run(wire) { stage in
+            let ended = stage.key
+            _ = try await stage.fixture.deployment.keys.regenerate(
+                stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
+            // Once, so that the server knows that it ended.
+            let warm = WireRequest(fields: [("Authorization", "Bearer \(ended)")])
+            #expect(try await stage.client.send(warm, over: wire).status == 401)
+            let foreign = try KeyVault(ring: .generate(from: .system)).issue(prefix: .standard, random: .system)
+            for key in [ended, foreign.characters, "", "tdc_short"] {
+                for size in [1, 4_000, 1 << 30] {
+                    let held = try await stage.client.hold(
+                        stage.request(key: key, body: min(size, 100_000)), over: wire, sending: 0)
+                    let answer = try await held.response()
+                    #expect(answer.status == 401 && !answer.values("www-authenticate").isEmpty)
+                }
+            }
+            var introspection = stage.request(key: "kbo_" + String(repeating: "a", count: 53))
+            introspection.path = "/operator/v1/introspect"
+            #expect(try await stage.client.hold(introspection, over: wire, sending: 0).response().status == 401)
+            var page = Self.signIn
+            page.path = "/sign-out"
+            #expect(try await stage.client.hold(page, over: wire, sending: 0).response().status == 303)
+        }
+    }
+
+    @Test(
+        "A body over the limit is 413: at its head where it is announced, else when the limit is passed",
+        arguments: [Wire.http1, .http2])
+    func tooLarge(wire: Wire) async throws {
+        try await Self.run(wire) { stage in
+            var announced = stage.request(body: 20_000)
+            if wire == .http2 { announced.fields.append(("content-length", "20000")) }
+            let held = try await stage.client.hold(announced, over: wire, sending: 0)
+            #expect(try await held.response().status == 413)
+            #expect(try await Self.sendUnannounced(17_000, stage).status == 413)
+            #expect(try await Self.sendUnannounced(16_000, stage).status == 400)
+            try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
+            // A key that ended, of which memory does not know: 401 all the same.
+            let ended = stage.key
+            _ = try await stage.fixture.deployment.keys.regenerate(
+                stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
+            #expect(try await stage.client.hold(announced, over: wire, sending: 0).response().status == 401)
+            #expect(ended == stage.key)
+        }
+    }
+
+    /// Sends a body whose length is not announced. One over the limit is not ended.
+    private static func sendUnannounced(_ count: Int, _ stage: Stage) async throws -> WireResponse {
+        let isOver = count > BodyReader.objectLimit
+        let body = [UInt8](repeating: UInt8(ascii: "x"), count: count)
+        var request = stage.request(body: 0)
+        guard stage.wire != .http2 else {
+            let held = try await stage.client.hold(request, over: .http2, sending: 0)
+            held.send(body, isLast: !isOver)
+            return try await held.response()
+        }
+        request.fields += [("Transfer-Encoding", "chunked"), ("Connection", "close")]
+        let (channel, bytes) = try await stage.client.open()
+        let chunk =
+            Array("\(String(count, radix: 16))\r\n".utf8) + body + Array((isOver ? "\r\n" : "\r\n0\r\n\r\n").utf8)
+        channel.writeAndFlush(
+            ByteBuffer(bytes: request.http1Head(port: stage.client.port) + Array("\r\n".utf8) + chunk), promise: nil)
+        return try WireClient.parse(try await bytes.get())
+    }
+
+    @Test(
+        "Full memory is 503 with Retry-After, and room again when others are answered", arguments: [Wire.http1, .http2])
+    func fullMemory(wire: Wire) async throws {
+        try await Self.run(wire) { stage in
+            var others: BodyMemory.Holding? = stage.server.bodyMemory.hold()
+            #expect(others?.take(16 * 1_024 * 1_024 - 1_000) == true)
+            let refused = try await stage.client.send(stage.request(), over: wire)
+            #expect(refused.status == 503 && refused.values("retry-after") == ["1"])
+            #expect(try await stage.client.send(Self.signIn, over: wire).status == 503)
+            others = nil
+            #expect(try await stage.client.send(stage.request(body: 1), over: wire).status == 400)
+            try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
+        }
+    }
+
+    @Test("A request that is given up changes nothing and keeps no memory", arguments: [Wire.http1, .http2])
+    func abandoned(wire: Wire) async throws {
+        try await Self.run(wire) { stage in
+            for sent in [0, 1_000] {
+                let held = try await stage.client.hold(stage.request(), over: wire, sending: sent)
+                try await until("the server reads") { stage.server.bodyMemory.bytesTaken == sent }
+                held.abandon()
+                try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
+            }
+            // What was announced did not come: not even what looks whole is taken for it.
+            var short = stage.request(body: 2)
+            short.fields.append(("content-length", "2"))
+            try await Self.giveUp(short, stage)
+            if wire == .http2 { try await Self.giveUp(stage.request(body: 2), stage) }
+            let live = WireRequest(fields: [("Authorization", "Bearer \(stage.key)")])
+            #expect(try await stage.client.send(live, over: wire).status == 200)
+        }
+    }
+
+    private static func giveUp(_ request: WireRequest, _ stage: Stage) async throws {
+        if stage.wire == .http2 {
+            let (connection, stream, _) = try await stage.client.openStream(sending: nil)
+            try await stream.writeAndFlush(
+                HTTP2Frame.FramePayload.headers(
+                    .init(headers: request.http2Headers(port: stage.client.port), endStream: false)))
+            try await stream.writeAndFlush(HTTP2Frame.FramePayload.rstStream(.cancel))
+            // An answer on the same connection: the server has seen what came before.
+            try await connection.close()
+        } else {
+            var request = request
+            request.fields.append(("Connection", "close"))
+            _ = try await stage.client.exchange(
+                request.http1Head(port: stage.client.port) + Array("\r\n".utf8), closing: false)
+        }
+    }
+
+    @Test("Reading ends when its task is cancelled, and when its time is over, though nothing comes")
+    func cancellation() async throws {
+        for timeout in [Duration.seconds(600), .milliseconds(20)] {
+            let (body, source) = RequestBody.makeStream()
+            let memory = BodyMemory()
+            await source.yield(ByteBuffer(string: "begun"))
+            let reading = Task {
+                var exchange = Exchange(
+                    request: Request(
+                        head: HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/"), body: body),
+                    client: Samples.address, requestID: "r", parameters: [:])
+                return await BodyReader(timeout: timeout, memory: memory).read(into: &exchange)
+            }
+            try await until("it reads") { memory.bytesTaken == 5 || timeout < .seconds(1) }
+            if timeout > .seconds(1) { reading.cancel() }
+            let problem = await reading.value
+            #expect(problem?.code == (timeout > .seconds(1) ? .badRequest : .requestTimeout))
+            #expect(memory.bytesTaken == 0)
+        }
+    }
+}
+
+extension ServerFixture {
+    /// The id of the only account.
+    func account() async throws -> UserID {
+        try #require(try await deployment.accounts.list(page: 1, limit: 1).page.first).user.id
+    }
+}
+
+extension WireClient {
+    /// Opens a plain connection.
+    fileprivate func open() async throws -> (channel: any Channel, bytes: EventLoopFuture<[UInt8]>) {
+        let port = port
+        return try await Self.open(tls: nil) { try await $0.connect(host: "127.0.0.1", port: port).get() }
+    }
+}

@@ -1,0 +1,174 @@
+import KeybearerPostgres
+import KeybearerSQLite
+import Logging
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerSQL
+@testable import KeybearerServer
+
+/// The databases that the walk goes over.
+enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case sqlite = "SQLite"
+    case postgres = "PostgreSQL"
+
+    var testDescription: String { rawValue }
+
+    /// A new database, opened.
+    func open(in directory: TemporaryDirectory) throws -> SQLStore { try database(in: directory)() }
+
+    /// A new database, and how to open it: each time as another process would.
+    func database(in directory: TemporaryDirectory) throws -> () throws -> SQLStore {
+        switch self {
+        case .sqlite: return { try SQLiteStore.open(path: directory.file("walk.db"), role: .server) }
+        case .postgres:
+            let database = try PostgresDatabase()
+            return { try PostgresStore.open(database.address) }
+        }
+    }
+}
+
+/// A server whose writes can be held, and a second process on the same database that never is.
+struct WalkStage: Sendable {
+    let server: KeybearerServer
+    let client: WireClient
+    let wire: Wire
+    /// The server's own store.
+    let heldStore: SQLStore
+    /// What a command does whose writes can be held.
+    let heldCommands: Deployment
+    /// Everybody else: the holder's other devices, and the operator.
+    let others: Deployment
+    let otherStore: SQLStore
+    /// An Owner beside every subject, so that these can lose their role and leave.
+    let keeper: UserID
+    private let count = Counter()
+
+    /// Runs a body on a new database.
+    ///
+    /// - Parameter checks: whether the server's store looks at authorities in the committing transaction.
+    static func run(
+        _ engine: WalkEngine, over wire: Wire, checks: Bool = true, _ body: @Sendable (WalkStage) async throws -> Void
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let store = try engine.open(in: directory)
+        let heldStore = checks ? SQLStore(engine: store.engine) : store.withoutAuthorityCheck()
+        let ring = try MasterKeyRing.generate(from: .system)
+        let certificate = wire.isTLS ? try ServerFixture.certificate() : nil
+        let fixture = try ServerFixture(
+            tls: certificate.map { ($0.certificateFile, $0.keyFile) }, store: heldStore, ring: ring
+        ) { edge, domain in
+            edge.trustedProxies = [AddressRange("127.0.0.0/8")].compactMap { $0 }
+            domain.isPlanSwitchOpen = true
+        }
+        let others = commands(on: store, ring)
+        let keeper = try await others.accounts.create(
+            name: "Keeper", email: "keeper@example.com", password: Password("a keeper's password"), by: .commandLine)
+        let server = try fixture.server()
+        try await fixture.listening(server) { client in
+            try await body(
+                WalkStage(
+                    server: server, client: client, wire: wire, heldStore: heldStore,
+                    heldCommands: commands(on: heldStore, ring), others: others, otherStore: store,
+                    keeper: keeper.user.id))
+        }
+        try store.close()
+    }
+
+    private static func commands(on store: SQLStore, _ ring: MasterKeyRing) -> Deployment {
+        var settings = Deployment.Settings()
+        settings.passwordCost = 10
+        return Deployment(
+            store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// A new account with all that it can present.
+    func subject() async throws -> WalkSubject {
+        count.increment()
+        let number = count.value
+        let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
+        let email = "subject\(number)@example.com"
+        let account = try await others.accounts.create(
+            name: "Ada", email: email, password: WalkSubject.password, by: .commandLine)
+        let workspace = account.workspaces[0].workspace.id
+        try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
+        try await others.workspaces.putMember(keeper, in: workspace, role: .owner, by: .commandLine)
+        let sessions = try await (0..<3).asyncMap { _ in
+            try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
+        }
+        let token = try await others.operatorTokens.create(
+            name: "billing", scopes: [.introspect], by: .commandLine)
+        return WalkSubject(
+            account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
+            address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
+            session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
+            thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
+            operatorTokenID: token.token.id)
+    }
+}
+
+/// An account, and what was stolen from it.
+struct WalkSubject: Sendable {
+    static let password = Password("the holder's own words")
+
+    let account: Account
+    let key: String
+    /// Where its requests come from: its own, so that no throttle counts across subjects.
+    let address: IPAddress
+    let email: String
+    let workspace: WorkspaceID
+    let cookie: String
+    let session: SessionID
+    /// Another device of the holder.
+    let otherSession: SessionID
+    let thirdSession: SessionID
+    let operatorToken: String
+    let operatorTokenID: OperatorTokenID
+
+    var id: UserID { account.user.id }
+
+    /// What every request of the walk carries.
+    var fields: [(String, String)] {
+        [("X-Forwarded-For", address.description), ("X-Forwarded-Proto", "https")]
+    }
+
+    /// A page's form, with the stolen cookie.
+    func form(_ path: String, _ pairs: [String: String] = [:]) -> WireRequest {
+        var request = openForm(path, pairs)
+        request.fields.append(("Cookie", "\(SessionCookie.name)=\(cookie)"))
+        return request
+    }
+
+    /// A page's form, of somebody who is not signed in.
+    func openForm(_ path: String, _ pairs: [String: String]) -> WireRequest {
+        let body =
+            pairs.isEmpty ? "from=page" : pairs.sorted { $0.key < $1.key }.map(Self.encode).joined(separator: "&")
+        return WireRequest(
+            method: "POST", path: path,
+            fields: fields + [
+                ("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded"),
+            ], body: Array(body.utf8))
+    }
+
+    /// A program's request, with a bearer token.
+    func bearer(_ token: String, _ path: String, type: String, body: String) -> WireRequest {
+        WireRequest(
+            method: "POST", path: path,
+            fields: fields + [("Authorization", "Bearer \(token)"), ("Content-Type", type)], body: Array(body.utf8))
+    }
+
+    private static func encode(_ name: String, _ value: String) -> String {
+        name + "=" + DashboardResponder.escape(value)
+    }
+}
+
+extension Sequence {
+    /// What each element comes to, one after another.
+    func asyncMap<Value>(_ transform: (Element) async throws -> Value) async rethrows -> [Value] {
+        var values: [Value] = []
+        for element in self { values.append(try await transform(element)) }
+        return values
+    }
+}

@@ -1,0 +1,219 @@
+import Testing
+
+@testable import Keybearer
+
+/// A request that has nobody's authority, or whose authority stands while its target goes: what changes at the hold
+/// instead, and what is answered then.
+struct WalkStandIn: Sendable {
+    let name: String
+    let action: AuditEvent.Action
+    /// What happens while it is held.
+    let event: String
+    var holds: [StolenCredentialWalk.Hold] = [.lastByte, .commit]
+    let request: @Sendable (WalkSubject) -> WireRequest
+    let meanwhile: @Sendable (WalkSubject, Deployment) async throws -> Void
+    let outcome: String
+
+    static let all = [
+        WalkStandIn(
+            name: "POST /sign-up", action: .userCreated, event: "the address is taken", request: signUp,
+            meanwhile: { subject, others in
+                _ = try await others.accounts.create(
+                    name: "Eve", email: newAddress(subject), password: AuthorityEnd.newPassword, by: .commandLine)
+            }, outcome: "409"),
+        WalkStandIn(
+            name: "POST /sign-up", action: .sessionStarted, event: "the new account is deleted", holds: [.commit],
+            request: signUp,
+            meanwhile: { subject, others in
+                let made = try await others.accounts.find(newAddress(subject))
+                try await others.accounts.delete(made.user.id, by: .commandLine)
+            }, outcome: "303 /sign-in"),
+        WalkStandIn(
+            name: "POST /sign-up", action: .sessionStarted, event: "the new password is reset", holds: [.commit],
+            request: signUp,
+            meanwhile: { subject, others in
+                let made = try await others.accounts.find(newAddress(subject))
+                try await others.accounts.setPassword(
+                    of: made.user, to: AuthorityEnd.newPassword, by: .commandLine)
+            }, outcome: "303 /sign-in"),
+        WalkStandIn(
+            name: "POST /sign-out", action: .sessionEnded, event: "the session is gone",
+            request: { $0.form("/sign-out") },
+            meanwhile: { try await AuthorityEnd.endedByAnotherSession.carryOut(on: $0, by: $1) },
+            outcome: "303 /sign-in"),
+        WalkStandIn(
+            name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
+            request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
+            meanwhile: { subject, others in
+                try await others.sessions.end(subject.thirdSession, of: subject.id, by: .commandLine)
+            }, outcome: "303 /account?session=ended"),
+    ]
+
+    private static let signUp: @Sendable (WalkSubject) -> WireRequest = { subject in
+        subject.openForm(
+            "/sign-up",
+            ["name": "New", "email": newAddress(subject), "password": WalkSubject.password.characters])
+    }
+
+    private static func newAddress(_ subject: WalkSubject) -> String { "new.\(subject.email)" }
+}
+
+/// What a command does, and what happens to its target while it is held. Nothing ends the operator's authority.
+struct WalkCommand: Sendable {
+    /// What becomes of it.
+    enum Outcome: Sendable, Equatable {
+        /// Nothing changes.
+        case refused(ErrorCode)
+        /// It goes on, on what is there now.
+        case done
+    }
+
+    let name: String
+    let action: AuditEvent.Action
+    /// What happens while it is held.
+    let event: String
+    let run: @Sendable (Deployment, WalkSubject, _ keeper: UserID) async throws -> Void
+    let meanwhile: @Sendable (Deployment, WalkSubject, _ keeper: UserID) async throws -> Void
+    let outcome: Outcome
+
+    init(
+        _ name: String, _ action: AuditEvent.Action, while event: String, _ outcome: Outcome,
+        _ run: @escaping @Sendable (Deployment, WalkSubject, UserID) async throws -> Void,
+        meanwhile: @escaping @Sendable (Deployment, WalkSubject, UserID) async throws -> Void
+    ) {
+        (self.name, self.action, self.event) = (name, action, event)
+        (self.outcome, self.run, self.meanwhile) = (outcome, run, meanwhile)
+    }
+
+    static let all = accounts + keys + workspaces + operatorTokens
+
+    private static let accounts = [
+        WalkCommand("user create", .userCreated, while: "the address is taken", .refused(.conflict)) {
+            deployment, subject, _ in
+            try await create(deployment, "made.\(subject.email)")
+        } meanwhile: { others, subject, _ in
+            try await create(others, "made.\(subject.email)")
+        },
+        gone("user set-password", .passwordChanged) { deployment, subject, _ in
+            try await deployment.accounts.setPassword(
+                of: subject.account.user, to: AuthorityEnd.newPassword, by: .commandLine)
+        },
+        gone("user disable", .userDisabled) { deployment, subject, _ in
+            try await deployment.accounts.setStatus(.disabled, of: subject.id, by: .commandLine)
+        },
+        gone("user enable", .userEnabled) { deployment, subject, _ in
+            try await deployment.accounts.setStatus(.active, of: subject.id, by: .commandLine)
+        },
+        gone("user delete", .userDeleted, run: delete),
+        WalkCommand(
+            "user delete", .userDeleted, while: "it becomes the last Owner", .refused(.conflict), delete,
+            meanwhile: lowerKeeper),
+    ]
+
+    private static let keys = [
+        gone("key regenerate", .keyRegenerated, run: regenerate),
+        WalkCommand(
+            "key regenerate", .keyRegenerated, while: "the key is replaced", .refused(.conflict), regenerate,
+            meanwhile: regenerate),
+        gone("key show", .keyRevealed) { deployment, subject, _ in
+            _ = try await deployment.keys.reveal(subject.id, by: .commandLine)
+        },
+        WalkCommand("key show", .keyRevealed, while: "the key is replaced", .done) { deployment, subject, _ in
+            let shown = try await deployment.keys.reveal(subject.id, by: .commandLine)
+            #expect(shown.characters != subject.key, "the command shows a key that is dead")
+        } meanwhile: {
+            try await regenerate($0, $1, $2)
+        },
+    ]
+
+    private static let workspaces = [
+        gone("workspace create", .workspaceCreated) { deployment, subject, _ in
+            _ = try await deployment.workspaces.create(name: "More", owner: subject.id, by: .commandLine)
+        },
+        WalkCommand("workspace set-plan", .planChanged, while: "the workspace is gone", .refused(.notFound)) {
+            deployment, subject, _ in
+            try await deployment.workspaces.setPlan(
+                PlanID(rawValue: "free"), of: subject.workspace, by: .commandLine)
+        } meanwhile: {
+            try await removeWorkspace($0, $1, $2)
+        },
+        gone("workspace add-member", .memberAdded) { deployment, subject, _ in
+            try await deployment.workspaces.putMember(
+                subject.id, in: subject.workspace, role: .admin, by: .commandLine)
+        },
+        WalkCommand("workspace add-member", .memberAdded, while: "the workspace is gone", .refused(.notFound)) {
+            try await $0.workspaces.putMember($2, in: $1.workspace, role: .owner, by: .commandLine)
+        } meanwhile: {
+            try await removeWorkspace($0, $1, $2)
+        },
+        WalkCommand(
+            "workspace remove-member", .memberRemoved, while: "the member has left", .refused(.notFound), leave,
+            meanwhile: leave),
+        WalkCommand(
+            "workspace remove-member", .memberRemoved, while: "it becomes the last Owner", .refused(.conflict),
+            leave, meanwhile: lowerKeeper),
+        WalkCommand("plan put", .planPut, while: "the plan is put by another", .done) { deployment, _, _ in
+            try await putPlan(deployment, limit: 500)
+        } meanwhile: { others, _, _ in
+            try await putPlan(others, limit: 700)
+        },
+    ]
+
+    private static let operatorTokens = [
+        WalkCommand("operator-token create", .operatorTokenCreated, while: "nothing can end it", .done) {
+            deployment, _, _ in
+            _ = try await deployment.operatorTokens.create(name: "more", scopes: [.introspect], by: .commandLine)
+        } meanwhile: { _, _, _ in
+        },
+        WalkCommand("operator-token revoke", .operatorTokenRevoked, while: "the token is gone", .refused(.notFound)) {
+            deployment, subject, _ in
+            try await deployment.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
+        } meanwhile: { others, subject, _ in
+            try await others.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
+        },
+    ]
+
+    /// A command on an account that is deleted at the hold.
+    private static func gone(
+        _ name: String, _ action: AuditEvent.Action,
+        run: @escaping @Sendable (Deployment, WalkSubject, UserID) async throws -> Void
+    ) -> WalkCommand {
+        WalkCommand(name, action, while: "the account is gone", .refused(.notFound), run, meanwhile: delete)
+    }
+
+    private static let delete: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+        try await $0.accounts.delete($1.id, by: .commandLine)
+        _ = $2
+    }
+
+    private static let regenerate: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+        _ = try await $0.keys.regenerate($1.id, idempotencyKey: nil, by: .commandLine)
+        _ = $2
+    }
+
+    private static let leave: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+        try await $0.workspaces.removeMember($1.id, from: $1.workspace, by: .commandLine)
+        _ = $2
+    }
+
+    private static let lowerKeeper: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+        try await $0.workspaces.putMember($2, in: $1.workspace, role: .member, by: .commandLine)
+    }
+
+    private static let removeWorkspace: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+        try await $0.workspaces.removeMember($2, from: $1.workspace, by: .commandLine)
+        try await $0.accounts.delete($1.id, by: .commandLine)
+    }
+
+    private static func create(_ deployment: Deployment, _ email: String) async throws {
+        _ = try await deployment.accounts.create(
+            name: "Made", email: email, password: AuthorityEnd.newPassword, by: .commandLine)
+    }
+
+    private static func putPlan(_ deployment: Deployment, limit: Int) async throws {
+        try await deployment.workspaces.putPlan(
+            Plan(
+                id: PlanID(rawValue: "team"), name: "Team", features: [.apiWebhooks], hourlyLimit: limit,
+                billingURL: nil, position: 5), by: .commandLine)
+    }
+}

@@ -167,6 +167,7 @@ let package = Package(
             dependencies: [
                 "Keybearer", "KeybearerPostgres", "KeybearerSQL", "KeybearerSQLite", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: rules
         ),

@@ -30,7 +30,8 @@ struct MasterKeyFile: Sendable {
         }
     }
 
-    /// Writes the ring. A crash leaves the old file or the new one, whole.
+    /// Writes the ring. A crash, or a loss of power, leaves the old file or the new one, whole; the new one once this
+    /// returns.
     ///
     /// - Parameter replacing: whether a file may be there already.
     func save(_ ring: MasterKeyRing, replacing: Bool) throws {
@@ -45,7 +46,16 @@ struct MasterKeyFile: Sendable {
         let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         try handle.write(contentsOf: Data(MasterKeyFormat.format(ring).utf8))
         try handle.synchronize()
-        guard rename(temporary, target.path) == 0 else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
+        guard rename(temporary, target.path) == 0, Self.synchronize(directory: target.deletingLastPathComponent().path)
+        else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
+    }
+
+    /// Writes to disk which names stand in a directory: without it a rename may be undone by a loss of power.
+    private static func synchronize(directory: String) -> Bool {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return fsync(descriptor) == 0
     }
 
     static func explanation(_ error: MasterKeyRingError) -> String {

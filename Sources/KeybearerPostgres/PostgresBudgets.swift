@@ -19,9 +19,9 @@ extension PostgresEngine {
                     locked = try Self.lockHours(of: users, connection)
                 }
                 let stored = locked.hours
-                let answers = requests.map {
-                    Self.reserve($0, in: &locked, at: clock == .caller ? now : locked.time ?? now)
-                }
+                let time = clock == .caller ? now : locked.time ?? now
+                try locked.foldAllowances(at: time, connection)
+                let answers = requests.map { Self.reserve($0, in: &locked, at: time) }
                 // What merely aged is reckoned again next time: a look and a refusal write nothing.
                 let changed = locked.hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
                 return (answers, changed.isEmpty ? [] : [Self.putHours(changed)])
@@ -73,6 +73,20 @@ extension PostgresEngine {
         var allowances: [RollingHour.Bucket] = []
         /// The primary's time; nil where no hour was found.
         var time: Timestamp?
+
+        /// Lets allowances of a clock that was ahead and has come back count from now on as if they were opened now, so that
+        /// they free within 62 minutes.
+        mutating func foldAllowances(at now: Timestamp, _ connection: PostgresConnection) throws {
+            guard let last = allowances.last?.minute else { return }
+            let folded = RollingHour.foldedMinute(last, at: now)
+            guard folded != last else { return }
+            try connection.execute(
+                """
+                UPDATE budget_allowances SET minute = $1
+                WHERE id IN (SELECT id FROM budget_allowances WHERE minute > $1 ORDER BY id FOR UPDATE)
+                """, [.number(folded)])
+            allowances = allowances.map { RollingHour.Bucket(minute: folded, count: $0.count) }
+        }
     }
 
     private static func reserve(
@@ -88,8 +102,7 @@ extension PostgresEngine {
 
     /// Whether an hour differs in more than its age.
     private static func isWorthWriting(_ hour: RollingHour, was stored: RollingHour?) -> Bool {
-        guard let stored else { return true }
-        return hour.buckets != stored.buckets.filter { $0.freesAt > hour.latest }
+        stored.map { hour.isWorthWriting(over: $0) } ?? true
     }
 
     /// The hours of these accounts, locked. Accounts that never had an hour are left out.

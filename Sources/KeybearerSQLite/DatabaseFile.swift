@@ -18,6 +18,7 @@ enum DatabaseFile {
         let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
             close(descriptor)
+            try synchronizeDirectory(of: path)
         } else if errno != EEXIST {
             throw unusable("The database file cannot be created.")
         }
@@ -30,6 +31,7 @@ enum DatabaseFile {
         let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         if descriptor >= 0 {
             close(descriptor)
+            try synchronizeDirectory(of: path)
         } else if errno == EEXIST {
             throw KeybearerError(.conflict, "The file exists already. Nothing was written.")
         } else {
@@ -57,6 +59,15 @@ enum DatabaseFile {
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Writes to disk which names stand in a file's directory: SQLite does so for its log alone, and without it a file that
+    /// was just made may be gone after a loss of power.
+    private static func synchronizeDirectory(of path: String) throws {
+        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unusable("The directory of the database cannot be opened.") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw unusable("The directory of the database cannot be written.") }
     }
 
     private static func unusable(_ message: String) -> KeybearerError {

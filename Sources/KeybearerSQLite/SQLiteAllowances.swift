@@ -22,11 +22,12 @@ extension SQLiteEngine {
     package func openAllowance(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> Allowance? {
-        try await writeRaw { db in
+        let askedAt = SteadyTime.systemNow()
+        return try await writeRaw { db in
             try db.executeCached(
                 sql: "DELETE FROM budget_allowances WHERE minute <= ?",
                 arguments: [RollingHour.lastFreedMinute(at: now)])
-            let others = try Self.allowances(db).buckets(without: holder)
+            let others = try Self.allowances(at: Self.time(now, askedAt: askedAt), db).buckets(without: holder)
             let limit = try Int.fetchOne(
                 db.cachedStatement(sql: "SELECT min(hourly_limit) FROM plans WHERE hourly_limit > 0"))
             let count = Allowance.count(atMost: count, smallestLimit: limit ?? 0)
@@ -61,7 +62,21 @@ extension SQLiteEngine {
         }
     }
 
-    static func allowances(_ db: Database) throws -> [OpenAllowance] {
+    /// All that are open, for a transaction that writes. One that a crash left open while the clock was ahead counts from
+    /// now on as if it were opened now, so that it frees within 62 minutes.
+    static func allowances(at now: Timestamp, _ db: Database) throws -> [OpenAllowance] {
+        let open = try allowances(db)
+        let ahead = Set(open.map(\.bucket.minute)).filter { RollingHour.foldedMinute($0, at: now) != $0 }
+        if ahead.isEmpty { return open }
+        for minute in ahead {
+            try db.executeCached(
+                sql: "UPDATE budget_allowances SET minute = ? WHERE minute = ?",
+                arguments: [RollingHour.foldedMinute(minute, at: now), minute])
+        }
+        return try allowances(db)
+    }
+
+    private static func allowances(_ db: Database) throws -> [OpenAllowance] {
         let statement = try db.cachedStatement(sql: "SELECT holder, minute, count FROM budget_allowances")
         return try Row.fetchAll(statement).map { row in
             OpenAllowance(

@@ -7,10 +7,20 @@ extension SQLiteEngine {
     /// One write transaction for all of them: the write lock is what makes read, reckon and write back one step.
     package func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
+        let askedAt = SteadyTime.systemNow()
         return try await writeRaw { db in
-            let allowances = try Self.allowances(db)
+            let now = Self.time(now, askedAt: askedAt)
+            let allowances = try Self.allowances(at: now, db)
             return try requests.map { try Self.reserve($0, beside: allowances, now: now, db) }
         }
+    }
+
+    /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that was
+    /// stopped in between would otherwise look like a clock that was set back.
+    static func time(_ now: Timestamp, askedAt: SteadyTime) -> Timestamp {
+        let waited = askedAt.duration(to: .systemNow())
+        // Time stands still for longer than that, and tests hold their clocks.
+        return waited < .milliseconds(RollingHour.standstill / 2) ? now : now.advanced(by: waited)
     }
 
     /// How long a recall is shown to nodes: many times their interval of looking.
@@ -41,14 +51,13 @@ extension SQLiteEngine {
     private static func reserve(
         _ request: BudgetRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
     ) throws -> Reservation {
-        guard var hour = try rollingHour(of: request.userID, db) else {
+        guard let stored = try rollingHour(of: request.userID, db) else {
             return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
         }
+        var hour = stored
         let reservation = hour.answer(request, now: now, allowances: allowances.buckets(without: request.holder))
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
-        if reservation.granted > 0 || !request.unused.isEmpty || request.unrecorded != nil {
-            try put(hour, of: request.userID, db)
-        }
+        if hour.isWorthWriting(over: stored) { try put(hour, of: request.userID, db) }
         return reservation
     }
 

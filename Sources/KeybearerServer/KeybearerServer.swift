@@ -175,7 +175,7 @@ public struct KeybearerServer: Sendable {
     private func makeRoutes(_ pages: DashboardResponder) -> [Route] {
         let handlers = Routes.Handlers(
             probes: Probes(gate: gate, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: deployment.keys, clocks: clocks),
+            api: APIHandlers(keys: deployment.keys),
             operators: IntrospectionHandlers(gate: gate, clocks: clocks),
             assets: AssetHandlers(),
             entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),

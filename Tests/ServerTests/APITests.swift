@@ -41,6 +41,8 @@ struct APITests {
         #expect(answer.fields[FieldName.rateLimit]?.hasPrefix("\"hourly\";r=999;t=") == true)
         #expect(answer.fields[FieldName.xRateLimitLimit] == "1000")
         #expect(answer.fields[FieldName.xRateLimitRemaining] == "999")
+        let reset = try #require(answer.fields[FieldName.xRateLimitReset].flatMap { Int64($0) })
+        #expect(budget["resetAt"] as? String == Timestamp(millisecondsSinceEpoch: reset * 1_000).description)
         #expect(!answer.body.contains(key))
     }
 
@@ -61,7 +63,7 @@ struct APITests {
             let state = try #require(answer.fields[FieldName.rateLimit])
             let wait = try #require(Int64(state.replacing("\"hourly\";r=0;t=", with: "")))
             #expect(try #require(answer.fields[.retryAfter].flatMap { Int64($0) }) >= wait)
-            #expect((3_541...3_720).contains(wait))
+            #expect((3_541...3_721).contains(wait))
         }
     }
 

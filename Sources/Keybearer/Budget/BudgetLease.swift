@@ -247,32 +247,3 @@ public struct BudgetLease: Sendable, Equatable {
             nanosecondsUntilReturn: max(0, soonest.nanoseconds - now.nanoseconds))
     }
 }
-
-/// How an account stands in its hour, as headers and pages tell it.
-public struct BudgetStatus: Sendable, Equatable {
-    /// Requests allowed in any 60 minutes.
-    public let limit: Int
-    /// How many of them are left; never more than really are.
-    public let remaining: Int
-    /// Nanoseconds until the next of the used ones come back: a span made on every request, so without the 128 bits of
-    /// ``returnsAfter``.
-    private let nanosecondsUntilReturn: Int64
-    /// How long until the next of the used ones come back; zero when none is used.
-    public var returnsAfter: Duration { .nanoseconds(nanosecondsUntilReturn) }
-
-    /// Whole seconds until the next of the used ones come back, rounded up: where something is used, at least one.
-    public var secondsUntilReturn: Int64 {
-        max(remaining < limit ? 1 : 0, (nanosecondsUntilReturn + 999_999_999) / 1_000_000_000)
-    }
-
-    /// Puts a status together.
-    public init(limit: Int, remaining: Int, returnsAfter: Duration) {
-        self.init(limit: limit, remaining: remaining, nanosecondsUntilReturn: returnsAfter.wholeNanoseconds)
-    }
-
-    init(limit: Int, remaining: Int, nanosecondsUntilReturn: Int64) {
-        self.limit = limit
-        self.remaining = remaining
-        self.nanosecondsUntilReturn = nanosecondsUntilReturn
-    }
-}

@@ -5,6 +5,14 @@
 /// the buckets is at least what was admitted in any 60 minutes that end now. A reservation is granted
 /// only while that sum stays within the limit, hence no 60 minutes ever admit more than the limit, whatever crashes.
 /// The price: capacity returns up to one bucket plus one reservation's life late.
+///
+/// The wall clock may be wrong:
+/// - It goes back by a few seconds: time stands still until the clock is there again. So processes that read the clock and
+///   then wait for one another do not turn time back.
+/// - It goes back further: it was ahead, and time goes on from where the clock is now. What was charged to minutes that no
+///   reservation made now can reach is charged to the last one that can: it frees within 62 minutes, and never before
+///   it is 60 minutes old. Reservations from before that are not given back; they stay charged.
+/// - It goes forward: what was charged comes back early, once for each step.
 public struct RollingHour: Sendable, Equatable {
     /// One minute's charge.
     public struct Bucket: Sendable, Equatable {
@@ -27,6 +35,10 @@ public struct RollingHour: Sendable, Equatable {
 
     static let windowMinutes: Int64 = 60
     static let minuteLength: Int64 = 60_000
+    /// How long a reservation may live: a charge lies no further ahead than this and the rest of a bucket.
+    static let longestLife: Duration = .seconds(60)
+    /// How many milliseconds the clock may go back while time stands still. What is charged meanwhile frees that much later.
+    public static let standstill: Int64 = 15_000
 
     /// The bucket that a time is in.
     public static func minute(of time: Timestamp) -> Int64 { time.millisecondsSinceEpoch / minuteLength }
@@ -34,10 +46,31 @@ public struct RollingHour: Sendable, Equatable {
     /// The latest bucket whose charge no longer counts at a time.
     public static func lastFreedMinute(at time: Timestamp) -> Int64 { minute(of: time) - windowMinutes - 1 }
 
+    /// The last minute that a reservation made at a time is charged to.
+    static func lastReachableMinute(at time: Timestamp) -> Int64 { minute(of: time.advanced(by: longestLife)) }
+
+    /// The earliest time at which something can have been charged to a minute.
+    private static func earliestCharge(to minute: Int64) -> Timestamp {
+        Timestamp(millisecondsSinceEpoch: (minute - 1) * minuteLength)
+    }
+
+    /// Whether the clock has come back from a time at which it was ahead.
+    private static func hasComeBack(from time: Timestamp, to now: Timestamp) -> Bool {
+        time.millisecondsSinceEpoch - now.millisecondsSinceEpoch > standstill
+    }
+
+    /// The minute in which a charge counts now: its own, unless it was made by a clock that was ahead and has come back.
+    public static func foldedMinute(_ minute: Int64, at now: Timestamp) -> Int64 {
+        hasComeBack(from: earliestCharge(to: minute), to: now) ? lastReachableMinute(at: now) : minute
+    }
+
     /// The charged buckets, oldest first; at most 61 and those that a reservation reaches ahead.
     public private(set) var buckets: [Bucket]
-    /// The latest time that was seen: the hour never runs backwards, whatever the wall clock does.
+    /// The latest time that was seen since the clock last came back: until it does, the hour never runs backwards.
     public private(set) var latest: Timestamp
+    /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that it is
+    /// given back to the bucket that it was charged to or to none.
+    private var era: Int64 = 0
 
     /// An hour with nothing used, or one read back from a store.
     public init(buckets: [Bucket] = [], latest: Timestamp = Timestamp(millisecondsSinceEpoch: 0)) {
@@ -54,7 +87,7 @@ public struct RollingHour: Sendable, Equatable {
     ///   - wanted: how many to reserve; 0 only looks.
     ///   - limit: the most that may be charged afterwards.
     ///   - life: how long after `now` the last of them may be used.
-    ///   - now: the store's wall time; a time before ``latest`` counts as ``latest``.
+    ///   - now: the store's wall time; a time shortly before ``latest`` counts as ``latest``.
     ///   - leavingRoom: takes no more than a quarter of what is left, and the last few one by one: near the limit no
     ///     server holds requests that a client of another one is waiting for.
     ///   - allowances: what counts for every account beside this hour's own buckets; see ``Allowance``.
@@ -67,7 +100,7 @@ public struct RollingHour: Sendable, Equatable {
         let granted = max(0, min(wanted, most))
         let minute = Self.minute(of: latest.advanced(by: life))
         charge(granted, to: minute)
-        return counting(allowances).answer(granted: granted, minute: minute)
+        return counting(allowances).answer(granted: granted, minute: minute, now: now)
     }
 
     /// What may be used of an allowance: all of it where the hour has room for it, with room for others left, or
@@ -84,41 +117,65 @@ public struct RollingHour: Sendable, Equatable {
         hour.advance(to: now)
         hour = hour.counting(allowances)
         // Where the clock was set back, the allowance's minute may be one that frees too early.
-        let fits = now >= latest && allowance.count <= Self.leavingRoom(of: limit - hour.charged)
+        let isOnTime = hour.latest == now && hour.era == era
+        let fits = isOnTime && allowance.count <= Self.leavingRoom(of: limit - hour.charged)
         if fits { hour.charge(allowance.count, to: allowance.minute) }
-        return hour.answer(granted: fits ? allowance.count : 0, minute: allowance.minute)
+        return hour.answer(granted: fits ? allowance.count : 0, minute: allowance.minute, now: now)
     }
 
     /// Records what was used of an allowance, whatever the limit is by now: it was admitted.
     public mutating func record(_ count: Int, minute: Int64) { charge(count, to: minute) }
 
     /// Gives back what a reservation did not use. Whoever calls this can no longer use it.
+    ///
+    /// - Parameter minute: the reservation's. One from before the clock came back stays charged: the bucket of that minute
+    ///   may be another one by now.
     public mutating func giveBack(_ count: Int, minute: Int64) {
-        guard count > 0, let index = buckets.firstIndex(where: { $0.minute == minute }) else { return }
+        let (era, minute) = (minute >> Self.minuteBits, minute & (1 << Self.minuteBits - 1))
+        guard count > 0, era == self.era, let index = buckets.firstIndex(where: { $0.minute == minute }) else { return }
         buckets[index].count -= min(count, buckets[index].count)
         if buckets[index].count == 0 { buckets.remove(at: index) }
     }
 
+    /// Whether this hour differs from a stored one in more than its age.
+    public func isWorthWriting(over stored: RollingHour) -> Bool {
+        era != stored.era || buckets != stored.buckets.filter { $0.freesAt > latest }
+    }
+
     private mutating func advance(to now: Timestamp) {
-        latest = max(latest, now)
+        // What was recorded of an allowance can be later than all that was reserved.
+        let seen = buckets.last.map { max(latest, Self.earliestCharge(to: $0.minute)) } ?? latest
+        if Self.hasComeBack(from: seen, to: now) { comeBack(to: now) } else { latest = max(seen, now) }
         buckets.removeAll { $0.freesAt <= latest }
+    }
+
+    /// Goes on from a time before ``latest``. What is charged ahead of all that can be reserved now may still be in use for
+    /// the rest of a reservation's life: it is charged as if it were reserved now.
+    private mutating func comeBack(to now: Timestamp) {
+        latest = now
+        era = (era + 1) & Self.eraMask
+        let last = Self.lastReachableMinute(at: now)
+        let ahead = buckets.reduce(0) { $0 + ($1.minute > last ? $1.count : 0) }
+        buckets.removeAll { $0.minute > last }
+        charge(ahead, to: last)
     }
 
     /// The same hour with what counts for every account.
     private func counting(_ allowances: [Bucket]) -> RollingHour {
         var hour = self
         for allowance in allowances where allowance.freesAt > latest {
-            hour.charge(allowance.count, to: allowance.minute)
+            hour.charge(allowance.count, to: Self.foldedMinute(allowance.minute, at: latest))
         }
         return hour
     }
 
     private static func leavingRoom(of left: Int) -> Int { left > 0 ? max(1, left / 4) : left }
 
-    private func answer(granted: Int, minute: Int64) -> Reservation {
+    /// - Parameter now: spans count from the clock as it is, also while time stands still.
+    private func answer(granted: Int, minute: Int64, now: Timestamp) -> Reservation {
         Reservation(
-            granted: granted, minute: minute, charged: charged,
-            returns: buckets.map { .init(after: latest.duration(to: $0.freesAt), count: $0.count) },
+            granted: granted, minute: era << Self.minuteBits | minute, charged: charged,
+            returns: buckets.map { .init(after: now.duration(to: $0.freesAt), count: $0.count) },
             mayBeUnspent: buckets.contains { $0.minute >= Self.minute(of: latest) })
     }
 
@@ -151,7 +208,8 @@ public struct Reservation: Sendable, Equatable {
 
     /// How many requests may be used.
     public let granted: Int
-    /// The bucket they are charged to: where what is not used is given back.
+    /// Names the bucket they are charged to: where what is not used is given back. A minute since the Unix epoch, and in
+    /// the bits above it how often the clock had come back.
     public let minute: Int64
     /// All that counts now, this reservation included.
     public let charged: Int
@@ -172,9 +230,14 @@ public struct Reservation: Sendable, Equatable {
 }
 
 extension RollingHour {
-    /// The stored form: the latest time, then minute and count of each bucket, all as 64-bit little-endian numbers.
+    private static let minuteBits: Int64 = 40
+    private static let timeBits: Int64 = 48
+    private static let eraMask: Int64 = 1 << 15 - 1
+
+    /// The stored form: the latest time, then minute and count of each bucket, all as 64-bit little-endian numbers. Above
+    /// the 48 bits of the latest time stands how often the clock has come back.
     public var storedForm: [UInt8] {
-        var numbers: [Int64] = [latest.millisecondsSinceEpoch]
+        var numbers: [Int64] = [era << Self.timeBits | max(0, latest.millisecondsSinceEpoch)]
         for bucket in buckets { numbers += [bucket.minute, Int64(bucket.count)] }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(numbers.count * 8)
@@ -193,7 +256,9 @@ extension RollingHour {
         let buckets = stride(from: 1, to: numbers.count, by: 2).map { index in
             Bucket(minute: numbers[index], count: Int(numbers[index + 1]))
         }
-        guard buckets.allSatisfy({ $0.count > 0 }) else { return nil }
-        self.init(buckets: buckets, latest: Timestamp(millisecondsSinceEpoch: numbers[0]))
+        guard buckets.allSatisfy({ $0.count > 0 }), numbers[0] >= 0 else { return nil }
+        self.init(
+            buckets: buckets, latest: Timestamp(millisecondsSinceEpoch: numbers[0] & (1 << Self.timeBits - 1)))
+        era = numbers[0] >> Self.timeBits
     }
 }

@@ -85,10 +85,11 @@ public final class Gate: Sendable {
     public func budget(of account: Account, limit: Int) async throws -> BudgetStatus {
         let ledger = directory.ledger(of: account.user.id)
         let now = context.clocks.steady()
-        if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status }
+        let wall = context.clocks.wall()
+        if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status.dated(wall) }
         try await StoreWait.atMost(Verifier.storePatience) { office.look(at: ledger, limit: limit, waiter: $0) }
-        return ledger.withLease { $0.peek(limit: limit, now: now) }
-            ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero)
+        let seen = ledger.withLease { $0.peek(limit: limit, now: now) }?.dated(wall)
+        return seen ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero, reckonedAt: wall)
     }
 
     /// The last use of a key that memory has and the store may not have yet.

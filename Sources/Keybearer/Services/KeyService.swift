@@ -20,13 +20,18 @@ public final class KeyService: Sendable {
         return withLatestUse(key, of: userID)
     }
 
-    /// The record with the later of its own last use and the one that memory has not written yet. One that lies ahead of
-    /// the clock, from a time when that was wrong, gives way to any.
+    /// The record with the later of its own last use and the one that memory has not written yet. Either gives way to the
+    /// other where it lies ahead of the clock, from a time when that was wrong.
     public func withLatestUse(_ key: APIKey, of userID: UserID) -> APIKey {
         guard let use = gate?.unwrittenLastUse(of: userID, keyID: key.id) else { return key }
         let tooFarAhead = context.clocks.wall().advanced(by: SessionPolicy.clockTolerance)
         var key = key
-        if key.lastUse.map({ $0.at < use.at || $0.at > tooFarAhead }) ?? true { key.lastUse = use }
+        guard let stored = key.lastUse else {
+            key.lastUse = use
+            return key
+        }
+        let isLater = stored.at < use.at && use.at <= tooFarAhead
+        if isLater || stored.at > tooFarAhead { key.lastUse = use }
         return key
     }
 

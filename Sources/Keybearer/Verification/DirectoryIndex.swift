@@ -20,7 +20,8 @@ struct DirectoryIndex: Sendable {
     /// How many leftovers are looked at in one go, with the lock held.
     static let pageSize = 256
 
-    var generation: UInt64 = 0
+    /// What was applied; its generation is the one that reads begin with.
+    var changes = RecentChanges()
     var position = ChangePosition(number: 0, mark: "")
     /// How many live and how many dead tokens the tables hold.
     var liveCount = 0

@@ -62,7 +62,12 @@ final class KeyDirectory: Sendable {
     }
 
     /// The generation that a read must begin with to be remembered.
-    var generation: UInt64 { index.withLock { $0.generation } }
+    var generation: UInt64 { index.withLock { $0.changes.generation } }
+
+    /// Whether an account that was read at a generation may be another by now, as far as memory has been told.
+    func mayHaveChanged(_ account: Account, since generation: UInt64) -> Bool {
+        index.withLock { $0.changes.mayTouch(account, since: generation) }
+    }
 
     /// The last change that was applied.
     var position: ChangePosition { index.withLock { $0.position } }
@@ -93,7 +98,7 @@ final class KeyDirectory: Sendable {
     @discardableResult
     func remember(_ entry: Entry, for token: PresentedToken, user: User?, readAt generation: UInt64) -> Bool {
         index.withLock { index in
-            guard index.generation == generation else { return false }
+            guard index.changes.generation == generation else { return false }
             if let user { forget(user.id, index: &index) }
             let hash = token.hash(keyed: hashSeed)
             switch entry {
@@ -118,7 +123,7 @@ final class KeyDirectory: Sendable {
         _ = index.withLock { index in
             var forgotten: [Shard.State] = []
             for change in changes where change.position.number == index.position.number + 1 {
-                index.generation += 1
+                index.changes.append(change.subject)
                 index.position = change.position
                 switch change.subject {
                 case .user(let id): forget(id, index: &index)
@@ -134,7 +139,7 @@ final class KeyDirectory: Sendable {
     /// Forgets everything and stands at a new position: after registering, or after a lost lease.
     func restart(at position: ChangePosition) {
         _ = index.withLock { index in
-            index.generation += 1
+            index.changes.append(.everything)
             index.position = position
             return forgetAll(&index)
         }

@@ -10,6 +10,9 @@ public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
 
+    /// How often a request looks for its account: again when the lease was lost, or the account changed, while it waited.
+    private static let mostLooks = 3
+
     /// How long a request waits for a store that is stuck, such as one that another process has locked: less than gateways
     /// wait for the gate.
     static let storePatience: Duration = .seconds(2)
@@ -101,9 +104,14 @@ public final class Verifier: Sendable {
         // Here too: without a lease, memory was not asked.
         guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
         do {
-            guard await awaitLease() else { return .unavailable }
-            guard let account = try await account(for: token, key: key) else { return .unauthorized }
-            return try await decide(account, scope: scope, from: address)
+            for _ in 1...Self.mostLooks {
+                guard await awaitLease() else { return .unavailable }
+                let generation = directory.generation
+                guard let account = try await account(for: token, key: key) else { return .unauthorized }
+                let verdict = try await decide(account, readAt: generation, scope: scope, from: address)
+                if let verdict { return verdict }
+            }
+            return .unavailable
         } catch {
             logger.warning("A key could not be decided.", metadata: ["error": "\(error)"])
             return .unavailable
@@ -120,27 +128,38 @@ public final class Verifier: Sendable {
             if isFirstUnwritten { lastUses.note(account.ledger) }
             if isAtAheadMark { office.noteAhead(account.ledger, limit: limit) }
             return switch decision {
-            case .admitted(let status): .admitted(account, status)
-            case .exhausted(let status): .rateLimited(account, status)
+            case .admitted(let status): .admitted(account, status.dated(wall))
+            case .exhausted(let status): .rateLimited(account, status.dated(wall))
             case .needsReservation: .needsStore
             }
         case .uncounted(let limit):
             guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
-            return .admitted(account, status)
+            return .admitted(account, status.dated(wall))
         case .locked(let limit):
             guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
-            return .featureLocked(account, status)
+            return .featureLocked(account, status.dated(wall))
         case .notAMember(let limit):
             guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
-            return .notAMember(account, status)
+            return .notAMember(account, status.dated(wall))
         }
     }
 
     /// Decides on a fresh account, asking the store for budget until the ledger can tell.
-    private func decide(_ account: LiveAccount, scope: AccessScope, from address: IPAddress) async throws -> Verdict {
+    ///
+    /// - Parameter generation: what memory stood at before the account was looked for.
+    /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told, and
+    ///   behind a new one, or a change, it is another. It must be looked for again.
+    private func decide(
+        _ account: LiveAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress
+    ) async throws -> Verdict? {
         // Every round asks the store once. Many requests that share a small grant can find it used up again.
         for _ in 0..<64 {
-            let verdict = decide(account, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
+            let now = clocks.steady()
+            // In this order: a lease that came back did so behind a new generation.
+            guard fence.holdsLease(at: now), !directory.mayHaveChanged(account.account, since: generation) else {
+                return nil
+            }
+            let verdict = decide(account, scope: scope, from: address, now: now, wall: clocks.wall())
             guard case .needsStore = verdict else { return verdict }
             storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {

@@ -6,12 +6,11 @@ import NIOCore
 /// The handlers of `/api/v1`: each one domain call, on an account that was admitted.
 struct APIHandlers: Sendable {
     let keys: KeyService
-    let clocks: Clocks
 
     /// `GET /api/v1/me`: the profile, from memory.
     @Sendable func me(_ exchange: Exchange, _ account: LiveAccount, _ budget: BudgetStatus) -> APIAnswer {
         var buffer = ByteBufferAllocator().buffer(capacity: account.prepared.count + 256)
-        ProfileJSON.write(account, lastUse: account.lastUse, budget: budget, now: clocks.wall(), into: &buffer)
+        ProfileJSON.write(account, lastUse: account.lastUse, budget: budget, into: &buffer)
         return APIAnswer.json(buffer)
     }
 

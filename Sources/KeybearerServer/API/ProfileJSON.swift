@@ -16,7 +16,7 @@ enum ProfileJSON {
 
     /// Writes the whole success envelope.
     static func write(
-        _ account: LiveAccount, lastUse: LastUse?, budget: BudgetStatus, now: Timestamp, into buffer: inout ByteBuffer
+        _ account: LiveAccount, lastUse: LastUse?, budget: BudgetStatus, into buffer: inout ByteBuffer
     ) {
         PreparedAccount.withProfile(account) { first, second in
             buffer.writeStaticString(#"{"ok":true,"data":"#)
@@ -37,7 +37,7 @@ enum ProfileJSON {
         buffer.writeStaticString(#","remaining":"#)
         buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(budget.remaining)) })
         buffer.writeStaticString(#","resetAt":""#)
-        buffer.writeString(now.advanced(by: budget.returnsAfter).description)
+        buffer.writeString(budget.resetAt.description)
         buffer.writeStaticString("\"}}}")
     }
 }

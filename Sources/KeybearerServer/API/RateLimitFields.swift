@@ -4,9 +4,10 @@ import Keybearer
 extension HTTPFields {
     /// Adds how the account stands in its hour: the IETF draft's structured fields, and the older ones.
     ///
-    /// `t`, `X-RateLimit-Reset` and `Retry-After` name the moment at which the next used requests come back.
+    /// `t`, `X-RateLimit-Reset` and `Retry-After` name the second at which the next used requests are back, which is also
+    /// the `resetAt` of bodies.
     mutating func addRateLimit(_ budget: BudgetStatus, now: Timestamp, isRefused: Bool = false) {
-        let seconds = budget.secondsUntilReturn
+        let seconds = budget.secondsUntilReset(from: now)
         let limit = Self.number(Int64(budget.limit))
         let policy = ASCIIText.make(capacity: 48) {
             $0.text("\"hourly\";q=")
@@ -19,12 +20,11 @@ extension HTTPFields {
             $0.text(";t=")
             $0.number(seconds)
         }
-        let reset = (now.millisecondsSinceEpoch + 999) / 1_000 + seconds
         append(HTTPField(name: FieldName.rateLimitPolicy, value: policy))
         append(HTTPField(name: FieldName.rateLimit, value: state))
         append(HTTPField(name: FieldName.xRateLimitLimit, value: limit))
         append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(Int64(budget.remaining))))
-        append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(reset)))
+        append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(budget.resetSecond)))
         if isRefused { append(HTTPField(name: .retryAfter, value: Self.number(seconds))) }
     }
 

@@ -118,13 +118,12 @@ struct KeyPageHandlers: Sendable {
         let key = keys.withLatestUse(account.key, of: account.user.id)
         let now = clocks.wall()
         let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
-        let isUsed = budget.remaining < budget.limit
         return KeyPanel(
             prefix: key.shownPrefix, generatedAt: key.generatedAt,
             lastUse: key.lastUse.map { KeyUse(at: $0.at, address: $0.address.description) },
             budget: BudgetMeter(
                 limit: budget.limit, remaining: budget.remaining,
-                nextReturn: isUsed ? now.advanced(by: budget.returnsAfter) : nil, now: now),
+                nextReturn: budget.isUsed ? budget.resetAt : nil, now: now),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))

@@ -186,7 +186,7 @@ struct GateAnswers {
     /// Writes the five fields of the hour and answers the seconds until requests come back.
     @discardableResult
     private static func writeRateLimit(_ budget: BudgetStatus, wall: Timestamp, to writer: inout ByteWriter) -> Int64 {
-        let seconds = budget.secondsUntilReturn
+        let seconds = budget.secondsUntilReset(from: wall)
         writer.text("RateLimit-Policy: \"hourly\";q=")
         writer.number(Int64(budget.limit))
         writer.text(";w=3600\r\nRateLimit: \"hourly\";r=")
@@ -198,7 +198,7 @@ struct GateAnswers {
         writer.text("\r\nX-RateLimit-Remaining: ")
         writer.number(Int64(budget.remaining))
         writer.text("\r\nX-RateLimit-Reset: ")
-        writer.number((wall.millisecondsSinceEpoch + 999) / 1_000 + seconds)
+        writer.number(budget.resetSecond)
         writer.text("\r\n")
         return seconds
     }

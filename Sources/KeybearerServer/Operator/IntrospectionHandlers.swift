@@ -38,7 +38,7 @@ struct IntrospectionHandlers: Sendable {
     private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {
         switch verdict {
         case .admitted(let account, let budget):
-            return try Self.answer(IntrospectionBody(account, scope: scope, budget: budget, now: clocks.wall()))
+            return try Self.answer(IntrospectionBody(account, scope: scope, budget: budget))
         case .unauthorized:
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
             return try Self.answer(IntrospectionBody())
@@ -78,10 +78,10 @@ struct IntrospectionBody: Encodable {
         let remaining: Int
         let resetAt: String
 
-        init(_ budget: BudgetStatus, now: Timestamp) {
+        init(_ budget: BudgetStatus) {
             limit = budget.limit
             remaining = budget.remaining
-            resetAt = now.advanced(by: budget.returnsAfter).description
+            resetAt = budget.resetAt.description
         }
     }
 
@@ -95,11 +95,11 @@ struct IntrospectionBody: Encodable {
     init(_ refusal: Refusal, now: Timestamp) {
         error = refusal.error.code.rawValue
         status = refusal.error.code.status.code
-        rateLimit = refusal.budget.map { Hour($0, now: now) }
-        if refusal.error.code == .rateLimited { retryAfter = refusal.budget?.secondsUntilReturn }
+        rateLimit = refusal.budget.map { Hour($0) }
+        if refusal.error.code == .rateLimited { retryAfter = refusal.budget?.secondsUntilReset(from: now) }
     }
 
-    init(_ account: LiveAccount, scope: AccessScope, budget: BudgetStatus, now: Timestamp) {
+    init(_ account: LiveAccount, scope: AccessScope, budget: BudgetStatus) {
         let known = account.account
         active = true
         tokenType = "Bearer"
@@ -111,6 +111,6 @@ struct IntrospectionBody: Encodable {
         workspace = named?.workspace.id.rawValue
         role = named?.role.rawValue
         plan = (named?.plan ?? account.decidingPlan)?.id.rawValue
-        rateLimit = Hour(budget, now: now)
+        rateLimit = Hour(budget)
     }
 }

@@ -1,24 +1,5 @@
 import BudgetArithmetic
 
-/// SplitMix64: fast, seeded, the same everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
-
 /// One random history of one account: nodes that reserve, also ahead, use allowances, spend, stall, give back, crash and
 /// start again, on a clock that jumps to where buckets end.
 struct Schedule {
@@ -32,6 +13,8 @@ struct Schedule {
         case leftOutUnrecorded
         /// The same account uses an allowance again before the first use is recorded.
         case usedAgainUnrecorded
+        /// What is given back is not told apart by how often the clock has come back.
+        case givenBackToAnotherBucket
     }
 
     /// What came of it.
@@ -41,6 +24,8 @@ struct Schedule {
         /// The most that any 60 minutes admitted, both ends included.
         var worstHour = 0
         var limit = 0
+        /// What the moves of the wall clock came to.
+        var clock = WallClock.Outcome()
     }
 
     /// A reservation that the store has granted, or an allowance that may be used, of which the node has not heard yet.
@@ -65,7 +50,9 @@ struct Schedule {
         let id: Int
         let process: Int
         let openedAt: Int64
-        let bucket: RollingHour.Bucket
+        /// What the wall clock was ahead then.
+        let offset: Int64
+        var bucket: RollingHour.Bucket
     }
 
     private struct Node {
@@ -91,9 +78,11 @@ struct Schedule {
     private var now: Int64 = 60_000 * 30_000_000
     private var admissions: [Int64] = []
     private var outcome = Outcome()
+    private var clock: WallClock
 
-    init(seed: UInt64, mistake: Mistake? = nil) {
+    init(seed: UInt64, mistake: Mistake? = nil, moves: WallClock.Moves = .none) {
         self.mistake = mistake
+        clock = WallClock(moves: moves)
         random = SeededGenerator(seed: seed)
         limit = 1 + random.below(40)
         nodes = (0..<(1 + random.below(3))).map { Node(process: -$0) }
@@ -105,6 +94,7 @@ struct Schedule {
         let steps = 20 + random.below(60)
         for _ in 0..<steps {
             moveClock()
+            clock.move(at: now, &random)
             deliver()
             let node = random.below(nodes.count)
             switch random.below(24) {
@@ -118,11 +108,12 @@ struct Schedule {
             default: burst(node)
             }
         }
+        outcome.clock = clock.outcome
         return outcome
     }
 
     private var steady: SteadyTime { SteadyTime(nanoseconds: now * 1_000_000) }
-    private var wall: Timestamp { Timestamp(millisecondsSinceEpoch: now) }
+    private var wall: Timestamp { Timestamp(millisecondsSinceEpoch: now + clock.offset) }
 
     private mutating func moveClock() {
         let intoMinute = now % 60_000
@@ -162,7 +153,9 @@ struct Schedule {
             case .admitted:
                 admit()
                 if random.below(4) == 0 { reserveAhead(node) }
-            case .exhausted: outcome.refused += 1
+            case .exhausted(let status):
+                outcome.refused += 1
+                clock.tell(status, at: now)
             case .needsReservation:
                 if !useAllowance(node) { reserve(node) }
                 if answers.contains(where: { $0.node == node }) { return }
@@ -193,7 +186,8 @@ struct Schedule {
         if random.below(6) == 0 { now += Int64(random.below(2_000)) }
         let reservation = store.reserve(
             wanted, limit: limit, life: .milliseconds(mistake == .chargedEarly ? 0 : Self.life), now: wall,
-            leavingRoom: random.below(2) == 0, allowances: isBeingUsed ? allowances.map(\.bucket) : others(than: node))
+            leavingRoom: random.below(2) == 0, allowances: isBeingUsed ? counted() : others(than: node))
+        clock.look(reservation, limit: limit, at: now, view: isBeingUsed ? -1 : node)
         expect(reservation, wanted: wanted, of: node, askedAt: askedAt, life: Self.life, kind: kind)
     }
 
@@ -213,7 +207,14 @@ struct Schedule {
     }
 
     private mutating func giveBack(_ node: Int, _ unused: [BudgetLease.Unused]) {
-        for unused in unused { store.giveBack(unused.count, minute: unused.minute) }
+        for unused in unused {
+            // Above the 40 bits of the minute stands how often the clock had come back.
+            let minute = unused.minute & (1 << 40 - 1)
+            let form = store.storedForm
+            let comebacks = Int64(form[7]) << 8 | Int64(form[6])
+            let isForged = mistake == .givenBackToAnotherBucket
+            store.giveBack(unused.count, minute: isForged ? comebacks << 40 | minute : unused.minute)
+        }
     }
 
     /// What it held is lost, and stays charged; so do its allowances.
@@ -222,6 +223,7 @@ struct Schedule {
         answers.removeAll { $0.node == node && $0.kind == .allowance }
         lastID += 1
         nodes[node] = Node(process: lastID)
+        clock.noteCrash()
     }
 
     /// The answers reach a process that no longer is.
@@ -233,17 +235,19 @@ struct Schedule {
     private mutating func openAllowance(_ node: Int) {
         lastID += 1
         let allowance = OpenAllowance(
-            id: lastID, process: nodes[node].process, openedAt: now,
+            id: lastID, process: nodes[node].process, openedAt: now, offset: clock.offset,
             bucket: .init(
                 minute: RollingHour.minute(of: wall.advanced(by: .milliseconds(Self.life))),
                 count: 1 + random.below(max(1, limit / 3))))
         allowances.append(allowance)
         nodes[node].held = allowance
+        clock.noteCharge()
     }
 
     private mutating func useAllowance(_ node: Int) -> Bool {
         let isAgain = nodes[node].used != nil && mistake != .usedAgainUnrecorded
         guard let held = nodes[node].held, now + Self.use <= held.openedAt + Self.life, !isAgain,
+            abs(held.offset - clock.offset) < 1_000,
             !answers.contains(where: { $0.node == node }), nodes[node].lease.isIdle(at: steady)
         else { return false }
         let answer = store.use(held.bucket, limit: limit, now: wall, allowances: others(than: node))
@@ -258,6 +262,7 @@ struct Schedule {
             return
         }
         store.record(used.bucket.count, minute: used.bucket.minute)
+        clock.noteCharge()
         nodes[node].used = nil
     }
 
@@ -266,8 +271,17 @@ struct Schedule {
         allowances.removeAll { $0.process == nodes[node].process && !kept.contains($0.id) }
     }
 
-    private func others(than node: Int) -> [RollingHour.Bucket] {
-        allowances.filter { $0.process != nodes[node].process }.map(\.bucket)
+    private mutating func others(than node: Int) -> [RollingHour.Bucket] {
+        let process = nodes[node].process
+        return counted().indices.filter { allowances[$0].process != process }.map { allowances[$0].bucket }
+    }
+
+    /// Folds what lies ahead, and keeps it so, as a store does in whatever it writes.
+    private mutating func counted() -> [RollingHour.Bucket] {
+        for index in allowances.indices {
+            allowances[index].bucket.minute = RollingHour.foldedMinute(allowances[index].bucket.minute, at: wall)
+        }
+        return allowances.map(\.bucket)
     }
 
     private mutating func admit() {
@@ -276,5 +290,6 @@ struct Schedule {
         var first = admissions.count - 1
         while first > 0, now - admissions[first - 1] <= Self.hour { first -= 1 }
         outcome.worstHour = max(outcome.worstHour, admissions.count - first)
+        clock.check(admitted: admissions.count - first, limit: limit, since: admissions[first])
     }
 }

@@ -1,0 +1,120 @@
+/// Failures by subject, bounded: half of the room is for subjects with few failures, half for those with many, and in each
+/// half the one that has been left alone for longest is forgotten first.
+///
+/// So whoever floods it with subjects that fail once or twice never makes it forget one that is being guessed at. And to
+/// make it forget any, as many others as half of the room holds must fail between two failures of that one.
+/// Every operation takes a time that depends neither on how many there are nor on the capacity.
+struct FailureTable<Subject: Hashable & Sendable>: Sendable {
+    /// What is known of a subject.
+    struct Record: Sendable, Equatable {
+        /// How often it failed.
+        var failures: Int
+        /// When it failed last.
+        var lastFailureAt: SteadyTime
+    }
+
+    private struct Slot: Sendable {
+        var subject: Subject
+        var record: Record
+        /// Neighbours in the same half; -1 where there is none.
+        var older = -1
+        var newer = -1
+    }
+
+    /// The records of one half, in the order of their last failures.
+    private struct Line: Sendable {
+        var oldest = -1
+        var newest = -1
+        var count = 0
+    }
+
+    /// So many failures are many.
+    private static var many: Int { 5 }
+
+    private let capacity: Int
+    private let memory: Duration
+    private var places: [Subject: Int] = [:]
+    private var slots: [Slot] = []
+    private var free: [Int] = []
+    private var few = Line()
+    private var many = Line()
+
+    /// - Parameters:
+    ///   - capacity: how many subjects it remembers at most; at least two.
+    ///   - memory: how long a subject without failures is remembered.
+    init(capacity: Int, memory: Duration) {
+        self.capacity = capacity
+        self.memory = memory
+    }
+
+    /// How many subjects it remembers.
+    var count: Int { places.count }
+
+    /// What is known of a subject; nil when nothing is, or it is too long ago.
+    func record(of subject: Subject, at now: SteadyTime) -> Record? {
+        guard let place = places[subject], !isOver(slots[place].record, at: now) else { return nil }
+        return slots[place].record
+    }
+
+    /// Counts one more failure.
+    mutating func count(_ subject: Subject, at now: SteadyTime) {
+        let record = Record(failures: (record(of: subject, at: now)?.failures ?? 0) + 1, lastFailureAt: now)
+        if let place = places[subject] {
+            unlink(place)
+            slots[place].record = record
+            link(place)
+        } else {
+            let place = free.popLast() ?? slots.count
+            let slot = Slot(subject: subject, record: record)
+            if place < slots.count { slots[place] = slot } else { slots.append(slot) }
+            places[subject] = place
+            link(place)
+        }
+    }
+
+    /// Takes back one failure.
+    mutating func takeBack(_ subject: Subject) {
+        guard let place = places[subject] else { return }
+        guard slots[place].record.failures > 1 else { return forget(subject) }
+        unlink(place)
+        slots[place].record.failures -= 1
+        link(place)
+    }
+
+    /// Forgets a subject.
+    mutating func forget(_ subject: Subject) {
+        guard let place = places.removeValue(forKey: subject) else { return }
+        unlink(place)
+        free.append(place)
+    }
+
+    private func isOver(_ record: Record, at now: SteadyTime) -> Bool {
+        record.lastFailureAt.duration(to: now) >= memory
+    }
+
+    private static func half(of record: Record) -> WritableKeyPath<FailureTable, Line> {
+        record.failures < many ? \.few : \.many
+    }
+
+    /// Puts a slot behind the newest of its half, and forgets the oldest of a half that is full.
+    private mutating func link(_ place: Int) {
+        let half = Self.half(of: slots[place].record)
+        if self[keyPath: half].count >= max(1, capacity / 2) {
+            forget(slots[self[keyPath: half].oldest].subject)
+        }
+        let before = self[keyPath: half].newest
+        slots[place].older = before
+        slots[place].newer = -1
+        if before >= 0 { slots[before].newer = place } else { self[keyPath: half].oldest = place }
+        self[keyPath: half].newest = place
+        self[keyPath: half].count += 1
+    }
+
+    private mutating func unlink(_ place: Int) {
+        let half = Self.half(of: slots[place].record)
+        let (older, newer) = (slots[place].older, slots[place].newer)
+        if older >= 0 { slots[older].newer = newer } else { self[keyPath: half].oldest = newer }
+        if newer >= 0 { slots[newer].older = older } else { self[keyPath: half].newest = older }
+        self[keyPath: half].count -= 1
+    }
+}

@@ -1,0 +1,57 @@
+/// How an account stands in its hour, as headers and pages tell it.
+public struct BudgetStatus: Sendable, Equatable {
+    /// Requests allowed in any 60 minutes.
+    public let limit: Int
+    /// How many of them are left; never more than really are.
+    public let remaining: Int
+    /// Nanoseconds until the next of the used ones come back: a span made on every request, so without the 128 bits of
+    /// ``returnsAfter``.
+    private let nanosecondsUntilReturn: Int64
+    /// The time of day when it stood so.
+    private var reckonedAt = Timestamp(millisecondsSinceEpoch: 0)
+
+    /// Puts a status together.
+    ///
+    /// - Parameter reckonedAt: the time of day from which `returnsAfter` counts.
+    public init(limit: Int, remaining: Int, returnsAfter: Duration, reckonedAt: Timestamp) {
+        self.init(limit: limit, remaining: remaining, nanosecondsUntilReturn: returnsAfter.wholeNanoseconds)
+        self.reckonedAt = reckonedAt
+    }
+
+    /// A status that is not dated yet.
+    init(limit: Int, remaining: Int, nanosecondsUntilReturn: Int64) {
+        self.limit = limit
+        self.remaining = remaining
+        self.nanosecondsUntilReturn = nanosecondsUntilReturn
+    }
+
+    /// The same status with the time of day when it was reckoned.
+    func dated(_ now: Timestamp) -> BudgetStatus {
+        var dated = self
+        dated.reckonedAt = now
+        return dated
+    }
+
+    /// How long until the next of the used ones come back; zero when none is used.
+    public var returnsAfter: Duration { .nanoseconds(nanosecondsUntilReturn) }
+
+    /// Whether some are used, and so come back.
+    public var isUsed: Bool { remaining < limit }
+
+    /// When the next of the used ones are back, in Unix seconds, rounded up: the one instant that all fields of an answer
+    /// name. Where none is used, the second in which it was reckoned.
+    public var resetSecond: Int64 {
+        let now = reckonedAt.millisecondsSinceEpoch
+        if !isUsed { return now / 1_000 }
+        return (now + max(1, (nanosecondsUntilReturn + 999_999) / 1_000_000) + 999) / 1_000
+    }
+
+    /// ``resetSecond`` as a time.
+    public var resetAt: Timestamp { Timestamp(millisecondsSinceEpoch: resetSecond * 1_000) }
+
+    /// Whole seconds from the second of an answer, as its `Date` says it, until ``resetSecond``. Whoever waits that long
+    /// has waited enough.
+    public func secondsUntilReset(from now: Timestamp) -> Int64 {
+        max(0, resetSecond - now.millisecondsSinceEpoch / 1_000)
+    }
+}

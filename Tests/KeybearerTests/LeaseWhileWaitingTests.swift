@@ -1,0 +1,216 @@
+import KeybearerSQL
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+@Suite("A request that waits for the store while its lease ends or its account changes")
+struct LeaseWhileWaitingTests {
+    /// A node whose reservations a test holds up.
+    private struct Node {
+        let store: HeldBudgetStore
+        let fence: RevocationFence
+        let verifier: Verifier
+
+        init(_ fixture: GateFixture) {
+            store = HeldBudgetStore(store: fixture.store)
+            let clocks = fixture.clock.clocks
+            let thread = fixture.store.executor
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let directory = KeyDirectory(capacity: 100, deadCapacity: 100, random: fixture.random)
+            let vault = CurrentVault(KeyVault(ring: fixture.ring))
+            fence = RevocationFence(
+                store: fixture.store, directory: directory, clocks: clocks, random: fixture.random,
+                lease: .seconds(2), thread: thread, logger: logger, onEverything: {})
+            verifier = Verifier(
+                directory: directory, fence: fence,
+                office: BudgetOffice(store: store, thread: thread, clocks: clocks, isAlone: { false }),
+                lastUses: LastUseBook(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
+                store: fixture.store, thread: thread, clocks: clocks, logger: logger, prepare: { _ in [] })
+        }
+    }
+
+    private let fixture: GateFixture
+    private let elsewhere: Deployment
+    private let node: Node
+
+    init() async throws {
+        fixture = try GateFixture()
+        elsewhere = fixture.deployment(.command)
+        node = Node(fixture)
+    }
+
+    /// Decides about a key, and does something between its read of the account and the answer to its reservation.
+    private func verdict(on key: SecretKey, while body: () async throws -> Void) async throws -> Verdict {
+        await node.fence.step()
+        node.store.hold()
+        let verifier = node.verifier
+        async let verdict = verifier.resolve(key.token, scope: .anyWorkspace, from: Samples.address)
+        await node.store.waitForRequest()
+        do {
+            try await body()
+        } catch {
+            node.store.release()
+            _ = await verdict
+            throw error
+        }
+        node.store.release()
+        return await verdict
+    }
+
+    private func disable(_ account: Account) async throws {
+        let clock = fixture.runClock()
+        try await elsewhere.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
+        clock.cancel()
+        await clock.value
+    }
+
+    @Test("The lease ends and the account is disabled elsewhere: it does not pass")
+    func leaseEnds() async throws {
+        let (account, key) = try await fixture.entitledAccount(elsewhere)
+        let verdict = try await verdict(on: key) { try await disable(account) }
+        #expect(verdict.isUnauthorized, "\(verdict)")
+    }
+
+    @Test("There is a new lease by then: it does not pass either")
+    func leaseComesBack() async throws {
+        let (account, key) = try await fixture.entitledAccount(elsewhere)
+        let verdict = try await verdict(on: key) {
+            try await disable(account)
+            await node.fence.step()
+        }
+        #expect(verdict.isUnauthorized, "\(verdict)")
+    }
+
+    @Test("The change was applied under the same lease: it does not pass")
+    func changeIsApplied() async throws {
+        let (account, key) = try await fixture.entitledAccount(elsewhere)
+        let verdict = try await verdict(on: key) {
+            let fence = node.fence
+            let follower = Task {
+                while !Task.isCancelled {
+                    await fence.step()
+                    await Task.yield()
+                }
+            }
+            try await elsewhere.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
+            follower.cancel()
+            await follower.value
+        }
+        #expect(verdict.isUnauthorized, "\(verdict)")
+    }
+
+    @Test("The lease ends and nothing changed: it waits for a new one and passes")
+    func leaseEndsAlone() async throws {
+        let (_, key) = try await fixture.entitledAccount(elsewhere)
+        let verdict = try await verdict(on: key) { fixture.clock.advance(by: .seconds(3)) }
+        #expect(verdict.isAdmitted, "\(verdict)")
+    }
+
+    @Test("What changes for others makes it read nothing again")
+    func othersChange() async throws {
+        let (_, key) = try await fixture.entitledAccount(elsewhere)
+        let (other, _) = try await fixture.entitledAccount(elsewhere, email: "bob@example.com")
+        let samples = Samples()
+        let verdict = try await verdict(on: key) {
+            for _ in 0..<3 {
+                _ = try await fixture.store.setStatus(
+                    .active, of: other.user.id, by: .commandLine, audit: samples.event(.userEnabled))
+            }
+            await node.fence.step()
+        }
+        #expect(verdict.isAdmitted, "\(verdict)")
+        #expect(node.verifier.storeRequests == 2, "the account and its reservation")
+    }
+}
+
+@Suite("What memory was told lately")
+struct RecentChangesTests {
+    @Test("It knows the last few changes, and takes older ones for any")
+    func recent() throws {
+        let samples = Samples()
+        let new = samples.newAccount()
+        let plan = Plan(
+            id: PlanID(rawValue: "pro"), name: "Pro", features: [.apiWebhooks], hourlyLimit: 10, position: 1)
+        let workspace = Workspace(
+            id: new.workspaceID, name: "One", planID: plan.id, createdAt: Samples.start)
+        let account = Account(
+            user: new.user, key: new.key,
+            workspaces: [WorkspaceAccess(workspace: workspace, role: .owner, plan: plan)])
+        let touching: [Change.Subject] = [.user(new.user.id), .workspace(new.workspaceID), .everything]
+        for subject in touching {
+            var changes = RecentChanges()
+            for _ in 0..<300 { changes.append(.user(.random(from: samples.random))) }
+            let before = changes.generation
+            #expect(!changes.mayTouch(account, since: before))
+            changes.append(subject)
+            #expect(changes.mayTouch(account, since: before))
+            #expect(!changes.mayTouch(account, since: before + 1))
+            for _ in 1..<RecentChanges.capacity { changes.append(.workspace(.random(from: samples.random))) }
+            #expect(changes.mayTouch(account, since: before))
+            #expect(!changes.mayTouch(account, since: before + 1))
+            changes.append(.user(.random(from: samples.random)))
+            #expect(changes.mayTouch(account, since: before), "not known any more")
+        }
+    }
+}
+
+/// A budget store whose answers wait until a test lets them go.
+private final class HeldBudgetStore: BudgetStore {
+    private struct State {
+        var isHeld = false
+        var held: [CheckedContinuation<Void, Never>] = []
+        var watchers: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let store: any BudgetStore
+    private let state = Mutex(State())
+
+    init(store: any BudgetStore) {
+        self.store = store
+    }
+
+    func hold() { state.withLock { $0.isHeld = true } }
+
+    /// Returns when a request is held.
+    func waitForRequest() async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.held.isEmpty { state.watchers.append(continuation) }
+                return !state.held.isEmpty
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+
+    func release() {
+        let held = state.withLock { state in
+            state.isHeld = false
+            defer { state.held = [] }
+            return state.held
+        }
+        for continuation in held { continuation.resume() }
+    }
+
+    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        await withCheckedContinuation { continuation in
+            let watchers = state.withLock { state -> [CheckedContinuation<Void, Never>]? in
+                guard state.isHeld else { return nil }
+                state.held.append(continuation)
+                defer { state.watchers = [] }
+                return state.watchers
+            }
+            guard let watchers else { return continuation.resume() }
+            for watcher in watchers { watcher.resume() }
+        }
+        return try await store.reserve(requests, now: now)
+    }
+
+    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        try await store.postRecalls(of: userIDs, now: now)
+    }
+
+    func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await store.recalls(now: now) }
+}

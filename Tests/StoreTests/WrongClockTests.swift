@@ -1,0 +1,295 @@
+import Keybearer
+import KeybearerPostgres
+import KeybearerSQL
+import KeybearerSQLite
+import Logging
+import TestSupport
+import Testing
+
+/// Draws numbers from a seed.
+private struct Numbers {
+    let random: RandomSource
+
+    func below(_ bound: Int) -> Int { Int(random.bytes(4).reduce(0) { $0 << 8 | UInt32($1) } % UInt32(bound)) }
+}
+
+/// One account, nodes that reserve for it and are killed, and a wall clock that is wrong: real time judges.
+private struct History {
+    private struct Held {
+        var left: Int
+        let minute: Int64
+        let until: Int64
+    }
+
+    private let store: any Store
+    private let user: UserID
+    private let samples: Samples
+    private let numbers: Numbers
+    private let steps: [Int64]
+    private let limit = 20
+    private var now: Int64 = 100 * 24 * 3_600
+    private var offset: Int64 = 0
+    private var held: [Held] = []
+    private var uses: [Int64] = []
+    private var forward: [Int64] = []
+    private var lockedSince: Int64?
+    private var told: Int64?
+    private(set) var longestLock: Int64 = 0
+    private(set) var fullHours = 0
+
+    init(_ store: any Store, _ user: UserID, _ samples: Samples, seed: UInt64, steps: [Int64]) {
+        self.store = store
+        self.user = user
+        self.samples = samples
+        self.steps = steps
+        numbers = Numbers(random: .seeded(seed))
+    }
+
+    mutating func play(_ count: Int) async throws {
+        for _ in 0..<count {
+            now += Int64([0, 1, 20, 59, 60, 61, 600, 3_500, 3_721][numbers.below(9)])
+            if numbers.below(12) == 0 { moveClock() }
+            switch numbers.below(10) {
+            // Killed: what it held is lost.
+            case 0: held = []
+            case 1: try await giveBack()
+            default: try await ask()
+            }
+            use()
+        }
+    }
+
+    private mutating func moveClock() {
+        let step = steps[numbers.below(steps.count)]
+        guard now + offset + step > 0 else { return }
+        offset += step
+        if step > 0 { forward.append(now) }
+        lockedSince = nil
+        told = nil
+    }
+
+    private mutating func giveBack() async throws {
+        let unused = held.map { BudgetLease.Unused(count: $0.left, minute: $0.minute) }
+        held = []
+        _ = try await reserve(0, unused: unused)
+    }
+
+    private mutating func ask() async throws {
+        let answer = try await reserve(1 + numbers.below(limit), unused: [])
+        guard answer.granted == 0 else {
+            held.append(Held(left: answer.granted, minute: answer.minute, until: now + 60))
+            lockedSince = nil
+            told = nil
+            return
+        }
+        let since = lockedSince ?? now
+        lockedSince = since
+        longestLock = max(longestLock, now - since)
+        if let told { #expect(now < told, "what a refusal said came true") }
+        let first = try #require(answer.returns.first)
+        if told == nil { told = now + (first.after.wholeMilliseconds + 999) / 1_000 }
+    }
+
+    private func reserve(_ wanted: Int, unused: [BudgetLease.Unused]) async throws -> Reservation {
+        let request = BudgetRequest(
+            userID: user, unused: unused, wanted: wanted, limit: limit, life: .seconds(60))
+        return try #require(try await store.reserve([request], now: samples.at(now + offset)).first)
+    }
+
+    /// Uses some of what is held, and counts what the last real hour admitted.
+    private mutating func use() {
+        held.removeAll { $0.until <= now || $0.left == 0 }
+        for index in held.indices {
+            let count = numbers.below(3) > 0 ? held[index].left : numbers.below(held[index].left + 1)
+            held[index].left -= count
+            uses += Array(repeating: now, count: count)
+        }
+        uses.removeAll { now - $0 > 3_600 }
+        let begin = uses.first ?? now
+        // What was reserved before a step can be used after it, for as long as a reservation lives.
+        let steps = forward.count { $0 >= begin - 60 }
+        #expect(uses.count <= limit * (steps + 1), "\(steps) steps forward")
+        if uses.count == limit { fullHours += 1 }
+    }
+}
+
+@Suite struct WrongClockStoreTests {
+    private static let hour: Int64 = 3_600
+    private static let year: Int64 = 365 * 24 * 3_600
+
+    @Test(arguments: storesUnderTest, [0, 1, 2])
+    func theLimitHoldsInRealTimeAndNobodyIsLocked(_ subject: StoreUnderTest, _ seed: UInt64) async throws {
+        for steps in [[-Self.hour, -7, -120, -600], [-Self.hour, 2 * Self.hour, Self.year, -Self.year, 5, -5]] {
+            try await subject.run { store, samples in
+                let user = try await store.addAccount(samples).user.id
+                var history = History(store, user, samples, seed: seed, steps: steps)
+                try await history.play(300)
+                #expect(history.longestLock <= 62 * 60 + 15)
+                #expect(history.fullHours > 3, "it presses against the limit")
+            }
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aClockThatWasAheadAYearLocksForAnHour(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { store, second, samples in
+            let user = try await store.addAccount(samples).user.id
+            func reserve(_ wanted: Int, at seconds: Int64, in store: any Store) async throws -> Reservation {
+                let request = BudgetRequest(userID: user, wanted: wanted, limit: 1_000, life: .seconds(60))
+                return try #require(try await store.reserve([request], now: samples.at(seconds)).first)
+            }
+            #expect(try await reserve(10, at: Self.year, in: store).granted == 10)
+            #expect(try await reserve(1_000, at: 0, in: second).granted == 990)
+            // Refusals, at any node and however many, put nothing off.
+            for minute in 0...61 {
+                let refused = try await reserve(1, at: Int64(minute) * 60, in: minute % 2 == 0 ? store : second)
+                #expect(refused.granted == 0)
+                #expect(refused.returns.map(\.after) == [.seconds(62 * 60 - minute * 60)])
+            }
+            #expect(try await reserve(1_000, at: 62 * 60, in: store).granted == 1_000)
+        }
+    }
+
+    @Test func anAllowanceOfACrashWhileAheadCountsForAnHour() async throws {
+        let directory = try TemporaryDirectory()
+        let samples = Samples()
+        let store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        let user = try await store.addAccount(samples).user.id
+        func charged(at seconds: Int64) async throws -> Int? {
+            let look = BudgetRequest(userID: user, wanted: 0, limit: 100, life: .zero)
+            return try await store.reserve([look], now: samples.at(seconds)).first?.charged
+        }
+        func open(at seconds: Int64) async throws -> Allowance? {
+            try await store.openAllowance(
+                atMost: 10, holder: .random(from: samples.random), life: .seconds(60), now: samples.at(seconds))
+        }
+        for opening in [true, false] {
+            let start = opening ? 0 : 10 * Self.hour
+            #expect(try await open(at: start + Self.year) != nil)
+            // Whoever looks first keeps it: one that opens, or one that reserves.
+            if opening { #expect(try await open(at: start) == nil) } else { #expect(try await charged(at: start) == 10) }
+            for minute in [1, 30, 61] as [Int64] { #expect(try await charged(at: start + minute * 60) == 10) }
+            #expect(try await open(at: start + 62 * 60 - 1) == nil)
+            #expect(try await charged(at: start + 62 * 60) == 0)
+            let next = try #require(try await open(at: start + 62 * 60))
+            #expect(next.bucket.minute == RollingHour.minute(of: samples.at(start + 63 * 60)))
+        }
+        try store.close()
+    }
+
+    @Test func anAllowanceThatWasCopiedFromAClockAheadCountsForAnHour() async throws {
+        let database = try PostgresDatabase()
+        let samples = Samples()
+        let store = try database.open()
+        let user = try await store.addAccount(samples).user.id
+        let ahead = RollingHour.minute(of: samples.at(Self.year))
+        try database.run("INSERT INTO budget_allowances VALUES (1, 'one', \(ahead), 7), (2, 'two', \(ahead + 1), 3)")
+        for (minute, charged) in [(0, 10), (30, 10), (61, 10), (62, 0)] as [(Int64, Int)] {
+            let look = BudgetRequest(userID: user, wanted: 0, limit: 100, life: .zero)
+            #expect(try await store.reserve([look], now: samples.at(minute * 60)).first?.charged == charged)
+        }
+        try store.close()
+    }
+
+    @Test func theDatabasesClockCutsTheHour() async throws {
+        let store = try PostgresDatabase().open(clock: .database)
+        let samples = Samples()
+        let user = try await store.addAccount(samples).user.id
+        for (index, year) in [0, 1, -1, 50].enumerated() {
+            let request = BudgetRequest(userID: user, wanted: 10, limit: 100, life: .seconds(60))
+            let now = Clocks.system.wall().advanced(by: .seconds(Self.year) * year)
+            let answer = try #require(try await store.reserve([request], now: now).first)
+            #expect(answer.charged == (index + 1) * 10)
+            #expect(answer.returns.allSatisfy { $0.after > .seconds(3_600) && $0.after <= .seconds(62 * 60) })
+        }
+        try store.close()
+    }
+}
+
+/// Sessions and last uses where the clock of a process, or of the store, was wrong.
+@Suite struct WrongClockSessionTests {
+    private static let year: Duration = .seconds(365 * 24 * 3_600)
+    private let password = Password("long enough secret")
+
+    private func deployment(_ store: any Store, _ ring: MasterKeyRing, ahead: Duration = .zero) -> Deployment {
+        var settings = Deployment.Settings()
+        settings.passwordCost = 10
+        let system = Clocks.system
+        return Deployment(
+            store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
+            clocks: Clocks(steady: system.steady, wall: { system.wall().advanced(by: ahead) }),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aSessionFromAheadHasEnded(_ subject: StoreUnderTest) async throws {
+        let ring = try MasterKeyRing.generate(from: .system)
+        try await subject.run { store, samples in
+            let now = deployment(store, ring)
+            let ada = try await now.accounts.create(
+                name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
+            func signIn(ahead: Duration) async throws -> SessionToken {
+                try await deployment(store, ring, ahead: ahead).sessions.signIn(
+                    email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0"
+                ).token
+            }
+            for ahead in [Self.year, .seconds(300)] {
+                let token = try await signIn(ahead: ahead)
+                #expect(try await deployment(store, ring, ahead: ahead).sessions.find(token) != nil)
+                #expect(try await now.sessions.find(token) == nil)
+                #expect(try await now.sessions.list(of: ada.user.id).isEmpty)
+            }
+            let token = try await signIn(ahead: .seconds(60))
+            #expect(try await now.sessions.find(token)?.isRecent == true)
+            try await now.sessions.removeExpired()
+            #expect(try await store.sessions(of: ada.user.id, now: Clocks.system.wall()).sessions.count == 1)
+        }
+    }
+
+    @Test func onPostgresTheDatabasesClockStampsAndJudges() async throws {
+        let database = try PostgresDatabase()
+        let ring = try MasterKeyRing.generate(from: .system)
+        let store = try database.open(clock: .database)
+        let now = deployment(store, ring)
+        let ada = try await now.accounts.create(
+            name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
+        for ahead in [Self.year, .zero - Self.year] {
+            let wrong = deployment(store, ring, ahead: ahead)
+            let (signedIn, token) = try await wrong.sessions.signIn(
+                email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0")
+            let stamp = signedIn.session.createdAt.duration(to: Clocks.system.wall())
+            #expect(stamp < .seconds(120) && stamp > .seconds(-120))
+            for process in [wrong, now] {
+                let found = try #require(try await process.sessions.find(token))
+                #expect(found.isRecent)
+                #expect(found.session.createdAt == signedIn.session.createdAt)
+                try await process.sessions.removeExpired()
+                #expect(try await process.sessions.list(of: ada.user.id).map(\.id) == [signedIn.session.id])
+            }
+            // What seems to come from ahead has ended for all, whatever their own clocks say.
+            try database.run("UPDATE sessions SET last_seen_at = last_seen_at + 200000")
+            for process in [wrong, now] { #expect(try await process.sessions.find(token) == nil) }
+            try await wrong.sessions.removeExpired()
+            #expect(try await store.sessions(of: ada.user.id, now: Clocks.system.wall()).sessions.isEmpty)
+        }
+        try store.close()
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aLastUseFromAheadGivesWayToTheNext(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            func record(at seconds: Int64, now: Int64) async throws -> Timestamp? {
+                try await store.recordUse(
+                    of: account, LastUse(at: samples.at(seconds), address: Samples.address), now: samples.at(now))
+                return try await store.key(of: account.user.id)?.lastUse?.at
+            }
+            let year = Self.year.components.seconds
+            #expect(try await record(at: year, now: year) == samples.at(year))
+            #expect(try await record(at: 10, now: 10) == samples.at(10))
+            #expect(try await record(at: 5, now: 11) == samples.at(10), "an older one of another node")
+            #expect(try await record(at: 125, now: 12) == samples.at(125))
+            #expect(try await record(at: 13, now: 13) == samples.at(125), "a clock that differs a little")
+        }
+    }
+}

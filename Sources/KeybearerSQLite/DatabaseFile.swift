@@ -19,7 +19,7 @@ enum DatabaseFile {
         if descriptor >= 0 {
             close(descriptor)
         } else if errno != EEXIST {
-            throw unusable("The database file cannot be created.")
+            throw FileTrouble.whyItCannotBeOpened(path, error: errno)
         }
     }
 
@@ -33,8 +33,16 @@ enum DatabaseFile {
         } else if errno == EEXIST {
             throw KeybearerError(.conflict, "The file exists already. Nothing was written.")
         } else {
-            throw unusable("The file cannot be created.")
+            throw FileTrouble.whyItCannotBeOpened(path, error: errno)
         }
+    }
+
+    /// Whether there is a file.
+    static func exists(_ path: String) throws -> Bool {
+        var information = stat()
+        if stat(path, &information) == 0 { return true }
+        if errno == ENOENT || errno == ENOTDIR { return false }
+        throw FileTrouble.whyItCannotBeOpened(path, error: errno)
     }
 
     /// Removes a database file and what SQLite keeps beside it.
@@ -45,10 +53,10 @@ enum DatabaseFile {
     /// Runs `body` while no other process or thread runs one for a file in the same directory.
     static func withDirectoryLock<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw unusable("The directory of the database cannot be opened.") }
+        guard descriptor >= 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
         defer { close(descriptor) }
         while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw unusable("The directory of the database cannot be locked.") }
+            guard errno == EINTR else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
         }
         return try body()
     }
@@ -58,14 +66,4 @@ enum DatabaseFile {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
-
-    private static func unusable(_ message: String) -> KeybearerError {
-        KeybearerError(.unavailable, message, cause: SystemFailure(code: errno))
-    }
-}
-
-/// What the operating system said, for the log alone.
-private struct SystemFailure: Error, CustomStringConvertible {
-    let code: Int32
-    var description: String { String(cString: strerror(code)) }
 }

@@ -1,4 +1,3 @@
-import Logging
 import Synchronization
 
 /// Decides whether a presented token may pass.
@@ -21,7 +20,6 @@ public final class Verifier: Sendable {
     private let vault: CurrentVault
     private let store: any KeyStore
     private let clocks: Clocks
-    private let logger: Logger
     private let thread: any TaskExecutor
     private let prepare: @Sendable (Account) -> [UInt8]
     private let reads = Mutex<[PresentedToken: SharedRead]>([:])
@@ -29,7 +27,7 @@ public final class Verifier: Sendable {
 
     init(
         directory: KeyDirectory, fence: RevocationFence, office: BudgetOffice, lastUses: LastUseBook,
-        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks, logger: Logger,
+        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
         prepare: @escaping @Sendable (Account) -> [UInt8]
     ) {
         self.directory = directory
@@ -40,7 +38,6 @@ public final class Verifier: Sendable {
         self.store = store
         self.thread = thread
         self.clocks = clocks
-        self.logger = logger
         self.prepare = prepare
     }
 
@@ -101,12 +98,13 @@ public final class Verifier: Sendable {
         // Here too: without a lease, memory was not asked.
         guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
         do {
-            guard await awaitLease() else { return .unavailable }
+            guard await awaitLease() else {
+                return .unavailable(fence.lastFailure ?? StoreTimedOut(patience: Self.leasePatience))
+            }
             guard let account = try await account(for: token, key: key) else { return .unauthorized }
             return try await decide(account, scope: scope, from: address)
         } catch {
-            logger.warning("A key could not be decided.", metadata: ["error": "\(error)"])
-            return .unavailable
+            return .unavailable(error)
         }
     }
 
@@ -155,7 +153,7 @@ public final class Verifier: Sendable {
                 }
             }
         }
-        return .unavailable
+        return .unavailable(KeybearerError.unavailable())
     }
 
     private func awaitLease() async -> Bool {

@@ -6,7 +6,7 @@ Everything is kept below `.build-compare/<commit>/`, so a commit is built once:
 - `build`: what `swift build` keeps
 - `keybearer`: the program, copied here when the build has succeeded
 - `keybearer-stripped`: the same without debug information, which valgrind may not be able to read
-- `accounts`: a database with accounts, its master keys, and a file with the accounts' keys
+- `accounts-600`: a database with accounts, its master keys, and a file with the accounts' keys
 """
 
 import concurrent.futures
@@ -46,7 +46,7 @@ class Version:
 
     @property
     def accounts(self) -> str:
-        return os.path.join(self.directory, "accounts")
+        return os.path.join(self.directory, f"accounts-{ACCOUNTS}")
 
     def keys(self) -> list[str]:
         with open(os.path.join(self.accounts, "tokens")) as file:
@@ -80,7 +80,7 @@ def commit(name: str) -> str:
         ["git", "-C", ROOT, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"],
         capture_output=True, text=True, check=False)
     if not name or found.returncode != 0:
-        raise Failure(f"there is no commit {name!r} in this repository; name one as in `make bench-compare BASE=main~5`")
+        raise Failure(f"there is no commit {name!r} here; name one, as in `make bench-compare BASE=main~5`")
     return found.stdout.strip()
 
 

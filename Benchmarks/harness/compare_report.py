@@ -14,6 +14,8 @@ from .markdown import paragraph, table
 INTERVAL_LIMIT = 0.95
 RATIO_LIMIT = 0.9
 INSTRUCTIONS_LIMIT = 1.05
+# An interval is wide when its upper end is more than so many times its lower end.
+WIDE_INTERVAL = 1.15
 
 # The 97.5th percentile of Student's t, for 1, 2, … degrees of freedom.
 STUDENT = [
@@ -69,10 +71,13 @@ def text(base: Version, head: Version, rows: list[Row], pairs: int) -> str:
                for row in rows if row.counts]
     if counted:
         lines += table(["instructions a request, by callgrind", "base", "head", "head : base"], counted, 3)
+    if noisy := [row.title for row in rows if row.high / row.low > WIDE_INTERVAL]:
+        lines += paragraph(f"The machine was busy or the disk was slow: the interval is wide for {', '.join(noisy)}. "
+                           "Run this again while the machine does nothing else before you trust a verdict on them.")
     lines += paragraph(
         f"Rates are medians of {pairs} pairs. head : base is the geometric mean of the pairs' ratios, and the interval "
-        "is by Student's t on their logarithms. Instructions are medians of several starts; in parentheses, their "
-        "spread. A measurement is a regression when the whole interval lies "
+        "is by Student's t on their logarithms. Instructions are medians of several counts; in parentheses, their "
+        "whole spread. A measurement is a regression when the whole interval lies "
         f"below {INTERVAL_LIMIT}, when the ratio is below {RATIO_LIMIT}, or when instructions rise by more than "
         f"{(INSTRUCTIONS_LIMIT - 1) * 100:.0f} %.")
     return "\n".join(lines).rstrip()

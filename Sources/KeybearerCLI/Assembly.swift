@@ -81,7 +81,7 @@ struct Assembly: Sendable {
     /// Whether somebody has made a database there.
     func isThere(_ location: DatabaseLocation) throws -> Bool {
         switch location {
-        case .sqlite(let path): FileManager.default.fileExists(atPath: path)
+        case .sqlite(let path): try SQLiteStore.exists(path: path)
         case .postgres(let address): try PostgresStore.schemaState(of: address) != .empty
         }
     }
@@ -94,13 +94,19 @@ struct Assembly: Sendable {
         let store = try openStore(.commandLine)
         do {
             let result = try await body(try makeDeployment(store: store, role: .command))
+            if store.hasChanged { noteChange(of: settings.database) }
             try store.close()
             return result
         } catch {
+            if store.hasChanged { noteChange(of: settings.database) }
             try? store.close()
             throw error
         }
     }
+
+    /// Names the database in which something was changed: a command with other settings than the server's changes
+    /// another one.
+    func noteChange(of location: DatabaseLocation) { Console.note("Changed \(location).") }
 
     func makeDeployment(store: any Store, role: Deployment.Role) throws -> Deployment {
         let file = masterKeyFile

@@ -38,7 +38,7 @@ public enum PostgresStore {
     public static func open(
         _ address: String, options: Options = Options(), random: RandomSource = .system
     ) throws -> SQLStore {
-        try translatingErrors { try PostgresSchema.bringUpToDate(address) }
+        try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.bringUpToDate(address) }
         return SQLStore(engine: PostgresEngine(address: address, options: options, random: random))
     }
 
@@ -46,8 +46,11 @@ public enum PostgresStore {
     ///
     /// - Throws: `UNAVAILABLE` when the server cannot be reached.
     public static func schemaState(of address: String) throws -> PostgresSchemaState {
-        try translatingErrors { try PostgresSchema.state(of: address) }
+        try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.state(of: address) }
     }
+
+    /// Names what a connection string leads to: host and database, never a password.
+    public static func name(of address: String) -> String { PostgresPlace(address).name }
 }
 
 extension SQLStore {
@@ -104,6 +107,13 @@ package final class PostgresEngine: SQLEngine {
                 try ChangeLog.checkReadable(PostgresTransaction(connection: connection, clock: .caller))
                 return ((), [])
             }
+        }
+    }
+
+    /// Writes the counter of changes as it is.
+    package func checkWritable() async throws {
+        try await writeRaw { connection in
+            _ = try connection.transaction { _ in ((), [Statement("UPDATE fence_counter SET number = number")]) }
         }
     }
 
@@ -219,7 +229,7 @@ extension PostgresEngine {
     private func withCopy<Value>(
         beginning begin: String, _ body: (any SQLConnection) throws -> Value
     ) throws -> Value {
-        try translatingErrors {
+        try translatingErrors(at: PostgresPlace(address)) {
             let connection = try PostgresConnection(
                 to: address, name: "keybearer transfer", patience: Self.copyPatience)
             return try connection.transaction(beginning: begin) { connection in

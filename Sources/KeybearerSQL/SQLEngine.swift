@@ -51,6 +51,8 @@ package protocol SQLEngine: BudgetStore {
     var executor: any TaskExecutor { get }
     /// Throws when the database cannot be written to, or is not the one that was opened.
     func checkReadiness() async throws
+    /// Writes something that changes nothing, to the disk.
+    func checkWritable() async throws
     func close() throws
 }
 

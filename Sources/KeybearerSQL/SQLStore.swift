@@ -16,6 +16,7 @@ public final class SQLStore: Store {
     private let checksAuthority: Bool
     /// Called between the decision about a request and the first statement of its transaction.
     private let testGate = Mutex<(@Sendable (AuditEvent.Action) async -> Void)?>(nil)
+    private let changed = Atomic<Bool>(false)
 
     package init(engine: any SQLEngine, checksAuthority: Bool = true) {
         self.engine = engine
@@ -30,8 +31,13 @@ public final class SQLStore: Store {
         testGate.withLock { $0 = gate }
     }
 
+    /// Whether anything was changed through this store that somebody asked for. A look that is audited is no change.
+    package var hasChanged: Bool { changed.load(ordering: .acquiring) }
+
     public var executor: any TaskExecutor { engine.executor }
     public func checkReadiness() async throws { try await engine.checkReadiness() }
+    /// Writes something that changes nothing, to the disk: throws when nothing can be written.
+    package func checkWritable() async throws { try await engine.checkWritable() }
     public func close() throws { try engine.close() }
 }
 
@@ -51,13 +57,11 @@ extension SQLStore {
     ) async throws -> Committed<Value> {
         await testGate.withLock { $0 }?(audit.action)
         let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
-        let (value, position) = try await engine.change(subject, at: audit.at) { connection in
+        let ((value, isChange), position) = try await engine.change(subject, at: audit.at) { connection in
             let locked = try check.pass(connection, with: locks, at: audit.at)
-            switch try body(connection, locked) {
-            case .changes(let value, let last): return .changes(value, with: last + [Self.record(audit)])
-            case .nothing(let value): return .nothing(value)
-            }
+            return try Self.recorded(try body(connection, locked), audit)
         }
+        if isChange { changed.store(true, ordering: .releasing) }
         return Committed(value, at: position)
     }
 
@@ -69,12 +73,21 @@ extension SQLStore {
     ) async throws -> Value {
         await testGate.withLock { $0 }?(audit.action)
         let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
-        return try await engine.write(on: .requests) { connection in
+        let (value, isChange) = try await engine.write(on: .requests) { connection in
             let locked = try check.pass(connection, with: locks, at: audit.at)
-            switch try body(connection, locked) {
-            case .changes(let value, let last): return .changes(value, with: last + [Self.record(audit)])
-            case .nothing(let value): return .nothing(value)
-            }
+            return try Self.recorded(try body(connection, locked), audit)
+        }
+        if isChange, audit.action != .keyRevealed { changed.store(true, ordering: .releasing) }
+        return value
+    }
+
+    /// What a body leaves to be committed with its audit row, and whether that is anything.
+    private static func recorded<Value: Sendable>(
+        _ commit: Commit<Value>, _ audit: AuditEvent
+    ) throws -> Commit<(Value, Bool)> {
+        switch commit {
+        case .changes(let value, let last): .changes((value, true), with: last + [record(audit)])
+        case .nothing(let value): .nothing((value, false))
         }
     }
 

@@ -20,7 +20,7 @@ enum DatabaseFile {
             close(descriptor)
             try synchronizeDirectory(of: path)
         } else if errno != EEXIST {
-            throw unusable("The database file cannot be created.")
+            throw FileTrouble.whyItCannotBeOpened(path, error: errno)
         }
     }
 
@@ -35,8 +35,16 @@ enum DatabaseFile {
         } else if errno == EEXIST {
             throw KeybearerError(.conflict, "The file exists already. Nothing was written.")
         } else {
-            throw unusable("The file cannot be created.")
+            throw FileTrouble.whyItCannotBeOpened(path, error: errno)
         }
+    }
+
+    /// Whether there is a file.
+    static func exists(_ path: String) throws -> Bool {
+        var information = stat()
+        if stat(path, &information) == 0 { return true }
+        if errno == ENOENT || errno == ENOTDIR { return false }
+        throw FileTrouble.whyItCannotBeOpened(path, error: errno)
     }
 
     /// Removes a database file and what SQLite keeps beside it.
@@ -47,10 +55,10 @@ enum DatabaseFile {
     /// Runs `body` while no other process or thread runs one for a file in the same directory.
     static func withDirectoryLock<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw unusable("The directory of the database cannot be opened.") }
+        guard descriptor >= 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
         defer { close(descriptor) }
         while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw unusable("The directory of the database cannot be locked.") }
+            guard errno == EINTR else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
         }
         return try body()
     }
@@ -65,18 +73,8 @@ enum DatabaseFile {
     /// was just made may be gone after a loss of power.
     private static func synchronizeDirectory(of path: String) throws {
         let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw unusable("The directory of the database cannot be opened.") }
+        guard descriptor >= 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw unusable("The directory of the database cannot be written.") }
+        guard fsync(descriptor) == 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
     }
-
-    private static func unusable(_ message: String) -> KeybearerError {
-        KeybearerError(.unavailable, message, cause: SystemFailure(code: errno))
-    }
-}
-
-/// What the operating system said, for the log alone.
-private struct SystemFailure: Error, CustomStringConvertible {
-    let code: Int32
-    var description: String { String(cString: strerror(code)) }
 }

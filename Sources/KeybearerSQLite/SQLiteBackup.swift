@@ -11,7 +11,7 @@ extension SQLiteEngine {
     ///
     /// - Throws: `CONFLICT` when the file exists; `UNAVAILABLE` when it cannot be written, and then it is removed.
     package func backUp(to path: String) throws {
-        try translatingErrors {
+        try translatingErrors(at: path) {
             try DatabaseFile.create(path)
             do {
                 let copy = try DatabaseQueue(path: path)
@@ -39,7 +39,7 @@ extension SQLiteEngine {
     /// - Throws: `VALIDATION_FAILED` when the file is not a sound backup that this version understands. Nothing is
     ///   changed then.
     package func restore(from path: String, audit: AuditEvent) throws -> ChangePosition {
-        try translatingErrors {
+        try translatingErrors(at: self.path) {
             try DatabaseFile.withDirectoryLock(self.path) {
                 let stagingPath = self.path + ".restoring"
                 // One that a crash left behind.
@@ -70,7 +70,7 @@ extension SQLiteEngine {
             try source.backup(to: staging)
         } catch let error as DatabaseError {
             throw KeybearerError(
-                refusal.code, refusal.message, fields: refusal.fields, cause: KeybearerError(sqlite: error).cause)
+                refusal.code, refusal.message, fields: refusal.fields, cause: KeybearerError(sqlite: error, at: path).cause)
         }
     }
 

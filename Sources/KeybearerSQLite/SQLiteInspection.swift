@@ -20,7 +20,7 @@ public struct SQLiteSettings: Sendable, Equatable {
 extension SQLiteEngine {
     /// Reads the settings back from the writer's connection. Blocks.
     package func settings() throws -> SQLiteSettings {
-        try translatingErrors {
+        try translatingErrors(at: path) {
             try pool.writeWithoutTransaction { db in
                 SQLiteSettings(
                     journalMode: try String.fetchOne(db, sql: "PRAGMA journal_mode") ?? "",
@@ -35,7 +35,7 @@ extension SQLiteEngine {
 
     /// What is wrong with the file: one sentence each, nothing when it is sound. Reads all of it, and blocks.
     package func integrityProblems() throws -> [String] {
-        try translatingErrors { try pool.read(Self.integrityProblems) }
+        try translatingErrors(at: path) { try pool.read(Self.integrityProblems) }
     }
 
     static func integrityProblems(_ db: Database) throws -> [String] {

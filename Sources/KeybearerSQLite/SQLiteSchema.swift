@@ -63,8 +63,8 @@ enum SQLiteSchema {
     /// Refuses a file of a newer version or of another program, before anything is written to it.
     static func requireOurs(_ path: String) throws {
         switch try state(at: path) {
-        case .newer: throw newer
-        case .foreign: throw foreign
+        case .newer: throw newer(path)
+        case .foreign: throw foreign(path)
         case .empty, .older, .current: return
         }
     }
@@ -74,7 +74,16 @@ enum SQLiteSchema {
         try migrator.migrate(writer)
     }
 
-    private static let newer = KeybearerError(
-        .unavailable, "The database was written by a newer version of Keybearer. Install that version or a later one.")
-    private static let foreign = KeybearerError(.unavailable, "The file is a database, but not one of Keybearer.")
+    private static func newer(_ path: String) -> StoreFailure {
+        StoreFailure(
+            .newerSchema, "cannot use", path,
+            "a newer version of Keybearer than this one (\(KeybearerVersion.current)) wrote it",
+            advice: "Install that version or a later one.")
+    }
+
+    static func foreign(_ path: String, code: String? = nil) -> StoreFailure {
+        StoreFailure(
+            .foreign, "cannot use", path, "it is not a database of Keybearer",
+            advice: "Correct the setting database, or restore a backup.", code: code)
+    }
 }

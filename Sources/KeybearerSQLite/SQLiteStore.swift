@@ -33,7 +33,14 @@ public enum SQLiteStore {
     ///
     /// - Throws: `UNAVAILABLE` when there is no file, or it cannot be read.
     public static func schemaState(path: String) throws -> SQLiteSchemaState {
-        try translatingErrors { try SQLiteSchema.state(at: path) }
+        try translatingErrors(at: path) { try SQLiteSchema.state(at: path) }
+    }
+
+    /// Whether there is a file.
+    ///
+    /// - Throws: `UNAVAILABLE` when this user may not even know.
+    public static func exists(path: String) throws -> Bool {
+        try translatingErrors(at: path) { try DatabaseFile.exists(path) }
     }
 }
 
@@ -74,7 +81,7 @@ package final class SQLiteEngine: SQLEngine {
     }
 
     static func open(path: String, role: SQLiteStore.ProcessRole, random: RandomSource) throws -> SQLiteEngine {
-        try translatingErrors {
+        try translatingErrors(at: path) {
             try NetworkFileSystem.refuse(directory: DatabaseFile.directory(of: path))
             // Processes that start together on a new file would race for the WAL mode and for the migrations.
             return try DatabaseFile.withDirectoryLock(path) {
@@ -93,12 +100,22 @@ package final class SQLiteEngine: SQLEngine {
         try await writeRaw { try ChangeLog.checkReadable(SQLiteConnection(db: $0)) }
     }
 
+    /// Writes the first page as it is. A disk on which only pages of the log that are there already can be written over
+    /// is as good as full.
+    package func checkWritable() async throws {
+        try await writeRaw { db in
+            let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            try db.execute(sql: "PRAGMA user_version = \(version)")
+        }
+        if FileTrouble.isDiskFull(path) { throw KeybearerError(FileTrouble.full(path)) }
+    }
+
     /// Closes all connections, the writer last.
     ///
     /// A read-only connection that closed last would leave the write-ahead log behind, and commands that run without a
     /// server would let it grow for ever.
     package func close() throws {
-        try translatingErrors {
+        try translatingErrors(at: path) {
             try checkpointer?.close()
             try shortReader.close()
             pool.releaseMemory()
@@ -141,7 +158,7 @@ package final class SQLiteEngine: SQLEngine {
 extension SQLiteEngine {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
     func writeRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
-        try await Self.answer { continuation in
+        try await answer { continuation in
             // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
                 continuation.resume(with: written.map(\.0))
@@ -152,7 +169,7 @@ extension SQLiteEngine {
 
     /// Runs one read transaction on a reader of the pool.
     func readRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
-        try await Self.answer { continuation in
+        try await answer { continuation in
             pool.asyncRead { database in
                 continuation.resume(with: Swift.Result { try body(database.get()) })
             }
@@ -167,18 +184,18 @@ extension SQLiteEngine {
         do {
             return try shortReader.unsafeRead(body)
         } catch {
-            throw KeybearerError(sqlite: error)
+            throw KeybearerError(sqlite: error, at: path)
         }
     }
 
     /// GRDB's own `async` methods interrupt SQLite when the task is cancelled; its callbacks do not.
-    private static func answer<Result: Sendable>(
+    private func answer<Result: Sendable>(
         _ start: (CheckedContinuation<Result, any Error>) -> Void
     ) async throws -> Result {
         do {
             return try await withCheckedThrowingContinuation(start)
         } catch {
-            throw KeybearerError(sqlite: error)
+            throw KeybearerError(sqlite: error, at: path)
         }
     }
 }
@@ -229,11 +246,11 @@ extension SQLiteEngine {
     }
 
     package func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
-        try translatingErrors { try pool.read { try body(SQLiteConnection(db: $0)) } }
+        try translatingErrors(at: path) { try pool.read { try body(SQLiteConnection(db: $0)) } }
     }
 
     package func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
-        try translatingErrors { try pool.write { try body(SQLiteConnection(db: $0)) } }
+        try translatingErrors(at: path) { try pool.write { try body(SQLiteConnection(db: $0)) } }
     }
 
     package func beginHistory(

@@ -142,7 +142,7 @@ public struct KeybearerServer: Sendable {
     private func makeGateListener(onReady: @escaping @Sendable (Int) -> Void) -> GateListener? {
         settings.gate.map { gateSettings in
             GateListener(
-                decision: GateDecision(gate: gate, clocks: clocks, settings: gateSettings),
+                decision: GateDecision(gate: gate, clocks: clocks, settings: gateSettings, logger: logger),
                 limits: .init(bytes: settings.headerBytes, fields: settings.headerCount),
                 idleTimeout: .nanoseconds(settings.idleTimeout.wholeNanoseconds), onReady: onReady)
         }

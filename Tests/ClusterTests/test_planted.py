@@ -64,7 +64,7 @@ def test_leases_seem_shorter(stage: Stage):
 
 def test_a_change_is_forgotten(stage: Stage):
     """A replay finds nothing of the change before it, so that it makes a second one."""
-    with trigger(stage, "INSERT ON key_regenerations", "RETURN NULL;"):
+    with trigger(stage, "INSERT ON idempotent_requests", "RETURN NULL;"):
         with pytest.raises(Violation, match="another key|could not be settled|another key than"):
             with stage.under_load("forgotten") as world:
                 for _ in range(3):

@@ -28,7 +28,7 @@ extension PostgresDatabase {
         }
         #expect(error?.code == .unavailable)
         #expect(!String(reflecting: error).contains("topsecret"))
-        #expect(error?.cause is PostgresFailure)
+        #expect(error?.storeFailure?.kind == .unreachable)
     }
 
     @Test func theServersCertificateIsChecked() async throws {

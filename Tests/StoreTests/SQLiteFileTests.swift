@@ -265,6 +265,6 @@ import Testing
         let error = #expect(throws: KeybearerError.self) { try SQLiteStore.open(path: path, role: .server) }
         #expect(error?.code == .unavailable)
         #expect(error?.message.contains(path) == false)
-        #expect(error?.cause is SQLiteFailure)
+        #expect(error?.storeFailure != nil)
     }
 }

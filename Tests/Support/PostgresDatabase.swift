@@ -14,8 +14,9 @@ public struct PostgresDatabase: Sendable {
 
     /// The connection string, which leads to the schema.
     public let address: String
+    /// The role, and its schema.
+    public let name: String
     private let server: String
-    private let name: String
 
     /// Makes the role and the schema, which it finds by its own name.
     public init() throws {
@@ -26,8 +27,28 @@ public struct PostgresDatabase: Sendable {
         try Self.run("CREATE ROLE \(name) LOGIN; CREATE SCHEMA \(name) AUTHORIZATION \(name)", at: server)
     }
 
-    /// Runs a statement as the server's administrator.
+    /// Runs a statement as the database's own role.
     public func run(_ sql: String) throws { try Self.run(sql, at: address) }
+
+    /// Runs a statement as the superuser.
+    public func administrate(_ sql: String) throws { try Self.run(sql, at: server) }
+
+    /// The connection string with another user, database or parameters.
+    ///
+    /// - Parameter user: with a password behind a colon, where there is one.
+    public func address(user: String? = nil, database: String? = nil, parameters: String = "") -> String {
+        var text = server.replacingOccurrences(of: "//keybearer@", with: "//\(user ?? name)@")
+        if let database, let slash = text.lastIndex(of: "/") {
+            text = text[...slash] + database
+        }
+        return parameters.isEmpty ? text : "\(text)?\(parameters)"
+    }
+
+    /// The host and the port of the server.
+    public var host: String {
+        let place = server.split(separator: "@").last ?? ""
+        return String(place.prefix { $0 != "/" })
+    }
 
     /// Ends every connection to it.
     public func endConnections() throws {

@@ -24,6 +24,9 @@ public final class RevocationFence: ChangeSettling {
 
     private struct Registration {
         var nodeID: NodeID?
+        /// Registrations of this process that it has given up and whose rows may still be there. Nobody believes anything
+        /// under them, but other nodes would wait for each until its lease has run out.
+        var givenUp: [NodeID] = []
         var isBusy = false
         var lastRenewalAt = SteadyTime.distantPast
         var acknowledged: ChangePosition?
@@ -39,6 +42,12 @@ public final class RevocationFence: ChangeSettling {
             return position.number - acknowledged.number > ownChanges
         }
 
+        /// Gives the registration up; its row is removed before the next one is made.
+        mutating func giveUp() {
+            if let nodeID { givenUp.append(nodeID) }
+            nodeID = nil
+        }
+
         mutating func noteAcknowledged(_ position: ChangePosition, askedAt: SteadyTime) {
             lastRenewalAt = askedAt
             acknowledged = position
@@ -46,6 +55,7 @@ public final class RevocationFence: ChangeSettling {
         }
     }
     private let registration = Mutex(Registration())
+    private let outage: StoreOutage
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
@@ -63,6 +73,7 @@ public final class RevocationFence: ChangeSettling {
         self.thread = thread
         self.logger = logger
         self.onEverything = onEverything
+        outage = StoreOutage(clocks: clocks, logger: logger)
         fenceWait = FenceWait(store: store, clocks: clocks, longestLease: lease)
     }
 
@@ -103,10 +114,14 @@ public final class RevocationFence: ChangeSettling {
             } else {
                 try await register()
             }
+            outage.noteAnswer()
         } catch {
-            logger.debug("The store could not be asked for changes.", metadata: ["error": "\(error)"])
+            outage.noteFailure(error, holdsLease: holdsLease(at: clocks.steady()))
         }
     }
+
+    /// Why the store could not be asked the last time; nil when it could.
+    var lastFailure: (any Error)? { outage.lastFailure }
 
     /// Applies every change up to this one here, then waits for the other nodes.
     public func settle(_ position: ChangePosition) async {
@@ -121,7 +136,7 @@ public final class RevocationFence: ChangeSettling {
             } else {
                 // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
                 trustedUntil.store(.min, ordering: .releasing)
-                registration.nodeID = nil
+                registration.giveUp()
             }
             return registration.nodeID
         }
@@ -143,24 +158,35 @@ public final class RevocationFence: ChangeSettling {
 
     /// Gives the lease back, so that no one waits for this node after a stop.
     public func stop() async {
-        let nodeID = registration.withLock { registration in
+        registration.withLock { registration in
             trustedUntil.store(.min, ordering: .releasing)
             registration.isStopped = true
-            defer { registration.nodeID = nil }
-            return registration.nodeID
+            registration.giveUp()
         }
-        if let nodeID { try? await store.unregisterNode(nodeID) }
+        try? await removeGivenUp()
+    }
+
+    /// Removes the rows of all registrations that were given up. What cannot be removed is tried again with the next one.
+    private func removeGivenUp() async throws {
+        while let nodeID = registration.withLock({ $0.givenUp.first }) {
+            try await store.unregisterNode(nodeID)
+            registration.withLock { registration in registration.givenUp.removeAll { $0 == nodeID } }
+        }
     }
 
     /// Registers with empty memory at the current number, before the first read that may be remembered.
     private func register() async throws {
         trustedUntil.store(.min, ordering: .releasing)
-        if let old = registration.withLock({ $0.nodeID }) {
-            registration.withLock { $0.nodeID = nil }
-            try await store.unregisterNode(old)
-            logger.notice("The lease was lost; memory was emptied.")
+        let hadLease = registration.withLock { registration in
+            defer { registration.giveUp() }
+            return registration.nodeID != nil
         }
+        try await removeGivenUp()
+        // During an outage it is known why.
+        if hadLease, !outage.isReported { logger.notice("The lease was lost; memory was emptied.") }
         let nodeID = NodeID.random(from: random)
+        // Until it is used: its row may come to be although no answer comes.
+        registration.withLock { $0.givenUp.append(nodeID) }
         let askedAt = clocks.steady()
         let position = try await store.registerNode(
             nodeID, label: label, version: KeybearerVersion.current, lease: lease)
@@ -170,7 +196,7 @@ public final class RevocationFence: ChangeSettling {
         } catch {
             logger.error(
                 "The master keys cannot be read; nothing is decided until they can.", metadata: ["error": "\(error)"])
-            try await store.unregisterNode(nodeID)
+            try await removeGivenUp()
             throw error
         }
         directory.restart(at: position)
@@ -178,12 +204,13 @@ public final class RevocationFence: ChangeSettling {
         let isStopped = registration.withLock { registration in
             guard !registration.isStopped else { return true }
             registration.nodeID = nodeID
+            registration.givenUp.removeAll { $0 == nodeID }
             registration.settledHere = []
             registration.noteAcknowledged(position, askedAt: askedAt)
             trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
             return false
         }
-        if isStopped { try await store.unregisterNode(nodeID) }
+        if isStopped { try await removeGivenUp() }
     }
 
     private func catchUp() async throws {

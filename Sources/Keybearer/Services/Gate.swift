@@ -34,7 +34,7 @@ public final class Gate: Sendable {
         lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
-            store: context.store, thread: context.thread, clocks: context.clocks, logger: logger, prepare: prepare)
+            store: context.store, thread: context.thread, clocks: context.clocks, prepare: prepare)
     }
 
     /// Follows changes and writes last uses until the task is cancelled.

@@ -22,7 +22,7 @@ enum StoreWait {
         _ span: Duration, _ begin: (Waiter<Value>) -> Void
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            let waiter = Waiter(continuation)
+            let waiter = Waiter(continuation, patience: span)
             let mustWatch = state.withLock { state in
                 state.waiting.append((.now.advanced(by: span), waiter))
                 defer { state.isWatched = true }
@@ -52,9 +52,11 @@ enum StoreWait {
     /// Resumes its continuation once, whoever comes first.
     final class Waiter<Value: Sendable>: StoreWaiting {
         private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
+        private let patience: Duration
 
-        fileprivate init(_ continuation: CheckedContinuation<Value, any Error>) {
+        fileprivate init(_ continuation: CheckedContinuation<Value, any Error>, patience: Duration) {
             self.continuation = Mutex(continuation)
+            self.patience = patience
         }
 
         func resume(with result: Result<Value, any Error>) {
@@ -66,8 +68,16 @@ enum StoreWait {
         }
 
         fileprivate var isWaiting: Bool { continuation.withLock { $0 != nil } }
-        fileprivate func giveUp() { resume(with: .failure(KeybearerError.unavailable())) }
+        fileprivate func giveUp() {
+            resume(with: .failure(KeybearerError.unavailable(cause: StoreTimedOut(patience: patience))))
+        }
     }
+}
+
+/// The store did not answer while a request waited for it: for the log.
+struct StoreTimedOut: Error, CustomStringConvertible {
+    let patience: Duration
+    var description: String { "the database did not answer within \(patience)" }
 }
 
 /// What a request waits for, whatever it is.

@@ -12,6 +12,6 @@ public enum Verdict: Sendable {
     case rateLimited(LiveAccount, BudgetStatus)
     /// Memory alone cannot tell: ask ``Verifier/resolve(_:scope:from:)``.
     case needsStore
-    /// The store is out of reach and memory may not be trusted. Never shown as a refusal of the key.
-    case unavailable
+    /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the key.
+    case unavailable(any Error)
 }

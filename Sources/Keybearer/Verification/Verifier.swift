@@ -1,4 +1,3 @@
-import Logging
 import Synchronization
 
 /// Decides whether a presented token may pass.
@@ -24,7 +23,6 @@ public final class Verifier: Sendable {
     private let vault: CurrentVault
     private let store: any KeyStore
     private let clocks: Clocks
-    private let logger: Logger
     private let thread: any TaskExecutor
     private let prepare: @Sendable (Account) -> [UInt8]
     private let reads = Mutex<[PresentedToken: SharedRead]>([:])
@@ -32,7 +30,7 @@ public final class Verifier: Sendable {
 
     init(
         directory: KeyDirectory, fence: RevocationFence, office: BudgetOffice, lastUses: LastUseBook,
-        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks, logger: Logger,
+        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
         prepare: @escaping @Sendable (Account) -> [UInt8]
     ) {
         self.directory = directory
@@ -43,7 +41,6 @@ public final class Verifier: Sendable {
         self.store = store
         self.thread = thread
         self.clocks = clocks
-        self.logger = logger
         self.prepare = prepare
     }
 
@@ -105,16 +102,17 @@ public final class Verifier: Sendable {
         guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
         do {
             for _ in 1...Self.mostLooks {
-                guard await awaitLease() else { return .unavailable }
+                guard await awaitLease() else {
+                    return .unavailable(fence.lastFailure ?? StoreTimedOut(patience: Self.leasePatience))
+                }
                 let generation = directory.generation
                 guard let account = try await account(for: token, key: key) else { return .unauthorized }
                 let verdict = try await decide(account, readAt: generation, scope: scope, from: address)
                 if let verdict { return verdict }
             }
-            return .unavailable
+            return .unavailable(StoreTimedOut(patience: Self.leasePatience))
         } catch {
-            logger.warning("A key could not be decided.", metadata: ["error": "\(error)"])
-            return .unavailable
+            return .unavailable(error)
         }
     }
 
@@ -174,7 +172,7 @@ public final class Verifier: Sendable {
                 }
             }
         }
-        return .unavailable
+        return .unavailable(KeybearerError.unavailable())
     }
 
     private func awaitLease() async -> Bool {

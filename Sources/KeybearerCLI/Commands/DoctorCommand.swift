@@ -117,17 +117,34 @@ private struct Examination {
             defer { try? store.close() }
             findings += try await database(store, canOpen: canOpen)
         } catch {
-            let message =
-                (error as? CommandFailure)?.message ?? (error as? KeybearerError)?.message ?? "It cannot be opened."
-            findings.append(
-                Finding(.broken, "database", message, mend: "Make it with 'keybearer init', or restore a backup."))
+            findings.append(Self.broken(error))
         }
         return findings
+    }
+
+    /// A database that cannot be used. Only where there is none, one is to be made.
+    private static func broken(_ error: any Error) -> Finding {
+        if let failure = error as? CommandFailure {
+            return Finding(
+                .broken, "database", failure.message, mend: "Make it with 'keybearer init', or restore a backup.")
+        }
+        guard let error = error as? KeybearerError else {
+            return Finding(.broken, "database", "It cannot be opened.", mend: "Look in the log of 'keybearer serve'.")
+        }
+        return Finding(
+            .broken, "database", error.storeFailure.map { "\($0.summary)." } ?? error.message,
+            mend: error.storeFailure?.advice ?? "Look in the log of 'keybearer serve'.")
     }
 
     /// - Parameter canOpen: whether the master keys at hand are meant to open Secret Keys.
     private func database(_ store: SQLStore, canOpen: Bool) async throws -> [Finding] {
         var findings: [Finding] = []
+        do {
+            try await store.checkWritable()
+        } catch {
+            // It can be read, so the rest is looked at all the same.
+            findings.append(Self.broken(error))
+        }
         if let file = store.file {
             findings += try FileExamination(store: file, location: assembly.settings.database).findings()
         } else if let server = store.server {

@@ -22,7 +22,8 @@ struct MigrateCommand: AsyncParsableCommand {
         let assembly = try await Assembly(options)
         let source = try assembly.openStore(try Self.location(from, "--from"), .commandLine)
         defer { try? source.close() }
-        let target = try assembly.openStore(try Self.location(to, "--to"), .commandLine, creating: true)
+        let destination = try Self.location(to, "--to")
+        let target = try assembly.openStore(destination, .commandLine, creating: true)
         defer { try? target.close() }
         try await NodeSurvey.requireNone(on: source)
         try await NodeSurvey.requireNone(on: target)
@@ -38,6 +39,7 @@ struct MigrateCommand: AsyncParsableCommand {
         bar.end()
         Console.table(["TABLE", "ROWS"], report.rows.map { [$0.table, "\($0.count)"] })
         Console.note("Copied, and verified by counts and digests.")
+        assembly.noteChange(of: destination)
         Console.note("Warning: never serve the old database again: a key that is regenerated here lives on there.")
     }
 

@@ -14,7 +14,7 @@ struct ServeCommand: AsyncParsableCommand {
         let assembly = try await Assembly(options)
         // Before the database is touched: a missing or sample master key stops the start.
         _ = try assembly.masterKeyFile.load()
-        let store = try assembly.openStore(.server)
+        let store = try await DatabaseWait(assembly: assembly).open()
         let scheme = assembly.settings.server.tls == nil ? "http" : "https"
         let host = assembly.settings.server.host
         let gateHost = assembly.settings.gateHost

@@ -1,4 +1,4 @@
-import Foundation
+import KeybearerPostgres
 
 /// Where the database is: a file of the embedded engine, or a PostgreSQL that many nodes share.
 enum DatabaseLocation: Sendable, Equatable {
@@ -28,15 +28,7 @@ extension DatabaseLocation: CustomStringConvertible {
     var description: String {
         switch self {
         case .sqlite(let path): path
-        case .postgres(let address): "the PostgreSQL at \(Self.place(in: address))"
+        case .postgres(let address): PostgresStore.name(of: address)
         }
-    }
-
-    /// The part of a connection string between the credentials and the parameters. A password may hold any character
-    /// but `@` and `/`, which a connection string wants escaped.
-    private static func place(in address: String) -> Substring {
-        let rest = address.split(separator: "://", maxSplits: 1).last ?? ""
-        let place = rest.prefix { $0 != "?" }
-        return place.lastIndex(of: "@").map { place[place.index(after: $0)...] } ?? place
     }
 }

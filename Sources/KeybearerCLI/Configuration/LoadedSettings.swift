@@ -14,6 +14,8 @@ struct LoadedSettings: Sendable {
     let database: DatabaseLocation
     /// The most connections to PostgreSQL, besides those of the fence.
     let databaseConnections: Int
+    /// How long a server waits at its start for a database that is not up yet.
+    let databaseWait: Duration
     let masterKeyPath: String
     /// Whether a key may regenerate itself; nil leaves that to the database.
     let isRegenerateByKeyOpen: Bool?
@@ -33,6 +35,7 @@ struct LoadedSettings: Sendable {
         let reader = SettingReader(sources: try await SettingSources(flags: options, environment: environment))
         database = try reader.required(.database) { DatabaseLocation($0) }
         databaseConnections = try reader.number(.databaseConnections, from: 1, to: 200)
+        databaseWait = try reader.span(.databaseWait, from: .zero, to: .seconds(3_600))
         masterKeyPath = try reader.path(.masterKeyFile)
         logFormat = try reader.required(.logFormat) { LogFormat(rawValue: $0) }
         logLevel = try reader.required(.logLevel) { text in

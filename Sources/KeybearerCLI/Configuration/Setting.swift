@@ -8,6 +8,7 @@ enum Setting: String, CaseIterable {
     case publicURL = "public-url"
     case database
     case databaseConnections = "database-connections"
+    case databaseWait = "database-wait"
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
     case trustedProxies = "trusted-proxies"
@@ -36,6 +37,7 @@ enum Setting: String, CaseIterable {
         case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath, .regenerateByKey: nil
         case .database: "keybearer.db"
         case .databaseConnections: "8"
+        case .databaseWait: "60s"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
         case .trustedProxies: ""
@@ -65,6 +67,7 @@ enum Setting: String, CaseIterable {
         case .publicURL: "an address such as https://yourapp.com, without a path"
         case .database: "the path of an SQLite file, or postgres:// with a host and a database's name"
         case .databaseConnections: "a whole number from 1 to 200"
+        case .databaseWait: "a span from 0s to 1h"
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, divided by commas"

@@ -23,6 +23,9 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The most connections to PostgreSQL, besides the three of the fence.")
     var databaseConnections: String?
 
+    @Option(name: .long, help: "How long serve waits for a PostgreSQL that is not up yet.")
+    var databaseWait: String?
+
     @Option(name: .long, help: "The file with the master keys.")
     var masterKeyFile: String?
 
@@ -78,7 +81,7 @@ struct SettingOptions: ParsableArguments {
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
-            .database: database, .databaseConnections: databaseConnections, .masterKeyFile: masterKeyFile,
+            .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait, .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,

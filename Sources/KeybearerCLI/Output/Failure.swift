@@ -26,7 +26,7 @@ enum Failure {
             Console.note("keybearer: \(error.message)")
             Foundation.exit(error.status.rawValue)
         case let error as KeybearerError:
-            Console.note("keybearer: \(error.message)")
+            Console.note("keybearer: \(error.operatorMessage)")
             for (field, problem) in error.fields.sorted(by: { $0.key < $1.key }) {
                 Console.note("  \(field): \(problem)")
             }

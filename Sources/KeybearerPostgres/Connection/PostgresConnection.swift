@@ -82,6 +82,7 @@ final class PostgresConnection {
             // What is half made is finished in deinit.
             throw Self.connectFailure(pointer)
         }
+        try requireServer()
         PQsetnonblocking(pointer, 1)
         PQsetNoticeReceiver(
             pointer,
@@ -105,23 +106,35 @@ final class PostgresConnection {
 
     /// Names the kind of failure, never libpq's whole message: that repeats parts of the connection string.
     private static func connectFailure(_ pointer: OpaquePointer) -> PostgresFailure {
-        let message = PQerrorMessage(pointer).map { String(cString: $0) } ?? ""
-        let kinds = [
-            ("password authentication failed", "the server refused the password"),
-            ("no password supplied", "the server wants a password"),
-            ("certificate", "the server's certificate was not accepted"),
-            ("SSL", "TLS could not be agreed on"),
-            ("does not exist", "there is no such database or role"),
-            ("read-only", "no server that can be written to"),
-            ("not translate host name", "the host's name is unknown"),
-            ("Connection refused", "connection refused"),
-            ("timeout", "no answer in time"),
-            ("starting up", "the server is starting up"),
-            ("too many", "the server has no connection left"),
-            ("invalid", "the connection string is not accepted"),
-        ]
-        let kind = kinds.first { message.contains($0.0) }?.1 ?? "no connection"
-        return PostgresFailure(state: nil, message: kind)
+        func message() -> String { PQerrorMessage(pointer).map { String(cString: $0) } ?? "" }
+        if let problem = PostgresProblem(connecting: message()) {
+            let isStandby = problem == .readOnly && parameter("in_hot_standby", of: pointer) == "on"
+            return PostgresFailure(isStandby ? .standby : problem)
+        }
+        // The server speaks another language: with its SQLSTATE the message says the same in all of them.
+        _ = PQsetErrorVerbosity(pointer, PQERRORS_SQLSTATE)
+        PQreset(pointer)
+        for word in message().split(whereSeparator: { $0 == " " || $0 == "\n" }) where word.count == 5 {
+            if let problem = PostgresProblem(connectingState: String(word)) { return PostgresFailure(problem) }
+        }
+        return PostgresFailure(.closed)
+    }
+
+    private static func parameter(_ name: String, of pointer: OpaquePointer) -> String? {
+        PQparameterStatus(pointer, name).map { String(cString: $0) }
+    }
+
+    /// Refuses a server that is too old or takes no writes, whatever the connection string lets through. Servers before 14
+    /// and poolers do not say whether they take writes; then the first write does.
+    private func requireServer() throws {
+        let version = PQserverVersion(pointer)
+        // 0 where something in between does not say.
+        guard version == 0 || version >= PostgresProblem.oldestVersion else {
+            let version = Self.parameter("server_version", of: pointer) ?? "of an unknown version"
+            throw PostgresFailure(.older(version: version))
+        }
+        if Self.parameter("in_hot_standby", of: pointer) == "on" { throw PostgresFailure(.standby) }
+        if Self.parameter("default_transaction_read_only", of: pointer) == "on" { throw PostgresFailure(.readOnly) }
     }
 
     /// What every session relies on, whatever the database's or the role's defaults are.

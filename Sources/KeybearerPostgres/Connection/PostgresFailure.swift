@@ -1,16 +1,28 @@
 import Keybearer
 
-/// What PostgreSQL or libpq said: the cause behind a ``KeybearerError``, for the log alone.
+/// What PostgreSQL or libpq said, before it is told to anybody.
 ///
 /// It carries the server's words, which name tables and columns, but neither the SQL nor its parameters nor the
 /// connection string: they can hold a digest, a sealed key or a password.
-public struct PostgresFailure: Error, Sendable, CustomStringConvertible {
+struct PostgresFailure: Error, Sendable, CustomStringConvertible {
     /// The SQLSTATE; nil when the failure is one of the connection.
-    public let state: String?
+    let state: String?
     /// What was said.
-    public let message: String
+    let message: String
+    /// What it comes to, where that is known without the SQLSTATE.
+    var problem: PostgresProblem?
 
-    public var description: String { "PostgreSQL \(state.map { "error \($0)" } ?? "connection"): \(message)" }
+    init(state: String?, message: String, problem: PostgresProblem? = nil) {
+        self.state = state
+        self.message = message
+        self.problem = problem
+    }
+
+    init(_ problem: PostgresProblem) {
+        self.init(state: nil, message: "no connection", problem: problem)
+    }
+
+    var description: String { "PostgreSQL \(state.map { "error \($0)" } ?? "connection"): \(message)" }
 }
 
 extension PostgresFailure {
@@ -22,31 +34,34 @@ extension PostgresFailure {
     }
 
     /// The failure as the domain knows it.
-    var translated: KeybearerError {
+    func translated(at place: PostgresPlace) -> KeybearerError {
         switch state {
         case "23505": KeybearerError(.conflict, "Something with the same name exists already.", cause: self)
         case "23503": KeybearerError(.notFound, "Something that this belongs to does not exist.", cause: self)
-        case let state where Self.isOutage(state): .unavailable(cause: self)
-        default: KeybearerError(.internalError, "The store failed.", cause: self)
+        default: KeybearerError(storeFailure(at: place))
         }
     }
 
-    /// Whether the server, the network or a lock is the matter, rather than a statement of ours.
-    private static func isOutage(_ state: String?) -> Bool {
-        guard let state else { return true }
-        // Connection, resources, operator's intervention, system error, rolled back by the server, no lock in time,
-        // read-only (a standby), idle in a transaction for too long.
-        return ["08", "53", "57", "58", "40"].contains(String(state.prefix(2)))
-            || ["55P03", "25006", "25P03", "25P04", "3D000", "28000", "28P01"].contains(state)
+    private func storeFailure(at place: PostgresPlace) -> StoreFailure {
+        if let problem { return problem.failure("cannot connect to", at: place) }
+        let attempt = "cannot use"
+        guard let state else {
+            return StoreFailure(
+                .unreachable, attempt, place.address, message,
+                advice: "Check that the server runs and that the network to it is sound.")
+        }
+        return PostgresProblem(state: state, message: message).failure(attempt, at: place, code: "SQLSTATE \(state)")
     }
 }
 
 /// Runs `body` and lets nothing but ``KeybearerError`` out.
-func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+func translatingErrors<Result>(at place: PostgresPlace, _ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let failure as PostgresFailure {
-        throw failure.translated
+        throw failure.translated(at: place)
+    } catch let failure as StoreFailure {
+        throw KeybearerError(failure)
     } catch let error as KeybearerError {
         throw error
     } catch {

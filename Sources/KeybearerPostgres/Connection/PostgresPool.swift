@@ -49,6 +49,8 @@ final class PostgresPool: Sendable {
         var isClosed = false
         var failures = 0
         var retryAt = SteadyTime.distantPast
+        /// Why the last attempt to connect failed.
+        var lastFailure: PostgresFailure?
     }
 
     /// The most that may wait: more would be answered too late to be of use.
@@ -57,6 +59,7 @@ final class PostgresPool: Sendable {
     private static let longestPause = Duration.seconds(1)
 
     private let address: String
+    private let place: PostgresPlace
     private let name: String
     private let patience: PostgresConnection.Patience
     private let epoch: Epoch
@@ -68,6 +71,7 @@ final class PostgresPool: Sendable {
     /// - Parameter epoch: shared by all pools to the same server.
     init(to address: String, name: String, size: Int, patience: PostgresConnection.Patience, epoch: Epoch) {
         self.address = address
+        place = PostgresPlace(address)
         self.epoch = epoch
         self.name = name
         self.size = size
@@ -97,7 +101,7 @@ final class PostgresPool: Sendable {
                 guard !state.isClosed, state.jobs.count < Self.mostWaiting else { return false }
                 let job = { @Sendable (pool: PostgresPool, worker: inout Worker) in
                     continuation.resume(
-                        with: Result { try translatingErrors { try pool.perform(kind, body, &worker) } })
+                        with: Result { try translatingErrors(at: pool.place) { try pool.perform(kind, body, &worker) } })
                 }
                 state.jobs.append(Waiting(job: job, since: .systemNow()))
                 return true
@@ -162,9 +166,7 @@ final class PostgresPool: Sendable {
     private func connect(_ worker: inout Worker) throws -> PostgresConnection {
         if let connection = worker.connection { return connection }
         let now = SteadyTime.systemNow()
-        guard state.withLock({ now >= $0.retryAt }) else {
-            throw PostgresFailure(state: nil, message: "the server could not be reached a moment ago")
-        }
+        if let failure = state.withLock({ now < $0.retryAt ? $0.lastFailure : nil }) { throw failure }
         do {
             worker.epoch = epoch.current
             let connection = try PostgresConnection(to: address, name: name, patience: patience)
@@ -177,6 +179,7 @@ final class PostgresPool: Sendable {
                 let pause = min(Self.longestPause, Self.shortestPause * (1 << min(state.failures, 6)))
                 state.failures += 1
                 state.retryAt = SteadyTime.systemNow().advanced(by: pause * jitter)
+                state.lastFailure = error as? PostgresFailure
             }
             throw error
         }

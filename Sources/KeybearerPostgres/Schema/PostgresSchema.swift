@@ -40,17 +40,17 @@ enum PostgresSchema {
     static func bringUpToDate(_ address: String) throws {
         let connection = try PostgresConnection(to: address, name: "keybearer migrate", patience: patience)
         // Most starts find nothing to do, and must not wait for anybody's lock.
-        if try state(connection) != .current { try migrate(connection) }
+        if try state(connection) != .current { try migrate(connection, at: PostgresPlace(address)) }
     }
 
-    private static func migrate(_ connection: PostgresConnection) throws {
+    private static func migrate(_ connection: PostgresConnection, at place: PostgresPlace) throws {
         try createTable(connection)
         _ = try connection.transaction { connection in
             try connection.execute(
                 "SELECT identifier FROM schema_migrations WHERE identifier = $1 FOR UPDATE", [.text(lockRow)])
             switch try state(connection) {
             case .current, .newerButCompatible: return ((), [])
-            case .newer: throw newer
+            case .newer: throw newer(at: place)
             case .empty, .older: break
             }
             let applied = try self.applied(connection)
@@ -111,8 +111,11 @@ enum PostgresSchema {
             uniquingKeysWith: { first, _ in first })
     }
 
-    private static let newer = KeybearerError(
-        .unavailable,
-        "The database was brought up to date by a newer version of Keybearer that this one cannot work beside. "
-            + "Install that version or a later one.")
+    private static func newer(at place: PostgresPlace) -> StoreFailure {
+        StoreFailure(
+            .newerSchema, "cannot use", place.address,
+            "a newer version of Keybearer brought its schema up to date, and this one (\(KeybearerVersion.current)) "
+                + "cannot work beside it",
+            advice: "Install that version or a later one.")
+    }
 }

@@ -27,8 +27,11 @@ struct Refusal {
         case .rateLimited(_, let status):
             error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")
             budget = status
-        case .unavailable, .needsStore:
-            error = KeybearerError.unavailable()
+        case .unavailable(let cause):
+            error = .unavailable(cause: (cause as? KeybearerError)?.cause ?? cause)
+            budget = nil
+        case .needsStore:
+            error = .unavailable()
             budget = nil
         }
     }

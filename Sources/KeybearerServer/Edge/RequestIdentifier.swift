@@ -9,9 +9,10 @@ enum RequestIdentifier {
         return "req_" + String((0..<8).compactMap { _ in alphabet.randomElement() })
     }()
 
-    static func next() -> String {
-        prefix + String(nextNumber(), radix: 16)
-    }
+    static func next() -> String { text(nextNumber()) }
+
+    /// The identifier with this number.
+    static func text(_ number: UInt64) -> String { prefix + String(number, radix: 16) }
 
     /// How many characters the identifier with this number has.
     static func length(of number: UInt64) -> Int {

@@ -58,10 +58,12 @@ struct GateAnswers {
     /// Writes what a verdict comes to.
     ///
     /// - Parameter problem: what is wrong with the request beyond its key: told only to whose key passed.
+    /// - Returns: the number of the request in its identifier, where a fault of ours was answered.
+    @discardableResult
     mutating func write(
         _ verdict: Verdict, scope: AccessScope, problem: KeybearerError?, shape: Shape, wall: Timestamp,
         to out: inout ByteBuffer
-    ) {
+    ) -> UInt64? {
         switch verdict {
         case .admitted(let account, let budget):
             if let problem {
@@ -72,10 +74,12 @@ struct GateAnswers {
             }
         case .unauthorized: deny(.tokenRefused, shape: shape, wall: wall, to: &out)
         default:
-            guard let refusal = Refusal(verdict) else { return }
+            guard let refusal = Refusal(verdict) else { return nil }
             let denial = Denial(refusal.error.code, message: refusal.error.message)
-            deny(denial, budget: refusal.budget, shape: shape, wall: wall, to: &out)
+            let request = deny(denial, budget: refusal.budget, shape: shape, wall: wall, to: &out)
+            return denial.code.status.code >= 500 ? request : nil
         }
+        return nil
     }
 
     /// Writes a 200 with who the client is.
@@ -117,9 +121,11 @@ struct GateAnswers {
     /// Writes a denial.
     ///
     /// - Parameter budget: how the account stands, where there is one.
+    /// - Returns: the number of the request in its identifier.
+    @discardableResult
     mutating func deny(
         _ denial: Denial, budget: BudgetStatus? = nil, shape: Shape, wall: Timestamp, to out: inout ByteBuffer
-    ) {
+    ) -> UInt64 {
         update(wall)
         let code = denial.code
         let request = RequestIdentifier.nextNumber()
@@ -159,6 +165,7 @@ struct GateAnswers {
             Self.writeIdentifier(request, to: &writer)
             writer.text(Envelope.failureEnd)
         }
+        return request
     }
 
     private func write(atMost room: Int, to out: inout ByteBuffer, _ body: (inout ByteWriter) -> Void) {

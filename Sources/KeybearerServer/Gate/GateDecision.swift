@@ -1,5 +1,6 @@
 import HTTPTypes
 public import Keybearer
+import Logging
 import NIOCore
 
 /// Settings of the gate's listener.
@@ -64,9 +65,11 @@ struct GateDecision: Sendable {
     let gate: Gate
     let clocks: Clocks
     let settings: GateSettings
+    let failures: GateFailureLog
     private let addresses: ClientAddress
 
-    init(gate: Gate, clocks: Clocks, settings: GateSettings) {
+    init(gate: Gate, clocks: Clocks, settings: GateSettings, logger: Logger) {
+        failures = GateFailureLog(logger: logger)
         self.gate = gate
         self.clocks = clocks
         self.settings = settings

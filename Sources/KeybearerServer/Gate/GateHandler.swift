@@ -164,9 +164,10 @@ final class GateHandler: ChannelDuplexHandler {
         wasActive = true
         var shape = question.shape
         shape.closes = shape.closes || isStopping
-        answers.write(
+        let failed = answers.write(
             verdict, scope: question.scope, problem: question.problem, shape: shape, wall: decision.clocks.wall(),
             to: &out)
+        if let failed, let cause = Refusal(verdict)?.error.cause { decision.failures.note(failed, cause) }
         if isClosing || isStopping { return finish(context) }
         answerAll(context)
         flush(context)

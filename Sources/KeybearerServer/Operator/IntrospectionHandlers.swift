@@ -42,11 +42,10 @@ struct IntrospectionHandlers: Sendable {
         case .unauthorized:
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
             return try Self.answer(IntrospectionBody())
-        case .featureLocked, .notAMember, .rateLimited:
+        case .featureLocked, .notAMember, .rateLimited, .unavailable, .needsStore:
             guard let refusal = Refusal(verdict) else { throw KeybearerError.unavailable() }
+            if refusal.error.code == .unavailable { throw refusal.error }
             return try Self.answer(IntrospectionBody(refusal, now: clocks.wall()))
-        case .unavailable, .needsStore:
-            throw KeybearerError.unavailable()
         }
     }
 

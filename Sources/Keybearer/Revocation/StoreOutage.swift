@@ -1,0 +1,66 @@
+import Logging
+import Synchronization
+
+/// Tells the log once that the store is out of reach for longer than a lease, and once that it is back.
+final class StoreOutage: Sendable {
+    private struct State {
+        var lastAnswerAt: SteadyTime
+        var lastFailure: (any Error)?
+        var isReported = false
+    }
+
+    private let clocks: Clocks
+    private let logger: Logger
+    private let state: Mutex<State>
+
+    init(clocks: Clocks, logger: Logger) {
+        self.clocks = clocks
+        self.logger = logger
+        state = Mutex(State(lastAnswerAt: clocks.steady()))
+    }
+
+    /// Whether the outage that lasts was reported.
+    var isReported: Bool { state.withLock { $0.isReported } }
+
+    /// Why the store could not be asked the last time; nil when it could.
+    var lastFailure: (any Error)? { state.withLock { $0.lastFailure } }
+
+    /// The store answered.
+    func noteAnswer() {
+        let now = clocks.steady()
+        let silence = state.withLock { state in
+            defer { state = State(lastAnswerAt: now) }
+            return state.isReported ? state.lastAnswerAt.duration(to: now) : nil
+        }
+        guard let silence else { return }
+        logger.notice(
+            "The database is back; memory was emptied.", metadata: ["outOfReachFor": "\(Self.seconds(silence)) s"])
+    }
+
+    /// The store could not be asked.
+    ///
+    /// - Parameter holdsLease: whether memory is still believed. A failure that is over before the lease is hurts nobody.
+    func noteFailure(_ error: any Error, holdsLease: Bool) {
+        // What is no failure of the store, such as a file of master keys that cannot be read, is reported where it arises.
+        let isOfStore = error is KeybearerError
+        let isNews = state.withLock { state in
+            state.lastFailure = error
+            let isNews = isOfStore && !holdsLease && !state.isReported
+            if isNews { state.isReported = true }
+            return isNews
+        }
+        if isNews {
+            logger.warning(
+                "The database is out of reach and the lease has run out: nothing is decided until it is back.",
+                metadata: ["cause": "\((error as? KeybearerError)?.operatorMessage ?? "\(error)")"])
+        } else {
+            logger.debug("The store could not be asked for changes.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// With one digit behind the point.
+    private static func seconds(_ span: Duration) -> String {
+        let tenths = (span.wholeMilliseconds + 50) / 100
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

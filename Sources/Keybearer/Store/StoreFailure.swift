@@ -1,0 +1,107 @@
+/// Why the database could not be used, in words for whoever runs Keybearer: the cause behind a ``KeybearerError``.
+///
+/// Clients never see it; the log and the command line show it. It may name files, hosts, databases, roles and tables. It
+/// never holds a password, a connection string, a statement or a value.
+public struct StoreFailure: Error, Sendable, Equatable {
+    /// What kind of failure it is.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// The host is unknown, refuses connections or does not answer in time; or a connection was lost.
+        case unreachable
+        /// The server is starting up or shutting down.
+        case startingUp
+        /// The server has no connection left.
+        case tooManyConnections
+        /// The server does not accept who asks: no password, a wrong one, or no rule in `pg_hba.conf`.
+        case authentication
+        /// The connection cannot be encrypted as the connection string wants, or the certificate is not trusted.
+        case tls
+        /// The server has no such database.
+        case noDatabase
+        /// The server has no such role, or it may not log in.
+        case noRole
+        /// The role, or the user on this machine, may not do what is needed.
+        case noPermission
+        /// The file, its disk, the role or the database takes no writes.
+        case readOnly
+        /// The server is a standby.
+        case replica
+        /// The disk is full.
+        case diskFull
+        /// Another process or transaction holds a lock for longer than it is waited for.
+        case busy
+        /// A newer version of Keybearer wrote the schema.
+        case newerSchema
+        /// The server is older than what Keybearer works with.
+        case olderServer
+        /// A pooler stands in between that hands each transaction to another connection.
+        case pooler
+        /// A table or a column is missing.
+        case missingTable
+        /// The data is damaged.
+        case damaged
+        /// It is not a database of Keybearer.
+        case foreign
+        /// The file, or its directory, does not exist.
+        case missingFile
+        /// The disk reported an error.
+        case diskError
+        /// The connection string is not understood.
+        case badAddress
+        /// None of these.
+        case unknown
+    }
+
+    /// What kind of failure it is.
+    public let kind: Kind
+    /// What was tried, such as `cannot connect to`.
+    public let attempt: String
+    /// Where: a path, or `postgres://` with user, host and database.
+    public let place: String
+    /// What is wrong, without a full stop.
+    public let problem: String
+    /// What to do: one or more sentences.
+    public let advice: String
+    /// The engine's own code for it, such as `SQLSTATE 28P01`.
+    public let code: String?
+
+    /// Puts a failure together.
+    public init(
+        _ kind: Kind, _ attempt: String, _ place: String, _ problem: String, advice: String, code: String? = nil
+    ) {
+        self.kind = kind
+        self.attempt = attempt
+        self.place = place
+        self.problem = problem
+        self.advice = advice
+        self.code = code
+    }
+
+    /// Whether it passes by itself soon after a machine or a server has started.
+    public var isOfStartingUp: Bool { kind == .unreachable || kind == .startingUp }
+
+    /// What failed, where and why, without what to do.
+    public var summary: String { "\(attempt) \(place): \(problem)" }
+}
+
+extension StoreFailure: CustomStringConvertible, CustomDebugStringConvertible {
+    /// One line: what failed, where, why, and what to do.
+    public var description: String { "\(summary). \(advice)" }
+
+    /// The same with the engine's code, for the log.
+    public var debugDescription: String { code.map { "\(description) (\($0))" } ?? description }
+}
+
+extension KeybearerError {
+    /// The store's failure behind this one.
+    public var storeFailure: StoreFailure? { cause as? StoreFailure }
+
+    /// What whoever runs Keybearer reads: the store's failure where there is one, else the message.
+    public var operatorMessage: String { storeFailure?.description ?? message }
+
+    /// A failure of the store as the domain knows it: a fault of ours where nothing else is known of it.
+    package init(_ failure: StoreFailure) {
+        self =
+            failure.kind == .unknown
+            ? KeybearerError(.internalError, "The store failed.", cause: failure) : .unavailable(cause: failure)
+    }
+}

@@ -1,0 +1,80 @@
+import Dispatch
+import Foundation
+import Keybearer
+import KeybearerSQL
+import Logging
+
+/// Opens a server's database, and waits for one that is not up yet: machines that start together come up in any order.
+///
+/// Only what passes by itself is waited for: a host that cannot be reached and a server that is starting up. A wrong
+/// password or a missing database ends the start immediately.
+struct DatabaseWait {
+    private static let pause: Duration = .seconds(1)
+    /// How often a line says that it still waits.
+    private static let reminder: Duration = .seconds(10)
+
+    let assembly: Assembly
+
+    /// - Throws: why the database could not be used, when the setting `database-wait` is over or waiting is of no use.
+    func open() async throws -> SQLStore {
+        let logger = assembly.logger
+        let began = SteadyTime.systemNow()
+        var saidAt: SteadyTime?
+        var signals: StopSignals?
+        while true {
+            do {
+                let store = try assembly.openStore(.server)
+                if saidAt != nil {
+                    logger.notice("The database is there.", metadata: ["waited": "\(Self.seconds(since: began)) s"])
+                }
+                signals?.end()
+                return store
+            } catch let error as KeybearerError {
+                let now = SteadyTime.systemNow()
+                let left = assembly.settings.databaseWait - began.duration(to: now)
+                guard let failure = error.storeFailure, failure.isOfStartingUp, left > .zero else { throw error }
+                if saidAt.map({ $0.duration(to: now) >= Self.reminder }) ?? true {
+                    saidAt = now
+                    logger.warning(
+                        "Waiting for the database.",
+                        metadata: [
+                            "cause": "\(failure.summary)", "waited": "\(Self.seconds(since: began)) s",
+                            "longest": "\(assembly.settings.databaseWait)",
+                        ])
+                }
+                signals = signals ?? StopSignals(logger: logger)
+                try await Task.sleep(for: min(Self.pause, left))
+            }
+        }
+    }
+
+    private static func seconds(since began: SteadyTime) -> Int64 {
+        began.duration(to: .systemNow()).wholeMilliseconds / 1_000
+    }
+}
+
+/// Ends the process when it is told to stop before it serves: nothing is open yet. Process 1 of a container has to ask
+/// for signals.
+private final class StopSignals {
+    private static let numbers = [SIGTERM, SIGINT]
+    private let sources: [any DispatchSourceSignal]
+
+    init(logger: Logger) {
+        sources = Self.numbers.map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                logger.notice("Stopped while waiting for the database.")
+                exit(0)
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    /// Leaves signals to the server.
+    func end() {
+        for source in sources { source.cancel() }
+        for number in Self.numbers { signal(number, SIG_DFL) }
+    }
+}

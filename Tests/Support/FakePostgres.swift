@@ -1,0 +1,115 @@
+import Foundation
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Listens as a PostgreSQL would and answers every connection in one way: for what a real server cannot be brought to say.
+public final class FakePostgres: Sendable {
+    /// What it answers.
+    public enum Answer: Sendable {
+        /// Nothing at all.
+        case silence
+        /// A failure, as PostgreSQL reports it before a session begins.
+        case failure(state: String, message: String)
+        /// A session begins, with what the server reports of itself; then silence.
+        case session([String: String])
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    public let port: Int
+    private let listener: Int32
+    private let connections = Mutex<[Int32]>([])
+
+    /// Begins to listen on a free port.
+    public init(_ answer: Answer) throws {
+        #if canImport(Darwin)
+        let kind = SOCK_STREAM
+        #else
+        let kind = Int32(SOCK_STREAM.rawValue)
+        #endif
+        listener = socket(AF_INET, kind, 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = listener
+        let outcome = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
+                guard bind(descriptor, pointer, length) == 0, listen(descriptor, 16) == 0 else { return -1 }
+                return getsockname(descriptor, pointer, &length)
+            }
+        }
+        guard outcome == 0 else { throw CocoaError(.fileWriteUnknown) }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        let thread = Thread { [weak self] in
+            while true {
+                let connection = accept(descriptor, nil, nil)
+                guard connection >= 0 else { return }
+                self?.connections.withLock { $0.append(connection) }
+                Self.serve(connection, answer)
+            }
+        }
+        thread.start()
+    }
+
+    deinit {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+        for connection in connections.withLock({ $0 }) { close(connection) }
+    }
+
+    private static func serve(_ connection: Int32, _ answer: Answer) {
+        if case .silence = answer { return }
+        while let code = readStartup(connection) {
+            // Requests for encryption, which it has none of.
+            if code == 80_877_103 || code == 80_877_104 {
+                send(connection, [UInt8(ascii: "N")])
+                continue
+            }
+            switch answer {
+            case .silence: break
+            case .failure(let state, let message):
+                send(
+                    connection,
+                    packet("E", text("SFATAL") + text("VFATAL") + text("C\(state)") + text("M\(message)") + [0]))
+                shutdown(connection, Int32(SHUT_WR))
+            case .session(let parameters):
+                let reports = parameters.flatMap { packet("S", text($0.key) + text($0.value)) }
+                send(
+                    connection,
+                    packet("R", [0, 0, 0, 0]) + reports + packet("K", [0, 0, 0, 1, 0, 0, 0, 2])
+                        + packet("Z", [UInt8(ascii: "I")]))
+            }
+            return
+        }
+    }
+
+    /// The code at the beginning of a connection's first packets.
+    private static func readStartup(_ connection: Int32) -> UInt32? {
+        func read(_ count: Int) -> [UInt8]? {
+            var bytes = [UInt8](repeating: 0, count: count)
+            guard recv(connection, &bytes, count, Int32(MSG_WAITALL)) == count else { return nil }
+            return bytes
+        }
+        func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
+        guard let length = read(4).map({ Int(number($0[...])) }), (8...10_000).contains(length),
+            let rest = read(length - 4)
+        else { return nil }
+        return number(rest[..<4])
+    }
+
+    private static func text(_ text: String) -> [UInt8] { Array(text.utf8) + [0] }
+
+    private static func packet(_ kind: Character, _ body: [UInt8]) -> [UInt8] {
+        let length = UInt32(body.count + 4).bigEndian
+        return Array(String(kind).utf8) + withUnsafeBytes(of: length) { Array($0) } + body
+    }
+
+    private static func send(_ connection: Int32, _ bytes: [UInt8]) { _ = write(connection, bytes, bytes.count) }
+}

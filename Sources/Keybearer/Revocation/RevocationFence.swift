@@ -19,8 +19,8 @@ public final class RevocationFence: ChangeSettling {
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
     private let thread: any TaskExecutor
-    /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
-    private let onEverything: @Sendable () throws -> Void
+    /// Whether the ring at hand holds every master key that the database needs.
+    private let masterKeys: MasterKeyWatch
 
     private struct Registration {
         var nodeID: NodeID?
@@ -49,10 +49,12 @@ public final class RevocationFence: ChangeSettling {
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
+    /// - Parameter onEverything: called before a change of everything is applied, and at each registration; when it
+    ///   throws, the change is not acknowledged.
     init(
         store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
         label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(), logger: Logger,
-        onEverything: @escaping @Sendable () throws -> Void
+        onEverything: @escaping @Sendable () async throws -> Void
     ) {
         self.store = store
         self.directory = directory
@@ -62,7 +64,7 @@ public final class RevocationFence: ChangeSettling {
         self.lease = lease
         self.thread = thread
         self.logger = logger
-        self.onEverything = onEverything
+        masterKeys = MasterKeyWatch(clocks: clocks, logger: logger, load: onEverything)
         fenceWait = FenceWait(store: store, clocks: clocks, longestLease: lease)
     }
 
@@ -70,6 +72,10 @@ public final class RevocationFence: ChangeSettling {
     public func holdsLease(at now: SteadyTime) -> Bool {
         now.nanoseconds < trustedUntil.load(ordering: .acquiring)
     }
+
+    /// Whether nothing can be acknowledged because the database needs a master key that is not at hand. It ends when the
+    /// file has it.
+    public var lacksMasterKeys: Bool { masterKeys.isLacking }
 
     /// Under which id this process is registered; nil while it is not.
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
@@ -98,6 +104,7 @@ public final class RevocationFence: ChangeSettling {
         defer { registration.withLock { $0.isBusy = false } }
         do {
             if let nodeID = registration.withLock({ $0.nodeID }), holdsLease(at: clocks.steady()) {
+                if masterKeys.isLacking { try await masterKeys.look() }
                 try await catchUp()
                 try await renewIfDue(nodeID)
             } else {
@@ -160,16 +167,16 @@ public final class RevocationFence: ChangeSettling {
             try await store.unregisterNode(old)
             logger.notice("The lease was lost; memory was emptied.")
         }
+        // Registering for nothing again and again would make changes wait for this node.
+        if masterKeys.isLacking { try await masterKeys.look() }
         let nodeID = NodeID.random(from: random)
         let askedAt = clocks.steady()
         let position = try await store.registerNode(
             nodeID, label: label, version: KeybearerVersion.current, lease: lease)
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
-            try onEverything()
+            try await masterKeys.look()
         } catch {
-            logger.error(
-                "The master keys cannot be read; nothing is decided until they can.", metadata: ["error": "\(error)"])
             try await store.unregisterNode(nodeID)
             throw error
         }
@@ -193,7 +200,8 @@ public final class RevocationFence: ChangeSettling {
             trustedUntil.store(.min, ordering: .releasing)
             return try await register()
         }
-        if changes.contains(where: { $0.subject == .everything }) { try onEverything() }
+        // When it throws, nothing of this is acknowledged, and the lease runs out.
+        if changes.contains(where: { $0.subject == .everything }) { try await masterKeys.look() }
         directory.apply(changes)
     }
 

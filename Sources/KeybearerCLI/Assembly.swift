@@ -90,10 +90,17 @@ struct Assembly: Sendable {
     var masterKeyFile: MasterKeyFile { MasterKeyFile(path: settings.masterKeyPath) }
 
     /// Runs a command's body on a deployment that remembers nothing, and closes the store behind it.
-    func withDeployment<Result>(_ body: (Deployment) async throws -> Result) async throws -> Result {
+    ///
+    /// - Parameter usesKeys: whether the command makes, opens or replaces keys or tokens: then the master keys at hand
+    ///   must be those of the database. What only looks, disables or ends something works without.
+    func withDeployment<Result>(
+        usesKeys: Bool = true, _ body: (Deployment) async throws -> Result
+    ) async throws -> Result {
         let store = try openStore(.commandLine)
         do {
-            let result = try await body(try makeDeployment(store: store, role: .command))
+            let deployment = try makeDeployment(store: store, role: .command)
+            if usesKeys { try await requireRing(deployment, .allow) }
+            let result = try await body(deployment)
             if store.hasChanged { noteChange(of: settings.database) }
             try store.close()
             return result
@@ -132,6 +139,7 @@ struct Assembly: Sendable {
         let deployment = try assembly.makeDeployment(
             store: store, role: .server(prepare: KeybearerServer.prepare))
         try await deployment.accounts.adoptPasswordCost()
+        try await requireRing(deployment, .refuse)
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(

@@ -39,23 +39,65 @@ struct MasterKeyFile: Sendable {
         if !replacing, FileManager.default.fileExists(atPath: path) {
             throw CommandFailure(.cannotCreate, "there is a master-key file at \(path) already")
         }
-        let temporary = path + ".new"
+        // A new file is made by several processes at once in the worst case; each has a name of its own for it.
+        let temporary = path + (replacing ? ".new" : ".new-\(ProcessInfo.processInfo.processIdentifier)")
         try? FileManager.default.removeItem(atPath: temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
         guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot write \(temporary)") }
         let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         try handle.write(contentsOf: Data(MasterKeyFormat.format(ring).utf8))
         try handle.synchronize()
-        guard rename(temporary, target.path) == 0, Self.synchronize(directory: target.deletingLastPathComponent().path)
-        else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
+        defer { if !replacing { unlink(temporary) } }
+        // A link is never put over a file that somebody else made meanwhile.
+        let isInPlace = (replacing ? rename(temporary, target.path) : link(temporary, target.path)) == 0
+        guard isInPlace else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
+        try syncDirectory()
     }
 
-    /// Writes to disk which names stand in a directory: without it a rename may be undone by a loss of power.
-    private static func synchronize(directory: String) -> Bool {
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
+    /// The rename itself must be on disk before anything is sealed under a new master key.
+    private func syncDirectory() throws {
+        let descriptor = try openDirectory()
         defer { close(descriptor) }
-        return fsync(descriptor) == 0
+        guard fsync(descriptor) == 0 else {
+            throw CommandFailure(.cannotCreate, "cannot write the directory of \(path) to disk")
+        }
+    }
+
+    /// Keeps other commands on this machine from changing the file.
+    ///
+    /// - Throws: ``CommandFailure`` when one does so at this moment.
+    func lock() throws -> Lock {
+        let lockPath = path + ".lock"
+        let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot write \(lockPath)") }
+        var (held, there) = (stat(), stat())
+        // One that ended meanwhile took its file away: that lock keeps nobody out.
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &held) == 0, stat(lockPath, &there) == 0,
+            held.st_ino == there.st_ino
+        else {
+            close(descriptor)
+            throw CommandFailure(
+                .temporary, "another command is changing the master-key file \(path); wait for its end")
+        }
+        return Lock(descriptor: descriptor, path: lockPath)
+    }
+
+    /// Held until it is released, or the process ends.
+    struct Lock {
+        fileprivate let descriptor: Int32
+        fileprivate let path: String
+
+        func release() {
+            unlink(path)
+            close(descriptor)
+        }
+    }
+
+    private func openDirectory() throws -> Int32 {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot open the directory \(directory)") }
+        return descriptor
     }
 
     static func explanation(_ error: MasterKeyRingError) -> String {

@@ -22,13 +22,21 @@ enum MasterKeySQL {
             tag_fingerprint = coalesce(excluded.tag_fingerprint, master_keys.tag_fingerprint),
             digest_fingerprint = coalesce(excluded.digest_fingerprint, master_keys.digest_fingerprint)
         """)
+    /// Whoever notes master keys holds this row until its transaction ends: an upsert locks it, new or not.
+    static let lockNotes = SQL(
+        """
+        INSERT INTO stored_settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = stored_settings.value
+        """)
+    static let setUse = SQL("UPDATE master_keys SET seals = $1, tags = $2 WHERE id = $3")
+    static let anySealed = SQL("SELECT user_id FROM api_keys WHERE master_key_id = $1 LIMIT 1")
     static let tagsOfTokens = SQL(
         """
         SELECT tag_key_id FROM sessions WHERE tag_key_id IS NOT NULL
         UNION SELECT tag_key_id FROM operator_tokens WHERE tag_key_id IS NOT NULL
         """)
 
-    static let all = [list, addMissing, retire, put, tagsOfTokens]
+    static let all = [list, addMissing, retire, put, lockNotes, setUse, anySealed, tagsOfTokens]
 }
 
 extension SQLStore {
@@ -87,44 +95,106 @@ extension SQLStore {
     }
 
     public func masterKeys() async throws -> [MasterKeyRecord] {
-        try await engine.read { try $0.rows(MasterKeySQL.list).map { try StoredValues.masterKey($0) } }
+        try await shortRead(on: .fence) { try $0.masterKeys() }
     }
 
     public func putMasterKeys(_ records: [MasterKeyRecord]) async throws {
+        try await note(records) { _ in true }
+    }
+
+    public func claimMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
+        try await note(records) { known in !known.contains(where: \.isInUse) }
+    }
+
+    public func stampMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
+        try await note(records) { known in known.contains(where: \.lacksFingerprint) }
+    }
+
+    public func releaseMasterKeys(
+        _ ids: [MasterKeyID], keepingTagsOf carried: Set<MasterKeyID>
+    ) async throws -> Set<MasterKeyID> {
         try await maintain { connection in
+            // Who starts a session holds the row of its tag's master key: it comes before this or finds the tag released.
+            _ = try RowLocks(ids.map { (.masterKey($0), .update) }).acquire(connection)
+            let needed = carried.union(try connection.tagKeysOfTokens()).intersection(ids)
+            for id in Set(ids).sorted() {
+                guard try connection.first(MasterKeySQL.anySealed, [.id(id)]) == nil else {
+                    throw KeybearerError.stillSealed
+                }
+                try connection.execute(MasterKeySQL.setUse, [.flag(false), .flag(needed.contains(id)), .id(id)])
+            }
+            return needed
+        }
+    }
+
+    /// Notes master keys, unless what is known by then speaks against it.
+    @discardableResult
+    private func note(
+        _ records: [MasterKeyRecord], if condition: @escaping @Sendable ([MasterKeyRecord]) -> Bool
+    ) async throws -> [MasterKeyRecord] {
+        let sorted = records.sorted { $0.id < $1.id }
+        guard let first = sorted.first else { return try await masterKeys() }
+        return try await maintain { connection in
+            try connection.execute(
+                MasterKeySQL.lockNotes, [.text(StoredSetting.firstMasterKey.rawValue), .id(first.id)])
+            guard condition(try connection.masterKeys()) else { return try connection.masterKeys() }
+            _ = try RowLocks(sorted.map { (.masterKey($0.id), .update) }).acquire(connection)
             try connection.executeMany(
                 MasterKeySQL.put,
-                records.sorted { $0.id < $1.id }.map { record in
+                sorted.map { record in
                     [
                         .id(record.id), .flag(record.isRetired), .flag(record.seals), .flag(record.tags),
                         record.tagFingerprint.map { .bytes($0) } ?? .null,
                         record.digestFingerprint.map { .bytes($0) } ?? .null,
                     ]
                 })
+            return try connection.masterKeys()
         }
     }
 
     public func tagKeysOfTokens() async throws -> Set<MasterKeyID> {
-        try await engine.read { connection in
-            Set(
-                try connection.rows(MasterKeySQL.tagsOfTokens)
-                    .map { MasterKeyID(rawValue: try $0.requiredText("tag_key_id")) })
-        }
+        try await engine.read { try $0.tagKeysOfTokens() }
+    }
+}
+
+extension SQLConnection {
+    fileprivate func masterKeys() throws -> [MasterKeyRecord] {
+        try rows(MasterKeySQL.list).map { try StoredValues.masterKey($0) }
+    }
+
+    fileprivate func tagKeysOfTokens() throws -> Set<MasterKeyID> {
+        Set(
+            try rows(MasterKeySQL.tagsOfTokens).map { MasterKeyID(rawValue: try $0.requiredText("tag_key_id")) })
     }
 }
 
 extension LockedRows {
     /// Refuses to keep what is sealed under a retired master key: a process that still holds an old ring must not make
-    /// a key that no ring opens. A retirement that is being committed is waited for.
+    /// a key that no ring opens. A retirement that is being committed is waited for. A master key that the database does
+    /// not know belongs to another one.
     ///
     /// - Throws: `UNAVAILABLE`.
     func requireSealing(under id: MasterKeyID, _ connection: any SQLConnection) throws {
-        var row = self[.masterKey(id)]
-        if row == nil {
-            // The first use of a new master key: its row appears with it.
-            try connection.execute(MasterKeySQL.addMissing, [.id(id), .flag(false), .flag(true)])
-            row = try RowLocks([(.masterKey(id), .share)]).acquire(connection)[.masterKey(id)]
+        let row = try known(id, connection)
+        guard try !row.requiredFlag("is_retired") else { throw KeybearerError.masterKeysRotated }
+    }
+
+    /// Refuses to keep a token whose tag nobody recognises any more.
+    ///
+    /// - Throws: `UNAVAILABLE`.
+    func requireTag(of id: MasterKeyID, _ connection: any SQLConnection) throws {
+        let row = try known(id, connection)
+        guard try row.requiredFlag("tags") else { throw KeybearerError.masterKeysRotated }
+    }
+
+    private func known(_ id: MasterKeyID, _ connection: any SQLConnection) throws -> any StoredRow {
+        if let row = self[.masterKey(id)] { return row }
+        guard try !connection.masterKeys().contains(where: \.isInUse) else { throw KeybearerError.masterKeyUnknown }
+        // The first one of a new database.
+        try connection.execute(MasterKeySQL.addMissing, [.id(id), .flag(false), .flag(true)])
+        guard let row = try RowLocks([(.masterKey(id), .share)]).acquire(connection)[.masterKey(id)] else {
+            throw KeybearerError.masterKeyUnknown
         }
-        guard let row, try !row.requiredFlag("is_retired") else { throw KeybearerError.masterKeysRotated }
+        return row
     }
 }

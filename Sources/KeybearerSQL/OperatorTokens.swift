@@ -17,7 +17,9 @@ extension SQLStore {
     public func createOperatorToken(
         _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent
     ) async throws {
-        try await write(by: authority, audit: audit) { connection, _ in
+        let locks = RowLocks([(.masterKey(token.tagKeyID), .share)])
+        try await write(by: authority, audit: audit, locking: locks) { connection, locked in
+            try locked.requireTag(of: token.tagKeyID, connection)
             try connection.execute(
                 OperatorTokenSQL.insert,
                 [

@@ -121,7 +121,7 @@ enum LockSQL {
         """)
     static let membership = SQL("SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2")
     static let plan = SQL("SELECT id FROM plans WHERE id = $1")
-    static let masterKey = SQL("SELECT id, is_retired FROM master_keys WHERE id = $1")
+    static let masterKey = SQL("SELECT id, is_retired, tags FROM master_keys WHERE id = $1")
 
     static let all = [
         user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, masterKey,

@@ -30,13 +30,14 @@ extension SQLStore {
     public func startSession(
         _ session: Session, token: MintedToken, replacing old: SessionID?, by authority: Authority, audit: AuditEvent
     ) async throws -> Session {
-        var locks = RowLocks([(.user(session.userID), .share)])
+        var locks = RowLocks([(.user(session.userID), .share), (.masterKey(token.tagKeyID), .share)])
         if let old { locks.add(.session(old), .replace) }
         return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
             // A sign-in that began before the account was disabled must not leave a session that would revive with it.
             guard locked[.user(session.userID)]?.text("status") == User.Status.active.rawValue else {
                 throw KeybearerError.noSuchAccount
             }
+            try locked.requireTag(of: token.tagKeyID, connection)
             if let old { try connection.execute(SessionSQL.end, [.id(old), .id(session.userID)]) }
             let stamped = session.stamped(try connection.now(session.createdAt))
             try connection.execute(

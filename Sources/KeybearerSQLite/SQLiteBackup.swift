@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 package import Keybearer
-import KeybearerSQL
+package import KeybearerSQL
 
 extension SQLiteEngine {
     /// Copies one state of the database into a new file with mode 0600, while others read and write. Blocks.
@@ -55,6 +55,39 @@ extension SQLiteEngine {
                     try staging.writeWithoutTransaction { try $0.backup(to: live) }
                     return position
                 }
+            }
+        }
+    }
+
+    /// A copy of a backup, open to look at.
+    package struct BackupCopy {
+        package let store: SQLStore
+        fileprivate let path: String
+
+        /// Closes and removes it.
+        package func remove() {
+            try? store.close()
+            DatabaseFile.remove(path)
+        }
+    }
+
+    /// Copies a backup beside the database, brings the copy to this version's schema, and opens it. Blocks.
+    ///
+    /// - Throws: `VALIDATION_FAILED` as ``restore(from:audit:)``.
+    package static func openCopy(ofBackup backup: String, beside database: String) throws -> BackupCopy {
+        let path = database + ".examining"
+        return try translatingErrors {
+            // One that a crash left behind.
+            DatabaseFile.remove(path)
+            try DatabaseFile.create(path)
+            do {
+                let copy = try DatabaseQueue(path: path)
+                try copySoundBackup(backup, to: copy)
+                try copy.close()
+                return BackupCopy(store: try SQLiteStore.open(path: path, role: .commandLine), path: path)
+            } catch {
+                DatabaseFile.remove(path)
+                throw error
             }
         }
     }

@@ -36,16 +36,16 @@ extension EndToEndTests {
             try initialise(file)
             let key = try run("key", "show", "ada@example.com", database: file).line
             #expect(key.hasPrefix("tdc_"))
-            let there = try CommandRunner.run(["migrate", "--from", "sqlite:\(file)", "--to", database.address])
+            let there = try run("migrate", "--from", "sqlite:\(file)", "--to", database.address)
             #expect(there.status == 0, "\(there.stderr)")
             #expect(there.stdout.contains("api_keys"))
             #expect(there.stderr.contains("100 %"))
             #expect(try run("key", "show", "ada@example.com").line == key)
             // It is not empty any more: nothing is written over.
-            let again = try CommandRunner.run(["migrate", "--from", "sqlite:\(file)", "--to", database.address])
+            let again = try run("migrate", "--from", "sqlite:\(file)", "--to", database.address)
             #expect(again.status == 65)
             let back = directory.file("back.db")
-            let here = try CommandRunner.run(["migrate", "--from", database.address, "--to", "sqlite:\(back)"])
+            let here = try run("migrate", "--from", database.address, "--to", "sqlite:\(back)")
             #expect(here.status == 0, "\(here.stderr)")
             #expect(try run("key", "show", "ada@example.com", database: back).line == key)
         }

@@ -106,6 +106,8 @@ final class ServerFixture: Sendable {
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, api: made.api,
             operators: made.operators,
             dashboard: made.dashboard, logger: logger)
+        // A server decides under a lease.
+        await deployment.gate?.fence.step()
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(string: body)))

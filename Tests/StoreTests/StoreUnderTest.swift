@@ -144,6 +144,14 @@ extension Store {
         try await retireMasterKeys(ids, by: .commandLine, audit: audit)
     }
 
+    /// Makes a master key one of those in use, as a rotation does.
+    func noteMasterKey(_ id: MasterKeyID) async throws {
+        try await putMasterKeys([
+            MasterKeyRecord(
+                id: id, isRetired: false, seals: true, tags: true, tagFingerprint: nil, digestFingerprint: nil)
+        ])
+    }
+
     func putPlan(_ plan: Plan, audit: AuditEvent) async throws -> ChangePosition {
         await settled(try await putPlan(plan, by: .commandLine, audit: audit)).position
     }

@@ -37,6 +37,8 @@ struct ExampleAPI {
         let deployment = Deployment(
             store: store, ring: try loadRing(), loadRing: loadRing, settings: .init(),
             role: .server(prepare: KeybearerServer.prepare), logger: logger)
+        // With another deployment's master keys, good keys would be refused.
+        try await deployment.ring.require(.refuse)
 
         let router = Router(context: Context.self)
         router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: false, logger: logger))

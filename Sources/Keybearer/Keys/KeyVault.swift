@@ -25,6 +25,9 @@ public final class KeyVault: Sendable {
     /// The subkeys of all entries.
     var allSubkeys: [Subkeys] { subkeys }
 
+    /// Whether this vault opens what was sealed under a master key.
+    func canOpen(under id: MasterKeyID) -> Bool { subkeys.contains { $0.id == id && $0.seal != nil } }
+
     /// Whether this vault can make and open keys, or only verify them.
     public var canSeal: Bool { active?.seal != nil }
 

@@ -19,8 +19,8 @@ public final class RevocationFence: ChangeSettling {
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
     private let thread: any TaskExecutor
-    /// Called before a change of everything is applied; when it throws, the change is not acknowledged.
-    private let onEverything: @Sendable () throws -> Void
+    /// Whether the ring at hand holds every master key that the database needs.
+    private let masterKeys: MasterKeyWatch
 
     private struct Registration {
         var nodeID: NodeID?
@@ -59,10 +59,12 @@ public final class RevocationFence: ChangeSettling {
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
+    /// - Parameter onEverything: called before a change of everything is applied, and at each registration; when it
+    ///   throws, the change is not acknowledged.
     init(
         store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
         label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(), logger: Logger,
-        onEverything: @escaping @Sendable () throws -> Void
+        onEverything: @escaping @Sendable () async throws -> Void
     ) {
         self.store = store
         self.directory = directory
@@ -72,8 +74,8 @@ public final class RevocationFence: ChangeSettling {
         self.lease = lease
         self.thread = thread
         self.logger = logger
-        self.onEverything = onEverything
         outage = StoreOutage(clocks: clocks, logger: logger)
+        masterKeys = MasterKeyWatch(clocks: clocks, logger: logger, load: onEverything)
         fenceWait = FenceWait(store: store, clocks: clocks, longestLease: lease)
     }
 
@@ -81,6 +83,10 @@ public final class RevocationFence: ChangeSettling {
     public func holdsLease(at now: SteadyTime) -> Bool {
         now.nanoseconds < trustedUntil.load(ordering: .acquiring)
     }
+
+    /// Whether nothing can be acknowledged because the database needs a master key that is not at hand. It ends when the
+    /// file has it.
+    public var lacksMasterKeys: Bool { masterKeys.isLacking }
 
     /// Under which id this process is registered; nil while it is not.
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
@@ -109,6 +115,7 @@ public final class RevocationFence: ChangeSettling {
         defer { registration.withLock { $0.isBusy = false } }
         do {
             if let nodeID = registration.withLock({ $0.nodeID }), holdsLease(at: clocks.steady()) {
+                if masterKeys.isLacking { try await masterKeys.look() }
                 try await catchUp()
                 try await renewIfDue(nodeID)
             } else {
@@ -184,6 +191,8 @@ public final class RevocationFence: ChangeSettling {
         try await removeGivenUp()
         // During an outage it is known why.
         if hadLease, !outage.isReported { logger.notice("The lease was lost; memory was emptied.") }
+        // Registering for nothing again and again would make changes wait for this node.
+        if masterKeys.isLacking { try await masterKeys.look() }
         let nodeID = NodeID.random(from: random)
         // Until it is used: its row may come to be although no answer comes.
         registration.withLock { $0.givenUp.append(nodeID) }
@@ -192,10 +201,8 @@ public final class RevocationFence: ChangeSettling {
             nodeID, label: label, version: KeybearerVersion.current, lease: lease)
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
-            try onEverything()
+            try await masterKeys.look()
         } catch {
-            logger.error(
-                "The master keys cannot be read; nothing is decided until they can.", metadata: ["error": "\(error)"])
             try await removeGivenUp()
             throw error
         }
@@ -220,7 +227,8 @@ public final class RevocationFence: ChangeSettling {
             trustedUntil.store(.min, ordering: .releasing)
             return try await register()
         }
-        if changes.contains(where: { $0.subject == .everything }) { try onEverything() }
+        // When it throws, nothing of this is acknowledged, and the lease runs out.
+        if changes.contains(where: { $0.subject == .everything }) { try await masterKeys.look() }
         directory.apply(changes)
     }
 

@@ -55,6 +55,7 @@ public final class AccountService: Sendable {
         guard let address, problems.isEmpty else { throw KeybearerError.validation(problems) }
         let hash = try await hasher.hash(password)
         let new = try makeAccount(name: name, email: address, passwordHash: hash, isOperator: isOperator)
+        try await context.claimNewDatabase()
         let audit = context.event(.userCreated, by: authority, user: new.user.id, workspace: new.workspaceID)
         return try await context.store.createAccount(new, by: authority, audit: audit)
     }

@@ -14,6 +14,8 @@ public final class Deployment: Sendable {
     public let operatorTokens: OperatorTokenService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
+    /// Whether the master keys at hand are those of the database.
+    public let ring: RingService
     /// The decision on every request; only a server has one.
     public let gate: Gate?
 
@@ -66,11 +68,12 @@ public final class Deployment: Sendable {
         let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
         keys = KeyService(context: context, settler: settler, gate: gate)
         let throttle = SignInThrottle(clocks: clocks)
-        sessions = SessionService(context: context, hasher: hasher, throttle: throttle)
+        sessions = SessionService(context: context, hasher: hasher, throttle: throttle, gate: gate)
         accounts = AccountService(context: context, settler: settler, hasher: hasher, throttle: throttle)
         workspaces = WorkspaceService(context: context, settler: settler)
-        operatorTokens = OperatorTokenService(context: context)
+        operatorTokens = OperatorTokenService(context: context, gate: gate)
         masterKeys = MasterKeyService(context: context, settler: settler)
+        self.ring = RingService(context: context, logger: logger)
     }
 }
 
@@ -83,6 +86,14 @@ struct ServiceContext: Sendable {
     let random: RandomSource
     /// Where the store is asked for what comes back immediately.
     var thread: any TaskExecutor { store.executor }
+
+    /// Notes the ring at hand as the database's own, where that has none yet: what makes the first account or token must
+    /// not leave a database that does not know its master keys.
+    func claimNewDatabase() async throws {
+        guard let active = vault.current.activeRecord else { return }
+        if try await store.masterKeys().contains(where: \.isInUse) { return }
+        _ = try await store.claimMasterKeys([active])
+    }
 
     func event(
         _ action: AuditEvent.Action, by authority: Authority, user: UserID? = nil, workspace: WorkspaceID? = nil,

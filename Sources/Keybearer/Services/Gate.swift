@@ -24,8 +24,14 @@ public final class Gate: Sendable {
         fence = RevocationFence(
             store: context.store, directory: directory, clocks: context.clocks, random: context.random,
             label: context.settings.nodeLabel, lease: context.settings.lease, thread: context.thread, logger: logger,
-            // A node that cannot read the new ring must not acknowledge it: it would refuse keys that are live.
-            onEverything: { vault.replace(with: KeyVault(ring: try loadRing())) })
+            // A node that lacks a master key must not acknowledge the change: it would refuse keys that are live.
+            onEverything: { [store = context.store] in
+                let loaded: KeyVault
+                do { loaded = KeyVault(ring: try loadRing()) } catch { throw RingRefusal([.unreadable("\(error)")]) }
+                let problems = loaded.problems(with: try await store.masterKeys())
+                guard problems.isEmpty else { throw RingRefusal(problems) }
+                vault.replace(with: loaded)
+            })
         let fence = fence
         let watch = NodeWatch(store: context.store, clocks: context.clocks, own: { fence.nodeID })
         office = BudgetOffice(
@@ -91,6 +97,10 @@ public final class Gate: Sendable {
         let seen = ledger.withLease { $0.peek(limit: limit, now: now) }?.dated(wall)
         return seen ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero, reckonedAt: wall)
     }
+
+    /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated the
+    /// master keys without this one knowing.
+    var knowsAllMasterKeys: Bool { fence.holdsLease(at: context.clocks.steady()) }
 
     /// The last use of a key that memory has and the store may not have yet.
     func unwrittenLastUse(of userID: UserID, keyID: KeyID) -> LastUse? {

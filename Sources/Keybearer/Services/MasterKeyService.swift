@@ -1,5 +1,10 @@
 /// Rotation of the master keys: add everywhere, activate, re-seal and re-digest, retire.
 public final class MasterKeyService: Sendable {
+    /// How far a rotation is. It can be interrupted behind each step, and run again.
+    enum Step: CaseIterable {
+        case saved, recorded, announced, activationSaved, activated, retired, resealed, released, retirementSaved
+    }
+
     private let context: ServiceContext
     private let settler: any ChangeSettling
     private static let batchSize = 200
@@ -21,26 +26,49 @@ public final class MasterKeyService: Sendable {
     public func rotate(
         save: (MasterKeyRing) throws -> Void, progress: (Int) -> Void
     ) async throws -> MasterKeyRing {
+        try await rotate(save: save, progress: progress) { _ in }
+    }
+
+    /// - Parameter reached: called behind each step; what it throws interrupts the rotation there.
+    func rotate(
+        save: (MasterKeyRing) throws -> Void, progress: (Int) -> Void, reached: (Step) throws -> Void
+    ) async throws -> MasterKeyRing {
         let ring = context.vault.current.ring
         let entry = MasterKeyRing.Entry(
             id: .random(from: context.random), material: .master(context.random.bytes(32)))
         let added = try MasterKeyRing(entries: ring.entries + [entry], activeID: ring.activeID)
-        try await adopt(added, save: save)
+        // The file before the record: what the database needs must be in the file whenever a process starts.
+        try save(added)
+        try reached(.saved)
+        if let record = KeyVault(ring: added).record(of: entry.id, seals: true, tags: true) {
+            try await context.store.putMasterKeys([record])
+        }
+        try reached(.recorded)
+        try await announce(added)
+        try reached(.announced)
         let activated = try MasterKeyRing(entries: added.entries, activeID: entry.id)
-        try await adopt(activated, save: save)
+        try save(activated)
+        try reached(.activationSaved)
+        try await announce(activated)
+        try reached(.activated)
         // A command or a request that began under the old ring may still be at work. From here on the store refuses
         // what it seals, so once nothing is left under the old master keys, nothing ever will be.
         let old = activated.entries.map(\.id).filter { $0 != entry.id }
         try await context.store.retireMasterKeys(
             old, by: .commandLine, audit: context.event(.masterKeysChanged, by: .commandLine))
+        try reached(.retired)
         try await resealAll(progress: progress)
-        let retired = try await retire(keeping: entry.id)
-        try await adopt(retired, save: save)
+        try reached(.resealed)
+        let retired = try await release(old)
+        try reached(.released)
+        try save(retired)
+        try reached(.retirementSaved)
+        try await announce(retired)
         return retired
     }
 
-    private func adopt(_ ring: MasterKeyRing, save: (MasterKeyRing) throws -> Void) async throws {
-        try save(ring)
+    /// Uses a ring that was saved, and waits until every node does or has lost its lease.
+    private func announce(_ ring: MasterKeyRing) async throws {
         context.vault.replace(with: KeyVault(ring: ring))
         let event = context.event(.masterKeysChanged, by: .commandLine)
         await settler.waitUntilApplied(
@@ -70,27 +98,19 @@ public final class MasterKeyService: Sendable {
         }
     }
 
-    /// The ring without the old master keys. Of those whose tag a live key carries, the tag subkey stays.
-    private func retire(keeping activeID: MasterKeyID) async throws -> MasterKeyRing {
+    /// Ends the need for the old master keys in the database, and then only leaves them out of the ring. Of those whose
+    /// tag a live key, session or operator token carries, the tag subkey stays.
+    private func release(_ old: [MasterKeyID]) async throws -> MasterKeyRing {
         let vault = context.vault.current
-        var carried: Set<MasterKeyID> = []
-        var last: UserID?
-        while true {
-            let page = try await context.store.storedKeys(after: last, limit: Self.batchSize)
-            guard let end = page.last else { break }
-            for stored in page {
-                let secret = try vault.open(
-                    stored.sealed, userID: stored.userID, keyID: stored.keyID, version: stored.version)
-                for entry in vault.ring.entries where vault.carriesTag(secret, of: entry.id) {
-                    carried.insert(entry.id)
-                }
-            }
-            last = end.userID
+        try await context.store.removeExpiredSessions(SessionPolicy(), now: context.clocks.wall())
+        let survey = try await KeySurvey(context.store, vault)
+        guard survey.unopenable.isEmpty else {
+            throw KeybearerError(
+                .internalError, "\(survey.unopenable.count) keys do not open. Run 'keybearer doctor' to see more.")
         }
+        let needed = try await context.store.releaseMasterKeys(old, keepingTagsOf: survey.tags)
         var ring = vault.ring
-        for entry in ring.entries where entry.id != activeID {
-            ring = try KeyVault(ring: ring).ringRetiring(entry.id, keepingTag: carried.contains(entry.id))
-        }
+        for id in old { ring = try KeyVault(ring: ring).ringRetiring(id, keepingTag: needed.contains(id)) }
         return ring
     }
 
@@ -98,18 +118,6 @@ public final class MasterKeyService: Sendable {
     ///
     /// - Returns: the ids of the accounts whose key does not open.
     public func unopenableKeys() async throws -> [UserID] {
-        let vault = context.vault.current
-        var failed: [UserID] = []
-        var last: UserID?
-        while true {
-            let page = try await context.store.storedKeys(after: last, limit: Self.batchSize)
-            guard let end = page.last else { return failed }
-            failed += page.filter { stored in
-                let opened = try? vault.open(
-                    stored.sealed, userID: stored.userID, keyID: stored.keyID, version: stored.version)
-                return opened == nil
-            }.map(\.userID)
-            last = end.userID
-        }
+        try await KeySurvey(context.store, context.vault.current).unopenable
     }
 }

@@ -2,9 +2,11 @@
 public final class OperatorTokenService: Sendable {
     private let context: ServiceContext
     private let untagged: UntaggedTokenThrottle
+    private let gate: Gate?
 
-    init(context: ServiceContext) {
+    init(context: ServiceContext, gate: Gate?) {
         self.context = context
+        self.gate = gate
         untagged = UntaggedTokenThrottle(clocks: context.clocks)
     }
 
@@ -17,6 +19,7 @@ public final class OperatorTokenService: Sendable {
         guard (1...80).contains(name.count), !scopes.isEmpty else {
             throw KeybearerError.validation(["name": "Give a name of 1 to 80 characters, and a scope."])
         }
+        try await context.claimNewDatabase()
         let (secret, record) = OperatorSecret.mint(from: context.vault.current, random: context.random)
         let token = OperatorToken(
             id: .random(from: context.random), name: name, scopes: scopes, createdAt: context.clocks.wall())
@@ -40,7 +43,11 @@ public final class OperatorTokenService: Sendable {
     /// Whether a secret was not made here: told from memory, so that a forgery never reaches the store. Tokens of
     /// version 0.1 carry no tag, and only the store can tell.
     public func isForged(_ secret: OperatorSecret) -> Bool {
-        !secret.isUntagged && context.vault.current.tagKey(of: secret.characters, kind: .operatorToken) == nil
+        !isRecognised(secret) && gate?.knowsAllMasterKeys != false
+    }
+
+    private func isRecognised(_ secret: OperatorSecret) -> Bool {
+        secret.isUntagged || context.vault.current.tagKey(of: secret.characters, kind: .operatorToken) != nil
     }
 
     /// The token of a secret that was presented.
@@ -49,7 +56,10 @@ public final class OperatorTokenService: Sendable {
     ///   tokens without a tag were wrong; `UNAVAILABLE`.
     public func authenticate(_ secret: OperatorSecret, for scope: OperatorScope) async throws -> OperatorToken {
         let refusal = KeybearerError(.unauthorized, "The operator token is not valid.")
-        guard !isForged(secret) else { throw refusal }
+        guard isRecognised(secret) else {
+            if isForged(secret) { throw refusal }
+            throw KeybearerError.unavailable()
+        }
         let digest = secret.digest
         if secret.isUntagged { try untagged.begin(digest) }
         guard let token = try await context.store.operatorToken(digest: digest) else { throw refusal }

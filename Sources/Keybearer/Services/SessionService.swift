@@ -20,9 +20,11 @@ public final class SessionService: Sendable {
     private let context: ServiceContext
     let hasher: PasswordHasher
     private let throttle: SignInThrottle
+    private let gate: Gate?
 
-    init(context: ServiceContext, hasher: PasswordHasher, throttle: SignInThrottle) {
+    init(context: ServiceContext, hasher: PasswordHasher, throttle: SignInThrottle, gate: Gate?) {
         self.context = context
+        self.gate = gate
         self.hasher = hasher
         self.throttle = throttle
     }
@@ -114,14 +116,23 @@ public final class SessionService: Sendable {
 
     /// Whether a cookie's value was not made here: told from memory, so that a forgery never reaches the store.
     public func isForged(_ token: SessionToken) -> Bool {
-        context.vault.current.tagKey(of: token.characters, kind: .session) == nil
+        !isRecognised(token) && gate?.knowsAllMasterKeys != false
+    }
+
+    private func isRecognised(_ token: SessionToken) -> Bool {
+        context.vault.current.tagKey(of: token.characters, kind: .session) != nil
     }
 
     /// The session behind a cookie; nil when there is none that may still be used.
     ///
     /// Read from the store every time: a session that was ended anywhere is ended everywhere at once.
+    ///
+    /// - Throws: `UNAVAILABLE`, also for a tag that is not recognised by a server that may lack a master key.
     public func find(_ token: SessionToken) async throws -> SignedIn? {
-        guard !isForged(token) else { return nil }
+        guard isRecognised(token) else {
+            if isForged(token) { return nil }
+            throw KeybearerError.unavailable()
+        }
         let found = try await context.store.session(tokenDigest: token.digest, now: context.clocks.wall())
         guard let (session, now) = found, policy.isLive(session.times, at: now),
             let account = try await context.store.account(id: session.userID), account.user.status == .active

@@ -116,6 +116,23 @@ public protocol KeyStore: Sendable {
     func masterKeys() async throws -> [MasterKeyRecord]
     /// Notes what master keys are good for, and their fingerprints.
     func putMasterKeys(_ records: [MasterKeyRecord]) async throws
+    /// Notes these master keys where none is in use yet: of several callers at the same moment exactly one succeeds.
+    ///
+    /// - Returns: the records as they are afterwards.
+    func claimMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord]
+    /// Notes these master keys where one in use has no fingerprint yet.
+    ///
+    /// - Returns: the records as they are afterwards.
+    func stampMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord]
+    /// Notes that nothing is sealed under these retired master keys any more, where that is so, and that no tag of theirs
+    /// is carried, where no live session or operator token does and the caller found no key that does.
+    ///
+    /// - Parameter carried: those whose tag a live key carries.
+    /// - Returns: those that are still needed for their tag.
+    /// - Throws: `CONFLICT` when a key is sealed under one of them.
+    func releaseMasterKeys(
+        _ ids: [MasterKeyID], keepingTagsOf carried: Set<MasterKeyID>
+    ) async throws -> Set<MasterKeyID>
     /// The master keys whose tag a live session or operator token carries.
     func tagKeysOfTokens() async throws -> Set<MasterKeyID>
 }
@@ -328,6 +345,8 @@ public enum StoredSetting: String, Sendable, CaseIterable {
     case passwordCost = "password-cost"
     /// Names the database wherever it is moved to.
     case databaseID = "database-id"
+    /// The master key that was noted first, by which ring that ever was. Its row serialises who notes master keys.
+    case firstMasterKey = "first-master-key"
 }
 
 /// What a database keeps about itself.

@@ -76,8 +76,11 @@ public final class Verifier: Sendable {
     /// Whether memory knows already that a token cannot pass: it is forged, or it ended. Such a request is refused at its
     /// head, before a body is read.
     public func isKnownBad(_ token: PresentedToken, now: SteadyTime) -> Bool {
-        guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return true }
-        guard fence.holdsLease(at: now), case .dead = directory.find(token) else { return false }
+        guard let key = SecretKey(token: token) else { return true }
+        // Without a lease this node may lack a master key, and may not know that a key lives again.
+        guard fence.holdsLease(at: now) else { return false }
+        guard vault.current.isGenuine(key) else { return true }
+        guard case .dead = directory.find(token) else { return false }
         return true
     }
 
@@ -99,7 +102,11 @@ public final class Verifier: Sendable {
         _ token: PresentedToken, scope: AccessScope, from address: IPAddress
     ) async -> Verdict {
         // Here too: without a lease, memory was not asked.
-        guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
+        guard let key = SecretKey(token: token) else { return .unauthorized }
+        guard vault.current.isGenuine(key) else {
+            // Without a lease this node may lack the master key that made it. Nobody waits for a token like this.
+            return fence.holdsLease(at: clocks.steady()) ? .unauthorized : .unavailable
+        }
         do {
             for _ in 1...Self.mostLooks {
                 guard await awaitLease() else {
@@ -178,6 +185,8 @@ public final class Verifier: Sendable {
     private func awaitLease() async -> Bool {
         let deadline = clocks.steady().advanced(by: Self.leasePatience)
         while !fence.holdsLease(at: clocks.steady()) {
+            // It comes back when somebody has changed the file: not while a request waits.
+            if fence.lacksMasterKeys { return false }
             // Not awaited: a store that is stuck would hold the request for as long as it likes. One step runs at a time.
             // On this thread, or it could wait for its turn while the request's patience ends.
             Task(executorPreference: thread) { await self.fence.step() }

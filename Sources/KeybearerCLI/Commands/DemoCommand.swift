@@ -53,6 +53,7 @@ struct DemoCommand: AsyncParsableCommand {
         // A demonstration shows everything.
         try await store.setStoredSetting(.regenerateByKey, to: "open")
         let deployment = try assembly.makeDeployment(store: store, role: .command)
+        try await assembly.requireRing(deployment, .claim)
         let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)
         let account = try await Self.readyAccount(deployment, password: password, hourlyLimit: hourlyLimit)
         let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters

@@ -150,7 +150,10 @@ private struct Examination {
         } else if let server = store.server {
             findings += try await PostgresExamination(store: server, assembly: assembly).findings()
         }
-        if canOpen, let deployment = try? assembly.makeDeployment(store: store, role: .command) {
+        let deployment = try? assembly.makeDeployment(store: store, role: .command)
+        if let deployment, let refusal = try await ringRefusal(deployment) {
+            findings.append(refusal)
+        } else if canOpen, let deployment {
             let unopenable = try await deployment.masterKeys.unopenableKeys()
             findings.append(
                 unopenable.isEmpty
@@ -162,5 +165,21 @@ private struct Examination {
         let nodes = try await store.nodes()
         findings.append(Finding(.ok, "servers", nodes.isEmpty ? "None is registered." : "\(nodes.count) registered."))
         return findings
+    }
+
+    /// Whether the master keys at hand are those of the database; nil when they are.
+    private func ringRefusal(_ deployment: Deployment) async throws -> Finding? {
+        do {
+            try await deployment.ring.require(.refuse)
+            return nil
+        } catch let refusal as RingRefusal {
+            let isNew = refusal.problems == [.noneRecorded]
+            return Finding(
+                .broken, "keys", refusal.description,
+                mend: isNew
+                    ? "Make the first account with 'keybearer init'."
+                    : "Put the lines that are missing, such as 'master mk_… …', into \(assembly.masterKeyFile.path), from "
+                        + "the backup of the file that belongs to this database.")
+        }
     }
 }

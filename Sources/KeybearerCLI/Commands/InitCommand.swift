@@ -26,19 +26,14 @@ struct InitCommand: AsyncParsableCommand {
         let hasKeys = FileManager.default.fileExists(atPath: file.path)
         let database = assembly.settings.database
         let hasDatabase = try assembly.isThere(database)
-        if hasDatabase && !hasKeys {
-            throw CommandFailure(
-                .cannotCreate,
-                "there is a database at \(database) but no master-key file at \(file.path): "
-                    + "restore the file, for new master keys cannot open the keys in that database")
-        }
+        if hasDatabase && !hasKeys { try await Self.requireNewDatabase(assembly) }
         if hasKeys {
             _ = try file.load()
         } else {
             try file.save(try MasterKeyRing.generate(from: .system), replacing: false)
             Console.note("Made the master-key file \(file.path). Back it up apart from the database.")
         }
-        try assembly.openStore(.commandLine, creating: true).close()
+        try await Self.claim(assembly, madeKeys: !hasKeys)
         if !hasDatabase { Console.note("Made the database \(database).") }
         let chosen = try password.read()
         try await assembly.withDeployment { deployment in
@@ -48,5 +43,34 @@ struct InitCommand: AsyncParsableCommand {
             Console.note("Made the operator's account \(account.user.email) (\(account.user.id)).")
         }
         Console.note("Start the server with: keybearer serve")
+    }
+
+    /// Refuses a database that has master keys when there is no file with them: new ones would open nothing in it.
+    private static func requireNewDatabase(_ assembly: Assembly) async throws {
+        let store = try assembly.openStore(.commandLine)
+        defer { try? store.close() }
+        let ids = try await store.masterKeys().filter(\.isInUse).map(\.id.rawValue)
+        if ids.isEmpty { return }
+        throw CommandFailure(
+            .cannotCreate,
+            "there is a database at \(assembly.settings.database) but no master-key file at "
+                + "\(assembly.masterKeyFile.path): restore the file with \(ids.joined(separator: ", ")), for new master "
+                + "keys cannot open the keys in that database")
+    }
+
+    /// Makes the database, and the master keys at hand its own. Whoever comes second takes its own new file away.
+    private static func claim(_ assembly: Assembly, madeKeys: Bool) async throws {
+        let store = try assembly.openStore(.commandLine, creating: true)
+        defer { try? store.close() }
+        let deployment = try assembly.makeDeployment(store: store, role: .command)
+        do {
+            try await deployment.ring.require(.claim)
+        } catch let refusal as RingRefusal {
+            let file = assembly.masterKeyFile
+            if madeKeys { try? FileManager.default.removeItem(atPath: file.path) }
+            throw CommandFailure(
+                ringRefusal: refusal, file: file,
+                madeKeys ? ", and that file, which this command had made, was removed" : "")
+        }
     }
 }

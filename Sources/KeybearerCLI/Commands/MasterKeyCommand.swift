@@ -18,6 +18,9 @@ struct MasterKeyCommand: AsyncParsableCommand {
 
         func run() async throws {
             let assembly = try await Assembly(options)
+            // Two at a time would write over each other's master keys.
+            let lock = try assembly.masterKeyFile.lock()
+            defer { lock.release() }
             try await assembly.withDeployment { deployment in
                 let ring = try await deployment.masterKeys.rotate(
                     save: { try assembly.masterKeyFile.save($0, replacing: true) },

@@ -22,6 +22,7 @@ struct MigrateCommand: AsyncParsableCommand {
         let assembly = try await Assembly(options)
         let source = try assembly.openStore(try Self.location(from, "--from"), .commandLine)
         defer { try? source.close() }
+        try await assembly.requireRing(of: source)
         let destination = try Self.location(to, "--to")
         let target = try assembly.openStore(destination, .commandLine, creating: true)
         defer { try? target.close() }

@@ -40,7 +40,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let tokens = try await deployment.operatorTokens.list()
                 if json { return try Console.json(tokens.map { OperatorTokenShape($0) }) }
                 Console.table(
@@ -64,7 +64,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
             guard let id = OperatorTokenID(parsing: id) else {
                 throw ValidationError("'\(self.id)' is not a token's id.")
             }
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 try await deployment.operatorTokens.revoke(id, by: .commandLine)
                 Console.note("Revoked \(id).")
             }

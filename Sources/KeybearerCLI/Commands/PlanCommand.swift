@@ -12,7 +12,7 @@ struct PlanCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let plans = try await deployment.workspaces.plans()
                 if json { return try Console.json(plans.map(PlanShape.init)) }
                 Console.table(
@@ -42,7 +42,7 @@ struct PlanCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Its place in the catalogue, from 0.") var position = 100
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 try await deployment.workspaces.putPlan(
                     Plan(
                         id: PlanID(rawValue: id), name: name, features: Set(feature.map { Feature(rawValue: $0) }),

@@ -21,6 +21,7 @@ struct RestoreCommand: AsyncParsableCommand {
                     + "add --yes to do it")
         }
         let assembly = try await Assembly(options)
+        try await assembly.requireRing(ofBackup: file)
         let (store, database) = try assembly.openFile(instead: "pg_restore or its physical backups", creating: true)
         defer { try? store.close() }
         try await NodeSurvey.requireNone(on: store)

@@ -50,7 +50,7 @@ struct UserCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let (accounts, total) = try await deployment.accounts.list(page: page, limit: limit)
                 if json { return try Console.json(accounts.map(AccountShape.init)) }
                 Console.table(
@@ -74,7 +74,7 @@ struct UserCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 if json { return try Console.json(AccountShape(account)) }
                 Console.table(
@@ -107,7 +107,7 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let chosen = try password.read()
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 try await deployment.accounts.setPassword(of: account.user, to: chosen.password, by: .commandLine)
                 chosen.announce()
@@ -123,7 +123,7 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var selection: Selection
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
                 Console.note("Disabled \(account.user.email): its key is refused from now on.")
@@ -137,7 +137,7 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var selection: Selection
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
                 Console.note("Enabled \(account.user.email): the key it had passes again.")
@@ -153,7 +153,7 @@ struct UserCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Do it. Without this flag nothing is deleted.") var yes = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 guard yes else {
                     throw CommandFailure(

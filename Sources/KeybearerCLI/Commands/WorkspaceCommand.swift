@@ -28,7 +28,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(owner)
                 let workspace = try await deployment.workspaces.create(
                     name: name, owner: account.user.id, by: .commandLine)
@@ -52,7 +52,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let (rows, total) = try await deployment.workspaces.list(page: page, limit: limit)
                 if json { return try Console.json(rows.map { WorkspaceShape($0.workspace, members: $0.memberCount) }) }
                 Console.table(
@@ -77,7 +77,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
         func run() async throws {
             let id = try selection.id()
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 try await deployment.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
                 Console.note("\(id) is on the plan \(plan).")
             }
@@ -95,7 +95,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
         func run() async throws {
             let id = try selection.id()
             guard let role = Role(rawValue: role) else { throw ValidationError("--role is owner, admin or member.") }
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(user)
                 try await deployment.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
                 Console.note("\(account.user.email) is \(role.displayName) of \(id).")
@@ -112,7 +112,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
         func run() async throws {
             let id = try selection.id()
-            try await Assembly(options).withDeployment { deployment in
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(user)
                 try await deployment.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
                 Console.note("\(account.user.email) is no longer a member of \(id).")

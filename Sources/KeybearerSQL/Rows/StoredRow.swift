@@ -56,6 +56,11 @@ extension KeybearerError {
         .conflict, "A workspace with members needs an Owner. Name another one first.")
     package static let masterKeysRotated = KeybearerError(
         .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.")
+    package static let masterKeyUnknown = KeybearerError(
+        .unavailable,
+        "The master key at hand is not one of this database's. Nothing was changed; run 'keybearer doctor'.")
+    package static let stillSealed = KeybearerError(
+        .conflict, "Keys are still sealed under a retired master key. Run 'keybearer master-key rotate' again.")
 }
 
 /// Names the column whose value could not be read.

@@ -1,0 +1,70 @@
+import Logging
+import Synchronization
+
+/// Reloads the ring of master keys when another process says that it may have changed, and remembers whether it then
+/// held everything that the database needs.
+final class MasterKeyWatch: Sendable {
+    private struct State {
+        var refusal: RingRefusal?
+        var lookedAt = SteadyTime.distantPast
+    }
+
+    /// How often a file that lacks something is looked at again.
+    private static let pause: Duration = .milliseconds(100)
+
+    private let clocks: Clocks
+    private let logger: Logger
+    private let load: @Sendable () async throws -> Void
+    private let state = Mutex(State())
+    /// Read on requests.
+    private let lacking = Atomic<Bool>(false)
+
+    /// - Parameter load: puts the ring in use as it is now. It throws ``RingRefusal`` when that lacks something.
+    init(clocks: Clocks, logger: Logger, load: @escaping @Sendable () async throws -> Void) {
+        self.clocks = clocks
+        self.logger = logger
+        self.load = load
+    }
+
+    /// Whether the ring lacked something when it was last looked at.
+    var isLacking: Bool { lacking.load(ordering: .acquiring) }
+
+    /// Reloads the ring; one that lacked something a moment ago is not looked at again yet.
+    ///
+    /// - Throws: ``RingRefusal``; what the store throws.
+    func look() async throws {
+        let now = clocks.steady()
+        let recent = state.withLock { state -> RingRefusal? in
+            guard let refusal = state.refusal, state.lookedAt.duration(to: now) < Self.pause else { return nil }
+            return refusal
+        }
+        if let recent { throw recent }
+        do {
+            try await load()
+        } catch let refusal as RingRefusal {
+            note(refusal, at: now)
+            throw refusal
+        }
+        note(nil, at: now)
+    }
+
+    /// One line when it begins, one when something else is missing, one when it is over.
+    private func note(_ refusal: RingRefusal?, at now: SteadyTime) {
+        let before = state.withLock { state in
+            defer {
+                state.refusal = refusal
+                state.lookedAt = now
+            }
+            lacking.store(refusal != nil, ordering: .releasing)
+            return state.refusal
+        }
+        guard before?.problems != refusal?.problems else { return }
+        if let refusal {
+            logger.error(
+                "The master keys do not fit the database: this server decides nothing until they do.",
+                metadata: ["problem": "\(refusal)"])
+        } else {
+            logger.notice("The master keys are complete again.")
+        }
+    }
+}

@@ -16,6 +16,8 @@ RATIO_LIMIT = 0.9
 INSTRUCTIONS_LIMIT = 1.05
 # An interval is wide when its upper end is more than so many times its lower end.
 WIDE_INTERVAL = 1.15
+# Counts of instructions scatter when their spread is more than this share of their median.
+WIDE_SPREAD = 0.05
 
 # The 97.5th percentile of Student's t, for 1, 2, … degrees of freedom.
 STUDENT = [
@@ -44,6 +46,11 @@ class Row:
         is_heavier = self.counts is not None and self.counts.ratio > INSTRUCTIONS_LIMIT
         return self.high < INTERVAL_LIMIT or self.ratio < RATIO_LIMIT or is_heavier
 
+    @property
+    def is_noisy(self) -> bool:
+        counts = (self.counts.base, self.counts.head) if self.counts else ()
+        return self.high / self.low > WIDE_INTERVAL or any(spread(one) > WIDE_SPREAD for one in counts)
+
 
 def compare(measurement: Measurement, pairs: list[tuple[float, float]], counts: Counts | None) -> Row:
     ratio, low, high = interval([math.log(head / base) for base, head in pairs])
@@ -71,18 +78,23 @@ def text(base: Version, head: Version, rows: list[Row], pairs: int) -> str:
                for row in rows if row.counts]
     if counted:
         lines += table(["instructions a request, by callgrind", "base", "head", "head : base"], counted, 3)
-    if noisy := [row.title for row in rows if row.high / row.low > WIDE_INTERVAL]:
-        lines += paragraph(f"The machine was busy or the disk was slow: the interval is wide for {', '.join(noisy)}. "
-                           "Run this again while the machine does nothing else before you trust a verdict on them.")
+    if noisy := [row.title for row in rows if row.is_noisy]:
+        lines += paragraph(f"The machine was busy or its disk slow: what was measured scatters for {'; '.join(noisy)}. "
+                           "Do not trust a verdict on that. Run this again while the machine does nothing else.")
     lines += paragraph(
         f"Rates are medians of {pairs} pairs. head : base is the geometric mean of the pairs' ratios, and the interval "
-        "is by Student's t on their logarithms. Instructions are medians of several counts; in parentheses, their "
-        "whole spread. A measurement is a regression when the whole interval lies "
+        "is by Student's t on their logarithms. Instructions are medians of several starts; in parentheses, their "
+        "spread without the lowest and the highest. A measurement is a regression when the whole interval lies "
         f"below {INTERVAL_LIMIT}, when the ratio is below {RATIO_LIMIT}, or when instructions rise by more than "
         f"{(INSTRUCTIONS_LIMIT - 1) * 100:.0f} %.")
     return "\n".join(lines).rstrip()
 
 
 def per_request(counts: list[float]) -> str:
-    spread = (max(counts) - min(counts)) / statistics.median(counts)
-    return f"{statistics.median(counts):,.0f} ({spread * 100:.1f} %)"
+    return f"{statistics.median(counts):,.0f} ({spread(counts) * 100:.1f} %)"
+
+
+def spread(counts: list[float]) -> float:
+    """The range of the counts without the lowest and the highest, as a share of their median."""
+    middle = sorted(counts)[1:-1]
+    return (middle[-1] - middle[0]) / statistics.median(counts)

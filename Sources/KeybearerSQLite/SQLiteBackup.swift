@@ -76,7 +76,7 @@ extension SQLiteEngine {
     /// - Throws: `VALIDATION_FAILED` as ``restore(from:audit:)``.
     package static func openCopy(ofBackup backup: String, beside database: String) throws -> BackupCopy {
         let path = database + ".examining"
-        return try translatingErrors {
+        return try translatingErrors(at: path) {
             // One that a crash left behind.
             DatabaseFile.remove(path)
             try DatabaseFile.create(path)

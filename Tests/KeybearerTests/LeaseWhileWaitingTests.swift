@@ -28,7 +28,7 @@ struct LeaseWhileWaitingTests {
                 directory: directory, fence: fence,
                 office: BudgetOffice(store: store, thread: thread, clocks: clocks, isAlone: { false }),
                 lastUses: LastUseBook(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
-                store: fixture.store, thread: thread, clocks: clocks, logger: logger, prepare: { _ in [] })
+                store: fixture.store, thread: thread, clocks: clocks, prepare: { _ in [] })
         }
     }
 

@@ -105,7 +105,8 @@ public final class Verifier: Sendable {
         guard let key = SecretKey(token: token) else { return .unauthorized }
         guard vault.current.isGenuine(key) else {
             // Without a lease this node may lack the master key that made it. Nobody waits for a token like this.
-            return fence.holdsLease(at: clocks.steady()) ? .unauthorized : .unavailable
+            if fence.holdsLease(at: clocks.steady()) { return .unauthorized }
+            return .unavailable(fence.lastFailure ?? StoreTimedOut(patience: Self.leasePatience))
         }
         do {
             for _ in 1...Self.mostLooks {

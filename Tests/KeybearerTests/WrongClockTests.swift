@@ -80,7 +80,7 @@ struct WrongClockTests {
         #expect(!next.isWorthWriting(over: hour))
     }
 
-    @Test("An allowance of a clock that was ahead counts for 62 minutes, and none is used meanwhile that frees too early")
+    @Test("An allowance of a clock that was ahead counts for 62 minutes; none is used that frees too early")
     func allowances() {
         var hour = RollingHour()
         let ahead = RollingHour.Bucket(minute: RollingHour.minute(of: at(Self.year)), count: 10)

@@ -84,10 +84,11 @@ struct RingCheckTests {
         let id = try #require(more.activeID)
         let foreign = KeyVault(ring: try MasterKeyRing(entries: ring.entries + more.entries, activeID: id))
         #expect(foreign.activeProblem(with: records) == .activeIsUnknown(id, known: [new]))
-        let retired = records + [
-            MasterKeyRecord(
-                id: id, isRetired: true, seals: false, tags: false, tagFingerprint: nil, digestFingerprint: nil)
-        ]
+        let retired =
+            records + [
+                MasterKeyRecord(
+                    id: id, isRetired: true, seals: false, tags: false, tagFingerprint: nil, digestFingerprint: nil)
+            ]
         #expect(foreign.activeProblem(with: retired) == .activeIsRetired(id))
         #expect(KeyVault(ring: try vault.verifyOnlyRing()).activeProblem(with: []) == nil)
     }

@@ -7,7 +7,7 @@ import Testing
 @testable import Keybearer
 
 /// A deployment's ring of master keys over a store: the check, what is noted, and rotation.
-@Suite struct MasterKeyConformance {
+@Suite(.serialized) struct MasterKeyConformance {
     /// A process: its ring stands for the file with the master keys.
     private struct Process {
         let deployment: Deployment
@@ -283,7 +283,7 @@ import Testing
             guard case .admitted = await verdict(key) else { Issue.record("a good key"); return }
             let session = try await other.signIn("ada@example.com")
             // The server's file stays as it was. The rotation waits for its lease, no longer.
-            let running = Task { while !Task.isCancelled { await gate.fence.step() } }
+            let running = Task { await gate.fence.run() }
             let rotated = try await other.rotate()
             let (_, new) = try await other.create("bob@example.com")
             #expect(gate.fence.lacksMasterKeys)

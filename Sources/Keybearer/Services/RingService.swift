@@ -46,7 +46,8 @@ public final class RingService: Sendable {
         if records.contains(where: \.lacksFingerprint) {
             guard vault.canSeal else {
                 logger.warning(
-                    "The database does not say yet what its master keys are. A process that holds all of them notes it.")
+                    "The database does not say yet what its master keys are. A process that holds all of them notes it."
+                )
                 return
             }
             records = try await stamp(records, vault)

@@ -1,0 +1,125 @@
+import KeybearerSQL
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+/// Forgeries are refused from memory: nobody reaches the store with a made-up cookie or token.
+@Suite struct ForgedTokenTests {
+    @Test(arguments: storesUnderTest)
+    func forgedCookiesAndOperatorTokensNeverReachTheStore(_ subject: StoreUnderTest) async throws {
+        try await subject.run { plain, samples in
+            let engine = CountingEngine(try #require(plain as? SQLStore).engine)
+            let store = SQLStore(engine: engine)
+            let ring = try MasterKeyRing.generate(from: .system)
+            var settings = Deployment.Settings()
+            settings.passwordCost = 10
+            let deployment = Deployment(
+                store: store, ring: ring, loadRing: { ring }, settings: settings,
+                role: .server(prepare: { _ in [] }), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            await deployment.gate?.fence.step()
+            let password = Password("long enough secret")
+            _ = try await deployment.accounts.create(
+                name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
+            let (_, session) = try await deployment.sessions.signIn(
+                email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser")
+            let (_, secret) = try await deployment.operatorTokens.create(
+                name: "CI", scopes: [.introspect], by: .commandLine)
+            // Those of another ring, of the other kind, and with one character changed.
+            let other = KeyVault(ring: try .generate(from: .system))
+            var cookies = (0..<50).map { _ in SessionToken.mint(from: other, random: .system).token.characters }
+            cookies.append(String(secret.characters.dropFirst(4)))
+            cookies.append(Self.altered(session.characters))
+            var secrets = (0..<50).map { _ in OperatorSecret.mint(from: other, random: .system).secret.characters }
+            secrets.append("kbo_" + session.characters)
+            secrets.append(Self.altered(secret.characters))
+            await deployment.gate?.fence.step()
+            let before = engine.calls
+            for cookie in cookies {
+                let token = try #require(SessionToken(parsing: cookie))
+                #expect(try await deployment.sessions.find(token) == nil)
+            }
+            for text in secrets {
+                let forged = try #require(OperatorSecret(presented: text))
+                await expect(.unauthorized) {
+                    _ = try await deployment.operatorTokens.authenticate(forged, for: .introspect)
+                }
+            }
+            #expect(engine.calls == before)
+            #expect(try await deployment.sessions.find(session) != nil)
+            _ = try await deployment.operatorTokens.authenticate(secret, for: .introspect)
+            #expect(engine.calls > before, "a real one does")
+        }
+    }
+
+    private static func altered(_ text: String) -> String {
+        text.dropLast() + (text.last == "0" ? "1" : "0")
+    }
+}
+
+/// An engine that counts how often it is asked for anything.
+private final class CountingEngine: SQLEngine {
+    private let engine: any SQLEngine
+    private let count = Mutex(0)
+
+    init(_ engine: any SQLEngine) {
+        self.engine = engine
+    }
+
+    var calls: Int { count.withLock { $0 } }
+
+    private var counted: any SQLEngine {
+        count.withLock { $0 += 1 }
+        return engine
+    }
+
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value { try await counted.read(body) }
+
+    func shortRead<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+    ) async throws -> Value { try await counted.shortRead(on: lane, body) }
+
+    func write<Value: Sendable>(
+        on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> Value { try await counted.write(on: lane, body) }
+
+    func change<Value: Sendable>(
+        _ subject: Change.Subject, at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+    ) async throws -> (value: Value, position: ChangePosition) { try await counted.change(subject, at: time, body) }
+
+    func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+        try counted.withCopyReader(body)
+    }
+    func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+        try counted.withCopyWriter(body)
+    }
+    func beginHistory(at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection) throws {
+        try counted.beginHistory(at: position, time, connection)
+    }
+    func newestNumber(_ connection: any SQLConnection) throws -> Int64 { try counted.newestNumber(connection) }
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition {
+        try await counted.registerNode(id, label: label, version: version, lease: lease)
+    }
+    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+        try await counted.renewLease(of: id, applied: applied)
+    }
+    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+        try await counted.changes(after: position, limit: limit)
+    }
+    func waitForHint(atMost span: Duration) async { await engine.waitForHint(atMost: span) }
+    var executor: any TaskExecutor { engine.executor }
+    func checkReadiness() async throws { try await counted.checkReadiness() }
+    func close() throws { try engine.close() }
+    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        try await counted.reserve(requests, now: now)
+    }
+    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+        try await counted.postRecalls(of: userIDs, now: now)
+    }
+    func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await counted.recalls(now: now) }
+}

@@ -9,12 +9,15 @@ struct HeldRequest: Sendable {
     private let write: @Sendable (_ bytes: [UInt8], _ isLast: Bool) -> Void
     private let answer: EventLoopFuture<WireResponse>
     private let connection: any Channel
+    /// The request's own stream, over HTTP/2.
+    private let stream: (any Channel)?
 
     fileprivate init(
-        connection: any Channel, rest: [UInt8], answer: EventLoopFuture<WireResponse>,
+        connection: any Channel, stream: (any Channel)? = nil, rest: [UInt8], answer: EventLoopFuture<WireResponse>,
         write: @escaping @Sendable (_ bytes: [UInt8], _ isLast: Bool) -> Void
     ) {
         self.connection = connection
+        self.stream = stream
         self.rest = rest
         self.answer = answer
         self.write = write
@@ -32,8 +35,17 @@ struct HeldRequest: Sendable {
         return try await answer.get()
     }
 
-    /// Gives the connection up.
-    func abandon() { connection.close(promise: nil) }
+    /// Gives the request up: over HTTP/2 its stream is reset, over HTTP/1.1 the connection ends.
+    func abandon() {
+        if let stream {
+            stream.writeAndFlush(HTTP2Frame.FramePayload.rstStream(.cancel), promise: nil)
+        } else {
+            connection.close(promise: nil)
+        }
+    }
+
+    /// Closes the connection.
+    func close() { connection.close(promise: nil) }
 }
 
 extension WireClient {
@@ -77,7 +89,7 @@ extension WireClient {
         let (connection, stream, answer) = try await openStream(sending: nil)
         let head = HTTP2Frame.FramePayload.headers(.init(headers: request.http2Headers(port: port), endStream: false))
         stream.writeAndFlush(head, promise: nil)
-        return HeldRequest(connection: connection, rest: rest, answer: answer) { bytes, isLast in
+        return HeldRequest(connection: connection, stream: stream, rest: rest, answer: answer) { bytes, isLast in
             let data = HTTP2Frame.FramePayload.Data(data: .byteBuffer(ByteBuffer(bytes: bytes)), endStream: isLast)
             stream.writeAndFlush(HTTP2Frame.FramePayload.data(data), promise: nil)
         }

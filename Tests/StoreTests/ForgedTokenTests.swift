@@ -101,6 +101,7 @@ private final class CountingEngine: SQLEngine {
     func beginHistory(at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection) throws {
         try counted.beginHistory(at: position, time, connection)
     }
+    func checkWritable() async throws { try await counted.checkWritable() }
     func newestNumber(_ connection: any SQLConnection) throws -> Int64 { try counted.newestNumber(connection) }
     func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition {
         try await counted.registerNode(id, label: label, version: version, lease: lease)

@@ -49,7 +49,7 @@ import Testing
                                 try await Self.step(Int.random(in: 0..<16), store, field)
                                 done.increment()
                             } catch let error as KeybearerError {
-                                if (error.cause as? PostgresFailure)?.state == "40P01" { deadlocks.increment() }
+                                if error.storeFailure?.code?.contains("40P01") == true { deadlocks.increment() }
                                 #expect(error.code != .internalError, "\(error.cause.map { "\($0)" } ?? "")")
                             } catch {
                                 Issue.record("\(error)")

@@ -67,12 +67,23 @@ struct Deployed {
 
     /// How many servers are registered in the file.
     func registeredServers() throws -> Int {
+        try read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM nodes") ?? -1 }
+    }
+
+    /// What the database keeps about itself.
+    func storedSetting(_ name: String) throws -> String? {
+        try read { db in
+            try String.fetchOne(db, sql: "SELECT value FROM stored_settings WHERE name = ?", arguments: [name])
+        }
+    }
+
+    private func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
         let file = try DatabaseQueue(path: files.database, configuration: configuration)
         defer { try? file.close() }
-        return try file.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM nodes") ?? -1 }
+        return try file.read(body)
     }
 }
 

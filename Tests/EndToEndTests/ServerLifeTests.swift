@@ -36,6 +36,15 @@ extension EndToEndTests {
             #expect(try deployed.outcome(of: eveKey) == refused)
         }
 
+        @Test func theHighestPasswordCostStaysInTheDatabase() throws {
+            let deployed = try Deployed(["--password-cost", "18"])
+            #expect(try deployed.storedSetting("password-cost") == "18")
+            #expect(deployed.server.terminate() == 0)
+            let lowered = try ServerProcess.serve(deployed.files)
+            #expect(try deployed.storedSetting("password-cost") == "18")
+            #expect(lowered.terminate() == 0)
+        }
+
         @Test func aPasswordSetByCommandEndsTheSessions() throws {
             let deployed = try Deployed()
             let browser = try Browser(port: deployed.server.port)

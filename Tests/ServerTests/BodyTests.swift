@@ -28,7 +28,7 @@ struct BodyTests {
     }
 
     private static func run(
-        _ wire: Wire, timeout: Duration = .seconds(10), _ body: @Sendable (Stage) async throws -> Void
+        _ wire: Wire, timeout: Duration = .seconds(120), _ body: @Sendable (Stage) async throws -> Void
     ) async throws {
         let certificate = wire.isTLS ? try ServerFixture.certificate() : nil
         let fixture = try ServerFixture(tls: certificate.map { ($0.certificateFile, $0.keyFile) }) { edge, _ in
@@ -190,6 +190,7 @@ struct BodyTests {
     func cancellation() async throws {
         for timeout in [Duration.seconds(600), .milliseconds(20)] {
             let (body, source) = RequestBody.makeStream()
+            defer { source.finish() }
             let memory = BodyMemory()
             await source.yield(ByteBuffer(string: "begun"))
             let reading = Task {

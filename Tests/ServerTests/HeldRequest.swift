@@ -96,11 +96,11 @@ extension WireClient {
     }
 }
 
-/// Waits until a condition holds, and fails when it does not within ten seconds.
+/// Waits until a condition holds, and fails when it does not within a minute.
 func until(
     _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+    let deadline = ContinuousClock.now.advanced(by: .seconds(60))
     while try await !condition() {
         try #require(ContinuousClock.now < deadline, what, sourceLocation: sourceLocation)
         try await Task.sleep(for: .milliseconds(1))

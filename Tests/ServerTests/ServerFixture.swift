@@ -117,8 +117,16 @@ final class ServerFixture: Sendable {
         return (response.status.code, response.headers, writer.text)
     }
 
-    /// A self-signed certificate for localhost.
+    /// A self-signed certificate for localhost, made once: starting programs from many tests at once is not safe.
     static func certificate() throws -> (directory: TemporaryDirectory, certificateFile: String, keyFile: String) {
+        try certificateForAll.get()
+    }
+
+    private static let certificateForAll = Result { try makeCertificate() }
+
+    private static func makeCertificate() throws -> (
+        directory: TemporaryDirectory, certificateFile: String, keyFile: String
+    ) {
         let directory = try TemporaryDirectory()
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

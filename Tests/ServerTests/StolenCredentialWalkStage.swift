@@ -24,7 +24,10 @@ enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .sqlite: return { try SQLiteStore.open(path: directory.file("walk.db"), role: .server) }
         case .postgres:
             let database = try PostgresDatabase()
-            return { try PostgresStore.open(database.address) }
+            var options = PostgresStore.Options()
+            options.lease = WalkStage.lease
+            let fixed = options
+            return { try PostgresStore.open(database.address, options: fixed) }
         }
     }
 }
@@ -44,6 +47,7 @@ struct WalkStage: Sendable {
     /// An Owner beside every subject, so that these can lose their role and leave.
     let keeper: UserID
     private let count = Counter()
+    static let lease: Duration = .seconds(30)
 
     /// Runs a body on a new database.
     ///
@@ -61,6 +65,9 @@ struct WalkStage: Sendable {
         ) { edge, domain in
             edge.trustedProxies = [AddressRange("127.0.0.0/8")].compactMap { $0 }
             domain.isPlanSwitchOpen = true
+            // The machine may be busy: no time that runs out is a part of this walk.
+            edge.bodyTimeout = .seconds(120)
+            domain.lease = lease
         }
         let others = commands(on: store, ring)
         let keeper = try await others.accounts.create(
@@ -79,6 +86,7 @@ struct WalkStage: Sendable {
     private static func commands(on store: SQLStore, _ ring: MasterKeyRing) -> Deployment {
         var settings = Deployment.Settings()
         settings.passwordCost = 10
+        settings.lease = lease
         return Deployment(
             store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

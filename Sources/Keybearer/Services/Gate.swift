@@ -70,7 +70,7 @@ public final class Gate: Sendable {
     ///
     /// - Throws: what the check throws; `UNAVAILABLE` when it takes too long.
     public func askStore(_ check: @escaping @Sendable () async throws -> Void) async throws {
-        try await StoreWait.atMost(Verifier.storePatience) { (waiter: StoreWait.Waiter<Void>) in
+        try await StoreWait.atMost(verifier.patience) { (waiter: StoreWait.Waiter<Void>) in
             Task {
                 do {
                     waiter.resume(with: .success(try await check()))
@@ -86,7 +86,7 @@ public final class Gate: Sendable {
         let ledger = directory.ledger(of: account.user.id)
         let now = context.clocks.steady()
         if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status }
-        try await StoreWait.atMost(Verifier.storePatience) { office.look(at: ledger, limit: limit, waiter: $0) }
+        try await StoreWait.atMost(verifier.patience) { office.look(at: ledger, limit: limit, waiter: $0) }
         return ledger.withLease { $0.peek(limit: limit, now: now) }
             ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero)
     }

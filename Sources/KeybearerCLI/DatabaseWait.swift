@@ -33,6 +33,7 @@ struct DatabaseWait {
                 let now = SteadyTime.systemNow()
                 let left = assembly.settings.databaseWait - began.duration(to: now)
                 guard let failure = error.storeFailure, failure.isOfStartingUp, left > .zero else { throw error }
+                signals = signals ?? StopSignals(logger: logger)
                 if saidAt.map({ $0.duration(to: now) >= Self.reminder }) ?? true {
                     saidAt = now
                     logger.warning(
@@ -42,7 +43,6 @@ struct DatabaseWait {
                             "longest": "\(assembly.settings.databaseWait)",
                         ])
                 }
-                signals = signals ?? StopSignals(logger: logger)
                 try await Task.sleep(for: min(Self.pause, left))
             }
         }

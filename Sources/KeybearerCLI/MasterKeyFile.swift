@@ -11,6 +11,11 @@ struct MasterKeyFile: Sendable {
     ///   keys, or with sample ones, is refused.
     func load() throws -> MasterKeyRing {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else {
+            var information = stat()
+            if stat(path, &information) != 0, errno == EACCES {
+                throw CommandFailure(
+                    .noPermission, "this user may not read the master-key file \(path) or its directory")
+            }
             throw CommandFailure(
                 .noInput,
                 "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup")

@@ -13,10 +13,10 @@ extension PostgresEngine {
         return try await writeRaw { connection in
             try connection.transaction { connection in
                 let users = Set(requests.map(\.userID.rawValue)).sorted()
-                var locked = try Self.lockHours(of: users, connection)
+                var locked = try Self.lockedHours(connection.roundTrip([Self.lockHours(of: users)])[0].rows)
                 if locked.hours.count < users.count {
-                    try Self.addMissingHours(of: users, connection)
-                    locked = try Self.lockHours(of: users, connection)
+                    let results = try connection.roundTrip([Self.addMissingHours(of: users), Self.lockHours(of: users)])
+                    locked = try Self.lockedHours(results[1].rows)
                 }
                 let stored = locked.hours
                 let time = clock == .caller ? now : locked.time ?? now
@@ -106,15 +106,17 @@ extension PostgresEngine {
     }
 
     /// The hours of these accounts, locked. Accounts that never had an hour are left out.
-    private static func lockHours(of users: [String], _ connection: PostgresConnection) throws -> LockedHours {
-        let rows = try connection.execute(
+    private static func lockHours(of users: [String]) -> Statement {
+        Statement(
             """
             SELECT user_id, rolling_hour, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
                 (SELECT max(minute) FROM budget_allowances) AS allowed_minute,
                 (SELECT sum(count)::bigint FROM budget_allowances) AS allowed_count
             FROM budgets WHERE user_id = ANY ($1) ORDER BY user_id FOR UPDATE
-            """, [.texts(users)]
-        ).rows
+            """, [.texts(users)])
+    }
+
+    private static func lockedHours(_ rows: [PostgresRow]) throws -> LockedHours {
         var locked = LockedHours()
         for row in rows {
             guard let hour = RollingHour(storedForm: try row.requiredBytes("rolling_hour")) else {
@@ -130,8 +132,8 @@ extension PostgresEngine {
         return locked
     }
 
-    private static func addMissingHours(of users: [String], _ connection: PostgresConnection) throws {
-        try connection.execute(
+    private static func addMissingHours(of users: [String]) -> Statement {
+        Statement(
             """
             INSERT INTO budgets (user_id, rolling_hour)
             SELECT id, $2 FROM users WHERE id = ANY ($1) ORDER BY id

@@ -103,7 +103,8 @@ extension SQLiteEngine {
             try source.backup(to: staging)
         } catch let error as DatabaseError {
             throw KeybearerError(
-                refusal.code, refusal.message, fields: refusal.fields, cause: KeybearerError(sqlite: error, at: path).cause)
+                refusal.code, refusal.message, fields: refusal.fields,
+                cause: KeybearerError(sqlite: error, at: path).cause)
         }
     }
 

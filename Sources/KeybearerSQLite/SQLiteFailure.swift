@@ -63,6 +63,8 @@ extension StoreFailure {
     init(_ error: DatabaseError, at path: String) {
         let code = "SQLite \(error.extendedResultCode.rawValue)"
         switch error.resultCode {
+        case .SQLITE_IOERR where FileTrouble.isDirectory(path):
+            self = FileTrouble.whyItCannotBeOpened(path, code: code)
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
             self = FileTrouble.whyItCannotBeOpened(path, code: code)
         case .SQLITE_READONLY: self = FileTrouble.readOnly(path, code: code)
@@ -121,7 +123,7 @@ enum FileTrouble {
                 code: code)
         default: break
         }
-        if stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFDIR {
+        if isDirectory(path) {
             return StoreFailure(
                 .foreign, "cannot open", path, "it is a directory", advice: "Name a file in the setting database.",
                 code: code)
@@ -134,6 +136,11 @@ enum FileTrouble {
         return noPermission(path, code: code)
     }
 
+    static func isDirectory(_ path: String) -> Bool {
+        var information = stat()
+        return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
+    }
+
     static func noPermission(_ path: String, code: String? = nil) -> StoreFailure {
         StoreFailure(
             .noPermission, "cannot open", path, "this user may not read and write it",
@@ -144,7 +151,8 @@ enum FileTrouble {
     static func readOnly(_ path: String, code: String? = nil) -> StoreFailure {
         StoreFailure(
             .readOnly, "cannot write to", path, "the file, its directory or its disk is read-only for this user",
-            advice: "SQLite writes to the file and to others beside it: give this user both, on a disk that takes writes.",
+            advice:
+                "SQLite writes to the file and to others beside it: give this user both, on a disk that takes writes.",
             code: code)
     }
 

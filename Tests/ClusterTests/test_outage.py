@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 import time
 from collections.abc import Callable
 
@@ -76,3 +77,37 @@ def expect_at_last(stage: Stage, key: str, wanted: int) -> None:
 
     eventually(is_so, f"{wanted} from all nodes")
     assert statuses <= {wanted, 503}
+
+
+def messages(node: Node, words: str) -> int:
+    """How many lines of a node's log say this."""
+    return sum(words in line for line in node.log.splitlines())
+
+
+def test_an_outage_is_told_once_and_leaves_no_ghost(stage: Stage):
+    """One line that the database is out of reach, one that it is back; the node is registered once again."""
+    server, node = stage.pair.primary, stage.cluster.nodes[0]
+    gone, back = messages(node, "The database is out of reach"), messages(node, "The database is back")
+    server.kill()
+    eventually(lambda: messages(node, "The database is out of reach") == gone + 1, "the outage is in the log")
+    assert Client(node.gate_port).ask_gate(stage.account.key).status in (401, 503)
+    time.sleep(LEASE_SECONDS)
+    server.start()
+    stage.cluster.await_ready()
+    eventually(lambda: messages(node, "The database is back") == back + 1, "that it is back is in the log")
+    eventually(lambda: len(stage.cluster.registered()) == len(stage.cluster.nodes), "each node is registered once")
+    assert messages(node, "The database is out of reach") == gone + 1
+
+
+def test_a_node_that_starts_first_waits(stage: Stage):
+    """The database is not up when the node starts: it waits, says so, and serves when the database is there."""
+    server, node = stage.pair.primary, stage.cluster.nodes[2]
+    node.stop()
+    server.kill()
+    starting = threading.Thread(target=node.start)
+    starting.start()
+    eventually(lambda: messages(node, "Waiting for the database") == 1, "it waits")
+    server.start()
+    starting.join()
+    assert node.is_ready()
+    assert messages(node, "The database is there") == 1

@@ -64,7 +64,8 @@ extension EndToEndTests {
             let address = "postgres://ada:topsecret@127.0.0.1:1/keybearer?sslmode=disable"
             try initialise()
             for arguments in [
-                ["doctor"], ["user", "list"], ["serve"], ["migrate", "--from", address, "--to", address],
+                ["doctor"], ["user", "list"], ["serve", "--database-wait", "0s"],
+                ["migrate", "--from", address, "--to", address],
             ] {
                 let options = ["--database", address, "--master-key-file", directory.file("keybearer.keys")]
                 let result = try CommandRunner.run(arguments + options + ["--log-level", "debug"])

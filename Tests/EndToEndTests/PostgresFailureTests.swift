@@ -98,11 +98,13 @@ extension EndToEndTests {
                         + "was given. Put it into the file that PGPASSFILE names, or into the setting database."),
                 FailureLine(
                     name: "another language", database: "postgres://ada:\(Self.secret)@127.0.0.1:\(german.port)/kb",
-                    line: "cannot connect to postgres://ada@127.0.0.1:\(german.port)/kb: password authentication failed "
+                    line:
+                        "cannot connect to postgres://ada@127.0.0.1:\(german.port)/kb: password authentication failed "
                         + "for user \"ada\". Check PGPASSFILE or the password in the setting database.", keeper: german),
                 FailureLine(
                     name: "no rule", database: "postgres://ada:\(Self.secret)@127.0.0.1:\(strict.port)/kb",
-                    line: "cannot connect to postgres://ada@127.0.0.1:\(strict.port)/kb: the server does not admit user "
+                    line:
+                        "cannot connect to postgres://ada@127.0.0.1:\(strict.port)/kb: the server does not admit user "
                         + "\"ada\" to database \"kb\" from this machine. \(Self.hba)", keeper: strict),
                 FailureLine(
                     name: "unknown role", database: database.address(user: "nobody_\(database.name):\(Self.secret)"),
@@ -133,7 +135,8 @@ extension EndToEndTests {
                 FailureLine(
                     name: "no TLS",
                     database: "postgres://ada:\(Self.secret)@127.0.0.1:\(open.port)/kb?sslmode=require",
-                    line: "cannot connect to postgres://ada@127.0.0.1:\(open.port)/kb: the server does not speak TLS as "
+                    line:
+                        "cannot connect to postgres://ada@127.0.0.1:\(open.port)/kb: the server does not speak TLS as "
                         + "sslmode wants. "
                         + "Switch TLS on at the server (ssl = on), or change sslmode in the setting database.",
                     keeper: open),
@@ -157,7 +160,8 @@ extension EndToEndTests {
                 FailureLine(name: "slash", database: "postgres://ada:\(Self.secret)/x@127.0.0.1/kb", line: line),
                 FailureLine(name: "percent", database: "postgres://ada:\(Self.secret)%zz@127.0.0.1/kb", line: line),
                 FailureLine(name: "parameter", database: "postgres://ada@127.0.0.1/kb?\(Self.secret)=1", line: line),
-                FailureLine(name: "at", database: "postgres://ada:x@\(Self.secret)@no-such-host.invalid/kb", line: hidden),
+                FailureLine(
+                    name: "at", database: "postgres://ada:x@\(Self.secret)@no-such-host.invalid/kb", line: hidden),
             ])
         }
 
@@ -180,7 +184,8 @@ extension EndToEndTests {
                     database: database.address(parameters: "target_session_attrs=any"), line: readOnly),
                 FailureLine(
                     name: "standby", database: address(standby.port),
-                    line: "cannot connect to postgres://ada@127.0.0.1:\(standby.port)/kb: the server is a standby, which "
+                    line:
+                        "cannot connect to postgres://ada@127.0.0.1:\(standby.port)/kb: the server is a standby, which "
                         + "takes no writes. Name the primary in the setting database, or all servers with "
                         + "target_session_attrs=read-write.", keeper: standby),
                 FailureLine(
@@ -200,7 +205,8 @@ extension EndToEndTests {
                     name: "no permission", database: database.address(user: stranger),
                     command: ["init", "--email", "eve@example.com", "--generate-password"],
                     line: "cannot use postgres://\(stranger)@\(database.host)/keybearer: permission denied for schema "
-                        + "public. Let the role own the database, or the schema that its search_path names first.")
+                        + "public. Let the role own the database, or the schema that its search_path names first.",
+                    isThere: false)
             ])
             let holder = try database.hold("SELECT number FROM fence_counter FOR UPDATE")
             let busy = try CommandRunner.run([
@@ -224,7 +230,8 @@ extension EndToEndTests {
             try check([
                 FailureLine(
                     name: "newer", database: database.address,
-                    line: "cannot use \(place): a newer version of Keybearer brought its schema up to date, and this one "
+                    line:
+                        "cannot use \(place): a newer version of Keybearer brought its schema up to date, and this one "
                         + "(\(version)) cannot work beside it. Install that version or a later one.")
             ])
         }

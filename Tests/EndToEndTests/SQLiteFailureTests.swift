@@ -142,7 +142,8 @@ extension EndToEndTests {
             #expect(change.stderr == "keybearer: \(line). Free space on it; what was committed is safe.\n")
             let doctor = try run("doctor")
             #expect(doctor.status == 78, "\(doctor.stdout)")
-            #expect(doctor.stdout.contains("broken   database: \(line).\n") && !doctor.stdout.contains("keybearer init"))
+            #expect(
+                doctor.stdout.contains("broken   database: \(line).\n") && !doctor.stdout.contains("keybearer init"))
         }
 
         private func change(_ path: String, _ sql: String) throws {

@@ -19,7 +19,7 @@ final class ServerFixture: Sendable {
     let deployment: Deployment
     let settings: KeybearerServer.Settings
     let random = RandomSource.seeded(31)
-    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    private let logger: Logger
     private let clocks: Clocks
     private let made = Mutex<EdgeResponder?>(nil)
 
@@ -29,9 +29,10 @@ final class ServerFixture: Sendable {
     ///   - configure: changes the edge's settings.
     init(
         clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil, store: SQLStore? = nil,
-        ring: MasterKeyRing? = nil,
+        ring: MasterKeyRing? = nil, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout KeybearerServer.Settings, inout Deployment.Settings) -> Void = { _, _ in }
     ) throws {
+        self.logger = logger
         directory = try TemporaryDirectory()
         self.store = try store ?? SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
         let ring = try ring ?? MasterKeyRing.generate(from: .system)

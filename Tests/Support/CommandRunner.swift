@@ -72,6 +72,8 @@ public enum CommandRunner {
 /// A command that runs.
 public final class RunningCommand: Sendable {
     private let child: ChildProcess
+    /// What it said on standard error while somebody waited for that.
+    private let said = Mutex<[UInt8]>([])
 
     init(_ program: String, _ arguments: [String], stdin: String, environment: [String: String]) throws {
         child = try ChildProcess(program, arguments, input: stdin, environment: environment)
@@ -80,11 +82,23 @@ public final class RunningCommand: Sendable {
     /// Ends it at once, as a power cut would.
     public func kill9() { child.signal(SIGKILL) }
 
+    /// Waits until it has said these words on standard error, and stops it as an operator does (`SIGTERM`).
+    public func terminate(whenItSays words: String) {
+        said.withLock { said in
+            while !String(decoding: said, as: UTF8.self).contains(words) {
+                let more = Self.read(child.standardError)
+                if more.isEmpty { return }
+                said += more
+            }
+        }
+        child.signal(SIGTERM)
+    }
+
     /// Waits for its end. For one caller, once.
     ///
     /// - Parameter seconds: after which it is killed; the status says so then.
     public func finish(within seconds: Int64 = 120) -> CommandResult {
-        var texts: [Int32: [UInt8]] = [child.standardOutput: [], child.standardError: []]
+        var texts: [Int32: [UInt8]] = [child.standardOutput: [], child.standardError: said.withLock { $0 }]
         var open = [child.standardOutput, child.standardError]
         let deadline = MonotonicTime.now().advanced(byMilliseconds: seconds * 1_000)
         while !open.isEmpty {

@@ -56,6 +56,8 @@ public final class RevocationFence: ChangeSettling {
     }
     private let registration = Mutex(Registration())
     private let outage: StoreOutage
+    /// How long the store takes to answer, in nanoseconds: an average that follows the last dozen answers.
+    private let answerNanoseconds = Atomic<Int64>(0)
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
@@ -125,6 +127,16 @@ public final class RevocationFence: ChangeSettling {
         } catch {
             outage.noteFailure(error, holdsLease: holdsLease(at: clocks.steady()))
         }
+    }
+
+    /// How long the store takes to answer, the way to it included: next to nothing for a file.
+    var answerTime: Duration { .nanoseconds(answerNanoseconds.load(ordering: .relaxed)) }
+
+    private func noteAnswer(askedAt: SteadyTime) {
+        let span = askedAt.duration(to: clocks.steady()).wholeNanoseconds
+        // Two at once may lose one: it is an average.
+        let average = answerNanoseconds.load(ordering: .relaxed)
+        answerNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
     }
 
     /// Why the store could not be asked the last time; nil when it could.
@@ -222,7 +234,10 @@ public final class RevocationFence: ChangeSettling {
 
     private func catchUp() async throws {
         let position = directory.position
-        guard let changes = try await store.changes(after: position, limit: 1_000) else {
+        let askedAt = clocks.steady()
+        let found = try await store.changes(after: position, limit: 1_000)
+        noteAnswer(askedAt: askedAt)
+        guard let changes = found else {
             // Another history: a restore or a failover went back. Nothing that is remembered can be believed.
             trustedUntil.store(.min, ordering: .releasing)
             return try await register()

@@ -76,7 +76,7 @@ public final class Gate: Sendable {
     ///
     /// - Throws: what the check throws; `UNAVAILABLE` when it takes too long.
     public func askStore(_ check: @escaping @Sendable () async throws -> Void) async throws {
-        try await StoreWait.atMost(Verifier.storePatience) { (waiter: StoreWait.Waiter<Void>) in
+        try await StoreWait.atMost(verifier.patience) { (waiter: StoreWait.Waiter<Void>) in
             Task {
                 do {
                     waiter.resume(with: .success(try await check()))
@@ -93,7 +93,7 @@ public final class Gate: Sendable {
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
         if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status.dated(wall) }
-        try await StoreWait.atMost(Verifier.storePatience) { office.look(at: ledger, limit: limit, waiter: $0) }
+        try await StoreWait.atMost(verifier.patience) { office.look(at: ledger, limit: limit, waiter: $0) }
         let seen = ledger.withLease { $0.peek(limit: limit, now: now) }?.dated(wall)
         return seen ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero, reckonedAt: wall)
     }

@@ -12,9 +12,14 @@ public final class Verifier: Sendable {
     /// How often a request looks for its account: again when the lease was lost, or the account changed, while it waited.
     private static let mostLooks = 3
 
-    /// How long a request waits for a store that is stuck, such as one that another process has locked: less than gateways
-    /// wait for the gate.
+    /// How long a request waits for a store that is near and stuck, such as one that another process has locked.
     static let storePatience: Duration = .seconds(2)
+    /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for longer.
+    private static let answersWaitedFor = 10
+    /// The longest that a request waits for each thing that it asks of the store.
+    private static let longestPatience: Duration = .seconds(4)
+    /// The longest that a request waits for all of it: less than the 5 s that the sample gateways wait for the gate.
+    private static let requestPatience: Duration = .milliseconds(4_500)
 
     private let directory: KeyDirectory
     private let fence: RevocationFence
@@ -101,6 +106,7 @@ public final class Verifier: Sendable {
     private func resolveOnThread(
         _ token: PresentedToken, scope: AccessScope, from address: IPAddress
     ) async -> Verdict {
+        let deadline = clocks.steady().advanced(by: Self.requestPatience)
         // Here too: without a lease, memory was not asked.
         guard let key = SecretKey(token: token) else { return .unauthorized }
         guard vault.current.isGenuine(key) else {
@@ -114,8 +120,11 @@ public final class Verifier: Sendable {
                     return .unavailable(fence.lastFailure ?? StoreTimedOut(patience: Self.leasePatience))
                 }
                 let generation = directory.generation
-                guard let account = try await account(for: token, key: key) else { return .unauthorized }
-                let verdict = try await decide(account, readAt: generation, scope: scope, from: address)
+                guard let account = try await account(for: token, key: key, until: deadline) else {
+                    return .unauthorized
+                }
+                let verdict = try await decide(
+                    account, readAt: generation, scope: scope, from: address, until: deadline)
                 if let verdict { return verdict }
             }
             return .unavailable(StoreTimedOut(patience: Self.leasePatience))
@@ -156,7 +165,8 @@ public final class Verifier: Sendable {
     /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told, and
     ///   behind a new one, or a change, it is another. It must be looked for again.
     private func decide(
-        _ account: LiveAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress
+        _ account: LiveAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress,
+        until deadline: SteadyTime
     ) async throws -> Verdict? {
         // Every round asks the store once. Many requests that share a small grant can find it used up again.
         for _ in 0..<64 {
@@ -171,16 +181,25 @@ public final class Verifier: Sendable {
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
                 if office.useAllowance(for: account.ledger, limit: limit) { continue }
-                try await StoreWait.atMost(Self.storePatience) { waiter in
+                try await StoreWait.atMost(patience(until: deadline)) { waiter in
                     office.reserve(for: account.ledger, limit: limit, waiter: waiter)
                 }
             case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
-                try await StoreWait.atMost(Self.storePatience) { waiter in
+                try await StoreWait.atMost(patience(until: deadline)) { waiter in
                     office.look(at: account.ledger, limit: limit, waiter: waiter)
                 }
             }
         }
         return .unavailable(KeybearerError.unavailable())
+    }
+
+    /// How long to wait for one thing that is asked of the store.
+    var patience: Duration {
+        min(Self.longestPatience, Self.storePatience + fence.answerTime * Self.answersWaitedFor)
+    }
+
+    private func patience(until deadline: SteadyTime) -> Duration {
+        max(.zero, min(patience, clocks.steady().duration(to: deadline)))
     }
 
     private func awaitLease() async -> Bool {
@@ -202,7 +221,9 @@ public final class Verifier: Sendable {
     ///
     /// A read is shared only while the generation is the one it began with: a request that starts after a change was
     /// answered must never be decided by a read from before it.
-    private func account(for token: PresentedToken, key: SecretKey) async throws -> LiveAccount? {
+    private func account(
+        for token: PresentedToken, key: SecretKey, until deadline: SteadyTime
+    ) async throws -> LiveAccount? {
         switch directory.find(token) {
         case .live(let account): return account
         case .dead: return nil
@@ -217,7 +238,7 @@ public final class Verifier: Sendable {
         }
         // A task of its own: the read goes on when this request has waited long enough.
         if isNew { Task(executorPreference: thread) { await self.finish(read, of: token, key) } }
-        return try await StoreWait.atMost(Self.storePatience) { read.add($0) }
+        return try await StoreWait.atMost(patience(until: deadline)) { read.add($0) }
     }
 
     private func finish(_ read: SharedRead, of token: PresentedToken, _ key: SecretKey) async {

@@ -109,7 +109,8 @@ private struct Examination {
             let isOpenToOthers = (error as? CommandFailure)?.status == .noPermission
             let mend =
                 isOpenToOthers
-                ? "chmod 600 \(assembly.masterKeyFile.path)" : "Restore the file from its backup, with mode 0600."
+                ? "chmod 600 \(assembly.masterKeyFile.path), and chown it to the user who runs keybearer."
+                : "Restore the file from its backup, with mode 0600."
             findings.append(Finding(.broken, "master keys", message, mend: mend))
         }
         do {
@@ -140,6 +141,7 @@ private struct Examination {
     private func database(_ store: SQLStore, canOpen: Bool) async throws -> [Finding] {
         var findings: [Finding] = []
         do {
+            try await store.checkReadiness()
             try await store.checkWritable()
         } catch {
             // It can be read, so the rest is looked at all the same.

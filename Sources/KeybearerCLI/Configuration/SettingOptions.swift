@@ -81,7 +81,8 @@ struct SettingOptions: ParsableArguments {
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
-            .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait, .masterKeyFile: masterKeyFile,
+            .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait,
+            .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,

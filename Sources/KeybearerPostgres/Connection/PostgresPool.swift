@@ -101,7 +101,8 @@ final class PostgresPool: Sendable {
                 guard !state.isClosed, state.jobs.count < Self.mostWaiting else { return false }
                 let job = { @Sendable (pool: PostgresPool, worker: inout Worker) in
                     continuation.resume(
-                        with: Result { try translatingErrors(at: pool.place) { try pool.perform(kind, body, &worker) } })
+                        with: Result { try translatingErrors(at: pool.place) { try pool.perform(kind, body, &worker) } }
+                    )
                 }
                 state.jobs.append(Waiting(job: job, since: .systemNow()))
                 return true

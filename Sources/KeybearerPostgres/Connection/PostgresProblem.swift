@@ -117,7 +117,8 @@ enum PostgresProblem: Sendable, Equatable {
         switch self {
         case .unknownHost:
             return (
-                .unreachable, "the host's name is unknown", "Check the host in the setting database, and this machine's DNS."
+                .unreachable, "the host's name is unknown",
+                "Check the host in the setting database, and this machine's DNS."
             )
         case .refused:
             return (

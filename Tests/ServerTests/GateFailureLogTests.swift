@@ -1,0 +1,67 @@
+import Foundation
+import Keybearer
+import KeybearerSQL
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import KeybearerServer
+
+@Suite("What the gate could not decide, in the log")
+struct GateFailureLogTests {
+    @Test("An answer of 503 is found in the log by its request id, with the cause")
+    func requestID() async throws {
+        let log = LinesOfLog()
+        let fixture = try ServerFixture(logger: Logger(label: "test") { _ in log })
+        let (_, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { client in
+            try fixture.store.close()
+            let fields = [("Authorization", "Bearer \(key)"), ("X-Forwarded-Proto", "https")]
+            let response = try await WireClient(port: client.gatePort).send(
+                WireRequest(path: "/gate", fields: fields), over: .http1)
+            #expect(response.status == 503)
+            let request = try #require(response.values("x-request-id").first)
+            let lines = log.lines.filter { $0.contains(request) }
+            #expect(lines.count == 1)
+            #expect(lines.first?.contains(fixture.directory.file("keybearer.db")) == true, "\(lines)")
+            #expect(!log.lines.contains { $0.contains(key) })
+        }
+    }
+
+    @Test("A flood writes a few lines a second and says how many more there were")
+    func flood() async throws {
+        let log = LinesOfLog()
+        let failures = GateFailureLog(logger: Logger(label: "test") { _ in log })
+        for request in 1...1_000 { failures.note(UInt64(request), KeybearerError.unavailable()) }
+        #expect(log.lines.count == GateFailureLog.mostPerSecond)
+        while log.lines.count == GateFailureLog.mostPerSecond { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(log.lines.last?.contains("more=\(1_000 - GateFailureLog.mostPerSecond)") == true)
+        failures.note(1_001, KeybearerError.unavailable())
+        #expect(log.lines.count == GateFailureLog.mostPerSecond + 2)
+    }
+}
+
+/// Keeps what is logged, each line with its metadata.
+private final class LinesOfLog: LogHandler {
+    private let recorded = Mutex<[String]>([])
+    var lines: [String] { recorded.withLock { $0 } }
+
+    var logLevel: Logger.Level {
+        get { .notice }
+        set {}
+    }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let fields = (event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
+        recorded.withLock { $0.append("\(event.message) \(fields)") }
+    }
+}

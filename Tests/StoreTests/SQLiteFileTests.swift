@@ -135,7 +135,7 @@ import Testing
         #expect(try SQLiteStore.schemaState(path: path) == .newer)
         let error = #expect(throws: KeybearerError.self) { try SQLiteStore.open(path: path, role: .server) }
         #expect(error?.code == .unavailable)
-        #expect(error?.message.contains("newer version") == true)
+        #expect(error?.storeFailure?.kind == .newerSchema)
     }
 
     @Test func anotherProgramsFileIsRefusedUntouched() throws {
@@ -158,7 +158,9 @@ import Testing
             try SQLiteStore.open(path: directory.file("nowhere/keybearer.db"), role: .server)
         }
         #expect(error?.code == .unavailable)
-        #expect(error?.message.contains("directory") == true)
+        #expect(error?.storeFailure?.kind == .missingFile)
+        // The operator reads which directory; a client reads nothing of it.
+        #expect(error?.operatorMessage.contains("there is no directory \(directory.file("nowhere"))") == true)
         #expect(error?.message.contains(directory.path) == false)
     }
 

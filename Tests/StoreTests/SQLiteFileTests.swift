@@ -135,7 +135,7 @@ import Testing
         #expect(try SQLiteStore.schemaState(path: path) == .newer)
         let error = #expect(throws: KeybearerError.self) { try SQLiteStore.open(path: path, role: .server) }
         #expect(error?.code == .unavailable)
-        #expect(error?.message.contains("newer version") == true)
+        #expect(error?.operatorMessage.contains("newer version") == true)
     }
 
     @Test func anotherProgramsFileIsRefusedUntouched() throws {
@@ -158,7 +158,7 @@ import Testing
             try SQLiteStore.open(path: directory.file("nowhere/keybearer.db"), role: .server)
         }
         #expect(error?.code == .unavailable)
-        #expect(error?.message.contains("directory") == true)
+        #expect(error?.operatorMessage.contains("directory") == true)
         #expect(error?.message.contains(directory.path) == false)
     }
 

@@ -53,7 +53,7 @@ class Node:
             [str(binary()), "serve", "--database", address([proxy.port for proxy in self.proxies]),
              "--master-key-file", str(self._directory / "keybearer.keys"), "--lease", f"{LEASE_SECONDS:g}s",
              "--address", f"127.0.0.1:{self.port}", "--gate-address", f"127.0.0.1:{self.gate_port}",
-             "--log-format", "json"],
+             "--log-format", "json", "--regenerate-by-key", "open"],
             self._directory / f"{self.name}.log", directory=self._directory)
         self._program.wait_until(self.is_ready, f"{self.name} was ready", 60)
         self.is_awake = True

@@ -9,12 +9,22 @@ import time
 from collections.abc import Callable
 
 from client import Client
-from nodes import Node
-from stage import GENEROUS, Stage
+from nodes import Cluster, Node
+from stage import Stage
 
 _DELAY_EACH_WAY = 0.1
-_KEYS = 50
-_REQUESTS_PER_KEY = 30
+_KEYS = 25
+_STARTS = 3
+_REQUESTS_PER_KEY = 20
+
+
+def make_keys(cluster: Cluster) -> list[str]:
+    """Accounts on the plan that new ones are on: two commands for each instead of four."""
+    cluster.create_plan("free", 100_000_000)
+    emails = [f"far{number}@example.com" for number in range(_KEYS)]
+    for email in emails:
+        cluster.cli("user", "create", email, "--name", "Far", "--generate-password")
+    return [cluster.cli("key", "show", email).strip() for email in emails]
 
 
 def ask_now_and_then(node: Node, key: str, number: int, statuses: collections.Counter) -> None:
@@ -31,21 +41,20 @@ def ask_now_and_then(node: Node, key: str, number: int, statuses: collections.Co
 
 def test_a_database_200_ms_away(stage: Stage, tell: Callable[[str], None]):
     """1,500 requests to a node that has just started and knows none of the keys: all pass."""
-    node = stage.cluster.nodes[0]
-    keys = [stage.cluster.create_account(GENEROUS).key for _ in range(_KEYS)]
+    node, keys = stage.cluster.nodes[0], make_keys(stage.cluster)
     statuses: collections.Counter = collections.Counter()
-    node.stop()
     node.delay(_DELAY_EACH_WAY)
     try:
-        node.start()
-        began = time.monotonic()
-        threads = [threading.Thread(target=ask_now_and_then, args=(node, key, number, statuses))
-                   for number, key in enumerate(keys)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        tell(f"200 ms to the database: {statuses.total()} requests in {time.monotonic() - began:.0f} s")
+        for _ in range(_STARTS):
+            node.stop()
+            node.start()
+            threads = [threading.Thread(target=ask_now_and_then, args=(node, key, number, statuses))
+                       for number, key in enumerate(keys)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     finally:
         node.restore()
-    assert statuses == {200: _KEYS * _REQUESTS_PER_KEY}
+    tell(f"200 ms to the database: {dict(statuses)}")
+    assert statuses == {200: _KEYS * _STARTS * _REQUESTS_PER_KEY}

@@ -24,6 +24,7 @@ extension EndToEndTests {
             Refused(name: "public-url", value: "yourapp.com/api", wants: "https://yourapp.com, without a path"),
             Refused(name: "database", value: "", wants: "the path of an SQLite file", isShown: false),
             Refused(name: "database-connections", value: "0", wants: "a whole number from 1 to 200"),
+            Refused(name: "database-wait", value: "2h", wants: "0s to 1h"),
             Refused(name: "master-key-file", value: "", wants: "the file with the master keys"),
             Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),

@@ -6,7 +6,9 @@ enum NodeSQL {
     static let expel = SQL("DELETE FROM nodes WHERE id = $1 AND acknowledged < $2")
     static let remove = SQL("DELETE FROM nodes WHERE id = $1")
 
-    static let all = [behind, list, expel, remove]
+    static let removeAll = SQL("DELETE FROM nodes")
+
+    static let all = [behind, list, expel, remove, removeAll]
 }
 
 enum SettingSQL {
@@ -18,7 +20,10 @@ enum SettingSQL {
         """)
     static let remove = SQL("DELETE FROM stored_settings WHERE name = $1")
 
-    static let all = [find, put, remove]
+    static let putNew = SQL(
+        "INSERT INTO stored_settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+
+    static let all = [find, put, putNew, remove]
 }
 
 extension SQLStore {

@@ -1,3 +1,4 @@
+import Foundation
 import Keybearer
 
 #if canImport(Glibc)
@@ -51,6 +52,48 @@ enum DatabaseFile {
             guard errno == EINTR else { throw unusable("The directory of the database cannot be locked.") }
         }
         return try body()
+    }
+
+    /// Whether there is something at a path, a link that leads nowhere included.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// Lets no other process hold the same file until this one ends: the descriptor is never closed, for closing it would
+    /// drop all locks that SQLite holds on the file in this process.
+    ///
+    /// - Throws: `CONFLICT` when another process holds it.
+    static func hold(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unusable("The database file cannot be opened.") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw KeybearerError(.conflict, "Another process moves this database. Nothing was changed.")
+        }
+    }
+
+    /// Removes all database files whose paths begin with this.
+    static func removeAll(beginningWith path: String) {
+        let directory = directory(of: path)
+        let prefix = path.split(separator: "/").last.map(String.init) ?? path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        for name in names where name.hasPrefix(prefix) { unlink(directory + "/" + name) }
+    }
+
+    /// Gives a finished file its name, on the disk, and never over another file.
+    ///
+    /// - Throws: `CONFLICT` when there is one already.
+    static func putInPlace(_ staging: String, as path: String) throws {
+        guard !exists(staging + "-wal") else { throw unusable("The file could not be finished.") }
+        guard link(staging, path) == 0 else {
+            if errno == EEXIST { throw KeybearerError(.conflict, "There is a file already. Nothing was written.") }
+            throw unusable("The file cannot be put in its place.")
+        }
+        unlink(staging)
+        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unusable("The directory of the database cannot be opened.") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw unusable("The directory of the database cannot be written.") }
     }
 
     /// The directory that a path is in.

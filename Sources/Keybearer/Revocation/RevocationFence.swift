@@ -30,6 +30,8 @@ public final class RevocationFence: ChangeSettling {
         /// The numbers behind that one whose changes this process waits for itself.
         var settledHere: Set<Int64> = []
         var isStopped = false
+        /// Whether the database is not the one any more that this process opened.
+        var isLost = false
 
         /// Whether somebody may wait until this node acknowledges a position: it has a change from elsewhere behind
         /// what is acknowledged. Who waits in this process leaves its own node out.
@@ -104,8 +106,23 @@ public final class RevocationFence: ChangeSettling {
                 try await register()
             }
         } catch {
-            logger.debug("The store could not be asked for changes.", metadata: ["error": "\(error)"])
+            if let lost = (error as? KeybearerError)?.cause as? DatabaseLost {
+                giveUp(lost)
+            } else {
+                logger.debug("The store could not be asked for changes.", metadata: ["error": "\(error)"])
+            }
         }
+    }
+
+    /// Gives the lease up for good: what memory holds is of a database that is not there any more.
+    private func giveUp(_ lost: DatabaseLost) {
+        let isNews = registration.withLock { registration in
+            trustedUntil.store(.min, ordering: .releasing)
+            registration.nodeID = nil
+            defer { registration.isLost = true }
+            return !registration.isLost
+        }
+        if isNews { logger.critical("\(lost.message)") }
     }
 
     /// Applies every change up to this one here, then waits for the other nodes.

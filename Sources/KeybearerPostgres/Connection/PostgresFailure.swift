@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerSQL
 
 /// What PostgreSQL or libpq said: the cause behind a ``KeybearerError``, for the log alone.
 ///
@@ -25,6 +26,7 @@ extension PostgresFailure {
     var translated: KeybearerError {
         switch state {
         case "23505": KeybearerError(.conflict, "Something with the same name exists already.", cause: self)
+        case "23514" where message.contains(PostgresEngine.closingConstraint): MoveMark.refusal(cause: self)
         case "23503": KeybearerError(.notFound, "Something that this belongs to does not exist.", cause: self)
         case let state where Self.isOutage(state): .unavailable(cause: self)
         default: KeybearerError(.internalError, "The store failed.", cause: self)

@@ -13,6 +13,10 @@ public enum PostgresSchemaState: Sendable, Equatable {
     case newerButCompatible
     /// It has had migrations that this version does not know and cannot work with: opening it is refused.
     case newer
+    /// It holds tables with the names of Keybearer's that are another program's: opening it is refused.
+    case foreign
+    /// It was moved to another database, or is being moved: opening it is refused.
+    case movedAway
 }
 
 /// Brings databases to the schema of ``PostgresMigrations`` and tells how they stand to it.
@@ -36,48 +40,84 @@ enum PostgresSchema {
         return steps
     }()
 
-    /// Applies the migrations that the database has not had, all in one transaction.
-    static func bringUpToDate(_ address: String) throws {
-        let connection = try PostgresConnection(to: address, name: "keybearer migrate", patience: patience)
+    /// Applies the migrations that the database has not had, all in one transaction, and gives it an id.
+    ///
+    /// - Parameter evenMoved: whether a database that is marked as moved is left as it is, instead of refused.
+    static func bringUpToDate(_ address: String, evenMoved: Bool, random: RandomSource) throws {
+        let connection = try connect(to: address)
+        let state = try state(connection)
+        if state == .movedAway, evenMoved { return }
         // Most starts find nothing to do, and must not wait for anybody's lock.
-        if try state(connection) != .current { try migrate(connection) }
+        if state != .current { try migrate(connection, from: state) }
+        let session = PostgresTransaction(connection: connection, clock: .caller)
+        if try DatabaseIdentity.read(session) == nil { try DatabaseIdentity.give(random, session) }
     }
 
-    private static func migrate(_ connection: PostgresConnection) throws {
+    static func connect(to address: String) throws -> PostgresConnection {
+        try PostgresConnection(to: address, name: "keybearer migrate", patience: patience)
+    }
+
+    private static func migrate(_ connection: PostgresConnection, from state: PostgresSchemaState) throws {
+        try refuse(state, connection)
         try createTable(connection)
         _ = try connection.transaction { connection in
-            try connection.execute(
-                "SELECT identifier FROM schema_migrations WHERE identifier = $1 FOR UPDATE", [.text(lockRow)])
-            switch try state(connection) {
-            case .current, .newerButCompatible: return ((), [])
-            case .newer: throw newer
-            case .empty, .older: break
-            }
-            let applied = try self.applied(connection)
-            for migration in steps where !applied.keys.contains(migration.identifier) {
-                for statement in migration.statements { try connection.execute(statement) }
-                try connection.execute(
-                    "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, $2)",
-                    [.text(migration.identifier), .number(migration.needs)])
-            }
+            try lockMigrations(connection)
+            try applyMissing(connection)
             return ((), [])
         }
+    }
+
+    /// Makes everything, within a transaction that somebody else commits.
+    static func create(_ connection: PostgresConnection) throws {
+        try refuse(try state(connection), connection)
+        for statement in tableStatements { try connection.execute(statement.sql, statement.parameters) }
+        try lockMigrations(connection)
+        try applyMissing(connection)
+    }
+
+    /// Lets nobody else migrate, mark or unmark the database until the transaction ends.
+    static func lockMigrations(_ connection: PostgresConnection) throws {
+        try connection.execute(
+            "SELECT identifier FROM schema_migrations WHERE identifier = $1 FOR UPDATE", [.text(lockRow)])
+    }
+
+    private static func applyMissing(_ connection: PostgresConnection) throws {
+        let state = try state(connection)
+        try refuse(state, connection)
+        guard state == .empty || state == .older else { return }
+        let applied = try self.applied(connection)
+        for migration in steps where !applied.keys.contains(migration.identifier) {
+            for statement in migration.statements { try connection.execute(statement) }
+            try note(migration.identifier, needs: migration.needs, connection)
+        }
+    }
+
+    static func note(_ identifier: String, needs: Int, _ connection: PostgresConnection) throws {
+        try connection.execute(
+            "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, $2)",
+            [.text(identifier), .number(needs)])
+    }
+
+    private static func refuse(_ state: PostgresSchemaState, _ connection: PostgresConnection) throws {
+        switch state {
+        case .newer: throw newer
+        case .foreign: throw foreign
+        case .movedAway:
+            if let mark = try mark(connection) { throw mark.refusal }
+        case .empty, .older, .current, .newerButCompatible: return
+        }
+    }
+
+    /// The mark of a move.
+    static func mark(_ connection: PostgresConnection) throws -> MoveMark? {
+        try applied(connection).keys.compactMap { MoveMark(identifier: $0) }.first
     }
 
     /// Two nodes may do this at the same moment; the server then refuses one of them, who finds the table made.
     private static func createTable(_ connection: PostgresConnection) throws {
         for attempt in 1...3 {
             do {
-                try connection.execute(
-                    """
-                    CREATE TABLE IF NOT EXISTS schema_migrations (
-                        identifier TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-                        needs      BIGINT NOT NULL
-                    )
-                    """)
-                try connection.execute(
-                    "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, 0) ON CONFLICT DO NOTHING",
-                    [.text(lockRow)])
+                for statement in tableStatements { try connection.execute(statement.sql, statement.parameters) }
                 return
             } catch let failure as PostgresFailure {
                 guard attempt < 3, ["23505", "42P07"].contains(failure.state) else { throw failure }
@@ -85,15 +125,35 @@ enum PostgresSchema {
         }
     }
 
-    static func state(of address: String) throws -> PostgresSchemaState {
-        try state(PostgresConnection(to: address, name: "keybearer migrate", patience: patience))
-    }
+    private static let tableStatements = [
+        Statement(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (
+                identifier TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+                needs      BIGINT NOT NULL
+            )
+            """),
+        Statement(
+            "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+            [.text(lockRow)]),
+    ]
+
+    static func state(of address: String) throws -> PostgresSchemaState { try state(connect(to: address)) }
 
     static func state(_ connection: PostgresConnection) throws -> PostgresSchemaState {
-        let exists = try connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL AS exists")
-        guard try exists.first?.requiredFlag("exists") == true else { return .empty }
+        let found = try connection.execute(
+            """
+            SELECT to_regclass('users') IS NOT NULL OR to_regclass('api_keys') IS NOT NULL AS tables,
+                   to_regclass('schema_migrations') IS NOT NULL AS migrations,
+                   (SELECT count(*) = 2 FROM pg_attribute
+                    WHERE attrelid = to_regclass('schema_migrations') AND attname IN ('identifier', 'needs')) AS ours
+            """)
+        let hasTables = try found.first?.requiredFlag("tables") == true
+        guard try found.first?.requiredFlag("migrations") == true else { return hasTables ? .foreign : .empty }
+        guard try found.first?.requiredFlag("ours") == true else { return .foreign }
         let applied = try applied(connection)
-        if applied.isEmpty { return .empty }
+        if applied.isEmpty { return hasTables ? .foreign : .empty }
+        if applied.keys.contains(where: { MoveMark(identifier: $0) != nil }) { return .movedAway }
         let known = Set(steps.map(\.identifier))
         let unknown = applied.filter { !known.contains($0.key) }
         if unknown.contains(where: { $0.value > known.count }) { return .newer }
@@ -111,6 +171,9 @@ enum PostgresSchema {
             uniquingKeysWith: { first, _ in first })
     }
 
+    private static let foreign = KeybearerError(
+        .unavailable,
+        "The database holds another program's tables. Name a database, or a schema by search_path, of Keybearer's own.")
     private static let newer = KeybearerError(
         .unavailable,
         "The database was brought up to date by a newer version of Keybearer that this one cannot work beside. "

@@ -14,12 +14,14 @@ struct Probes: Sendable {
         Self.answer(.ok, "ok")
     }
 
-    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable` or `lease_lost` otherwise.
+    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable`,
+    /// `lease_lost`, or why the database is lost, otherwise.
     @Sendable func readiness(_ exchange: Exchange) async throws -> Response {
         do {
             try await gate.askStore(checkStore)
         } catch {
-            return Self.answer(.serviceUnavailable, "store_unreachable")
+            let lost = (error as? KeybearerError)?.cause as? DatabaseLost
+            return Self.answer(.serviceUnavailable, lost?.reason ?? "store_unreachable")
         }
         guard gate.fence.holdsLease(at: clocks.steady()) else {
             return Self.answer(.serviceUnavailable, "lease_lost")

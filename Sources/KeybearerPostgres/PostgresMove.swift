@@ -47,7 +47,8 @@ extension PostgresEngine: MovableEngine {
         try translatingErrors {
             let connection = try PostgresSchema.connect(to: address)
             let row = try connection.execute(
-                "SELECT pg_try_advisory_lock($1, hashtext(current_schema())) AS held", [.number(PostgresMove.sourceLock)]
+                "SELECT pg_try_advisory_lock($1, hashtext(current_schema())) AS held",
+                [.number(PostgresMove.sourceLock)]
             ).first
             guard try row?.requiredFlag("held") == true else { throw Self.differs(nil) }
             // Never let go: it holds the lock until the process ends.

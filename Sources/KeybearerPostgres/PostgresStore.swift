@@ -49,9 +49,17 @@ public enum PostgresStore {
     }
 
     /// Opens a database that a copy fills: its schema is made in the transaction of the copy.
-    package static func openTarget(_ address: String, options: Options) -> SQLStore {
-        SQLStore(
+    package static func openTarget(_ address: String, options: Options) throws -> SQLStore {
+        _ = try pooler(of: address)
+        return SQLStore(
             engine: PostgresEngine(address: address, options: options, random: .system, createsSchemaInCopy: true))
+    }
+
+    /// Tells what stands between this process and the server. Blocks.
+    ///
+    /// - Throws: `UNAVAILABLE` when sessions do not last there.
+    package static func pooler(of address: String) throws -> PoolerCheck.Outcome {
+        try translatingErrors { try PoolerCheck.run(try PostgresSchema.connect(to: address), to: address) }
     }
 
     /// The id of a database; nil when there is none of this version. It waits for a copy that is being committed. Blocks.

@@ -6,9 +6,11 @@ enum NodeSQL {
     static let expel = SQL("DELETE FROM nodes WHERE id = $1 AND acknowledged < $2")
     static let remove = SQL("DELETE FROM nodes WHERE id = $1")
 
+    /// Also in the schema of version 0.1.
+    static let stand = SQL("SELECT id, renewals, lease_ms FROM nodes")
     static let removeAll = SQL("DELETE FROM nodes")
 
-    static let all = [behind, list, expel, remove, removeAll]
+    static let all = [behind, list, expel, remove, stand, removeAll]
 }
 
 enum SettingSQL {

@@ -29,6 +29,7 @@ final class FileWatch: Sendable {
     private struct State {
         var lastLook: SteadyTime?
         var isLooking = false
+        var isClosed = false
         var known: MainFile?
         var loss: DatabaseLost?
     }
@@ -96,12 +97,16 @@ final class FileWatch: Sendable {
     }
 
     /// Closes the connection, behind a look that is under way.
-    func close() throws { try queue.sync { try inside?.connection.close() } }
+    func close() throws {
+        // No look is begun any more: the library must not be asked on a closed connection.
+        state.withLock { $0.isClosed = true }
+        try queue.sync { try inside?.connection.close() }
+    }
 
     private func look(_ inside: Inside) {
         defer { state.withLock { $0.isLooking = false } }
         for attempt in 1...Self.looks {
-            if isSound(inside) { return }
+            if state.withLock({ $0.isClosed }) || isSound(inside) { return }
             if attempt < Self.looks { Thread.sleep(forTimeInterval: Self.pause) }
         }
         _ = lose("its content was written over")
@@ -129,7 +134,8 @@ final class FileWatch: Sendable {
     private func lose(_ how: String) -> KeybearerError {
         let loss = DatabaseLost(
             reason: "database_replaced",
-            message: "The database file \(path) was replaced under this server: \(how). Nothing is answered any more. Stop "
+            message:
+                "The database file \(path) was replaced under this server: \(how). Nothing is answered any more. Stop "
                 + "the server, remove \(path)-wal and \(path)-shm if they belong to the old file, and start it again.")
         return state.withLock { state in
             state.loss = state.loss ?? loss

@@ -42,6 +42,7 @@ extension SQLiteEngine {
         _ request: BudgetRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
     ) throws -> Reservation {
         guard var hour = try rollingHour(of: request.userID, db) else {
+            try PastHours.record(request, now: now, SQLiteConnection(db: db))
             return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
         }
         let reservation = hour.answer(request, now: now, allowances: allowances.buckets(without: request.holder))

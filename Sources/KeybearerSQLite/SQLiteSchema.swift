@@ -89,6 +89,15 @@ enum SQLiteSchema {
         return state
     }
 
+    /// Refuses a file of version 0.1 on which a server of that version runs. Watches for a lease, and blocks.
+    static func refuseOlderNodes(_ pool: DatabasePool) throws {
+        let isOfVersion01 = try pool.read { db in
+            try !migrator.appliedIdentifiers(db).contains(OlderNodes.firstStep) && db.tableExists("nodes")
+        }
+        guard isOfVersion01 else { return }
+        _ = try OlderNodes.refuseLiving { try pool.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) } }
+    }
+
     /// Applies the migrations that the file has not had.
     static func bringUpToDate(_ writer: some DatabaseWriter) throws {
         try migrator.migrate(writer)

@@ -105,6 +105,7 @@ package final class SQLiteEngine: SQLEngine {
                 let pool = try DatabasePool(path: path, configuration: configuration())
                 try makeDurable(pool)
                 if state != .movedAway {
+                    if state == .older { try SQLiteSchema.refuseOlderNodes(pool) }
                     try SQLiteSchema.bringUpToDate(pool)
                     try giveIdentity(pool, random)
                 }

@@ -67,7 +67,9 @@ extension EndToEndTests {
             let keys = ["--master-key-file", directory.file("keys")]
             let empty = try CommandRunner.run(
                 ["user", "list"] + keys,
-                environment: ["KEYBEARER_DATABASE": "host = '\(host)' port=\(port) user=\(user) dbname=keybearer password=x"])
+                environment: [
+                    "KEYBEARER_DATABASE": "host = '\(host)' port=\(port) user=\(user) dbname=keybearer password=x"
+                ])
             #expect(empty.stderr.contains("postgres://\(user)@\(host):\(port)/keybearer"), "\(empty.stderr)")
             let made = try CommandRunner.run(
                 ["init", "--email", "ada@example.com", "--generate-password"] + keys,

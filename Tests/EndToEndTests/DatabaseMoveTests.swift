@@ -54,7 +54,9 @@ extension EndToEndTests {
                 #expect(refused.status == 69, "\(stage): \(refused.stderr)")
                 let state = stage == "moved" ? "was moved to" : "is being moved to"
                 #expect(refused.stderr.contains("this database \(state)"), "\(stage): \(refused.stderr)")
-                for words in [["doctor"], ["serve", "--address", "127.0.0.1:0"], ["key", "regenerate", "ada@example.com"]] {
+                for words in [
+                    ["doctor"], ["serve", "--address", "127.0.0.1:0"], ["key", "regenerate", "ada@example.com"],
+                ] {
                     let result = try CommandRunner.run(
                         words + ["--database", source, "--master-key-file", directory.file("keybearer.keys")])
                     #expect(

@@ -62,13 +62,18 @@ extension EndToEndTests {
             }
             try replace(deployed.files.database, kind, backup: backup, other: other.database)
             try awaitReadiness("database_replaced", deployed)
-            for old in [deployed.key, key] { #expect(try deployed.outcome(of: old) == "503 UNAVAILABLE") }
+            for old in [deployed.key, key] {
+                let outcome = try deployed.outcome(of: old)
+                #expect(outcome == "503 UNAVAILABLE")
+            }
             let answer = try RawConnection(port: deployed.server.port).exchange(
                 RawRequest.text(
                     "POST", "/api/v1/key/revoke", fields: [("Authorization", "Bearer \(key)")], body: ""))
             #expect(answer.status == 503)
             #expect(try readiness(deployed) == "database_replaced")
-            let lines = deployed.server.text.split(separator: "\n").filter { $0.contains("was replaced under this server") }
+            let lines = deployed.server.text.split(separator: "\n").filter {
+                $0.contains("was replaced under this server")
+            }
             #expect(lines.count == 1 && lines[0].contains("start it again"), "\(lines)")
             #expect(deployed.server.terminate() == 0)
         }

@@ -114,15 +114,18 @@ public final class RevocationFence: ChangeSettling {
         }
     }
 
-    /// Gives the lease up for good: what memory holds is of a database that is not there any more.
-    private func giveUp(_ lost: DatabaseLost) {
+    /// Gives the lease up, empties memory and says why, once: memory holds what a database said that is not there any more.
+    public func giveUp(_ lost: DatabaseLost) {
         let isNews = registration.withLock { registration in
             trustedUntil.store(.min, ordering: .releasing)
             registration.nodeID = nil
             defer { registration.isLost = true }
             return !registration.isLost
         }
-        if isNews { logger.critical("\(lost.message)") }
+        if isNews {
+            directory.restart(at: directory.position)
+            logger.critical("\(lost.message)")
+        }
     }
 
     /// Applies every change up to this one here, then waits for the other nodes.

@@ -50,7 +50,7 @@ public struct DatabaseLost: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    public var description: String { message }
+    public var description: String { reason }
 
     /// As stores throw it.
     package var error: KeybearerError { .unavailable(cause: self) }

@@ -64,7 +64,8 @@ struct DatabaseMove {
                         + "old one, remove the new one first")
             }
         } catch let error as KeybearerError {
-            Console.note("Warning: \(to) cannot be looked at (\(error.message)). Never serve it if it has the accounts.")
+            Console.note(
+                "Warning: \(to) cannot be looked at (\(error.message)). Never serve it if it has the accounts.")
         }
         removeLeftovers()
         try source.engine.setMoveMark(nil, replacing: moving, dead: [])
@@ -188,7 +189,7 @@ struct DatabaseMove {
         let target =
             isMade
             ? try PostgresStore.open(address.text, options: options)
-            : PostgresStore.openTarget(address.text, options: options)
+            : try PostgresStore.openTarget(address.text, options: options)
         defer { try? target.close() }
         if isMade { try await NodeSurvey.requireNone(on: target) }
         return try transfer(source, to: target)

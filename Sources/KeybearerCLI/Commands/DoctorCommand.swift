@@ -119,8 +119,11 @@ private struct Examination {
         } catch {
             let message =
                 (error as? CommandFailure)?.message ?? (error as? KeybearerError)?.message ?? "It cannot be opened."
+            let isMissing = (error as? CommandFailure)?.status == .noInput
             findings.append(
-                Finding(.broken, "database", message, mend: "Make it with 'keybearer init', or restore a backup."))
+                Finding(
+                    .broken, "database", message,
+                    mend: isMissing ? "Make it with 'keybearer init', or restore a backup." : nil))
         }
         return findings
     }

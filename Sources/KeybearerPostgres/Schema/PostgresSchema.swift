@@ -45,6 +45,7 @@ enum PostgresSchema {
     /// - Parameter evenMoved: whether a database that is marked as moved is left as it is, instead of refused.
     static func bringUpToDate(_ address: String, evenMoved: Bool, random: RandomSource) throws {
         let connection = try connect(to: address)
+        _ = try PoolerCheck.run(connection, to: address)
         let state = try state(connection)
         if state == .movedAway, evenMoved { return }
         // Most starts find nothing to do, and must not wait for anybody's lock.
@@ -60,11 +61,30 @@ enum PostgresSchema {
     private static func migrate(_ connection: PostgresConnection, from state: PostgresSchemaState) throws {
         try refuse(state, connection)
         try createTable(connection)
+        // Outside of the transaction: it takes a lease.
+        let dead = try olderNodes(connection).map { _ in
+            try OlderNodes.refuseLiving { try olderNodes(connection) ?? [] }
+        }
         _ = try connection.transaction { connection in
             try lockMigrations(connection)
+            if let dead, let now = try olderNodes(connection, locking: true), !now.isSubset(of: dead) {
+                throw OlderNodes.refusal
+            }
             try applyMissing(connection)
             return ((), [])
         }
+    }
+
+    /// The nodes of a database of version 0.1; nil for any other.
+    private static func olderNodes(
+        _ connection: PostgresConnection, locking: Bool = false
+    ) throws -> Set<OlderNodes.Node>? {
+        let applied = try applied(connection)
+        guard applied.keys.contains(steps[0].identifier), !applied.keys.contains(OlderNodes.firstStep) else {
+            return nil
+        }
+        if locking { try connection.execute("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE") }
+        return try OlderNodes.nodes(PostgresTransaction(connection: connection, clock: .caller))
     }
 
     /// Makes everything, within a transaction that somebody else commits.

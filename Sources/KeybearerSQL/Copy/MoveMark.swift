@@ -83,7 +83,8 @@ package struct MoveMark: Sendable, Equatable {
     package static func refusal(cause: any Error) -> KeybearerError {
         DatabaseLost(
             reason: "database_moved",
-            message: "The database was moved to another one while this process had it open. Nothing is answered any more. "
+            message:
+                "The database was moved to another one while this process had it open. Nothing is answered any more. "
                 + "Stop this process, and set the setting database to the new one. (\(cause))"
         ).error
     }
@@ -100,6 +101,11 @@ package enum DatabaseIdentity {
     package static func give(_ random: RandomSource, _ connection: any SQLConnection) throws {
         let id = String(decoding: random.base62(count: 22), as: UTF8.self)
         try connection.execute(SettingSQL.putNew, [name, .text(id)])
+    }
+
+    /// Gives a database another id.
+    package static func put(_ id: String, _ connection: any SQLConnection) throws {
+        try connection.execute(SettingSQL.put, [name, .text(id)])
     }
 
     private static let name = SQLValue.text(StoredSetting.databaseID.rawValue)
@@ -130,7 +136,8 @@ extension MovableEngine {
     package func forget(_ dead: [RegisteredNode], _ connection: any SQLConnection) throws {
         let found = try connection.rows(NodeSQL.list).map { try StoredValues.node($0) }
         guard Set(found.map(\.stand)).isSubset(of: dead.map(\.stand)) else {
-            throw KeybearerError(.conflict, "A server was started on this database. Stop it first; nothing was changed.")
+            throw KeybearerError(
+                .conflict, "A server was started on this database. Stop it first; nothing was changed.")
         }
         try connection.execute(NodeSQL.removeAll)
     }

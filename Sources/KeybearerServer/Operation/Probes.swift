@@ -21,6 +21,7 @@ struct Probes: Sendable {
             try await gate.askStore(checkStore)
         } catch {
             let lost = (error as? KeybearerError)?.cause as? DatabaseLost
+            if let lost { gate.fence.giveUp(lost) }
             return Self.answer(.serviceUnavailable, lost?.reason ?? "store_unreachable")
         }
         guard gate.fence.holdsLease(at: clocks.steady()) else {

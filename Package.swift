@@ -71,6 +71,7 @@ let package = Package(
                 "Keybearer",
                 "KeybearerSQL",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strictRules
         ),

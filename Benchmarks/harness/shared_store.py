@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import os
+import shutil
 import re
 import signal
 import time
@@ -98,7 +99,10 @@ def measure(processes: Processes, server: Keybearer, accounts: list[str], paced:
     note("PostgreSQL: copying the accounts")
     postgres = Postgres(processes)
     server.stop()
-    run([server.binary, "migrate", "--from", f"sqlite:{server.file()}", "--to", postgres.address,
+    # A copy moves: the one that has moved is served no more.
+    moved = server.file() + ".moved"
+    shutil.copyfile(server.file(), moved)
+    run([server.binary, "migrate", "--from", f"sqlite:{moved}", "--to", postgres.address,
          *server.paths()[2:]], "keybearer migrate", timeout=60)
     nodes = [node(server, "sqlite", None), node(server, "node a", postgres.address),
              node(server, "node b", postgres.address)]

@@ -58,12 +58,17 @@ struct Assembly: Sendable {
         switch location {
         case .sqlite(let path): return try SQLiteStore.open(path: path, role: role == .server ? .server : .commandLine)
         case .postgres(let address):
-            var options = PostgresStore.Options()
-            options.connections = role == .server ? settings.databaseConnections : 2
-            options.lease = settings.deployment.lease
-            options.listens = role == .server
-            return try PostgresStore.open(address, options: options)
+            return try PostgresStore.open(address.text, options: postgresOptions(role))
         }
+    }
+
+    /// How this process uses a PostgreSQL.
+    func postgresOptions(_ role: StoreRole) -> PostgresStore.Options {
+        var options = PostgresStore.Options()
+        options.connections = role == .server ? settings.databaseConnections : 2
+        options.lease = settings.deployment.lease
+        options.listens = role == .server
+        return options
     }
 
     /// Opens the embedded store, for what only that can do.
@@ -81,8 +86,10 @@ struct Assembly: Sendable {
     /// Whether somebody has made a database there.
     func isThere(_ location: DatabaseLocation) throws -> Bool {
         switch location {
-        case .sqlite(let path): try SQLiteStore.exists(path: path)
-        case .postgres(let address): try PostgresStore.schemaState(of: address) != .empty
+        case .sqlite(let path):
+            // An empty file is no database, and neither is one without tables.
+            try SQLiteStore.exists(path: path) && SQLiteStore.schemaState(path: path) != .empty
+        case .postgres(let address): try PostgresStore.schemaState(of: address.text) != .empty
         }
     }
 

@@ -22,11 +22,16 @@ struct NodeSurvey {
     }
 
     /// Refuses while a node lives that would go on deciding by what was there before.
-    static func requireNone(on store: any Store) async throws {
-        if try await store.nodes().isEmpty { return }
+    ///
+    /// - Returns: the nodes that are registered and do not live.
+    @discardableResult
+    static func requireNone(on store: any Store) async throws -> [RegisteredNode] {
+        if try await store.nodes().isEmpty { return [] }
         Console.note("Making sure that no server runs…")
-        if try await entries(of: store).contains(where: \.isAlive) {
+        let entries = try await entries(of: store)
+        if entries.contains(where: \.isAlive) {
             throw CommandFailure(.temporary, "a server runs on this database; stop it first")
         }
+        return entries.map(\.node)
     }
 }

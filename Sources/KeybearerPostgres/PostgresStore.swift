@@ -38,8 +38,35 @@ public enum PostgresStore {
     public static func open(
         _ address: String, options: Options = Options(), random: RandomSource = .system
     ) throws -> SQLStore {
-        try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.bringUpToDate(address) }
+        try translatingErrors(at: PostgresPlace(address)) {
+            try PostgresSchema.bringUpToDate(address, evenMoved: false, random: random)
+        }
         return SQLStore(engine: PostgresEngine(address: address, options: options, random: random))
+    }
+
+    /// Opens a database to move what it holds to another one: also one that is marked as moved.
+    package static func openSource(_ address: String, options: Options) throws -> SQLStore {
+        try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.bringUpToDate(address, evenMoved: true, random: .system) }
+        return SQLStore(engine: PostgresEngine(address: address, options: options, random: .system))
+    }
+
+    /// Opens a database that a copy fills: its schema is made in the transaction of the copy.
+    package static func openTarget(_ address: String, options: Options) throws -> SQLStore {
+        _ = try pooler(of: address)
+        return SQLStore(
+            engine: PostgresEngine(address: address, options: options, random: .system, createsSchemaInCopy: true))
+    }
+
+    /// Tells what stands between this process and the server. Blocks.
+    ///
+    /// - Throws: `UNAVAILABLE` when sessions do not last there.
+    package static func pooler(of address: String) throws -> PoolerCheck.Outcome {
+        try translatingErrors(at: PostgresPlace(address)) { try PoolerCheck.run(try PostgresSchema.connect(to: address), to: address) }
+    }
+
+    /// The id of a database; nil when there is none of this version. It waits for a copy that is being committed. Blocks.
+    package static func databaseID(of address: String) throws -> String? {
+        try translatingErrors(at: PostgresPlace(address)) { try PostgresMove.databaseID(of: address) }
     }
 
     /// Tells how a database's schema stands to this version's, without changing it. Blocks.
@@ -74,6 +101,8 @@ package final class PostgresEngine: SQLEngine {
     let address: String
     let random: RandomSource
     let clock: PostgresStore.Clock
+    /// Whether a copy into this database makes the schema first.
+    private let createsSchemaInCopy: Bool
     let pool: PostgresPool
     /// Where tasks go on that ask the server often; the server's answers are awaited on the pool's own threads.
     private let thread = StoreThread()
@@ -82,8 +111,11 @@ package final class PostgresEngine: SQLEngine {
     private let hints = HintBell()
     private let listener: PostgresListener?
 
-    init(address: String, options: PostgresStore.Options, random: RandomSource) {
+    init(
+        address: String, options: PostgresStore.Options, random: RandomSource, createsSchemaInCopy: Bool = false
+    ) {
         self.address = address
+        self.createsSchemaInCopy = createsSchemaInCopy
         self.random = random
         clock = options.clock
         let lock = options.lease / 4 * 0.9
@@ -223,7 +255,13 @@ extension PostgresEngine {
     }
 
     package func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
-        try withCopy(beginning: "BEGIN", body)
+        try withCopy(beginning: "BEGIN") { copy in
+            if createsSchemaInCopy, let connection = (copy as? PostgresTransaction)?.connection {
+                try PostgresMove.lockCopies(connection)
+                try PostgresSchema.create(connection, at: PostgresPlace(address))
+            }
+            return try body(copy)
+        }
     }
 
     private func withCopy<Value>(

@@ -164,9 +164,10 @@ extension SQLStore {
                 throw KeybearerError.lastOwner
             }
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
+            try PastHours.keep(userID, at: audit.at, connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
             try connection.execute(KeySQL.forgetRequests, user)
-            // The key, the sessions, the memberships and the hour go with the account by ON DELETE CASCADE.
+            // The key, the sessions and the memberships go with the account by ON DELETE CASCADE.
             guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
             return .changes((), with: [])
         }

@@ -147,7 +147,10 @@ extension SQLStore {
     }
 
     public func forgetOldRequests(now: Timestamp) async throws {
-        try await maintain { try $0.execute(KeySQL.forgetOldRequests, [Self.oldestRemembered(now)]) }
+        try await maintain { connection in
+            try connection.execute(KeySQL.forgetOldRequests, [Self.oldestRemembered(now)])
+            try PastHours.forgetOld(at: now, connection)
+        }
     }
 
     /// How long an idempotency key is remembered.

@@ -6,7 +6,11 @@ enum NodeSQL {
     static let expel = SQL("DELETE FROM nodes WHERE id = $1 AND acknowledged < $2")
     static let remove = SQL("DELETE FROM nodes WHERE id = $1")
 
-    static let all = [behind, list, expel, remove]
+    /// Also in the schema of version 0.1.
+    static let stand = SQL("SELECT id, renewals, lease_ms FROM nodes")
+    static let removeAll = SQL("DELETE FROM nodes")
+
+    static let all = [behind, list, expel, remove, stand, removeAll]
 }
 
 enum SettingSQL {
@@ -24,7 +28,10 @@ enum SettingSQL {
         """)
     static let remove = SQL("DELETE FROM stored_settings WHERE name = $1")
 
-    static let all = [find, put, raise, remove]
+    static let putNew = SQL(
+        "INSERT INTO stored_settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+
+    static let all = [find, put, putNew, raise, remove]
 }
 
 extension SQLStore {

@@ -17,6 +17,8 @@ final class Checkpointer: Sendable {
     private let writer: DatabasePool
     private let movedRows = Atomic<Int>(0)
     private let isUnderWay = Atomic<Bool>(false)
+    /// Held while pages go into the file.
+    private let fileIsStill = Mutex(())
 
     init(path: String, writer: DatabasePool) throws {
         var configuration = Configuration()
@@ -40,11 +42,11 @@ final class Checkpointer: Sendable {
         else { return }
         movedRows.store(changedRows, ordering: .relaxed)
         connection.asyncWriteWithoutTransaction { [self] db in
-            guard let pages = try? Self.checkpoint(db), pages >= Self.enoughPages else {
+            guard let pages = try? checkpoint(db), pages >= Self.enoughPages else {
                 return isUnderWay.store(false, ordering: .releasing)
             }
             writer.asyncWriteWithoutTransaction { [self] db in
-                _ = try? Self.checkpoint(db)
+                _ = try? checkpoint(db)
                 isUnderWay.store(false, ordering: .releasing)
             }
         }
@@ -56,12 +58,22 @@ final class Checkpointer: Sendable {
         Int32(truncatingIfNeeded: changedRows) &- Int32(truncatingIfNeeded: movedRows) >= rowsAtOnce
     }
 
+    /// Moves what the log holds when the file is opened.
+    func begin() throws { _ = try connection.writeWithoutTransaction { try checkpoint($0) } }
+
     func close() throws { try connection.close() }
 
     /// Moves what no reader keeps from being moved, and waits for nobody.
     ///
     /// - Returns: how many pages the log holds.
-    private static func checkpoint(_ db: Database) throws -> Int {
+    private func checkpoint(_ db: Database) throws -> Int {
+        try fileIsStill.withLock { _ in try Self.moveLog(db) }
+    }
+
+    /// Runs a body while this process moves nothing into the file.
+    func between<Result>(_ body: () -> Result) -> Result { fileIsStill.withLock { _ in body() } }
+
+    private static func moveLog(_ db: Database) throws -> Int {
         let row = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
         return row?["log"] ?? 0
     }

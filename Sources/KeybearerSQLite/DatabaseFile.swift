@@ -1,3 +1,4 @@
+import Foundation
 import Keybearer
 
 #if canImport(Glibc)
@@ -61,6 +62,45 @@ enum DatabaseFile {
             guard errno == EINTR else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
         }
         return try body()
+    }
+
+    /// Whether there is something at a path, a link that leads nowhere included.
+    static func isTaken(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// Lets no other process hold the same file until this one ends: the descriptor is never closed, for closing it would
+    /// drop all locks that SQLite holds on the file in this process.
+    ///
+    /// - Throws: `CONFLICT` when another process holds it.
+    static func hold(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw KeybearerError(.conflict, "Another process moves this database. Nothing was changed.")
+        }
+    }
+
+    /// Removes all database files whose paths begin with this.
+    static func removeAll(beginningWith path: String) {
+        let directory = directory(of: path)
+        let prefix = path.split(separator: "/").last.map(String.init) ?? path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        for name in names where name.hasPrefix(prefix) { unlink(directory + "/" + name) }
+    }
+
+    /// Gives a finished file its name, on the disk, and never over another file.
+    ///
+    /// - Throws: `CONFLICT` when there is one already.
+    static func putInPlace(_ staging: String, as path: String) throws {
+        guard !isTaken(staging + "-wal") else { throw FileTrouble.whyItCannotBeOpened(staging, error: EBUSY) }
+        guard link(staging, path) == 0 else {
+            if errno == EEXIST { throw KeybearerError(.conflict, "There is a file already. Nothing was written.") }
+            throw FileTrouble.whyItCannotBeOpened(path, error: errno)
+        }
+        unlink(staging)
+        try synchronizeDirectory(of: path)
     }
 
     /// The directory that a path is in.

@@ -25,12 +25,13 @@ extension SQLiteEngine {
         }
     }
 
-    /// Puts a backup in the place of all that the database holds, in one transaction. Blocks.
+    /// Puts what a backup holds in the place of all that the database holds, in one transaction. Blocks.
     ///
-    /// The backup is first copied beside the database and made ready there: without nodes and sessions, with a history
-    /// of changes that begins anew above both histories' numbers, and with the hours that accounts have used
-    /// since. Then the ready copy is written over the database by SQLite's own online copy, so a crash leaves the one
-    /// or the other, whole. The file itself is never replaced: other processes would go on with the old one.
+    /// It takes rows, and nothing of the backup's schema: the backup is copied beside the database, brought up to date
+    /// there, and the rows of our own tables go from that copy into a new database. That one gets a history of changes
+    /// that begins again above both histories' numbers, and the hours that accounts have used since; nodes and sessions
+    /// stay behind. Then it is written over the database by SQLite's own online copy, so a crash leaves the one or the
+    /// other, whole. The file itself is never replaced: other processes would go on with the old one.
     ///
     /// Keys that were regenerated after the backup live again in their old form. The caller makes sure that no node
     /// holds a lease (see ``nodes()``) and warns.
@@ -40,20 +41,18 @@ extension SQLiteEngine {
     ///   changed then.
     package func restore(from path: String, audit: AuditEvent) throws -> ChangePosition {
         try translatingErrors(at: self.path) {
-            try DatabaseFile.withDirectoryLock(self.path) {
-                let stagingPath = self.path + ".restoring"
-                // One that a crash left behind.
-                DatabaseFile.remove(stagingPath)
-                try DatabaseFile.create(stagingPath)
-                defer { DatabaseFile.remove(stagingPath) }
-                let staging = try DatabaseQueue(path: stagingPath)
-                defer { try? staging.close() }
-                try Self.copySoundBackup(path, to: staging)
-                try SQLiteSchema.bringUpToDate(staging)
-                return try pool.barrierWriteWithoutTransaction { live in
-                    let position = try makeReady(staging, toReplace: live, audit: audit)
-                    try staging.writeWithoutTransaction { try $0.backup(to: live) }
-                    return position
+            try watch.checkPath()
+            return try DatabaseFile.withDirectoryLock(self.path) {
+                try Self.withScratchFile(self.path + ".restoring") { staging in
+                    try SQLiteSchema.bringUpToDate(staging)
+                    let last = try Self.withScratchFile(self.path + ".restoring-backup") { backup in
+                        try RestoredBackup(path: path, copy: backup).copyRows(to: staging)
+                    }
+                    return try pool.barrierWriteWithoutTransaction { live in
+                        let position = try makeReady(staging, above: last, toReplace: live, audit: audit)
+                        try staging.writeWithoutTransaction { try $0.backup(to: live) }
+                        return position
+                    }
                 }
             }
         }
@@ -71,19 +70,19 @@ extension SQLiteEngine {
         }
     }
 
-    /// Copies a backup beside the database, brings the copy to this version's schema, and opens it. Blocks.
+    /// Copies a backup's rows into a new database beside this one, and opens that. Blocks.
     ///
     /// - Throws: `VALIDATION_FAILED` as ``restore(from:audit:)``.
     package static func openCopy(ofBackup backup: String, beside database: String) throws -> BackupCopy {
         let path = database + ".examining"
         return try translatingErrors(at: path) {
-            // One that a crash left behind.
-            DatabaseFile.remove(path)
-            try DatabaseFile.create(path)
             do {
-                let copy = try DatabaseQueue(path: path)
-                try copySoundBackup(backup, to: copy)
-                try copy.close()
+                try withScratchFile(path, keeping: true) { staging in
+                    try SQLiteSchema.bringUpToDate(staging)
+                    _ = try withScratchFile(path + "-backup") { copy in
+                        try RestoredBackup(path: backup, copy: copy).copyRows(to: staging)
+                    }
+                }
                 return BackupCopy(store: try SQLiteStore.open(path: path, role: .commandLine), path: path)
             } catch {
                 DatabaseFile.remove(path)
@@ -92,43 +91,37 @@ extension SQLiteEngine {
         }
     }
 
-    private static func copySoundBackup(_ path: String, to staging: DatabaseQueue) throws {
-        let refusal = KeybearerError.validation(["backup": "It is not a sound backup that this version understands."])
-        do {
-            let state = try SQLiteSchema.state(at: path)
-            guard state == .current || state == .older else { throw refusal }
-            let source = try DatabaseQueue(path: path, configuration: readOnlyConfiguration())
-            defer { try? source.close() }
-            guard try source.read(integrityProblems).isEmpty else { throw refusal }
-            try source.backup(to: staging)
-        } catch let error as DatabaseError {
-            throw KeybearerError(
-                refusal.code, refusal.message, fields: refusal.fields,
-                cause: KeybearerError(sqlite: error, at: path).cause)
-        }
+    /// A new database, removed when the body ends unless it is kept.
+    private static func withScratchFile<Result>(
+        _ path: String, keeping isKept: Bool = false, _ body: (DatabaseQueue) throws -> Result
+    ) throws -> Result {
+        // One that a crash left behind.
+        DatabaseFile.remove(path)
+        try DatabaseFile.create(path)
+        defer { if !isKept { DatabaseFile.remove(path) } }
+        var configuration = Configuration()
+        // Functions that a schema names are not called, unless they are harmless.
+        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA trusted_schema = OFF") }
+        let scratch = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? scratch.close() }
+        return try body(scratch)
     }
 
     private func makeReady(
-        _ staging: DatabaseQueue, toReplace live: Database, audit: AuditEvent
+        _ staging: DatabaseQueue, above last: Int64, toReplace live: Database, audit: AuditEvent
     ) throws -> ChangePosition {
+        let old = SQLiteConnection(db: live)
         let newest = try Self.newestPosition(live).number
         // Allowances first: what is recorded and closed in between then counts twice, never not at all.
         let allowances = try Row.fetchAll(live, sql: "SELECT * FROM budget_allowances")
-        let hours = try Row.fetchAll(live, sql: "SELECT user_id, rolling_hour FROM budgets")
         let isEmpty = try !(Bool.fetchOne(live, sql: "SELECT EXISTS (SELECT 1 FROM users)") ?? false)
+        let identity = try DatabaseIdentity.read(old)
         return try staging.write { db in
-            let number = max(newest, try Self.newestPosition(db).number) + 1
-            try db.execute(
-                sql: "DELETE FROM nodes; DELETE FROM sessions; DELETE FROM changes; DELETE FROM budget_recalls")
+            let new = SQLiteConnection(db: db)
+            let number = max(newest, last) + 1
+            try db.execute(sql: "DELETE FROM sessions; DELETE FROM changes")
             // What was admitted in the last hour stays counted: a restore must not give a second hour's requests.
-            for hour in hours {
-                try db.execute(
-                    sql: """
-                        INSERT INTO budgets (user_id, rolling_hour) SELECT id, :hour FROM users WHERE id = :user
-                        ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
-                        """,
-                    arguments: ["hour": hour["rolling_hour"] as Data, "user": hour["user_id"] as String])
-            }
+            try PastHours.carry(from: old, to: new, at: audit.at)
             // The backup's own count where nothing else is known of the hours.
             if !isEmpty { try db.execute(sql: "DELETE FROM budget_allowances") }
             for allowance in allowances where !isEmpty {
@@ -137,10 +130,73 @@ extension SQLiteEngine {
                     sql: "INSERT INTO budget_allowances (id, holder, minute, count) VALUES (?, ?, ?, ?)",
                     arguments: [allowance["id"], allowance["holder"], allowance["minute"], allowance["count"]])
             }
-            try SQLiteConnection(db: db).execute(SQLStore.record(audit))
+            // It stays the database that it was.
+            if let identity { try DatabaseIdentity.put(identity, new) }
+            try new.execute(SQLStore.record(audit))
             let position = ChangePosition(number: number, mark: newMark())
             try Self.append(.everything, at: position, audit.at, db)
             return position
+        }
+    }
+}
+
+/// A copy of a backup, from which rows are taken.
+private struct RestoredBackup {
+    private static let refusal = KeybearerError.validation([
+        "backup": "It is not a sound backup that this version understands."
+    ])
+
+    let path: String
+    let copy: DatabaseQueue
+
+    /// Copies every row of our own tables.
+    ///
+    /// - Returns: the number of the backup's last change.
+    /// - Throws: `VALIDATION_FAILED` when the backup is not sound.
+    func copyRows(to staging: DatabaseQueue) throws -> Int64 {
+        do {
+            let state = try SQLiteSchema.state(at: path)
+            guard state == .current || state == .older else { throw Self.refusal }
+            var configuration = SQLiteEngine.readOnlyConfiguration()
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA trusted_schema = OFF") }
+            let source = try DatabaseQueue(path: path, configuration: configuration)
+            defer { try? source.close() }
+            try source.backup(to: copy)
+            try copy.write { try dropForeignCode($0) }
+            guard try copy.read(SQLiteEngine.integrityProblems).isEmpty else { throw Self.refusal }
+            try SQLiteSchema.bringUpToDate(copy)
+            return try copy.read { from in
+                try staging.write { to in
+                    try Transfer.copyRows(from: SQLiteConnection(db: from), to: SQLiteConnection(db: to))
+                }
+                return try SQLiteEngine.newestPosition(from).number
+            }
+        } catch let error as DatabaseError {
+            throw KeybearerError(
+                Self.refusal.code, Self.refusal.message, fields: Self.refusal.fields,
+                cause: KeybearerError(sqlite: error, at: path).cause)
+        }
+    }
+
+    /// Removes triggers and views before anything is written: somebody else's must not run, and ours of version 0.1 have
+    /// nothing to do here but to be there when a migration takes them away.
+    private func dropForeignCode(_ db: Database) throws {
+        // Triggers first: a view takes its own with it.
+        let found = try Row.fetchAll(
+            db, sql: "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY type")
+        for row in found {
+            let (type, name): (String, String) = (row["type"], row["name"])
+            try db.execute(
+                sql: "DROP \(type == "view" ? "VIEW" : "TRIGGER") IF EXISTS \(name.quotedDatabaseIdentifier)")
+        }
+        if try db.tableExists("retired_master_keys") {
+            for event in ["insert", "update"] {
+                try db.execute(
+                    sql: """
+                        CREATE TRIGGER no_\(event)_under_retired_master_key BEFORE \(event) ON api_keys
+                        BEGIN SELECT 1; END
+                        """)
+            }
         }
     }
 }

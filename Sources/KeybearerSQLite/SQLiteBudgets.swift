@@ -52,6 +52,7 @@ extension SQLiteEngine {
         _ request: BudgetRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
     ) throws -> Reservation {
         guard let stored = try rollingHour(of: request.userID, db) else {
+            try PastHours.record(request, now: now, SQLiteConnection(db: db))
             return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
         }
         var hour = stored

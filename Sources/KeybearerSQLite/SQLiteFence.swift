@@ -6,7 +6,8 @@ extension SQLiteEngine {
     package func registerNode(
         _ id: NodeID, label: String, version: String, lease: Duration
     ) async throws -> ChangePosition {
-        try await writeRaw { db in
+        try watch.step()
+        return try await writeRaw { db in
             let newest = try Self.newestPosition(db)
             try db.executeCached(
                 sql: """
@@ -42,7 +43,8 @@ extension SQLiteEngine {
     }
 
     package func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
-        try await withTaskExecutorPreference(executor) {
+        try watch.step()
+        return try await withTaskExecutorPreference(executor) {
             try readShort { try ChangeLog.changes(after: position, limit: limit, SQLiteConnection(db: $0)) }
         }
     }

@@ -3,7 +3,7 @@ import Keybearer
 import KeybearerSQL
 
 /// How a file's schema stands to the one that this version knows.
-public enum SQLiteSchemaState: Sendable, Equatable {
+public enum SQLiteSchemaState: Sendable, Hashable {
     /// There is nothing in it yet.
     case empty
     /// It is the one that this version knows.
@@ -14,6 +14,8 @@ public enum SQLiteSchemaState: Sendable, Equatable {
     case newer
     /// It is another program's.
     case foreign
+    /// It was moved to another database, or is being moved: opening it is refused.
+    case movedAway
 }
 
 /// Brings files to the schema of ``SQLiteMigrations`` and tells how they stand to it.
@@ -33,6 +35,7 @@ enum SQLiteSchema {
 
     static func state(_ db: Database) throws -> SQLiteSchemaState {
         let applied = try migrator.appliedIdentifiers(db)
+        if try mark(db) != nil { return .movedAway }
         if applied.isEmpty {
             let tables = try Int.fetchOne(
                 db, sql: "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'grdb%' AND name NOT LIKE 'sqlite%'")
@@ -44,6 +47,11 @@ enum SQLiteSchema {
         return try migrator.hasCompletedMigrations(db) ? .current : .older
     }
 
+    /// The mark of a move.
+    static func mark(_ db: Database) throws -> MoveMark? {
+        try migrator.appliedIdentifiers(db).compactMap { MoveMark(identifier: $0) }.first
+    }
+
     /// How many migrations the file has had.
     static func version(_ db: Database) throws -> Int {
         try migrator.appliedIdentifiers(db).count
@@ -52,21 +60,42 @@ enum SQLiteSchema {
     /// Looks at a file without changing it.
     static func state(at path: String) throws -> SQLiteSchemaState {
         do {
-            let reader = try DatabaseQueue(path: path, configuration: SQLiteEngine.readOnlyConfiguration())
-            defer { try? reader.close() }
-            return try reader.read(state)
+            return try look(at: path, state)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
             return .foreign
         }
     }
 
-    /// Refuses a file of a newer version or of another program, before anything is written to it.
-    static func requireOurs(_ path: String) throws {
-        switch try state(at: path) {
+    /// Reads from a file on a connection of its own that cannot write.
+    static func look<Value>(at path: String, _ body: (Database) throws -> Value) throws -> Value {
+        let reader = try DatabaseQueue(path: path, configuration: SQLiteEngine.readOnlyConfiguration())
+        defer { try? reader.close() }
+        return try reader.read(body)
+    }
+
+    /// Refuses a file of a newer version, of another program, or that was moved, before anything is written to it.
+    ///
+    /// - Returns: how it stands.
+    @discardableResult
+    static func requireOurs(_ path: String, evenMoved: Bool = false) throws -> SQLiteSchemaState {
+        let state = try state(at: path)
+        switch state {
         case .newer: throw newer(path)
         case .foreign: throw foreign(path)
-        case .empty, .older, .current: return
+        case .movedAway:
+            if !evenMoved, let mark = try look(at: path, mark) { throw mark.refusal }
+        case .empty, .older, .current: break
         }
+        return state
+    }
+
+    /// Refuses a file of version 0.1 on which a server of that version runs. Watches for a lease, and blocks.
+    static func refuseOlderNodes(_ pool: DatabasePool) throws {
+        let isOfVersion01 = try pool.read { db in
+            try !migrator.appliedIdentifiers(db).contains(OlderNodes.firstStep) && db.tableExists("nodes")
+        }
+        guard isOfVersion01 else { return }
+        _ = try OlderNodes.refuseLiving { try pool.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) } }
     }
 
     /// Applies the migrations that the file has not had.

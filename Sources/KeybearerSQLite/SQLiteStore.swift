@@ -29,6 +29,21 @@ public enum SQLiteStore {
         SQLStore(engine: try SQLiteEngine.open(path: path, role: role, random: random))
     }
 
+    /// Opens a file to move what it holds to another database: also one that is marked as moved.
+    package static func openSource(path: String) throws -> SQLStore {
+        SQLStore(
+            engine: try SQLiteEngine.open(path: path, role: .commandLine, random: .system, evenMoved: true))
+    }
+
+    /// The id of the database in a file; nil when there is no file, or no database of this version in it. Blocks.
+    package static func databaseID(path: String) throws -> String? {
+        guard DatabaseFile.isTaken(path) else { return nil }
+        return try translatingErrors(at: path) {
+            guard [.current, .movedAway].contains(try SQLiteSchema.state(at: path)) else { return nil }
+            return try SQLiteSchema.look(at: path) { try DatabaseIdentity.read(SQLiteConnection(db: $0)) }
+        }
+    }
+
     /// Tells how the schema of a file stands to this version's, without changing it. Blocks.
     ///
     /// - Throws: `UNAVAILABLE` when there is no file, or it cannot be read.
@@ -67,6 +82,8 @@ package final class SQLiteEngine: SQLEngine {
     private let shortReader: DatabaseQueue
     /// Moves the log into the file; nil in a command, which leaves that to the server.
     private let checkpointer: Checkpointer?
+    /// Whether the file is still the one that was opened.
+    let watch: FileWatch
     /// Where short reads run: a thread of the engine's own, on which whoever makes many of them goes on.
     private let thread = StoreThread()
 
@@ -78,18 +95,27 @@ package final class SQLiteEngine: SQLEngine {
         self.pool = pool
         shortReader = try DatabaseQueue(path: path, configuration: Self.readOnlyConfiguration())
         checkpointer = role == .server ? try Checkpointer(path: path, writer: pool) : nil
+        watch = try FileWatch(path: path, checkpointer: checkpointer)
+        // So that the file alone is a whole database, which the watch can know again.
+        try checkpointer?.begin()
     }
 
-    static func open(path: String, role: SQLiteStore.ProcessRole, random: RandomSource) throws -> SQLiteEngine {
+    static func open(
+        path: String, role: SQLiteStore.ProcessRole, random: RandomSource, evenMoved: Bool = false
+    ) throws -> SQLiteEngine {
         try translatingErrors(at: path) {
             try NetworkFileSystem.refuse(directory: DatabaseFile.directory(of: path))
             // Processes that start together on a new file would race for the WAL mode and for the migrations.
             return try DatabaseFile.withDirectoryLock(path) {
                 try DatabaseFile.createIfMissing(path)
-                try SQLiteSchema.requireOurs(path)
+                let state = try SQLiteSchema.requireOurs(path, evenMoved: evenMoved)
                 let pool = try DatabasePool(path: path, configuration: configuration())
-                try SQLiteSchema.bringUpToDate(pool)
                 try makeDurable(pool)
+                if state != .movedAway {
+                    if state == .older { try SQLiteSchema.refuseOlderNodes(pool) }
+                    try SQLiteSchema.bringUpToDate(pool)
+                    try giveIdentity(pool, random)
+                }
                 return try SQLiteEngine(path: path, role: role, random: random, pool: pool)
             }
         }
@@ -97,6 +123,7 @@ package final class SQLiteEngine: SQLEngine {
 
     /// Answers when the write lock can be had and the file can be read.
     package func checkReadiness() async throws {
+        try watch.step()
         try await writeRaw { try ChangeLog.checkReadable(SQLiteConnection(db: $0)) }
     }
 
@@ -116,6 +143,7 @@ package final class SQLiteEngine: SQLEngine {
     /// server would let it grow for ever.
     package func close() throws {
         try translatingErrors(at: path) {
+            try watch.close()
             try checkpointer?.close()
             try shortReader.close()
             pool.releaseMemory()
@@ -146,6 +174,11 @@ package final class SQLiteEngine: SQLEngine {
         return configuration
     }
 
+    private static func giveIdentity(_ pool: DatabasePool, _ random: RandomSource) throws {
+        guard try pool.read({ try DatabaseIdentity.read(SQLiteConnection(db: $0)) }) == nil else { return }
+        try pool.write { try DatabaseIdentity.give(random, SQLiteConnection(db: $0)) }
+    }
+
     /// GRDB lowers `synchronous` to NORMAL when it sets WAL up, with which a power cut loses commits that were
     /// answered: a revoked key would live again. So this runs after the pool was opened, outside a transaction.
     private static func makeDurable(_ pool: DatabasePool) throws {
@@ -158,7 +191,8 @@ package final class SQLiteEngine: SQLEngine {
 extension SQLiteEngine {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
     func writeRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
-        try await answer { continuation in
+        try watch.checkPath()
+        return try await answer { continuation in
             // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
                 continuation.resume(with: written.map(\.0))
@@ -169,7 +203,8 @@ extension SQLiteEngine {
 
     /// Runs one read transaction on a reader of the pool.
     func readRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
-        try await answer { continuation in
+        try watch.requireSame()
+        return try await answer { continuation in
             pool.asyncRead { database in
                 continuation.resume(with: Swift.Result { try body(database.get()) })
             }
@@ -181,6 +216,7 @@ extension SQLiteEngine {
     ///
     /// In a server the domain calls what uses this on a thread that may be blocked, and never on the cooperative pool's.
     func readShort<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try watch.requireSame()
         do {
             return try shortReader.unsafeRead(body)
         } catch {

@@ -41,9 +41,15 @@ extension EndToEndTests {
             #expect(there.stdout.contains("api_keys"))
             #expect(there.stderr.contains("100 %"))
             #expect(try run("key", "show", "ada@example.com").line == key)
-            // It is not empty any more: nothing is written over.
+            // The same again finds that all is done.
             let again = try run("migrate", "--from", "sqlite:\(file)", "--to", database.address)
-            #expect(again.status == 65)
+            #expect(again.status == 0 && again.stderr.contains("Nothing was changed"), "\(again.stderr)")
+            // What is not empty is not written over, and the source stays usable.
+            let other = directory.file("other.db")
+            try initialise(other)
+            let refused = try run("migrate", "--from", "sqlite:\(other)", "--to", database.address)
+            #expect(refused.status == 65 && refused.stderr.contains("holds accounts already"), "\(refused.stderr)")
+            #expect(try run("user", "list", database: other).status == 0)
             let back = directory.file("back.db")
             let here = try run("migrate", "--from", database.address, "--to", "sqlite:\(back)")
             #expect(here.status == 0, "\(here.stderr)")

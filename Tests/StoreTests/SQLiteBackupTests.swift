@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Keybearer
 import KeybearerSQL
-import KeybearerSQLite
+@testable import KeybearerSQLite
 import TestSupport
 import Testing
 
@@ -95,6 +95,92 @@ import Testing
         _ = try await store.reserve([request], now: samples.at(0))
         _ = try store.sqlite.restore(from: backup, audit: restored)
         #expect(try await store.reserve([request], now: samples.at(1)).map(\.granted) == [40])
+    }
+
+    @Test func whoWasDeletedGetsNoSecondHourFromABackup() async throws {
+        let (user, other) = (try await store.addAccount(samples).user.id, try await store.addAccount(samples).user.id)
+        let backup = directory.file("backup.db")
+        try store.sqlite.backUp(to: backup)
+        let later = try await store.addAccount(samples).user.id
+        let newer = directory.file("newer.db")
+        try store.sqlite.backUp(to: newer)
+        let request = { BudgetRequest(userID: $0, wanted: 60, limit: 100, life: .seconds(10)) }
+        _ = try await store.reserve([request(user), request(other), request(later)], now: samples.at(880))
+        _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, after: 890))
+        _ = try store.sqlite.restore(from: backup, audit: restored)
+        let hours = try await store.reserve([request(user), request(other)], now: samples.at(910))
+        #expect(hours.map(\.granted) == [40, 40])
+        // An account that the first backup lacked comes back with the next one, and with what it had used.
+        _ = try store.sqlite.restore(from: newer, audit: restored)
+        #expect(try await store.reserve([request(later)], now: samples.at(910)).map(\.granted) == [40])
+        // Two hours later nothing of it is kept.
+        _ = try await store.deleteAccount(other, audit: samples.event(.userDeleted, after: 900))
+        _ = try await store.deleteAccount(later, audit: samples.event(.userDeleted, after: 9_000))
+        try store.close()
+        let kept = try await DatabaseQueue(path: directory.file("keybearer.db")).read {
+            try String.fetchAll($0, sql: "SELECT user_id FROM past_hours")
+        }
+        #expect(kept == [later.rawValue])
+    }
+
+    @Test func whatANodeUsedForAnAccountThatWasDeletedCountsInABackup() async throws {
+        let user = try await store.addAccount(samples).user.id
+        let backup = directory.file("backup.db")
+        try store.sqlite.backUp(to: backup)
+        let request = BudgetRequest(userID: user, wanted: 60, limit: 100, life: .seconds(10))
+        _ = try await store.reserve([request], now: samples.at(880))
+        _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, after: 890))
+        let used = RollingHour.Bucket(minute: RollingHour.minute(of: samples.at(880)), count: 30)
+        _ = try await store.reserve(
+            [BudgetRequest(userID: user, wanted: 0, limit: 100, life: .zero, unrecorded: used)], now: samples.at(891))
+        _ = try store.sqlite.restore(from: backup, audit: restored)
+        #expect(try await store.reserve([request], now: samples.at(910)).map(\.granted) == [10])
+    }
+
+    @Test func aRestoreTakesRowsAndNoSchema() async throws {
+        let account = try await store.addAccount(samples)
+        let backup = directory.file("backup.db")
+        try store.sqlite.backUp(to: backup)
+        try await DatabaseQueue(path: backup).write { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE loot (key BLOB);
+                    CREATE VIEW shown AS SELECT * FROM users;
+                    CREATE INDEX theirs ON users (name);
+                    CREATE TRIGGER steal AFTER INSERT ON api_keys BEGIN INSERT INTO loot VALUES (NEW.box); END;
+                    CREATE TRIGGER spoil BEFORE DELETE ON sessions BEGIN SELECT RAISE (ABORT, 'no'); END;
+                    CREATE TRIGGER no_insert_under_retired_master_key BEFORE INSERT ON audit_events
+                    BEGIN DELETE FROM api_keys; END;
+                    """)
+        }
+        let schema = "SELECT type || ' ' || name FROM sqlite_master ORDER BY 1"
+        let before = try await store.sqlite.pool.read { try String.fetchAll($0, sql: schema) }
+        let id = try await store.storedSetting(.databaseID)
+        _ = try store.sqlite.restore(from: backup, audit: restored)
+        #expect(try await store.sqlite.pool.read { try String.fetchAll($0, sql: schema) } == before)
+        #expect(try await store.account(id: account.user.id) == account)
+        #expect(try await store.storedSetting(.databaseID) == id)
+    }
+
+    @Test func aBackupOfVersion01IsBroughtUpToDate() async throws {
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/0.1/keybearer.db").path
+        let backup = directory.file("old.db")
+        try FileManager.default.copyItem(atPath: fixture, toPath: backup)
+        let count = "SELECT count(*) FROM users"
+        let users = try await DatabaseQueue(path: backup).write { db in
+            // Somebody else's, which a migration would run.
+            try db.execute(
+                sql: "CREATE TRIGGER spoil BEFORE DELETE ON sessions BEGIN SELECT RAISE (ABORT, 'no'); END")
+            return try Int.fetchOne(db, sql: count)
+        }
+        _ = try store.sqlite.restore(from: backup, audit: restored)
+        #expect(try await store.accounts(offset: 0, limit: 1).total == users)
+        #expect(try SQLiteStore.schemaState(path: backup) == .older)
+        #expect(try store.sqlite.integrityProblems().isEmpty)
+        for suffix in [".restoring", ".restoring-backup"] {
+            #expect(!FileManager.default.fileExists(atPath: directory.file("keybearer.db" + suffix)))
+        }
     }
 
     @Test func aRestoreIntoANewDatabaseBringsEverything() async throws {

@@ -33,6 +33,8 @@ public final class RevocationFence: ChangeSettling {
         /// The numbers behind that one whose changes this process waits for itself.
         var settledHere: Set<Int64> = []
         var isStopped = false
+        /// Whether the database is not the one any more that this process opened.
+        var isLost = false
 
         /// Whether somebody may wait until this node acknowledges a position: it has a change from elsewhere behind
         /// what is acknowledged. Who waits in this process leaves its own node out.
@@ -125,7 +127,25 @@ public final class RevocationFence: ChangeSettling {
             }
             outage.noteAnswer()
         } catch {
-            outage.noteFailure(error, holdsLease: holdsLease(at: clocks.steady()))
+            if let lost = (error as? KeybearerError)?.cause as? DatabaseLost {
+                giveUp(lost)
+            } else {
+                outage.noteFailure(error, holdsLease: holdsLease(at: clocks.steady()))
+            }
+        }
+    }
+
+    /// Gives the lease up, empties memory and says why, once: memory holds what a database said that is not there any more.
+    public func giveUp(_ lost: DatabaseLost) {
+        let isNews = registration.withLock { registration in
+            trustedUntil.store(.min, ordering: .releasing)
+            registration.nodeID = nil
+            defer { registration.isLost = true }
+            return !registration.isLost
+        }
+        if isNews {
+            directory.restart(at: directory.position)
+            logger.critical("\(lost.message)")
         }
     }
 

@@ -63,6 +63,11 @@ struct PostgresExamination {
                     mend: "Switch both on."))
         }
         findings.append(replication(inspection.standbys))
+        if case .postgres(let address) = assembly.settings.database,
+            try PostgresStore.pooler(of: address.text) == .sessionPooler
+        {
+            findings.append(Finding(.ok, "pooler", "A pooler stands between; it keeps sessions, as it must."))
+        }
         if !inspection.isEncrypted {
             findings.append(
                 Finding(

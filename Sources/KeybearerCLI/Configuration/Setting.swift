@@ -65,7 +65,7 @@ enum Setting: String, CaseIterable {
         case .tlsCertificate: "the path of a PEM file with the certificate chain"
         case .tlsKey: "the path of a PEM file with the certificate's private key"
         case .publicURL: "an address such as https://yourapp.com, without a path"
-        case .database: "the path of an SQLite file, or postgres:// with a host and a database's name"
+        case .database: "the path of an SQLite file, or a connection string of PostgreSQL"
         case .databaseConnections: "a whole number from 1 to 200"
         case .databaseWait: "a span from 0s to 1h"
         case .masterKeyFile: "the path of the file with the master keys"

@@ -6,6 +6,7 @@ import Keybearer
 enum Failure {
     /// The exit codes that commands end with.
     enum Status: Int32 {
+        case usage = 64
         case dataError = 65
         case noInput = 66
         case noUser = 67
@@ -32,6 +33,11 @@ enum Failure {
             }
             Foundation.exit(status(of: error.code).rawValue)
         default:
+            // What was not understood is repeated there: an unquoted connection string leaves its password behind.
+            if DatabaseLocation.mayHoldPassword(KeybearerCommand.fullMessage(for: error)) {
+                Console.note("keybearer: the arguments are not understood; put a connection string into quotes")
+                Foundation.exit(Status.usage.rawValue)
+            }
             KeybearerCommand.exit(withError: error)
         }
     }

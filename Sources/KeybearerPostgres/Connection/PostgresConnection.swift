@@ -98,6 +98,9 @@ final class PostgresConnection {
             try setUp()
         } catch {
             isBroken = true
+            if let failure = error as? PostgresFailure, PoolerCheck.isMixedUp(failure) {
+                throw PoolerCheck.refusal(cause: failure)
+            }
             throw error
         }
     }

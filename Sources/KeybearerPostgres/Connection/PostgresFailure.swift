@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerSQL
 
 /// What PostgreSQL or libpq said, before it is told to anybody.
 ///
@@ -37,6 +38,7 @@ extension PostgresFailure {
     func translated(at place: PostgresPlace) -> KeybearerError {
         switch state {
         case "23505": KeybearerError(.conflict, "Something with the same name exists already.", cause: self)
+        case "23514" where message.contains(PostgresEngine.closingConstraint): MoveMark.refusal(cause: self)
         case "23503": KeybearerError(.notFound, "Something that this belongs to does not exist.", cause: self)
         default: KeybearerError(storeFailure(at: place))
         }

@@ -13,6 +13,10 @@ public enum PostgresSchemaState: Sendable, Equatable {
     case newerButCompatible
     /// It has had migrations that this version does not know and cannot work with: opening it is refused.
     case newer
+    /// It holds tables with the names of Keybearer's that are another program's: opening it is refused.
+    case foreign
+    /// It was moved to another database, or is being moved: opening it is refused.
+    case movedAway
 }
 
 /// Brings databases to the schema of ``PostgresMigrations`` and tells how they stand to it.
@@ -36,48 +40,108 @@ enum PostgresSchema {
         return steps
     }()
 
-    /// Applies the migrations that the database has not had, all in one transaction.
-    static func bringUpToDate(_ address: String) throws {
-        let connection = try PostgresConnection(to: address, name: "keybearer migrate", patience: patience)
+    /// Applies the migrations that the database has not had, all in one transaction, and gives it an id.
+    ///
+    /// - Parameter evenMoved: whether a database that is marked as moved is left as it is, instead of refused.
+    static func bringUpToDate(_ address: String, evenMoved: Bool, random: RandomSource) throws {
+        let connection = try connect(to: address)
+        _ = try PoolerCheck.run(connection, to: address)
+        let state = try state(connection)
+        if state == .movedAway, evenMoved { return }
         // Most starts find nothing to do, and must not wait for anybody's lock.
-        if try state(connection) != .current { try migrate(connection, at: PostgresPlace(address)) }
+        if state != .current { try migrate(connection, from: state, at: PostgresPlace(address)) }
+        let session = PostgresTransaction(connection: connection, clock: .caller)
+        if try DatabaseIdentity.read(session) == nil { try DatabaseIdentity.give(random, session) }
     }
 
-    private static func migrate(_ connection: PostgresConnection, at place: PostgresPlace) throws {
+    static func connect(to address: String) throws -> PostgresConnection {
+        try PostgresConnection(to: address, name: "keybearer migrate", patience: patience)
+    }
+
+    private static func migrate(
+        _ connection: PostgresConnection, from state: PostgresSchemaState, at place: PostgresPlace
+    ) throws {
+        try refuse(state, connection, at: place)
         try createTable(connection)
+        // Outside of the transaction: it takes a lease.
+        let dead = try olderNodes(connection).map { _ in
+            try OlderNodes.refuseLiving { try olderNodes(connection) ?? [] }
+        }
         _ = try connection.transaction { connection in
-            try connection.execute(
-                "SELECT identifier FROM schema_migrations WHERE identifier = $1 FOR UPDATE", [.text(lockRow)])
-            switch try state(connection) {
-            case .current, .newerButCompatible: return ((), [])
-            case .newer: throw newer(at: place)
-            case .empty, .older: break
+            try lockMigrations(connection)
+            if let dead, let now = try olderNodes(connection, locking: true), !now.isSubset(of: dead) {
+                throw OlderNodes.refusal
             }
-            let applied = try self.applied(connection)
-            for migration in steps where !applied.keys.contains(migration.identifier) {
-                for statement in migration.statements { try connection.execute(statement) }
-                try connection.execute(
-                    "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, $2)",
-                    [.text(migration.identifier), .number(migration.needs)])
-            }
+            try applyMissing(connection, at: place)
             return ((), [])
         }
+    }
+
+    /// The nodes of a database of version 0.1; nil for any other.
+    private static func olderNodes(
+        _ connection: PostgresConnection, locking: Bool = false
+    ) throws -> Set<OlderNodes.Node>? {
+        let applied = try applied(connection)
+        guard applied.keys.contains(steps[0].identifier), !applied.keys.contains(OlderNodes.firstStep) else {
+            return nil
+        }
+        if locking { try connection.execute("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE") }
+        return try OlderNodes.nodes(PostgresTransaction(connection: connection, clock: .caller))
+    }
+
+    /// Makes everything, within a transaction that somebody else commits.
+    static func create(_ connection: PostgresConnection, at place: PostgresPlace) throws {
+        try refuse(try state(connection), connection, at: place)
+        for statement in tableStatements { try connection.execute(statement.sql, statement.parameters) }
+        try lockMigrations(connection)
+        try applyMissing(connection, at: place)
+    }
+
+    /// Lets nobody else migrate, mark or unmark the database until the transaction ends.
+    static func lockMigrations(_ connection: PostgresConnection) throws {
+        try connection.execute(
+            "SELECT identifier FROM schema_migrations WHERE identifier = $1 FOR UPDATE", [.text(lockRow)])
+    }
+
+    private static func applyMissing(_ connection: PostgresConnection, at place: PostgresPlace) throws {
+        let state = try state(connection)
+        try refuse(state, connection, at: place)
+        guard state == .empty || state == .older else { return }
+        let applied = try self.applied(connection)
+        for migration in steps where !applied.keys.contains(migration.identifier) {
+            for statement in migration.statements { try connection.execute(statement) }
+            try note(migration.identifier, needs: migration.needs, connection)
+        }
+    }
+
+    static func note(_ identifier: String, needs: Int, _ connection: PostgresConnection) throws {
+        try connection.execute(
+            "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, $2)",
+            [.text(identifier), .number(needs)])
+    }
+
+    private static func refuse(
+        _ state: PostgresSchemaState, _ connection: PostgresConnection, at place: PostgresPlace
+    ) throws {
+        switch state {
+        case .newer: throw newer(at: place)
+        case .foreign: throw foreign(at: place)
+        case .movedAway:
+            if let mark = try mark(connection) { throw mark.refusal }
+        case .empty, .older, .current, .newerButCompatible: return
+        }
+    }
+
+    /// The mark of a move.
+    static func mark(_ connection: PostgresConnection) throws -> MoveMark? {
+        try applied(connection).keys.compactMap { MoveMark(identifier: $0) }.first
     }
 
     /// Two nodes may do this at the same moment; the server then refuses one of them, who finds the table made.
     private static func createTable(_ connection: PostgresConnection) throws {
         for attempt in 1...3 {
             do {
-                try connection.execute(
-                    """
-                    CREATE TABLE IF NOT EXISTS schema_migrations (
-                        identifier TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-                        needs      BIGINT NOT NULL
-                    )
-                    """)
-                try connection.execute(
-                    "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, 0) ON CONFLICT DO NOTHING",
-                    [.text(lockRow)])
+                for statement in tableStatements { try connection.execute(statement.sql, statement.parameters) }
                 return
             } catch let failure as PostgresFailure {
                 guard attempt < 3, ["23505", "42P07"].contains(failure.state) else { throw failure }
@@ -85,15 +149,35 @@ enum PostgresSchema {
         }
     }
 
-    static func state(of address: String) throws -> PostgresSchemaState {
-        try state(PostgresConnection(to: address, name: "keybearer migrate", patience: patience))
-    }
+    private static let tableStatements = [
+        Statement(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (
+                identifier TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+                needs      BIGINT NOT NULL
+            )
+            """),
+        Statement(
+            "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+            [.text(lockRow)]),
+    ]
+
+    static func state(of address: String) throws -> PostgresSchemaState { try state(connect(to: address)) }
 
     static func state(_ connection: PostgresConnection) throws -> PostgresSchemaState {
-        let exists = try connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL AS exists")
-        guard try exists.first?.requiredFlag("exists") == true else { return .empty }
+        let found = try connection.execute(
+            """
+            SELECT to_regclass('users') IS NOT NULL OR to_regclass('api_keys') IS NOT NULL AS tables,
+                   to_regclass('schema_migrations') IS NOT NULL AS migrations,
+                   (SELECT count(*) = 2 FROM pg_attribute
+                    WHERE attrelid = to_regclass('schema_migrations') AND attname IN ('identifier', 'needs')) AS ours
+            """)
+        let hasTables = try found.first?.requiredFlag("tables") == true
+        guard try found.first?.requiredFlag("migrations") == true else { return hasTables ? .foreign : .empty }
+        guard try found.first?.requiredFlag("ours") == true else { return .foreign }
         let applied = try applied(connection)
-        if applied.isEmpty { return .empty }
+        if applied.isEmpty { return hasTables ? .foreign : .empty }
+        if applied.keys.contains(where: { MoveMark(identifier: $0) != nil }) { return .movedAway }
         let known = Set(steps.map(\.identifier))
         let unknown = applied.filter { !known.contains($0.key) }
         if unknown.contains(where: { $0.value > known.count }) { return .newer }
@@ -117,5 +201,11 @@ enum PostgresSchema {
             "a newer version of Keybearer brought its schema up to date, and this one (\(KeybearerVersion.current)) "
                 + "cannot work beside it",
             advice: "Install that version or a later one.")
+    }
+
+    private static func foreign(at place: PostgresPlace) -> StoreFailure {
+        StoreFailure(
+            .foreign, "cannot use", place.address, "it holds another program's tables",
+            advice: "Name a database, or a schema by search_path, of Keybearer's own.")
     }
 }

@@ -52,7 +52,7 @@ extension CopiedTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
-        idempotentRequests, budgets, budgetAllowances, operatorTokens, storedSettings, auditEvents,
+        idempotentRequests, budgets, pastHours, budgetAllowances, operatorTokens, storedSettings, auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -116,6 +116,9 @@ extension CopiedTable {
         ])
 
     private static let budgets = CopiedTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
+
+    private static let pastHours = CopiedTable(
+        "past_hours", [("user_id", .text), ("rolling_hour", .bytes), ("ended_at", .number)])
 
     /// What a crash left open still counts for every account.
     private static let budgetAllowances = CopiedTable(

@@ -57,14 +57,14 @@ package struct Transfer {
                 var digests: [SHA256.Digest] = []
                 for table in CopiedTable.all {
                     digests.append(
-                        try each(table, of: reader) { rows in
+                        try Self.each(table, of: reader) { rows in
                             try writer.insertMany(rows, into: table)
                             done += rows.count
                             report(Progress(step: .copying, table: table.name, done: done, total: total))
                         })
                 }
                 for (table, (count, digest)) in zip(CopiedTable.all, zip(counts, digests)) {
-                    let arrived = try each(table, of: writer) { rows in
+                    let arrived = try Self.each(table, of: writer) { rows in
                         done += rows.count
                         report(Progress(step: .verifying, table: table.name, done: done, total: total))
                     }
@@ -79,10 +79,18 @@ package struct Transfer {
         }
     }
 
+    /// Puts all rows of one database in the place of those of another, within a transaction of each.
+    package static func copyRows(from reader: any SQLConnection, to writer: any SQLConnection) throws {
+        for table in CopiedTable.all.reversed() { try writer.execute(table.clear) }
+        for table in CopiedTable.all {
+            _ = try each(table, of: reader) { try writer.insertMany($0, into: table) }
+        }
+    }
+
     /// Reads a table in the order of its key, a batch after another.
     ///
     /// - Returns: the digest of all its rows.
-    private func each(
+    private static func each(
         _ table: CopiedTable, of connection: any SQLConnection, _ body: ([[SQLValue]]) throws -> Void
     ) throws -> SHA256.Digest {
         var hash = SHA256()

@@ -63,7 +63,18 @@ package enum CommonMigrations {
                     """,
                     "DROP TABLE sealing",
                 ],
-            ])
+            ]),
+        Migration("c2 hours of deleted accounts", isCompatible: true, createPastHours),
+    ]
+
+    private static let createPastHours = [
+        """
+        CREATE TABLE past_hours (
+            user_id      {id} NOT NULL PRIMARY KEY,
+            rolling_hour {bytes} NOT NULL,
+            ended_at     {number} NOT NULL
+        ){strict}
+        """
     ]
 
     private static func translate(_ text: String, for dialect: Dialect) -> String {

@@ -14,13 +14,15 @@ struct Probes: Sendable {
         Self.answer(.ok, "ok")
     }
 
-    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable`, `master_keys_missing` or `lease_lost`
-    /// otherwise.
+    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable`, `master_keys_missing`, `lease_lost`, or
+    /// why the database is lost, otherwise.
     @Sendable func readiness(_ exchange: Exchange) async throws -> Response {
         do {
             try await gate.askStore(checkStore)
         } catch {
-            return Self.answer(.serviceUnavailable, "store_unreachable")
+            let lost = (error as? KeybearerError)?.cause as? DatabaseLost
+            if let lost { gate.fence.giveUp(lost) }
+            return Self.answer(.serviceUnavailable, lost?.reason ?? "store_unreachable")
         }
         if gate.fence.lacksMasterKeys { return Self.answer(.serviceUnavailable, "master_keys_missing") }
         guard gate.fence.holdsLease(at: clocks.steady()) else {

@@ -1,0 +1,62 @@
+import CLibPQ
+import Keybearer
+import KeybearerSQL
+
+/// Tells whether a pooler such as PgBouncer stands between, and refuses one that gives each transaction another session.
+///
+/// There, settings and locks of a session do not last: time-outs, durability and notifications would be those of
+/// somebody else's session.
+package enum PoolerCheck {
+    /// What stands between this process and the server.
+    package enum Outcome: Sendable {
+        /// Nothing.
+        case direct
+        /// A pooler that keeps one session for each connection.
+        case sessionPooler
+    }
+
+    /// - Parameter connection: a connection to the address, outside of a transaction.
+    /// - Throws: `UNAVAILABLE` when sessions do not last.
+    static func run(_ connection: PostgresConnection, to address: String) throws -> Outcome {
+        let before = try backend(connection)
+        // A pooler makes up what it says when a connection begins.
+        if before == Int64(PQbackendPID(connection.pointer)) { return .direct }
+        do {
+            let mark = String(decoding: RandomSource.system.base62(count: 22), as: UTF8.self)
+            try connection.execute("SELECT set_config($1, $2, false)", [.text(setting), .text(mark)])
+            let other = try PostgresConnection(to: address, name: "keybearer check", patience: connection.patience)
+            // It takes the session that is free, if there is one.
+            let isSame = try other.transaction { other in
+                try backend(other)
+                let row = try connection.execute("SELECT current_setting($1, true) AS mark", [.text(setting)]).first
+                return (row?.text("mark") == mark, [])
+            }.0
+            let after = try backend(connection)
+            guard isSame, after == before else { throw refusal(cause: nil) }
+            return .sessionPooler
+        } catch let failure as PostgresFailure {
+            throw refusal(cause: failure)
+        }
+    }
+
+    private static let setting = "keybearer.session"
+
+    @discardableResult
+    private static func backend(_ connection: PostgresConnection) throws -> Int64 {
+        let row = try connection.execute("SELECT pg_backend_pid() AS pid").first
+        guard let row else { throw KeybearerError.unreadable("pg_backend_pid") }
+        return try row.requiredNumber("pid")
+    }
+
+    /// What a statement fails with whose name another client of the same session has given or taken away.
+    static func isMixedUp(_ failure: PostgresFailure) -> Bool {
+        ["42P05", "26000"].contains(failure.state)
+    }
+
+    static func refusal(cause: (any Error)?) -> KeybearerError {
+        KeybearerError(
+            .unavailable,
+            "A pooler in transaction mode stands before this PostgreSQL, and sessions do not last there. Set it to session "
+                + "mode (pool_mode = session), or connect to the server itself.", cause: cause)
+    }
+}

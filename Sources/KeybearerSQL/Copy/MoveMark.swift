@@ -1,0 +1,153 @@
+import Crypto
+package import Keybearer
+
+/// What a database that is moved to another one carries from then on: every program that opens it refuses.
+///
+/// It stands among the applied migrations under a name that no version knows as a step, so that version 0.1 takes the
+/// database for one of a newer version and refuses it too. It names the target without credentials.
+package struct MoveMark: Sendable, Equatable {
+    /// How far the move is.
+    package enum Phase: String, Sendable {
+        /// Nothing is written here any more; whether the target has everything is not certain.
+        case moving
+        /// The target has everything.
+        case moved
+    }
+
+    /// Where a database goes.
+    package struct Target: Sendable, Equatable {
+        /// What is shown: a path, or `postgres://user@host/database`.
+        package let name: String
+        /// The same for the same place: 16 hexadecimal digits of a digest over all that names it, no secret among it.
+        package let digest: String
+
+        /// - Parameter identity: all that tells this place from another one.
+        package init(name: String, identity: String) {
+            self.name = name
+            digest = SHA256.hash(data: Array(identity.utf8)).prefix(8).map { byte in
+                let text = String(byte, radix: 16)
+                return byte < 16 ? "0" + text : text
+            }.joined()
+        }
+
+        fileprivate init(name: String, digest: String) {
+            self.name = name
+            self.digest = digest
+        }
+    }
+
+    package let phase: Phase
+    package let target: Target
+
+    package init(_ phase: Phase, to target: Target) {
+        self.phase = phase
+        self.target = target
+    }
+
+    /// What stands in the table of migrations.
+    package var identifier: String { "\(phase.rawValue) \(target.digest) \(target.name)" }
+
+    /// Reads what stands in the table of migrations; nil for a migration.
+    package init?(identifier: String) {
+        let words = identifier.split(separator: " ", maxSplits: 2).map(String.init)
+        guard words.count == 3, words[1].count == 16, let phase = Phase(rawValue: words[0]) else { return nil }
+        self.init(phase, to: Target(name: words[2], digest: words[1]))
+    }
+
+    /// How many migrations a program must know to go on beside it: more than there will ever be.
+    package static let needs = 1_000_000
+
+    /// The tables that nothing is written to any more, so that processes stop that have the database open already.
+    package static let closedTables = CopiedTable.all.map(\.name) + ["nodes", "changes", "budget_recalls"]
+
+    /// What an engine's refusal to write to such a table is known by.
+    package static let closedTable = "this database was moved"
+
+    /// What is said to whoever opens the database.
+    package var refusal: KeybearerError {
+        switch phase {
+        case .moved:
+            KeybearerError(
+                .unavailable,
+                "this database was moved to \(target.name). Set the setting database to that one; nothing is changed here "
+                    + "any more.")
+        case .moving:
+            KeybearerError(
+                .unavailable,
+                "this database is being moved to \(target.name), and nothing is changed here meanwhile. Run the same "
+                    + "'keybearer migrate' again to finish it, or with --undo to take it back.")
+        }
+    }
+
+    /// What a process is told that had the database open when it was moved.
+    package static func refusal(cause: any Error) -> KeybearerError {
+        DatabaseLost(
+            reason: "database_moved",
+            message:
+                "The database was moved to another one while this process had it open. Nothing is answered any more. "
+                + "Stop this process, and set the setting database to the new one. (\(cause))"
+        ).error
+    }
+}
+
+/// The random id that names a database, wherever it is moved to.
+package enum DatabaseIdentity {
+    /// The id; nil where it has none yet.
+    package static func read(_ connection: any SQLConnection) throws -> String? {
+        try connection.first(SettingSQL.find, [name])?.requiredText("value")
+    }
+
+    /// Gives a database an id that has none.
+    package static func give(_ random: RandomSource, _ connection: any SQLConnection) throws {
+        let id = String(decoding: random.base62(count: 22), as: UTF8.self)
+        try connection.execute(SettingSQL.putNew, [name, .text(id)])
+    }
+
+    /// Gives a database another id.
+    package static func put(_ id: String, _ connection: any SQLConnection) throws {
+        try connection.execute(SettingSQL.put, [name, .text(id)])
+    }
+
+    private static let name = SQLValue.text(StoredSetting.databaseID.rawValue)
+}
+
+/// What a source of a move must do, and no other database.
+package protocol MovableEngine: SQLEngine {
+    /// The mark of a move, where there is one. Blocks.
+    func moveMark() throws -> MoveMark?
+
+    /// Puts a mark in the place of another, and closes or opens the tables with it, in one transaction. Blocks.
+    ///
+    /// - Parameters:
+    ///   - mark: nil takes it back.
+    ///   - old: what must be there.
+    ///   - dead: the nodes that were watched and do not live: they are forgotten. Others are in the way.
+    /// - Throws: `CONFLICT` when another mark is there, or another node.
+    func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, dead: [RegisteredNode]) throws
+
+    /// Lets no other process move this database until this one ends. Blocks no reader and no writer.
+    ///
+    /// - Throws: `CONFLICT` when another does.
+    func holdForMove() throws
+}
+
+extension MovableEngine {
+    /// Refuses when a node is registered that was not seen to be dead.
+    package func forget(_ dead: [RegisteredNode], _ connection: any SQLConnection) throws {
+        let found = try connection.rows(NodeSQL.list).map { try StoredValues.node($0) }
+        guard Set(found.map(\.stand)).isSubset(of: dead.map(\.stand)) else {
+            throw KeybearerError(
+                .conflict, "A server was started on this database. Stop it first; nothing was changed.")
+        }
+        try connection.execute(NodeSQL.removeAll)
+    }
+
+    package static func differs(_ found: MoveMark?) -> KeybearerError {
+        KeybearerError(.conflict, "Another process moves this database. Nothing was changed.")
+    }
+}
+
+extension RegisteredNode {
+    /// What changes when it renews.
+    fileprivate var stand: String { "\(id.rawValue) \(renewals)" }
+}

@@ -1,0 +1,151 @@
+import Dispatch
+import Foundation
+import GRDB
+import Keybearer
+import KeybearerSQL
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Notices that the database's file was replaced while it is open: by another file (`mv`, `rm` and a new one), or by
+/// other content in the same file (`cp`).
+///
+/// The path is looked at whenever the fence takes a step and before every write: a `stat`, and never a descriptor of our
+/// own, for closing one would drop the locks that SQLite holds. The content is looked at once a second, without the
+/// pages that memory keeps: what the file alone holds must be a later state of what it held, and a part of the history
+/// that this process follows. From the moment that something else is found, everything that asks the file is refused.
+final class FileWatch: Sendable {
+    private static let interval: Duration = .seconds(1)
+    /// Something else must be found this often in a row: a checkpoint of another process may be under way.
+    private static let looks = 3
+    private static let pause: TimeInterval = 0.1
+
+    private struct State {
+        var lastLook: SteadyTime?
+        var isLooking = false
+        var isClosed = false
+        var known: MainFile?
+        var loss: DatabaseLost?
+    }
+
+    private let path: String
+    private let device: UInt64
+    private let inode: UInt64
+    /// What looks at the content; a command has none.
+    private let inside: Inside?
+    private let queue = DispatchQueue(label: "keybearer.watch", qos: .utility)
+    private let state = Mutex(State())
+    /// Read before each statement.
+    private let isLost = Atomic<Bool>(false)
+
+    private struct Inside {
+        let connection: DatabaseQueue
+        let checkpointer: Checkpointer
+    }
+
+    /// - Parameter checkpointer: of a server, which has the content watched too.
+    init(path: String, checkpointer: Checkpointer?) throws {
+        self.path = path
+        guard let (device, inode) = Self.identity(of: path) else {
+            throw KeybearerError(.unavailable, "The database file was removed while it was opened.")
+        }
+        (self.device, self.inode) = (device, inode)
+        inside = try checkpointer.map {
+            Inside(
+                connection: try DatabaseQueue(path: path, configuration: SQLiteEngine.readOnlyConfiguration()),
+                checkpointer: $0)
+        }
+    }
+
+    /// Throws when the file was found to be another one.
+    func requireSame() throws {
+        if isLost.load(ordering: .acquiring), let loss = state.withLock({ $0.loss }) { throw loss.error }
+    }
+
+    /// Looks at the path, and throws when it leads to another file or to none.
+    func checkPath() throws {
+        try requireSame()
+        var found = stat()
+        if stat(path, &found) == 0 {
+            guard UInt64(found.st_dev) != device || UInt64(found.st_ino) != inode else { return }
+            throw lose("another file was put in its place")
+        }
+        // Anything else can pass: a directory that cannot be read for the moment.
+        if errno == ENOENT { throw lose("it was removed") }
+    }
+
+    /// Looks at the path, and has the content looked at when that is due.
+    func step() throws {
+        try checkPath()
+        guard let inside else { return }
+        let now = SteadyTime.systemNow()
+        let isDue = state.withLock { state in
+            guard !state.isLooking, state.lastLook.map({ $0.duration(to: now) >= Self.interval }) ?? true else {
+                return false
+            }
+            state.isLooking = true
+            state.lastLook = now
+            return true
+        }
+        if isDue { queue.async { [self] in look(inside) } }
+    }
+
+    /// Closes the connection, behind a look that is under way.
+    func close() throws {
+        // No look is begun any more: the library must not be asked on a closed connection.
+        state.withLock { $0.isClosed = true }
+        try queue.sync { try inside?.connection.close() }
+    }
+
+    private func look(_ inside: Inside) {
+        defer { state.withLock { $0.isLooking = false } }
+        for attempt in 1...Self.looks {
+            if state.withLock({ $0.isClosed }) || isSound(inside) { return }
+            if attempt < Self.looks { Thread.sleep(forTimeInterval: Self.pause) }
+        }
+        _ = lose("its content was written over")
+    }
+
+    /// Whether the file can still be the one that was opened.
+    private func isSound(_ inside: Inside) -> Bool {
+        let known = state.withLock { $0.known }
+        guard let found = inside.checkpointer.between({ MainFile.read(path) }) else { return known == nil }
+        guard let known else {
+            state.withLock { $0.known = found }
+            return true
+        }
+        guard found.follows(known) else { return false }
+        state.withLock { $0.known = found }
+        // What the file held must be in the history that is read through the log.
+        let isInHistory = try? inside.connection.read { db in
+            // No page that was read before answers.
+            try db.execute(sql: "PRAGMA shrink_memory")
+            return try ChangeLog.changes(after: known.position, limit: 1, SQLiteConnection(db: db)) != nil
+        }
+        return isInHistory ?? false
+    }
+
+    private func lose(_ how: String) -> KeybearerError {
+        let loss = DatabaseLost(
+            reason: "database_replaced",
+            message:
+                "The database file \(path) was replaced under this server: \(how). Nothing is answered any more. Stop "
+                + "the server, remove \(path)-wal and \(path)-shm if they belong to the old file, and start it again.")
+        return state.withLock { state in
+            state.loss = state.loss ?? loss
+            isLost.store(true, ordering: .releasing)
+            return (state.loss ?? loss).error
+        }
+    }
+
+    private static func identity(of path: String) -> (device: UInt64, inode: UInt64)? {
+        var found = stat()
+        return stat(path, &found) == 0 ? (UInt64(found.st_dev), UInt64(found.st_ino)) : nil
+    }
+}

@@ -37,6 +37,7 @@ extension EndToEndTests {
             Refused(name: "stop-timeout", value: "1d", wants: "1s to 10m"),
             Refused(name: "remembered-accounts", value: "-1", wants: "1000 to 100000000"),
             Refused(name: "sign-up", value: "yes", wants: "open or closed"),
+            Refused(name: "regenerate-by-key", value: "yes", wants: "open or closed"),
             Refused(name: "password-cost", value: "16", wants: "17 to 20"),
             Refused(name: "log-format", value: "xml", wants: "text or json"),
             Refused(name: "log-level", value: "trace", wants: "debug, info, notice, warning or error"),

@@ -123,7 +123,9 @@ private struct Examination {
             findings.append(
                 Finding(
                     .broken, "database", message,
-                    mend: isMissing ? "Make it with 'keybearer init', or restore a backup." : nil))
+                    mend: isMissing
+                        ? "Make it with 'keybearer init', or restore a backup."
+                        : "Do what the message says; restore a backup where the data is damaged."))
         }
         return findings
     }

@@ -3,8 +3,8 @@
 import concurrent.futures
 import dataclasses
 import os
-import shutil
 import re
+import shutil
 import signal
 import time
 

@@ -34,7 +34,7 @@ enum Failure {
             Foundation.exit(status(of: error.code).rawValue)
         default:
             // What was not understood is repeated there: an unquoted connection string leaves its password behind.
-            if DatabaseLocation.mayHoldPassword(KeybearerCommand.fullMessage(for: error)) {
+            if DatabaseLocation.mayHoldPassword(KeybearerCommand.message(for: error)) {
                 Console.note("keybearer: the arguments are not understood; put a connection string into quotes")
                 Foundation.exit(Status.usage.rawValue)
             }

@@ -6,7 +6,9 @@ extension PostgresEngine: MovableEngine {
     static let closingConstraint = "moved_to_another_database"
 
     package func moveMark() throws -> MoveMark? {
-        try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.mark(PostgresSchema.connect(to: address)) }
+        try translatingErrors(at: PostgresPlace(address)) {
+            try PostgresSchema.mark(PostgresSchema.connect(to: address))
+        }
     }
 
     package func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, dead: [RegisteredNode]) throws {

@@ -46,7 +46,9 @@ public enum PostgresStore {
 
     /// Opens a database to move what it holds to another one: also one that is marked as moved.
     package static func openSource(_ address: String, options: Options) throws -> SQLStore {
-        try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.bringUpToDate(address, evenMoved: true, random: .system) }
+        try translatingErrors(at: PostgresPlace(address)) {
+            try PostgresSchema.bringUpToDate(address, evenMoved: true, random: .system)
+        }
         return SQLStore(engine: PostgresEngine(address: address, options: options, random: .system))
     }
 
@@ -61,7 +63,9 @@ public enum PostgresStore {
     ///
     /// - Throws: `UNAVAILABLE` when sessions do not last there.
     package static func pooler(of address: String) throws -> PoolerCheck.Outcome {
-        try translatingErrors(at: PostgresPlace(address)) { try PoolerCheck.run(try PostgresSchema.connect(to: address), to: address) }
+        try translatingErrors(at: PostgresPlace(address)) {
+            try PoolerCheck.run(try PostgresSchema.connect(to: address), to: address)
+        }
     }
 
     /// The id of a database; nil when there is none of this version. It waits for a copy that is being committed. Blocks.

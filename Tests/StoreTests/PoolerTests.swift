@@ -14,7 +14,7 @@ import Testing
         for _ in 0..<3 {
             let error = #expect(throws: KeybearerError.self) { try PostgresStore.open(pooler.address).close() }
             #expect(error?.code == .unavailable)
-            #expect(error?.message.contains("pool_mode = session") == true, "\(String(describing: error))")
+            #expect(error?.operatorMessage.contains("pool_mode = session") == true, "\(String(describing: error))")
             #expect(throws: KeybearerError.self) { try PostgresStore.pooler(of: pooler.address) }
         }
     }

@@ -13,7 +13,8 @@ import Testing
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        // A command: a server takes a restore beside it for another file put in its place.
+        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .commandLine)
     }
 
     private var restored: AuditEvent {

@@ -32,10 +32,10 @@ package enum PoolerCheck {
                 return (row?.text("mark") == mark, [])
             }.0
             let after = try backend(connection)
-            guard isSame, after == before else { throw refusal(cause: nil) }
+            guard isSame, after == before else { throw refusal(to: address) }
             return .sessionPooler
-        } catch let failure as PostgresFailure {
-            throw refusal(cause: failure)
+        } catch is PostgresFailure {
+            throw refusal(to: address)
         }
     }
 
@@ -53,10 +53,10 @@ package enum PoolerCheck {
         ["42P05", "26000"].contains(failure.state)
     }
 
-    static func refusal(cause: (any Error)?) -> KeybearerError {
-        KeybearerError(
-            .unavailable,
-            "A pooler in transaction mode stands before this PostgreSQL, and sessions do not last there. Set it to session "
-                + "mode (pool_mode = session), or connect to the server itself.", cause: cause)
+    static func refusal(to address: String) -> StoreFailure {
+        StoreFailure(
+            .pooler, "cannot use", PostgresPlace(address).address,
+            "a pooler in transaction mode stands before it, and sessions do not last there",
+            advice: "Set it to session mode (pool_mode = session), or connect to the server itself.")
     }
 }

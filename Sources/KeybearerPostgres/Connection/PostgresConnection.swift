@@ -99,7 +99,7 @@ final class PostgresConnection {
         } catch {
             isBroken = true
             if let failure = error as? PostgresFailure, PoolerCheck.isMixedUp(failure) {
-                throw PoolerCheck.refusal(cause: failure)
+                throw PoolerCheck.refusal(to: address)
             }
             throw error
         }

@@ -31,7 +31,8 @@ extension EndToEndTests {
             _ source: String, to target: String, killedAt stage: String? = nil, undo: Bool = false
         ) throws -> CommandResult {
             try CommandRunner.run(
-                ["migrate", "--from", source, "--to", target] + (undo ? ["--undo"] : []),
+                ["migrate", "--from", source, "--to", target, "--master-key-file", directory.file("keybearer.keys")]
+                    + (undo ? ["--undo"] : []),
                 environment: stage.map { ["KEYBEARER_TEST_KILL_AT": $0] } ?? [:])
         }
 
@@ -175,7 +176,7 @@ extension EndToEndTests {
                     words + ["--database", path, "--master-key-file", directory.file("keybearer.keys")])
                 #expect(result.status != 0, "\(command)")
                 let said = result.stdout + result.stderr
-                #expect(said.contains(kind.isEmpty ? "there is no database" : "not one of Keybearer"), "\(said)")
+                #expect(said.contains(kind.isEmpty ? "there is no database" : "it is not a database of Keybearer"), "\(said)")
             }
             if kind.isEmpty { #expect(try Data(contentsOf: URL(fileURLWithPath: path)).isEmpty) }
         }

@@ -31,7 +31,10 @@ extension EndToEndTests {
         }
 
         @Test func theExamplesPrintTheProfile() throws {
-            let server = try ServerProcess.demo(DeploymentFiles())
+            let files = try DeploymentFiles()
+            // A server whose files are gone answers nothing any more.
+            defer { withExtendedLifetime(files) {} }
+            let server = try ServerProcess.demo(files)
             let greeting = try #require(server.greeting)
             let printed = try CommandRunner.run(program: "bash", ["-c", greeting.curlLine])
             try Self.expectProfile(printed)
@@ -46,7 +49,10 @@ extension EndToEndTests {
         }
 
         @Test func theNodeExampleTellsOfAWrongKey() throws {
-            let server = try ServerProcess.demo(DeploymentFiles())
+            let files = try DeploymentFiles()
+            // A server whose files are gone answers nothing any more.
+            defer { withExtendedLifetime(files) {} }
+            let server = try ServerProcess.demo(files)
             let node = Self.filledIn(Self.nodeExample, key: "tdc_YOUR_API_KEY", port: server.port)
             let run = try CommandRunner.run(program: "node", ["--input-type=module", "-"], stdin: node)
             #expect(run.status == 0 && run.stdout.isEmpty)

@@ -20,6 +20,8 @@ struct DatabaseMove {
         defer { try? source.store.close() }
         let mark = try source.engine.moveMark()
         try refuseOtherTarget(mark)
+        // Before anything is marked: with other master keys nobody could serve what arrives.
+        if mark == nil { try await assembly.requireRing(of: source.store) }
         guard let id = try await source.store.storedSetting(.databaseID) else {
             throw CommandFailure(.dataError, "\(from) has no id; open it once with this version")
         }

@@ -76,6 +76,6 @@ struct PostgresPlace: Sendable {
 
     private static func isName(_ text: String, besides allowed: String = "") -> Bool {
         text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
-            && !text.contains { "@/:?".contains($0) && !allowed.contains($0) }
+            && !text.contains { "@/:?= ".contains($0) && !allowed.contains($0) }
     }
 }

@@ -176,7 +176,9 @@ extension EndToEndTests {
                     words + ["--database", path, "--master-key-file", directory.file("keybearer.keys")])
                 #expect(result.status != 0, "\(command)")
                 let said = result.stdout + result.stderr
-                #expect(said.contains(kind.isEmpty ? "there is no database" : "it is not a database of Keybearer"), "\(said)")
+                #expect(
+                    said.contains(kind.isEmpty ? "there is no database" : "it is not a database of Keybearer"),
+                    "\(said)")
             }
             if kind.isEmpty { #expect(try Data(contentsOf: URL(fileURLWithPath: path)).isEmpty) }
         }

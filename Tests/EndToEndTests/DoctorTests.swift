@@ -20,9 +20,18 @@ extension EndToEndTests {
             #expect(status == 0)
             #expect(!findings.contains { $0.state == "broken" })
             let sound = findings.filter { $0.state == "ok" }.map(\.subject)
-            #expect(sound == ["settings", "master keys", "database", "keys", "servers"])
+            #expect(sound == ["settings", "master keys", "database", "keys", "regenerate-by-key", "servers"])
             let text = try files.run("doctor", "--public-url", "https://yourapp.com")
             #expect(text.status == 0 && !text.stdout.contains("warning") && text.stderr.isEmpty)
+        }
+
+        @Test func aKeyThatMayRegenerateItselfIsAWarning() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let (status, findings) = try Self.examine(files, ["--regenerate-by-key", "open"])
+            let finding = try #require(findings.first { $0.subject == "regenerate-by-key" })
+            #expect(status == 0 && finding.state == "warning" && finding.message.contains("the setting says so"))
+            #expect(finding.mend?.contains("Set regenerate-by-key to closed") == true)
         }
 
         @Test func settingsThatCannotWorkAreBroken() throws {

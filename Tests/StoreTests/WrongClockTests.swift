@@ -1,3 +1,4 @@
+import Foundation
 import Keybearer
 import KeybearerPostgres
 import KeybearerSQL
@@ -114,10 +115,14 @@ private struct History {
 }
 
 @Suite struct WrongClockStoreTests {
+    /// `make test-long` draws many more histories.
+    private static let seeds: [UInt64] =
+        ProcessInfo.processInfo.environment["KEYBEARER_TEST_LONG"] == nil ? [0, 1] : Array(0..<40)
+
     private static let hour: Int64 = 3_600
     private static let year: Int64 = 365 * 24 * 3_600
 
-    @Test(arguments: storesUnderTest, [0, 1])
+    @Test(arguments: storesUnderTest, seeds)
     func theLimitHoldsInRealTimeAndNobodyIsLocked(_ subject: StoreUnderTest, _ seed: UInt64) async throws {
         for steps in [[-Self.hour, -7, -120, -600], [-Self.hour, 2 * Self.hour, Self.year, -Self.year, 5, -5]] {
             try await subject.run { store, samples in

@@ -164,9 +164,23 @@ private struct Examination {
                         .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
                         mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
         }
+        findings.append(try await regenerateByKey(store))
         let nodes = try await store.nodes()
         findings.append(Finding(.ok, "servers", nodes.isEmpty ? "None is registered." : "\(nodes.count) registered."))
         return findings
+    }
+
+    /// Whether a client that holds only its Secret Key may regenerate it, and what decides that.
+    private func regenerateByKey(_ store: SQLStore) async throws -> Finding {
+        let isOpen = try await assembly.isRegenerateByKeyOpen(store)
+        let source = assembly.settings.isRegenerateByKeyOpen == nil ? "the database says so" : "the setting says so"
+        guard isOpen else {
+            return Finding(.ok, "regenerate-by-key", "It is closed (\(source)): a Secret Key cannot make the next one.")
+        }
+        return Finding(
+            .warning, "regenerate-by-key",
+            "It is open (\(source)): whoever steals a Secret Key can make the next one and lock its owner out of the API.",
+            mend: "Set regenerate-by-key to closed; clients revoke a key with POST /api/v1/key/revoke.")
     }
 
     /// Whether the master keys at hand are those of the database; nil when they are.

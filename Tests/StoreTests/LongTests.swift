@@ -1,0 +1,83 @@
+import Foundation
+import GRDB
+import Keybearer
+import KeybearerPostgres
+import KeybearerSQL
+import KeybearerSQLite
+import TestSupport
+import Testing
+
+/// What takes long: `make test-long` runs it, and `make test` leaves it out by name.
+@Suite struct LongTests {
+    private static let count = 100_000
+    private let directory: TemporaryDirectory
+    private let path: String
+    private let samples = Samples()
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        path = directory.file("keybearer.db")
+    }
+
+    /// Adds many accounts to a file, of this version or of 0.1, each with its key and workspace.
+    private func fill(_ path: String) throws {
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < \(Self.count))"
+        try DatabaseQueue(path: path).write { db in
+            for statement in [
+                """
+                INSERT INTO users (id, email, name, status, is_operator, password_hash, created_at)
+                \(numbers) SELECT 'usr_many' || i, 'many' || i || '@example.com', 'Many', 'active', 0,
+                    '$scrypt$ln=17,r=8,p=1$c2FsdA$aGFzaA', 1767225600000 + i FROM n
+                """,
+                """
+                INSERT INTO api_keys
+                    (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at)
+                \(numbers) SELECT 'usr_many' || i, 'key_many' || i, 1, 'tdc_many', randomblob(32), 'mk_one',
+                    randomblob(70), 1767225600000 + i FROM n
+                """,
+                """
+                INSERT INTO workspaces (id, name, plan_id, created_at)
+                \(numbers) SELECT 'ws_many' || i, 'Many', 'pro', 1767225600000 + i FROM n
+                """,
+                """
+                INSERT INTO memberships (workspace_id, user_id, role)
+                \(numbers) SELECT 'ws_many' || i, 'usr_many' || i, 'owner' FROM n
+                """,
+            ] { try db.execute(sql: statement) }
+        }
+    }
+
+    @Test("A hundred thousand accounts move to PostgreSQL and back, and are the same")
+    func moveThereAndBack() async throws {
+        try SQLiteStore.open(path: path, role: .commandLine).close()
+        try fill(path)
+        let file = try SQLiteStore.open(path: path, role: .commandLine)
+        let database = try PostgresDatabase()
+        let shared = try database.open()
+        let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
+        for (source, target) in [(file, shared), (shared, back)] {
+            let report = try Transfer { _ in }
+                .run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
+            #expect(report.rows.first { $0.table == "api_keys" }?.count == Self.count)
+            let (page, total) = try await target.accounts(offset: Self.count - 50, limit: 50)
+            let original = try await file.accounts(offset: Self.count - 50, limit: 50).page
+            #expect(total == Self.count)
+            #expect(page == original)
+        }
+        for store in [file, shared, back] { try store.close() }
+    }
+
+    @Test("A database of version 0.1 with a hundred thousand accounts is upgraded whole")
+    func upgrade() async throws {
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/0.1/keybearer.db")
+        try FileManager.default.copyItem(atPath: fixture.path, toPath: path)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        try fill(path)
+        let store = try SQLiteStore.open(path: path, role: .commandLine)
+        #expect(try await store.accounts(offset: 0, limit: 1).total == Self.count + 4)
+        #expect(try await store.sealedKeyCounts()[MasterKeyID(rawValue: "mk_one")] == Self.count)
+        #expect(try store.sqlite.integrityProblems().isEmpty)
+        try store.close()
+    }
+}

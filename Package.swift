@@ -148,7 +148,7 @@ let package = Package(
         // What several test targets need: temporary folders, seeded randomness, samples, processes, connections.
         .target(
             name: "TestSupport",
-            dependencies: ["Keybearer"],
+            dependencies: ["Keybearer", .product(name: "Logging", package: "swift-log")],
             path: "Tests/Support",
             swiftSettings: rules
         ),

@@ -166,32 +166,3 @@ final class BreakableFenceStore: FenceStore {
     }
     func nodes() async throws -> [RegisteredNode] { try await store.nodes() }
 }
-
-/// Keeps what is logged.
-final class LogRecorder: LogHandler {
-    struct Line: Sendable {
-        let level: Logger.Level
-        let text: String
-    }
-
-    private let recorded = Mutex<[Line]>([])
-    var lines: [Line] { recorded.withLock { $0 } }
-
-    var logLevel: Logger.Level {
-        get { .notice }
-        set {}
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        let fields = (event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
-        recorded.withLock { $0.append(Line(level: event.level, text: "\(event.message) \(fields)")) }
-    }
-}

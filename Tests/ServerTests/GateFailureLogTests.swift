@@ -2,7 +2,6 @@ import Foundation
 import Keybearer
 import KeybearerSQL
 import Logging
-import Synchronization
 import TestSupport
 import Testing
 
@@ -12,7 +11,7 @@ import Testing
 struct GateFailureLogTests {
     @Test("An answer of 503 is found in the log by its request id, with the cause")
     func requestID() async throws {
-        let log = LinesOfLog()
+        let log = LogRecorder()
         let fixture = try ServerFixture(logger: Logger(label: "test") { _ in log })
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
@@ -22,46 +21,22 @@ struct GateFailureLogTests {
                 WireRequest(path: "/gate", fields: fields), over: .http1)
             #expect(response.status == 503)
             let request = try #require(response.values("x-request-id").first)
-            let lines = log.lines.filter { $0.contains(request) }
+            let lines = log.lines.filter { $0.text.contains(request) }
             #expect(lines.count == 1)
-            #expect(lines.first?.contains(fixture.directory.file("keybearer.db")) == true, "\(lines)")
-            #expect(!log.lines.contains { $0.contains(key) })
+            #expect(lines.first?.text.contains(fixture.directory.file("keybearer.db")) == true, "\(lines)")
+            #expect(!log.lines.contains { $0.text.contains(key) })
         }
     }
 
     @Test("A flood writes a few lines a second and says how many more there were")
     func flood() async throws {
-        let log = LinesOfLog()
+        let log = LogRecorder()
         let failures = GateFailureLog(logger: Logger(label: "test") { _ in log })
         for request in 1...1_000 { failures.note(UInt64(request), KeybearerError.unavailable()) }
         #expect(log.lines.count == GateFailureLog.mostPerSecond)
         while log.lines.count == GateFailureLog.mostPerSecond { try await Task.sleep(for: .milliseconds(20)) }
-        #expect(log.lines.last?.contains("more=\(1_000 - GateFailureLog.mostPerSecond)") == true)
+        #expect(log.lines.last?.text.contains("more=\(1_000 - GateFailureLog.mostPerSecond)") == true)
         failures.note(1_001, KeybearerError.unavailable())
         #expect(log.lines.count == GateFailureLog.mostPerSecond + 2)
-    }
-}
-
-/// Keeps what is logged, each line with its metadata.
-private final class LinesOfLog: LogHandler {
-    private let recorded = Mutex<[String]>([])
-    var lines: [String] { recorded.withLock { $0 } }
-
-    var logLevel: Logger.Level {
-        get { .notice }
-        set {}
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        let fields = (event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
-        recorded.withLock { $0.append("\(event.message) \(fields)") }
     }
 }

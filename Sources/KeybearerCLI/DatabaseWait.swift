@@ -1,8 +1,8 @@
-import Dispatch
 import Foundation
 import Keybearer
 import KeybearerSQL
 import Logging
+import UnixSignals
 
 /// Opens a server's database, and waits for one that is not up yet: machines that start together come up in any order.
 ///
@@ -33,7 +33,7 @@ struct DatabaseWait {
                 let now = SteadyTime.systemNow()
                 let left = assembly.settings.databaseWait - began.duration(to: now)
                 guard let failure = error.storeFailure, failure.isOfStartingUp, left > .zero else { throw error }
-                signals = signals ?? StopSignals(logger: logger)
+                if signals == nil { signals = await StopSignals.listen(logger) }
                 if saidAt.map({ $0.duration(to: now) >= Self.reminder }) ?? true {
                     saidAt = now
                     logger.warning(
@@ -55,26 +55,21 @@ struct DatabaseWait {
 
 /// Ends the process when it is told to stop before it serves: nothing is open yet. Process 1 of a container has to ask
 /// for signals.
-private final class StopSignals {
-    private static let numbers = [SIGTERM, SIGINT]
-    private let sources: [any DispatchSourceSignal]
+private struct StopSignals {
+    private let listener: Task<Void, Never>
 
-    init(logger: Logger) {
-        sources = Self.numbers.map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                logger.notice("Stopped while waiting for the database.")
-                exit(0)
-            }
-            source.resume()
-            return source
-        }
+    /// Returns when the signals are listened to: one that came earlier ends the process by itself, and none is lost.
+    static func listen(_ logger: Logger) async -> StopSignals {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        return StopSignals(
+            listener: Task {
+                for await _ in signals {
+                    logger.notice("Stopped while waiting for the database.")
+                    exit(0)
+                }
+            })
     }
 
     /// Leaves signals to the server.
-    func end() {
-        for source in sources { source.cancel() }
-        for number in Self.numbers { signal(number, SIG_DFL) }
-    }
+    func end() { listener.cancel() }
 }

@@ -11,21 +11,25 @@ extension PostgresEngine {
         if requests.isEmpty { return [] }
         let clock = clock
         return try await writeRaw { connection in
-            try connection.transaction { connection in
-                let users = Set(requests.map(\.userID.rawValue)).sorted()
-                var locked = try Self.lockedHours(connection.roundTrip([Self.lockHours(of: users)])[0].rows)
-                if locked.hours.count < users.count {
-                    let results = try connection.roundTrip([Self.addMissingHours(of: users), Self.lockHours(of: users)])
-                    locked = try Self.lockedHours(results[1].rows)
-                }
-                let stored = locked.hours
-                let time = clock == .caller ? now : locked.time ?? now
-                try locked.foldAllowances(at: time, connection)
-                let answers = requests.map { Self.reserve($0, in: &locked, at: time) }
-                // What merely aged is reckoned again next time: a look and a refusal write nothing.
-                let changed = locked.hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
-                return (answers, changed.isEmpty ? [] : [Self.putHours(changed)])
-            }.0
+            let users = Set(requests.map(\.userID.rawValue)).sorted()
+            func reckon(addsMissing: Bool) throws -> [Reservation]? {
+                try connection.transaction { connection in
+                    var locked = try Self.lockedHours(connection.roundTrip([Self.lockHours(of: users)])[0].rows)
+                    // An hour is added in a transaction of its own: it waits for its account's row, and whoever deletes an
+                    // account waits for its hour.
+                    if addsMissing && locked.hours.count < users.count { return (nil, []) }
+                    let stored = locked.hours
+                    let time = clock == .caller ? now : locked.time ?? now
+                    try locked.foldAllowances(at: time, connection)
+                    let answers = requests.map { Self.reserve($0, in: &locked, at: time) }
+                    // What merely aged is reckoned again next time: a look and a refusal write nothing.
+                    let changed = locked.hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
+                    return (answers, changed.isEmpty ? [] : [Self.putHours(changed)])
+                }.0
+            }
+            if let answers = try reckon(addsMissing: true) { return answers }
+            _ = try connection.roundTrip([Self.addMissingHours(of: users)])
+            return try reckon(addsMissing: false) ?? []
         }
     }
 

@@ -56,12 +56,15 @@ enum KeySQL {
         ON CONFLICT (scope, key_digest) DO UPDATE
         SET request_digest = excluded.request_digest, resource = excluded.resource, at = excluded.at
         """)
+    static let requests = SQL("SELECT key_digest FROM idempotent_requests WHERE scope = $1 ORDER BY key_digest")
+    static let oldRequests = SQL(
+        "SELECT key_digest FROM idempotent_requests WHERE at < $1 ORDER BY scope, key_digest")
     static let forgetRequests = SQL("DELETE FROM idempotent_requests WHERE scope = $1")
     static let forgetOldRequests = SQL("DELETE FROM idempotent_requests WHERE at < $1")
 
     static let all = [
         insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
-        findRequest, rememberRequest, forgetRequests, forgetOldRequests,
+        findRequest, rememberRequest, requests, oldRequests, forgetRequests, forgetOldRequests,
     ]
 }
 
@@ -148,7 +151,10 @@ extension SQLStore {
 
     public func forgetOldRequests(now: Timestamp) async throws {
         try await maintain { connection in
-            try connection.execute(KeySQL.forgetOldRequests, [Self.oldestRemembered(now)])
+            let oldest: [SQLValue] = [Self.oldestRemembered(now)]
+            // In the order of the primary key, as whoever deletes an account locks them.
+            _ = try connection.lock([(SQLStatement(KeySQL.oldRequests, oldest), .replace)])
+            try connection.execute(KeySQL.forgetOldRequests, oldest)
             try PastHours.forgetOld(at: now, connection)
         }
     }

@@ -56,9 +56,9 @@ extension SQLStore {
 
     public func reseal(_ keys: [StoredKey], by authority: Authority, audit: AuditEvent) async throws {
         let sealing = Set(keys.map(\.sealed.masterKeyID))
-        try await write(
-            by: authority, audit: audit, locking: RowLocks(sealing.map { (.masterKey($0), .share) })
-        ) { connection, locked in
+        // The seal's digest is unique, so the update takes the strongest lock: it is taken here, in the one order.
+        let locks = RowLocks(sealing.map { (.masterKey($0), .share) } + keys.map { (.apiKey(of: $0.userID), .replace) })
+        try await write(by: authority, audit: audit, locking: locks) { connection, locked in
             for id in sealing { try locked.requireSealing(under: id, connection) }
             // In one order everywhere: two that seal at the same time must not wait for each other.
             try connection.executeMany(

@@ -55,10 +55,11 @@ extension SQLStore {
         locking locks: RowLocks = RowLocks(),
         _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
     ) async throws -> Committed<Value> {
+        let asked = SteadyTime.systemNow()
         await testGate.withLock { $0 }?(audit.action)
         let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
         let ((value, isChange), position) = try await engine.change(subject, at: audit.at) { connection in
-            let locked = try check.pass(connection, with: locks, at: audit.at)
+            let locked = try check.pass(connection, with: locks, at: audit.at(since: asked))
             return try Self.recorded(try body(connection, locked), audit)
         }
         if isChange { changed.store(true, ordering: .releasing) }
@@ -71,10 +72,11 @@ extension SQLStore {
         locking locks: RowLocks = RowLocks(),
         _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
     ) async throws -> Value {
+        let asked = SteadyTime.systemNow()
         await testGate.withLock { $0 }?(audit.action)
         let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
         let (value, isChange) = try await engine.write(on: .requests) { connection in
-            let locked = try check.pass(connection, with: locks, at: audit.at)
+            let locked = try check.pass(connection, with: locks, at: audit.at(since: asked))
             return try Self.recorded(try body(connection, locked), audit)
         }
         if isChange, audit.action != .keyRevealed { changed.store(true, ordering: .releasing) }
@@ -105,4 +107,9 @@ extension SQLStore {
     ) async throws -> Value {
         try await engine.write(on: lane) { .changes(try body($0), with: []) }
     }
+}
+
+extension AuditEvent {
+    /// The time now, in the transaction: a session that runs out while its request waits for its turn has ended.
+    fileprivate func at(since asked: SteadyTime) -> Timestamp { at.advanced(by: asked.duration(to: .systemNow())) }
 }

@@ -17,13 +17,18 @@ enum SessionSQL {
     static let end = SQL("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
     static let endOthers = SQL("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
     /// Those that are over, and those that seem to come from the future: a clock was ahead when they were made.
+    static let expired = SQL(
+        """
+        SELECT id FROM sessions
+        WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3 ORDER BY id
+        """)
     static let removeExpired = SQL(
         """
         DELETE FROM sessions
         WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3
         """)
 
-    static let all = [insert, byDigest, ofUser, touch, end, endOthers, removeExpired]
+    static let all = [insert, byDigest, ofUser, touch, end, endOthers, expired, removeExpired]
 }
 
 extension SQLStore {
@@ -84,12 +89,13 @@ extension SQLStore {
     public func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws {
         try await maintain { connection in
             let now = try connection.now(now)
-            try connection.execute(
-                SessionSQL.removeExpired,
-                [
-                    .time(now.advanced(by: .zero - policy.absolute)), .time(now.advanced(by: .zero - policy.idle)),
-                    .time(now.advanced(by: SessionPolicy.clockTolerance)),
-                ])
+            let limits: [SQLValue] = [
+                .time(now.advanced(by: .zero - policy.absolute)), .time(now.advanced(by: .zero - policy.idle)),
+                .time(now.advanced(by: SessionPolicy.clockTolerance)),
+            ]
+            // In the order of their ids, as everybody locks sessions.
+            _ = try connection.lock([(SQLStatement(SessionSQL.expired, limits), .replace)])
+            try connection.execute(SessionSQL.removeExpired, limits)
         }
     }
 }

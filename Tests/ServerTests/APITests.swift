@@ -46,6 +46,18 @@ struct APITests {
         #expect(!answer.body.contains(key))
     }
 
+    @Test(
+        "A key is ended whatever its plan is and whatever workspace the request names",
+        arguments: ["x y", "ws_none", ""])
+    func revoke(workspace: String) async throws {
+        let fixture = try ServerFixture()
+        let (_, key) = try await fixture.account("ada@example.com", isEntitled: false)
+        let fields = bearer(key, [FieldName.workspaceID: workspace])
+        #expect(try await fixture.respond(.get, "/api/v1/me", bearer(key)).status == 403)
+        #expect(try await fixture.respond(.post, "/api/v1/key/revoke", fields).status == 204)
+        #expect(try await fixture.respond(.post, "/api/v1/key/revoke", fields).status == 401)
+    }
+
     @Test("1,000 requests pass; the 1,001st is 429 with its headers, and refusals are not counted")
     func limit() async throws {
         let fixture = try ServerFixture()

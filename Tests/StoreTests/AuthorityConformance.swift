@@ -1,5 +1,6 @@
 import Keybearer
 import KeybearerPostgres
+import KeybearerSQL
 import Synchronization
 import TestSupport
 import Testing
@@ -100,6 +101,29 @@ import Testing
                     let raced = try await Self.makeSubject(first, keeper, samples)
                     try await Self.run(race, against: end, on: raced, round, first, second)
                 }
+            }
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aSessionThatRunsOutAtTheHoldShowsNothing(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let keeper = try await store.addAccount(samples).user.id
+            let held = try #require(store as? SQLStore)
+            for (seconds, isShown) in [(0, true), (15 * 60 - 1, false)] as [(Int64, Bool)] {
+                let asking = try await Self.makeSubject(store, keeper, samples)
+                // The hold is longer than what is left of the session's recent sign-in.
+                held.holdWrites { _ in try? await Task.sleep(for: .milliseconds(1_200)) }
+                let reveal = Task {
+                    try await store.revealKey(
+                        of: asking.id, by: asking.bySession, needs: Requirement(.revealKey, in: asking.workspace),
+                        audit: samples.event(.keyRevealed, user: asking.id, after: seconds))
+                }
+                let answer = await reveal.result
+                held.holdWrites(nil)
+                if isShown { _ = try answer.get() } else { await expect(.forbidden) { _ = try answer.get() } }
+                let events = try await store.auditEvents(userID: asking.id, limit: 10)
+                #expect(events.contains { $0.action == .keyRevealed } == isShown)
             }
         }
     }

@@ -111,6 +111,8 @@ struct APIResponder: Sendable {
 
     /// What the request names. The path is more exact than the header; where both stand they must agree.
     private static func scope(of exchange: Exchange, route: Route?) throws(KeybearerError) -> AccessScope {
+        // Whoever ends a leaked key is not asked for anything else: no other header may stand in the way.
+        if case .key(.keyAlone, _) = route?.access { return .keyAlone }
         var named: WorkspaceID?
         for field in exchange.fields where field.name == FieldName.workspaceID {
             guard named == nil, let id = WorkspaceID(parsing: field.value) else {

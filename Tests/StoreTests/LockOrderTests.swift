@@ -20,6 +20,8 @@ import Testing
             self.subjects = Mutex(subjects)
         }
 
+        var all: [AuthorityConformance.Subject] { subjects.withLock { $0 } }
+
         func pick() -> AuthorityConformance.Subject {
             subjects.withLock { $0[Int.random(in: 0..<$0.count)] }
         }
@@ -46,7 +48,7 @@ import Testing
                     group.addTask {
                         while ContinuousClock.now < deadline {
                             do {
-                                try await Self.step(Int.random(in: 0..<16), store, field)
+                                try await Self.step(Int.random(in: 0..<19), store, field)
                                 done.increment()
                             } catch let error as KeybearerError {
                                 if error.storeFailure?.code?.contains("40P01") == true { deadlocks.increment() }
@@ -101,11 +103,25 @@ import Testing
                     StoredKey(
                         userID: key.userID, keyID: key.keyID, version: key.version, sealed: samples.sealedKey())
                 }, audit: event)
+        case 15: try await reserve(store, field)
+        case 16: try await store.forgetOldRequests(now: samples.at(24 * 3_600 + 2))
+        case 17:
+            // Those that began first have ended then, and those that began a second later have not.
+            var policy = SessionPolicy()
+            policy.absolute = .seconds(10)
+            try await store.removeExpiredSessions(policy, now: samples.at(11))
         default:
             _ = try await store.setPlan(
                 PlanID(rawValue: "pro"), of: subject.workspace, by: subject.bySession,
                 needs: Requirement(.changePlan, in: subject.workspace), audit: event)
         }
+    }
+
+    /// For all accounts at once, as a busy node does.
+    private static func reserve(_ store: any Store, _ field: Field) async throws {
+        _ = try await store.reserve(
+            field.all.map { BudgetRequest(userID: $0.id, wanted: 1, limit: 1_000, life: .seconds(10)) },
+            now: field.samples.at(0))
     }
 
     private static func changeMembers(

@@ -88,7 +88,8 @@ struct AuthorityCheck: Sendable {
             throw KeybearerError.roleForbids(requirement.action)
         }
         guard Permissions.rule(of: requirement.action).needsFeature else { return }
-        // Behind the workspace, which names the plan: plans are the last of the tables in the order of locks.
+        // Behind the workspace, which names the plan. Only master keys follow in the order of locks, and no action that
+        // needs the feature locks one.
         _ = try RowLocks([(.plan(planID), .share)]).acquire(connection)
         let feature = [SQLValue.text(planID.rawValue), .text(Feature.apiWebhooks.rawValue)]
         guard try connection.first(PlanSQL.feature, feature) != nil else { throw KeybearerError.featureLocked }

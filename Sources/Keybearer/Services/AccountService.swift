@@ -112,7 +112,9 @@ public final class AccountService: Sendable {
         of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
     ) async throws {
         try throttle.begin(account: user.email, address: address)
-        guard let stored = try await context.store.password(of: user.id) else { throw Self.noAccount }
+        guard let stored = try await context.store.password(of: user.id) else {
+            throw KeybearerError.authorityEnded("Sign in first.")
+        }
         guard try await hasher.verify(current, against: stored.hash) else {
             throw KeybearerError.validation(["currentPassword": "This is not your current password."])
         }

@@ -52,26 +52,31 @@ public final class KeyService: Sendable {
     /// Of several at once exactly one succeeds. Replaying with the same idempotency key answers the same new key and
     /// never makes another.
     ///
-    /// - Parameter idempotencyKey: 1 to 255 visible ASCII characters, or nil.
+    /// - Parameters:
+    ///   - version: the key that is to be replaced, as whoever asks has seen it; nil for the one that asks, or else
+    ///     whichever is live.
+    ///   - idempotencyKey: 1 to 255 visible ASCII characters, or nil.
     /// - Throws: `BAD_REQUEST` for a malformed idempotency key; `CONFLICT` when the key was replaced meanwhile, or the
     ///   replayed one since; `VALIDATION_FAILED` when the idempotency key came with another request before;
     ///   `NOT_FOUND`; `UNAVAILABLE`, which means unchanged or unknown: a replay settles it.
     public func regenerate(
-        _ userID: UserID, idempotencyKey: String?, by authority: Authority, needs requirement: Requirement? = nil
+        _ userID: UserID, version: Int? = nil, idempotencyKey: String?, by authority: Authority,
+        needs requirement: Requirement? = nil
     ) async throws -> (secret: SecretKey, key: APIKey) {
         let request = try idempotencyKey.map { try Self.request(idempotencyKey: $0, action: .keyRegenerated) }
         return try await withTaskExecutorPreference(context.thread) {
-            try await replace(userID, request: request, action: .keyRegenerated, by: authority, needs: requirement)
+            try await replace(
+                userID, version: version, request: request, action: .keyRegenerated, by: authority, needs: requirement)
         }
     }
 
     /// Ends the key and puts a new one in its place that only its holder's dashboard shows: whoever asks with a leaked key
     /// ends it and never learns the next one.
     ///
-    /// - Throws: as ``regenerate(_:idempotencyKey:by:needs:)``.
+    /// - Throws: as ``regenerate(_:version:idempotencyKey:by:needs:)``.
     public func revoke(_ userID: UserID, by authority: Authority) async throws {
         _ = try await withTaskExecutorPreference(context.thread) {
-            try await replace(userID, request: nil, action: .keyRevoked, by: authority, needs: nil)
+            try await replace(userID, version: nil, request: nil, action: .keyRevoked, by: authority, needs: nil)
         }
     }
 
@@ -81,11 +86,14 @@ public final class KeyService: Sendable {
     }
 
     private func replace(
-        _ userID: UserID, request: IdempotentRequest?, action: AuditEvent.Action, by authority: Authority,
-        needs requirement: Requirement?
+        _ userID: UserID, version: Int?, request: IdempotentRequest?, action: AuditEvent.Action,
+        by authority: Authority, needs requirement: Requirement?
     ) async throws -> (secret: SecretKey, key: APIKey) {
-        guard let old = try await context.store.key(of: userID) else { throw Self.noAccount(authority, userID) }
-        let (replacement, secret) = try makeReplacement(of: old, userID: userID, request: request)
+        var replaced = version
+        if case .key(_, let asking, _) = authority.credential { replaced = asking }
+        if replaced == nil { replaced = try await context.store.key(of: userID)?.version }
+        guard let replaced else { throw Self.noAccount(authority, userID) }
+        let (replacement, secret) = try makeReplacement(of: replaced, userID: userID, request: request)
         let outcome = await settler.waitUntilApplied(
             try await context.store.replaceKey(
                 replacement, by: authority, needs: requirement,
@@ -113,12 +121,12 @@ public final class KeyService: Sendable {
     }
 
     private func makeReplacement(
-        of old: APIKey, userID: UserID, request: IdempotentRequest?
+        of version: Int, userID: UserID, request: IdempotentRequest?
     ) throws -> (KeyReplacement, SecretKey) {
         let vault = context.vault.current
         let secret = try vault.issue(prefix: context.settings.keyPrefix, random: context.random)
         let key = APIKey(
-            id: .random(from: context.random), version: old.version + 1, shownPrefix: secret.shownPrefix,
+            id: .random(from: context.random), version: version + 1, shownPrefix: secret.shownPrefix,
             generatedAt: context.clocks.wall())
         let sealed = try vault.seal(secret, userID: userID, keyID: key.id, version: key.version)
         return (KeyReplacement(userID: userID, key: key, sealed: sealed, request: request), secret)

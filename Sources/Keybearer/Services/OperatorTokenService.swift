@@ -32,7 +32,7 @@ public final class OperatorTokenService: Sendable {
     /// Every token that was not revoked, oldest first.
     public func list() async throws -> [OperatorToken] { try await context.store.operatorTokens() }
 
-    /// Takes a token away. It is read on every request, so it is dead everywhere when this returns.
+    /// Takes a token away. It is read on every request, so what comes after this returns is refused everywhere.
     ///
     /// - Throws: `NOT_FOUND` when there is no such token.
     public func revoke(_ id: OperatorTokenID, by authority: Authority) async throws {

@@ -109,23 +109,16 @@ struct APIResponder: Sendable {
         return answer
     }
 
-    /// What the request names. The path is more exact than the header; where both stand they must agree.
+    /// What the request names. The path is more exact than the header; where both stand they must agree. Where the
+    /// workspace decides nothing, the header is not looked at: whoever ends a leaked key is asked for nothing else.
     private static func scope(of exchange: Exchange, route: Route?) throws(KeybearerError) -> AccessScope {
-        // Whoever ends a leaked key is not asked for anything else: no other header may stand in the way.
-        if case .key(.keyAlone, _) = route?.access { return .keyAlone }
-        var named: WorkspaceID?
-        for field in exchange.fields where field.name == FieldName.workspaceID {
-            guard named == nil, let id = WorkspaceID(parsing: field.value) else {
-                throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.")
-            }
-            named = id
-        }
-        guard case .key(let scope, _) = route?.access else { return named.map { .workspace($0) } ?? .anyWorkspace }
+        guard case .key(let scope, _) = route?.access else { return try namedScope(exchange) }
         switch scope {
-        case .header: return named.map { .workspace($0) } ?? .anyWorkspace
+        case .header: return try namedScope(exchange)
         case .accountOnly: return .accountOnly
         case .keyAlone: return .keyAlone
         case .path(let parameter):
+            let named = try namedWorkspace(exchange)
             guard let id = exchange.parameters[parameter].flatMap({ WorkspaceID(parsing: $0) }) else {
                 throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
             }
@@ -134,6 +127,21 @@ struct APIResponder: Sendable {
             }
             return .workspace(id)
         }
+    }
+
+    private static func namedScope(_ exchange: Exchange) throws(KeybearerError) -> AccessScope {
+        try namedWorkspace(exchange).map { .workspace($0) } ?? .anyWorkspace
+    }
+
+    private static func namedWorkspace(_ exchange: Exchange) throws(KeybearerError) -> WorkspaceID? {
+        var named: WorkspaceID?
+        for field in exchange.fields where field.name == FieldName.workspaceID {
+            guard named == nil, let id = WorkspaceID(parsing: field.value) else {
+                throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.")
+            }
+            named = id
+        }
+        return named
     }
 
     private func refusal(_ verdict: Verdict, exchange: Exchange, credentials: BearerCredentials) -> APIAnswer {

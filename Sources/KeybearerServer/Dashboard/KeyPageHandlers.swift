@@ -58,7 +58,8 @@ struct KeyPageHandlers: Sendable {
         }
         let page = RegeneratePage(
             shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
-            prefix: signedIn.account.key.shownPrefix, idempotencyKey: newIdempotencyKey())
+            prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
+            idempotencyKey: newIdempotencyKey())
         return pages.page { pages.renderer.render(page, nonce: $0) }
     }
 
@@ -72,7 +73,10 @@ struct KeyPageHandlers: Sendable {
         let form = try exchange.form()
         let userID = signedIn.account.user.id
         _ = try await keys.regenerate(
-            userID, idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
+            userID,
+            // What is no version is that of no key.
+            version: form["version"].map { Int(Int32($0) ?? -1) },
+            idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
             by: signedIn.authority(from: exchange.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
@@ -119,7 +123,7 @@ struct KeyPageHandlers: Sendable {
         let now = clocks.wall()
         let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
         return KeyPanel(
-            prefix: key.shownPrefix, generatedAt: key.generatedAt,
+            prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: key.lastUse.map { KeyUse(at: $0.at, address: $0.address.description) },
             budget: BudgetMeter(
                 limit: budget.limit, remaining: budget.remaining,

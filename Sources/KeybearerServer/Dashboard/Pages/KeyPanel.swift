@@ -4,6 +4,8 @@ import Keybearer
 struct KeyPanel: Sendable {
     /// The key's leading characters, enough to tell keys apart.
     let prefix: String
+    /// Its version: a form whose key was replaced since replaces no other one.
+    let version: Int
     /// When the current key was made.
     let generatedAt: PageTime
     /// The most recent successful request; nil for "Never used".
@@ -21,10 +23,11 @@ struct KeyPanel: Sendable {
 
     /// Puts the panel together.
     init(
-        prefix: String, generatedAt: Timestamp, lastUse: KeyUse?, budget: BudgetMeter?,
+        prefix: String, version: Int, generatedAt: Timestamp, lastUse: KeyUse?, budget: BudgetMeter?,
         revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String
     ) {
         self.prefix = prefix
+        self.version = version
         self.generatedAt = PageTime(generatedAt)
         self.lastUse = lastUse
         self.budget = budget

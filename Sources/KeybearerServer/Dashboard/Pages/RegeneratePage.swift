@@ -2,7 +2,7 @@
 /// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`.
 ///
 /// It serves browsers without scripts, and workspaces whose plan lacks the feature: a leaked key must be
-/// replaceable there too. The form sends `idempotencyKey`.
+/// replaceable there too. The form sends `version` and `idempotencyKey`.
 struct RegeneratePage: Sendable, Equatable {
     /// What surrounds the page.
     let shell: DashboardShell
@@ -10,6 +10,8 @@ struct RegeneratePage: Sendable, Equatable {
     let workspaceID: String
     /// The leading characters of the key that would stop working.
     let prefix: String
+    /// Its version: a form whose key was replaced since replaces no other one.
+    let version: Int
     /// A new random value per page: a form sent twice regenerates once.
     let idempotencyKey: String
     /// What happened before this page.
@@ -17,11 +19,12 @@ struct RegeneratePage: Sendable, Equatable {
 
     /// Puts the page together.
     init(
-        shell: DashboardShell, workspaceID: String, prefix: String, idempotencyKey: String, notice: Notice? = nil
+        shell: DashboardShell, workspaceID: String, prefix: String, version: Int, idempotencyKey: String, notice: Notice? = nil
     ) {
         self.shell = shell
         self.workspaceID = workspaceID
         self.prefix = prefix
+        self.version = version
         self.idempotencyKey = idempotencyKey
         self.notice = notice
     }

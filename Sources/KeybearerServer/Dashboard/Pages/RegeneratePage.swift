@@ -19,7 +19,8 @@ struct RegeneratePage: Sendable, Equatable {
 
     /// Puts the page together.
     init(
-        shell: DashboardShell, workspaceID: String, prefix: String, version: Int, idempotencyKey: String, notice: Notice? = nil
+        shell: DashboardShell, workspaceID: String, prefix: String, version: Int, idempotencyKey: String,
+        notice: Notice? = nil
     ) {
         self.shell = shell
         self.workspaceID = workspaceID

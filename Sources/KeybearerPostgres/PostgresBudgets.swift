@@ -140,7 +140,7 @@ extension PostgresEngine {
         Statement(
             """
             INSERT INTO budgets (user_id, rolling_hour)
-            SELECT id, $2 FROM users WHERE id = ANY ($1) ORDER BY id
+            SELECT id, $2 FROM (SELECT id FROM users WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE) AS known
             ON CONFLICT (user_id) DO NOTHING
             """, [.texts(users), .bytes(RollingHour().storedForm)])
     }

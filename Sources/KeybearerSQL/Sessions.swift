@@ -20,15 +20,11 @@ enum SessionSQL {
     static let expired = SQL(
         """
         SELECT id FROM sessions
-        WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3 ORDER BY id
+        WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3 ORDER BY id LIMIT $4
         """)
-    static let removeExpired = SQL(
-        """
-        DELETE FROM sessions
-        WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3
-        """)
+    static let remove = SQL("DELETE FROM sessions WHERE id = $1")
 
-    static let all = [insert, byDigest, ofUser, touch, end, endOthers, expired, removeExpired]
+    static let all = [insert, byDigest, ofUser, touch, end, endOthers, expired, remove]
 }
 
 extension SQLStore {
@@ -87,15 +83,25 @@ extension SQLStore {
     }
 
     public func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws {
+        while try await removeSomeExpiredSessions(policy, now: now) == Self.mostRemovedAtOnce {}
+    }
+
+    private static let mostRemovedAtOnce = 1_000
+
+    /// - Returns: how many.
+    private func removeSomeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws -> Int {
         try await maintain { connection in
             let now = try connection.now(now)
-            let limits: [SQLValue] = [
-                .time(now.advanced(by: .zero - policy.absolute)), .time(now.advanced(by: .zero - policy.idle)),
-                .time(now.advanced(by: SessionPolicy.clockTolerance)),
-            ]
-            // In the order of their ids, as everybody locks sessions.
-            _ = try connection.lock([(SQLStatement(SessionSQL.expired, limits), .replace)])
-            try connection.execute(SessionSQL.removeExpired, limits)
+            let expired = SQLStatement(
+                SessionSQL.expired,
+                [
+                    .time(now.advanced(by: .zero - policy.absolute)), .time(now.advanced(by: .zero - policy.idle)),
+                    .time(now.advanced(by: SessionPolicy.clockTolerance)), .number(Self.mostRemovedAtOnce),
+                ])
+            // In the order of their ids, as everybody locks sessions, and no other than these.
+            let locked = try connection.lock([(expired, .replace)]).first ?? []
+            try connection.executeMany(SessionSQL.remove, locked.map { [.text(try $0.requiredText("id"))] })
+            return locked.count
         }
     }
 }

@@ -142,10 +142,13 @@ extension EndToEndTests {
             #expect(try serves(file))
         }
 
-        @Test func version01RefusesWhatWasMoved() throws {
+        @Test func theMarkIsAStepThatVersion01DoesNotKnow() throws {
             let file = try copyOfOriginal()
             let shared = try PostgresDatabase()
-            #expect(try migrate(file, to: shared.address).status == 0)
+            let secret = "topsecret0815"
+            #expect(try migrate(file, to: shared.address(user: "\(shared.name):\(secret)")).status == 0)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: file)).range(of: Data(secret.utf8)) == nil)
+            // Version 0.1 refuses a file with a step that it does not know.
             let names = try DatabaseQueue(path: file).read {
                 try String.fetchAll($0, sql: "SELECT identifier FROM grdb_migrations")
             }

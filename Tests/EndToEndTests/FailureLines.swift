@@ -14,10 +14,21 @@ struct FailureLine: Sendable {
     let line: String
     /// Whether there is a database at all: only where there is none, `doctor` advises to make one.
     var isThere = true
+    /// Whether the failure is that no password was given.
+    var lacksPassword = false
     /// Run as another user than root.
     var isUnprivileged = false
     /// Kept for as long as the database is broken.
     var keeper: (any Sendable)?
+
+    /// The setting `database`, with a password wherever one can stand: a server that trusts everybody does not look at it.
+    var databaseWithPassword: String {
+        let scheme = "postgres://"
+        guard !lacksPassword, database.hasPrefix(scheme), !database.contains(FailureRunner.password),
+            let end = database.firstIndex(of: "@")
+        else { return database }
+        return database[..<end] + ":\(FailureRunner.password)" + database[end...]
+    }
 }
 
 /// Runs commands on databases that cannot be used, and looks for the password in all that they say.
@@ -27,6 +38,9 @@ struct FailureRunner {
     let directory: TemporaryDirectory
 
     func check(_ one: FailureLine, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        if one.database.contains("://"), !one.lacksPassword {
+            try #require(one.databaseWithPassword.contains(Self.password), "\(one.name)", sourceLocation: sourceLocation)
+        }
         let result = try run(one.command, one)
         #expect(result.status == 69, "\(one.name): \(result.stderr)", sourceLocation: sourceLocation)
         let said = result.stderr.split(separator: "\n").last.map(String.init)
@@ -48,7 +62,7 @@ struct FailureRunner {
 
     private func run(_ words: [String], _ one: FailureLine) throws -> CommandResult {
         let arguments =
-            words + ["--database", one.database, "--master-key-file", directory.file("keybearer.keys")]
+            words + ["--database", one.databaseWithPassword, "--master-key-file", directory.file("keybearer.keys")]
         guard one.isUnprivileged, getuid() == 0 else {
             // One that serves in spite of it is not waited for.
             return try CommandRunner.start(arguments).finish(within: 30)

@@ -7,14 +7,6 @@ import Testing
 struct FailureTableTests {
     private let hour: Duration = .seconds(3_600)
 
-    /// Draws numbers below a bound.
-    private struct Numbers {
-        let random: RandomSource
-        func below(_ bound: Int) -> Int {
-            Int(random.bytes(4).reduce(0) { $0 << 8 | UInt32($1) } % UInt32(bound))
-        }
-    }
-
     /// The same, with a search through all of them.
     private struct Model {
         let capacity: Int
@@ -36,7 +28,7 @@ struct FailureTableTests {
 
     @Test("It does what a search through all of them does", arguments: 1...6 as ClosedRange<UInt64>)
     func likeTheModel(seed: UInt64) {
-        let numbers = Numbers(random: RandomSource.seeded(seed))
+        let numbers = RandomSource.seeded(seed)
         var table = FailureTable<Int>(capacity: 16, memory: hour)
         var model = Model(capacity: 16)
         var now: Int64 = 0

@@ -42,7 +42,7 @@ extension StolenCredentialWalk {
         }
     }
 
-    @Test("Every command, while its target changes", arguments: WalkEngine.allCases)
+    @Test("Every audited action of the command line, while its target changes", arguments: WalkEngine.allCases)
     func commands(engine: WalkEngine) async throws {
         try await WalkStage.run(engine, over: .http1) { stage in
             for command in WalkCommand.all { try await Self.walk(command, on: stage) }

@@ -96,10 +96,18 @@ import Testing
         try await subject.runTwice { first, second, samples in
             let keeper = try await first.addAccount(samples).user.id
             for race in Self.races {
+                var changes = Array(repeating: 0, count: race.ends.count)
                 for round in 0..<Self.rounds {
-                    let end = race.ends[round % race.ends.count]
+                    // Each end meets every delay of either side.
+                    let index = round % race.ends.count
                     let raced = try await Self.makeSubject(first, keeper, samples)
-                    try await Self.run(race, against: end, on: raced, round, first, second)
+                    let isChanged = try await Self.run(
+                        race, against: race.ends[index], on: raced, round / race.ends.count, first, second)
+                    if isChanged { changes[index] += 1 }
+                }
+                for (index, count) in changes.enumerated() {
+                    let rounds = (Self.rounds - index + race.ends.count - 1) / race.ends.count
+                    #expect(0 < count && count < rounds, "\(race.name), end \(index): one side always came first")
                 }
             }
         }
@@ -113,7 +121,7 @@ import Testing
             for (seconds, isShown) in [(0, true), (15 * 60 - 1, false)] as [(Int64, Bool)] {
                 let asking = try await Self.makeSubject(store, keeper, samples)
                 // The hold is longer than what is left of the session's recent sign-in.
-                held.holdWrites { _ in try? await Task.sleep(for: .milliseconds(1_200)) }
+                if !isShown { held.holdWrites { _ in try? await Task.sleep(for: .milliseconds(1_200)) } }
                 let reveal = Task {
                     try await store.revealKey(
                         of: asking.id, by: asking.bySession, needs: Requirement(.revealKey, in: asking.workspace),
@@ -131,7 +139,7 @@ import Testing
     private static func run(
         _ race: Race, against end: @escaping Step, on subject: Subject, _ round: Int, _ first: any Store,
         _ second: any Store
-    ) async throws {
+    ) async throws -> Bool {
         let samples = subject.samples
         let changing = samples.event(.planPut, user: subject.id)
         let ending = samples.event(.masterKeysChanged, user: subject.id)
@@ -160,6 +168,7 @@ import Testing
         if let changedAt, let endedAt {
             #expect(changedAt > endedAt, "\(race.name), round \(round): changed behind the end of its authority")
         }
+        return isChanged
     }
 
     static func makeSubject(_ store: any Store, _ keeper: UserID, _ samples: Samples) async throws -> Subject {

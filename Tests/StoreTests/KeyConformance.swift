@@ -286,4 +286,18 @@ import Testing
             #expect(try await store.sealedKeyCounts() == [MasterKeyID(rawValue: "mk_two"): 1])
         }
     }
+
+    @Test(arguments: storesUnderTest)
+    func whatEndedAKeyIsAmongThePastOnes(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples async throws in
+            let new = samples.newAccount()
+            let account = try await store.add(new, samples)
+            let replacement = samples.replacement(of: account)
+            _ = try await store.replaceKey(replacement, audit: samples.event(.keyRegenerated))
+            _ = try await store.deleteAccount(account.user.id, audit: samples.event(.userDeleted, after: 90))
+            let past = try await store.pastKeys(of: account.user.id)
+            #expect(past.map(\.digest) == [new.sealedKey.digest, replacement.sealed.digest])
+            #expect(past.map(\.endedAt) == [replacement.key.generatedAt, samples.at(90)])
+        }
+    }
 }

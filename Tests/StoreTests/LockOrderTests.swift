@@ -22,9 +22,7 @@ import Testing
 
         var all: [AuthorityConformance.Subject] { subjects.withLock { $0 } }
 
-        func pick() -> AuthorityConformance.Subject {
-            subjects.withLock { $0[Int.random(in: 0..<$0.count)] }
-        }
+        func pick() -> AuthorityConformance.Subject { subjects.withLock { $0[samples.random.below($0.count)] } }
 
         func replace(_ old: AuthorityConformance.Subject, with new: AuthorityConformance.Subject) {
             subjects.withLock { subjects in
@@ -48,7 +46,7 @@ import Testing
                     group.addTask {
                         while ContinuousClock.now < deadline {
                             do {
-                                try await Self.step(Int.random(in: 0..<19), store, field)
+                                try await Self.step(samples.random.below(19), store, field)
                                 done.increment()
                             } catch let error as KeybearerError {
                                 if error.storeFailure?.code?.contains("40P01") == true { deadlocks.increment() }
@@ -94,7 +92,7 @@ import Testing
                 keys.shuffled().map { key in
                     KeyUse(
                         userID: key.userID, keyID: key.keyID,
-                        use: LastUse(at: samples.at(Int64.random(in: 0..<1_000)), address: Samples.address))
+                        use: LastUse(at: samples.at(Int64(samples.random.below(1_000))), address: Samples.address))
                 }, now: samples.at(1_000))
         case 14:
             let keys = try await store.storedKeys(after: nil, limit: 10)

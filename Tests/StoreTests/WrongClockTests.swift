@@ -7,13 +7,6 @@ import Logging
 import TestSupport
 import Testing
 
-/// Draws numbers from a seed.
-private struct Numbers {
-    let random: RandomSource
-
-    func below(_ bound: Int) -> Int { Int(random.bytes(4).reduce(0) { $0 << 8 | UInt32($1) } % UInt32(bound)) }
-}
-
 /// One account, nodes that reserve for it and are killed, and a wall clock that is wrong: real time judges.
 private struct History {
     private struct Held {
@@ -25,7 +18,7 @@ private struct History {
     private let store: any Store
     private let user: UserID
     private let samples: Samples
-    private let numbers: Numbers
+    private let numbers: RandomSource
     private let steps: [Int64]
     private let limit = 20
     private var now: Int64 = 100 * 24 * 3_600
@@ -43,7 +36,7 @@ private struct History {
         self.user = user
         self.samples = samples
         self.steps = steps
-        numbers = Numbers(random: .seeded(seed))
+        numbers = .seeded(seed)
     }
 
     mutating func play(_ count: Int) async throws {
@@ -88,13 +81,19 @@ private struct History {
         longestLock = max(longestLock, now - since)
         if let told { #expect(now < told, "what a refusal said came true") }
         let first = try #require(answer.returns.first)
-        if told == nil { told = now + (first.after.wholeMilliseconds + 999) / 1_000 }
+        // A second before it is over, nothing has come back yet.
+        let after = (first.after.wholeMilliseconds + 999) / 1_000
+        let early = try await reserve(0, unused: [], after: after - 1)
+        #expect(early.charged == answer.charged, "a refusal does not say more than it must")
+        if told == nil { told = now + after }
     }
 
-    private func reserve(_ wanted: Int, unused: [BudgetLease.Unused]) async throws -> Reservation {
+    private func reserve(
+        _ wanted: Int, unused: [BudgetLease.Unused], after seconds: Int64 = 0
+    ) async throws -> Reservation {
         let request = BudgetRequest(
             userID: user, unused: unused, wanted: wanted, limit: limit, life: .seconds(60))
-        return try #require(try await store.reserve([request], now: samples.at(now + offset)).first)
+        return try #require(try await store.reserve([request], now: samples.at(now + offset + seconds)).first)
     }
 
     /// Uses some of what is held, and counts what the last real hour admitted.

@@ -17,4 +17,7 @@ extension RandomSource {
             }
         }
     }
+
+    /// A number from 0 to below a bound.
+    public func below(_ bound: Int) -> Int { Int(bytes(4).reduce(0) { $0 << 8 | UInt32($1) } % UInt32(bound)) }
 }

@@ -75,11 +75,11 @@ struct Assembly: Sendable {
     ///
     /// - Parameter instead: what does the same for PostgreSQL.
     func openFile(instead: String, creating: Bool = false) throws -> (store: SQLStore, file: SQLiteEngine) {
+        // Before anything is opened: that would make or upgrade the tables.
+        let refusal = CommandFailure(.dataError, "this is for the embedded database; for PostgreSQL use \(instead)")
+        guard case .sqlite = settings.database else { throw refusal }
         let store = try openStore(.commandLine, creating: creating)
-        guard let file = store.file else {
-            try? store.close()
-            throw CommandFailure(.dataError, "this is for the embedded database; for PostgreSQL use \(instead)")
-        }
+        guard let file = store.file else { throw refusal }
         return (store, file)
     }
 
@@ -104,18 +104,18 @@ struct Assembly: Sendable {
         usesKeys: Bool = true, _ body: (Deployment) async throws -> Result
     ) async throws -> Result {
         let store = try openStore(.commandLine)
+        let result: Result
         do {
+            defer { if store.hasChanged { noteChange(of: settings.database) } }
             let deployment = try makeDeployment(store: store, role: .command)
             if usesKeys { try await requireRing(deployment, .allow) }
-            let result = try await body(deployment)
-            if store.hasChanged { noteChange(of: settings.database) }
-            try store.close()
-            return result
+            result = try await body(deployment)
         } catch {
-            if store.hasChanged { noteChange(of: settings.database) }
             try? store.close()
             throw error
         }
+        try store.close()
+        return result
     }
 
     /// Names the database in which something was changed: a command with other settings than the server's changes
@@ -145,8 +145,8 @@ struct Assembly: Sendable {
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let deployment = try assembly.makeDeployment(
             store: store, role: .server(prepare: KeybearerServer.prepare))
-        try await deployment.accounts.adoptPasswordCost()
         try await requireRing(deployment, .refuse)
+        try await deployment.accounts.adoptPasswordCost()
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(

@@ -61,7 +61,9 @@ struct MasterKeyFile: Sendable {
 
     /// The rename itself must be on disk before anything is sealed under a new master key.
     private func syncDirectory() throws {
-        let descriptor = try openDirectory()
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot open the directory \(directory)") }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else {
             throw CommandFailure(.cannotCreate, "cannot write the directory of \(path) to disk")
@@ -96,13 +98,6 @@ struct MasterKeyFile: Sendable {
             unlink(path)
             close(descriptor)
         }
-    }
-
-    private func openDirectory() throws -> Int32 {
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot open the directory \(directory)") }
-        return descriptor
     }
 
     static func explanation(_ error: MasterKeyRingError) -> String {

@@ -34,7 +34,7 @@ extension CommandFailure {
     init(ringRefusal refusal: RingRefusal, file: MasterKeyFile, _ more: String = "") {
         self.init(
             .configuration,
-            "the master keys in \(file.path) do not fit this database; nothing was changed\(more)"
+            "the master keys in \(file.path) do not fit this database; no key or token was changed\(more)"
                 + refusal.problems.map { "\n  \($0)" }.joined())
     }
 }

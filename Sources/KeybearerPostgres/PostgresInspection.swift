@@ -41,7 +41,7 @@ extension PostgresEngine {
             return PostgresInspection(
                 version: try row.requiredText("version"), isEncrypted: try row.requiredFlag("ssl"),
                 survivesPowerCut: try row.requiredFlag("safe"), standbys: try Self.standbys(connection),
-                clockDifference: now.duration(to: try row.timestamp("now")), problems: try Self.problems(connection))
+                clockDifference: now.duration(to: try row.timestamp("now")), problems: try DataProblems.find(PostgresTransaction(connection: connection, clock: .caller)))
         }
     }
 
@@ -51,21 +51,5 @@ extension PostgresEngine {
                 name: row.text("application_name") ?? "a standby",
                 isSynchronous: row.text("sync_state").map { ["sync", "quorum"].contains($0) })
         }
-    }
-
-    private static func problems(_ connection: PostgresConnection) throws -> [String] {
-        let row = try connection.execute(
-            """
-            SELECT (SELECT count(*) FROM users u WHERE NOT EXISTS (
-                        SELECT 1 FROM api_keys k WHERE k.user_id = u.id)) AS keyless,
-                   (SELECT count(*) FROM workspaces w WHERE NOT EXISTS (
-                        SELECT 1 FROM memberships m WHERE m.workspace_id = w.id AND m.role = 'owner')) AS ownerless
-            """
-        ).first
-        guard let row else { return [] }
-        let keyless = try row.requiredNumber("keyless")
-        let ownerless = try row.requiredNumber("ownerless")
-        return (keyless > 0 ? ["\(keyless) accounts have no key."] : [])
-            + (ownerless > 0 ? ["\(ownerless) workspaces have no Owner."] : [])
     }
 }

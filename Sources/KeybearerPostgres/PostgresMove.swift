@@ -52,7 +52,7 @@ extension PostgresEngine: MovableEngine {
                 "SELECT pg_try_advisory_lock($1, hashtext(current_schema())) AS held",
                 [.number(PostgresMove.sourceLock)]
             ).first
-            guard try row?.requiredFlag("held") == true else { throw Self.differs(nil) }
+            guard try row?.requiredFlag("held") == true else { throw MoveMark.isBusy }
             // Never let go: it holds the lock until the process ends.
             _ = Unmanaged.passRetained(connection)
         }

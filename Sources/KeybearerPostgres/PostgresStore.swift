@@ -79,9 +79,6 @@ public enum PostgresStore {
     public static func schemaState(of address: String) throws -> PostgresSchemaState {
         try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.state(of: address) }
     }
-
-    /// Names what a connection string leads to: host and database, never a password.
-    public static func name(of address: String) -> String { PostgresPlace(address).name }
 }
 
 extension SQLStore {

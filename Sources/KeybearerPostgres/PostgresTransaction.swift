@@ -20,12 +20,17 @@ struct PostgresTransaction: SQLConnection {
         return try connection.roundTrip(parameters.map { Statement(sql.text, $0.map(\.parameter)) }).map(\.touched)
     }
 
-    func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]] {
-        if rows.isEmpty { return [] }
+    func lock(
+        _ rows: [(SQLStatement, LockMode)], readsTime: Bool
+    ) throws -> (rows: [[any StoredRow]], time: Timestamp?) {
+        if rows.isEmpty { return ([], nil) }
         let statements = rows.map { statement, mode in
             Statement("\(statement.sql.text) \(mode.clause)", statement.parameters.map(\.parameter))
         }
-        return try connection.roundTrip(statements).map(\.rows)
+        guard readsTime, clock == .database else { return (try connection.roundTrip(statements).map(\.rows), nil) }
+        // The statements run one after another: this one when all locks are held.
+        let results = try connection.roundTrip(statements + [Self.time])
+        return (results.dropLast().map(\.rows), try Self.time(results[statements.count]))
     }
 
     func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws {
@@ -39,8 +44,21 @@ struct PostgresTransaction: SQLConnection {
 
     func now(_ caller: Timestamp) throws -> Timestamp {
         guard clock == .database else { return caller }
-        let row = try connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now").first
-        guard let row else { throw KeybearerError.unreadable("clock_timestamp") }
+        return try Self.time(connection.execute(Self.time.sql))
+    }
+
+    func rowsAndTime(
+        _ sql: SQL, _ parameters: [SQLValue], caller: Timestamp
+    ) throws -> (rows: [any StoredRow], now: Timestamp) {
+        guard clock == .database else { return (try rows(sql, parameters), caller) }
+        let results = try connection.roundTrip([Statement(sql.text, parameters.map(\.parameter)), Self.time])
+        return (results[0].rows, try Self.time(results[1]))
+    }
+
+    private static let time = Statement("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now")
+
+    private static func time(_ result: PostgresResult) throws -> Timestamp {
+        guard let row = result.first else { throw KeybearerError.unreadable("clock_timestamp") }
         return try row.timestamp("now")
     }
 }

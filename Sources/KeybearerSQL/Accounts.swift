@@ -166,7 +166,7 @@ extension SQLStore {
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
             try PastHours.keep(userID, at: audit.at, connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
-            _ = try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
+            try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
             try connection.execute(KeySQL.forgetRequests, user)
             // The key, the sessions and the memberships go with the account by ON DELETE CASCADE.
             guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }

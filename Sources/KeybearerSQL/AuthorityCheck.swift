@@ -19,7 +19,7 @@ struct AuthorityCheck: Sendable {
         if isOn { addLocks(to: &all) }
         let locked = try all.acquire(connection)
         guard isOn else { return locked }
-        try requireCredential(locked, connection, at: time)
+        try requireCredential(locked, at: time)
         try requirePermission(locked, connection)
         return locked
     }
@@ -33,6 +33,7 @@ struct AuthorityCheck: Sendable {
             locks.add(.user(userID), .share)
             locks.add(.session(id), .share)
             locks.useLockOnAllSessions(of: userID, for: id)
+            locks.readsTime = true
         case .password(_, let userID): locks.add(.user(userID), .share)
         case .operatorToken(let id): locks.add(.operatorToken(id), .share)
         case .commandLine, .anyone, .keybearer: break
@@ -43,9 +44,7 @@ struct AuthorityCheck: Sendable {
         locks.useLockOnAllWorkspaces(of: userID, for: requirement.workspaceID)
     }
 
-    private func requireCredential(
-        _ locked: LockedRows, _ connection: any SQLConnection, at time: Timestamp
-    ) throws {
+    private func requireCredential(_ locked: LockedRows, at time: Timestamp) throws {
         switch authority.credential {
         case .key(let id, let version, let userID):
             guard locked.isActive(userID), let key = locked[.apiKey(of: userID)], key.text("key_id") == id.rawValue,
@@ -53,7 +52,7 @@ struct AuthorityCheck: Sendable {
             else { throw KeybearerError.authorityEnded("The Secret Key is missing or not valid.") }
         case .session(let id, let userID, let passwordVersion):
             guard locked.isActive(userID), let session = locked.session(id, of: userID) else { throw Self.signInFirst }
-            let now = try connection.now(time)
+            let now = locked.now(time)
             let stored = try StoredValues.sessionTimes(session)
             guard SessionPolicy().isLive(stored, at: now) else { throw Self.signInFirst }
             if let requirement, Permissions.rule(of: requirement.action).needsRecentSignIn {
@@ -62,9 +61,7 @@ struct AuthorityCheck: Sendable {
                 }
             }
             guard passwordVersion == nil || locked.passwordVersion(of: userID) == passwordVersion else {
-                let field = "currentPassword"
-                throw KeybearerError.authorityEnded(
-                    "Some values were not accepted.", fields: [field: "This is not your current password."])
+                throw KeybearerError.passwordChanged
             }
         case .password(let version, let userID):
             guard locked.isActive(userID), locked.passwordVersion(of: userID) == version else {

@@ -153,7 +153,7 @@ extension SQLStore {
         try await maintain { connection in
             let oldest: [SQLValue] = [Self.oldestRemembered(now)]
             // In the order of the primary key, as whoever deletes an account locks them.
-            _ = try connection.lock([(SQLStatement(KeySQL.oldRequests, oldest), .replace)])
+            try connection.lock([(SQLStatement(KeySQL.oldRequests, oldest), .replace)])
             try connection.execute(KeySQL.forgetOldRequests, oldest)
             try PastHours.forgetOld(at: now, connection)
         }

@@ -137,7 +137,8 @@ extension SQLStore {
         return try await maintain { connection in
             try connection.execute(
                 MasterKeySQL.lockNotes, [.text(StoredSetting.firstMasterKey.rawValue), .id(first.id)])
-            guard condition(try connection.masterKeys()) else { return try connection.masterKeys() }
+            let known = try connection.masterKeys()
+            guard condition(known) else { return known }
             _ = try RowLocks(sorted.map { (.masterKey($0.id), .update) }).acquire(connection)
             try connection.executeMany(
                 MasterKeySQL.put,

@@ -26,12 +26,17 @@ enum SettingSQL {
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         WHERE CAST(stored_settings.value AS BIGINT) < CAST(excluded.value AS BIGINT)
         """)
-    static let remove = SQL("DELETE FROM stored_settings WHERE name = $1")
-
     static let putNew = SQL(
         "INSERT INTO stored_settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
 
-    static let all = [find, put, putNew, raise, remove]
+    static let all = [find, put, putNew, raise]
+}
+
+extension StoredSetting {
+    /// Lets keys regenerate themselves, in a database that is being made for a demonstration.
+    package static func openRegenerateByKey(_ connection: any SQLConnection) throws {
+        try connection.execute(SettingSQL.put, [.text(Self.regenerateByKey.rawValue), .text("open")])
+    }
 }
 
 extension SQLStore {
@@ -81,16 +86,6 @@ extension SQLStore {
 
     public func storedSetting(_ name: StoredSetting) async throws -> String? {
         try await shortRead { try $0.first(SettingSQL.find, [.text(name.rawValue)])?.requiredText("value") }
-    }
-
-    public func setStoredSetting(_ name: StoredSetting, to value: String?) async throws {
-        try await maintain { connection in
-            if let value {
-                try connection.execute(SettingSQL.put, [.text(name.rawValue), .text(value)])
-            } else {
-                try connection.execute(SettingSQL.remove, [.text(name.rawValue)])
-            }
-        }
     }
 
     public func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws {

@@ -9,6 +9,7 @@ enum PastHourSQL {
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour, ended_at = excluded.ended_at
         """)
     static let find = SQL("SELECT rolling_hour, ended_at FROM past_hours WHERE user_id = $1")
+    static let old = SQL("SELECT user_id FROM past_hours WHERE ended_at < $1 ORDER BY user_id")
     static let forgetOld = SQL("DELETE FROM past_hours WHERE ended_at < $1")
     static let forget = SQL("DELETE FROM past_hours WHERE user_id = $1")
     static let hours = SQL("SELECT user_id, rolling_hour FROM budgets ORDER BY user_id")
@@ -19,7 +20,7 @@ enum PastHourSQL {
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
         """)
 
-    static let all = [take, put, find, forgetOld, forget, hours, gone, putHour]
+    static let all = [take, put, find, old, forgetOld, forget, hours, gone, putHour]
 }
 
 package enum PastHours {
@@ -32,12 +33,14 @@ package enum PastHours {
             let hour = try row.requiredBytes("rolling_hour")
             try connection.execute(PastHourSQL.put, [.id(userID), .bytes(hour), .time(time)])
         }
-        try forgetOld(at: time, connection)
     }
 
-    /// Forgets those that count for nothing any more.
+    /// Forgets those that count for nothing any more: in housekeeping, and where no other process waits. It looks at all.
     static func forgetOld(at time: Timestamp, _ connection: any SQLConnection) throws {
-        try connection.execute(PastHourSQL.forgetOld, [.time(time.advanced(by: .zero - memory))])
+        let oldest: [SQLValue] = [.time(time.advanced(by: .zero - memory))]
+        // In the order of the primary key, so that two processes that do this never wait for each other.
+        try connection.lock([(SQLStatement(PastHourSQL.old, oldest), .replace)])
+        try connection.execute(PastHourSQL.forgetOld, oldest)
     }
 
     /// Records what a node used of an allowance for an account that was deleted meanwhile.

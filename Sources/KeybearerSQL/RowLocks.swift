@@ -52,6 +52,8 @@ package enum LockableRow: Sendable, Hashable {
 /// The rows that a transaction will lock, with how.
 package struct RowLocks: Sendable {
     private var modes: [LockableRow: LockMode] = [:]
+    /// Whether the body asks the locked rows for the time.
+    var readsTime = false
 
     package init() {}
 
@@ -62,10 +64,6 @@ package struct RowLocks: Sendable {
     /// Adds a row; of two modes the stronger one is kept, so that no lock is raised later.
     package mutating func add(_ row: LockableRow, _ mode: LockMode) {
         modes[row] = max(modes[row] ?? mode, mode)
-    }
-
-    package mutating func add(_ other: RowLocks) {
-        for (row, mode) in other.modes { add(row, mode) }
     }
 
     /// A lock on all sessions of an account holds the one that asks as well: two statements on one table would not
@@ -82,18 +80,25 @@ package struct RowLocks: Sendable {
     package func acquire(_ connection: any SQLConnection) throws -> LockedRows {
         if modes.isEmpty { return LockedRows() }
         let ordered = modes.sorted { $0.key.place < $1.key.place }
-        let found = try connection.lock(ordered.map { ($0.key.statement, $0.value) })
-        return LockedRows(rows: Dictionary(uniqueKeysWithValues: zip(ordered.map(\.key), found)))
+        let (found, time) = try connection.lock(
+            ordered.map { ($0.key.statement, $0.value) }, readsTime: readsTime)
+        return LockedRows(rows: Dictionary(uniqueKeysWithValues: zip(ordered.map(\.key), found)), time: time)
     }
 }
 
 /// Rows as they stand under their locks.
 package struct LockedRows {
     private let rows: [LockableRow: [any StoredRow]]
+    private let time: Timestamp?
 
-    init(rows: [LockableRow: [any StoredRow]] = [:]) {
+    init(rows: [LockableRow: [any StoredRow]] = [:], time: Timestamp? = nil) {
         self.rows = rows
+        self.time = time
     }
+
+    /// The time when all of them were held, by the clock that stamps and judges sessions: for locks with
+    /// ``RowLocks/readsTime``.
+    func now(_ caller: Timestamp) -> Timestamp { time ?? caller }
 
     /// The row; nil when it is not there, or was not asked for.
     package subscript(_ row: LockableRow) -> (any StoredRow)? { rows[row]?.first }

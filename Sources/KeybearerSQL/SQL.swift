@@ -1,4 +1,5 @@
 package import Keybearer
+import Synchronization
 
 /// The text of one statement, in the subset of SQL that both engines understand.
 ///
@@ -12,6 +13,8 @@ package struct SQL: Sendable, Hashable {
     /// The text as SQLite reads it. SQLite takes `$1` for a name and numbers names by their first appearance, so a
     /// parameter that stands out of order would get another's value; `?1` is a number.
     package let numbered: String
+    /// Where an engine keeps what it has found out about the statement's columns.
+    package let columns = ColumnIndexes()
 
     /// Wraps a constant text.
     package init(_ text: String) {
@@ -21,6 +24,30 @@ package struct SQL: Sendable, Hashable {
 
     package static func == (left: SQL, right: SQL) -> Bool { left.text == right.text }
     package func hash(into hasher: inout Hasher) { hasher.combine(text) }
+}
+
+/// Where each column of a statement's rows is: found out once, for statements name their columns.
+package final class ColumnIndexes: Sendable {
+    private final class Indexes: Sendable {
+        let byName: [String: Int]
+
+        init(_ byName: [String: Int]) {
+            self.byName = byName
+        }
+    }
+
+    private let known = AtomicLazyReference<Indexes>()
+
+    init() {}
+
+    /// The indexes by name; of two columns with one name, the first.
+    ///
+    /// - Parameter names: asked when they are not known yet.
+    package func indexes(_ names: () -> [String]) -> [String: Int] {
+        if let found = known.load() { return found.byName }
+        let pairs = names().enumerated().map { ($1, $0) }
+        return known.storeIfNil(Indexes(Dictionary(pairs) { first, _ in first })).byName
+    }
 }
 
 /// A parameter of a statement.
@@ -33,9 +60,6 @@ package enum SQLValue: Sendable, Hashable {
 
     /// A text that may be NULL.
     package static func optional(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
-
-    /// A number that may be NULL.
-    package static func optional(_ number: Int64?) -> SQLValue { number.map { .number($0) } ?? .null }
 
     /// A count.
     package static func number(_ number: Int) -> SQLValue { .number(Int64(number)) }

@@ -77,6 +77,11 @@ package protocol SQLConnection {
     /// Runs one statement and returns its rows.
     func rows(_ sql: SQL, _ parameters: [SQLValue]) throws -> [any StoredRow]
 
+    /// Runs one statement, then reads the time as ``now(_:)`` does, in one round trip.
+    func rowsAndTime(
+        _ sql: SQL, _ parameters: [SQLValue], caller: Timestamp
+    ) throws -> (rows: [any StoredRow], now: Timestamp)
+
     /// Runs one statement and returns how many rows it touched.
     @discardableResult
     func execute(_ sql: SQL, _ parameters: [SQLValue]) throws -> Int
@@ -89,7 +94,12 @@ package protocol SQLConnection {
 
     /// Reads rows and, where the engine has row locks, holds them until the transaction ends. In one round trip, in
     /// this order. A row that another transaction was changing is returned as it became.
-    func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]]
+    ///
+    /// - Parameter readsTime: whether the database's own time is read with them, when all are held.
+    /// - Returns: the rows of each statement; and the time, where it was asked for and the database has a clock.
+    func lock(
+        _ rows: [(SQLStatement, LockMode)], readsTime: Bool
+    ) throws -> (rows: [[any StoredRow]], time: Timestamp?)
 
     /// Adds many rows to one table.
     func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws
@@ -116,6 +126,12 @@ extension SQLConnection {
     /// Runs one statement and returns its first row.
     package func first(_ sql: SQL, _ parameters: [SQLValue] = []) throws -> (any StoredRow)? {
         try rows(sql, parameters).first
+    }
+
+    /// Reads and locks rows.
+    @discardableResult
+    package func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]] {
+        try lock(rows, readsTime: false).rows
     }
 
     package func rows(_ sql: SQL) throws -> [any StoredRow] { try rows(sql, []) }

@@ -33,6 +33,7 @@ extension SQLStore {
     ) async throws -> Session {
         var locks = RowLocks([(.user(session.userID), .share), (.masterKey(token.tagKeyID), .share)])
         if let old { locks.add(.session(old), .replace) }
+        locks.readsTime = true
         return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
             // A sign-in that began before the account was disabled must not leave a session that would revive with it.
             guard locked[.user(session.userID)]?.text("status") == User.Status.active.rawValue else {
@@ -40,7 +41,7 @@ extension SQLStore {
             }
             try locked.requireTag(of: token.tagKeyID, connection)
             if let old { try connection.execute(SessionSQL.end, [.id(old), .id(session.userID)]) }
-            let stamped = session.stamped(try connection.now(session.createdAt))
+            let stamped = session.stamped(locked.now(session.createdAt))
             try connection.execute(
                 SessionSQL.insert,
                 [
@@ -55,8 +56,8 @@ extension SQLStore {
         tokenDigest: [UInt8], now: Timestamp
     ) async throws -> (session: Session, now: Timestamp)? {
         try await shortRead { connection in
-            guard let row = try connection.first(SessionSQL.byDigest, [.bytes(tokenDigest)]) else { return nil }
-            return (try StoredValues.session(row), try connection.now(now))
+            let (rows, now) = try connection.rowsAndTime(SessionSQL.byDigest, [.bytes(tokenDigest)], caller: now)
+            return try rows.first.map { (try StoredValues.session($0), now) }
         }
     }
 
@@ -66,8 +67,8 @@ extension SQLStore {
 
     public func sessions(of userID: UserID, now: Timestamp) async throws -> (sessions: [Session], now: Timestamp) {
         try await engine.read { connection in
-            let sessions = try connection.rows(SessionSQL.ofUser, [.id(userID)]).map { try StoredValues.session($0) }
-            return (sessions, try connection.now(now))
+            let (rows, now) = try connection.rowsAndTime(SessionSQL.ofUser, [.id(userID)], caller: now)
+            return (try rows.map { try StoredValues.session($0) }, now)
         }
     }
 

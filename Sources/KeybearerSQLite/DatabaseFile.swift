@@ -77,9 +77,7 @@ enum DatabaseFile {
     static func hold(_ path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw KeybearerError(.conflict, "Another process moves this database. Nothing was changed.")
-        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw MoveMark.isBusy }
     }
 
     /// Removes all database files whose paths begin with this.

@@ -121,14 +121,16 @@ final class FileWatch: Sendable {
             return true
         }
         guard found.follows(known) else { return false }
-        state.withLock { $0.known = found }
         // What the file held must be in the history that is read through the log.
         let isInHistory = try? inside.connection.read { db in
             // No page that was read before answers.
             try db.execute(sql: "PRAGMA shrink_memory")
             return try ChangeLog.changes(after: known.position, limit: 1, SQLiteConnection(db: db)) != nil
         }
-        return isInHistory ?? false
+        guard isInHistory == true else { return false }
+        // Not before: a copy that left our history earlier would be its own past at the next look.
+        state.withLock { $0.known = found }
+        return true
     }
 
     private func lose(_ how: String) -> KeybearerError {

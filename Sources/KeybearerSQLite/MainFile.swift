@@ -30,12 +30,12 @@ struct MainFile: Equatable {
             let event = row(
                 "SELECT sequence, id FROM audit_events UNION ALL SELECT 0, '' ORDER BY sequence DESC LIMIT 1",
                 connection),
-            let identity = row("SELECT 0, value FROM stored_settings WHERE name = 'database-id'", connection)
+            let identity = row(
+                "SELECT 0, value FROM stored_settings WHERE name = '\(StoredSetting.databaseID.rawValue)'", connection)
         else { return nil }
         return MainFile(
             format: format, position: ChangePosition(number: change.0, mark: change.1), lastEvent: event.0,
-            lastEventID: event.1,
-            databaseID: identity.1)
+            lastEventID: event.1, databaseID: identity.1)
     }
 
     /// Whether this can be a later checkpoint of the same database.

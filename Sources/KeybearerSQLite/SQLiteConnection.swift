@@ -2,7 +2,6 @@ import Foundation
 import GRDB
 import Keybearer
 import KeybearerSQL
-import Synchronization
 
 /// GRDB has a type of the same name.
 typealias SQL = KeybearerSQL.SQL
@@ -13,7 +12,7 @@ struct SQLiteConnection: SQLConnection {
 
     func rows(_ sql: SQL, _ parameters: [SQLValue]) throws -> [any StoredRow] {
         let statement = try db.cachedStatement(sql: sql.numbered)
-        let columns = ColumnIndexes.of(statement, sql)
+        let columns = sql.columns.indexes { statement.columnNames }
         return try Row.fetchAll(statement, arguments: Self.arguments(parameters)).map {
             SQLiteRow(row: $0, columns: columns)
         }
@@ -33,8 +32,10 @@ struct SQLiteConnection: SQLConnection {
     }
 
     /// A transaction that writes holds the one write lock from its first statement on (`BEGIN IMMEDIATE`).
-    func lock(_ rows: [(SQLStatement, LockMode)]) throws -> [[any StoredRow]] {
-        try rows.map { try self.rows($0.0.sql, $0.0.parameters) }
+    func lock(
+        _ rows: [(SQLStatement, LockMode)], readsTime: Bool
+    ) throws -> (rows: [[any StoredRow]], time: Timestamp?) {
+        (try rows.map { try self.rows($0.0.sql, $0.0.parameters) }, nil)
     }
 
     func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws {
@@ -42,6 +43,12 @@ struct SQLiteConnection: SQLConnection {
     }
 
     func now(_ caller: Timestamp) -> Timestamp { caller }
+
+    func rowsAndTime(
+        _ sql: SQL, _ parameters: [SQLValue], caller: Timestamp
+    ) throws -> (rows: [any StoredRow], now: Timestamp) {
+        (try rows(sql, parameters), caller)
+    }
 
     private static func arguments(_ parameters: [SQLValue]) -> StatementArguments {
         StatementArguments(parameters.map(\.databaseValue))
@@ -60,32 +67,10 @@ extension SQLValue {
     }
 }
 
-/// Where each column of a statement's rows is: found out once for each statement.
-private final class ColumnIndexes: Sendable {
-    private static let known = Mutex<[SQL: ColumnIndexes]>([:])
-
-    private let indexes: [String: Int]
-
-    private init(_ names: [String]) {
-        indexes = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    }
-
-    static func of(_ statement: Statement, _ sql: SQL) -> ColumnIndexes {
-        known.withLock { known in
-            if let found = known[sql] { return found }
-            let made = ColumnIndexes(statement.columnNames)
-            known[sql] = made
-            return made
-        }
-    }
-
-    subscript(_ name: String) -> Int? { indexes[name] }
-}
-
 /// One row. A value of another type than was asked for reads as absent, and is then refused by whoever needs it.
 private struct SQLiteRow: StoredRow {
     let row: Row
-    let columns: ColumnIndexes
+    let columns: [String: Int]
 
     private func storage(_ column: String) -> DatabaseValue.Storage? {
         columns[column].map { (row[$0] as DatabaseValue).storage }

@@ -47,7 +47,7 @@ extension KeybearerError {
                 resultCode: error.extendedResultCode.rawValue, message: error.message ?? "no message")
             switch error.extendedResultCode {
             case .SQLITE_CONSTRAINT_TRIGGER where error.message?.contains(MoveMark.closedTable) == true:
-                self = MoveMark.refusal(cause: cause)
+                self = MoveMark.lost
             case .SQLITE_CONSTRAINT_UNIQUE, .SQLITE_CONSTRAINT_PRIMARYKEY, .SQLITE_CONSTRAINT_ROWID:
                 self.init(.conflict, "Something with the same name exists already.", cause: cause)
             case .SQLITE_CONSTRAINT_FOREIGNKEY:

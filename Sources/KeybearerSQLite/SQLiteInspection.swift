@@ -44,18 +44,6 @@ extension SQLiteEngine {
         problems += dangling.map { row in
             "A row of \(row["table"] as String) refers to one of \(row["parent"] as String) that does not exist."
         }
-        let keyless =
-            try Int.fetchOne(
-                db, sql: "SELECT count(*) FROM users WHERE id NOT IN (SELECT user_id FROM api_keys)") ?? 0
-        if keyless > 0 { problems.append("\(keyless) accounts have no key.") }
-        let ownerless =
-            try Int.fetchOne(
-                db,
-                sql: """
-                    SELECT count(*) FROM workspaces
-                    WHERE id NOT IN (SELECT workspace_id FROM memberships WHERE role = 'owner')
-                    """) ?? 0
-        if ownerless > 0 { problems.append("\(ownerless) workspaces have no Owner.") }
-        return problems
+        return problems + (try DataProblems.find(SQLiteConnection(db: db)))
     }
 }

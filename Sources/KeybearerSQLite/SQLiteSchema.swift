@@ -20,18 +20,36 @@ public enum SQLiteSchemaState: Sendable, Hashable {
 
 /// Brings files to the schema of ``SQLiteMigrations`` and tells how they stand to it.
 enum SQLiteSchema {
-    private static let migrator: DatabaseMigrator = {
+    /// What must be true of a file that is brought up to date, and what a new one begins with.
+    struct Conditions: Sendable {
+        /// The nodes of version 0.1 that were seen not to live; nil for a copy, which no server has open.
+        var deadNodes: Set<OlderNodes.Node>?
+        /// Whether a new database is one of `keybearer demo`, which shows everything.
+        var isDemonstration = false
+    }
+
+    private static let migrator = makeMigrator(Conditions())
+
+    private static func makeMigrator(_ conditions: Conditions) -> DatabaseMigrator {
         var migrator = DatabaseMigrator()
         for migration in SQLiteMigrations.all {
             migrator.registerMigration(migration.identifier) { db in try db.execute(sql: migration.sql) }
         }
         for migration in CommonMigrations.all {
             migrator.registerMigration(migration.identifier) { db in
+                if migration.identifier == OlderNodes.firstStep {
+                    // Again, under the write lock: a server may have started since they were watched.
+                    let nodes = try OlderNodes.nodes(SQLiteConnection(db: db))
+                    if let dead = conditions.deadNodes, !nodes.isSubset(of: dead) { throw OlderNodes.refusal }
+                }
                 for statement in migration.statements(for: .sqlite) { try db.execute(sql: statement) }
+                if conditions.isDemonstration, migration.identifier == OlderNodes.firstStep {
+                    try StoredSetting.openRegenerateByKey(SQLiteConnection(db: db))
+                }
             }
         }
         return migrator
-    }()
+    }
 
     static func state(_ db: Database) throws -> SQLiteSchemaState {
         let applied = try migrator.appliedIdentifiers(db)
@@ -90,17 +108,21 @@ enum SQLiteSchema {
     }
 
     /// Refuses a file of version 0.1 on which a server of that version runs. Watches for a lease, and blocks.
-    static func refuseOlderNodes(_ pool: DatabasePool) throws {
+    ///
+    /// - Returns: the nodes that do not live.
+    static func refuseOlderNodes(_ pool: DatabasePool) throws -> Set<OlderNodes.Node> {
         let isOfVersion01 = try pool.read { db in
             try !migrator.appliedIdentifiers(db).contains(OlderNodes.firstStep) && db.tableExists("nodes")
         }
-        guard isOfVersion01 else { return }
-        _ = try OlderNodes.refuseLiving { try pool.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) } }
+        guard isOfVersion01 else { return [] }
+        return try OlderNodes.refuseLiving { try pool.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) } }
     }
 
     /// Applies the migrations that the file has not had.
-    static func bringUpToDate(_ writer: some DatabaseWriter) throws {
-        try migrator.migrate(writer)
+    ///
+    /// - Throws: `UNAVAILABLE` when a server of version 0.1 has started on it meanwhile.
+    static func bringUpToDate(_ writer: some DatabaseWriter, _ conditions: Conditions = Conditions()) throws {
+        try makeMigrator(conditions).migrate(writer)
     }
 
     private static func newer(_ path: String) -> StoreFailure {

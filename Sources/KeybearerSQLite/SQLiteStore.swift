@@ -29,6 +29,13 @@ public enum SQLiteStore {
         SQLStore(engine: try SQLiteEngine.open(path: path, role: role, random: random))
     }
 
+    /// Opens the file of `keybearer demo` for a server. A new one lets keys regenerate themselves; one that is there
+    /// already is left as it is.
+    package static func openDemonstration(path: String) throws -> SQLStore {
+        SQLStore(
+            engine: try SQLiteEngine.open(path: path, role: .server, random: .system, isDemonstration: true))
+    }
+
     /// Opens a file to move what it holds to another database: also one that is marked as moved.
     package static func openSource(path: String) throws -> SQLStore {
         SQLStore(
@@ -101,7 +108,8 @@ package final class SQLiteEngine: SQLEngine {
     }
 
     static func open(
-        path: String, role: SQLiteStore.ProcessRole, random: RandomSource, evenMoved: Bool = false
+        path: String, role: SQLiteStore.ProcessRole, random: RandomSource, evenMoved: Bool = false,
+        isDemonstration: Bool = false
     ) throws -> SQLiteEngine {
         try translatingErrors(at: path) {
             try NetworkFileSystem.refuse(directory: DatabaseFile.directory(of: path))
@@ -112,8 +120,9 @@ package final class SQLiteEngine: SQLEngine {
                 let pool = try DatabasePool(path: path, configuration: configuration())
                 try makeDurable(pool)
                 if state != .movedAway {
-                    if state == .older { try SQLiteSchema.refuseOlderNodes(pool) }
-                    try SQLiteSchema.bringUpToDate(pool)
+                    let dead = state == .older ? try SQLiteSchema.refuseOlderNodes(pool) : []
+                    try SQLiteSchema.bringUpToDate(
+                        pool, .init(deadNodes: dead, isDemonstration: isDemonstration && state == .empty))
                     try giveIdentity(pool, random)
                 }
                 return try SQLiteEngine(path: path, role: role, random: random, pool: pool)

@@ -150,22 +150,23 @@ public struct KeybearerServer: Sendable {
 
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
-        let bodies = BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory)
-        let pages = try makePages(bodies)
-        let api = APIResponder(gate: gate, bodies: bodies, clocks: clocks, logger: logger)
+        let pages = try makePages()
+        let api = APIResponder(gate: gate, clocks: clocks, logger: logger)
         return EdgeResponder(
             routes: RouteTable(makeRoutes(pages)),
-            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, api: api,
-            operators: OperatorResponder(tokens: deployment.operatorTokens, api: api, bodies: bodies), dashboard: pages,
-            logger: logger)
+            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
+            api: api, operators: OperatorResponder(tokens: deployment.operatorTokens, api: api, bodies: bodies),
+            dashboard: pages, logger: logger)
     }
 
     /// Every route with its handler.
     func makeRoutes() throws -> [Route] {
-        makeRoutes(try makePages(BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory)))
+        makeRoutes(try makePages())
     }
 
-    private func makePages(_ bodies: BodyReader) throws -> DashboardResponder {
+    private var bodies: BodyReader { BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory) }
+
+    private func makePages() throws -> DashboardResponder {
         DashboardResponder(
             sessions: deployment.sessions, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.lowercased()),

@@ -10,6 +10,28 @@ extension EndToEndTests {
             return try #require(attributes[.posixPermissions] as? NSNumber).intValue
         }
 
+        @Test func theHelpOfEveryCommandIsPrinted() throws {
+            let dump = try CommandRunner.run(["--experimental-dump-help"])
+            let root = try #require(dump.object?["command"] as? [String: Any], "\(dump.stderr)")
+            var asked: [[String]] = []
+            func walk(_ command: [String: Any], _ path: [String]) {
+                asked.append(path + ["--help"])
+                asked.append(["help"] + path)
+                for child in command["subcommands"] as? [[String: Any]] ?? [] {
+                    guard let name = child["commandName"] as? String, name != "help" else { continue }
+                    walk(child, path + [name])
+                }
+            }
+            walk(root, [])
+            #expect(asked.contains(["help", "serve"]) && asked.contains(["user", "create", "--help"]))
+            for words in asked {
+                let result = try CommandRunner.run(words)
+                #expect(result.status == 0 && result.stderr.isEmpty, "\(words): \(result.status) \(result.stderr)")
+                let path = words.filter { !["help", "--help"].contains($0) }
+                #expect(result.stdout.contains((["USAGE: keybearer"] + path).joined(separator: " ")), "\(words)")
+            }
+        }
+
         @Test func initMakesEverythingOnceAndKeepsWhatIsThere() throws {
             let files = try DeploymentFiles()
             let arguments = ["init", "--email", "ada@example.com", "--generate-password"] + files.flags

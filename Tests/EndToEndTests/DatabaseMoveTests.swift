@@ -125,6 +125,38 @@ extension EndToEndTests {
             #expect(regenerated.status == 0, "\(regenerated.stderr)")
         }
 
+        @Test func aMoveIsNotTakenBackWhileNobodyKnowsWhetherItArrived() throws {
+            let file = try copyOfOriginal()
+            let shared = try PostgresDatabase()
+            #expect(try migrate(file, to: shared.address, killedAt: "committed").status == -9)
+            try shared.administrate("ALTER ROLE \(shared.name) NOLOGIN")
+            let blind = try migrate(file, to: shared.address, undo: true)
+            #expect(blind.status == 69, "\(blind.stderr)")
+            #expect(blind.stderr.contains("cannot undo: whether postgres://"), "\(blind.stderr)")
+            #expect(try !serves(file))
+            try shared.administrate("ALTER ROLE \(shared.name) LOGIN")
+            #expect(try migrate(file, to: shared.address, undo: true).stderr.contains("holds everything already"))
+            #expect(try migrate(file, to: shared.address).status == 0)
+            #expect(try serves(shared.address) && !serves(file))
+        }
+
+        /// - Parameter refusals: how often the target cannot be looked at after the answer was lost.
+        @Test(arguments: [0, 1]) func aLostAnswerToTheCommitLeavesOneDatabase(refusals: Int) throws {
+            let file = try copyOfOriginal()
+            let shared = try PostgresDatabase()
+            let port = try #require(shared.host.split(separator: ":").last.flatMap { Int($0) })
+            let loser = try CommitLoser(before: port, filling: "users", thenRefusing: refusals)
+            let target = shared.address(parameters: "sslmode=disable&gssencmode=disable")
+                .replacingOccurrences(of: shared.host, with: "127.0.0.1:\(loser.port)")
+            let moved = try migrate(file, to: target)
+            #expect(loser.hasLost)
+            #expect(try serves(shared.address) && !serves(file), "\(moved.stderr)")
+            #expect((moved.status == 0) == (refusals == 0), "\(moved.stderr)")
+            if refusals > 0 { #expect(moved.stderr.contains("is not known. Run the same command"), "\(moved.stderr)") }
+            #expect(try migrate(file, to: target).status == 0)
+            #expect(try serves(shared.address) && !serves(file))
+        }
+
         @Test func aRefusedMoveLeavesNothing() throws {
             let file = try copyOfOriginal()
             let foreign = try PostgresDatabase()

@@ -6,7 +6,7 @@ import Testing
 /// A deployment with a server beside which commands are run.
 struct Deployed {
     let files: DeploymentFiles
-    let server: ServerProcess
+    private(set) var server: ServerProcess
     /// The operator's password.
     let password: String
     /// The operator's key; Ada's own workspace is on Pro.
@@ -29,6 +29,12 @@ struct Deployed {
         try Self.command(files, "workspace", "set-plan", workspaceID, "pro")
         key = try CommandLineOutput.onlyKey(on: files.run("key", "show", Self.ada))
         server = try ServerProcess.serve(files, arguments)
+    }
+
+    /// Stops the server and starts another one.
+    mutating func restart() throws {
+        try #require(server.terminate() == 0)
+        server = try ServerProcess.serve(files, [])
     }
 
     /// Runs a command that must succeed.

@@ -11,6 +11,8 @@ extension EndToEndTests {
             case remove
             case copyOlderBackupOver
             case copyAnotherOver
+            /// The same database as far as the backup, and then another history that is longer than the server's.
+            case copyDivergedOver
             case emptyIt
         }
 
@@ -38,22 +40,40 @@ extension EndToEndTests {
                 try run("cp", backup, file)
             case .remove: try run("rm", file)
             case .copyOlderBackupOver: try run("cp", backup, file)
-            case .copyAnotherOver: try run("cp", other, file)
+            case .copyAnotherOver, .copyDivergedOver: try run("cp", other, file)
             case .emptyIt: try run("truncate", "-s", "0", file)
+            }
+        }
+
+        /// Goes on from a backup in another way, for longer than the server has.
+        private func diverge(_ other: DeploymentFiles, from backup: String, _ deployed: Deployed) throws {
+            try FileManager.default.copyItem(atPath: backup, toPath: other.database)
+            for _ in 0..<4 {
+                let result = try CommandRunner.run([
+                    "key", "regenerate", Deployed.ada, "--database", other.database, "--master-key-file",
+                    deployed.files.masterKeys,
+                ])
+                try #require(result.status == 0, "\(result.stderr)")
             }
         }
 
         @Test(arguments: Replacement.allCases)
         func aServerNoticesAndStopsAnswering(_ kind: Replacement) throws {
-            let deployed = try Deployed()
-            let other = try DeploymentFiles()
-            try other.initialise()
+            var deployed = try Deployed()
             let backup = deployed.files.directory.file("backup.db")
             #expect(try deployed.outcome(of: deployed.key) == "200")
             try deployed.command("backup", backup)
+            let other = try DeploymentFiles()
+            if kind == .copyDivergedOver {
+                try diverge(other, from: backup, deployed)
+            } else {
+                try other.initialise()
+            }
             // A change behind the backup, whose pages the write-ahead log still holds.
             let key = try deployed.command("key", "regenerate", Deployed.ada)
             #expect(try deployed.outcome(of: key) == "200")
+            // A start moves the log into the file: what the server knows of it is behind where the copy went its own way.
+            if kind == .copyDivergedOver { try deployed.restart() }
             try awaitReadiness("ready", deployed)
             // The server has looked at the file as it is at least once.
             let start = MonotonicTime.now()

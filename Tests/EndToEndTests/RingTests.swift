@@ -40,7 +40,8 @@ extension EndToEndTests {
             #expect(result.status == 78, "\(result.stderr)", sourceLocation: sourceLocation)
             #expect(
                 result.stderr.contains("\(id) is missing") && result.stderr.contains("'master \(id) …'")
-                    && result.stderr.contains("backup") && result.stdout.isEmpty,
+                    && result.stderr.contains("backup") && result.stderr.contains("no key or token was changed")
+                    && result.stdout.isEmpty,
                 "\(result.stderr)", sourceLocation: sourceLocation)
         }
 
@@ -51,8 +52,11 @@ extension EndToEndTests {
 
         @Test func commandsRefuseAForeignRingAndTheGoodKeyLives() throws {
             let foreign = try Foreign()
-            let serving = try CommandRunner.start(["serve", "--address", "127.0.0.1:0"] + foreign.flags)
+            let settings = try Self.storedSettings(foreign.files)
+            let serving = try CommandRunner.start(
+                ["serve", "--address", "127.0.0.1:0", "--password-cost", "18"] + foreign.flags)
             expectRefusal(serving.finish(within: 30), foreign.id)
+            #expect(try Self.storedSettings(foreign.files) == settings)
             for words in [
                 ["key", "regenerate", Deployed.ada], ["key", "show", Deployed.ada], ["master-key", "rotate"],
                 ["user", "create", "bob@example.com", "--name", "Bob", "--generate-password"],
@@ -69,6 +73,8 @@ extension EndToEndTests {
             #expect(FileManager.default.fileExists(atPath: foreign.other.masterKeys), "only what init made goes")
             let doctor = try foreign.run("doctor")
             #expect(doctor.status == 78 && doctor.stdout.contains("\(foreign.id) is missing"), "\(doctor.stdout)")
+            // One advice: the problem's own.
+            #expect(!doctor.stdout.contains("mend: Put"), "\(doctor.stdout)")
             // What ends or looks at something works: nobody waits for a backup to disable an account.
             #expect(try foreign.run("user", "list").status == 0)
             #expect(try foreign.run("user", "disable", Deployed.ada).status == 0)
@@ -203,6 +209,16 @@ extension EndToEndTests {
             Self.install(ring, at: files.masterKeys)
             #expect(try files.run("doctor").stdout.contains("Every Secret Key opens"))
             #expect(try Self.fingerprints(files) >= 1)
+        }
+
+        /// What the database keeps about itself.
+        private static func storedSettings(_ files: DeploymentFiles) throws -> [String: String] {
+            let file = try DatabaseQueue(path: files.database)
+            defer { try? file.close() }
+            return try file.read { db in
+                let rows = try Row.fetchAll(db, sql: "SELECT name, value FROM stored_settings")
+                return Dictionary(uniqueKeysWithValues: rows.map { ($0["name"], $0["value"]) })
+            }
         }
 
         /// How many master keys have a fingerprint.

@@ -53,11 +53,15 @@ import Testing
         #expect(try await store.account(id: account.user.id) == account)
         // Nobody opens it any more, until the mark is taken back.
         await expect(.unavailable) { _ = try await open() }
-        await expect(.conflict) { try engine.setMoveMark(nil, replacing: nil, dead: []) }
+        // Another mark than the one that was to be replaced says where the move goes; none, that somebody took it back.
+        let refusal = #expect(throws: KeybearerError.self) { try engine.setMoveMark(nil, replacing: nil, dead: []) }
+        #expect(refusal?.operatorMessage.contains("is being moved to postgres://ada@db:5432/kb") == true)
+        #expect(refusal?.storeFailure?.advice.contains("--undo") == true)
         let moved = MoveMark(.moved, to: Self.target)
         try engine.setMoveMark(moved, replacing: mark, dead: [])
         await expect(.unavailable) { _ = try await open() }
         try engine.setMoveMark(nil, replacing: moved, dead: [])
+        await expect(.conflict) { try engine.setMoveMark(nil, replacing: moved, dead: []) }
         _ = try await store.replaceKey(samples.replacement(of: account), audit: samples.event(.keyRegenerated))
         try await open().close()
         try store.close()

@@ -3,9 +3,10 @@ import GRDB
 import Keybearer
 import KeybearerPostgres
 import KeybearerSQL
-import KeybearerSQLite
 import TestSupport
 import Testing
+
+@testable import KeybearerSQLite
 
 /// A database of version 0.1 is not brought up to date while a server of that version runs on it.
 @Suite struct OlderNodeTests {
@@ -51,6 +52,25 @@ import Testing
         try SQLiteStore.open(path: path, role: .commandLine).close()
         #expect(try SQLiteStore.schemaState(path: path) == .current)
         try old.close()
+    }
+
+    @Test func aNodeThatCameBetweenTheWatchAndTheStepIsRefused() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("keybearer.db")
+        try FileManager.default.copyItem(
+            atPath: Self.fixtures.appendingPathComponent("keybearer.db").path, toPath: path)
+        let file = try DatabaseQueue(path: path)
+        try await file.write { try $0.execute(sql: Self.insert) }
+        let dead = try await file.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) }
+        // It renewed since; then another one has come.
+        try await file.write { try $0.execute(sql: Self.renew) }
+        expectRefusal { try SQLiteSchema.bringUpToDate(file, .init(deadNodes: dead)) }
+        expectRefusal { try SQLiteSchema.bringUpToDate(file, .init(deadNodes: [])) }
+        #expect(try await file.read { try SQLiteSchema.state($0) } == .older)
+        let found = try await file.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) }
+        try SQLiteSchema.bringUpToDate(file, .init(deadNodes: found))
+        #expect(try await file.read { try SQLiteSchema.state($0) } == .current)
+        try file.close()
     }
 
     @Test func aServerWithALivingNodeIsRefused() async throws {

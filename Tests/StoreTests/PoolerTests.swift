@@ -1,8 +1,9 @@
 import Keybearer
-import KeybearerPostgres
 import KeybearerSQL
 import TestSupport
 import Testing
+
+@testable import KeybearerPostgres
 
 /// A real PgBouncer between a node and its database.
 @Suite struct PoolerTests {
@@ -29,5 +30,39 @@ import Testing
         let account = try await store.addAccount(samples)
         #expect(try await store.account(id: account.user.id) == account)
         try store.close()
+    }
+
+    @Test func aPoolOfOneSessionIsNamedAsSuch() throws {
+        let database = try PostgresDatabase()
+        let pooler = try PgBouncer(before: database, mode: "session", settings: ["default_pool_size = 1"])
+        let error = #expect(throws: KeybearerError.self) { try PostgresStore.pooler(of: pooler.address) }
+        #expect(error?.storeFailure?.kind == .pooler)
+        #expect(error?.storeFailure?.advice.contains("pool size of at least 2") == true, "\(String(describing: error))")
+    }
+
+    @Test func whatElseFailsIsNotBlamedOnItsMode() throws {
+        let database = try PostgresDatabase()
+        // The check's second connection is one too many.
+        let pooler = try PgBouncer(before: database, mode: "session", settings: ["max_client_conn = 1"])
+        let error = #expect(throws: KeybearerError.self) { try PostgresStore.pooler(of: pooler.address) }
+        #expect(error?.code == .unavailable)
+        #expect(error?.storeFailure?.kind != .pooler, "\(String(describing: error))")
+    }
+
+    /// A refusal that is ours is remembered between attempts, as the server's are.
+    @Test func attemptsBackOffAfterAnyFailure() async throws {
+        let server = try FakePostgres(
+            .sessionThatFails(
+                ["server_version": "15.4", "in_hot_standby": "off", "default_transaction_read_only": "off"],
+                state: "42P05", message: "prepared statement \"k1\" already exists"))
+        let pool = PostgresPool(
+            to: "postgres://ada@127.0.0.1:\(server.port)/kb?sslmode=disable&gssencmode=disable", name: "test", size: 1,
+            patience: .init(roundTrip: .seconds(5), lock: .seconds(1)), epoch: .init())
+        for _ in 0..<40 {
+            let error = await #expect(throws: KeybearerError.self) { try await pool.run(.read) { _ in } }
+            #expect(error?.storeFailure?.kind == .pooler, "\(String(describing: error))")
+        }
+        #expect(server.connectionCount < 10)
+        pool.close()
     }
 }

@@ -37,6 +37,18 @@ import Testing
         try store.close()
     }
 
+    @Test func aDemonstrationShowsEverythingInANewDatabaseAlone() async throws {
+        let closed = directory.file("closed.db")
+        try SQLiteStore.open(path: closed, role: .server).close()
+        for (path, wanted) in [(path, "open"), (closed, "closed")] {
+            for _ in 0..<2 {
+                let store = try SQLiteStore.openDemonstration(path: path)
+                #expect(try await store.storedSetting(.regenerateByKey) == wanted)
+                try store.close()
+            }
+        }
+    }
+
     @Test func aServersLogBeginsAnewWhileItWrites() async throws {
         let store = try SQLiteStore.open(path: path, role: .server)
         let samples = Samples()

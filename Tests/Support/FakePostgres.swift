@@ -19,6 +19,8 @@ public final class FakePostgres: Sendable {
         case failure(state: String, message: String)
         /// A session begins, with what the server reports of itself; then silence.
         case session([String: String])
+        /// A session begins, and the first statement in it fails.
+        case sessionThatFails([String: String], state: String, message: String)
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -64,6 +66,9 @@ public final class FakePostgres: Sendable {
         for connection in connections.withLock({ $0 }) { close(connection) }
     }
 
+    /// How many connections were made.
+    public var connectionCount: Int { connections.withLock { $0.count } }
+
     private static func serve(_ connection: Int32, _ answer: Answer) {
         if case .silence = answer { return }
         while let code = readStartup(connection) {
@@ -75,19 +80,29 @@ public final class FakePostgres: Sendable {
             switch answer {
             case .silence: break
             case .failure(let state, let message):
-                send(
-                    connection,
-                    packet("E", text("SFATAL") + text("VFATAL") + text("C\(state)") + text("M\(message)") + [0]))
+                send(connection, failure("FATAL", state, message))
                 shutdown(connection, Int32(SHUT_WR))
-            case .session(let parameters):
-                let reports = parameters.flatMap { packet("S", text($0.key) + text($0.value)) }
-                send(
-                    connection,
-                    packet("R", [0, 0, 0, 0]) + reports + packet("K", [0, 0, 0, 1, 0, 0, 0, 2])
-                        + packet("Z", [UInt8(ascii: "I")]))
+            case .session(let parameters): send(connection, beginning(parameters))
+            case .sessionThatFails(let parameters, let state, let message):
+                send(connection, beginning(parameters))
+                // What is asked does not matter: the answer ends all of it.
+                var byte: UInt8 = 0
+                guard recv(connection, &byte, 1, 0) == 1 else { return }
+                send(connection, failure("ERROR", state, message) + isReady)
             }
             return
         }
+    }
+
+    private static let isReady = packet("Z", [UInt8(ascii: "I")])
+
+    private static func beginning(_ parameters: [String: String]) -> [UInt8] {
+        packet("R", [0, 0, 0, 0]) + parameters.flatMap { packet("S", text($0.key) + text($0.value)) }
+            + packet("K", [0, 0, 0, 1, 0, 0, 0, 2]) + isReady
+    }
+
+    private static func failure(_ severity: String, _ state: String, _ message: String) -> [UInt8] {
+        packet("E", text("S\(severity)") + text("V\(severity)") + text("C\(state)") + text("M\(message)") + [0])
     }
 
     /// The code at the beginning of a connection's first packets.

@@ -21,8 +21,10 @@ public final class PgBouncer: Sendable {
     private let directory: TemporaryDirectory
     private let child: ChildProcess
 
-    /// - Parameter mode: `session`, `transaction` or `statement`.
-    public init(before database: PostgresDatabase, mode: String) throws {
+    /// - Parameters:
+    ///   - mode: `session`, `transaction` or `statement`.
+    ///   - settings: further lines of its configuration.
+    public init(before database: PostgresDatabase, mode: String, settings: [String] = []) throws {
         guard var parts = URLComponents(string: database.address), let user = parts.user, let port = parts.port else {
             throw NotReady(words: "there is no port in the server's address")
         }
@@ -41,7 +43,7 @@ public final class PgBouncer: Sendable {
         auth_type = trust
         auth_file = \(directory.file("users"))
         pool_mode = \(mode)
-        \(account)
+        \(account)\(settings.joined(separator: "\n"))
         """.write(toFile: directory.file("pgbouncer.ini"), atomically: true, encoding: .utf8)
         chmod(directory.path, 0o755)
         let program = ProcessInfo.processInfo.environment["PGBOUNCER"] ?? "/usr/sbin/pgbouncer"

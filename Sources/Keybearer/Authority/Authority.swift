@@ -59,18 +59,26 @@ public struct Authority: Sendable, Hashable {
 extension KeybearerError {
     /// The credential that a change was asked for with has ended before the change was committed. Nothing was changed;
     /// the message is what a new request would get.
-    package static func authorityEnded(
-        _ message: String, fields: [String: String] = [:]
-    ) -> KeybearerError {
-        KeybearerError(
-            fields.isEmpty ? .unauthorized : .validationFailed, message, fields: fields, cause: AuthorityEnded())
+    package static func authorityEnded(_ message: String) -> KeybearerError {
+        KeybearerError(.unauthorized, message, cause: AuthorityEnded.credential)
     }
+
+    /// The password that a change was asked for with, besides a session that lives on, was changed before the change was
+    /// committed. Nothing was changed. Whoever asked for the password says which one is wrong.
+    package static let passwordChanged = KeybearerError(
+        .unauthorized, "The password is wrong.", cause: AuthorityEnded.password)
 
     /// Whether a credential ended while its request was being answered.
     package var isEndOfAuthority: Bool { cause is AuthorityEnded }
+
+    /// Whether a password was changed while its request was being answered.
+    var isPasswordChanged: Bool { cause as? AuthorityEnded == .password }
 }
 
 /// Marks errors of an authority that ended.
-private struct AuthorityEnded: Error, CustomStringConvertible {
-    let description = "the authority ended before the commit"
+private enum AuthorityEnded: String, Error, CustomStringConvertible {
+    case credential = "the authority ended before the commit"
+    case password = "the password was changed before the commit"
+
+    var description: String { rawValue }
 }

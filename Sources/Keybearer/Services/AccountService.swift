@@ -116,14 +116,22 @@ public final class AccountService: Sendable {
             throw KeybearerError.authorityEnded("Sign in first.")
         }
         guard try await hasher.verify(current, against: stored.hash) else {
-            throw KeybearerError.validation(["currentPassword": "This is not your current password."])
+            throw Self.notYourPassword
         }
         throttle.succeed(account: user.email, address: address)
         // With the version that was verified: a change that was made meanwhile, such as an operator's reset, stands.
         let authority = Authority(
             .session(session, of: user.id, passwordVersion: stored.version), from: address)
-        try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: authority)
+        do {
+            try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: authority)
+        } catch let error as KeybearerError where error.isPasswordChanged {
+            throw Self.notYourPassword
+        }
     }
+
+    private static let notYourPassword = KeybearerError.validation([
+        "currentPassword": "This is not your current password."
+    ])
 
     /// Sets a password without the current one, as an operator; all sessions end.
     ///

@@ -60,19 +60,25 @@ public final class SessionService: Sendable {
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         let (account, version) = try await checkPassword(
             email: signedIn.account.user.email.rawValue, password: password, from: address)
-        return try await start(
-            for: account, replacing: signedIn.session.id, action: .sessionConfirmed,
-            by: Authority(
-                .session(signedIn.session.id, of: account.user.id, passwordVersion: version), from: address),
-            userAgent: userAgent)
+        do {
+            return try await start(
+                for: account, replacing: signedIn.session.id, action: .sessionConfirmed,
+                by: Authority(
+                    .session(signedIn.session.id, of: account.user.id, passwordVersion: version), from: address),
+                userAgent: userAgent)
+        } catch let error as KeybearerError where error.isPasswordChanged {
+            throw Self.wrongPassword
+        }
     }
+
+    private static let wrongPassword = KeybearerError(.unauthorized, "The e-mail address or the password is wrong.")
 
     /// - Returns: the account, and the version of the password that was verified: a session starts only while that is
     ///   still the password.
     private func checkPassword(
         email: String, password: Password, from address: IPAddress
     ) async throws -> (account: Account, passwordVersion: Int) {
-        let refusal = KeybearerError(.unauthorized, "The e-mail address or the password is wrong.")
+        let refusal = Self.wrongPassword
         guard let email = EmailAddress(email) else {
             try await hasher.verifyNothing(password)
             throw refusal

@@ -41,6 +41,8 @@ public struct StoreFailure: Error, Sendable, Equatable {
         case damaged
         /// It is not a database of Keybearer.
         case foreign
+        /// It was moved to another database, or is being moved.
+        case moved
         /// The file, or its directory, does not exist.
         case missingFile
         /// The disk reported an error.

@@ -353,8 +353,6 @@ public enum StoredSetting: String, Sendable, CaseIterable {
 public protocol SettingStore: Sendable {
     /// A value; nil when there is none.
     func storedSetting(_ name: StoredSetting) async throws -> String?
-    /// Puts or removes a value.
-    func setStoredSetting(_ name: StoredSetting, to value: String?) async throws
     /// Puts a number in the place of a lower one, or of none.
     func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws
 }

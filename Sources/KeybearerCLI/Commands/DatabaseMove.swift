@@ -33,7 +33,12 @@ struct DatabaseMove {
             }
             Console.note("\(from) was moved to \(to) before. Nothing was changed.")
         case .moving:
-            if !isThere { try await copy(source) }
+            if !isThere {
+                try await takingBack(source, unlessHeldAs: id) {
+                    try checkTarget()
+                    try await copy(source)
+                }
+            }
             try finish(source)
         case nil:
             if isThere { throw CommandFailure(.dataError, "\(to) holds this database already; name an empty one") }
@@ -41,7 +46,7 @@ struct DatabaseMove {
             let dead = try await NodeSurvey.requireNone(on: source.store)
             try source.engine.setMoveMark(moving, replacing: nil, dead: dead)
             TestKill.reached("marked")
-            try await copy(source)
+            try await takingBack(source, unlessHeldAs: id) { try await copy(source) }
             try finish(source)
         }
     }
@@ -58,16 +63,20 @@ struct DatabaseMove {
             throw CommandFailure(.dataError, "\(from) was moved to \(to); move that one to a new place instead")
         case .moving: break
         }
+        let held: String?
         do {
-            if let id = try databaseID(), id == (try source.engine.withCopyReader { try DatabaseIdentity.read($0) }) {
-                throw CommandFailure(
-                    .dataError,
-                    "\(to) holds everything already; run the same command without --undo to finish. To stay with the "
-                        + "old one, remove the new one first")
-            }
+            held = try databaseID()
         } catch let error as KeybearerError {
-            Console.note(
-                "Warning: \(to) cannot be looked at (\(error.message)). Never serve it if it has the accounts.")
+            throw CommandFailure(
+                .unavailable,
+                "cannot undo: whether \(to) holds the data is not known; run it again when it can be reached "
+                    + "(\(error.storeFailure?.summary ?? error.message))")
+        }
+        if let held, held == (try source.engine.withCopyReader { try DatabaseIdentity.read($0) }) {
+            throw CommandFailure(
+                .dataError,
+                "\(to) holds everything already; run the same command without --undo to finish. To stay with the "
+                    + "old one, remove the new one first")
         }
         removeLeftovers()
         try source.engine.setMoveMark(nil, replacing: moving, dead: [])
@@ -138,26 +147,33 @@ struct DatabaseMove {
         }
     }
 
-    /// Copies, and takes the mark back when the target certainly has nothing.
     private func copy(_ source: Source) async throws {
+        let report =
+            switch to {
+            case .sqlite(let path): try copy(source.store, toFile: path)
+            case .postgres(let address): try await copy(source.store, toServer: address)
+            }
+        Console.table(["TABLE", "ROWS"], report.rows.map { [$0.table, "\($0.count)"] })
+        Console.note("Copied, and verified by counts and digests.")
+    }
+
+    /// Does a step of the copy. If it fails, it takes the mark back, but only when the target certainly has nothing: an
+    /// answer to the commit that was lost looks like a failure.
+    ///
+    /// - Parameter id: what the target is called once it has everything.
+    private func takingBack(_ source: Source, unlessHeldAs id: String, _ step: () async throws -> Void) async throws {
         do {
-            try checkTarget()
-            let report =
-                switch to {
-                case .sqlite(let path): try copy(source.store, toFile: path)
-                case .postgres(let address): try await copy(source.store, toServer: address)
-                }
-            Console.table(["TABLE", "ROWS"], report.rows.map { [$0.table, "\($0.count)"] })
-            Console.note("Copied, and verified by counts and digests.")
+            try await step()
         } catch {
-            if let id = try? databaseID(), id == (try? await source.store.storedSetting(.databaseID)) { return }
+            let held: String?
             do {
-                _ = try databaseID()
+                held = try databaseID()
             } catch {
                 Console.note(
                     "Whether \(to) has everything is not known. Run the same command again when it can be reached.")
                 throw error
             }
+            if held == id { return }
             try source.engine.setMoveMark(nil, replacing: moving, dead: [])
             Console.note("Nothing was moved: \(from) can be used as before.")
             throw error
@@ -237,9 +253,14 @@ extension DatabaseLocation {
 
 /// Ends the process at a named stage, as a power cut would: for tests of what a crash there leaves behind.
 enum TestKill {
+    #if DEBUG
     private static let stage = ProcessInfo.processInfo.environment["KEYBEARER_TEST_KILL_AT"]
+    #endif
 
+    /// Does nothing in a release.
     static func reached(_ name: String) {
+        #if DEBUG
         if name == stage { kill(ProcessInfo.processInfo.processIdentifier, SIGKILL) }
+        #endif
     }
 }

@@ -45,13 +45,14 @@ struct DemoCommand: AsyncParsableCommand {
         options.gateAddress = gateAddress
         var settings = try await LoadedSettings(options, isDemonstration: true)
         settings.deployment.isPlanSwitchOpen = true
+        guard case .sqlite(let path) = settings.database else {
+            throw CommandFailure(.usage, "'\(directory)' is not taken for a directory; name another one")
+        }
         let assembly = Assembly(settings: settings)
         if !FileManager.default.fileExists(atPath: assembly.masterKeyFile.path) {
             try assembly.masterKeyFile.save(try MasterKeyRing.generate(from: .system), replacing: false)
         }
-        let store = try assembly.openStore(.server, creating: true)
-        // A demonstration shows everything.
-        try await store.setStoredSetting(.regenerateByKey, to: "open")
+        let store = try SQLiteStore.openDemonstration(path: path)
         let deployment = try assembly.makeDeployment(store: store, role: .command)
         try await assembly.requireRing(deployment, .claim)
         let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)

@@ -189,13 +189,8 @@ private struct Examination {
             try await deployment.ring.require(.refuse)
             return nil
         } catch let refusal as RingRefusal {
-            let isNew = refusal.problems == [.noneRecorded]
-            return Finding(
-                .broken, "keys", refusal.description,
-                mend: isNew
-                    ? "Make the first account with 'keybearer init'."
-                    : "Put the lines that are missing, such as 'master mk_… …', into \(assembly.masterKeyFile.path), from "
-                        + "the backup of the file that belongs to this database.")
+            // Each problem says itself what to do.
+            return Finding(.broken, "keys", refusal.description)
         }
     }
 }

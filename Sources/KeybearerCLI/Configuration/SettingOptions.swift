@@ -17,7 +17,9 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .customLong("public-url"), help: "The address by which clients reach the server.")
     var publicURL: String?
 
-    @Option(name: .long, help: "The SQLite file, or postgres://… for a PostgreSQL that several nodes share.")
+    @Option(
+        name: .long,
+        help: "The SQLite file, or a PostgreSQL connection string for a database that several nodes share.")
     var database: String?
 
     @Option(name: .long, help: "The most connections to PostgreSQL, besides the three of the fence.")

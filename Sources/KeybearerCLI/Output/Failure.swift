@@ -33,8 +33,11 @@ enum Failure {
             }
             Foundation.exit(status(of: error.code).rawValue)
         default:
-            // What was not understood is repeated there: an unquoted connection string leaves its password behind.
-            if DatabaseLocation.mayHoldPassword(KeybearerCommand.message(for: error)) {
+            // What was not understood is repeated there: an unquoted connection string leaves its password behind. Help
+            // ends here too, and repeats nothing.
+            if !KeybearerCommand.exitCode(for: error).isSuccess,
+                DatabaseLocation.mayHoldPassword(KeybearerCommand.message(for: error))
+            {
                 Console.note("keybearer: the arguments are not understood; put a connection string into quotes")
                 Foundation.exit(Status.usage.rawValue)
             }

@@ -16,7 +16,7 @@ package enum PoolerCheck {
     }
 
     /// - Parameter connection: a connection to the address, outside of a transaction.
-    /// - Throws: `UNAVAILABLE` when sessions do not last.
+    /// - Throws: `UNAVAILABLE` when sessions do not last, or there is no second one. What else fails is thrown as it is.
     static func run(_ connection: PostgresConnection, to address: String) throws -> Outcome {
         let before = try backend(connection)
         // A pooler makes up what it says when a connection begins.
@@ -24,7 +24,7 @@ package enum PoolerCheck {
         do {
             let mark = String(decoding: RandomSource.system.base62(count: 22), as: UTF8.self)
             try connection.execute("SELECT set_config($1, $2, false)", [.text(setting), .text(mark)])
-            let other = try PostgresConnection(to: address, name: "keybearer check", patience: connection.patience)
+            let other = try second(to: address)
             // It takes the session that is free, if there is one.
             let isSame = try other.transaction { other in
                 try backend(other)
@@ -34,12 +34,26 @@ package enum PoolerCheck {
             let after = try backend(connection)
             guard isSame, after == before else { throw refusal(to: address) }
             return .sessionPooler
-        } catch is PostgresFailure {
+        } catch let failure as PostgresFailure where isMixedUp(failure) || refusesTransactions(failure) {
             throw refusal(to: address)
         }
     }
 
     private static let setting = "keybearer.session"
+    private static let patience = PostgresConnection.Patience(roundTrip: .seconds(3), lock: .seconds(1))
+
+    /// A second connection. A pooler with one session lets it wait until the first one ends.
+    private static func second(to address: String) throws -> PostgresConnection {
+        do {
+            return try PostgresConnection(to: address, name: "keybearer check", patience: patience)
+        } catch let failure as PostgresFailure where failure.isTimeOut {
+            throw StoreFailure(
+                .pooler, "cannot use", PostgresPlace(address).address,
+                "the pooler before it gave no second session in \(patience.roundTrip.wholeMilliseconds / 1_000) s",
+                advice: "A pooler in session mode needs a pool size of at least 2: raise pool_size or default_pool_size, "
+                    + "or connect to the server itself.")
+        }
+    }
 
     @discardableResult
     private static func backend(_ connection: PostgresConnection) throws -> Int64 {
@@ -51,6 +65,11 @@ package enum PoolerCheck {
     /// What a statement fails with whose name another client of the same session has given or taken away.
     static func isMixedUp(_ failure: PostgresFailure) -> Bool {
         ["42P05", "26000"].contains(failure.state)
+    }
+
+    /// What a pooler in statement mode answers to BEGIN.
+    private static func refusesTransactions(_ failure: PostgresFailure) -> Bool {
+        failure.state == "08P01" && failure.message.contains("statement pooling")
     }
 
     static func refusal(to address: String) -> StoreFailure {

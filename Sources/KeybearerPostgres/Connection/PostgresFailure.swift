@@ -19,6 +19,9 @@ struct PostgresFailure: Error, Sendable, CustomStringConvertible {
         self.problem = problem
     }
 
+    /// No answer came within the patience of a connection.
+    static let timedOut = PostgresFailure(state: nil, message: "no answer in time")
+
     init(_ problem: PostgresProblem) {
         self.init(state: nil, message: "no connection", problem: problem)
     }
@@ -34,11 +37,14 @@ extension PostgresFailure {
         return state.hasPrefix("08") || state.hasPrefix("57P") || ["25006", "25P03", "25P04"].contains(state)
     }
 
+    /// Whether an answer did not come in time, to a statement or to the attempt to connect.
+    var isTimeOut: Bool { problem == .noAnswer || (state == nil && message == Self.timedOut.message) }
+
     /// The failure as the domain knows it.
     func translated(at place: PostgresPlace) -> KeybearerError {
         switch state {
         case "23505": KeybearerError(.conflict, "Something with the same name exists already.", cause: self)
-        case "23514" where message.contains(PostgresEngine.closingConstraint): MoveMark.refusal(cause: self)
+        case "23514" where message.contains(PostgresEngine.closingConstraint): MoveMark.lost
         case "23503": KeybearerError(.notFound, "Something that this belongs to does not exist.", cause: self)
         default: KeybearerError(storeFailure(at: place))
         }

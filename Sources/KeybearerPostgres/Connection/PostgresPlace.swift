@@ -6,8 +6,6 @@ struct PostgresPlace: Sendable {
 
     /// `host:port` of each host; empty for the default socket.
     private var hosts: [String] = []
-    /// The first host as it was written, without its port.
-    private(set) var host = ""
     private(set) var database = ""
     private(set) var user = ""
     /// Whether the parts are known and none of them can be a piece of a password.
@@ -22,7 +20,6 @@ struct PostgresPlace: Sendable {
         database = parts["dbname"] ?? user
         let names = Self.list(parts["host"] ?? parts["hostaddr"] ?? "")
         let ports = Self.list(parts["port"] ?? "")
-        host = names.first ?? ""
         // A password with an unescaped '@', '/' or ':' ends in the host, the port or the database: then nothing is shown.
         isKnown =
             names.allSatisfy(Self.isHost) && ports.allSatisfy { $0.allSatisfy(\.isNumber) } && Self.isName(database)
@@ -41,13 +38,6 @@ struct PostgresPlace: Sendable {
             return "postgres://\(user)@/\(database)?host=\(hosts.joined(separator: ","))"
         }
         return "postgres://\(user)@\(hosts.joined(separator: ","))/\(database)"
-    }
-
-    /// `the PostgreSQL at host/database`.
-    var name: String {
-        guard isKnown else { return "the PostgreSQL of the setting database" }
-        let host = hosts.isEmpty ? "localhost" : hosts.joined(separator: ",")
-        return "the PostgreSQL at \(host)\(host.hasSuffix("/") ? "" : "/")\(database)"
     }
 
     private static func parts(_ options: UnsafeMutablePointer<PQconninfoOption>?) -> [String: String] {

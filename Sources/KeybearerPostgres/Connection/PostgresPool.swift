@@ -50,7 +50,7 @@ final class PostgresPool: Sendable {
         var failures = 0
         var retryAt = SteadyTime.distantPast
         /// Why the last attempt to connect failed.
-        var lastFailure: PostgresFailure?
+        var lastFailure: (any Error)?
     }
 
     /// The most that may wait: more would be answered too late to be of use.
@@ -180,7 +180,7 @@ final class PostgresPool: Sendable {
                 let pause = min(Self.longestPause, Self.shortestPause * (1 << min(state.failures, 6)))
                 state.failures += 1
                 state.retryAt = SteadyTime.systemNow().advanced(by: pause * jitter)
-                state.lastFailure = error as? PostgresFailure
+                state.lastFailure = error
             }
             throw error
         }

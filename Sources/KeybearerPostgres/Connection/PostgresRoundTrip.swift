@@ -180,9 +180,7 @@ extension PostgresConnection {
     private func wait(for events: Int16, until deadline: SteadyTime) throws {
         let left = SteadyTime.systemNow().duration(to: deadline).wholeMilliseconds
         var descriptor = pollfd(fd: PQsocket(pointer), events: events, revents: 0)
-        guard left > 0, descriptor.fd >= 0 else {
-            throw PostgresFailure(state: nil, message: "no answer in time")
-        }
+        guard left > 0, descriptor.fd >= 0 else { throw PostgresFailure.timedOut }
         if poll(&descriptor, 1, Int32(min(left, 60_000))) < 0, errno != EINTR {
             throw PostgresFailure(state: nil, message: "the connection cannot be waited for")
         }

@@ -9,7 +9,6 @@ enum PostgresValue {
     /// Travels in binary form; all else travels as text.
     case bytes([UInt8])
     case texts([String])
-    case numbers([Int64])
     case byteArrays([[UInt8]])
     /// Values of one kind, some of which may be NULL.
     case array([SQLValue])
@@ -28,7 +27,6 @@ enum PostgresValue {
         case .flag(let flag): [flag ? UInt8(ascii: "t") : UInt8(ascii: "f")]
         case .bytes(let bytes): bytes
         case .texts(let texts): Self.array(texts.map(Self.quoted))
-        case .numbers(let numbers): Self.array(numbers.map(String.init))
         case .byteArrays(let arrays): Self.array(arrays.map(Self.quoted))
         case .array(let values): Self.array(values.map(Self.element))
         }

@@ -65,29 +65,33 @@ package struct MoveMark: Sendable, Equatable {
 
     /// What is said to whoever opens the database.
     package var refusal: KeybearerError {
-        switch phase {
-        case .moved:
-            KeybearerError(
-                .unavailable,
-                "this database was moved to \(target.name). Set the setting database to that one; nothing is changed here "
-                    + "any more.")
-        case .moving:
-            KeybearerError(
-                .unavailable,
-                "this database is being moved to \(target.name), and nothing is changed here meanwhile. Run the same "
-                    + "'keybearer migrate' again to finish it, or with --undo to take it back.")
-        }
+        let failure =
+            switch phase {
+            case .moved:
+                StoreFailure(
+                    .moved, "this database was moved to", target.name, "nothing is changed here any more",
+                    advice: "Set the setting database to that one.")
+            case .moving:
+                StoreFailure(
+                    .moved, "this database is being moved to", target.name, "nothing is changed here meanwhile",
+                    advice: "Run the same 'keybearer migrate' again to finish it, or with --undo to take it back.")
+            }
+        return KeybearerError(.unavailable, failure.description, cause: failure)
     }
 
     /// What a process is told that had the database open when it was moved.
-    package static func refusal(cause: any Error) -> KeybearerError {
+    package static let lost =
         DatabaseLost(
             reason: "database_moved",
             message:
                 "The database was moved to another one while this process had it open. Nothing is answered any more. "
-                + "Stop this process, and set the setting database to the new one. (\(cause))"
+                + "Stop this process, and set the setting database to the new one."
         ).error
-    }
+
+    /// What is said to whoever comes between another process and the end of its move.
+    package static let isBusy = KeybearerError(
+        .conflict,
+        "Another process moves this database. Nothing was changed. Wait until it has ended, then run it again.")
 }
 
 /// The random id that names a database, wherever it is moved to.
@@ -122,7 +126,7 @@ package protocol MovableEngine: SQLEngine {
     ///   - mark: nil takes it back.
     ///   - old: what must be there.
     ///   - dead: the nodes that were watched and do not live: they are forgotten. Others are in the way.
-    /// - Throws: `CONFLICT` when another mark is there, or another node.
+    /// - Throws: `UNAVAILABLE` when another mark is there; `CONFLICT` when another node is, or the mark is gone.
     func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, dead: [RegisteredNode]) throws
 
     /// Lets no other process move this database until this one ends. Blocks no reader and no writer.
@@ -142,9 +146,8 @@ extension MovableEngine {
         try connection.execute(NodeSQL.removeAll)
     }
 
-    package static func differs(_ found: MoveMark?) -> KeybearerError {
-        KeybearerError(.conflict, "Another process moves this database. Nothing was changed.")
-    }
+    /// What is said when another mark was found than the one that was to be replaced.
+    package static func differs(_ found: MoveMark?) -> KeybearerError { found?.refusal ?? MoveMark.isBusy }
 }
 
 extension RegisteredNode {

@@ -141,11 +141,11 @@ package enum CommonMigrations {
         INSERT INTO stored_settings (name, value)
         SELECT 'regenerate-by-key', CASE WHEN count(*) > 0 THEN 'open' ELSE 'closed' END FROM users
         """,
-        // The highest cost that a password was ever hashed at: a sign-in takes as long for every address.
+        // The highest cost that a password was ever hashed at: a sign-in takes as long for every address. One group or none.
         """
         INSERT INTO stored_settings (name, value)
         SELECT 'password-cost', CAST(max(CAST(substr(password_hash, 12, 2) AS {number})) AS TEXT) FROM users
-        WHERE substr(password_hash, 1, 11) = '$scrypt$ln=' HAVING count(*) > 0
+        WHERE substr(password_hash, 1, 11) = '$scrypt$ln=' GROUP BY substr(password_hash, 1, 11)
         """,
         "ALTER TABLE users ADD COLUMN password_version {number} NOT NULL DEFAULT 1",
         // Sessions of version 0.1 carry no tag: they end with the upgrade.

@@ -38,33 +38,3 @@ extension StoredRow {
         return value
     }
 }
-
-extension KeybearerError {
-    /// A stored value that this version does not understand: better no answer than a wrong one.
-    package static func unreadable(_ what: String) -> KeybearerError {
-        KeybearerError(.internalError, "The store failed.", cause: UnreadableValue(what: what))
-    }
-
-    package static let noSuchAccount = KeybearerError(.notFound, "There is no such account.")
-    package static let noSuchWorkspace = KeybearerError(.notFound, "There is no such workspace.")
-    package static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
-    package static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
-    package static let noSuchOperatorToken = KeybearerError(.notFound, "There is no such operator token.")
-    package static let emailTaken = KeybearerError(
-        .conflict, "There is an account with this e-mail address already.")
-    package static let lastOwner = KeybearerError(
-        .conflict, "A workspace with members needs an Owner. Name another one first.")
-    package static let masterKeysRotated = KeybearerError(
-        .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.")
-    package static let masterKeyUnknown = KeybearerError(
-        .unavailable,
-        "The master key at hand is not one of this database's. Nothing was changed; run 'keybearer doctor'.")
-    package static let stillSealed = KeybearerError(
-        .conflict, "Keys are still sealed under a retired master key. Run 'keybearer master-key rotate' again.")
-}
-
-/// Names the column whose value could not be read.
-private struct UnreadableValue: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "unreadable value: \(what)" }
-}

@@ -6,13 +6,15 @@ import Logging
 /// Answers `/api/*`: the key first, then plan and budget, then the path and the method, then the handler.
 struct APIResponder: Sendable {
     let gate: Gate
-    let bodies: BodyReader
     let clocks: Clocks
     let logger: Logger
 
     /// Answers with the store's help where memory cannot tell.
-    func respond(to original: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
+    func respond(
+        to original: Exchange, entry: RouteTable.Entry?, route: Route?, reading bodies: BodyReader
+    ) async -> APIAnswer {
         var exchange = original
+        let credentials = BearerCredentials(exchange.fields)
         var scope = AccessScope.anyWorkspace
         var problem: KeybearerError?
         do {
@@ -22,14 +24,13 @@ struct APIResponder: Sendable {
         }
         if case .key(_, .awaiting) = route?.access {
             // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
-            let credentials = BearerCredentials(exchange.fields)
             guard case .token(let token) = credentials, !gate.verifier.isKnownBad(token, now: clocks.steady()) else {
                 return unauthorized(exchange, credentials)
             }
             let bodyProblem = await bodies.read(into: &exchange)
             problem = problem ?? bodyProblem
         }
-        switch await admit(exchange, scope: scope) {
+        switch await admit(credentials, of: exchange, scope: scope) {
         case .refused(let answer): return answer
         case .admitted(let account, let budget):
             var answer: APIAnswer
@@ -57,8 +58,7 @@ struct APIResponder: Sendable {
     }
 
     /// Decides about the key of a request, with the store's help where memory cannot tell.
-    func admit(_ exchange: Exchange, scope: AccessScope) async -> Admission {
-        let credentials = BearerCredentials(exchange.fields)
+    func admit(_ credentials: BearerCredentials, of exchange: Exchange, scope: AccessScope) async -> Admission {
         guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
         let verdict = await gate.verifier.decide(token, scope: scope, from: exchange.client)
         guard case .admitted(let account, let budget) = verdict else {
@@ -164,7 +164,7 @@ struct APIResponder: Sendable {
     /// Any failure in the envelope. What is not a ``KeybearerError`` becomes `INTERNAL_ERROR` and goes to the log.
     func failure(_ error: any Error, of exchange: Exchange) -> APIAnswer {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
-        if known.code == .internalError || known.code == .unavailable {
+        if known.isFaultOfOurs {
             logger.error(
                 "A request failed.",
                 metadata: [

@@ -26,7 +26,7 @@ struct DashboardResponder: Sendable {
                 return try await handler(exchange)
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
-            guard let token = SessionCookie.token(in: exchange.fields), !sessions.isForged(token) else {
+            guard let token = SessionCookie.token(in: exchange.fields), !hasBody || !sessions.isForged(token) else {
                 return signInFirst(exchange)
             }
             let problem = hasBody ? await bodies.read(into: &exchange) : nil
@@ -38,7 +38,7 @@ struct DashboardResponder: Sendable {
                 KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: exchange)
             response.headers[.allow] = entry.allow
             return response
-        } catch let error as KeybearerError where error.isEndOfAuthority && error.code == .unauthorized {
+        } catch let error as KeybearerError where error.isEndOfAuthority {
             // The session ended while its request was being answered.
             return signInFirst(exchange)
         } catch {
@@ -57,7 +57,7 @@ struct DashboardResponder: Sendable {
     /// Any failure, as a page or, for scripts, in the envelope.
     func failure(_ error: any Error, of exchange: Exchange) -> Response {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
-        if known.code == .internalError || known.code == .unavailable {
+        if known.isFaultOfOurs {
             logger.error(
                 "A page failed.",
                 metadata: [

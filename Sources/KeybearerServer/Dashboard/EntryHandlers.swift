@@ -74,12 +74,10 @@ struct EntryHandlers: Sendable {
                 signedIn, password: Password(form["password"] ?? ""), from: exchange.client,
                 userAgent: exchange.userAgent)
             return enter(with: token, at: next)
-        } catch let error as KeybearerError where Self.isPasswordProblem(error) {
+        } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
             let email = signedIn.account.user.email.rawValue
             let page = ConfirmPage(email: email, next: next, problem: Self.problem(error))
-            // As for any wrong password, also for one that was changed while it was being checked.
-            let code = error.isEndOfAuthority ? ErrorCode.unauthorized : error.code
-            return Self.retrying(show(page, code.status), after: error.retryAfter)
+            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }
 
@@ -105,19 +103,13 @@ struct EntryHandlers: Sendable {
         return response
     }
 
-    /// A password that was changed while it was being checked is wrong by now; a session that ended is not the password's
-    /// matter.
-    private static func isPasswordProblem(_ error: KeybearerError) -> Bool {
-        error.isEndOfAuthority ? error.code == .validationFailed : isSignInProblem(error)
-    }
-
     private static func isSignInProblem(_ error: KeybearerError) -> Bool {
         [.unauthorized, .rateLimited, .unavailable].contains(error.code)
     }
 
     private static func problem(_ error: KeybearerError) -> PasswordProblem {
         switch error.code {
-        case .unauthorized, .validationFailed: .wrongCredentials
+        case .unauthorized: .wrongCredentials
         case .rateLimited: .tooManyAttempts(wait: error.retryAfter ?? .seconds(1))
         default: .other(error.message)
         }

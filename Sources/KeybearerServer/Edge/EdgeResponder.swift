@@ -12,6 +12,7 @@ struct EdgeResponder: HTTPResponder {
     let clientAddress: ClientAddress
     /// Whether connections of this listener are encrypted.
     let isTLS: Bool
+    let bodies: BodyReader
     let api: APIResponder
     let operators: OperatorResponder
     let dashboard: DashboardResponder
@@ -73,7 +74,9 @@ struct EdgeResponder: HTTPResponder {
         do {
             if case .probe(let handler) = route?.access { return try await handler(exchange) }
             guard exchange.isSecure else { return refuseInsecure(exchange, path: path) }
-            if RouteTable.isAPI(path) { return await api.respond(to: exchange, entry: entry, route: route).response }
+            if RouteTable.isAPI(path) {
+                return await api.respond(to: exchange, entry: entry, route: route, reading: bodies).response
+            }
             if OperatorResponder.isOperator(path) {
                 return await operators.respond(to: exchange, entry: entry, route: route).response
             }

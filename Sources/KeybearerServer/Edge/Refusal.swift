@@ -36,3 +36,13 @@ struct Refusal {
         }
     }
 }
+
+extension KeybearerError {
+    /// Whether an operator should find it in the log, request by request.
+    ///
+    /// What the server refuses by itself until some load is over is not: nothing is broken, and a flood of anonymous
+    /// requests would be one of lines.
+    var isFaultOfOurs: Bool {
+        code == .internalError || code == .unavailable && (cause != nil || retryAfter == nil)
+    }
+}

@@ -9,8 +9,7 @@ final class GateFailureLog: Sendable {
     static let mostPerSecond = 5
 
     private struct State {
-        /// Whether a second has begun that is not over.
-        var isOpen = false
+        /// How many were written in the second that has begun; 0 when none has.
         var written = 0
         var more = 0
         var last: (request: UInt64, cause: any Error)?
@@ -26,8 +25,7 @@ final class GateFailureLog: Sendable {
     /// Notes a request that was answered with a fault of ours.
     func note(_ request: UInt64, _ cause: any Error) {
         let (begins, isWritten) = state.withLock { state in
-            let begins = !state.isOpen
-            state.isOpen = true
+            let begins = state.written == 0
             if state.written < Self.mostPerSecond {
                 state.written += 1
                 return (begins, true)
@@ -45,7 +43,8 @@ final class GateFailureLog: Sendable {
         }
     }
 
-    private func endSecond() {
+    /// Says how many more there were in the second that ends.
+    func endSecond() {
         let ended = state.withLock { state in
             defer { state = State() }
             return state
@@ -57,7 +56,8 @@ final class GateFailureLog: Sendable {
     private func write(_ message: Logger.Message, _ request: UInt64, _ cause: any Error, count: Int? = nil) {
         var metadata: Logger.Metadata = [
             "request": "\(RequestIdentifier.text(request))", "code": "\(ErrorCode.unavailable.rawValue)",
-            "cause": "\(String(reflecting: cause))",
+            // What happened underneath says more than what the client was told.
+            "cause": "\(String(reflecting: (cause as? KeybearerError)?.cause ?? cause))",
         ]
         if let count { metadata["more"] = "\(count)" }
         logger.error(message, metadata: metadata)

@@ -167,7 +167,7 @@ final class GateHandler: ChannelDuplexHandler {
         let failed = answers.write(
             verdict, scope: question.scope, problem: question.problem, shape: shape, wall: decision.clocks.wall(),
             to: &out)
-        if let failed, let cause = Refusal(verdict)?.error.cause { decision.failures.note(failed, cause) }
+        if let failed, case .unavailable(let cause) = verdict { decision.failures.note(failed, cause) }
         if isClosing || isStopping { return finish(context) }
         answerAll(context)
         flush(context)

@@ -29,7 +29,10 @@ struct BodyReader: Sendable {
     /// - Returns: what is wrong with the body; nil when it arrived whole. What arrived until then is not kept.
     func read(into exchange: inout Exchange, upTo limit: Int = objectLimit) async -> KeybearerError? {
         let tooLarge = KeybearerError(.payloadTooLarge, "The body is larger than \(limit) bytes.")
-        if let announced = exchange.fields[.contentLength].flatMap({ Int($0) }), announced > limit { return tooLarge }
+        let announced = exchange.fields[.contentLength].flatMap { Int($0) }
+        if let announced, announced > limit { return tooLarge }
+        // Nothing can come behind such a head.
+        if announced == 0, exchange.fields[.transferEncoding] == nil { return nil }
         let body = exchange.request.body
         let (timeout, memory) = (timeout, memory)
         let outcome = await withTaskGroup(of: Result<Received, KeybearerError>?.self) { group in
@@ -68,7 +71,8 @@ struct BodyReader: Sendable {
                 guard held.take(part.readableBytes) else {
                     return .failure(
                         KeybearerError(
-                            .unavailable, "The server reads too many bodies for the moment. Try again shortly.",
+                            .unavailable,
+                            "The server holds as many request bodies as its memory allows. Try again after 1 second.",
                             retryAfter: .seconds(1)))
                 }
                 content.writeBuffer(&part)

@@ -43,8 +43,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
         self.isTLS = isTLS
         self.clocks = clocks
         self.workspaceParameter = workspaceParameter
-        api = APIResponder(
-            gate: gate, bodies: BodyReader(timeout: .seconds(10), memory: BodyMemory()), clocks: clocks, logger: logger)
+        api = APIResponder(gate: gate, clocks: clocks, logger: logger)
     }
 
     public func handle(
@@ -58,7 +57,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
             return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: exchange).response
         }
         let (scope, problem) = scope(of: request, context)
-        switch await api.admit(exchange, scope: scope) {
+        switch await api.admit(BearerCredentials(request.headers), of: exchange, scope: scope) {
         case .refused(let answer): return answer.response
         case .admitted(let account, let budget):
             var response: Response

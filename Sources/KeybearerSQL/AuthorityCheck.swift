@@ -36,7 +36,7 @@ struct AuthorityCheck: Sendable {
             locks.readsTime = true
         case .password(_, let userID): locks.add(.user(userID), .share)
         case .operatorToken(let id): locks.add(.operatorToken(id), .share)
-        case .commandLine, .anyone, .keybearer: break
+        case .commandLine, .anyone: break
         }
         guard let requirement, let userID = authority.userID else { return }
         locks.add(.workspace(requirement.workspaceID), .share)
@@ -71,7 +71,7 @@ struct AuthorityCheck: Sendable {
             guard locked.has(.operatorToken(id)) else {
                 throw KeybearerError.authorityEnded("The operator token is not valid.")
             }
-        case .commandLine, .anyone, .keybearer: break
+        case .commandLine, .anyone: break
         }
     }
 

@@ -7,10 +7,12 @@ enum OperatorTokenSQL {
         VALUES ($1, $2, $3, $4, $5, $6)
         """)
     static let byDigest = SQL("SELECT id, name, scopes, created_at FROM operator_tokens WHERE digest = $1")
+    static let untagged = SQL(
+        "SELECT digest FROM operator_tokens WHERE tag_key_id IS NULL ORDER BY created_at DESC, id LIMIT $1")
     static let list = SQL("SELECT id, name, scopes, created_at FROM operator_tokens ORDER BY created_at, id")
     static let delete = SQL("DELETE FROM operator_tokens WHERE id = $1")
 
-    static let all = [insert, byDigest, list, delete]
+    static let all = [insert, byDigest, untagged, list, delete]
 }
 
 extension SQLStore {
@@ -34,6 +36,12 @@ extension SQLStore {
     public func operatorToken(digest: [UInt8]) async throws -> OperatorToken? {
         try await shortRead { connection in
             try connection.first(OperatorTokenSQL.byDigest, [.bytes(digest)]).map { try StoredValues.operatorToken($0) }
+        }
+    }
+
+    public func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]] {
+        try await shortRead { connection in
+            try connection.rows(OperatorTokenSQL.untagged, [.number(limit)]).map { try $0.requiredBytes("digest") }
         }
     }
 

@@ -225,7 +225,7 @@ struct AllowanceTests {
             $0.accept(
                 earlier, wanted: 0, limit: 1_000, askedAt: now, life: .zero, now: now, patience: .zero)
         }
-        #expect(ledger.withLease { $0.peek(limit: 1_000, now: now) }?.remaining == 999)
+        #expect(ledger.withLease { $0.peek(limit: 1_000, now: now, wall: Samples.start) }?.remaining == 999)
     }
 
     @Test("While the store is asked for an account, it uses no allowance, until the last has been answered")

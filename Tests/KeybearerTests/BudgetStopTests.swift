@@ -31,7 +31,7 @@ struct BudgetStopTests {
         try await office.reserved(for: ledger, limit: 40)
         let now = clock.clocks.steady()
         return ledger.withLease { lease in
-            while case .admitted = lease.spend(limit: 40, now: now) {}
+            while case .admitted = lease.spend(limit: 40, now: now, wall: Samples.start) {}
             return lease.needsStore(limit: 40, wantsUnits: true, now: now)
         }
     }

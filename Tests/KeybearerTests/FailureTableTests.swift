@@ -18,9 +18,23 @@ struct FailureTableTests {
 
         mutating func forget(_ subject: Int) { for half in 0...1 { lines[half].removeAll { $0.subject == subject } } }
 
+        static func half(_ failures: Int) -> Int { failures < 5 ? 0 : 1 }
+
+        mutating func takeBack(_ subject: Int) {
+            guard let held = lines.joined().first(where: { $0.subject == subject }) else { return }
+            let half = Self.half(held.failures)
+            if held.failures == 1 {
+                forget(subject)
+            } else if Self.half(held.failures - 1) != half {
+                put(subject, failures: held.failures - 1, at: held.at)
+            } else if let place = lines[half].firstIndex(where: { $0.subject == subject }) {
+                lines[half][place].failures -= 1
+            }
+        }
+
         mutating func put(_ subject: Int, failures: Int, at: Int64) {
             forget(subject)
-            let half = failures < 5 ? 0 : 1
+            let half = Self.half(failures)
             if lines[half].count >= capacity / 2 { lines[half].removeFirst() }
             lines[half].append((subject, failures, at))
         }
@@ -42,13 +56,7 @@ struct FailureTableTests {
                 model.forget(subject)
             case 1:
                 table.takeBack(subject)
-                if let held = model.lines.joined().first(where: { $0.subject == subject }) {
-                    if held.failures > 1 {
-                        model.put(subject, failures: held.failures - 1, at: held.at)
-                    } else {
-                        model.forget(subject)
-                    }
-                }
+                model.takeBack(subject)
             default:
                 table.count(subject, at: time)
                 model.put(subject, failures: model.failures(of: subject, at: now) + 1, at: now)

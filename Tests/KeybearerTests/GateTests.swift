@@ -445,28 +445,6 @@ struct GateTests {
         guard case .exhausted = decision else { return #expect(Bool(false), "\(decision) for \(key)") }
     }
 
-    @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")
-    func idempotency() async throws {
-        await gate.fence.step()
-        let (account, _) = try await fixture.entitledAccount(deployment)
-        let id = account.user.id
-        let (first, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
-        let (again, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
-        #expect(first == again)
-        let (other, _) = try await deployment.keys.regenerate(id, idempotencyKey: "two", by: .commandLine)
-        #expect(other != first)
-        let refused = await #expect(throws: KeybearerError.self) {
-            try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
-        }
-        #expect(refused?.code == .conflict)
-        for bad in ["", "a b", "é", String(repeating: "x", count: 256)] {
-            let error = await #expect(throws: KeybearerError.self) {
-                try await deployment.keys.regenerate(id, idempotencyKey: bad, by: .commandLine)
-            }
-            #expect(error?.code == .badRequest)
-        }
-    }
-
     @Test("Rotation: keys go on working, the old master key is reduced to its tag, and nothing is left under it")
     func rotation() async throws {
         await gate.fence.step()

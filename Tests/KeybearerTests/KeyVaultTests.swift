@@ -72,7 +72,7 @@ struct KeyVaultTests {
         #expect(both.digests(of: oldKey).contains(sealed.digest))
         let newKey = try both.issue(prefix: .standard, random: random)
         #expect(!vault.isGenuine(newKey))
-        #expect(both.carriesTag(newKey, of: entry.id))
+        #expect(both.tagKey(of: newKey) == entry.id)
         let oldID = try #require(old.activeID)
         let retired = KeyVault(ring: try both.ringRetiring(oldID, keepingTag: true))
         #expect(retired.isGenuine(oldKey))
@@ -93,6 +93,27 @@ struct KeyVaultTests {
         }
         #expect(refused?.code == .unavailable)
         #expect(throws: KeybearerError.self) { try verifier.issue(prefix: .standard, random: random) }
+    }
+
+    @Test("A node that only verifies puts the tag of no retired master key into its tokens, wherever its line stands")
+    func mintingTag() throws {
+        let live = try vault.verifyOnlyRing()
+        let retired = MasterKeyRing.Entry(id: .random(from: random), material: .tagOnly(random.bytes(32)))
+        let id = try #require(vault.ring.activeID)
+        for entries in [[retired] + live.entries, live.entries + [retired]] {
+            let node = KeyVault(ring: try MasterKeyRing(entries: entries, activeID: nil))
+            let (characters, record) = node.mint(.session, random: random)
+            #expect(record.tagKeyID == id)
+            #expect(node.tagKey(of: characters, kind: .session) == id)
+            #expect(vault.tagKey(of: characters, kind: .session) == id)
+            #expect(node.tagKey(of: String(characters.dropLast()) + "!", kind: .session) == nil)
+            for place in [0, 50] {
+                var forged = Array(characters.utf8)
+                forged[place] = forged[place] == 65 ? 66 : 65
+                #expect(node.tagKey(of: String(decoding: forged, as: UTF8.self), kind: .session) == nil)
+            }
+        }
+        #expect(KeyVault(ring: try MasterKeyRing(entries: [retired], activeID: nil)).mintingSubkeys.id == retired.id)
     }
 
     @Test("The file format reads back what it wrote")

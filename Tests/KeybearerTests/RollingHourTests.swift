@@ -117,15 +117,17 @@ struct BudgetLeaseTests {
     func spends() {
         var lease = BudgetLease()
         var hour = RollingHour()
-        #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
+        #expect(lease.spend(limit: 1_000, now: start, wall: Samples.start) == .needsReservation)
         accept(&lease, &hour, wanted: 2, limit: 1_000, at: start)
-        guard case .admitted(let first) = lease.spend(limit: 1_000, now: start) else { Issue.record("refused"); return }
+        guard case .admitted(let first) = lease.spend(limit: 1_000, now: start, wall: Samples.start) else {
+            Issue.record("refused"); return
+        }
         #expect(first.remaining == 999)
-        guard case .admitted(let second) = lease.spend(limit: 1_000, now: start) else {
+        guard case .admitted(let second) = lease.spend(limit: 1_000, now: start, wall: Samples.start) else {
             Issue.record("refused"); return
         }
         #expect(second.remaining == 998)
-        #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
+        #expect(lease.spend(limit: 1_000, now: start, wall: Samples.start) == .needsReservation)
     }
 
     @Test("Nothing is spent at or after the end of its life, counted from before it was asked for")
@@ -133,7 +135,8 @@ struct BudgetLeaseTests {
         var lease = BudgetLease()
         var hour = RollingHour()
         accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
-        #expect(lease.spend(limit: 1_000, now: start.advanced(by: .seconds(60))) == .needsReservation)
+        #expect(
+            lease.spend(limit: 1_000, now: start.advanced(by: .seconds(60)), wall: Samples.start) == .needsReservation)
         #expect(lease.withdrawExpired(at: start.advanced(by: .seconds(59))).isEmpty)
         #expect(
             lease.withdrawExpired(at: start.advanced(by: .seconds(60))) == [.init(count: 10, minute: 30_000_001)])
@@ -146,8 +149,10 @@ struct BudgetLeaseTests {
         var hour = RollingHour()
         _ = hour.reserve(995, limit: 5_000, life: .zero, now: minute)
         accept(&lease, &hour, wanted: 10, limit: 5_000, at: start)
-        #expect(lease.spend(limit: 1_000, now: start) == .needsReservation)
-        guard case .admitted = lease.spend(limit: 5_000, now: start) else { Issue.record("refused"); return }
+        #expect(lease.spend(limit: 1_000, now: start, wall: Samples.start) == .needsReservation)
+        guard case .admitted = lease.spend(limit: 5_000, now: start, wall: Samples.start) else {
+            Issue.record("refused"); return
+        }
     }
 
     @Test("A refusal is believed for a while, and says when capacity comes back")
@@ -156,12 +161,13 @@ struct BudgetLeaseTests {
         var hour = RollingHour()
         _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute)
         accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
-        guard case .exhausted(let status) = lease.spend(limit: 1_000, now: start) else {
+        guard case .exhausted(let status) = lease.spend(limit: 1_000, now: start, wall: Samples.start) else {
             Issue.record("admitted"); return
         }
         #expect(status.remaining == 0)
         #expect(status.returnsAfter == .seconds(3_660))
-        #expect(lease.spend(limit: 1_000, now: start.advanced(by: .seconds(1))) == .needsReservation)
+        #expect(
+            lease.spend(limit: 1_000, now: start.advanced(by: .seconds(1)), wall: Samples.start) == .needsReservation)
     }
 
     @Test("Looking reserves nothing and loses nothing")
@@ -171,7 +177,7 @@ struct BudgetLeaseTests {
         accept(&lease, &hour, wanted: 5, limit: 1_000, at: start)
         accept(&lease, &hour, wanted: 0, limit: 1_000, at: start)
         #expect(lease.available == 5)
-        #expect(lease.peek(limit: 1_000, now: start)?.remaining == 1_000)
+        #expect(lease.peek(limit: 1_000, now: start, wall: Samples.start)?.remaining == 1_000)
     }
 
     @Test("Reservations grow with use and stay a tenth of the limit")
@@ -183,7 +189,7 @@ struct BudgetLeaseTests {
             let wanted = lease.nextReservation(limit: 1_000, smallest: 10, now: start)
             sizes.append(wanted)
             accept(&lease, &hour, wanted: wanted, limit: 1_000, at: start)
-            while case .admitted = lease.spend(limit: 1_000, now: start) {}
+            while case .admitted = lease.spend(limit: 1_000, now: start, wall: Samples.start) {}
         }
         #expect(sizes == [10, 20, 40, 80, 100, 100])
     }
@@ -192,7 +198,7 @@ struct BudgetLeaseTests {
     private func spend(_ count: Int, _ lease: inout BudgetLease, each milliseconds: Int, from now: SteadyTime) -> Int {
         (1...count).count { number in
             let at = now.advanced(by: .milliseconds(number * milliseconds))
-            guard case .admitted = lease.spend(limit: 1_000, now: at) else { return false }
+            guard case .admitted = lease.spend(limit: 1_000, now: at, wall: Samples.start) else { return false }
             return lease.isAtAheadMark
         }
     }
@@ -208,13 +214,13 @@ struct BudgetLeaseTests {
         #expect(lease.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
         let answer = hour.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
         lease.acceptAhead(answer, askedAt: now, life: .seconds(60), now: now)
-        #expect(lease.peek(limit: 1_000, now: now)?.remaining == 995)
+        #expect(lease.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 995)
         #expect(lease.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
         #expect(spend(5, &lease, each: 1, from: now) == 0)
         #expect(!lease.needsStore(limit: 1_000, wantsUnits: true, now: now))
         #expect(spend(20, &lease, each: 1, from: now) == 1)
-        #expect(lease.spend(limit: 1_000, now: now) == .needsReservation)
-        #expect(lease.peek(limit: 1_000, now: now)?.remaining == 970)
+        #expect(lease.spend(limit: 1_000, now: now, wall: Samples.start) == .needsReservation)
+        #expect(lease.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 970)
     }
 
     @Test("What expires beside what is ahead goes back; what is ahead has a life of its own")
@@ -227,12 +233,12 @@ struct BudgetLeaseTests {
         lease.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
         let end = start.advanced(by: .seconds(60))
         #expect(spend(1, &lease, each: 0, from: end) == 0)
-        #expect(lease.peek(limit: 1_000, now: end)?.remaining == 999)
+        #expect(lease.peek(limit: 1_000, now: end, wall: Samples.start)?.remaining == 999)
         #expect(!lease.isIdle(at: end))
         #expect(lease.withdrawExpired(at: end) == [.init(count: 10, minute: 30_000_001)])
         #expect(lease.withdrawExpired(at: later.advanced(by: .seconds(59))).isEmpty)
         let last = later.advanced(by: .seconds(60))
-        #expect(lease.spend(limit: 1_000, now: last) == .needsReservation)
+        #expect(lease.spend(limit: 1_000, now: last, wall: Samples.start) == .needsReservation)
         #expect(lease.withdrawExpired(at: last) == [.init(count: 9, minute: 30_000_001)])
         #expect(lease.isIdle(at: last))
     }
@@ -250,7 +256,7 @@ struct BudgetLeaseTests {
         lease.acceptAhead(next, askedAt: later, life: .seconds(60), now: later)
         #expect(lease.withdraw().map(\.count) == [10, 11, 14])
         #expect(lease.withdraw().isEmpty)
-        #expect(lease.peek(limit: 1_000, now: later)?.remaining == 999)
+        #expect(lease.peek(limit: 1_000, now: later, wall: Samples.start)?.remaining == 999)
     }
 
     @Test(

@@ -85,6 +85,10 @@ struct IntrospectionTests {
             #expect(answer.status == 401)
             #expect(answer.fields[.wwwAuthenticate]?.hasPrefix(#"Bearer realm="Keybearer operators""#) == true)
         }
+        for guess in 100..<150 {
+            let unknown = "kbo_" + String(repeating: "a", count: 40) + "\(guess)"
+            #expect(try await ask(fixture, "token=\(key)", token: unknown).status == 401, "as version 0.1 made them")
+        }
         #expect(try await ask(fixture, "", token: secret).status == 400)
         #expect(try await ask(fixture, "token=\(key)&workspace_id=x", token: secret).status == 400)
         #expect(try await ask(fixture, "token=\(key)&client_address=x", token: secret).status == 400)

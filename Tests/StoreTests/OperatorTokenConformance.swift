@@ -18,6 +18,7 @@ import Testing
             #expect(try await second.operatorToken(digest: digest) == one)
             #expect(try await second.operatorToken(digest: samples.random.bytes(32)) == nil)
             #expect(try await second.operatorTokens() == [one, other])
+            #expect(try await second.untaggedOperatorTokens(limit: 10).isEmpty, "both carry a tag")
             try await store.revokeOperatorToken(one.id, audit: samples.event(.operatorTokenRevoked))
             #expect(try await second.operatorToken(digest: digest) == nil)
             #expect(try await second.operatorTokens() == [other])

@@ -102,7 +102,9 @@ struct Version01Tests {
         for token in expected.operatorTokens {
             let secret = try #require(OperatorSecret(presented: token.tokenPrefix + token.tokenRest))
             #expect(try await store.operatorToken(digest: secret.digest)?.id.rawValue == token.id)
+            #expect(try await store.untaggedOperatorTokens(limit: 10).contains(secret.digest))
         }
+        #expect(try await store.untaggedOperatorTokens(limit: 10).count == expected.operatorTokens.count)
         // Its sessions end with the upgrade: their cookies carry no tag.
         for session in expected.sessions {
             #expect(try await store.sessions(of: UserID(rawValue: session.user)).isEmpty)

@@ -28,8 +28,8 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         var count = 0
     }
 
-    /// So many failures are many.
-    private static var many: Int { 5 }
+    /// From how many failures on a subject is in the half for those with many.
+    private static var manyFailures: Int { 5 }
 
     private let capacity: Int
     private let memory: Duration
@@ -72,13 +72,19 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Takes back one failure.
+    /// Takes back one failure. It makes the subject no newer: only one that comes into the other half is the newest there.
     mutating func takeBack(_ subject: Subject) {
         guard let place = places[subject] else { return }
-        guard slots[place].record.failures > 1 else { return forget(subject) }
-        unlink(place)
-        slots[place].record.failures -= 1
-        link(place)
+        var record = slots[place].record
+        record.failures -= 1
+        guard record.failures > 0 else { return forget(subject) }
+        if Self.half(of: record) == Self.half(of: slots[place].record) {
+            slots[place].record = record
+        } else {
+            unlink(place)
+            slots[place].record = record
+            link(place)
+        }
     }
 
     /// Forgets a subject.
@@ -93,7 +99,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
     }
 
     private static func half(of record: Record) -> WritableKeyPath<FailureTable, Line> {
-        record.failures < many ? \.few : \.many
+        record.failures < manyFailures ? \.few : \.many
     }
 
     /// Puts a slot behind the newest of its half, and forgets the oldest of a half that is full.

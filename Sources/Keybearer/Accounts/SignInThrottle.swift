@@ -3,9 +3,10 @@ import Synchronization
 /// Slows down guessing of passwords, by account and by client address.
 ///
 /// After five failures for an account each further one doubles a wait from 1 s to 15 min; for an address the same
-/// begins after twenty. Kept in memory, bounded, and forgotten after an hour without failures; a flood of
-/// others does not free the one that is guessed at. What is counted for an account is counted for unknown ones too, so
-/// that it does not tell which exist.
+/// begins after twenty. Kept in memory, bounded, and forgotten after an hour without failures. To free one that is guessed
+/// at sooner, 25,000 other accounts or networks must fail between two guesses at it; once it has failed five times, each
+/// of them at least five times. What is counted for an account is counted for unknown ones too, so that it does not tell
+/// which exist.
 public final class SignInThrottle: Sendable {
     private enum Subject: Hashable {
         case account(EmailAddress)

@@ -19,8 +19,6 @@ public struct Authority: Sendable, Hashable {
         case commandLine
         /// Nobody in particular: a sign-up.
         case anyone
-        /// Keybearer itself.
-        case keybearer
     }
 
     /// What gives the right.
@@ -43,15 +41,15 @@ public struct Authority: Sendable, Hashable {
         case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): .user(userID)
         case .operatorToken(let id): .operatorToken(id)
         case .commandLine: .commandLine
-        case .anyone, .keybearer: .system
+        case .anyone: .system
         }
     }
 
-    /// The account whose credential it is; nil for operators and for Keybearer itself.
+    /// The account whose credential it is; nil for operators and for a sign-up.
     public var userID: UserID? {
         switch credential {
         case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): userID
-        case .operatorToken, .commandLine, .anyone, .keybearer: nil
+        case .operatorToken, .commandLine, .anyone: nil
         }
     }
 }

@@ -1,7 +1,5 @@
 /// Something that a member does in a workspace.
 public enum Action: String, Sendable, Hashable, CaseIterable {
-    /// Look at the page of the member's own key.
-    case viewKeyPage = "view_key_page"
     /// See the member's own key.
     case revealKey = "reveal_key"
     /// Replace the member's own key.
@@ -25,7 +23,6 @@ public enum Permissions {
     /// The table. Regenerating works while the feature is locked: a leaked key must not revive on an upgrade.
     public static func rule(of action: Action) -> Rule {
         switch action {
-        case .viewKeyPage: Rule(roles: everyone, needsFeature: false, needsRecentSignIn: false)
         case .revealKey: Rule(roles: everyone, needsFeature: true, needsRecentSignIn: true)
         case .regenerateKey: Rule(roles: everyone, needsFeature: false, needsRecentSignIn: true)
         case .changePlan: Rule(roles: [.owner], needsFeature: false, needsRecentSignIn: false)

@@ -65,22 +65,26 @@ public struct BudgetLease: Sendable, Equatable {
     }
 
     /// Decides one request and counts it when admitted. Allocates nothing.
-    public mutating func spend(limit: Int, now: SteadyTime) -> Decision {
+    ///
+    /// - Parameter wall: the time of day at `now`, for the status.
+    public mutating func spend(limit: Int, now: SteadyTime, wall: Timestamp) -> Decision {
         advance(to: now)
         if available == 0 || now >= usableUntil { turnToWhatIsAhead(at: now) }
         if available > 0, now < usableUntil, ceiling <= limit {
             available -= 1
-            return .admitted(status(limit: limit, now: now))
+            return .admitted(status(limit: limit, now: now, wall: wall))
         }
-        if now < refusedUntil, limit <= refusedLimit { return .exhausted(status(limit: limit, now: now)) }
+        if now < refusedUntil, limit <= refusedLimit { return .exhausted(status(limit: limit, now: now, wall: wall)) }
         return .needsReservation
     }
 
     /// The state of the hour without counting anything; nil before the store was ever asked.
-    public mutating func peek(limit: Int, now: SteadyTime) -> BudgetStatus? {
+    ///
+    /// - Parameter wall: the time of day at `now`.
+    public mutating func peek(limit: Int, now: SteadyTime, wall: Timestamp) -> BudgetStatus? {
         guard isKnown else { return nil }
         advance(to: now)
-        return status(limit: limit, now: now)
+        return status(limit: limit, now: now, wall: wall)
     }
 
     /// Takes out what is not used, to give it back: after this it can no longer be used here.
@@ -239,11 +243,11 @@ public struct BudgetLease: Sendable, Equatable {
         nextReturnAt = index < returns.count ? returns[index].at : nil
     }
 
-    private func status(limit: Int, now: SteadyTime) -> BudgetStatus {
+    private func status(limit: Int, now: SteadyTime, wall: Timestamp) -> BudgetStatus {
         let soonest = nextReturnAt ?? now
         return BudgetStatus(
             limit: limit,
             remaining: max(0, limit - (charged - available - ahead.available)),
-            nanosecondsUntilReturn: max(0, soonest.nanoseconds - now.nanoseconds))
+            nanosecondsUntilReturn: max(0, soonest.nanoseconds - now.nanoseconds), reckonedAt: wall)
     }
 }

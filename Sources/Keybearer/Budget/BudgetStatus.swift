@@ -8,28 +8,22 @@ public struct BudgetStatus: Sendable, Equatable {
     /// ``returnsAfter``.
     private let nanosecondsUntilReturn: Int64
     /// The time of day when it stood so.
-    private var reckonedAt = Timestamp(millisecondsSinceEpoch: 0)
+    private let reckonedAt: Timestamp
 
     /// Puts a status together.
     ///
     /// - Parameter reckonedAt: the time of day from which `returnsAfter` counts.
     public init(limit: Int, remaining: Int, returnsAfter: Duration, reckonedAt: Timestamp) {
-        self.init(limit: limit, remaining: remaining, nanosecondsUntilReturn: returnsAfter.wholeNanoseconds)
-        self.reckonedAt = reckonedAt
+        self.init(
+            limit: limit, remaining: remaining, nanosecondsUntilReturn: returnsAfter.wholeNanoseconds,
+            reckonedAt: reckonedAt)
     }
 
-    /// A status that is not dated yet.
-    init(limit: Int, remaining: Int, nanosecondsUntilReturn: Int64) {
+    init(limit: Int, remaining: Int, nanosecondsUntilReturn: Int64, reckonedAt: Timestamp) {
         self.limit = limit
         self.remaining = remaining
         self.nanosecondsUntilReturn = nanosecondsUntilReturn
-    }
-
-    /// The same status with the time of day when it was reckoned.
-    func dated(_ now: Timestamp) -> BudgetStatus {
-        var dated = self
-        dated.reckonedAt = now
-        return dated
+        self.reckonedAt = reckonedAt
     }
 
     /// How long until the next of the used ones come back; zero when none is used.

@@ -8,8 +8,10 @@ import Foundation
 public final class KeyVault: Sendable {
     /// The ring from which this vault was made.
     public let ring: MasterKeyRing
-    private let subkeys: [Subkeys]
-    /// Whose tag new tokens carry: the active master key's, or on a node that only verifies the newest.
+    /// The subkeys of all entries.
+    let subkeys: [Subkeys]
+    /// Whose tag new tokens carry: the active master key's, or on a node that only verifies that of the last entry that is
+    /// not retired.
     let mintingSubkeys: Subkeys
     private let active: Subkeys?
 
@@ -18,12 +20,9 @@ public final class KeyVault: Sendable {
         self.ring = ring
         subkeys = ring.entries.map(Subkeys.init)
         active = subkeys.first { $0.id == ring.activeID }
-        // A ring is never empty.
-        mintingSubkeys = active ?? subkeys[subkeys.endIndex - 1]
+        // Lines of retired master keys can stand last, such as one that was added from a backup. A ring is never empty.
+        mintingSubkeys = active ?? subkeys.last { $0.digest != nil } ?? subkeys[subkeys.endIndex - 1]
     }
-
-    /// The subkeys of all entries.
-    var allSubkeys: [Subkeys] { subkeys }
 
     /// Whether this vault opens what was sealed under a master key.
     func canOpen(under id: MasterKeyID) -> Bool { subkeys.contains { $0.id == id && $0.seal != nil } }
@@ -50,17 +49,17 @@ public final class KeyVault: Sendable {
     /// A true answer does not mean that the key is live, only that it was ever issued here: what fails this test never
     /// reaches the store.
     public func isGenuine(_ key: SecretKey) -> Bool {
-        subkeys.contains { $0.made(key) }
+        tagKey(of: key) != nil
+    }
+
+    /// The master key whose tag a key carries; nil when the ring does not recognise it.
+    func tagKey(of key: SecretKey) -> MasterKeyID? {
+        key.withTag { covered, presented in subkeys.first { $0.made(presented, over: covered) }?.id }
     }
 
     /// The digests by which the store may know the key, one for each master key that is not retired.
     public func digests(of key: SecretKey) -> [[UInt8]] {
         subkeys.compactMap { subkeys in subkeys.digest.map { Self.digest(of: key, using: $0) } }
-    }
-
-    /// Whether the key's tag was made under this one master key.
-    public func carriesTag(_ key: SecretKey, of id: MasterKeyID) -> Bool {
-        subkeys.contains { $0.id == id && $0.made(key) }
     }
 
     /// Seals and digests a key under the active master key, bound to the account, the key's id and its version.

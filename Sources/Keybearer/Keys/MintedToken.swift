@@ -69,12 +69,20 @@ extension KeyVault {
     /// The master key whose tag a presented token carries; nil for a forgery. Compares in constant time.
     func tagKey(of characters: String, kind: TokenKind) -> MasterKeyID? {
         guard kind.hasShape(characters) else { return nil }
-        let body = Array(characters.utf8.dropFirst(kind.prefix.utf8.count))
-        let presented = Array(body.suffix(SecretKey.tagLength))
-        let covered = kind.covered(body.dropLast(SecretKey.tagLength))
-        return allSubkeys.first { subkeys in
-            let tag = covered.withUnsafeBytes { subkeys.tag(over: $0) }
-            return constantTimeEquals(Base62.encode(tag, width: SecretKey.tagLength), presented)
-        }?.id
+        let body = characters.utf8.dropFirst(kind.prefix.utf8.count)
+        let presented = Base62.decode(body.suffix(SecretKey.tagLength))
+        return kind.covered(body.dropLast(SecretKey.tagLength)).withUnsafeBytes { covered in
+            subkeys.first { $0.made(presented, over: covered) }?.id
+        }
     }
+}
+
+/// Where a presented token comes from.
+enum TokenOrigin {
+    /// It carries a tag of this deployment.
+    case genuine
+    /// Nobody made it here.
+    case forged
+    /// Its tag is not recognised, and this process may lack a master key.
+    case unknown
 }

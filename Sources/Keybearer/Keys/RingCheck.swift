@@ -100,7 +100,7 @@ extension KeyVault {
     /// for the tag.
     public func problems(with records: [MasterKeyRecord]) -> [RingProblem] {
         records.filter(\.isInUse).compactMap { record in
-            guard let held = allSubkeys.first(where: { $0.id == record.id }) else {
+            guard let held = subkeys.first(where: { $0.id == record.id }) else {
                 return .missing(record.id, record.seals ? .seal : .tag)
             }
             let fingerprints = held.fingerprints
@@ -126,7 +126,7 @@ extension KeyVault {
 
     /// What the store notes of a master key of this ring; nil when the ring does not hold it.
     func record(of id: MasterKeyID, seals: Bool, tags: Bool) -> MasterKeyRecord? {
-        allSubkeys.first { $0.id == id }.map { held in
+        subkeys.first { $0.id == id }.map { held in
             let fingerprints = held.fingerprints
             return MasterKeyRecord(
                 id: id, isRetired: false, seals: seals, tags: tags, tagFingerprint: fingerprints.tag,
@@ -138,7 +138,4 @@ extension KeyVault {
     var activeRecord: MasterKeyRecord? {
         canSeal ? ring.activeID.flatMap { record(of: $0, seals: true, tags: true) } : nil
     }
-
-    /// The master key whose tag a key carries; nil when the ring does not recognise it.
-    func tagKey(of key: SecretKey) -> MasterKeyID? { allSubkeys.first { $0.made(key) }?.id }
 }

@@ -47,9 +47,9 @@ struct Subkeys: Sendable {
         return code % 839_299_365_868_340_224
     }
 
-    /// Whether a key has the tag that this entry gives it. Compares in constant time.
-    func made(_ key: SecretKey) -> Bool {
-        key.withTag { covered, presented in isNone(tag(over: covered) ^ presented) }
+    /// Whether a tag is the one that this entry gives. Compares in constant time.
+    func made(_ presented: UInt64, over covered: UnsafeRawBufferPointer) -> Bool {
+        isNone(tag(over: covered) ^ presented)
     }
 
     /// The entry with its secrets cut down to what recognising tags needs.

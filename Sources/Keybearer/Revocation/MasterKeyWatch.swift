@@ -7,6 +7,9 @@ final class MasterKeyWatch: Sendable {
     private struct State {
         var refusal: RingRefusal?
         var lookedAt = SteadyTime.distantPast
+        var isLooking = false
+        /// Those whose turn comes when the look that runs is over.
+        var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
     /// How often a file that lacks something is looked at again.
@@ -16,8 +19,6 @@ final class MasterKeyWatch: Sendable {
     private let logger: Logger
     private let load: @Sendable () async throws -> Void
     private let state = Mutex(State())
-    /// Read on requests.
-    private let lacking = Atomic<Bool>(false)
 
     /// - Parameter load: puts the ring in use as it is now. It throws ``RingRefusal`` when that lacks something.
     init(clocks: Clocks, logger: Logger, load: @escaping @Sendable () async throws -> Void) {
@@ -27,12 +28,17 @@ final class MasterKeyWatch: Sendable {
     }
 
     /// Whether the ring lacked something when it was last looked at.
-    var isLacking: Bool { lacking.load(ordering: .acquiring) }
+    var isLacking: Bool { state.withLock { $0.refusal != nil } }
 
     /// Reloads the ring; one that lacked something a moment ago is not looked at again yet.
     ///
+    /// One at a time, and each reads the file for itself: side by side, one that read it before a rotation could put its
+    /// ring in the place of a newer one.
+    ///
     /// - Throws: ``RingRefusal``; what the store throws.
     func look() async throws {
+        await beginLooking()
+        defer { endLooking() }
         let now = clocks.steady()
         let recent = state.withLock { state -> RingRefusal? in
             guard let refusal = state.refusal, state.lookedAt.duration(to: now) < Self.pause else { return nil }
@@ -48,6 +54,25 @@ final class MasterKeyWatch: Sendable {
         note(nil, at: now)
     }
 
+    private func beginLooking() async {
+        await withCheckedContinuation { continuation in
+            let isMyTurn = state.withLock { state in
+                if state.isLooking { state.waiting.append(continuation) }
+                defer { state.isLooking = true }
+                return !state.isLooking
+            }
+            if isMyTurn { continuation.resume() }
+        }
+    }
+
+    private func endLooking() {
+        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.isLooking = !state.waiting.isEmpty
+            return state.waiting.isEmpty ? nil : state.waiting.removeFirst()
+        }
+        next?.resume()
+    }
+
     /// One line when it begins, one when something else is missing, one when it is over.
     private func note(_ refusal: RingRefusal?, at now: SteadyTime) {
         let before = state.withLock { state in
@@ -55,7 +80,6 @@ final class MasterKeyWatch: Sendable {
                 state.refusal = refusal
                 state.lookedAt = now
             }
-            lacking.store(refusal != nil, ordering: .releasing)
             return state.refusal
         }
         guard before?.problems != refusal?.problems else { return }

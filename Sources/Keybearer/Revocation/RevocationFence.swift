@@ -22,41 +22,7 @@ public final class RevocationFence: ChangeSettling {
     /// Whether the ring at hand holds every master key that the database needs.
     private let masterKeys: MasterKeyWatch
 
-    private struct Registration {
-        var nodeID: NodeID?
-        /// Registrations of this process that it has given up and whose rows may still be there. Nobody believes anything
-        /// under them, but other nodes would wait for each until its lease has run out.
-        var givenUp: [NodeID] = []
-        var isBusy = false
-        var lastRenewalAt = SteadyTime.distantPast
-        var acknowledged: ChangePosition?
-        /// The numbers behind that one whose changes this process waits for itself.
-        var settledHere: Set<Int64> = []
-        var isStopped = false
-        /// Whether the database is not the one any more that this process opened.
-        var isLost = false
-
-        /// Whether somebody may wait until this node acknowledges a position: it has a change from elsewhere behind
-        /// what is acknowledged. Who waits in this process leaves its own node out.
-        func isAwaited(at position: ChangePosition) -> Bool {
-            guard let acknowledged, position.number >= acknowledged.number else { return true }
-            let ownChanges = settledHere.count { $0 > acknowledged.number && $0 <= position.number }
-            return position.number - acknowledged.number > ownChanges
-        }
-
-        /// Gives the registration up; its row is removed before the next one is made.
-        mutating func giveUp() {
-            if let nodeID { givenUp.append(nodeID) }
-            nodeID = nil
-        }
-
-        mutating func noteAcknowledged(_ position: ChangePosition, askedAt: SteadyTime) {
-            lastRenewalAt = askedAt
-            acknowledged = position
-            settledHere = settledHere.filter { $0 > position.number }
-        }
-    }
-    private let registration = Mutex(Registration())
+    private let registration = Mutex(FenceRegistration())
     private let outage: StoreOutage
     /// How long the store takes to answer, in nanoseconds: an average that follows the last dozen answers.
     private let answerNanoseconds = Atomic<Int64>(0)
@@ -111,17 +77,23 @@ public final class RevocationFence: ChangeSettling {
     /// Only one step runs at a time; a second caller returns at once.
     public func step() async {
         let isMine = registration.withLock { registration in
-            if registration.isBusy || registration.isStopped { return false }
+            if registration.isBusy || registration.isOver { return false }
             registration.isBusy = true
             return true
         }
         guard isMine else { return }
-        defer { registration.withLock { $0.isBusy = false } }
+        defer {
+            let waiting = registration.withLock { registration in
+                registration.isBusy = false
+                defer { registration.awaitingRest = [] }
+                return registration.awaitingRest
+            }
+            for continuation in waiting { continuation.resume() }
+        }
         do {
             if let nodeID = registration.withLock({ $0.nodeID }), holdsLease(at: clocks.steady()) {
                 if masterKeys.isLacking { try await masterKeys.look() }
-                try await catchUp()
-                try await renewIfDue(nodeID)
+                if try await catchUp() { try await renewIfDue(nodeID) } else { try await register() }
             } else {
                 try await register()
             }
@@ -140,8 +112,8 @@ public final class RevocationFence: ChangeSettling {
         let isNews = registration.withLock { registration in
             trustedUntil.store(.min, ordering: .releasing)
             registration.nodeID = nil
-            defer { registration.isLost = true }
-            return !registration.isLost
+            defer { registration.loss = lost }
+            return registration.loss == nil
         }
         if isNews {
             directory.restart(at: directory.position)
@@ -159,8 +131,11 @@ public final class RevocationFence: ChangeSettling {
         answerNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
     }
 
+    /// Whether no lease comes back to this process: it stops, or its database is lost.
+    var isOver: Bool { registration.withLock { $0.isOver } }
+
     /// Why the store could not be asked the last time; nil when it could.
-    var lastFailure: (any Error)? { outage.lastFailure }
+    var lastFailure: (any Error)? { registration.withLock { $0.loss?.error } ?? outage.lastFailure }
 
     /// Applies every change up to this one here, then waits for the other nodes.
     public func settle(_ position: ChangePosition) async {
@@ -188,7 +163,7 @@ public final class RevocationFence: ChangeSettling {
     private func hasApplied(_ position: ChangePosition) async -> Bool {
         while true {
             let before = directory.position
-            guard (try? await catchUp()) != nil else { return false }
+            guard (try? await catchUp()) == true else { return false }
             let reached = directory.position
             if reached == position || reached.number > position.number { return true }
             if reached == before { return false }
@@ -202,7 +177,20 @@ public final class RevocationFence: ChangeSettling {
             registration.isStopped = true
             registration.giveUp()
         }
+        // A step that runs may be registering. The process may end behind this, so the row must be gone by then.
+        await rest()
         try? await removeGivenUp()
+    }
+
+    /// Returns when no step runs.
+    private func rest() async {
+        await withCheckedContinuation { continuation in
+            let isAtRest = registration.withLock { registration in
+                if registration.isBusy { registration.awaitingRest.append(continuation) }
+                return !registration.isBusy
+            }
+            if isAtRest { continuation.resume() }
+        }
     }
 
     /// Removes the rows of all registrations that were given up. What cannot be removed is tried again with the next one.
@@ -213,7 +201,8 @@ public final class RevocationFence: ChangeSettling {
         }
     }
 
-    /// Registers with empty memory at the current number, before the first read that may be remembered.
+    /// Registers with empty memory at the current number, before the first read that may be remembered. Called by steps
+    /// alone, so one at a time: each removes the rows of those before it.
     private func register() async throws {
         trustedUntil.store(.min, ordering: .releasing)
         let hadLease = registration.withLock { registration in
@@ -226,45 +215,57 @@ public final class RevocationFence: ChangeSettling {
         // Registering for nothing again and again would make changes wait for this node.
         if masterKeys.isLacking { try await masterKeys.look() }
         let nodeID = NodeID.random(from: random)
-        // Until it is used: its row may come to be although no answer comes.
-        registration.withLock { $0.givenUp.append(nodeID) }
         let askedAt = clocks.steady()
-        let position = try await store.registerNode(
-            nodeID, label: label, version: KeybearerVersion.current, lease: lease)
+        let position: ChangePosition
+        do {
+            position = try await store.registerNode(
+                nodeID, label: label, version: KeybearerVersion.current, lease: lease)
+        } catch {
+            // Its row may be there although no answer came. Asking at once would only fail again.
+            registration.withLock { $0.givenUp.append(nodeID) }
+            throw error
+        }
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
             try await masterKeys.look()
         } catch {
+            registration.withLock { $0.givenUp.append(nodeID) }
             try await removeGivenUp()
             throw error
         }
         directory.restart(at: position)
         // Together: who gives the lease up meanwhile must not see it come back under an id that is left out of a wait.
-        let isStopped = registration.withLock { registration in
-            guard !registration.isStopped else { return true }
+        let isOver = registration.withLock { registration in
+            guard !registration.isOver else {
+                registration.givenUp.append(nodeID)
+                return true
+            }
             registration.nodeID = nodeID
-            registration.givenUp.removeAll { $0 == nodeID }
             registration.settledHere = []
             registration.noteAcknowledged(position, askedAt: askedAt)
             trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
             return false
         }
-        if isStopped { try await removeGivenUp() }
+        if isOver { try await removeGivenUp() }
     }
 
-    private func catchUp() async throws {
+    /// Applies what is new.
+    ///
+    /// - Returns: false when the store has another history, for a restore or a failover went back. Then nothing that is
+    ///   remembered can be believed: the lease is given up, and the next step registers.
+    private func catchUp() async throws -> Bool {
         let position = directory.position
         let askedAt = clocks.steady()
         let found = try await store.changes(after: position, limit: 1_000)
         noteAnswer(askedAt: askedAt)
         guard let changes = found else {
-            // Another history: a restore or a failover went back. Nothing that is remembered can be believed.
             trustedUntil.store(.min, ordering: .releasing)
-            return try await register()
+            return false
         }
         // When it throws, nothing of this is acknowledged, and the lease runs out.
         if changes.contains(where: { $0.subject == .everything }) { try await masterKeys.look() }
         directory.apply(changes)
+        return true
     }
 
     private func renewIfDue(_ nodeID: NodeID) async throws {
@@ -278,7 +279,7 @@ public final class RevocationFence: ChangeSettling {
         case .renewed:
             registration.withLock { $0.noteAcknowledged(position, askedAt: askedAt) }
             extendTrust(until: askedAt.advanced(by: lease))
-        case .behind: try await catchUp()
+        case .behind: if !(try await catchUp()) { try await register() }
         case .unknownNode: try await register()
         }
     }

@@ -1,4 +1,5 @@
 public import Logging
+import Synchronization
 
 /// Everything of the domain, put together over one store: what a server or a command works with.
 public final class Deployment: Sendable {
@@ -77,6 +78,11 @@ public final class Deployment: Sendable {
     }
 }
 
+/// Whether the database is known to have master keys: one that has them never is new again.
+private final class ClaimMemory: Sendable {
+    let isMade = Atomic<Bool>(false)
+}
+
 /// What every service needs.
 struct ServiceContext: Sendable {
     let store: any Store
@@ -84,15 +90,39 @@ struct ServiceContext: Sendable {
     let settings: Deployment.Settings
     let clocks: Clocks
     let random: RandomSource
+    private let claim = ClaimMemory()
+
+    init(
+        store: any Store, vault: CurrentVault, settings: Deployment.Settings, clocks: Clocks, random: RandomSource
+    ) {
+        self.store = store
+        self.vault = vault
+        self.settings = settings
+        self.clocks = clocks
+        self.random = random
+    }
+
     /// Where the store is asked for what comes back immediately.
     var thread: any TaskExecutor { store.executor }
 
     /// Notes the ring at hand as the database's own, where that has none yet: what makes the first account or token must
     /// not leave a database that does not know its master keys.
     func claimNewDatabase() async throws {
-        guard let active = vault.current.activeRecord else { return }
-        if try await store.masterKeys().contains(where: \.isInUse) { return }
-        _ = try await store.claimMasterKeys([active])
+        guard !claim.isMade.load(ordering: .relaxed), let active = vault.current.activeRecord else { return }
+        if try await !store.masterKeys().contains(where: \.isInUse) {
+            _ = try await store.claimMasterKeys([active])
+        }
+        claim.isMade.store(true, ordering: .relaxed)
+    }
+
+    /// Where a presented token comes from, told from memory.
+    ///
+    /// - Parameter gate: the gate of this process; nil in a command, which read its ring a moment ago.
+    func origin(of characters: String, kind: TokenKind, at gate: Gate?) -> TokenOrigin {
+        // The lease first: behind it the ring is at least as new, so a tag that it does not recognise is none of ours.
+        let knowsAllMasterKeys = gate?.knowsAllMasterKeys ?? true
+        if vault.current.tagKey(of: characters, kind: kind) != nil { return .genuine }
+        return knowsAllMasterKeys ? .forged : .unknown
     }
 
     func event(

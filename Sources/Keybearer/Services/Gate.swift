@@ -92,9 +92,9 @@ public final class Gate: Sendable {
         let ledger = directory.ledger(of: account.user.id)
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
-        if let status = ledger.withLease({ $0.peek(limit: limit, now: now) }) { return status.dated(wall) }
+        if let status = ledger.withLease({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
         try await StoreWait.atMost(verifier.patience) { office.look(at: ledger, limit: limit, waiter: $0) }
-        let seen = ledger.withLease { $0.peek(limit: limit, now: now) }?.dated(wall)
+        let seen = ledger.withLease { $0.peek(limit: limit, now: now, wall: wall) }
         return seen ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero, reckonedAt: wall)
     }
 

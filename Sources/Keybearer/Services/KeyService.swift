@@ -49,8 +49,8 @@ public final class KeyService: Sendable {
 
     /// Puts a new key in the old one's place and answers when no node accepts the old one any more.
     ///
-    /// Of several at once exactly one succeeds. Replaying with the same idempotency key answers the same new key and
-    /// never makes another.
+    /// Of several at once exactly one succeeds. Replaying with the same idempotency key, workspace and version answers the
+    /// same new key and never makes another.
     ///
     /// - Parameters:
     ///   - version: the key that is to be replaced, as whoever asks has seen it; nil for the one that asks, or else
@@ -63,7 +63,10 @@ public final class KeyService: Sendable {
         _ userID: UserID, version: Int? = nil, idempotencyKey: String?, by authority: Authority,
         needs requirement: Requirement? = nil
     ) async throws -> (secret: SecretKey, key: APIKey) {
-        let request = try idempotencyKey.map { try Self.request(idempotencyKey: $0, action: .keyRegenerated) }
+        let request = try idempotencyKey.map {
+            try Self.request(
+                idempotencyKey: $0, action: .keyRegenerated, in: requirement?.workspaceID, version: version)
+        }
         return try await withTaskExecutorPreference(context.thread) {
             try await replace(
                 userID, version: version, request: request, action: .keyRegenerated, by: authority, needs: requirement)
@@ -132,14 +135,18 @@ public final class KeyService: Sendable {
         return (KeyReplacement(userID: userID, key: key, sealed: sealed, request: request), secret)
     }
 
+    /// What tells a request that is sent again from another one: all that it asks for. Who asks is no part of it: a replay
+    /// comes with the new key.
     private static func request(
-        idempotencyKey text: String, action: AuditEvent.Action
+        idempotencyKey text: String, action: AuditEvent.Action, in workspaceID: WorkspaceID?, version: Int?
     ) throws(KeybearerError) -> IdempotentRequest {
         guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
             throw KeybearerError(.badRequest, "Idempotency-Key must be 1 to 255 visible ASCII characters.")
         }
         let digest = { (text: String) in Array(SHA256.hash(data: Array(text.utf8))) }
-        return IdempotentRequest(keyDigest: digest(text), requestDigest: digest(action.rawValue))
+        let asked = [action.rawValue, workspaceID.map { "in \($0)" }, version.map { "version \($0)" }]
+        return IdempotentRequest(
+            keyDigest: digest(text), requestDigest: digest(asked.compactMap { $0 }.joined(separator: " ")))
     }
 
     /// Whoever asks with an account's own credential is answered as anybody is whose credential has ended.

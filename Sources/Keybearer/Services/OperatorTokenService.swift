@@ -1,13 +1,13 @@
 /// The credentials of operators' programs: making, listing, revoking and checking them.
 public final class OperatorTokenService: Sendable {
     private let context: ServiceContext
-    private let untagged: UntaggedTokenThrottle
+    private let untagged: UntaggedTokens
     private let gate: Gate?
 
     init(context: ServiceContext, gate: Gate?) {
         self.context = context
         self.gate = gate
-        untagged = UntaggedTokenThrottle(clocks: context.clocks)
+        untagged = UntaggedTokens(store: context.store, clocks: context.clocks)
     }
 
     /// Makes a token. The secret is in this answer and nowhere else.
@@ -43,27 +43,30 @@ public final class OperatorTokenService: Sendable {
     /// Whether a secret was not made here: told from memory, so that a forgery never reaches the store. Tokens of
     /// version 0.1 carry no tag, and only the store can tell.
     public func isForged(_ secret: OperatorSecret) -> Bool {
-        !isRecognised(secret) && gate?.knowsAllMasterKeys != false
+        !secret.isUntagged && origin(of: secret) == .forged
     }
 
-    private func isRecognised(_ secret: OperatorSecret) -> Bool {
-        secret.isUntagged || context.vault.current.tagKey(of: secret.characters, kind: .operatorToken) != nil
+    private func origin(of secret: OperatorSecret) -> TokenOrigin {
+        context.origin(of: secret.characters, kind: .operatorToken, at: gate)
     }
 
     /// The token of a secret that was presented.
     ///
-    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `RATE_LIMITED` when too many
-    ///   tokens without a tag were wrong; `UNAVAILABLE`.
+    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `UNAVAILABLE`, also for a tag that
+    ///   is not recognised by a server that may lack a master key.
     public func authenticate(_ secret: OperatorSecret, for scope: OperatorScope) async throws -> OperatorToken {
         let refusal = KeybearerError(.unauthorized, "The operator token is not valid.")
-        guard isRecognised(secret) else {
-            if isForged(secret) { throw refusal }
-            throw KeybearerError.unavailable()
-        }
         let digest = secret.digest
-        if secret.isUntagged { try untagged.begin(digest) }
+        if secret.isUntagged {
+            guard try await untagged.contains(digest) else { throw refusal }
+        } else {
+            switch origin(of: secret) {
+            case .genuine: break
+            case .forged: throw refusal
+            case .unknown: throw KeybearerError.unavailable()
+            }
+        }
         guard let token = try await context.store.operatorToken(digest: digest) else { throw refusal }
-        if secret.isUntagged { untagged.succeed(digest) }
         guard token.scopes.contains(scope) else {
             throw KeybearerError(.forbidden, "The operator token lacks the scope \(scope.rawValue).")
         }

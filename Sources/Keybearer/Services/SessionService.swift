@@ -94,12 +94,12 @@ public final class SessionService: Sendable {
             throw refusal
         }
         throttle.succeed(account: email, address: address)
-        await rehashIfCheap(password, stored, of: account.user.id)
+        await rehashIfBelowCost(password, stored, of: account.user.id)
         return (account, stored.version)
     }
 
     /// Brings a hash to today's cost. Whoever signs in does not fail for it.
-    private func rehashIfCheap(_ password: Password, _ stored: StoredPassword, of userID: UserID) async {
+    private func rehashIfBelowCost(_ password: Password, _ stored: StoredPassword, of userID: UserID) async {
         guard hasher.isBelowCost(stored.hash), let hash = try? await hasher.hash(password) else { return }
         try? await context.store.rehashPassword(hash, of: userID, replacing: stored)
     }
@@ -121,12 +121,10 @@ public final class SessionService: Sendable {
     }
 
     /// Whether a cookie's value was not made here: told from memory, so that a forgery never reaches the store.
-    public func isForged(_ token: SessionToken) -> Bool {
-        !isRecognised(token) && gate?.knowsAllMasterKeys != false
-    }
+    public func isForged(_ token: SessionToken) -> Bool { origin(of: token) == .forged }
 
-    private func isRecognised(_ token: SessionToken) -> Bool {
-        context.vault.current.tagKey(of: token.characters, kind: .session) != nil
+    private func origin(of token: SessionToken) -> TokenOrigin {
+        context.origin(of: token.characters, kind: .session, at: gate)
     }
 
     /// The session behind a cookie; nil when there is none that may still be used.
@@ -135,9 +133,10 @@ public final class SessionService: Sendable {
     ///
     /// - Throws: `UNAVAILABLE`, also for a tag that is not recognised by a server that may lack a master key.
     public func find(_ token: SessionToken) async throws -> SignedIn? {
-        guard isRecognised(token) else {
-            if isForged(token) { return nil }
-            throw KeybearerError.unavailable()
+        switch origin(of: token) {
+        case .genuine: break
+        case .forged: return nil
+        case .unknown: throw KeybearerError.unavailable()
         }
         let found = try await context.store.session(tokenDigest: token.digest, now: context.clocks.wall())
         guard let (session, now) = found, policy.isLive(session.times, at: now),

@@ -323,6 +323,8 @@ public protocol OperatorTokenStore: Sendable {
     ) async throws
     /// The token with this digest; nil when there is none, or it was revoked.
     func operatorToken(digest: [UInt8]) async throws -> OperatorToken?
+    /// The digests of the tokens that version 0.1 made, which carry no tag; at most `limit`, the newest first.
+    func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]]
     /// Every token that was not revoked, oldest first.
     func operatorTokens() async throws -> [OperatorToken]
     /// Takes a token away: the next look-up does not find it.

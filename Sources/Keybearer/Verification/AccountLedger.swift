@@ -37,7 +37,7 @@ final class AccountLedger: Sendable {
         limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> (decision: BudgetLease.Decision, isFirstUnwritten: Bool, isAtAheadMark: Bool) {
         state.withLock { state in
-            let decision = state.lease.spend(limit: limit, now: now)
+            let decision = state.lease.spend(limit: limit, now: now, wall: wall)
             guard case .admitted = decision else { return (decision, false, false) }
             state.note(LastUse(at: wall, address: address), of: keyID)
             defer { state.isLastUseUnwritten = true }

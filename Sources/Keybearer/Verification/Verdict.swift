@@ -15,3 +15,21 @@ public enum Verdict: Sendable {
     /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the key.
     case unavailable(any Error)
 }
+
+/// Why a request was not decided although no call of the store failed or took too long: for the log.
+enum Undecided: Error, CustomStringConvertible {
+    /// The lease was lost and did not come back while the request waited.
+    case withoutLease
+    /// At each look the lease was lost, or the account changed, before the decision.
+    case changedAgain(looks: Int)
+    /// Other requests used up what was reserved each time.
+    case outrun(rounds: Int)
+
+    var description: String {
+        switch self {
+        case .withoutLease: "this server has no lease on what it remembers"
+        case .changedAgain(let looks): "the account changed, or the lease was lost, at each of \(looks) looks"
+        case .outrun(let rounds): "other requests used up what was reserved \(rounds) times"
+        }
+    }
+}

@@ -12,6 +12,9 @@ public final class Verifier: Sendable {
     /// How often a request looks for its account: again when the lease was lost, or the account changed, while it waited.
     private static let mostLooks = 3
 
+    /// How often a request asks for budget.
+    private static let mostRounds = 64
+
     /// How long a request waits for a store that is near and stuck, such as one that another process has locked.
     static let storePatience: Duration = .seconds(2)
     /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for longer.
@@ -69,10 +72,7 @@ public final class Verifier: Sendable {
     ) -> Verdict {
         guard fence.holdsLease(at: now) else { return .needsStore }
         switch directory.find(token) {
-        case nil:
-            // Forgeries end here: without the server's secret nobody makes a tag, and nobody waits for the store.
-            guard let key = SecretKey(token: token), vault.current.isGenuine(key) else { return .unauthorized }
-            return .needsStore
+        case nil: return isGenuine(token) ? .needsStore : .unauthorized
         case .dead: return .unauthorized
         case .live(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
         }
@@ -81,12 +81,19 @@ public final class Verifier: Sendable {
     /// Whether memory knows already that a token cannot pass: it is forged, or it ended. Such a request is refused at its
     /// head, before a body is read.
     public func isKnownBad(_ token: PresentedToken, now: SteadyTime) -> Bool {
-        guard let key = SecretKey(token: token) else { return true }
         // Without a lease this node may lack a master key, and may not know that a key lives again.
-        guard fence.holdsLease(at: now) else { return false }
-        guard vault.current.isGenuine(key) else { return true }
-        guard case .dead = directory.find(token) else { return false }
-        return true
+        guard fence.holdsLease(at: now) else { return SecretKey(token: token) == nil }
+        switch directory.find(token) {
+        case nil: return !isGenuine(token)
+        case .dead: return true
+        case .live: return false
+        }
+    }
+
+    /// Whether a token that memory does not have may be a key. Forgeries end here: without the server's secret nobody makes
+    /// a tag, and nobody waits for the store. The lease is looked at first: without one a master key may be missing.
+    private func isGenuine(_ token: PresentedToken) -> Bool {
+        SecretKey(token: token).map { vault.current.isGenuine($0) } ?? false
     }
 
     /// Decides from memory, and with the store's help where memory cannot tell.
@@ -109,15 +116,16 @@ public final class Verifier: Sendable {
         let deadline = clocks.steady().advanced(by: Self.requestPatience)
         // Here too: without a lease, memory was not asked.
         guard let key = SecretKey(token: token) else { return .unauthorized }
+        // The lease first: one that came in between would bring its master keys with it.
+        let holdsLease = fence.holdsLease(at: clocks.steady())
         guard vault.current.isGenuine(key) else {
             // Without a lease this node may lack the master key that made it. Nobody waits for a token like this.
-            if fence.holdsLease(at: clocks.steady()) { return .unauthorized }
-            return .unavailable(fence.lastFailure ?? StoreTimedOut(patience: Self.leasePatience))
+            return holdsLease ? .unauthorized : .unavailable(fence.lastFailure ?? Undecided.withoutLease)
         }
         do {
             for _ in 1...Self.mostLooks {
-                guard await awaitLease() else {
-                    return .unavailable(fence.lastFailure ?? StoreTimedOut(patience: Self.leasePatience))
+                guard await awaitLease(until: deadline) else {
+                    return .unavailable(fence.lastFailure ?? Undecided.withoutLease)
                 }
                 let generation = directory.generation
                 guard let account = try await account(for: token, key: key, until: deadline) else {
@@ -127,7 +135,7 @@ public final class Verifier: Sendable {
                     account, readAt: generation, scope: scope, from: address, until: deadline)
                 if let verdict { return verdict }
             }
-            return .unavailable(StoreTimedOut(patience: Self.leasePatience))
+            return .unavailable(Undecided.changedAgain(looks: Self.mostLooks))
         } catch {
             return .unavailable(error)
         }
@@ -136,6 +144,9 @@ public final class Verifier: Sendable {
     private func decide(
         _ account: LiveAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
+        func peek(_ limit: Int) -> BudgetStatus? {
+            account.ledger.withLease { $0.peek(limit: limit, now: now, wall: wall) }
+        }
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
             let (decision, isFirstUnwritten, isAtAheadMark) = account.ledger.spend(
@@ -143,19 +154,19 @@ public final class Verifier: Sendable {
             if isFirstUnwritten { lastUses.note(account.ledger) }
             if isAtAheadMark { office.noteAhead(account.ledger, limit: limit) }
             return switch decision {
-            case .admitted(let status): .admitted(account, status.dated(wall))
-            case .exhausted(let status): .rateLimited(account, status.dated(wall))
+            case .admitted(let status): .admitted(account, status)
+            case .exhausted(let status): .rateLimited(account, status)
             case .needsReservation: .needsStore
             }
         case .uncounted(let limit):
-            guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
-            return .admitted(account, status.dated(wall))
+            guard let status = peek(limit) else { return .needsStore }
+            return .admitted(account, status)
         case .locked(let limit):
-            guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
-            return .featureLocked(account, status.dated(wall))
+            guard let status = peek(limit) else { return .needsStore }
+            return .featureLocked(account, status)
         case .notAMember(let limit):
-            guard let status = account.ledger.withLease({ $0.peek(limit: limit, now: now) }) else { return .needsStore }
-            return .notAMember(account, status.dated(wall))
+            guard let status = peek(limit) else { return .needsStore }
+            return .notAMember(account, status)
         }
     }
 
@@ -169,7 +180,7 @@ public final class Verifier: Sendable {
         until deadline: SteadyTime
     ) async throws -> Verdict? {
         // Every round asks the store once. Many requests that share a small grant can find it used up again.
-        for _ in 0..<64 {
+        for _ in 0..<Self.mostRounds {
             let now = clocks.steady()
             // In this order: a lease that came back did so behind a new generation.
             guard fence.holdsLease(at: now), !directory.mayHaveChanged(account.account, since: generation) else {
@@ -190,7 +201,7 @@ public final class Verifier: Sendable {
                 }
             }
         }
-        return .unavailable(KeybearerError.unavailable())
+        return .unavailable(Undecided.outrun(rounds: Self.mostRounds))
     }
 
     /// How long to wait for one thing that is asked of the store.
@@ -202,11 +213,11 @@ public final class Verifier: Sendable {
         max(.zero, min(patience, clocks.steady().duration(to: deadline)))
     }
 
-    private func awaitLease() async -> Bool {
-        let deadline = clocks.steady().advanced(by: Self.leasePatience)
+    private func awaitLease(until deadline: SteadyTime) async -> Bool {
+        let deadline = min(deadline, clocks.steady().advanced(by: Self.leasePatience))
         while !fence.holdsLease(at: clocks.steady()) {
-            // It comes back when somebody has changed the file: not while a request waits.
-            if fence.lacksMasterKeys { return false }
+            // It comes back when somebody has changed the file or started the process again: not while a request waits.
+            if fence.lacksMasterKeys || fence.isOver { return false }
             // Not awaited: a store that is stuck would hold the request for as long as it likes. One step runs at a time.
             // On this thread, or it could wait for its turn while the request's patience ends.
             Task(executorPreference: thread) { await self.fence.step() }

@@ -29,9 +29,6 @@ public enum Role: String, Sendable, Hashable, CaseIterable, Codable {
 
     /// The name that people read: `Owner`, `Admin`, `Member`.
     public var displayName: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
-
-    /// Whether the role may change the workspace's plan.
-    public var mayChangePlan: Bool { Permissions.allows(self, .changePlan) }
 }
 
 /// A user's place in a workspace.

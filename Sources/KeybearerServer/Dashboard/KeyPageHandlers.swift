@@ -134,7 +134,7 @@ struct KeyPageHandlers: Sendable {
     }
 
     private func lockPanel(_ access: WorkspaceAccess) async throws -> LockPanel {
-        guard access.role.mayChangePlan else {
+        guard Permissions.allows(access.role, .changePlan) else {
             let owners = try await workspaces.members(of: access.workspace.id).filter { $0.role == .owner }
             return LockPanel(
                 planName: access.plan.name,

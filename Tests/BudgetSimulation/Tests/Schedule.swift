@@ -149,7 +149,7 @@ struct Schedule {
 
     private mutating func burst(_ node: Int) {
         for _ in 0..<(1 + random.below(limit + 5)) {
-            switch nodes[node].lease.spend(limit: limit, now: steady) {
+            switch nodes[node].lease.spend(limit: limit, now: steady, wall: wall) {
             case .admitted:
                 admit()
                 if random.below(4) == 0 { reserveAhead(node) }

@@ -1,0 +1,86 @@
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Keybearer
+
+@Suite("Operator tokens without a tag")
+struct UntaggedTokenTests {
+    private let clock = TestClock()
+    private let store = FewTokens()
+    private let tokens: UntaggedTokens
+
+    init() {
+        tokens = UntaggedTokens(store: store, clocks: clock.clocks)
+    }
+
+    @Test("A flood of unknown ones asks the store once and keeps no known one out")
+    func flood() async throws {
+        store.digests = [[1]]
+        #expect(try await !tokens.contains([0]))
+        for unknown in 2..<200 as Range<UInt8> { #expect(try await !tokens.contains([unknown])) }
+        #expect(try await tokens.contains([1]))
+        #expect(store.reads == 1)
+    }
+
+    @Test("Many at once share a read, and a known one among them is known")
+    func together() async throws {
+        store.digests = [[1]]
+        let tokens = tokens
+        let known = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for digest in 0..<100 as Range<UInt8> { group.addTask { try await tokens.contains([digest]) } }
+            return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(known == 1)
+        #expect(store.reads == 1)
+    }
+
+    @Test("One that a move brought is known soon, and a store that fails is asked again")
+    func later() async throws {
+        #expect(try await !tokens.contains([1]))
+        store.digests = [[1]]
+        clock.advance(by: .milliseconds(1_900))
+        #expect(try await !tokens.contains([1]))
+        clock.advance(by: .milliseconds(100))
+        store.isFailing = true
+        await #expect(throws: KeybearerError.self) { try await tokens.contains([1]) }
+        store.isFailing = false
+        #expect(try await tokens.contains([1]))
+        #expect(store.reads == 3)
+    }
+}
+
+/// A store of nothing but digests without a tag.
+private final class FewTokens: OperatorTokenStore {
+    private struct State {
+        var digests: [[UInt8]] = []
+        var reads = 0
+        var isFailing = false
+    }
+    private let state = Mutex(State())
+
+    var reads: Int { state.withLock { $0.reads } }
+    var digests: [[UInt8]] {
+        get { state.withLock { $0.digests } }
+        set { state.withLock { $0.digests = newValue } }
+    }
+    var isFailing: Bool {
+        get { state.withLock { $0.isFailing } }
+        set { state.withLock { $0.isFailing = newValue } }
+    }
+
+    func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]] {
+        try state.withLock { state in
+            state.reads += 1
+            if state.isFailing { throw KeybearerError.unavailable() }
+            return Array(state.digests.prefix(limit))
+        }
+    }
+
+    func createOperatorToken(
+        _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent
+    ) async throws {}
+    func operatorToken(digest: [UInt8]) async throws -> OperatorToken? { nil }
+    func operatorTokens() async throws -> [OperatorToken] { [] }
+    func revokeOperatorToken(_ id: OperatorTokenID, by authority: Authority, audit: AuditEvent) async throws {}
+}

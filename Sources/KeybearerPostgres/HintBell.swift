@@ -1,3 +1,4 @@
+import Keybearer
 import Synchronization
 
 /// Wakes those who wait for something to happen; what rings while nobody waits is kept for the next who does.
@@ -8,7 +9,7 @@ final class HintBell: Sendable {
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Wakes all who wait, or else the next who comes.
     func ring() {
@@ -22,7 +23,7 @@ final class HintBell: Sendable {
 
     /// Returns when it rings, or when the span is over.
     func wait(atMost span: Duration) async {
-        let timer = Mutex<Task<Void, Never>?>(nil)
+        let timer = Lock<Task<Void, Never>?>(nil)
         await withCheckedContinuation { continuation in
             let id = state.withLock { state -> Int? in
                 if state.hasRung {

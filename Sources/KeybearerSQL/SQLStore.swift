@@ -15,7 +15,7 @@ public final class SQLStore: Store {
     /// of stolen credentials notices.
     private let checksAuthority: Bool
     /// Called between the decision about a request and the first statement of its transaction.
-    private let testGate = Mutex<(@Sendable (AuditEvent.Action) async -> Void)?>(nil)
+    private let testGate = Lock<(@Sendable (AuditEvent.Action) async -> Void)?>(nil)
     private let changed = Atomic<Bool>(false)
 
     package init(engine: any SQLEngine, checksAuthority: Bool = true) {

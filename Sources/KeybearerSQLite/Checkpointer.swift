@@ -1,4 +1,5 @@
 import GRDB
+import Keybearer
 import Synchronization
 
 /// Moves the write-ahead log into the database file, beside the writer instead of within its commits.
@@ -18,7 +19,7 @@ final class Checkpointer: Sendable {
     private let movedRows = Atomic<Int>(0)
     private let isUnderWay = Atomic<Bool>(false)
     /// Held while pages go into the file.
-    private let fileIsStill = Mutex(())
+    private let fileIsStill = Lock(())
 
     init(path: String, writer: DatabasePool) throws {
         var configuration = Configuration()

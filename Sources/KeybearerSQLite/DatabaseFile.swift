@@ -1,5 +1,6 @@
 import Foundation
 import Keybearer
+import KeybearerSQL
 
 #if canImport(Glibc)
 import Glibc

@@ -40,7 +40,7 @@ final class FileWatch: Sendable {
     /// What looks at the content; a command has none.
     private let inside: Inside?
     private let queue = DispatchQueue(label: "keybearer.watch", qos: .utility)
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Read before each statement.
     private let isLost = Atomic<Bool>(false)
 

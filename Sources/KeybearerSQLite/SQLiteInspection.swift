@@ -1,5 +1,6 @@
 import GRDB
 import Keybearer
+import KeybearerSQL
 
 /// The settings of the writer's connection, as SQLite answers them.
 public struct SQLiteSettings: Sendable, Equatable {

@@ -84,7 +84,7 @@ struct RegistrationTests {
 }
 
 /// A fence's store whose registrations wait until a test lets them go.
-private final class HeldFenceStore: FenceStore {
+final class HeldFenceStore: FenceStore {
     enum Moment: CaseIterable {
         /// Before the row is there.
         case before

@@ -104,9 +104,8 @@ final class ServerFixture: Sendable {
     ) async throws -> (status: Int, fields: HTTPFields, body: String) {
         let made = try responder()
         let responder = EdgeResponder(
-            routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, api: made.api,
-            operators: made.operators,
-            dashboard: made.dashboard, logger: logger)
+            routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
+            api: made.api, operators: made.operators, dashboard: made.dashboard, logger: logger)
         // A server decides under a lease.
         await deployment.gate?.fence.step()
         let request = Request(

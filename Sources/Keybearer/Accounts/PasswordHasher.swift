@@ -17,7 +17,7 @@ public final class PasswordHasher: Sendable {
     private let cost: Int
     private let random: RandomSource
     private let lanes = [DispatchQueue(label: "keybearer.password.0"), DispatchQueue(label: "keybearer.password.1")]
-    private let waiting = Mutex((count: 0, next: 0))
+    private let waiting = Lock((count: 0, next: 0))
     /// The highest cost that any password here was hashed at.
     private let ceiling: Atomic<Int>
     /// The rounds of scrypt that were derived so far.

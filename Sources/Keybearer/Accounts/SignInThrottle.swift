@@ -24,12 +24,12 @@ public final class SignInThrottle: Sendable {
     private static let longestWait: Duration = .seconds(900)
 
     private let clocks: Clocks
-    private let records: Mutex<FailureTable<Subject>>
+    private let records: Lock<FailureTable<Subject>>
 
     /// - Parameter capacity: how many accounts and networks are remembered at most.
     init(clocks: Clocks, capacity: Int = 50_000) {
         self.clocks = clocks
-        records = Mutex(FailureTable(capacity: capacity, memory: Self.memory))
+        records = Lock(FailureTable(capacity: capacity, memory: Self.memory))
     }
 
     /// Counts an attempt before the password is looked at, so that many at once cannot slip through together.

@@ -2,11 +2,11 @@ import Synchronization
 
 /// The vault that is in use, replaced as a whole when the ring of master keys rotates.
 public final class CurrentVault: Sendable {
-    private let vault: Mutex<KeyVault>
+    private let vault: Lock<KeyVault>
 
     /// Starts with a vault.
     public init(_ vault: KeyVault) {
-        self.vault = Mutex(vault)
+        self.vault = Lock(vault)
     }
 
     /// The vault in use.

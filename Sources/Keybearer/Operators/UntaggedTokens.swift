@@ -18,7 +18,7 @@ final class UntaggedTokens: Sendable {
 
     private let store: any OperatorTokenStore
     private let clocks: Clocks
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(store: any OperatorTokenStore, clocks: Clocks) {
         self.store = store

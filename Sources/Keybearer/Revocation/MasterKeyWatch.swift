@@ -18,7 +18,7 @@ final class MasterKeyWatch: Sendable {
     private let clocks: Clocks
     private let logger: Logger
     private let load: @Sendable () async throws -> Void
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// - Parameter load: puts the ring in use as it is now. It throws ``RingRefusal`` when that lacks something.
     init(clocks: Clocks, logger: Logger, load: @escaping @Sendable () async throws -> Void) {

@@ -13,7 +13,7 @@ final class NodeWatch: Sendable {
     private let store: any FenceStore
     private let clocks: Clocks
     private let own: @Sendable () -> NodeID?
-    private let seen = Mutex<[NodeID: Seen]>([:])
+    private let seen = Lock<[NodeID: Seen]>([:])
 
     /// - Parameter own: the registration of this process; nil while it has none.
     init(store: any FenceStore, clocks: Clocks, own: @escaping @Sendable () -> NodeID?) {

@@ -22,7 +22,7 @@ public final class RevocationFence: ChangeSettling {
     /// Whether the ring at hand holds every master key that the database needs.
     private let masterKeys: MasterKeyWatch
 
-    private let registration = Mutex(FenceRegistration())
+    private let registration = Lock(FenceRegistration())
     private let outage: StoreOutage
     /// How long the store takes to answer, in nanoseconds: an average that follows the last dozen answers.
     private let answerNanoseconds = Atomic<Int64>(0)

@@ -11,12 +11,12 @@ final class StoreOutage: Sendable {
 
     private let clocks: Clocks
     private let logger: Logger
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     init(clocks: Clocks, logger: Logger) {
         self.clocks = clocks
         self.logger = logger
-        state = Mutex(State(lastAnswerAt: clocks.steady()))
+        state = Lock(State(lastAnswerAt: clocks.steady()))
     }
 
     /// Whether the outage that lasts was reported.

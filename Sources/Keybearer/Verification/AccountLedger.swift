@@ -23,7 +23,7 @@ final class AccountLedger: Sendable {
     }
 
     let userID: UserID
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(userID: UserID) {
         self.userID = userID

@@ -65,7 +65,7 @@ final class AllowanceKeeper: Sendable {
     private let clocks: Clocks
     private let holder: NodeID
     private let isAlone: @Sendable () async throws -> Bool
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// - Parameter isAlone: whether no other process serves from the store.
     init(

@@ -51,9 +51,9 @@ final class BudgetOffice: Sendable {
     private let thread: any TaskExecutor
     private let clocks: Clocks
     private let isAlone: @Sendable () async throws -> Bool
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Under a lock of its own, which is held for an addition or an exchange: event loops take it.
-    private let ahead = Mutex(Ahead())
+    private let ahead = Lock(Ahead())
 
     /// - Parameters:
     ///   - holder: names this process to the store, as the holder of allowances.

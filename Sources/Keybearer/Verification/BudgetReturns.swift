@@ -17,7 +17,7 @@ final class BudgetReturns: Sendable {
     private let store: any BudgetStore
     private let allowances: AllowanceKeeper
     private let clocks: Clocks
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(store: any BudgetStore, allowances: AllowanceKeeper, clocks: Clocks) {
         self.store = store

@@ -18,7 +18,7 @@ final class KeyDirectory: Sendable {
             var live = TokenTable<LiveAccount>()
             var dead = TokenTable<DeadToken>()
         }
-        let state = Mutex(State())
+        let state = Lock(State())
         /// Keeps the next shard off the lines of the processor's cache that this one is on: with a neighbour there, cores
         /// would wait for each other's look-ups.
         private let distance = SIMD8<UInt64>()
@@ -33,7 +33,7 @@ final class KeyDirectory: Sendable {
     /// was full, would lie among accounts that were made meanwhile: look-ups among many accounts took longer so.
     private static let neighbours = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
-    private let index = Mutex(DirectoryIndex())
+    private let index = Lock(DirectoryIndex())
     private let hashSeed: PresentedToken.HashSeed
     private let capacity: Int
     private let deadCapacity: Int

@@ -54,7 +54,7 @@ public final class LastUseBook: Sendable {
     private let store: any LastUseStore
     private let clocks: Clocks
     private let logger: Logger
-    private let notes = Mutex(Notes())
+    private let notes = Lock(Notes())
 
     init(store: any LastUseStore, clocks: Clocks, logger: Logger) {
         self.store = store

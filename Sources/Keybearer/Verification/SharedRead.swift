@@ -11,7 +11,7 @@ final class SharedRead: Sendable {
 
     /// What memory stood at when the read began. It may be shared only while that is so.
     let generation: UInt64
-    private let state = Mutex(State.waiting([]))
+    private let state = Lock(State.waiting([]))
 
     init(generation: UInt64) {
         self.generation = generation

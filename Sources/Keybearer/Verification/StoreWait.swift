@@ -13,7 +13,7 @@ enum StoreWait {
         var waiting: [(until: ContinuousClock.Instant, waiter: any StoreWaiting)] = []
         var isWatched = false
     }
-    private static let state = Mutex(State())
+    private static let state = Lock(State())
 
     /// Answers what the waiter is resumed with, or throws `UNAVAILABLE` when the span is over first.
     ///
@@ -51,11 +51,11 @@ enum StoreWait {
 
     /// Resumes its continuation once, whoever comes first.
     final class Waiter<Value: Sendable>: StoreWaiting {
-        private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
+        private let continuation: Lock<CheckedContinuation<Value, any Error>?>
         private let patience: Duration
 
         fileprivate init(_ continuation: CheckedContinuation<Value, any Error>, patience: Duration) {
-            self.continuation = Mutex(continuation)
+            self.continuation = Lock(continuation)
             self.patience = patience
         }
 

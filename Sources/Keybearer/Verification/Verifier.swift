@@ -33,7 +33,7 @@ public final class Verifier: Sendable {
     private let clocks: Clocks
     private let thread: any TaskExecutor
     private let prepare: @Sendable (Account) -> [UInt8]
-    private let reads = Mutex<[PresentedToken: SharedRead]>([:])
+    private let reads = Lock<[PresentedToken: SharedRead]>([:])
     private let storeCount = Atomic<Int>(0)
 
     init(

@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 import Synchronization
 
 /// Shows on standard error how far something is: a bar that is drawn over itself on a terminal, a line for every tenth
@@ -11,7 +12,7 @@ final class ProgressBar: Sendable {
 
     private static let width = 30
     private let isTerminal = isatty(STDERR_FILENO) == 1
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Shows a state; draws only what differs from the last one.
     func show(_ what: String, done: Int, total: Int) {

@@ -63,7 +63,7 @@ final class PostgresPool: Sendable {
     private let name: String
     private let patience: PostgresConnection.Patience
     private let epoch: Epoch
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let wakeUp = DispatchSemaphore(value: 0)
     private let threads = DispatchGroup()
     private let size: Int

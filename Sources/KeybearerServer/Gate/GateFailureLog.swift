@@ -16,7 +16,7 @@ final class GateFailureLog: Sendable {
     }
 
     private let logger: Logger
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(logger: Logger) {
         self.logger = logger

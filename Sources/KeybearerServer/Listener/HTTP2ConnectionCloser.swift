@@ -1,3 +1,4 @@
+import Keybearer
 import NIOCore
 import NIOHTTP2
 import Synchronization
@@ -14,7 +15,7 @@ final class HTTP2ConnectionCloser: ChannelInboundHandler {
             var open = 0
             var onChange: (@Sendable (Int) -> Void)?
         }
-        private let state = Mutex(State())
+        private let state = Lock(State())
 
         func observe(_ onChange: (@Sendable (Int) -> Void)?) {
             state.withLock { $0.onChange = onChange }

@@ -181,9 +181,8 @@ struct BodyTests {
     func kept() async throws {
         try await Self.run(.http1) { stage in
             let connection = try RawConnection(port: stage.client.port)
-            let fields = [("X-Forwarded-Proto", "https")]
             for (key, body, status) in [("tdc_short", "{}", 401), (stage.key, "{", 400), (stage.key, "", 204)] {
-                let fields = fields + [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")]
+                let fields = [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")]
                 let request = RawRequest.text("POST", "/api/v1/key/revoke", fields: fields, body: body)
                 let answer = try connection.exchange(request)
                 #expect(answer.status == status && answer["connection"] == nil, "\(answer.text)")

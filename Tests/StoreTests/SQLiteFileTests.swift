@@ -219,8 +219,9 @@ import Testing
     }
 
     @Test func oldChangesGoButTheLastTenThousandStay() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        try SQLiteStore.open(path: path, role: .commandLine).close()
         let samples = Samples()
+        // Before a server watches the file: this is another history.
         let raw = try DatabaseQueue(path: path)
         try await raw.write { db in
             try db.execute(
@@ -229,6 +230,7 @@ import Testing
                     INSERT INTO changes SELECT i, 'm' || i, 'everything', NULL, 0 FROM n
                     """)
         }
+        let store = try SQLiteStore.open(path: path, role: .server)
         let origin = ChangePosition(number: 0, mark: "")
         #expect(try await store.changes(after: origin, limit: 1)?.first?.position.mark == "m1")
         let newest = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))

@@ -41,7 +41,8 @@ extension PostgresEngine {
             return PostgresInspection(
                 version: try row.requiredText("version"), isEncrypted: try row.requiredFlag("ssl"),
                 survivesPowerCut: try row.requiredFlag("safe"), standbys: try Self.standbys(connection),
-                clockDifference: now.duration(to: try row.timestamp("now")), problems: try DataProblems.find(PostgresTransaction(connection: connection, clock: .caller)))
+                clockDifference: now.duration(to: try row.timestamp("now")),
+                problems: try DataProblems.find(PostgresTransaction(connection: connection, clock: .caller)))
         }
     }
 

@@ -39,7 +39,8 @@ struct FailureRunner {
 
     func check(_ one: FailureLine, sourceLocation: SourceLocation = #_sourceLocation) throws {
         if one.database.contains("://"), !one.lacksPassword {
-            try #require(one.databaseWithPassword.contains(Self.password), "\(one.name)", sourceLocation: sourceLocation)
+            try #require(
+                one.databaseWithPassword.contains(Self.password), "\(one.name)", sourceLocation: sourceLocation)
         }
         let result = try run(one.command, one)
         #expect(result.status == 69, "\(one.name): \(result.stderr)", sourceLocation: sourceLocation)

@@ -50,8 +50,8 @@ package enum PoolerCheck {
             throw StoreFailure(
                 .pooler, "cannot use", PostgresPlace(address).address,
                 "the pooler before it gave no second session in \(patience.roundTrip.wholeMilliseconds / 1_000) s",
-                advice: "A pooler in session mode needs a pool size of at least 2: raise pool_size or default_pool_size, "
-                    + "or connect to the server itself.")
+                advice: "A pooler in session mode needs a pool size of at least 2: raise pool_size or "
+                    + "default_pool_size, or connect to the server itself.")
         }
     }
 

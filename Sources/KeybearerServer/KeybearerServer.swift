@@ -5,7 +5,6 @@ public import Keybearer
 public import Logging
 import NIOCore
 import NIOPosix
-import NIOSSL
 import ServiceLifecycle
 import UnixSignals
 
@@ -34,8 +33,10 @@ public struct KeybearerServer: Sendable {
         public var bodyTimeout: Duration = .seconds(10)
         /// Whether `POST /api/v1/key/regenerate` exists: it tells its caller the new key, so a thief too.
         public var isRegenerateByKeyOpen = false
-        /// How long a connection may be silent.
+        /// How long a connection may stay without a request.
         public var idleTimeout: Duration = .seconds(60)
+        /// How long the other stages of a connection may take.
+        var connectionLimits = ConnectionLife.Limits()
         /// The gate's own listener; nil serves none.
         public var gate: GateSettings?
         /// How long a stop waits for requests that are being answered.
@@ -86,21 +87,35 @@ public struct KeybearerServer: Sendable {
     }
 
     /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what
-    /// it still holds.
+    /// it still holds. A second signal ends the process immediately. `SIGHUP` reads the certificate again.
     ///
-    /// - Parameter onReady: called once with the ports, when requests are answered.
+    /// - Parameters:
+    ///   - reload: what else `SIGHUP` reads again. What it throws is logged.
+    ///   - onReady: called once with the ports, when requests are answered.
     /// - Throws: when an address is taken, the certificate cannot be read, or a template is broken.
-    public func run(onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void) async throws {
+    public func run(
+        reload: @escaping @Sendable () async throws -> Void = {},
+        onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void
+    ) async throws {
         let gate = gate
         EventLoopSlices.shorten(MultiThreadedEventLoopGroup.singleton, to: EventLoopSlices.server)
+        let connections = Connections(settings: settings, clocks: clocks, logger: logger)
+        let certificates = try settings.tls.map {
+            try CurrentCertificates(certificateFile: $0.certificateFile, keyFile: $0.keyFile)
+        }
         let responder = try makeResponder()
         let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
-        let gateListener = makeGateListener { gateIsReady.yield($0) }
+        let gateListener = makeGateListener(connections) { gateIsReady.yield($0) }
+        let logger = logger
         var application = Application(
-            responder: responder, server: try makeListener(responder),
+            responder: responder, server: makeListener(responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [GateService(gate: gate), Sweeper(deployment: deployment)],
             onServerRunning: { channel in
+                try? await channel.eventLoop.submit {
+                    let shortage = FileShortage.makeHandler(listener: "public", logger: logger)
+                    try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
+                }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
                 await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
             }, logger: quietLogger)
@@ -111,7 +126,19 @@ public struct KeybearerServer: Sendable {
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = settings.stopTimeout
         defer { logger.info("The server has stopped.") }
-        try await ServiceGroup(configuration: configuration).run()
+        let signals = SignalWatch(
+            connections: connections, stopTimeout: settings.stopTimeout, logger: logger,
+            reload: {
+                try certificates?.reload()
+                try await reload()
+            })
+        let watching = Task { await signals.run() }
+        defer { watching.cancel() }
+        try await withTaskCancellationHandler {
+            try await ServiceGroup(configuration: configuration).run()
+        } onCancel: {
+            connections.abortAll()
+        }
     }
 
     /// The library logs whole errors of connections; what it says below warnings is not for an operator.
@@ -121,30 +148,31 @@ public struct KeybearerServer: Sendable {
         return quiet
     }
 
-    private func makeListener(_ edge: EdgeResponder) throws -> HTTPServerBuilder {
-        var limits = ListenerLimits()
-        limits.headerBytes = settings.headerBytes
-        limits.headerCount = settings.headerCount
-        limits.idleTimeout = .nanoseconds(settings.idleTimeout.wholeNanoseconds)
-        let fixed = limits
-        guard let tls = settings.tls else {
-            return HTTPServerBuilder { HTTP1Listener(responder: $0, limits: fixed, edge: edge) }
+    private func makeListener(
+        _ edge: EdgeResponder, _ connections: Connections, _ certificates: CurrentCertificates?
+    ) -> HTTPServerBuilder {
+        let limits = ListenerLimits(headerBytes: settings.headerBytes, headerCount: settings.headerCount)
+        let trusted = ClientAddress(trusted: settings.trustedProxies)
+        let supervision = connections.supervision(of: .public) { $0.map { trusted.isTrusted($0) } ?? true }
+        guard let certificates else {
+            return HTTPServerBuilder {
+                HTTP1Listener(responder: $0, limits: limits, supervision: supervision, edge: edge)
+            }
         }
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMFile(tls.certificateFile).map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.keyFile, format: .pem)))
-        configuration.applicationProtocols = ["h2", "http/1.1"]
-        configuration.minimumTLSVersion = .tlsv12
-        let context = try NIOSSLContext(configuration: configuration)
-        return HTTPServerBuilder { TLSListener(tls: context, limits: fixed, edge: edge, responder: $0) }
+        return HTTPServerBuilder {
+            TLSListener(
+                certificates: certificates, limits: limits, supervision: supervision, edge: edge, responder: $0)
+        }
     }
 
-    private func makeGateListener(onReady: @escaping @Sendable (Int) -> Void) -> GateListener? {
+    private func makeGateListener(
+        _ connections: Connections, onReady: @escaping @Sendable (Int) -> Void
+    ) -> GateListener? {
         settings.gate.map { gateSettings in
             GateListener(
                 decision: GateDecision(gate: gate, clocks: clocks, settings: gateSettings, logger: logger),
                 limits: .init(bytes: settings.headerBytes, fields: settings.headerCount),
-                idleTimeout: .nanoseconds(settings.idleTimeout.wholeNanoseconds), onReady: onReady)
+                supervision: connections.supervision(of: .gate) { _ in true }, logger: logger, onReady: onReady)
         }
     }
 

@@ -45,7 +45,9 @@ struct EventLoopTests {
         let fixture = try ServerFixture()
         let key = try await fixture.account("ada@example.com").key
         try await fixture.listening { client in
-            let request = "GET /gate HTTP/1.1\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer \(key)\r\n\r\n"
+            let request =
+                "GET /gate HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n"
+                + "Authorization: Bearer \(key)\r\n\r\n"
             let connection = try RawConnection(port: client.gatePort)
             // Known to memory from here on: what the store is asked runs on threads that other tests may have.
             _ = try connection.send(request)

@@ -203,10 +203,10 @@ struct GateTests {
             let gate = WireClient(port: client.gatePort)
             let order = [0, 1, 0, 2, 3, 3, 1, 4, 5, 0, 6, 7, 6]
             let requests = order.map { index in
-                "GET /gate/\(index) HTTP/1.1\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer \(fixed[index].key)\r\n\r\n"
+                "GET /gate/\(index) HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer \(fixed[index].key)\r\n\r\n"
             }
             // The last one asks for the end, so that all that came before is there.
-            let bytes = Array((requests.joined() + "GET /gate HTTP/1.1\r\nConnection: close\r\n\r\n").utf8)
+            let bytes = Array((requests.joined() + "GET /gate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").utf8)
             let text = String(decoding: try await gate.exchange(bytes, closing: true), as: UTF8.self)
             let users = text.components(separatedBy: "X-Keybearer-User: ").dropFirst().map {
                 $0.prefix { $0 != "\r\n" }
@@ -247,7 +247,7 @@ struct GateTests {
         let fixture = try ServerFixture()
         try await fixture.listening { client in
             let gate = WireClient(port: client.gatePort)
-            let head = "GET /gate HTTP/1.1\r\n"
+            let head = "GET /gate HTTP/1.1\r\nHost: a\r\n"
             for text in [
                 "nonsense\r\n\r\n", "\(head)Content-Length: 3\r\n\r\nabc",
                 "\(head)Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -275,7 +275,7 @@ struct GateTests {
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o660)
             let bytes = Array(
-                "GET /gate HTTP/1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\nAuthorization: Bearer \(key)\r\n\r\n"
+                "GET /gate HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\nAuthorization: Bearer \(key)\r\n\r\n"
                     .utf8)
             let answer = try await WireClient.exchange(bytes, unixSocket: path)
             #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 OK"))

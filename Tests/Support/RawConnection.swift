@@ -109,11 +109,14 @@ public final class RawConnection {
     /// Reads the next answer; interim ones (1xx) are passed over.
     ///
     /// - Parameter isToHead: whether it answers `HEAD`, so that no body follows whatever length it names.
-    public func receive(isToHead: Bool = false) throws -> RawResponse {
+    public func receive(isToHead: Bool = false, takesInformational: Bool = false) throws -> RawResponse {
         while true {
             let head = try takeHead()
             guard let response = RawResponse(head: head) else { throw Failure.malformed }
-            if (100..<200).contains(response.status) { continue }
+            if (100..<200).contains(response.status) {
+                if takesInformational { return response }
+                continue
+            }
             if isToHead || response.status == 204 || response.status == 304 { return response }
             if response["transfer-encoding"]?.lowercased() == "chunked" {
                 return response.with(body: try takeChunks())

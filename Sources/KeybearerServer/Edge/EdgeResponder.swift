@@ -21,7 +21,8 @@ struct EdgeResponder: HTTPResponder {
     func respond(to request: Request, context: EdgeContext) async throws -> Response {
         let path = Self.path(of: request)
         let found = routes.find(path)
-        let exchange = makeExchange(request, peer: context.peer, parameters: found?.parameters ?? [:])
+        var exchange = makeExchange(request, peer: context.peer, parameters: found?.parameters ?? [:])
+        exchange.askForBody = context.askForBody
         var response = await answer(exchange, path: path, entry: found?.entry)
         addCommonFields(to: &response.headers, exchange)
         return request.method == .head ? response.createHeadResponse() : response

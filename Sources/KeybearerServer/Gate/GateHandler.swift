@@ -12,7 +12,7 @@ final class GateHandler: ChannelDuplexHandler {
 
     private let decision: GateDecision
     private let limits: GateRequestHead.Limits
-    private let idleTimeout: TimeAmount
+    private let supervisor: ConnectionSupervisor
     private var answers: GateAnswers
     private var peer: GateDecision.Peer?
     /// Bytes that are not a whole head yet.
@@ -25,34 +25,26 @@ final class GateHandler: ChannelDuplexHandler {
     private var hasFinished = false
     private var isStopping = false
     private var wantsRead = false
-    private var wasActive = false
-    private var idleCheck: Scheduled<Void>?
 
-    /// How long a client may take to read its last answer.
-    private static let linger: TimeAmount = .seconds(1)
-
-    init(decision: GateDecision, limits: GateRequestHead.Limits, idleTimeout: TimeAmount) {
+    init(decision: GateDecision, limits: GateRequestHead.Limits, supervisor: ConnectionSupervisor) {
         self.decision = decision
         self.limits = limits
-        self.idleTimeout = idleTimeout
+        self.supervisor = supervisor
         answers = GateAnswers(clocks: decision.clocks)
     }
 
     func channelActive(context: ChannelHandlerContext) {
         peer = decision.peer(context.remoteAddress)
-        scheduleIdleCheck(context)
         context.fireChannelActive()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isClosing = true
-        idleCheck?.cancel()
         context.fireChannelInactive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
-        wasActive = true
         var bytes = unwrapInboundIn(data)
         if unread.readableBytes == 0 {
             unread = bytes
@@ -63,6 +55,7 @@ final class GateHandler: ChannelDuplexHandler {
             unread.writeBuffer(&bytes)
         }
         answerAll(context)
+        if !isAskingStore { supervisor.answeredAtOnce(hasPart: unread.readableBytes > 0) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -92,9 +85,7 @@ final class GateHandler: ChannelDuplexHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { supervisor.abort() }
 
     private func answerAll(_ context: ChannelHandlerContext) {
         guard let peer else { return context.close(promise: nil) }
@@ -145,6 +136,8 @@ final class GateHandler: ChannelDuplexHandler {
 
     private func ask(_ question: GateDecision.Question, _ context: ChannelHandlerContext) {
         isAskingStore = true
+        supervisor.beganRequest()
+        supervisor.readRequest()
         flush(context)
         let decision = decision
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
@@ -161,7 +154,7 @@ final class GateHandler: ChannelDuplexHandler {
     private func take(_ verdict: Verdict, of question: GateDecision.Question, _ context: ChannelHandlerContext) {
         isAskingStore = false
         guard context.channel.isActive else { return }
-        wasActive = true
+        supervisor.answeredRequest()
         var shape = question.shape
         shape.closes = shape.closes || isStopping
         let failed = answers.write(
@@ -193,33 +186,19 @@ final class GateHandler: ChannelDuplexHandler {
     }
 
     /// Writes what is left and ends the connection.
-    ///
-    /// Our half at once, the rest a moment later: bytes that are still unread would turn a close into a reset, and that
-    /// can overtake the answer.
     private func finish(_ context: ChannelHandlerContext) {
         isClosing = true
         guard !hasFinished else { return }
         hasFinished = true
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(out)).whenComplete { _ in channel.close(mode: .output, promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(out), promise: nil)
         out = ByteBuffer()
-        context.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
+        supervisor.discardInput()
+        context.close(promise: nil)
     }
 
     private func readIfWanted(_ context: ChannelHandlerContext) {
         guard wantsRead, !isAskingStore, context.channel.isWritable else { return }
         wantsRead = false
         context.read()
-    }
-
-    /// Closes a connection that was silent for the whole span; looks once a span instead of counting every request.
-    private func scheduleIdleCheck(_ context: ChannelHandlerContext) {
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        idleCheck = context.eventLoop.scheduleTask(in: idleTimeout) {
-            let (handler, context) = bound.value
-            if !handler.wasActive, !handler.isAskingStore { return context.close(promise: nil) }
-            handler.wasActive = false
-            handler.scheduleIdleCheck(context)
-        }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Keybearer
+import Logging
 import NIOCore
 import NIOExtras
 import NIOPosix
@@ -10,7 +11,8 @@ import ServiceLifecycle
 struct GateListener: Service {
     let decision: GateDecision
     let limits: GateRequestHead.Limits
-    let idleTimeout: TimeAmount
+    let supervision: Supervision
+    let logger: Logger
     /// Called once with the port, 0 for a Unix socket, when requests are answered.
     let onReady: @Sendable (_ port: Int) -> Void
 
@@ -32,19 +34,22 @@ struct GateListener: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
+                    try channel.pipeline.syncOperations.addHandlers(
+                        FileShortage.makeHandler(listener: "gate", logger: logger),
                         quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let supervisor = try supervision.supervise(channel, isEncrypted: false)
                     try channel.pipeline.syncOperations.addHandler(
-                        GateHandler(decision: decision, limits: limits, idleTimeout: idleTimeout))
+                        GateHandler(decision: decision, limits: limits, supervisor: supervisor))
                 }
             }
             // A gateway sends a request and waits: a second read at once would find nothing, and costs a call of the system.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-        let listener = try await bind(bootstrap)
+        let (listener, file) = try await bind(bootstrap)
+        defer { file?.remove() }
         onReady(listener.localAddress?.port ?? 0)
         let stopped = group.any().makePromise(of: Void.self)
         await withTaskCancellationOrGracefulShutdownHandler {
@@ -55,16 +60,16 @@ struct GateListener: Service {
         try await stopped.futureResult.get()
     }
 
-    private func bind(_ bootstrap: ServerBootstrap) async throws -> any Channel {
+    private func bind(_ bootstrap: ServerBootstrap) async throws -> (any Channel, UnixSocketFile?) {
         switch decision.settings.address {
         case .network(let host, let port):
-            return try await bootstrap.childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            let channel = try await bootstrap.childChannelOption(.socketOption(.tcp_nodelay), value: 1)
                 .bind(host: host, port: port).get()
+            return (channel, nil)
         case .unixSocket(let path):
-            let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
-            // The owner and the group: whoever may open the file is believed like a trusted proxy.
-            try FileManager.default.setAttributes([.posixPermissions: 0o660], ofItemAtPath: path)
-            return channel
+            return try await UnixSocketFile.bind(path) {
+                try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: false).get()
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ struct GateRequestHead {
     /// Whether the client or its version wants the connection to end with the answer.
     private(set) var closes = false
     private var contentLength = Field()
+    private var hosts = 0
+    private var isVersion11 = false
 
     /// The most that a head may hold.
     struct Limits {
@@ -56,6 +58,8 @@ struct GateRequestHead {
             fields += 1
             guard fields <= limits.fields, readField(bytes, &cursor) else { return nil }
         }
+        // RFC 9112 §3.2: one Host, and not none in HTTP/1.1.
+        guard hosts == 1 || !isVersion11 else { return nil }
         // The gate takes no bodies: a length without a body would have it wait for bytes that never come.
         switch contentLength.occurrences {
         case 0: break
@@ -70,7 +74,7 @@ struct GateRequestHead {
     private mutating func readRequestLine(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
         while cursor < bytes.count, bytes[cursor] != 0x20 { cursor += 1 }
         method = Part(start: 0, count: cursor)
-        guard Self.isKnownMethod(UnsafeRawBufferPointer(rebasing: bytes[..<cursor])) else { return false }
+        guard cursor > 0, bytes[..<cursor].allSatisfy(Self.isTokenByte) else { return false }
         isHead = cursor == 4 && Self.equals(bytes, method, "head")
         cursor += 1
         let start = cursor
@@ -87,7 +91,7 @@ struct GateRequestHead {
             bytes[cursor + 9] == 13, bytes[cursor + 10] == 10
         else { return false }
         switch bytes[cursor + 8] {
-        case UInt8(ascii: "1"): break
+        case UInt8(ascii: "1"): isVersion11 = true
         case UInt8(ascii: "0"): closes = true
         default: return false
         }
@@ -116,6 +120,12 @@ struct GateRequestHead {
     /// Keeps the fields that the gate reads; answers whether the request may go on.
     private mutating func note(_ name: Part, _ value: Part, in bytes: UnsafeRawBufferPointer) -> Bool {
         switch name.count {
+        case 4:
+            if Self.equals(bytes, name, "host") {
+                hosts += 1
+                let text = UnsafeRawBufferPointer(rebasing: bytes[value.start..<value.start + value.count])
+                return hosts == 1 && HostText.isValid(text)
+            }
         case 9:
             if Self.equals(bytes, name, "forwarded") {
                 forwarded.note(value)
@@ -123,7 +133,7 @@ struct GateRequestHead {
             } else if Self.equals(bytes, name, "x-real-ip") {
                 hasForwardingFields = true
             }
-        case 10: if Self.equals(bytes, name, "connection") { return noteConnection(value, in: bytes) }
+        case 10: if Self.equals(bytes, name, "connection") { noteConnection(value, in: bytes) }
         case 13: if Self.equals(bytes, name, "authorization") { authorization.note(value) }
         case 14:
             if Self.equals(bytes, name, "x-workspace-id") {
@@ -151,13 +161,19 @@ struct GateRequestHead {
         return true
     }
 
-    /// `keep-alive` changes nothing; `close` ends the connection with the answer; anything else is a wish that the gate
-    /// does not know.
-    private mutating func noteConnection(_ value: Part, in bytes: UnsafeRawBufferPointer) -> Bool {
-        if Self.equals(bytes, value, "keep-alive") { return true }
-        guard Self.equals(bytes, value, "close") else { return false }
-        closes = true
-        return true
+    /// `close`, alone or in a list, ends the connection with the answer. Other wishes are not the gate's to grant.
+    private mutating func noteConnection(_ value: Part, in bytes: UnsafeRawBufferPointer) {
+        let end = value.start + value.count
+        var start = value.start
+        while start < end {
+            var next = start
+            while next < end, bytes[next] != UInt8(ascii: ",") { next += 1 }
+            var (first, last) = (start, next)
+            while first < last, bytes[first] == 0x20 || bytes[first] == 9 { first += 1 }
+            while last > first, bytes[last - 1] == 0x20 || bytes[last - 1] == 9 { last -= 1 }
+            if Self.equals(bytes, Part(start: first, count: last - first), "close") { closes = true }
+            start = next + 1
+        }
     }
 
     /// Compares with a text in lower case, whatever the case of the bytes.
@@ -178,21 +194,5 @@ struct GateRequestHead {
         let high: UInt64 = 0x57FF_FFFF_C7FF_FFFE
         if byte < 64 { return low >> UInt64(byte) & 1 == 1 }
         return byte < 128 && high >> UInt64(byte - 64) & 1 == 1
-    }
-
-    /// The methods that the HTTP library knows, but for `CONNECT`, whose target is none that the gate takes.
-    private static let knownMethods: [StaticString] = [
-        "GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE", "COPY", "LOCK", "MKCOL", "MOVE",
-        "PROPFIND",
-        "PROPPATCH", "SEARCH", "UNLOCK", "BIND", "REBIND", "UNBIND", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE",
-        "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PURGE", "MKCALENDAR", "LINK", "UNLINK",
-    ]
-
-    private static func isKnownMethod(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        if bytes.count == 3, bytes[0] == 0x47, bytes[1] == 0x45, bytes[2] == 0x54 { return true }
-        for method in knownMethods where method.utf8CodeUnitCount == bytes.count {
-            if (0..<bytes.count).allSatisfy({ bytes[$0] == method.utf8Start[$0] }) { return true }
-        }
-        return false
     }
 }

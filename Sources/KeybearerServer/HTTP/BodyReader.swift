@@ -33,6 +33,7 @@ struct BodyReader: Sendable {
         if let announced, announced > limit { return tooLarge }
         // Nothing can come behind such a head.
         if announced == 0, exchange.fields[.transferEncoding] == nil { return nil }
+        if exchange.fields[.expect] != nil { exchange.askForBody() }
         let body = exchange.request.body
         let (timeout, memory) = (timeout, memory)
         let outcome = await withTaskGroup(of: Result<Received, KeybearerError>?.self) { group in

@@ -1,7 +1,7 @@
 import HummingbirdCore
+import Keybearer
 import Logging
 import NIOCore
-import NIOHPACK
 import NIOHTTP1
 import NIOHTTP2
 import NIOHTTPTypes
@@ -10,79 +10,78 @@ import NIOSSL
 import NIOTLS
 
 /// Serves HTTP/2 and HTTP/1.1 over TLS on one port, whichever the client negotiates.
-///
-/// The pipeline is put together here, and not by the HTTP library, for one reason: an oversized or malformed header
-/// block has to be answered in the envelope, so it must be decoded up to a bound of our own and refused by us.
 struct TLSListener: HTTPChannelHandler {
-    typealias HTTP1Connection = HTTP1Channel.Value
-    typealias HTTP2Connection = NIOHTTP2Handler.AsyncStreamMultiplexer<HTTP1Connection>
+    typealias Connection1 = HTTP1Channel.Value
+    typealias Connection2 = NIOHTTP2Handler.AsyncStreamMultiplexer<Connection1>
 
     struct Value: ServerChildChannelValue {
-        let negotiated: EventLoopFuture<NIONegotiatedHTTPVersion<HTTP1Connection, HTTP2Connection>>
+        let negotiated: EventLoopFuture<NIONegotiatedHTTPVersion<Connection1, Connection2>>
         let channel: any Channel
     }
 
     let responder: HTTPChannelHandler.Responder
     private let http1: HTTP1Listener
     private let limits: ListenerLimits
-    private let tls: NIOSSLContext
+    private let supervision: Supervision
+    private let certificates: CurrentCertificates
 
     init(
-        tls: NIOSSLContext, limits: ListenerLimits, edge: EdgeResponder,
+        certificates: CurrentCertificates, limits: ListenerLimits, supervision: Supervision, edge: EdgeResponder,
         responder: @escaping HTTPChannelHandler.Responder
     ) {
-        self.tls = tls
+        self.certificates = certificates
         self.limits = limits
+        self.supervision = supervision
         self.responder = responder
-        http1 = HTTP1Listener(responder: responder, limits: limits, edge: edge)
+        http1 = HTTP1Listener(responder: responder, limits: limits, supervision: supervision, edge: edge)
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            let supervisor = NIOLoopBound(
+                try supervision.supervise(channel, isEncrypted: true), eventLoop: channel.eventLoop)
             let negotiation = NIOTypedApplicationProtocolNegotiationHandler<
-                NIONegotiatedHTTPVersion<HTTP1Connection, HTTP2Connection>
+                NIONegotiatedHTTPVersion<Connection1, Connection2>
             > { result, channel in
-                if case .negotiated("h2") = result {
-                    return self.setUpHTTP2(on: channel, logger: logger).map { .http2($0) }
+                channel.eventLoop.makeCompletedFuture {
+                    supervisor.value.finishedHandshake()
+                    if case .negotiated("h2") = result {
+                        return .http2(try self.addHTTP2(to: channel, behind: supervisor.value, logger: logger))
+                    }
+                    return .http1_1(try self.http1.addHandlers(to: channel, behind: supervisor.value))
                 }
-                return self.http1.setup(channel: channel, logger: logger).map { .http1_1($0) }
             }
-            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificates.context))
             try channel.pipeline.syncOperations.addHandler(negotiation)
             return Value(negotiated: negotiation.protocolNegotiationResult, channel: channel)
         }
     }
 
-    private func setUpHTTP2(on channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP2Connection> {
-        channel.eventLoop.makeCompletedFuture {
-            var configuration = NIOHTTP2Handler.Configuration()
-            configuration.connection.initialSettings = [
-                HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
-                HTTP2Setting(parameter: .maxHeaderListSize, value: limits.decodedHeaderListSize),
-            ]
-            configuration.connection.maximumSequentialContinuationFrames = limits.continuationFrames
-            // HeaderBlockGuard checks the same and more, and answers where this would only reset the stream.
-            configuration.connection.headerBlockValidation = .disabled
-            let closer = HTTP2ConnectionCloser(idleTimeout: limits.idleTimeout)
-            try channel.pipeline.syncOperations.addHandler(EarlySettings())
-            let connection = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
-                mode: .server, streamDelegate: closer.streams, configuration: configuration
-            ) { stream in
-                self.setUpStream(stream, logger: logger)
+    private func addHTTP2(
+        to channel: any Channel, behind supervisor: ConnectionSupervisor, logger: Logger
+    ) throws -> Connection2 {
+        var configuration = NIOHTTP2Handler.Configuration()
+        configuration.connection.initialSettings = [
+            HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
+            HTTP2Setting(parameter: .maxHeaderListSize, value: limits.decodedHeaderListSize),
+        ]
+        configuration.connection.maximumSequentialContinuationFrames = limits.continuationFrames
+        // HTTP2Stream checks the same and more, and answers where this would only reset the stream.
+        configuration.connection.headerBlockValidation = .disabled
+        let connection = HTTP2Connection(supervisor: supervisor)
+        let bound = NIOLoopBound(supervisor, eventLoop: channel.eventLoop)
+        let streams = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
+            mode: .server, streamDelegate: nil, frameDelegate: connection, configuration: configuration
+        ) { stream in
+            stream.eventLoop.makeCompletedFuture {
+                try stream.pipeline.syncOperations.addHandlers(
+                    HTTP2Stream(supervisor: bound.value, limits: limits), HTTP2FramePayloadToHTTPServerCodec())
+                return try Connection1(
+                    wrappingChannelSynchronously: stream, configuration: .init(isOutboundHalfClosureEnabled: true))
             }
-            try channel.pipeline.syncOperations.addHandler(closer)
-            return connection
         }
-    }
-
-    private func setUpStream(_ stream: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Connection> {
-        stream.eventLoop.makeCompletedFuture {
-            try stream.pipeline.syncOperations.addHandlers(
-                HeaderBlockGuard(limits: limits), HTTP2FramePayloadToHTTPServerCodec(),
-                HTTPConnectionStateHandler(idleTimeout: .nanoseconds(limits.idleTimeout.nanoseconds), logger: logger))
-            return try HTTP1Connection(
-                wrappingChannelSynchronously: stream, configuration: .init(isOutboundHalfClosureEnabled: true))
-        }
+        try channel.pipeline.syncOperations.addHandler(connection)
+        return streams
     }
 
     func handle(value: Value, logger: Logger) async {

@@ -1,0 +1,147 @@
+/// How long a connection may stay as it is: a pure state machine, told what happens and how time passes.
+///
+/// Time comes in ticks, so a connection that answers reads no clock for this. A limit is kept to one tick.
+struct ConnectionLife {
+    /// The limits of the stages.
+    struct Limits: Sendable, Hashable {
+        /// From the accept to the end of the TLS handshake.
+        var handshake: Duration = .seconds(10)
+        /// From the first byte of a head to its last.
+        var head: Duration = .seconds(10)
+        /// From the end of a head to the last byte of its answer that the client took, or from the answer before.
+        var request: Duration = .seconds(60)
+        /// Without a request.
+        var idle: Duration = .seconds(60)
+        /// From the answer that ends a connection to its end: what the client sends meanwhile is thrown away.
+        var linger: Duration = .seconds(1)
+        /// How long a server that stops still reads requests that have begun.
+        var readingAtStop: Duration = .seconds(2)
+
+        /// How often time is told: often enough that the shortest limit is kept to a quarter.
+        var tick: Duration {
+            let shortest = [handshake, head, request, idle, linger, readingAtStop].min() ?? .seconds(1)
+            return max(.milliseconds(10), min(.milliseconds(500), shortest / 4))
+        }
+    }
+
+    enum Stage: Sendable, Hashable {
+        /// TLS is being negotiated.
+        case handshake
+        /// No request is being read or answered.
+        case idle
+        /// A part of a request's head has come.
+        case head
+        /// Requests are being read or answered.
+        case busy
+        /// The last answer was given.
+        case closing
+    }
+
+    /// What the connection's owner does.
+    enum Action: Sendable, Hashable {
+        case none
+        /// Ends in good order.
+        case close
+        /// Ends without another byte.
+        case abort
+    }
+
+    private let limits: Limits
+    private(set) var stage: Stage
+    /// Time in this stage; while busy, since the last answer.
+    private var elapsed: Duration = .zero
+    /// Requests whose head was read and whose answer is not complete.
+    private(set) var requests = 0
+    /// Those of them whose end was not read.
+    private(set) var unread = 0
+    /// Whether a whole head has come on it.
+    private(set) var hasServed = false
+    /// Since the server stops; nil while it does not.
+    private var stopping: Duration?
+
+    init(limits: Limits, isEncrypted: Bool) {
+        self.limits = limits
+        stage = isEncrypted ? .handshake : .idle
+    }
+
+    mutating func finishedHandshake() {
+        if stage == .handshake { enter(.idle) }
+    }
+
+    /// Bytes came that are no complete head.
+    mutating func readPartOfHead() {
+        if stage == .idle { enter(.head) }
+    }
+
+    /// A head was read to its end.
+    mutating func beganRequest() {
+        hasServed = true
+        requests += 1
+        unread += 1
+        if stage != .busy, stage != .closing { enter(.busy) }
+    }
+
+    /// The end of the newest request was read.
+    mutating func readRequest() { unread = max(0, unread - 1) }
+
+    /// A request was answered to the end.
+    ///
+    /// - Parameter wasRead: whether its own end was read.
+    mutating func answeredRequest(wasRead: Bool = true) -> Action {
+        requests = max(0, requests - 1)
+        if !wasRead { unread = max(0, unread - 1) }
+        guard stage == .busy else { return .none }
+        elapsed = .zero
+        guard requests == 0 else { return .none }
+        enter(.idle)
+        return stopping == nil ? .none : .close
+    }
+
+    /// Whole requests were read and answered, all at once.
+    ///
+    /// - Parameter hasPart: whether a part of another head is behind them.
+    mutating func answeredAtOnce(hasPart: Bool) {
+        hasServed = true
+        guard stage == .idle || stage == .head else { return }
+        enter(hasPart ? .head : .idle)
+    }
+
+    /// The server stops.
+    mutating func stop() -> Action {
+        guard stopping == nil else { return .none }
+        stopping = .zero
+        switch stage {
+        case .handshake, .head: return .abort
+        case .idle: return .close
+        case .busy, .closing: return .none
+        }
+    }
+
+    var isStopping: Bool { stopping != nil }
+
+    /// The last answer is being written.
+    mutating func beginClosing() {
+        if stage != .closing { enter(.closing) }
+    }
+
+    /// Time has passed.
+    mutating func passed(_ time: Duration) -> Action {
+        elapsed += time
+        if let span = stopping { stopping = span + time }
+        switch stage {
+        case .handshake: return elapsed >= limits.handshake ? .abort : .none
+        case .head: return elapsed >= limits.head ? .close : .none
+        case .idle: return elapsed >= limits.idle ? .close : .none
+        case .closing: return elapsed >= limits.linger ? .abort : .none
+        case .busy:
+            // What was read whole is answered; what is still being read is not waited for.
+            if let stopping, stopping >= limits.readingAtStop, unread > 0, unread == requests { return .abort }
+            return elapsed >= limits.request ? .abort : .none
+        }
+    }
+
+    private mutating func enter(_ next: Stage) {
+        stage = next
+        elapsed = .zero
+    }
+}

@@ -1,0 +1,171 @@
+import Keybearer
+import Logging
+import NIOCore
+import Synchronization
+
+/// Every open connection of a server's listeners: bounds how many there are, and tells them how time passes.
+///
+/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, so that
+/// silent connections lock nobody out.
+final class ConnectionRegistry: Sendable {
+    /// How many connections there may be.
+    struct Bounds: Sendable, Hashable {
+        /// Of one listener together.
+        var all = 100_000
+        /// From one address, of one listener; IPv6 counts by its /64.
+        var perAddress = 50_000
+
+        /// Bounds for as many files as the process may open, of which the public listeners get `share`.
+        ///
+        /// - Parameter files: the process's limit of open files.
+        static func within(files: Int, share: Double) -> Bounds {
+            let all = max(16, Int(Double(max(0, files - reservedFiles)) * share))
+            return Bounds(all: all, perAddress: max(8, all / 2))
+        }
+
+        /// Files that are no connections of clients: the database's, the log's, the event loops' own.
+        static let reservedFiles = 128
+    }
+
+    /// Whom a connection belongs to.
+    struct Peer: Sendable, Hashable {
+        /// nil on a Unix socket.
+        let network: IPAddress?
+        /// Whether it is exempt from the bound per address: the operator's own proxies, and the gate's gateways.
+        let isExempt: Bool
+    }
+
+    struct ID: Sendable, Hashable {
+        fileprivate let number: UInt64
+    }
+
+    private struct Entry {
+        let peer: Peer
+        let abort: @Sendable () -> Void
+    }
+
+    private struct State {
+        var next: UInt64 = 0
+        var entries: [UInt64: Entry] = [:]
+        /// The connections that have not sent a whole request, by age. Holes are left behind and taken away at the front.
+        var unfinished: [UInt64] = []
+        var firstUnfinished = 0
+        var isUnfinished: Set<UInt64> = []
+        var perNetwork: [IPAddress: Int] = [:]
+        var lastWarning: SteadyTime?
+        /// The connections of each event loop.
+        var loops: [ObjectIdentifier: NIOLoopBound<LoopConnections>] = [:]
+    }
+
+    private let state = Lock(State())
+    private let bounds: Bounds
+    private let name: String
+    private let clocks: Clocks
+    private let logger: Logger
+
+    /// - Parameter name: the listener, for the log.
+    init(name: String, bounds: Bounds, clocks: Clocks, logger: Logger) {
+        self.name = name
+        self.bounds = bounds
+        self.clocks = clocks
+        self.logger = logger
+    }
+
+    /// How many connections are open.
+    var count: Int { state.withLock { $0.entries.count } }
+
+    /// Takes a new connection in, in the place of an older one when there are too many.
+    ///
+    /// - Parameter abort: ends the connection; called from any thread.
+    /// - Returns: nil when there is no room: the connection must be closed.
+    func admit(_ peer: Peer, abort: @escaping @Sendable () -> Void) -> ID? {
+        let (id, victim, warns) = state.withLock { state -> (ID?, Entry?, Bool) in
+            var victim: Entry?
+            let isFull = state.entries.count >= bounds.all
+            let crowded =
+                peer.isExempt
+                ? nil
+                : peer.network.flatMap { network in
+                    state.perNetwork[network, default: 0] >= bounds.perAddress ? network : nil
+                }
+            if isFull || crowded != nil {
+                victim = removeOldestUnfinished(of: crowded, from: &state)
+                if victim == nil { return (nil, nil, warn(&state)) }
+            }
+            state.next += 1
+            state.entries[state.next] = Entry(peer: peer, abort: abort)
+            if let network = peer.network { state.perNetwork[network, default: 0] += 1 }
+            state.unfinished.append(state.next)
+            state.isUnfinished.insert(state.next)
+            if state.unfinished.count > 2 * state.isUnfinished.count + 1_024 {
+                let left = state.isUnfinished
+                state.unfinished.removeAll { !left.contains($0) }
+                state.firstUnfinished = 0
+            }
+            return (ID(number: state.next), victim, victim != nil && warn(&state))
+        }
+        victim?.abort()
+        if warns {
+            logger.warning(
+                "Connections are at their bound: the oldest without a whole request give way.",
+                metadata: ["listener": "\(name)", "bound": "\(bounds.all)", "perAddress": "\(bounds.perAddress)"])
+        }
+        return id
+    }
+
+    /// The connection has sent a whole request: it gives way to no other.
+    func finished(_ id: ID) { state.withLock { _ = $0.isUnfinished.remove(id.number) } }
+
+    /// The connection is closed.
+    func remove(_ id: ID) { state.withLock { _ = take(id.number, from: &$0) } }
+
+    /// The connections on the calling event loop.
+    func connections(on loop: any EventLoop, tick: Duration) -> LoopConnections {
+        let bound = state.withLock { state in
+            let key = ObjectIdentifier(loop)
+            if let bound = state.loops[key] { return bound }
+            let bound = NIOLoopBound(LoopConnections(loop, tick: tick), eventLoop: loop)
+            state.loops[key] = bound
+            return bound
+        }
+        return bound.value
+    }
+
+    /// Ends every connection.
+    func abortAll() {
+        let all = state.withLock { Array($0.entries.values) }
+        for entry in all { entry.abort() }
+    }
+
+    private func removeOldestUnfinished(of network: IPAddress?, from state: inout State) -> Entry? {
+        while state.firstUnfinished < state.unfinished.count,
+            !state.isUnfinished.contains(state.unfinished[state.firstUnfinished])
+        {
+            state.firstUnfinished += 1
+        }
+        let oldest = state.unfinished[state.firstUnfinished...].first { number in
+            guard state.isUnfinished.contains(number) else { return false }
+            guard let network else { return true }
+            return state.entries[number]?.peer.network == network
+        }
+        return oldest.flatMap { take($0, from: &state) }
+    }
+
+    private func take(_ number: UInt64, from state: inout State) -> Entry? {
+        guard let entry = state.entries.removeValue(forKey: number) else { return nil }
+        state.isUnfinished.remove(number)
+        if let network = entry.peer.network {
+            let left = state.perNetwork[network, default: 1] - 1
+            state.perNetwork[network] = left > 0 ? left : nil
+        }
+        return entry
+    }
+
+    /// Whether a line is due: at most one a minute.
+    private func warn(_ state: inout State) -> Bool {
+        let now = clocks.steady()
+        if let last = state.lastWarning, last.duration(to: now) < .seconds(60) { return false }
+        state.lastWarning = now
+        return true
+    }
+}

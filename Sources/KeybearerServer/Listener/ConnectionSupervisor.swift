@@ -1,0 +1,190 @@
+import Keybearer
+import NIOCore
+
+/// Stands at the head of every connection, whatever it carries, and owns its limits: how long each stage may take, how a
+/// connection ends, and what of it is thrown away then.
+///
+/// The handlers behind it tell it what they read and answered; it decides with ``ConnectionLife``. Bytes pass through it
+/// untouched until the last answer is given: from then on they are thrown away, up to a bound, and reach nothing that could keep
+/// them.
+final class ConnectionSupervisor: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let registry: ConnectionRegistry
+    private let limits: ConnectionLife.Limits
+    private let peer: ConnectionRegistry.Peer
+    private(set) var life: ConnectionLife
+    private var id: ConnectionRegistry.ID?
+    private var context: ChannelHandlerContext?
+    private var connections: LoopConnections?
+    /// How many more bytes are thrown away; nil while they are passed on.
+    private var bytesToDiscard: Int?
+    private var hasClosedOutput = false
+    private var isInputClosed = false
+    /// Whether bytes came since the last time that reading paused, and whether they end a handshake.
+    private var hasRead = false
+    private var isHandshake = false
+    /// Whether what was read may not be all that the client has sent: then closing at once could reset the connection, and a
+    /// reset can overtake the last answer.
+    private var mayHaveMore = false
+
+    /// The most that a client may go on sending behind the last answer.
+    private static let mostDiscarded = 256 * 1_024
+
+    init(
+        registry: ConnectionRegistry, limits: ConnectionLife.Limits, peer: ConnectionRegistry.Peer, isEncrypted: Bool
+    ) {
+        self.registry = registry
+        self.limits = limits
+        self.peer = peer
+        life = ConnectionLife(limits: limits, isEncrypted: isEncrypted)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let loop = context.eventLoop
+        id = registry.admit(peer) { loop.execute { bound.value.abort() } }
+        connections = registry.connections(on: context.eventLoop, tick: limits.tick)
+        connections?.add(self)
+        if id == nil, context.channel.isActive { abort() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+
+    func channelActive(context: ChannelHandlerContext) {
+        guard id != nil else { return abort() }
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        leave()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        hasRead = true
+        guard let left = bytesToDiscard else { return context.fireChannelRead(data) }
+        let count = unwrapInboundIn(data).readableBytes
+        bytesToDiscard = left - count
+        if count > left { abort() }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        (hasRead, isHandshake) = (false, false)
+        // Whoever is behind this asks for no more.
+        if bytesToDiscard != nil { context.read() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed:
+            isInputClosed = true
+            guard life.stage != .busy else { return context.fireUserInboundEventTriggered(event) }
+            abort()
+        case is ChannelShouldQuiesceEvent:
+            // First those behind: they may have something to say before the end.
+            context.fireUserInboundEventTriggered(event)
+            act(life.stop())
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// Our half first where the client may still be sending, the rest when it has closed its own or the time is over.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode == .all, !isInputClosed, mayHaveMore || life.stage == .busy else {
+            return context.close(mode: mode, promise: promise)
+        }
+        context.channel.closeFuture.cascade(to: promise)
+        guard !hasClosedOutput else { return }
+        hasClosedOutput = true
+        life.beginClosing()
+        discardInput()
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.flush()
+        let closed = context.eventLoop.makePromise(of: Void.self)
+        closed.futureResult.whenFailure { _ in bound.value.abort() }
+        context.close(mode: .output, promise: closed)
+    }
+
+    // MARK: What the handlers behind tell
+
+    func finishedHandshake() {
+        isHandshake = true
+        life.finishedHandshake()
+    }
+
+    /// What was read since the last pause, if anything, is no whole head.
+    func readPartOfHead() {
+        if hasRead, !isHandshake { life.readPartOfHead() }
+    }
+
+    /// A head was read, and passed on to be answered.
+    func beganRequest() {
+        finish()
+        life.beganRequest()
+    }
+
+    /// The end of the newest request was read.
+    func readRequest() { life.readRequest() }
+
+    /// A request was answered to the end.
+    func answeredRequest(wasRead: Bool = true) { act(life.answeredRequest(wasRead: wasRead)) }
+
+    /// What was read has been answered at once. See ``ConnectionLife/answeredAtOnce(hasPart:)``.
+    func answeredAtOnce(hasPart: Bool) {
+        finish()
+        life.answeredAtOnce(hasPart: hasPart)
+    }
+
+    /// The last answer is being written: what comes in from now on is thrown away.
+    ///
+    /// Called before the connection is closed through its pipeline.
+    func discardInput() {
+        mayHaveMore = true
+        guard bytesToDiscard == nil else { return }
+        bytesToDiscard = Self.mostDiscarded
+        life.beginClosing()
+        context?.read()
+    }
+
+    /// Time has passed.
+    func passed(_ time: Duration) { act(life.passed(time)) }
+
+    /// Ends the connection without another byte, whatever the handlers behind would like.
+    func abort() {
+        guard let context else { return }
+        isInputClosed = true
+        context.close(mode: .all, promise: nil)
+    }
+
+    private func finish() {
+        guard !life.hasServed, let id else { return }
+        registry.finished(id)
+    }
+
+    private func act(_ action: ConnectionLife.Action) {
+        switch action {
+        case .none: break
+        case .abort: abort()
+        case .close:
+            guard let context else { return }
+            life.beginClosing()
+            let channel = context.channel
+            // From the far end, so that TLS can say goodbye; one turn of the loop later, so that what was written is gone.
+            context.eventLoop.execute { channel.close(promise: nil) }
+        }
+    }
+
+    private func leave() {
+        if let id { registry.remove(id) }
+        id = nil
+        connections?.remove(self)
+        connections = nil
+        context = nil
+    }
+}

@@ -1,0 +1,56 @@
+import Keybearer
+import Logging
+import NIOCore
+
+/// The connections of all listeners of a server.
+struct Connections: Sendable {
+    /// A listener, with its share of the files that the process may open. A new listener joins this list.
+    enum Listener: String, Sendable, CaseIterable {
+        /// API and dashboard.
+        case `public`
+        /// Forward authentication: a part of the files is its own, so that no crowd on the public listener locks it out.
+        case gate
+
+        fileprivate var share: Double {
+            switch self {
+            case .public: 0.75
+            case .gate: 0.25
+            }
+        }
+    }
+
+    private let open: ConnectionRegistry
+    private let gate: ConnectionRegistry
+    private let limits: ConnectionLife.Limits
+
+    init(settings: KeybearerServer.Settings, clocks: Clocks, logger: Logger) {
+        var limits = settings.connectionLimits
+        limits.idle = settings.idleTimeout
+        self.limits = limits
+        let files = OpenFiles.raiseLimit()
+        func registry(_ listener: Listener) -> ConnectionRegistry {
+            ConnectionRegistry(
+                name: listener.rawValue, bounds: .within(files: files, share: listener.share), clocks: clocks,
+                logger: logger)
+        }
+        open = registry(.public)
+        gate = registry(.gate)
+    }
+
+    private func registry(of listener: Listener) -> ConnectionRegistry {
+        switch listener {
+        case .public: open
+        case .gate: gate
+        }
+    }
+
+    /// - Parameter isExempt: whether the bound per address does not count for a peer; nil is the peer of a Unix socket.
+    func supervision(of listener: Listener, isExempt: @escaping @Sendable (IPAddress?) -> Bool) -> Supervision {
+        Supervision(registry: registry(of: listener), limits: limits, isExempt: isExempt)
+    }
+
+    /// Ends every connection of every listener.
+    func abortAll() {
+        for listener in Listener.allCases { registry(of: listener).abortAll() }
+    }
+}

@@ -1,0 +1,136 @@
+import HTTPTypes
+import Keybearer
+import NIOCore
+import NIOHTTP1
+
+/// What HTTP/1.1 asks of a server beyond parsing: `Host`, `Expect`, and when a connection ends.
+///
+/// It stands between the parser and the conversion to version-independent types, which no longer know the version. It tells
+/// the supervisor what was read and answered. A request that is answered before its end was read ends its
+/// connection: what follows cannot be told from the rest of its body.
+final class HTTP1Connection: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let supervisor: ConnectionSupervisor
+    /// Requests that were passed on and are not answered to the end.
+    private var pending = 0
+    /// Whether the newest of them has not ended yet.
+    private var isReading = false
+    /// Whether the newest of them waits to be asked for its body.
+    private var expectsContinue = false
+    /// Whether no further request is taken.
+    private var isOver = false
+    /// Whether a request that nobody behind this has seen is refused, once those before it are answered.
+    private var refusesNext = false
+
+    init(supervisor: ConnectionSupervisor) {
+        self.supervisor = supervisor
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            if isOver { return }
+            let facts = HTTP1Head(head)
+            guard facts.isAcceptable else { return refuse(context) }
+            pending += 1
+            isReading = true
+            isOver = facts.isLast || supervisor.life.isStopping
+            expectsContinue = facts.expectsContinue
+            supervisor.beganRequest()
+        case .body: if !isReading { return }
+        case .end:
+            if !isReading { return }
+            isReading = false
+            expectsContinue = false
+            supervisor.readRequest()
+        }
+        context.fireChannelRead(data)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        // What was read and completed no request is a part of one.
+        if pending == 0, !isOver { supervisor.readPartOfHead() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is HTTPParserError else {
+            context.fireErrorCaught(error)
+            return supervisor.abort()
+        }
+        // A body that is malformed is its request's matter: that is answered, and ends the connection.
+        guard isReading else {
+            // Behind the last request nothing is read, well-formed or not.
+            if !isOver { refuse(context) }
+            return
+        }
+        isOver = true
+        context.fireErrorCaught(error)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent { isOver = true }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is BodyIsWanted else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        promise?.succeed()
+        guard expectsContinue, pending == 1 else { return }
+        expectsContinue = false
+        let head = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
+            if pending == 1, isReading { isOver = true }
+            guard isOver, pending == 1, !refusesNext else { return context.write(data, promise: promise) }
+            head.headers.replaceOrAdd(name: "connection", value: "close")
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .body: context.write(data, promise: promise)
+        case .end:
+            context.write(data, promise: promise)
+            answered(context)
+        }
+    }
+
+    private func answered(_ context: ChannelHandlerContext) {
+        pending -= 1
+        guard pending == 0, isOver else { return supervisor.answeredRequest() }
+        if refusesNext { return refuse(context) }
+        finish(context)
+    }
+
+    /// Refuses a request that nobody behind this has seen.
+    private func refuse(_ context: ChannelHandlerContext) {
+        isOver = true
+        refusesNext = pending > 0
+        if refusesNext { return }
+        let answer = Envelope.refusal(
+            .badRequest, message: "The request could not be read: its headers are malformed, too large or too many.")
+        var headers = HTTPHeaders([("connection", "close")])
+        for field in answer.fields { headers.add(name: field.name.canonicalName, value: field.value) }
+        let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
+        context.write(wrapOutboundOut(.end(nil)), promise: nil)
+        finish(context)
+    }
+
+    /// The last answer was written: ends the connection behind it.
+    private func finish(_ context: ChannelHandlerContext) {
+        isReading = false
+        context.flush()
+        supervisor.discardInput()
+        context.close(promise: nil)
+    }
+}
+
+/// A body is about to be read: a client that waits for `100 Continue` is told to send it.
+struct BodyIsWanted: Sendable {}

@@ -1,0 +1,99 @@
+import NIOHTTP1
+
+/// What the head of an HTTP/1 request says of its connection. One look at every header, and nothing copied.
+struct HTTP1Head {
+    private var hosts = 0
+    private var hasUpgrade = false
+    private let isKeepAlive: Bool
+    private let isVersion11: Bool
+    /// Whether every `Host` is one by its characters.
+    private var areHosts = true
+    private(set) var expectsContinue = false
+
+    init(_ head: HTTPRequestHead) {
+        // The parser has read `Connection` in every spelling.
+        isKeepAlive = head.isKeepAlive && head.method != .CONNECT
+        isVersion11 = head.version == .http1_1
+        for (name, value) in head.headers {
+            switch name.utf8.count {
+            case 4 where Self.equals(name, "host"):
+                hosts += 1
+                areHosts = areHosts && HostText.isValid(value.utf8)
+            case 6 where Self.equals(name, "expect"):
+                expectsContinue = isVersion11 && Self.equals(value, "100-continue")
+            case 7 where Self.equals(name, "upgrade"): hasUpgrade = true
+            default: break
+            }
+        }
+    }
+
+    /// RFC 9112 §3.2: one `Host`, and not none in HTTP/1.1.
+    var isAcceptable: Bool { areHosts && hosts <= 1 && (hosts == 1 || !isVersion11) }
+
+    /// Whether the connection ends with the answer: as was asked for; because HTTP/1.0 has it so; or because the parser takes
+    /// what follows for another protocol's.
+    var isLast: Bool { !isKeepAlive || !isVersion11 || hasUpgrade }
+
+    /// Compares with a text in lower case, whatever the case of the other.
+    private static func equals(_ text: String, _ expected: StaticString) -> Bool {
+        guard text.utf8.count == expected.utf8CodeUnitCount else { return false }
+        var index = 0
+        for byte in text.utf8 {
+            let lowered = byte >= 65 && byte <= 90 ? byte | 0x20 : byte
+            if lowered != expected.utf8Start[index] { return false }
+            index += 1
+        }
+        return true
+    }
+}
+
+/// The text of `Host` and `:authority`.
+enum HostText {
+    /// Whether a text is `host`, `host:port` or `[address]:port`, or empty, by the characters of RFC 3986 §3.2.
+    static func isValid(_ text: some Sequence<UInt8>) -> Bool {
+        var isInBrackets = false
+        var wereBrackets = false
+        var portDigits: Int?
+        var index = 0
+        for byte in text {
+            defer { index += 1 }
+            if let digits = portDigits {
+                guard (48...57).contains(byte), digits < 5 else { return false }
+                portDigits = digits + 1
+            } else if isInBrackets {
+                if byte == UInt8(ascii: "]") {
+                    guard index > 1 else { return false }
+                    (isInBrackets, wereBrackets) = (false, true)
+                } else if !isAddressByte(byte) {
+                    return false
+                }
+            } else if byte == UInt8(ascii: ":") {
+                portDigits = 0
+            } else if byte == UInt8(ascii: "["), index == 0 {
+                isInBrackets = true
+            } else if wereBrackets || !isNameByte(byte) {
+                return false
+            }
+        }
+        return !isInBrackets
+    }
+
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...58, 65...70, 97...102, UInt8(ascii: "."): true
+        default: false
+        }
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122: true
+        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "%"),
+            UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("),
+            UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: ";"),
+            UInt8(ascii: "="):
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import NIOCore
+import NIOHTTP2
+
+/// Ends an HTTP/2 connection: after an error of the connection, and in good order when the server stops.
+final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
+    typealias InboundIn = HTTP2Frame
+    typealias InboundOut = HTTP2Frame
+    typealias OutboundOut = HTTP2Frame
+
+    private let supervisor: ConnectionSupervisor
+    private var context: ChannelHandlerContext?
+
+    init(supervisor: ConnectionSupervisor) {
+        self.supervisor = supervisor
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    /// The library says goodbye after an error and goes on reading; here that is the end.
+    func wroteFrame(_ frame: HTTP2Frame) {
+        guard case .goAway(_, let code, _) = frame.payload, code != .noError else { return }
+        supervisor.discardInput()
+        guard let context else { return supervisor.abort() }
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        // One turn of the loop later: the frame has not left yet.
+        context.eventLoop.execute { bound.value.close(promise: nil) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            let goAway = HTTP2Frame(
+                streamID: .rootStream,
+                payload: .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
+            context.writeAndFlush(wrapOutboundOut(goAway), promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// An error of a stream is its stream's matter; one of the connection has been answered with GOAWAY by now.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+}

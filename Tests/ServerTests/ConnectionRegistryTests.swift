@@ -1,0 +1,101 @@
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+@Suite("How many connections there may be")
+struct ConnectionRegistryTests {
+    private let clock = TestClock()
+    private let log = LogRecorder()
+
+    private func registry(all: Int, perAddress: Int) -> ConnectionRegistry {
+        let log = log
+        return ConnectionRegistry(
+            name: "public", bounds: .init(all: all, perAddress: perAddress), clocks: clock.clocks,
+            logger: Logger(label: "test") { _ in log })
+    }
+
+    private func peer(_ address: String, isExempt: Bool = false) -> ConnectionRegistry.Peer {
+        .init(network: IPAddress(address)?.throttlingNetwork, isExempt: isExempt)
+    }
+
+    @Test("At the bound the oldest without a whole request gives way; who has sent one stays")
+    func oldestGivesWay() throws {
+        let registry = registry(all: 4, perAddress: 100)
+        let ended = Ended()
+        let ids = try (0..<4).map { number in
+            try #require(registry.admit(peer("192.0.2.\(number)")) { ended.note(number) })
+        }
+        registry.finished(ids[0])
+        #expect(registry.admit(peer("192.0.2.9")) { ended.note(9) } != nil)
+        #expect(ended.numbers == [1])
+        #expect(registry.admit(peer("192.0.2.9")) { ended.note(10) } != nil)
+        #expect(ended.numbers == [1, 2])
+        #expect(registry.count == 4)
+        #expect(log.lines.filter { $0.text.contains("at their bound") }.count == 1, "one line a minute")
+        clock.advance(by: .seconds(61))
+        #expect(registry.admit(peer("192.0.2.9")) { ended.note(11) } != nil)
+        #expect(log.lines.filter { $0.text.contains("at their bound") }.count == 2)
+    }
+
+    @Test("Where everybody has sent a whole request, a new one is refused until somebody leaves")
+    func full() throws {
+        let registry = registry(all: 2, perAddress: 100)
+        let ids = try (0..<2).map { _ in try #require(registry.admit(peer("192.0.2.1")) {}) }
+        for id in ids { registry.finished(id) }
+        #expect(registry.admit(peer("192.0.2.2")) {} == nil)
+        registry.remove(ids[0])
+        registry.remove(ids[0])
+        #expect(registry.admit(peer("192.0.2.2")) {} != nil)
+        #expect(registry.count == 2)
+    }
+
+    @Test("One address takes a part of the room at most; IPv6 counts by its /64, and gateways do not count")
+    func perAddress() throws {
+        let registry = registry(all: 100, perAddress: 2)
+        let ended = Ended()
+        for number in 0..<3 {
+            #expect(registry.admit(peer("2001:db8::\(number)")) { ended.note(number) } != nil)
+        }
+        #expect(ended.numbers == [0], "the crowd's own oldest")
+        #expect(registry.admit(peer("2001:db8:0:1::1")) { ended.note(10) } != nil)
+        for number in 20..<30 {
+            #expect(registry.admit(peer("192.0.2.1", isExempt: true)) { ended.note(number) } != nil)
+        }
+        #expect(ended.numbers == [0])
+        for number in 30..<40 {
+            #expect(registry.admit(.init(network: nil, isExempt: true)) { ended.note(number) } != nil)
+        }
+        #expect(ended.numbers == [0])
+    }
+
+    @Test("Over a long time it keeps no more than is open")
+    func long() throws {
+        let registry = registry(all: 50, perAddress: 50)
+        let random = RandomSource.seeded(3)
+        var open: [ConnectionRegistry.ID] = []
+        for number in 0..<20_000 {
+            if let id = registry.admit(peer("192.0.2.\(random.below(200))"), abort: {}) { open.append(id) }
+            if random.below(2) == 0, let id = open.last { registry.finished(id) }
+            if random.below(3) > 0, !open.isEmpty { registry.remove(open.remove(at: random.below(open.count))) }
+            if number % 1_000 == 0 { #expect(registry.count <= 50) }
+        }
+        registry.abortAll()
+    }
+
+    @Test("The files that a process may open are shared out, with some kept for itself")
+    func files() {
+        #expect(ConnectionRegistry.Bounds.within(files: 1_024, share: 0.75) == .init(all: 672, perAddress: 336))
+        #expect(ConnectionRegistry.Bounds.within(files: 256, share: 0.25) == .init(all: 32, perAddress: 16))
+        #expect(ConnectionRegistry.Bounds.within(files: 64, share: 0.25) == .init(all: 16, perAddress: 8))
+    }
+
+    private final class Ended: Sendable {
+        private let state = Lock<[Int]>([])
+        var numbers: [Int] { state.withLock { $0 } }
+        func note(_ number: Int) { state.withLock { $0.append(number) } }
+    }
+}

@@ -1,0 +1,155 @@
+import Logging
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+/// What RFC 9112 asks of connections, over real sockets.
+@Suite("HTTP/1.1 connections")
+struct HTTP1ConnectionTests {
+    private static func run(
+        _ body: @escaping @Sendable (_ port: Int, _ authorization: String) throws -> Void
+    ) async throws {
+        let fixture = try ServerFixture { edge, _ in edge.connectionLimits.linger = .seconds(30) }
+        let (_, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { client in
+            let port = client.port
+            try await onThread { try body(port, "Authorization: Bearer \(key)\r\n") }
+        }
+    }
+
+    @Test("However the end is asked for, the answer says so and the connection ends with it")
+    func closing() async throws {
+        try await Self.run { port, authorization in
+            let asked = [
+                "GET /api/v1/me HTTP/1.1\r\nConnection: close\r\n", "GET /api/v1/me HTTP/1.1\r\nConnection: Close\r\n",
+                "GET /api/v1/me HTTP/1.1\r\nConnection: keep-alive, CLOSE\r\n",
+                "GET /api/v1/me HTTP/1.1\r\nconnection: close , x-something\r\n",
+                "GET /api/v1/me HTTP/1.1\r\nConnection: x\r\nConnection: close\r\n", "GET /api/v1/me HTTP/1.0\r\n",
+                "GET /api/v1/me HTTP/1.0\r\nConnection: keep-alive\r\n",
+                "GET /api/v1/me HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+                "GET /api/v1/me HTTP/1.1\r\nConnection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+                "GET /healthz HTTP/1.1\r\nConnection: Close\r\n", "GET /api/v1/key HTTP/1.1\r\nConnection: Close\r\n",
+            ]
+            for head in asked {
+                let connection = try RawConnection(port: port)
+                // What comes behind the last request is not answered.
+                let next = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                _ = try connection.send("\(head)Host: localhost\r\n\(authorization)\r\n\(next)")
+                let answer = try connection.receive()
+                #expect(answer.status == 200 && answer.values(of: "connection") == ["close"], "\(head)")
+                #expect(try connection.takeRest().isEmpty, "\(head)")
+            }
+        }
+    }
+
+    @Test("A connection is kept unless its end is asked for")
+    func kept() async throws {
+        try await Self.run { port, authorization in
+            let connection = try RawConnection(port: port)
+            for field in ["", "Connection: keep-alive\r\n", "Connection: x-closed\r\n", "Keep-Alive: timeout=5\r\n"] {
+                _ = try connection.send("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n\(field)\(authorization)\r\n")
+                let answer = try connection.receive()
+                #expect(answer.status == 200 && answer["connection"] == nil, "\(field)")
+            }
+        }
+    }
+
+    @Test("One Host, and not none in HTTP/1.1; by its characters")
+    func host() async throws {
+        try await Self.run { port, authorization in
+            let cases: [(fields: String, status: Int)] = [
+                ("Host: localhost\r\n", 200), ("Host: localhost:8080\r\n", 200), ("hOsT: [::1]:8080\r\n", 200),
+                ("Host:\r\n", 200), ("", 400), ("Host: a\r\nHost: a\r\n", 400), ("Host: a\r\nhost: b\r\n", 400),
+                ("Host: a b\r\n", 400), ("Host: a/b\r\n", 400), ("Host: user@a\r\n", 400), ("Host: a:port\r\n", 400),
+                ("Host: a:123456\r\n", 400), ("Host: [::1\r\n", 400), ("Host: [::1]a\r\n", 400), ("Host: a,b\r\n", 200),
+                ("Host: a\"b\r\n", 400),
+            ]
+            for (fields, status) in cases {
+                let connection = try RawConnection(port: port)
+                _ = try connection.send("GET /api/v1/me HTTP/1.1\r\n\(fields)\(authorization)\r\n")
+                let answer = try connection.receive()
+                #expect(answer.status == status, "\(fields)")
+                #expect(status == 200 || answer.errorCode == "BAD_REQUEST", "\(fields)")
+            }
+            let old = try RawConnection(port: port)
+            _ = try old.send("GET /api/v1/me HTTP/1.0\r\n\(authorization)\r\n")
+            #expect(try old.receive().status == 200)
+        }
+    }
+
+    @Test("A client that waits for 100 Continue is told to send its body when the body is wanted, and not before")
+    func expectation() async throws {
+        try await Self.run { port, authorization in
+            let head = "POST /api/v1/key/revoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            let connection = try RawConnection(port: port)
+            _ = try connection.send("\(head)\(authorization)Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n")
+            #expect(try connection.receive(takesInformational: true).status == 100)
+            _ = try connection.send("{]")
+            #expect(try connection.receive().status == 400)
+            let refused: [(fields: String, status: Int)] = [
+                ("Authorization: Bearer tdc_short\r\nContent-Length: 2\r\n", 401),
+                ("\(authorization)Content-Length: 200000\r\n", 413),
+            ]
+            for (fields, status) in refused {
+                let connection = try RawConnection(port: port)
+                _ = try connection.send("\(head)\(fields)Expect: 100-continue\r\n\r\n")
+                let answer = try connection.receive()
+                #expect(answer.status == status && answer["connection"] == "close")
+                #expect(try connection.takeRest().isEmpty)
+            }
+        }
+    }
+
+    @Test("Requests before a malformed one are answered; it is refused; and what comes behind it is thrown away")
+    func malformed() async throws {
+        try await Self.run { port, authorization in
+            let good = "GET /api/v1/key HTTP/1.1\r\nHost: localhost\r\n\(authorization)\r\n"
+            for bad in [
+                "GET /\u{1} HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            ] {
+                let connection = try RawConnection(port: port)
+                _ = try connection.send(good + good + bad + good)
+                #expect(try connection.receive().status == 200)
+                #expect(try connection.receive().status == 200)
+                let answer = try connection.receive()
+                #expect(answer.status == 400 && answer.errorCode == "BAD_REQUEST" && answer["connection"] == "close")
+                #expect(try connection.takeRest().isEmpty)
+            }
+        }
+    }
+
+    @Test("A fault of the client in a body is 400, and no line of the log")
+    func faultsOfClients() async throws {
+        let log = LogRecorder()
+        let fixture = try ServerFixture(logger: .init(label: "test") { _ in log })
+        let (_, key) = try await fixture.account("ada@example.com")
+        try await fixture.listening { client in
+            let port = client.port
+            try await onThread { try Self.commitFaults(port: port, key: key) }
+            #expect(log.lines.filter { $0.level >= .warning }.isEmpty, "\(log.lines)")
+        }
+    }
+
+    private static func commitFaults(port: Int, key: String) throws {
+        let head =
+            "POST /api/v1/key/revoke HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(key)\r\n"
+            + "Content-Type: application/json\r\n"
+        for body in [
+            "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
+            "Content-Length: 9\r\n\r\n{",
+        ] {
+            let connection = try RawConnection(port: port)
+            _ = try connection.send(head + body)
+            connection.finishSending()
+            #expect(try connection.receive().status == 400, "\(body)")
+            #expect(try connection.takeRest().isEmpty)
+        }
+        let aborted = try RawConnection(port: port)
+        _ = try aborted.send(head + "Content-Length: 9\r\n\r\n{")
+        aborted.close()
+        let after = try RawConnection(port: port)
+        #expect(try after.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200)
+    }
+}

@@ -160,7 +160,8 @@ struct OriginTests {
             ("https://bücher.example", "xn--"), ("https://a b", "no name"), ("https://a\tb", "no name"),
             ("https://a%62", "no name"), ("https://[::1", "no name"), ("https://::1", "no name"),
             ("https://[1.2.3.4]", "no IPv6"),
-            ("https://[fe80::1%eth0]", "no IPv6"), ("https://.a", "no name"), ("https://a,https://b", "no name"),
+            ("https://[fe80::1%eth0]", "no IPv6"), ("https://.a", "no name"),
+            ("https://a,https://b", "leave out '//b'"), ("https://a,b", "no name"),
         ])
     func refused(text: String, reason: String) {
         #expect(Origin(text) == nil)

@@ -119,7 +119,7 @@ struct WorkspacePatternTests {
                 // An id that was checked may be read in its plain form: here, decoded.
                 if served == checked || served.removingPercentEncoding == checked {
                     found.same += 1
-                } else if checked?.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }) != false {
+                } else if checked.map({ WorkspaceID(parsing: $0) != nil }) ?? true {
                     // What is no id at all was refused already.
                     Issue.record("\(path) is read as \(read): \(served), not \(checked ?? "none")")
                     return

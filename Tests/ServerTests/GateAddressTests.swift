@@ -66,6 +66,15 @@ struct GateAddressTests {
         #expect(body["lastUsedIp"] is NSNull && body["lastUsedAt"] as? String == use.at.description)
         let stored = try #require(try await fixture.store.account(id: account.user.id))
         #expect(stored.key.lastUse == use, "written and read as it was")
+        let session = try await fixture.deployment.sessions.signIn(
+            email: "ada@example.com", password: Password("long enough secret"), from: IPAddress(v4: 1),
+            userAgent: "test")
+        let workspace = account.workspaces[0].workspace.id
+        let page = try await fixture.respond(
+            .get, "/workspaces/\(workspace)/api-webhooks",
+            [.cookie: "\(SessionCookie.name)=\(session.token.characters)"])
+        #expect(page.status == 200)
+        #expect(page.body.contains(#"from <span class="address">local socket</span>"#))
     }
 
     @Test("The profile of a key that was last used over a local socket has its time and a null address")

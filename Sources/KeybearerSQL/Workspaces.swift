@@ -67,7 +67,8 @@ extension SQLStore {
             try connection.execute(
                 PlanSQL.put,
                 [
-                    .text(plan.id.rawValue), .text(plan.name), .number(plan.hourlyLimit), .optional(plan.billingURL),
+                    .text(plan.id.rawValue), .text(plan.name), .number(plan.hourlyLimit),
+                    .optional(plan.billingURL?.description),
                     .number(plan.position),
                 ])
             try connection.execute(PlanSQL.removeFeatures, [.text(plan.id.rawValue)])

@@ -20,7 +20,7 @@ public struct KeybearerServer: Sendable {
         public var tls: (certificateFile: String, keyFile: String)?
         /// The address by which clients reach the server, without a slash at the end; nil takes
         /// the address that a browser used.
-        public var publicURL: String?
+        public var publicURL: Origin?
         /// The operator's own proxies, whose forwarding headers are believed.
         public var trustedProxies: [AddressRange] = []
         /// The prefix of new keys, for the examples.
@@ -197,7 +197,7 @@ public struct KeybearerServer: Sendable {
     private func makePages() throws -> DashboardResponder {
         DashboardResponder(
             sessions: deployment.sessions, bodies: bodies,
-            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.lowercased()),
+            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
             renderer: try PageRenderer(), random: random, logger: logger)
     }
 
@@ -210,7 +210,8 @@ public struct KeybearerServer: Sendable {
             entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, gate: gate,
-                pages: pages, clocks: clocks, publicURL: settings.publicURL, keyPrefix: settings.keyPrefix.characters),
+                pages: pages, clocks: clocks, publicURL: settings.publicURL?.description,
+                keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 accounts: deployment.accounts, sessions: deployment.sessions, pages: pages))
         return Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }

@@ -198,6 +198,13 @@ extension EndToEndTests {
                 "plan", "put", "team", "--name", "Team", "--hourly-limit", "5000", "--feature", "api_webhooks",
                 "--billing-url", "https://billing.example.com/team", "--position", "2")
             #expect(put.status == 0, "\(put.stderr)")
+            for (flag, value) in [
+                ("--billing-url", "javascript:alert(1)"), ("--billing-url", "//evil.example"),
+                ("--billing-url", "/\t/evil.example"), ("--billing-url", "/billing"), ("--feature", "time_travel"),
+            ] {
+                let result = try files.run("plan", "put", "team", "--name", "Team", flag, value)
+                #expect(result.status == 65, "\(flag) \(value): \(result.stderr)")
+            }
             #expect(try files.run("workspace", "set-plan", id, "team").status == 0)
             #expect(try files.run("workspace", "set-plan", id, "none").status == 67)
             #expect(try files.run("workspace", "set-plan", "Testing", "team").status == 64)

@@ -32,7 +32,7 @@ struct MiddlewareTests {
         let application: any ApplicationProtocol
     }
 
-    private func guarded() async throws -> Guarded {
+    private func guarded(isTLS: Bool = false) async throws -> Guarded {
         let directory = try TemporaryDirectory()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let ring = try MasterKeyRing.generate(from: .system)
@@ -48,7 +48,7 @@ struct MiddlewareTests {
         let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
         let router = Router(context: Context.self)
         router.get("/open") { _, _ in "open" }
-        router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: false, logger: logger))
+        router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: isTLS, logger: logger))
         router.post("/things") { request, context in
             let holder = try context.keyHolder ?? { throw HTTPError(.internalServerError) }()
             let sawKey = request.headers[.authorization] != nil
@@ -76,6 +76,18 @@ struct MiddlewareTests {
                 #expect(String(buffer: answer.body) == expected)
                 #expect(answer.headers[try #require(HTTPField.Name("X-RateLimit-Limit"))] == "1000")
             }
+        }
+    }
+
+    @Test("A peer without an address is a local socket in the key's last use")
+    func localSocket() async throws {
+        let guarded = try await guarded(isTLS: true)
+        try await guarded.application.test(.router) { client in
+            let fields: HTTPFields = [.authorization: "Bearer \(guarded.key)"]
+            let answer = try await client.execute(uri: "/things", method: .post, headers: fields)
+            #expect(answer.status == .ok)
+            let record = try await guarded.deployment.keys.metadata(of: guarded.account.user.id)
+            #expect(record.lastUse?.address == .localSocket)
         }
     }
 

@@ -22,6 +22,9 @@ struct GateRequestHeadTests {
         "authorization", "x-workspace-id", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-uri",
     ]
 
+    /// The fields whose lines count like one.
+    private static let joined: Set = ["forwarded", "x-forwarded-for"]
+
     private func ours(_ head: [UInt8]) -> Reading? {
         head.withUnsafeBytes { bytes -> Reading? in
             guard bytes.count >= 4 else { return nil }
@@ -31,12 +34,18 @@ struct GateRequestHeadTests {
                 String(decoding: bytes[part.start..<part.start + part.count], as: UTF8.self)
             }
             var fields: [String: [String]] = [:]
+            for (name, field, header) in [
+                ("forwarded", parsed.forwarded, "forwarded" as StaticString),
+                ("x-forwarded-for", parsed.forwardedFor, "x-forwarded-for"),
+            ] where field.occurrences > 0 {
+                fields[name] = parsed.values(of: field, named: header, in: lines).map { text($0) }
+            }
             let read = [
                 parsed.authorization, parsed.workspaceID, parsed.forwarded, parsed.forwardedFor, parsed.forwardedProto,
                 parsed.forwardedURI,
             ]
-            for (name, field) in zip(Self.names, read) where field.occurrences > 0 {
-                // Where a field is repeated only that is known, and the first value.
+            for (name, field) in zip(Self.names, read) where field.occurrences > 0 && fields[name] == nil {
+                // Where another field is repeated only that is known, and the first value.
                 fields[name] = [text(field.value)] + Array(repeating: "", count: field.occurrences - 1)
             }
             return Reading(method: text(parsed.method), target: text(parsed.target), fields: fields)
@@ -54,9 +63,9 @@ struct GateRequestHeadTests {
         else { return nil }
         var fields: [String: [String]] = [:]
         for (name, value) in request.headers where Self.names.contains(name.lowercased()) {
-            let isFirst = fields[name.lowercased()] == nil
+            let isKnown = fields[name.lowercased()] == nil || Self.joined.contains(name.lowercased())
             let trimmed = value.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed()
-            fields[name.lowercased(), default: []].append(isFirst ? String(trimmed) : "")
+            fields[name.lowercased(), default: []].append(isKnown ? String(trimmed) : "")
         }
         return Reading(method: request.method.rawValue, target: request.uri, fields: fields)
     }
@@ -68,7 +77,8 @@ struct GateRequestHeadTests {
         "GET http://x/gate HTTP/1.1\r\n", "GET /a#b HTTP/1.1\r\n", "GET /gate HTTP/1.1\n", "CONNECT a:1 HTTP/1.1\r\n",
         "Host: a\r\n", "Authorization: Bearer x\r\n", "authorization:Bearer y  \r\n", "Authorization : z\r\n",
         "X-Workspace-Id: ws_1\r\n", "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\n", "x-forwarded-proto:\thttps\t\r\n",
-        "X-Forwarded-Uri: /a/b?c\r\n", "Forwarded: for=1.2.3.4\r\n", " folded\r\n", "\tfolded\r\n", "A: \u{1}\r\n",
+        "X-Forwarded-Uri: /a/b?c\r\n", "Forwarded: for=1.2.3.4\r\n", "x-forwarded-for:9.9.9.9\t\r\n",
+        "FORWARDED: \r\n", " folded\r\n", "\tfolded\r\n", "A: \u{1}\r\n",
         "A: \u{0}\r\n", "A\u{0}: b\r\n", "A: é\r\n", "É: a\r\n", "A: b\n", "A: b\r", ": a\r\n", "A\r\n", "A:\r\n",
         "Content-Length: 0\r\n", "Content-Length: 3\r\n", "Content-Length: 0, 0\r\n", "Content-Length: -1\r\n",
         "Content-Length: +0\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: identity\r\n",
@@ -101,7 +111,7 @@ struct GateRequestHeadTests {
             if number(below: 10) < 9 { head += Array("Host: a\r\n".utf8) }
             for _ in 0..<number(below: 6) {
                 let isGood = number(below: 10) < 7
-                head += Array(Self.pieces[isGood ? 13 + number(below: 8) : number(below: Self.pieces.count)].utf8)
+                head += Array(Self.pieces[isGood ? 13 + number(below: 10) : number(below: Self.pieces.count)].utf8)
             }
             if number(below: 4) == 0, !head.isEmpty {
                 for _ in 0...number(below: 2) { head[number(below: head.count)] = UInt8(number(below: 256)) }

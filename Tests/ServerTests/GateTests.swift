@@ -103,6 +103,8 @@ struct GateTests {
                 ("/gate", [("X-Workspace-Id", "")], 400, "BAD_REQUEST"),
                 ("/gate", [("X-Forwarded-Uri", "/a"), ("X-Forwarded-Uri", "/b")], 400, "BAD_REQUEST"),
                 ("/gate/v1/eu//workspaces/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate/v1/eu/WORKSPACES/\(foreign)", [], 400, "BAD_REQUEST"),
+                ("/gate", [("X-Forwarded-Uri", "/V1/eu/workspaces/\(foreign)")], 400, "BAD_REQUEST"),
                 ("/gate/x/../v1/eu/workspaces/\(foreign)", [], 400, "BAD_REQUEST"),
                 ("/gate/x/%2e%2e/v1/eu/workspaces/\(foreign)", [], 400, "BAD_REQUEST"),
                 ("/gate/v1/eu/x%2f..%2fworkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
@@ -282,14 +284,5 @@ struct GateTests {
             let record = try await fixture.deployment.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == "203.0.113.9")
         }
-    }
-
-    @Test(
-        "Patterns that say nothing clear are refused",
-        arguments: [
-            "", "workspaces/{workspace}", "/a", "/{workspace}/{workspace}", "/a//{workspace}", "/a%41/{workspace}",
-        ])
-    func patterns(text: String) {
-        #expect(WorkspacePattern(text) == nil)
     }
 }

@@ -185,7 +185,7 @@ struct Version01Tests {
         #expect(plans.map(\.id.rawValue) == expected.plans.map(\.id))
         for (plan, wanted) in zip(plans, expected.plans) {
             #expect(plan.name == wanted.name && plan.hourlyLimit == wanted.hourlyLimit)
-            #expect(plan.billingURL == wanted.billingURL && plan.position == wanted.position)
+            #expect(plan.billingURL?.description == wanted.billingURL && plan.position == wanted.position)
             #expect(Set(plan.features.map(\.rawValue)) == Set(wanted.features))
         }
     }

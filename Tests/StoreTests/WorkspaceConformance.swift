@@ -16,7 +16,7 @@ import Testing
             let team = Plan(
                 id: PlanID(rawValue: "team"), name: "Team",
                 features: [.apiWebhooks, Feature(rawValue: "sso"), Feature(rawValue: "a b\nc")], hourlyLimit: 5_000,
-                billingURL: "https://example.com/team", position: -1)
+                billingURL: try BillingURL("https://example.com/team"), position: -1)
             let position = try await store.putPlan(team, audit: samples.event(.planChanged))
             #expect(
                 try await store.changes(after: ChangePosition(number: 0, mark: ""), limit: 1) == [

@@ -16,6 +16,16 @@ public struct IPAddress: Sendable, Hashable {
         self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(address))
     }
 
+    /// Stands for the peer of a Unix socket, which has no address. It is the unspecified address `::`, which no client
+    /// has, and it is stored as that.
+    public static let localSocket = IPAddress(high: 0, low: 0)
+
+    /// The address for a person: its usual text, or "local socket".
+    public var displayName: String { self == .localSocket ? "local socket" : description }
+
+    /// The address for a program: its usual text, or nil for a local socket.
+    public var textIfAny: String? { self == .localSocket ? nil : description }
+
     /// Whether it is an IPv4 address, mapped or not.
     public var isV4: Bool { high == 0 && low >> 32 == 0xFFFF }
 

@@ -24,6 +24,24 @@ extension IPAddress: CustomStringConvertible {
         self.init(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1))
     }
 
+    /// Reads an address that may name its zone, such as `fe80::1%eth0`: the zone is this machine's own name for a network,
+    /// and no part of the address.
+    public init?(zoned text: some StringProtocol) {
+        guard let percent = text.utf8.firstIndex(of: UInt8(ascii: "%")) else {
+            self.init(text)
+            return
+        }
+        let zone = text.utf8[text.utf8.index(after: percent)...]
+        let isZone = zone.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || "-._~%".utf8.contains(byte)
+        }
+        guard (1...64).contains(zone.count), isZone, text[..<percent].utf8.contains(UInt8(ascii: ":")) else {
+            return nil
+        }
+        self.init(text[..<percent])
+    }
+
     /// Reads `192.0.2.1` from bytes, without making text of them; nil for anything else, IPv6 included.
     public init?(dottedQuad bytes: UnsafeRawBufferPointer) {
         guard (7...15).contains(bytes.count) else { return nil }

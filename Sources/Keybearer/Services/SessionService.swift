@@ -112,7 +112,7 @@ public final class SessionService: Sendable {
         let (token, record) = SessionToken.mint(from: context.vault.current, random: context.random)
         let session = Session(
             id: .random(from: context.random), userID: account.user.id, createdAt: now, authenticatedAt: now,
-            lastSeenAt: now, address: authority.address ?? IPAddress(high: 0, low: 0),
+            lastSeenAt: now, address: authority.address ?? .localSocket,
             userAgent: String(userAgent.prefix(200)))
         let stamped = try await context.store.startSession(
             session, token: record, replacing: old, by: authority,

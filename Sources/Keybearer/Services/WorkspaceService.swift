@@ -74,7 +74,7 @@ public final class WorkspaceService: Sendable {
 
     /// Adds a plan to the catalogue or changes one; answers when it holds on every node.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`.
+    /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`, `features`.
     public func putPlan(_ plan: Plan, by authority: Authority) async throws {
         var problems: [String: String] = [:]
         let isID = plan.id.rawValue.utf8.allSatisfy {
@@ -85,6 +85,10 @@ public final class WorkspaceService: Sendable {
         }
         problems["name"] = Self.problem(withName: plan.name)
         if !(1...1_000_000_000).contains(plan.hourlyLimit) { problems["hourlyLimit"] = "Use 1 to 1,000,000,000." }
+        if !plan.features.isSubset(of: Feature.known) {
+            let known = Feature.known.sorted().map(\.rawValue).joined(separator: ", ")
+            problems["features"] = "Use features that exist: \(known)."
+        }
         guard problems.isEmpty else { throw KeybearerError.validation(problems) }
         await settler.waitUntilApplied(
             try await context.store.putPlan(

@@ -14,6 +14,9 @@ public struct Feature: RawRepresentable, Sendable, Hashable, Comparable, CustomS
     /// "API & Webhooks": the feature that every request needs.
     public static let apiWebhooks = Feature(rawValue: "api_webhooks")
 
+    /// Every feature that there is. A database may hold others, which mean nothing.
+    public static let known: Set<Feature> = [.apiWebhooks]
+
     /// What people call the feature.
     public var displayName: String { self == .apiWebhooks ? "API & Webhooks" : rawValue }
 
@@ -31,13 +34,13 @@ public struct Plan: Sendable, Hashable {
     /// Requests that an account may make in any 60 minutes.
     public let hourlyLimit: Int
     /// Where an Owner goes to move to this plan; nil when the operator moves workspaces by hand.
-    public let billingURL: String?
+    public let billingURL: BillingURL?
     /// Its place in the catalogue. New workspaces start on the first.
     public let position: Int
 
     /// Puts a plan together.
     public init(
-        id: PlanID, name: String, features: Set<Feature>, hourlyLimit: Int, billingURL: String? = nil, position: Int
+        id: PlanID, name: String, features: Set<Feature>, hourlyLimit: Int, billingURL: BillingURL? = nil, position: Int
     ) {
         self.id = id
         self.name = name

@@ -51,7 +51,7 @@ struct KeyCommand: AsyncParsableCommand {
         if json { return try Console.json(KeyShape(record, secret: secret)) }
         let details = [
             "Prefix     \(record.shownPrefix)", "Generated  \(record.generatedAt)",
-            "Last used  \(record.lastUse.map { "\($0.at) from \($0.address)" } ?? "never")",
+            "Last used  \(record.lastUse.map { "\($0.at) from \($0.address.displayName)" } ?? "never")",
         ]
         if let secret {
             Console.output(secret.characters)

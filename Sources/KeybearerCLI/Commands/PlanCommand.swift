@@ -20,7 +20,8 @@ struct PlanCommand: AsyncParsableCommand {
                     plans.map { plan in
                         [
                             plan.id.rawValue, plan.name, "\(plan.hourlyLimit)",
-                            plan.features.sorted().map(\.rawValue).joined(separator: ","), plan.billingURL ?? "",
+                            plan.features.sorted().map(\.rawValue).joined(separator: ","),
+                            plan.billingURL?.description ?? "",
                         ]
                     })
             }
@@ -46,7 +47,8 @@ struct PlanCommand: AsyncParsableCommand {
                 try await deployment.workspaces.putPlan(
                     Plan(
                         id: PlanID(rawValue: id), name: name, features: Set(feature.map { Feature(rawValue: $0) }),
-                        hourlyLimit: hourlyLimit, billingURL: billingURL, position: position),
+                        hourlyLimit: hourlyLimit, billingURL: try billingURL.map { try BillingURL($0) },
+                        position: position),
                     by: .commandLine)
                 Console.note("The plan \(id) is in the catalogue.")
             }

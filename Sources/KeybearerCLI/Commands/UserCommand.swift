@@ -86,7 +86,10 @@ struct UserCommand: AsyncParsableCommand {
                         ["created", account.user.createdAt.description],
                         ["key prefix", account.key.shownPrefix],
                         ["key generated", account.key.generatedAt.description],
-                        ["key last used", account.key.lastUse.map { "\($0.at) from \($0.address)" } ?? "never"],
+                        [
+                            "key last used",
+                            account.key.lastUse.map { "\($0.at) from \($0.address.displayName)" } ?? "never",
+                        ],
                     ]
                         + account.workspaces.map {
                             [

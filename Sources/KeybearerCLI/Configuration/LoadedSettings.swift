@@ -53,8 +53,8 @@ struct LoadedSettings: Sendable {
 
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)
         server.tls = try reader.tls()
-        server.publicURL = try reader.optional(.publicURL, SettingReader.origin)
-        server.trustedProxies = try reader.required(.trustedProxies, SettingReader.networks)
+        server.publicURL = try reader.origin(.publicURL)
+        server.trustedProxies = try reader.networks(.trustedProxies)
         server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)
@@ -119,7 +119,7 @@ struct SettingReader: Sendable {
 
     /// The gate's listener, where one is wanted.
     func gate() throws(SettingError) -> GateSettings? {
-        let trusted = try required(.gateTrustedProxies, Self.networks)
+        let trusted = try networks(.gateTrustedProxies)
         let pattern = try optional(.gateWorkspacePath) { WorkspacePattern($0) }
         return try optional(.gateAddress, Self.gateAddress)
             .map { GateSettings(address: $0, trustedProxies: trusted, workspacePattern: pattern) }
@@ -175,24 +175,5 @@ struct SettingReader: Sendable {
             return nil
         }
         return host.isEmpty ? nil : (String(host), port)
-    }
-
-    /// `https://host[:port]`, in lower case, without anything behind it.
-    static func origin(_ text: String) -> String? {
-        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
-            ["http", "https"].contains(scheme), let host = parts.host?.lowercased(), !host.isEmpty,
-            ["", "/"].contains(parts.path), parts.query == nil, parts.fragment == nil, parts.user == nil
-        else { return nil }
-        return "\(scheme)://\(host)" + (parts.port.map { ":\($0)" } ?? "")
-    }
-
-    /// Networks in CIDR form, divided by commas; nil when one is malformed or is the whole Internet.
-    static func networks(_ text: String) -> [AddressRange]? {
-        var networks: [AddressRange] = []
-        for part in text.split(separator: ",") {
-            guard let network = AddressRange(part.filter { $0 != " " }), !network.isEverything else { return nil }
-            networks.append(network)
-        }
-        return networks
     }
 }

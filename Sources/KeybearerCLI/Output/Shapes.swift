@@ -36,7 +36,21 @@ struct KeyShape: Encodable {
         prefix = record.shownPrefix
         generatedAt = record.generatedAt.description
         lastUsedAt = record.lastUse?.at.description
-        lastUsedIp = record.lastUse?.address.description
+        lastUsedIp = record.lastUse?.address.textIfAny
+    }
+
+    private enum Field: String, CodingKey {
+        case key, prefix, generatedAt, lastUsedAt, lastUsedIp
+    }
+
+    /// Writes nulls for what never happened and for a local socket, and leaves out a key that is not shown.
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: Field.self)
+        try fields.encodeIfPresent(key, forKey: .key)
+        try fields.encode(prefix, forKey: .prefix)
+        try fields.encode(generatedAt, forKey: .generatedAt)
+        try fields.encode(lastUsedAt, forKey: .lastUsedAt)
+        try fields.encode(lastUsedIp, forKey: .lastUsedIp)
     }
 }
 
@@ -85,7 +99,7 @@ struct PlanShape: Encodable {
         name = plan.name
         features = plan.features.sorted().map(\.rawValue)
         hourlyLimit = plan.hourlyLimit
-        billingURL = plan.billingURL
+        billingURL = plan.billingURL?.description
     }
 }
 

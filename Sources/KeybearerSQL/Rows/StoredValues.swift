@@ -76,7 +76,8 @@ package enum StoredValues {
         return Plan(
             id: PlanID(rawValue: try row.requiredText("plan_id")), name: try row.requiredText("plan_name"),
             features: Set(features), hourlyLimit: Int(try row.requiredNumber("hourly_limit")),
-            billingURL: row.text("billing_url"), position: Int(try row.requiredNumber("position")))
+            billingURL: row.text("billing_url").flatMap(BillingURL.init(stored:)),
+            position: Int(try row.requiredNumber("position")))
     }
 
     /// Neighbouring rows with the same text in a column; rows without one are left out.

@@ -24,9 +24,13 @@ enum ProfileJSON {
             if let lastUse {
                 buffer.writeStaticString(#""lastUsedAt":""#)
                 buffer.writeString(lastUse.at.description)
-                buffer.writeStaticString(#"","lastUsedIp":""#)
-                buffer.writeString(lastUse.address.description)
-                buffer.writeStaticString("\"")
+                if let address = lastUse.address.textIfAny {
+                    buffer.writeStaticString(#"","lastUsedIp":""#)
+                    buffer.writeString(address)
+                    buffer.writeStaticString("\"")
+                } else {
+                    buffer.writeStaticString(#"","lastUsedIp":null"#)
+                }
             } else {
                 buffer.writeStaticString(#""lastUsedAt":null,"lastUsedIp":null"#)
             }
@@ -81,7 +85,7 @@ struct KeyBody: Encodable {
         prefix = record.shownPrefix
         generatedAt = record.generatedAt.description
         lastUsedAt = record.lastUse?.at.description
-        lastUsedIp = record.lastUse?.address.description
+        lastUsedIp = record.lastUse?.address.textIfAny
     }
 
     private enum Field: String, CodingKey {

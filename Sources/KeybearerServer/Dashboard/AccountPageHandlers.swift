@@ -56,7 +56,7 @@ struct AccountPageHandlers: Sendable {
         let rows = try await sessions.list(of: user.id).map { session in
             SessionRow(
                 id: session.id.rawValue, startedAt: session.createdAt, lastSeenAt: session.lastSeenAt,
-                address: session.address.description, userAgent: session.userAgent,
+                address: session.address.displayName, userAgent: session.userAgent,
                 isCurrent: session.id == signedIn.session.id)
         }
         let page = AccountPage(

@@ -4,21 +4,26 @@ import Keybearer
 
 /// Refuses changes that another site's page asks for.
 ///
-/// Browsers say where a request comes from in `Sec-Fetch-Site`; older ones say it in `Origin`. A request that says
-/// neither is refused: a form or a script of ours always says one of them.
+/// Browsers say where a request comes from in `Sec-Fetch-Site`; older ones say it in `Origin`, which is compared as an
+/// origin: scheme, host and port. A request that says neither is refused: a form or a script of ours always says one of
+/// them.
 struct CrossSiteCheck: Sendable {
-    /// `https://yourapp.com`, as browsers write it; nil where no public address is configured.
-    let publicOrigin: String?
+    /// The setting `public-url`; nil where no public address is configured.
+    let publicOrigin: Origin?
 
     /// Whether a request that changes something may have come from one of our pages.
     func allows(_ exchange: Exchange) -> Bool {
+        let origins = exchange.fields[values: .origin]
+        guard origins.count <= 1 else { return false }
+        // Where a browser sends this, no page and no privacy setting changes it, as they do change Origin to null.
         let fetchSite = exchange.fields[values: FieldName.fetchSite]
         if !fetchSite.isEmpty { return fetchSite == ["same-origin"] }
-        let origins = exchange.fields[values: .origin]
-        guard origins.count == 1, let origin = origins.first?.lowercased() else { return false }
+        guard let origin = origins.first.flatMap({ Origin($0) }) else { return false }
         if origin == publicOrigin { return true }
-        guard let authority = exchange.request.head.authority?.lowercased(), !authority.isEmpty else { return false }
-        return origin == "https://\(authority)" || origin == "http://\(authority)"
+        let own = exchange.request.head.authority.flatMap {
+            Origin(scheme: exchange.isHTTPS ? .https : .http, authority: $0)
+        }
+        return origin == own
     }
 
     /// Whether a method changes something.

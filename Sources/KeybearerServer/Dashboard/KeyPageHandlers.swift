@@ -124,7 +124,7 @@ struct KeyPageHandlers: Sendable {
         let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
-            lastUse: key.lastUse.map { KeyUse(at: $0.at, address: $0.address.description) },
+            lastUse: key.lastUse.map { KeyUse(at: $0.at, address: $0.address.displayName) },
             budget: BudgetMeter(
                 limit: budget.limit, remaining: budget.remaining,
                 nextReturn: budget.isUsed ? budget.resetAt : nil, now: now),

@@ -48,8 +48,7 @@ struct EdgeResponder: HTTPResponder {
     private static func path(of request: Request) -> Substring { (request.head.path ?? "/").prefix { $0 != "?" } }
 
     private func makeExchange(_ request: Request, peer: IPAddress?, parameters: [String: String]) -> Exchange {
-        // Without an address (a Unix socket) there is nobody to trust: the unspecified address is in no list.
-        let peer = peer ?? IPAddress(high: 0, low: 0)
+        let peer = peer ?? .localSocket
         var exchange = Exchange(
             request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
             requestID: RequestIdentifier.next(), parameters: parameters)

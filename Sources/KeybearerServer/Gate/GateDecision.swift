@@ -41,7 +41,7 @@ public struct GateSettings: Sendable {
 struct GateDecision: Sendable {
     /// What a connection says of all its requests.
     struct Peer: Sendable {
-        /// The TCP peer; the unspecified address on a Unix socket.
+        /// The TCP peer; ``IPAddress/localSocket`` on a Unix socket.
         let address: IPAddress
         /// Whether its forwarding fields are believed.
         let isTrusted: Bool
@@ -79,10 +79,10 @@ struct GateDecision: Sendable {
     /// What a connection's peer is worth. Without an address, on a Unix socket, the file's permissions have decided.
     func peer(_ socket: SocketAddress?) -> Peer {
         guard case .network = settings.address else {
-            return Peer(address: IPAddress(high: 0, low: 0), isTrusted: true)
+            return Peer(address: .localSocket, isTrusted: true)
         }
         guard let address = socket.flatMap({ IPAddress($0) }) else {
-            return Peer(address: IPAddress(high: 0, low: 0), isTrusted: false)
+            return Peer(address: .localSocket, isTrusted: false)
         }
         return Peer(address: address, isTrusted: addresses.isTrusted(address))
     }
@@ -169,12 +169,14 @@ struct GateDecision: Sendable {
         {
             return only
         }
-        // A field that is repeated makes the chain malformed: gateways write one.
-        guard head.forwarded.occurrences <= 1, head.forwardedFor.occurrences <= 1 else { return peer.address }
         var fields = HTTPFields()
-        if head.forwarded.occurrences == 1 { fields[FieldName.forwarded] = Self.text(head.forwarded.value, bytes) }
-        if head.forwardedFor.occurrences == 1 {
-            fields[FieldName.forwardedFor] = Self.text(head.forwardedFor.value, bytes)
+        for (name, field, text) in [
+            (FieldName.forwarded, head.forwarded, "forwarded" as StaticString),
+            (FieldName.forwardedFor, head.forwardedFor, "x-forwarded-for"),
+        ] where field.occurrences > 0 {
+            for value in head.values(of: field, named: text, in: bytes) {
+                fields.append(HTTPField(name: name, value: Self.text(value, bytes)))
+            }
         }
         return addresses.resolveBehind(trustedPeer: peer.address, fields: fields)
     }

@@ -11,7 +11,7 @@ struct GateRequestHead {
         var isPresent: Bool { count >= 0 }
     }
 
-    /// A field that counts only when it stands once.
+    /// A field with the value of its first line. Most count only when they stand once.
     struct Field {
         var value = Part()
         /// How often the field stands in the request.
@@ -100,21 +100,40 @@ struct GateRequestHead {
     }
 
     private mutating func readField(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
+        guard let (name, value) = Self.nextField(bytes, &cursor) else { return false }
+        return note(name, value, in: bytes)
+    }
+
+    /// Reads one line; nil when it is malformed.
+    @inline(__always)
+    private static func nextField(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> (name: Part, value: Part)? {
         let start = cursor
-        while cursor < bytes.count, Self.isTokenByte(bytes[cursor]) { cursor += 1 }
+        while cursor < bytes.count, isTokenByte(bytes[cursor]) { cursor += 1 }
         let name = Part(start: start, count: cursor - start)
-        guard name.count > 0, cursor < bytes.count, bytes[cursor] == UInt8(ascii: ":") else { return false }
+        guard name.count > 0, cursor < bytes.count, bytes[cursor] == UInt8(ascii: ":") else { return nil }
         cursor += 1
         while cursor < bytes.count, bytes[cursor] == 0x20 || bytes[cursor] == 9 { cursor += 1 }
         let first = cursor
         while cursor < bytes.count, (bytes[cursor] >= 0x20 && bytes[cursor] != 0x7F) || bytes[cursor] == 9 {
             cursor += 1
         }
-        guard bytes.count - cursor >= 2, bytes[cursor] == 13, bytes[cursor + 1] == 10 else { return false }
+        guard bytes.count - cursor >= 2, bytes[cursor] == 13, bytes[cursor + 1] == 10 else { return nil }
         var last = cursor
         while last > first, bytes[last - 1] == 0x20 || bytes[last - 1] == 9 { last -= 1 }
         cursor += 2
-        return note(name, Part(start: first, count: last - first), in: bytes)
+        return (name, Part(start: first, count: last - first))
+    }
+
+    /// The values of a field's lines, in order. Only a field that is repeated makes it look through the head again.
+    func values(of field: Field, named text: StaticString, in bytes: UnsafeRawBufferPointer) -> [Part] {
+        guard field.occurrences > 1 else { return field.occurrences == 1 ? [field.value] : [] }
+        var values: [Part] = []
+        // Behind the request line: " HTTP/1.1" and its line break follow the target.
+        var cursor = target.start + target.count + 11
+        while cursor < bytes.count, let (name, value) = Self.nextField(bytes, &cursor) {
+            if Self.equals(bytes, name, text) { values.append(value) }
+        }
+        return values
     }
 
     /// Keeps the fields that the gate reads; answers whether the request may go on.

@@ -29,31 +29,57 @@ public struct WorkspacePattern: Sendable, Hashable {
 
     /// Finds the workspace in a request's target.
     ///
-    /// Escapes are decoded once, as a server behind a gateway does. A path that other programs might shorten or split
-    /// further (empty and dot segments, escaped slashes, backslashes, double escapes) is ambiguous and must be refused: with
-    /// it, one workspace could be checked and another served.
+    /// Escapes are decoded once, as a server behind a gateway does. A path that other programs might read in another way
+    /// is ambiguous and must be refused: with it, one workspace could be checked and another served. That is a path that
+    /// they might shorten or split further (see ``isUnclear(_:)``), and one whose fixed segments are the pattern's in
+    /// another spelling (see ``mayMean(_:_:)``).
     func match(_ target: String) -> Match {
         let path = target.prefix { $0 != "?" }
-        guard path.first == "/" else { return .ambiguous }
+        guard path.first == "/", !path.utf8.contains(UInt8(ascii: "#")) else { return .ambiguous }
         var given: [String] = []
         let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
             guard let decoded = String(part).removingPercentEncoding else { return .ambiguous }
-            let isLast = index == parts.count - 1
-            let isEmptyInside = decoded.isEmpty && !isLast
-            let isUnclear = decoded.utf8.contains { $0 == 0x2F || $0 == 0x5C || $0 == 0x25 || $0 < 0x20 || $0 == 0x3B }
-            if isEmptyInside || isUnclear || decoded == "." || decoded == ".." { return .ambiguous }
+            if decoded.isEmpty ? index < parts.count - 1 : Self.isUnclear(decoded) { return .ambiguous }
             given.append(decoded)
         }
         guard given.count >= segments.count else { return .other }
         var workspace: String?
+        var isExact = true
         for (expected, segment) in zip(segments, given) {
             if expected == "{workspace}" {
                 workspace = segment
-            } else if expected != "*", expected != segment {
-                return .other
+            } else if expected != "*", !expected.utf8.elementsEqual(segment.utf8) {
+                guard Self.mayMean(segment, expected) else { return .other }
+                isExact = false
             }
         }
-        return workspace.map { .workspace($0) } ?? .other
+        return isExact ? workspace.map { .workspace($0) } ?? .other : .ambiguous
+    }
+
+    /// Whether other programs might take a segment for several, for none, or for its beginning alone: slashes, backslashes
+    /// and percent signs that were escaped, control characters, `;` and what is not UTF-8; and segments of nothing but
+    /// dots and blanks.
+    private static func isUnclear(_ segment: String) -> Bool {
+        segment.unicodeScalars.contains {
+            $0.value < 0x20 || $0.value == 0x7F || "/\\%;\u{FFFD}".unicodeScalars.contains($0)
+        }
+            || segment.unicodeScalars.allSatisfy { $0 == "." || $0.properties.isWhitespace }
+    }
+
+    /// Whether a program that does not look closely might take a segment for a fixed one: it ignores the case, takes
+    /// other forms of the same letters for them, or leaves out invisible characters, and dots and blanks at an end.
+    private static func mayMean(_ segment: String, _ expected: String) -> Bool {
+        skeleton(of: segment) == skeleton(of: expected)
+    }
+
+    private static func skeleton(of segment: String) -> String {
+        let folded = segment.folding(
+            options: [.caseInsensitive, .diacriticInsensitive, .widthInsensitive], locale: nil
+        )
+        .precomposedStringWithCompatibilityMapping
+        let visible = folded.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }
+        return String(String.UnicodeScalarView(visible)).lowercased()
+            .trimmingCharacters(in: CharacterSet(charactersIn: ".").union(.whitespaces))
     }
 }

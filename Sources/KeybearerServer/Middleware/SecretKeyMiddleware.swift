@@ -49,7 +49,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     public func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let peer = context.remoteAddress.flatMap { IPAddress($0) } ?? IPAddress(high: 0, low: 0)
+        let peer = context.remoteAddress.flatMap { IPAddress($0) } ?? .localSocket
         let exchange = Exchange(
             request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
             requestID: RequestIdentifier.next(), parameters: [:])

@@ -17,7 +17,7 @@ struct IntrospectionHandlers: Sendable {
         guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
         var client = exchange.client
         if let given = form["client_address"] {
-            guard let address = IPAddress(given) else {
+            guard let address = IPAddress(zoned: given), address != .localSocket else {
                 throw KeybearerError(.badRequest, "client_address must be one IP address.")
             }
             client = address

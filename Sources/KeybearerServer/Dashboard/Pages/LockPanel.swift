@@ -1,3 +1,5 @@
+import Keybearer
+
 /// What stands over the key's controls where the workspace's plan lacks the feature. It never holds a key.
 struct LockPanel: Sendable, Equatable {
     /// What people call the workspace's plan.
@@ -48,22 +50,12 @@ struct UpgradeOption: Sendable, Equatable {
     let needsOperator: Bool
 
     /// Chooses the way: the form where switching is allowed, else the billing page, else the operator.
-    ///
-    /// A billing address that is neither `https:`, `http:` nor a path of this server counts as none: a mistyped
-    /// catalogue must not put a `javascript:` link before an Owner.
-    init(planName: String, planID: String, canSwitchPlan: Bool, billingURL: String?) {
-        let url = billingURL.flatMap { Self.isSafeLink($0) ? $0 : nil }
+    init(planName: String, planID: String, canSwitchPlan: Bool, billingURL: BillingURL?) {
         self.planName = planName
         self.planID = planID
         canSwitch = canSwitchPlan
-        self.billingURL = canSwitchPlan ? nil : url
-        needsOperator = !canSwitchPlan && url == nil
-    }
-
-    private static func isSafeLink(_ url: String) -> Bool {
-        let lowercased = url.lowercased()
-        return lowercased.hasPrefix("https://") || lowercased.hasPrefix("http://")
-            || (url.hasPrefix("/") && !url.hasPrefix("//") && !url.hasPrefix("/\\"))
+        self.billingURL = canSwitchPlan ? nil : billingURL?.description
+        needsOperator = !canSwitchPlan && billingURL == nil
     }
 }
 

@@ -1,0 +1,39 @@
+import Keybearer
+
+/// The settings that are networks and origins: an error says which part is refused, and why.
+extension SettingReader {
+    /// A list of trusted networks in CIDR form, comma-separated. One that trusts everyone is refused.
+    func networks(_ setting: Setting) throws(SettingError) -> [AddressRange] {
+        let found = sources.find(setting)
+        var networks: [AddressRange] = []
+        for part in (found?.value ?? setting.defaultValue ?? "").split(separator: ",") {
+            let entry = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+            do {
+                networks.append(try AddressRange(parsing: String(entry)))
+            } catch {
+                throw refusal(setting, found, because: "\(error)")
+            }
+        }
+        if let finding = TrustedListCheck.everyone(in: networks) {
+            throw refusal(setting, found, because: "\(finding)")
+        }
+        return networks
+    }
+
+    /// `https://host[:port]` without anything behind it but one slash.
+    func origin(_ setting: Setting) throws(SettingError) -> Origin? {
+        guard let found = sources.find(setting) else { return nil }
+        let text = found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
+        do {
+            return try Origin(parsing: text)
+        } catch {
+            throw refusal(setting, found, because: "\(error)")
+        }
+    }
+
+    private func refusal(_ setting: Setting, _ found: SettingSources.Found?, because reason: String) -> SettingError {
+        SettingError(
+            name: setting.rawValue, got: "'\(found?.value ?? setting.defaultValue ?? "")'",
+            source: found?.source ?? "its default", wants: "\(setting.wants); \(reason)")
+    }
+}

@@ -58,7 +58,7 @@ struct FailureTableTests {
                 table.takeBack(subject)
                 model.takeBack(subject)
             default:
-                table.count(subject, at: time)
+                table.begin(subject, at: time)
                 model.put(subject, failures: model.failures(of: subject, at: now) + 1, at: now)
             }
             #expect(table.count == model.lines[0].count + model.lines[1].count)
@@ -73,8 +73,8 @@ struct FailureTableTests {
     func flood(failuresEach: Int) {
         var table = FailureTable<Int>(capacity: 1_000, memory: hour)
         let now = SteadyTime(nanoseconds: 0)
-        for _ in 0..<5 { table.count(-1, at: now) }
-        for subject in 0..<3_000 { for _ in 0..<failuresEach { table.count(subject, at: now) } }
+        for _ in 0..<5 { table.begin(-1, at: now) }
+        for subject in 0..<3_000 { for _ in 0..<failuresEach { table.begin(subject, at: now) } }
         #expect(table.record(of: -1, at: now)?.failures == 5)
         #expect(table.count <= 1_000)
     }
@@ -84,10 +84,10 @@ struct FailureTableTests {
         var table = FailureTable<Int>(capacity: 1_000, memory: hour)
         let now = SteadyTime(nanoseconds: 0)
         // Filled with what failed twice, often, and more often.
-        for subject in 0..<5_000 { for _ in 0..<(2 + subject % 10) { table.count(subject, at: now) } }
+        for subject in 0..<5_000 { for _ in 0..<(2 + subject % 10) { table.begin(subject, at: now) } }
         for round in 1...20 {
-            table.count(-1, at: now)
-            for other in 0..<499 { table.count(10_000 + round * 1_000 + other, at: now) }
+            table.begin(-1, at: now)
+            for other in 0..<499 { table.begin(10_000 + round * 1_000 + other, at: now) }
             #expect(table.record(of: -1, at: now)?.failures == round)
         }
     }

@@ -10,12 +10,14 @@ enum TwinSQL {
 extension SQLStore {
     /// The accounts whose addresses are one in different spellings, which earlier versions took for several: their ids,
     /// twins together.
-    package func twins() async throws -> [[UserID]] {
+    ///
+    /// - Parameter pageSize: how many are read at once.
+    package func twins(pageSize: Int = 1_000) async throws -> [[UserID]] {
         // Only an address with other letters than ASCII, or the xn-- form of some, has another spelling.
         var found: [String: [UserID]] = [:]
         var last: UserID?
         repeat {
-            let page = try await addresses(after: last)
+            let page = try await addresses(after: last, pageSize)
             for (id, email) in page where email.contains("xn--") || email.utf8.contains(where: { $0 > 127 }) {
                 found[EmailAddress(normalised: email).twinForm, default: []].append(id)
             }
@@ -28,9 +30,9 @@ extension SQLStore {
         return found.sorted { $0.key < $1.key }.map(\.value).filter { $0.count > 1 }
     }
 
-    private func addresses(after last: UserID?) async throws -> [(id: UserID, email: String)] {
+    private func addresses(after last: UserID?, _ limit: Int) async throws -> [(id: UserID, email: String)] {
         try await shortRead { connection in
-            try connection.rows(TwinSQL.addresses, [.text(last?.rawValue ?? ""), .number(1_000)]).map {
+            try connection.rows(TwinSQL.addresses, [.text(last?.rawValue ?? ""), .number(limit)]).map {
                 (UserID(rawValue: try $0.requiredText("id")), try $0.requiredText("email"))
             }
         }

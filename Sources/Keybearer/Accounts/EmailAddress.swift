@@ -33,12 +33,15 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
         // A bound on the work, before any is done.
         guard trimmed.utf8.count <= 1_024 else { throw .malformed }
         if let hidden = trimmed.unicodeScalars.first(where: { $0.isUnseen }) {
-            throw Problem(message: "The address holds the invisible character \(hidden.codePoint). Type it without that.")
+            throw Problem(
+                message: "The address holds the invisible character \(hidden.codePoint). Type it without that.")
         }
         let parts = trimmed.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2 else { throw .malformed }
         rawValue = try Self.localPart(parts[0]) + "@" + Self.domain(parts[1])
-        guard rawValue.utf8.count <= 254 else { throw Problem(message: "Use an address of at most 254 bytes.") }
+        guard rawValue.utf8.count <= 254 else {
+            throw Problem(message: "Enter an e-mail address such as ada@example.com, of at most 254 bytes.")
+        }
     }
 
     /// Wraps an address that was normalised before, such as a store's.
@@ -48,8 +51,12 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
 
     private static func localPart(_ text: Substring) throws(Problem) -> String {
         for scalar in text.unicodeScalars where !isAllowed(scalar) { throw notAllowed(scalar) }
-        let lower = text.utf8.allSatisfy { $0 < 128 } ? text.lowercased() : String(text).normalised.lowercased().normalised
-        guard lower.utf8.count <= 64 else { throw Problem(message: "Use at most 64 bytes before the @.") }
+        let lower =
+            text.utf8.allSatisfy { $0 < 128 } ? text.lowercased() : String(text).normalised.lowercased().normalised
+        guard lower.utf8.count <= 64 else {
+            throw Problem(
+                message: "Enter an e-mail address such as ada@example.com, with at most 64 bytes before the @.")
+        }
         // A dot stands between characters, and a mark on a letter.
         var before: Unicode.Scalar = "."
         for scalar in lower.unicodeScalars {
@@ -67,7 +74,9 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
         if scalar.isASCII {
             return scalar.isASCIILetterOrDigit || "!#$%&'*+-/=?^_`{|}~.".unicodeScalars.contains(scalar)
         }
-        guard scalar.isLetter || scalar.isMark || scalar.properties.generalCategory == .decimalNumber else { return false }
+        guard scalar.isLetter || scalar.isMark || scalar.properties.generalCategory == .decimalNumber else {
+            return false
+        }
         // Full-width letters, ligatures, the Kelvin sign: other spellings of what has a plain one.
         let text = String(scalar)
         return text.precomposedStringWithCompatibilityMapping.utf8.elementsEqual(text.normalised.utf8)
@@ -111,11 +120,12 @@ extension EmailAddress {
         return EmailAddress(normalised: address)
     }
 
-    /// Under which addresses an account may stand that this text names: the form of today first, then those that
-    /// earlier versions stored. Empty for what no version took for an address.
+    /// Under which addresses an account may stand that this text names: first what earlier versions made of it, so that
+    /// each of two twins is still found by its own spelling, then the form of today, then other spellings. Empty for what
+    /// no version took for an address.
     package static func spellings(of text: String) -> [EmailAddress] {
-        let forms = [EmailAddress(text), legacyForm(text)].compactMap { $0?.rawValue }
-        guard let base = forms.first else { return [] }
+        let forms = [legacyForm(text), EmailAddress(text)].compactMap { $0?.rawValue }
+        guard let base = forms.last else { return [] }
         // Earlier versions kept accents, and domains, as they were typed.
         let read = base.withDomainRead
         let older = [base, read].flatMap { [$0.normalised, $0.decomposedStringWithCanonicalMapping] }

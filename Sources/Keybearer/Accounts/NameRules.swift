@@ -36,8 +36,8 @@ enum NameRules {
     }
 
     private static func isJoinable(_ scalar: Unicode.Scalar) -> Bool {
-        !scalar.isASCII
-            && (scalar.isLetter || scalar.isMark && (!scalar.isUnseen || scalar.value == 0xFE0F) || scalar.properties.isEmoji)
+        if scalar.isMark { return !scalar.isUnseen || scalar.value == 0xFE0F }
+        return !scalar.isASCII && (scalar.isLetter || scalar.properties.isEmoji)
     }
 }
 
@@ -60,7 +60,8 @@ extension Unicode.Scalar {
     var isUnseen: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: true
-        default: properties.isDefaultIgnorableCodePoint
+        // U+2800 is drawn as nothing.
+        default: properties.isDefaultIgnorableCodePoint || value == 0x2800
         }
     }
 

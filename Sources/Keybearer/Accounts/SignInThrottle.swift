@@ -39,21 +39,25 @@ public final class SignInThrottle: Sendable {
     /// - Parameters:
     ///   - account: whose password is tried; nil where no account could have the address that was given, and for what
     ///     costs a hash without trying a password.
+    ///   - forgets: whether a success is to make the failures of the account forgotten.
     ///   - attempt: looks at the password. When it answers, the failures of the account are forgotten and those of the
     ///     network stay, less this attempt. When it throws `UNAVAILABLE` or `INTERNAL_ERROR`, the failure was ours: the
     ///     attempt was none. Whatever else it throws is a failure.
     /// - Throws: `RATE_LIMITED` with how long to wait; what `attempt` throws.
     func attempt<Value>(
-        _ account: EmailAddress?, from address: IPAddress, _ attempt: () async throws -> Value
+        _ account: EmailAddress?, from address: IPAddress, forgets: (Value) -> Bool = { _ in true },
+        _ attempt: () async throws -> Value
     ) async throws -> Value {
         let network = Subject.network(address.throttlingNetwork)
         let subjects = (account.map { [Subject.account($0)] } ?? []) + [network]
         let begun = try begin(subjects)
         do {
             let value = try await attempt()
+            let isForgotten = forgets(value)
             records.withLock { records in
-                if let account { records.forget(.account(account)) }
-                records.takeBack(network)
+                for subject in subjects {
+                    if isForgotten, subject != network { records.forget(subject) } else { records.takeBack(subject) }
+                }
             }
             return value
         } catch {

@@ -113,17 +113,10 @@ public final class AccountService: Sendable {
         if let id = UserID(parsing: idOrEmail) {
             account = try await context.store.account(id: id)
         } else {
-            account = try await self.account(spelt: idOrEmail)
+            account = try await context.account(spelt: idOrEmail)
         }
         guard let account else { throw Self.noAccount }
         return account
-    }
-
-    private func account(spelt text: String) async throws -> Account? {
-        for email in EmailAddress.spellings(of: text) {
-            if let account = try await context.store.account(email: email) { return account }
-        }
-        return nil
     }
 
     /// The account with this id.
@@ -147,7 +140,7 @@ public final class AccountService: Sendable {
     public func changePassword(
         of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
     ) async throws {
-        let stored = try await throttle.attempt(user.email, from: address) {
+        let (stored, _) = try await throttle.attempt(user.email, from: address, forgets: { !$0.1 }) {
             guard let stored = try await context.store.password(of: user.id) else {
                 throw KeybearerError.authorityEnded("Sign in first.")
             }
@@ -156,7 +149,7 @@ public final class AccountService: Sendable {
                 throw Self.notYourPassword
             }
             guard try await hasher.verify(current, against: stored.hash) else { throw Self.notYourPassword }
-            return stored
+            return (stored, try await context.hasTwin(user))
         }
         // With the version that was verified: a change that was made meanwhile, such as an operator's reset, stands.
         let authority = Authority(
@@ -215,4 +208,3 @@ public final class AccountService: Sendable {
 
     static let noAccount = KeybearerError(.notFound, "There is no such account.")
 }
-

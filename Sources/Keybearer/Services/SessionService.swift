@@ -36,12 +36,13 @@ public final class SessionService: Sendable {
     /// - Parameter cookie: the session that the same browser has so far, whosever it is: it ends as the new one begins.
     /// - Throws: `UNAUTHORIZED`; `RATE_LIMITED` after too many failures; `UNAVAILABLE`.
     public func signIn(
-        email: String, password: Password, from address: IPAddress, userAgent: String, inPlaceOf cookie: SessionToken? = nil
+        email: String, password: Password, from address: IPAddress, userAgent: String,
+        inPlaceOf cookie: SessionToken? = nil
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         // One name for all spellings of an address, so that they are throttled together.
-        let spellings = EmailAddress.spellings(of: email)
-        let (account, version) = try await checkPassword(password, of: spellings.first, from: address) {
-            try await self.account(spelt: spellings)
+        let name = EmailAddress(email) ?? EmailAddress.legacyForm(email)
+        let (account, version) = try await checkPassword(password, of: name, from: address) { [context] in
+            try await context.account(spelt: email)
         }
         let authority = Authority(.password(version: version, of: account.user.id), from: address)
         return try await start(
@@ -67,13 +68,6 @@ public final class SessionService: Sendable {
         return ReplacedSession(
             id: session.id, userID: session.userID,
             audit: context.event(.sessionEnded, by: authority, user: session.userID))
-    }
-
-    private func account(spelt spellings: [EmailAddress]) async throws -> Account? {
-        for email in spellings {
-            if let account = try await context.store.account(email: email) { return account }
-        }
-        return nil
     }
 
     /// Puts a new session in the place of one whose holder gives the password again.
@@ -107,7 +101,7 @@ public final class SessionService: Sendable {
     private func checkPassword(
         _ password: Password, of email: EmailAddress?, from address: IPAddress, find: () async throws -> Account?
     ) async throws -> (account: Account, passwordVersion: Int) {
-        let (account, stored) = try await throttle.attempt(email, from: address) {
+        let (account, stored, _) = try await throttle.attempt(email, from: address, forgets: { !$0.2 }) {
             guard password.isWithinLimit, let account = try await find(),
                 let stored = try await context.store.password(of: account.user.id)
             else {
@@ -117,7 +111,7 @@ public final class SessionService: Sendable {
             guard try await hasher.verify(password, against: stored.hash), account.user.status == .active else {
                 throw Self.wrongPassword
             }
-            return (account, stored)
+            return (account, stored, try await context.hasTwin(account.user))
         }
         await rehashIfBelowCost(password, stored, of: account.user.id)
         return (account, stored.version)

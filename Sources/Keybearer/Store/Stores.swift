@@ -277,7 +277,8 @@ public protocol SessionStore: Sendable {
     /// - Throws: `NOT_FOUND` when there is no such account, or it is disabled.
     /// - Returns: the session as it was stamped.
     func startSession(
-        _ session: Session, token: MintedToken, replacing old: ReplacedSession?, by authority: Authority, audit: AuditEvent
+        _ session: Session, token: MintedToken, replacing old: ReplacedSession?, by authority: Authority,
+        audit: AuditEvent
     ) async throws -> Session
     /// The session with this token digest, whatever its age, and the time by which to judge it.
     func session(tokenDigest: [UInt8], now: Timestamp) async throws -> (session: Session, now: Timestamp)?

@@ -1,10 +1,13 @@
 extension ServiceContext {
-    /// The account that a typed address names, in whatever spelling it is stored.
+    /// The account that a typed address names, in whatever spelling it is stored. All are looked for, so that the time
+    /// does not tell which one is there.
     func account(spelt text: String) async throws -> Account? {
+        var first: Account?
         for email in EmailAddress.spellings(of: text) {
-            if let account = try await store.account(email: email) { return account }
+            let account = try await store.account(email: email)
+            first = first ?? account
         }
-        return nil
+        return first
     }
 
     /// Whether an earlier version made another account with another spelling of this one's address: a success of the one

@@ -65,6 +65,10 @@ public struct KeybearerError: Error, Sendable {
         KeybearerError(.validationFailed, "Some values were not accepted.", fields: fields)
     }
 
+    /// Another account has the address.
+    package static let emailTaken = KeybearerError(
+        .conflict, "There is an account with this e-mail address already.")
+
     /// The store could not be reached, or did not answer in time.
     public static func unavailable(cause: (any Error)? = nil) -> KeybearerError {
         KeybearerError(.unavailable, "The service is not available for the moment. Try again shortly.", cause: cause)

@@ -29,10 +29,11 @@ enum SessionSQL {
 
 extension SQLStore {
     public func startSession(
-        _ session: Session, token: MintedToken, replacing old: SessionID?, by authority: Authority, audit: AuditEvent
+        _ session: Session, token: MintedToken, replacing old: ReplacedSession?, by authority: Authority,
+        audit: AuditEvent
     ) async throws -> Session {
         var locks = RowLocks([(.user(session.userID), .share), (.masterKey(token.tagKeyID), .share)])
-        if let old { locks.add(.session(old), .replace) }
+        if let old { locks.add(.session(old.id), .replace) }
         locks.readsTime = true
         return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
             // A sign-in that began before the account was disabled must not leave a session that would revive with it.
@@ -40,7 +41,10 @@ extension SQLStore {
                 throw KeybearerError.noSuchAccount
             }
             try locked.requireTag(of: token.tagKeyID, connection)
-            if let old { try connection.execute(SessionSQL.end, [.id(old), .id(session.userID)]) }
+            var ended: [SQLStatement] = []
+            if let old, try connection.execute(SessionSQL.end, [.id(old.id), .id(old.userID)]) == 1 {
+                ended = old.audit.map { [Self.record($0)] } ?? []
+            }
             let stamped = session.stamped(locked.now(session.createdAt))
             try connection.execute(
                 SessionSQL.insert,
@@ -48,7 +52,7 @@ extension SQLStore {
                     .id(stamped.id), .id(stamped.userID), .bytes(token.digest), .id(token.tagKeyID),
                     .time(stamped.createdAt), .text(stamped.address.description), .text(stamped.userAgent),
                 ])
-            return .changes(stamped, with: [])
+            return .changes(stamped, with: ended)
         }
     }
 

@@ -11,8 +11,6 @@ extension KeybearerError {
     package static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
     package static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
     package static let noSuchOperatorToken = KeybearerError(.notFound, "There is no such operator token.")
-    package static let emailTaken = KeybearerError(
-        .conflict, "There is an account with this e-mail address already.")
     package static let lastOwner = KeybearerError(
         .conflict, "A workspace with members needs an Owner. Name another one first.")
     package static let masterKeysRotated = KeybearerError(

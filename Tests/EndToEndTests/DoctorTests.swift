@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import TestSupport
 import Testing
 
@@ -20,7 +21,8 @@ extension EndToEndTests {
             #expect(status == 0)
             #expect(!findings.contains { $0.state == "broken" })
             let sound = findings.filter { $0.state == "ok" }.map(\.subject)
-            #expect(sound == ["settings", "master keys", "database", "keys", "regenerate-by-key", "servers"])
+            #expect(
+                sound == ["settings", "master keys", "database", "keys", "addresses", "regenerate-by-key", "servers"])
             let text = try files.run("doctor", "--public-url", "https://yourapp.com")
             #expect(text.status == 0 && !text.stdout.contains("warning") && text.stderr.isEmpty)
         }
@@ -32,6 +34,28 @@ extension EndToEndTests {
             let finding = try #require(findings.first { $0.subject == "regenerate-by-key" })
             #expect(status == 0 && finding.state == "warning" && finding.message.contains("the setting says so"))
             #expect(finding.mend?.contains("Set regenerate-by-key to closed") == true)
+        }
+
+        @Test func accountsThatShareAnAddressAreAWarning() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            for name in ["one", "two"] {
+                let made = try files.run(
+                    "user", "create", "\(name)@example.com", "--name", name, "--password-stdin",
+                    stdin: "long enough secret\n")
+                #expect(made.status == 0, "\(made.stderr)")
+            }
+            // As earlier versions stored what was typed.
+            try DatabaseQueue(path: files.database).write { db in
+                for (name, email) in [("one", "\u{E9}va@example.com"), ("two", "e\u{301}va@example.com")] {
+                    try db.execute(sql: "UPDATE users SET email = ? WHERE name = ?", arguments: [email, name])
+                }
+            }
+            let (status, findings) = try Self.examine(files)
+            let finding = try #require(findings.first { $0.subject == "addresses" })
+            #expect(status == 0 && finding.state == "warning" && finding.message.contains(" = usr_"))
+            #expect(finding.mend?.contains("keybearer user delete") == true)
+            #expect(try files.run("user", "list").stdout.contains("va@example.com"))
         }
 
         @Test func settingsThatCannotWorkAreBroken() throws {

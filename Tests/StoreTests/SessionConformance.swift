@@ -34,6 +34,38 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func whatASignInReplacesEndsWithItsEvent(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let user = try await store.addAccount(samples).user.id
+            let other = try await store.addAccount(samples).user.id
+            let old = samples.session(of: other)
+            try await store.startSession(
+                old, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
+            let replaced = ReplacedSession(
+                id: old.id, userID: other, audit: samples.event(.sessionEnded, user: other, after: 60))
+            func start(_ session: Session) async throws {
+                let token = MintedToken(digest: samples.random.bytes(32), tagKeyID: MasterKeyID(rawValue: "mk_one"))
+                _ = try await store.startSession(
+                    session, token: token, replacing: replaced, by: .commandLine,
+                    audit: samples.event(.sessionStarted, user: session.userID, after: 60))
+            }
+            // What starts none ends none.
+            await expect(.notFound) { try await start(samples.session(of: .random(from: samples.random))) }
+            #expect(try await store.sessions(of: other) == [old])
+            #expect(try await store.auditEvents(userID: other, limit: 1).first?.action != .sessionEnded)
+            let new = samples.session(of: user, after: 60)
+            try await start(new)
+            #expect(try await store.sessions(of: other).isEmpty)
+            #expect(try await store.sessions(of: user) == [new])
+            #expect(try await store.auditEvents(userID: other, limit: 1).first == replaced.audit)
+            // A session that has ended meanwhile ends only once.
+            try await start(samples.session(of: user, after: 61))
+            let events = try await store.auditEvents(userID: other, limit: 10)
+            #expect(events.count { $0.action == .sessionEnded } == 1)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func nobodyReplacesAnothersSession(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let user = try await store.addAccount(samples).user.id

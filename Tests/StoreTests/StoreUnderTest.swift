@@ -182,7 +182,7 @@ extension Store {
     ) async throws {
         _ = try await startSession(
             session, token: MintedToken(digest: tokenDigest, tagKeyID: MasterKeyID(rawValue: "mk_one")),
-            replacing: old, by: .commandLine, audit: audit)
+            replacing: old.map { ReplacedSession(id: $0, userID: session.userID) }, by: .commandLine, audit: audit)
     }
 
     func session(tokenDigest: [UInt8]) async throws -> Session? {

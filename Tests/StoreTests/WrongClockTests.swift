@@ -241,14 +241,21 @@ private struct History {
                     email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0"
                 ).token
             }
-            for ahead in [Self.year, .seconds(300)] {
+            for ahead in [Self.year, .seconds(3_600), .seconds(300), .seconds(125)] {
                 let token = try await signIn(ahead: ahead)
-                #expect(try await deployment(store, ring, ahead: ahead).sessions.find(token) != nil)
+                let signedIn = try #require(try await deployment(store, ring, ahead: ahead).sessions.find(token))
+                #expect(signedIn.isRecent)
+                // The clock is set back: it has ended, on the next page and where a change would be committed.
                 #expect(try await now.sessions.find(token) == nil)
+                await expect(.unauthorized) {
+                    _ = try await now.keys.reveal(ada.user.id, by: signedIn.authority(from: Samples.address))
+                }
                 #expect(try await now.sessions.list(of: ada.user.id).isEmpty)
             }
             let token = try await signIn(ahead: .seconds(60))
-            #expect(try await now.sessions.find(token)?.isRecent == true)
+            let signedIn = try #require(try await now.sessions.find(token))
+            #expect(signedIn.isRecent)
+            _ = try await now.keys.reveal(ada.user.id, by: signedIn.authority(from: Samples.address))
             try await now.sessions.removeExpired()
             #expect(try await store.sessions(of: ada.user.id, now: Clocks.system.wall()).sessions.count == 1)
         }

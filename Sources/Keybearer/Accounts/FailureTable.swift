@@ -3,14 +3,21 @@
 ///
 /// So whoever floods it with subjects that fail once or twice never makes it forget one that is being guessed at. And to
 /// make it forget any, as many others as half of the room holds must fail between two failures of that one.
-/// Every operation takes a time that depends neither on how many there are nor on the capacity.
+/// Every operation takes a number of steps that depends neither on how many there are nor on the capacity.
+///
+/// An attempt counts as a failure from its begin on, so that many at once cannot slip through together; its outcome
+/// follows as ``fail(_:)`` or ``takeBack(_:)``.
 struct FailureTable<Subject: Hashable & Sendable>: Sendable {
     /// What is known of a subject.
     struct Record: Sendable, Equatable {
-        /// How often it failed.
+        /// How often it failed, with the attempts whose outcome is open.
         var failures: Int
-        /// When it failed last.
+        /// When the last of these began.
         var lastFailureAt: SteadyTime
+        /// How many outcomes are open.
+        var open = 0
+        /// When the last attempt began that did fail; what counts again once those behind it are taken back.
+        var knownFailureAt: SteadyTime?
     }
 
     private struct Slot: Sendable {
@@ -47,6 +54,9 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         self.memory = memory
     }
 
+    /// How many records were read or written so far: what time would measure, without its noise.
+    private(set) var steps = 0
+
     /// How many subjects it remembers.
     var count: Int { places.count }
 
@@ -56,9 +66,12 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         return slots[place].record
     }
 
-    /// Counts one more failure.
-    mutating func count(_ subject: Subject, at now: SteadyTime) {
-        let record = Record(failures: (record(of: subject, at: now)?.failures ?? 0) + 1, lastFailureAt: now)
+    /// Counts an attempt as one more failure until its outcome is known.
+    mutating func begin(_ subject: Subject, at now: SteadyTime) {
+        var record = record(of: subject, at: now) ?? Record(failures: 0, lastFailureAt: now)
+        record.failures += 1
+        record.open += 1
+        record.lastFailureAt = now
         if let place = places[subject] {
             unlink(place)
             slots[place].record = record
@@ -72,11 +85,23 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Takes back one failure. It makes the subject no newer: only one that comes into the other half is the newest there.
+    /// An attempt that is open has failed.
+    ///
+    /// - Parameter begun: when it began.
+    mutating func fail(_ subject: Subject, begun: SteadyTime) {
+        guard let place = places[subject] else { return }
+        slots[place].record.open = max(0, slots[place].record.open - 1)
+        slots[place].record.knownFailureAt = max(slots[place].record.knownFailureAt ?? begun, begun)
+    }
+
+    /// An attempt that is open has not failed: it is as if it had not been. It makes the subject no newer: only one that
+    /// comes into the other half is the newest there.
     mutating func takeBack(_ subject: Subject) {
         guard let place = places[subject] else { return }
         var record = slots[place].record
         record.failures -= 1
+        record.open = max(0, record.open - 1)
+        if record.open == 0, let known = record.knownFailureAt { record.lastFailureAt = known }
         guard record.failures > 0 else { return forget(subject) }
         if Self.half(of: record) == Self.half(of: slots[place].record) {
             slots[place].record = record
@@ -104,6 +129,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
 
     /// Puts a slot behind the newest of its half, and forgets the oldest of a half that is full.
     private mutating func link(_ place: Int) {
+        steps += 1
         let half = Self.half(of: slots[place].record)
         if self[keyPath: half].count >= max(1, capacity / 2) {
             forget(slots[self[keyPath: half].oldest].subject)
@@ -117,6 +143,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
     }
 
     private mutating func unlink(_ place: Int) {
+        steps += 1
         let half = Self.half(of: slots[place].record)
         let (older, newer) = (slots[place].older, slots[place].newer)
         if older >= 0 { slots[older].newer = newer } else { self[keyPath: half].oldest = newer }

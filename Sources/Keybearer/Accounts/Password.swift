@@ -7,6 +7,12 @@ public struct Password: Sendable, CustomStringConvertible, CustomReflectable {
         self.characters = characters
     }
 
+    /// Whether it is short enough to be anybody's.
+    var isWithinLimit: Bool { characters.utf8.count <= 1_024 }
+
+    /// As much of it as is hashed where it can be nobody's.
+    var cut: Password { isWithinLimit ? self : Password(String(characters.prefix(256))) }
+
     public var description: String { "password" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 

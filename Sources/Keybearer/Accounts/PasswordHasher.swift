@@ -47,6 +47,9 @@ public final class PasswordHasher: Sendable {
         ceiling.max(min(cost, 20), ordering: .relaxed)
     }
 
+    /// Whether no more hashes may wait now.
+    var isFull: Bool { waiting.withLock { $0.count >= Self.queueLimit } }
+
     /// The rounds of scrypt that were derived so far, 2^cost for each hash: what time measures, without its noise.
     package var roundsDerived: Int { rounds.load(ordering: .relaxed) }
 
@@ -91,7 +94,8 @@ public final class PasswordHasher: Sendable {
         }
     }
 
-    private func onLane<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    /// Runs work on one of the two lanes, where it waits for its turn.
+    func onLane<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
         let lane = waiting.withLock { waiting -> DispatchQueue? in
             guard waiting.count < Self.queueLimit else { return nil }
             waiting.count += 1

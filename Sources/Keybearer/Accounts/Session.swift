@@ -32,6 +32,23 @@ public struct Session: Sendable, Hashable {
     }
 }
 
+/// A session that ends as another one takes its place.
+public struct ReplacedSession: Sendable, Hashable {
+    /// The session.
+    public let id: SessionID
+    /// Whose it is.
+    public let userID: UserID
+    /// What is written where it did end; nil where the event of the new session says so.
+    public let audit: AuditEvent?
+
+    /// Puts it together.
+    public init(id: SessionID, userID: UserID, audit: AuditEvent? = nil) {
+        self.id = id
+        self.userID = userID
+        self.audit = audit
+    }
+}
+
 /// The times by which a session is judged.
 public struct SessionTimes: Sendable, Hashable {
     /// When it began.

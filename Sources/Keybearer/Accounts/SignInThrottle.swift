@@ -1,9 +1,10 @@
 import Synchronization
 
-/// Slows down guessing of passwords, by account and by client address.
+/// Slows down guessing of passwords, by account and by client network.
 ///
-/// After five failures for an account each further one doubles a wait from 1 s to 15 min; for an address the same
-/// begins after twenty. Kept in memory, bounded, and forgotten after an hour without failures. To free one that is guessed
+/// After five failures for an account each further one doubles a wait from 1 s to 15 min; for a network the same
+/// begins after twenty. Whatever costs a hash of a password counts, unless it succeeds or a fault of ours ends it. Kept in
+/// memory, bounded, and forgotten after an hour without failures. To free one that is guessed
 /// at sooner, 25,000 other accounts or networks must fail between two guesses at it; once it has failed five times, each
 /// of them at least five times. What is counted for an account is counted for unknown ones too, so that it does not tell
 /// which exist.
@@ -32,12 +33,47 @@ public final class SignInThrottle: Sendable {
         records = Lock(FailureTable(capacity: capacity, memory: Self.memory))
     }
 
-    /// Counts an attempt before the password is looked at, so that many at once cannot slip through together.
+    /// Counts an attempt as a failure before the password is looked at, so that many at once cannot slip through together,
+    /// and keeps it counted unless it turns out to be none.
     ///
-    /// - Throws: `RATE_LIMITED` with how long to wait.
-    func begin(account: EmailAddress, address: IPAddress) throws(KeybearerError) {
+    /// - Parameters:
+    ///   - account: whose password is tried; nil where no account could have the address that was given, and for what
+    ///     costs a hash without trying a password.
+    ///   - forgets: whether a success is to make the failures of the account forgotten.
+    ///   - attempt: looks at the password. When it answers, the failures of the account are forgotten and those of the
+    ///     network stay, less this attempt. When it throws `UNAVAILABLE` or `INTERNAL_ERROR`, the failure was ours: the
+    ///     attempt was none. Whatever else it throws is a failure.
+    /// - Throws: `RATE_LIMITED` with how long to wait; what `attempt` throws.
+    func attempt<Value>(
+        _ account: EmailAddress?, from address: IPAddress, forgets: (Value) -> Bool = { _ in true },
+        _ attempt: () async throws -> Value
+    ) async throws -> Value {
+        let network = Subject.network(address.throttlingNetwork)
+        let subjects = (account.map { [Subject.account($0)] } ?? []) + [network]
+        let begun = try begin(subjects)
+        do {
+            let value = try await attempt()
+            let isForgotten = forgets(value)
+            records.withLock { records in
+                for subject in subjects {
+                    if isForgotten, subject != network { records.forget(subject) } else { records.takeBack(subject) }
+                }
+            }
+            return value
+        } catch {
+            let isOurs = (error as? KeybearerError).map { [.unavailable, .internalError].contains($0.code) } ?? false
+            records.withLock { records in
+                for subject in subjects {
+                    if isOurs { records.takeBack(subject) } else { records.fail(subject, begun: begun) }
+                }
+            }
+            throw error
+        }
+    }
+
+    /// - Returns: when the attempt began.
+    private func begin(_ subjects: [Subject]) throws(KeybearerError) -> SteadyTime {
         let now = clocks.steady()
-        let subjects = [Subject.account(account), .network(address.throttlingNetwork)]
         let wait = records.withLock { records -> Duration in
             let waits = subjects.map { subject in
                 records.record(of: subject, at: now).map {
@@ -45,7 +81,7 @@ public final class SignInThrottle: Sendable {
                 } ?? .zero
             }
             let longest = waits.max() ?? .zero
-            if longest == .zero { for subject in subjects { records.count(subject, at: now) } }
+            if longest == .zero { for subject in subjects { records.begin(subject, at: now) } }
             return longest
         }
         guard wait == .zero else {
@@ -53,14 +89,7 @@ public final class SignInThrottle: Sendable {
                 .rateLimited, "Too many attempts. Wait \(wait.secondsRoundedUp) seconds and try again.",
                 retryAfter: wait)
         }
-    }
-
-    /// Forgets the failures of an account after a success. Those of the address stay, less this attempt.
-    func succeed(account: EmailAddress, address: IPAddress) {
-        records.withLock { records in
-            records.forget(.account(account))
-            records.takeBack(.network(address.throttlingNetwork))
-        }
+        return now
     }
 
     private static func wait(for record: FailureTable<Subject>.Record, free: Int, at now: SteadyTime) -> Duration {

@@ -29,14 +29,19 @@ public final class AccountService: Sendable {
 
     /// Makes an account for someone who asks for one.
     ///
-    /// - Throws: `FORBIDDEN` when sign-up is closed, and all that ``create(name:email:password:isOperator:by:)`` throws.
+    /// Throttled by network: each one costs a hash, and tells whether an address is taken.
+    ///
+    /// - Throws: `FORBIDDEN` when sign-up is closed; `RATE_LIMITED`; all that
+    ///   ``create(name:email:password:isOperator:by:)`` throws.
     public func signUp(name: String, email: String, password: Password, from address: IPAddress) async throws -> Account
     {
         guard isSignUpOpen else {
             throw KeybearerError(.forbidden, "Sign-up is closed. Ask the operator of this service for an account.")
         }
-        return try await create(
-            name: name, email: email, password: password, by: Authority(.anyone, from: address))
+        let wanted = try Self.wanted(name: name, email: email, password: password)
+        return try await throttle.attempt(nil, from: address) {
+            try await create(wanted, password: password, by: Authority(.anyone, from: address))
+        }
     }
 
     /// Makes an account with its Secret Key and a workspace of its own.
@@ -46,15 +51,39 @@ public final class AccountService: Sendable {
     public func create(
         name: String, email: String, password: Password, isOperator: Bool = false, by authority: Authority
     ) async throws -> Account {
-        let name = name.trimmed
+        try await create(
+            try Self.wanted(name: name, email: email, password: password), password: password, isOperator: isOperator,
+            by: authority)
+    }
+
+    /// The name and the address that an account is to have, once all fields are accepted.
+    private static func wanted(
+        name: String, email: String, password: Password
+    ) throws -> (name: String, email: EmailAddress) {
+        let name = NameRules.normalised(name)
         var problems: [String: String] = [:]
-        problems["name"] = WorkspaceService.problem(withName: name)
-        let address = EmailAddress(email)
-        if address == nil { problems["email"] = "Enter an e-mail address such as ada@example.com." }
+        problems["name"] = NameRules.problem(with: name)
         problems["password"] = password.problem(email: email, name: name)
-        guard let address, problems.isEmpty else { throw KeybearerError.validation(problems) }
+        do {
+            let address = try EmailAddress(parsing: email)
+            if problems.isEmpty { return (name, address) }
+        } catch {
+            problems["email"] = error.message
+        }
+        throw KeybearerError.validation(problems)
+    }
+
+    private func create(
+        _ wanted: (name: String, email: EmailAddress), password: Password, isOperator: Bool = false,
+        by authority: Authority
+    ) async throws -> Account {
         let hash = try await hasher.hash(password)
-        let new = try makeAccount(name: name, email: address, passwordHash: hash, isOperator: isOperator)
+        let new = try makeAccount(
+            name: wanted.name, email: wanted.email, passwordHash: hash, isOperator: isOperator)
+        // One that an earlier version stored in another spelling. No version makes such a row any more.
+        for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
+            if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
+        }
         try await context.claimNewDatabase()
         let audit = context.event(.userCreated, by: authority, user: new.user.id, workspace: new.workspaceID)
         return try await context.store.createAccount(new, by: authority, audit: audit)
@@ -83,8 +112,8 @@ public final class AccountService: Sendable {
         var account: Account?
         if let id = UserID(parsing: idOrEmail) {
             account = try await context.store.account(id: id)
-        } else if let email = EmailAddress(idOrEmail) {
-            account = try await context.store.account(email: email)
+        } else {
+            account = try await context.account(spelt: idOrEmail)
         }
         guard let account else { throw Self.noAccount }
         return account
@@ -111,14 +140,17 @@ public final class AccountService: Sendable {
     public func changePassword(
         of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
     ) async throws {
-        try throttle.begin(account: user.email, address: address)
-        guard let stored = try await context.store.password(of: user.id) else {
-            throw KeybearerError.authorityEnded("Sign in first.")
+        let (stored, _) = try await throttle.attempt(user.email, from: address, forgets: { !$0.1 }) {
+            guard let stored = try await context.store.password(of: user.id) else {
+                throw KeybearerError.authorityEnded("Sign in first.")
+            }
+            guard current.isWithinLimit else {
+                try await hasher.verifyNothing(current.cut)
+                throw Self.notYourPassword
+            }
+            guard try await hasher.verify(current, against: stored.hash) else { throw Self.notYourPassword }
+            return (stored, try await context.hasTwin(user))
         }
-        guard try await hasher.verify(current, against: stored.hash) else {
-            throw Self.notYourPassword
-        }
-        throttle.succeed(account: user.email, address: address)
         // With the version that was verified: a change that was made meanwhile, such as an operator's reset, stands.
         let authority = Authority(
             .session(session, of: user.id, passwordVersion: stored.version), from: address)
@@ -175,12 +207,4 @@ public final class AccountService: Sendable {
     }
 
     static let noAccount = KeybearerError(.notFound, "There is no such account.")
-}
-
-extension String {
-    /// Without white space at both ends.
-    var trimmed: String {
-        let end = lastIndex { !$0.isWhitespace }.map(index(after:)) ?? startIndex
-        return String(self[..<end].drop(while: \.isWhitespace))
-    }
 }

@@ -12,13 +12,13 @@ public final class OperatorTokenService: Sendable {
 
     /// Makes a token. The secret is in this answer and nowhere else.
     ///
-    /// - Throws: `VALIDATION_FAILED` for a name that is empty or longer than 80 characters, or when no scope is given.
+    /// - Throws: `VALIDATION_FAILED` for a name that may not be used, or when no scope is given.
     public func create(
         name: String, scopes: Set<OperatorScope>, by authority: Authority
     ) async throws -> (token: OperatorToken, secret: OperatorSecret) {
-        guard (1...80).contains(name.count), !scopes.isEmpty else {
-            throw KeybearerError.validation(["name": "Give a name of 1 to 80 characters, and a scope."])
-        }
+        let name = NameRules.normalised(name)
+        if let problem = NameRules.problem(with: name) { throw KeybearerError.validation(["name": problem]) }
+        guard !scopes.isEmpty else { throw KeybearerError.validation(["scope": "Give a scope."]) }
         try await context.claimNewDatabase()
         let (secret, record) = OperatorSecret.mint(from: context.vault.current, random: context.random)
         let token = OperatorToken(

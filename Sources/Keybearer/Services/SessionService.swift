@@ -33,23 +33,41 @@ public final class SessionService: Sendable {
     ///
     /// An unknown address takes as long as a wrong password and reads the same.
     ///
+    /// - Parameter cookie: the session that the same browser has so far, whosever it is: it ends as the new one begins.
     /// - Throws: `UNAUTHORIZED`; `RATE_LIMITED` after too many failures; `UNAVAILABLE`.
     public func signIn(
-        email: String, password: Password, from address: IPAddress, userAgent: String
+        email: String, password: Password, from address: IPAddress, userAgent: String,
+        inPlaceOf cookie: SessionToken? = nil
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        let (account, version) = try await checkPassword(email: email, password: password, from: address)
+        // One name for all spellings of an address, so that they are throttled together.
+        let name = EmailAddress(email) ?? EmailAddress.legacyForm(email)
+        let (account, version) = try await checkPassword(password, of: name, from: address) { [context] in
+            try await context.account(spelt: email)
+        }
+        let authority = Authority(.password(version: version, of: account.user.id), from: address)
         return try await start(
-            for: account, replacing: nil, action: .sessionStarted,
-            by: Authority(.password(version: version, of: account.user.id), from: address), userAgent: userAgent)
+            for: account, replacing: try await replaced(by: cookie, authority), action: .sessionStarted, by: authority,
+            userAgent: userAgent)
     }
 
     /// Starts a session for an account that was made just now, whose password was chosen in the same request.
     public func start(
-        for account: Account, from address: IPAddress, userAgent: String
+        for account: Account, from address: IPAddress, userAgent: String, inPlaceOf cookie: SessionToken? = nil
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        try await start(
-            for: account, replacing: nil, action: .sessionStarted,
-            by: Authority(.password(version: 1, of: account.user.id), from: address), userAgent: userAgent)
+        let authority = Authority(.password(version: 1, of: account.user.id), from: address)
+        return try await start(
+            for: account, replacing: try await replaced(by: cookie, authority), action: .sessionStarted, by: authority,
+            userAgent: userAgent)
+    }
+
+    /// The live session of a browser that signs in again; nil for a cookie that is forged or dead.
+    private func replaced(by cookie: SessionToken?, _ authority: Authority) async throws -> ReplacedSession? {
+        guard let cookie, !isForged(cookie) else { return nil }
+        let found = try await context.store.session(tokenDigest: cookie.digest, now: context.clocks.wall())
+        guard let (session, now) = found, policy.isLive(session.times, at: now) else { return nil }
+        return ReplacedSession(
+            id: session.id, userID: session.userID,
+            audit: context.event(.sessionEnded, by: authority, user: session.userID))
     }
 
     /// Puts a new session in the place of one whose holder gives the password again.
@@ -58,11 +76,14 @@ public final class SessionService: Sendable {
     public func confirm(
         _ signedIn: SignedIn, password: Password, from address: IPAddress, userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        let (account, version) = try await checkPassword(
-            email: signedIn.account.user.email.rawValue, password: password, from: address)
+        let user = signedIn.account.user
+        let (account, version) = try await checkPassword(password, of: user.email, from: address) { [context] in
+            try await context.store.account(id: user.id)
+        }
+        let old = ReplacedSession(id: signedIn.session.id, userID: user.id)
         do {
             return try await start(
-                for: account, replacing: signedIn.session.id, action: .sessionConfirmed,
+                for: account, replacing: old, action: .sessionConfirmed,
                 by: Authority(
                     .session(signedIn.session.id, of: account.user.id, passwordVersion: version), from: address),
                 userAgent: userAgent)
@@ -75,25 +96,23 @@ public final class SessionService: Sendable {
 
     /// - Returns: the account, and the version of the password that was verified: a session starts only while that is
     ///   still the password.
+    ///
+    /// - Parameter email: what the attempt counts for; nil where no account can have the address that was given.
     private func checkPassword(
-        email: String, password: Password, from address: IPAddress
+        _ password: Password, of email: EmailAddress?, from address: IPAddress, find: () async throws -> Account?
     ) async throws -> (account: Account, passwordVersion: Int) {
-        let refusal = Self.wrongPassword
-        guard let email = EmailAddress(email) else {
-            try await hasher.verifyNothing(password)
-            throw refusal
+        let (account, stored, _) = try await throttle.attempt(email, from: address, forgets: { !$0.2 }) {
+            guard password.isWithinLimit, let account = try await find(),
+                let stored = try await context.store.password(of: account.user.id)
+            else {
+                try await hasher.verifyNothing(password.cut)
+                throw Self.wrongPassword
+            }
+            guard try await hasher.verify(password, against: stored.hash), account.user.status == .active else {
+                throw Self.wrongPassword
+            }
+            return (account, stored, try await context.hasTwin(account.user))
         }
-        try throttle.begin(account: email, address: address)
-        guard password.characters.utf8.count <= 1_024, let account = try await context.store.account(email: email),
-            let stored = try await context.store.password(of: account.user.id)
-        else {
-            try await hasher.verifyNothing(Password(String(password.characters.prefix(1_024))))
-            throw refusal
-        }
-        guard try await hasher.verify(password, against: stored.hash), account.user.status == .active else {
-            throw refusal
-        }
-        throttle.succeed(account: email, address: address)
         await rehashIfBelowCost(password, stored, of: account.user.id)
         return (account, stored.version)
     }
@@ -105,7 +124,7 @@ public final class SessionService: Sendable {
     }
 
     private func start(
-        for account: Account, replacing old: SessionID?, action: AuditEvent.Action, by authority: Authority,
+        for account: Account, replacing old: ReplacedSession?, action: AuditEvent.Action, by authority: Authority,
         userAgent: String
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         let now = context.clocks.wall()

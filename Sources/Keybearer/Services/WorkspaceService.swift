@@ -30,8 +30,8 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `name`; `NOT_FOUND` when the owner does not exist.
     public func create(name: String, owner: UserID, by authority: Authority) async throws -> Workspace {
-        let name = name.trimmed
-        if let problem = Self.problem(withName: name) { throw KeybearerError.validation(["name": problem]) }
+        let name = NameRules.normalised(name)
+        if let problem = NameRules.problem(with: name) { throw KeybearerError.validation(["name": problem]) }
         let id = WorkspaceID.random(from: context.random)
         return await settler.waitUntilApplied(
             try await context.store.createWorkspace(
@@ -76,6 +76,8 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`, `features`.
     public func putPlan(_ plan: Plan, by authority: Authority) async throws {
+        var plan = plan
+        plan.name = NameRules.normalised(plan.name)
         var problems: [String: String] = [:]
         let isID = plan.id.rawValue.utf8.allSatisfy {
             (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95
@@ -83,7 +85,7 @@ public final class WorkspaceService: Sendable {
         if !isID || !(1...40).contains(plan.id.rawValue.utf8.count) {
             problems["id"] = "Use 1 to 40 lower-case letters, digits, hyphens or underscores."
         }
-        problems["name"] = Self.problem(withName: plan.name)
+        problems["name"] = NameRules.problem(with: plan.name)
         if !(1...1_000_000_000).contains(plan.hourlyLimit) { problems["hourlyLimit"] = "Use 1 to 1,000,000,000." }
         if !plan.features.isSubset(of: Feature.known) {
             let known = Feature.known.sorted().map(\.rawValue).joined(separator: ", ")
@@ -113,13 +115,5 @@ public final class WorkspaceService: Sendable {
             try await context.store.removeMember(
                 userID, from: id, by: authority,
                 audit: context.event(.memberRemoved, by: authority, user: userID, workspace: id)))
-    }
-
-    /// What is wrong with a name of a person, a workspace or a plan; nil when it may be used.
-    static func problem(withName name: String) -> String? {
-        if name.isEmpty { return "Enter a name." }
-        if name.count > 80 { return "Use at most 80 characters." }
-        let hasControls = name.unicodeScalars.contains { $0.properties.generalCategory == .control }
-        return hasControls ? "Use no control characters." : nil
     }
 }

@@ -272,12 +272,13 @@ public protocol WorkspaceStore: Sendable {
 /// They are stamped and judged by one clock: the database's own where it has one, else that of the caller, who passes it
 /// as `now`.
 public protocol SessionStore: Sendable {
-    /// Adds a session, stamped now, and ends the one whose place it takes, if any.
+    /// Adds a session, stamped now, and ends the one whose place it takes, if any, in the same transaction.
     ///
     /// - Throws: `NOT_FOUND` when there is no such account, or it is disabled.
     /// - Returns: the session as it was stamped.
     func startSession(
-        _ session: Session, token: MintedToken, replacing old: SessionID?, by authority: Authority, audit: AuditEvent
+        _ session: Session, token: MintedToken, replacing old: ReplacedSession?, by authority: Authority,
+        audit: AuditEvent
     ) async throws -> Session
     /// The session with this token digest, whatever its age, and the time by which to judge it.
     func session(tokenDigest: [UInt8], now: Timestamp) async throws -> (session: Session, now: Timestamp)?

@@ -28,7 +28,7 @@ public struct Plan: Sendable, Hashable {
     /// Names the plan.
     public let id: PlanID
     /// What people call it.
-    public let name: String
+    public internal(set) var name: String
     /// What it includes.
     public let features: Set<Feature>
     /// Requests that an account may make in any 60 minutes.

@@ -12,6 +12,21 @@ extension Finding {
     }
 }
 
+extension Finding {
+    private static let mostTwins = 10
+
+    /// Accounts that earlier versions told apart by the spelling of one address alone.
+    static func twins(_ twins: [[UserID]]) -> Finding {
+        guard !twins.isEmpty else { return Finding(.ok, "addresses", "No two accounts share an address.") }
+        let named = twins.prefix(mostTwins).map { $0.map(\.rawValue).joined(separator: " = ") }
+        let more = twins.count > mostTwins ? ", and \(twins.count - mostTwins) more" : ""
+        return Finding(
+            .warning, "addresses",
+            "Some accounts have the same address in different spellings: \(named.joined(separator: ", "))\(more).",
+            mend: "Ask their holders which account they use, and delete the other one with 'keybearer user delete'.")
+    }
+}
+
 /// Looks at the embedded database.
 struct FileExamination {
     let store: SQLiteEngine

@@ -164,6 +164,7 @@ private struct Examination {
                         .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
                         mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
         }
+        findings.append(.twins(try await store.twins()))
         findings.append(try await regenerateByKey(store))
         let nodes = try await store.nodes()
         findings.append(Finding(.ok, "servers", nodes.isEmpty ? "None is registered." : "\(nodes.count) registered."))

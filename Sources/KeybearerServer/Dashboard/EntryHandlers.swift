@@ -25,7 +25,7 @@ struct EntryHandlers: Sendable {
         do {
             let (_, token) = try await sessions.signIn(
                 email: email, password: Password(form["password"] ?? ""), from: exchange.client,
-                userAgent: exchange.userAgent)
+                userAgent: exchange.userAgent, inPlaceOf: SessionCookie.token(in: exchange.fields))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
@@ -48,14 +48,15 @@ struct EntryHandlers: Sendable {
             let account = try await accounts.signUp(
                 name: name, email: email, password: Password(form["password"] ?? ""), from: exchange.client)
             let (_, token) = try await sessions.start(
-                for: account, from: exchange.client, userAgent: exchange.userAgent)
+                for: account, from: exchange.client, userAgent: exchange.userAgent,
+                inPlaceOf: SessionCookie.token(in: exchange.fields))
             return enter(with: token, at: "/")
-        } catch let error as KeybearerError where [.validationFailed, .conflict, .unavailable].contains(error.code) {
+        } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
             let fields = isTaken ? ["email": "There is an account with this address already."] : error.fields
-            let message = error.code == .unavailable ? error.message : nil
+            let message = [.unavailable, .rateLimited].contains(error.code) ? error.message : nil
             let page = SignUpPage(form: SignUpForm(name: name, email: email, fields: fields, error: message))
-            return show(page, error.code.status)
+            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }
 
@@ -105,6 +106,10 @@ struct EntryHandlers: Sendable {
 
     private static func isSignInProblem(_ error: KeybearerError) -> Bool {
         [.unauthorized, .rateLimited, .unavailable].contains(error.code)
+    }
+
+    private static func isSignUpProblem(_ error: KeybearerError) -> Bool {
+        [.validationFailed, .conflict, .rateLimited, .unavailable].contains(error.code)
     }
 
     private static func problem(_ error: KeybearerError) -> PasswordProblem {

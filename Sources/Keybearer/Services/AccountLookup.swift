@@ -1,0 +1,21 @@
+extension ServiceContext {
+    /// The account that a typed address names, in whatever spelling it is stored. All are looked for, so that the time
+    /// does not tell which one is there.
+    func account(spelt text: String) async throws -> Account? {
+        var first: Account?
+        for email in EmailAddress.spellings(of: text) {
+            let account = try await store.account(email: email)
+            first = first ?? account
+        }
+        return first
+    }
+
+    /// Whether an earlier version made another account with another spelling of this one's address: a success of the one
+    /// must not free the other of its failures.
+    func hasTwin(_ user: User) async throws -> Bool {
+        for email in EmailAddress.spellings(of: user.email.rawValue) {
+            if let other = try await store.account(email: email), other.user.id != user.id { return true }
+        }
+        return false
+    }
+}

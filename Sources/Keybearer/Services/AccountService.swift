@@ -47,17 +47,27 @@ public final class AccountService: Sendable {
         name: String, email: String, password: Password, isOperator: Bool = false, by authority: Authority
     ) async throws -> Account {
         let name = name.trimmed
+        let address = try Self.check(name: name, email: email, password: password)
+        let hash = try await hasher.hash(password)
+        let new = try makeAccount(name: name, email: address, passwordHash: hash, isOperator: isOperator)
+        try await context.claimNewDatabase()
+        let audit = context.event(.userCreated, by: authority, user: new.user.id, workspace: new.workspaceID)
+        return try await context.store.createAccount(new, by: authority, audit: audit)
+    }
+
+    /// Checks what a new account is given, without making it.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `password`.
+    @discardableResult
+    package static func check(name: String, email: String, password: Password) throws -> EmailAddress {
+        let name = name.trimmed
         var problems: [String: String] = [:]
         problems["name"] = WorkspaceService.problem(withName: name)
         let address = EmailAddress(email)
         if address == nil { problems["email"] = "Enter an e-mail address such as ada@example.com." }
         problems["password"] = password.problem(email: email, name: name)
         guard let address, problems.isEmpty else { throw KeybearerError.validation(problems) }
-        let hash = try await hasher.hash(password)
-        let new = try makeAccount(name: name, email: address, passwordHash: hash, isOperator: isOperator)
-        try await context.claimNewDatabase()
-        let audit = context.event(.userCreated, by: authority, user: new.user.id, workspace: new.workspaceID)
-        return try await context.store.createAccount(new, by: authority, audit: audit)
+        return address
     }
 
     private func makeAccount(
@@ -100,7 +110,7 @@ public final class AccountService: Sendable {
 
     /// A page of accounts, oldest first, and how many there are.
     public func list(page: Int, limit: Int) async throws -> (page: [Account], total: Int) {
-        try await context.store.accounts(offset: (page - 1) * limit, limit: limit)
+        try await context.store.accounts(offset: PageOffset.of(page: page, limit: limit), limit: limit)
     }
 
     /// Changes the password of someone who gives the current one; other sessions end.

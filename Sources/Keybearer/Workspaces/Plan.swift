@@ -14,6 +14,9 @@ public struct Feature: RawRepresentable, Sendable, Hashable, Comparable, CustomS
     /// "API & Webhooks": the feature that every request needs.
     public static let apiWebhooks = Feature(rawValue: "api_webhooks")
 
+    /// Every feature that there is.
+    public static let all: [Feature] = [.apiWebhooks]
+
     /// What people call the feature.
     public var displayName: String { self == .apiWebhooks ? "API & Webhooks" : rawValue }
 

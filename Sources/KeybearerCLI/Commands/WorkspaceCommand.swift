@@ -22,7 +22,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a workspace on the catalogue's first plan.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The workspace's name.") var name: String
         @Option(name: .long, help: "The Owner: id or e-mail address.") var owner: String
         @Flag(name: .long, help: "Print JSON.") var json = false
@@ -40,7 +40,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List workspaces, oldest first.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Option(name: .long, help: "Which page, from 1.") var page = 1
         @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
         @Flag(name: .long, help: "Print JSON.") var json = false
@@ -71,7 +71,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct SetPlan: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "set-plan", abstract: "Move a workspace to a plan; it holds when the command ends.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The plan's id.") var plan: String
 
@@ -87,7 +87,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct AddMember: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "add-member", abstract: "Add a member, or change a member's role.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The account: id or e-mail address.") var user: String
         @Option(name: .long, help: "owner, admin or member.") var role = "member"
@@ -106,7 +106,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct RemoveMember: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "remove-member", abstract: "Remove a member; the key stops passing there at once.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The account: id or e-mail address.") var user: String
 

@@ -212,7 +212,9 @@ let package = Package(
             dependencies: [
                 "Keybearer",
                 "KeybearerCLI",
+                "KeybearerServer",
                 "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: rules

@@ -125,6 +125,6 @@ struct SettingError: Error, CustomStringConvertible {
     var reason: String?
 
     var description: String {
-        "setting \(name): got \(got) from \(source), wants \(wants)" + (reason.map { ". \($0)." } ?? "")
+        "setting \(name): got \(got) from \(source), wants \(wants)" + (reason.map { ". \($0)" + ($0.hasSuffix("?") ? "" : ".") } ?? "")
     }
 }

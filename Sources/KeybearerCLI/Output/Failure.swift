@@ -58,7 +58,7 @@ enum Failure {
             end(.usage, "the arguments are not understood; put a connection string into quotes")
         }
         let text = KeybearerCommand.fullMessage(for: error)
-        if !text.isEmpty { isAsked ? Console.output(text) : Console.note(text) }
+        if !text.isEmpty { isAsked ? Console.output(settingsLast(text)) : Console.note(text) }
         Foundation.exit(KeybearerCommand.exitCode(for: error).rawValue)
     }
 
@@ -78,6 +78,23 @@ enum Failure {
         case _ where KeybearerCommand.exitCode(for: error).isSuccess: exit(withParsing: error)
         default: end(.other, KeybearerCommand.message(for: error))
         }
+    }
+
+    /// A help text in which a command's own flags come before the server's settings.
+    private static func settingsLast(_ help: String) -> String {
+        var blocks = help.components(separatedBy: "\n\n")
+        let heading = SettingOptions.title.uppercased() + ":\n"
+        guard let settings = blocks.firstIndex(where: { $0.hasPrefix(heading) }),
+            let own = blocks.firstIndex(where: { $0.hasPrefix("OPTIONS:\n") }), settings < own
+        else { return help }
+        let moved = blocks.remove(at: settings)
+        if blocks[own - 1].hasSuffix("\n") {
+            blocks[own - 1].removeLast()
+            blocks.insert(moved + "\n", at: own)
+        } else {
+            blocks.insert(moved, at: own)
+        }
+        return blocks.joined(separator: "\n\n")
     }
 
     private static func end(_ status: Status, _ message: String) -> Never {

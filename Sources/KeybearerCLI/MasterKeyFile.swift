@@ -55,7 +55,8 @@ struct MasterKeyFile: Sendable {
                 .noInput,
                 isLink
                     ? "the master-key file \(path) is a symbolic link, and what it leads to is not there"
-                    : "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup")
+                    : "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup"
+            )
         default:
             return CommandFailure(
                 .noInput, "the master-key file \(path) cannot be opened: \(String(cString: strerror(code)))")

@@ -88,7 +88,8 @@ extension SQLStore {
             guard locked.all(.plans).contains(where: { $0.text("id") == id.rawValue }) else {
                 throw KeybearerError.noSuchPlan
             }
-            let workspaces = try connection.first(PlanSQL.workspaces, [.text(id.rawValue)])?.requiredNumber("count") ?? 0
+            let workspaces =
+                try connection.first(PlanSQL.workspaces, [.text(id.rawValue)])?.requiredNumber("count") ?? 0
             guard workspaces == 0 else { throw KeybearerError.planInUse(id, workspaces: Int(workspaces)) }
             guard try connection.first(PlanSQL.firstID)?.requiredText("id") != id.rawValue else {
                 throw KeybearerError.firstPlan(id)

@@ -65,13 +65,16 @@ extension EndToEndTests {
             let files = try DeploymentFiles()
             try files.initialise()
             let server = try ServerProcess.serve(files)
-            for (number, text) in ["\u{FEFF}a good secret\r\n", "a good secret\r\n", "\u{FEFF}a good secret"].enumerated() {
+            for (number, text) in ["\u{FEFF}a good secret\r\n", "a good secret\r\n", "\u{FEFF}a good secret"]
+                .enumerated()
+            {
                 let email = "eve\(number)@example.com"
                 let made = try files.run("user", "create", email, "--name", "Eve", "--password-stdin", stdin: text)
                 #expect(made.status == 0, "\(made.stderr)")
                 try Browser(port: server.port).signIn(email: email, password: "a good secret")
             }
-            let empty = try files.run("user", "set-password", "ada@example.com", "--password-stdin", stdin: "\u{FEFF}\r\n")
+            let empty = try files.run(
+                "user", "set-password", "ada@example.com", "--password-stdin", stdin: "\u{FEFF}\r\n")
             #expect(empty.status == 66)
         }
 
@@ -98,9 +101,11 @@ extension EndToEndTests {
                 try CommandRunner.start(["serve"] + arguments + files.flags).finish(within: 30)
             }
             let address = try start("--address", taken)
-            #expect(address.status == 69 && address.stderr.contains("cannot listen on \(taken) (address): another process"))
+            #expect(
+                address.status == 69 && address.stderr.contains("cannot listen on \(taken) (address): another process"))
             let gate = try start("--address", "127.0.0.1:0", "--gate-address", taken)
-            #expect(gate.status == 69 && gate.stderr.contains("cannot listen on \(taken) (gate-address)"), "\(gate.stderr)")
+            #expect(
+                gate.status == 69 && gate.stderr.contains("cannot listen on \(taken) (gate-address)"), "\(gate.stderr)")
             let foreign = try start("--address", "192.0.2.1:0")
             #expect(foreign.status == 69 && foreign.stderr.contains("does not have that address"), "\(foreign.stderr)")
             let unknown = try start("--address", "nowhere.invalid:0")

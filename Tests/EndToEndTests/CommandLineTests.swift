@@ -199,7 +199,9 @@ extension EndToEndTests {
             #expect(plans.map { $0["id"] as? String } == ["free", "pro"])
             #expect(plans.last?["features"] as? [String] == ["api_webhooks"])
             let unknown = try files.run("plan", "put", "team", "--name", "Team", "--feature", "api_webhook")
-            #expect(unknown.status == 65 && unknown.stderr.contains("'api_webhook' is no feature; these exist: api_webhooks"))
+            #expect(
+                unknown.status == 65
+                    && unknown.stderr.contains("'api_webhook' is no feature; these exist: api_webhooks"))
             let place = ["plan", "put", "team", "--name", "Team", "--position", "9223372036854775807"]
             #expect(try CommandRunner.run(place + files.flags).stderr.contains("position: Use"))
             let put = try files.run(

@@ -73,15 +73,19 @@ extension EndToEndTests {
                 try database.execute(sql: "UPDATE plans SET name = ?, billing_url = ?", arguments: [name, name])
             }
             try queue.close()
-            let seen = #"A\u{001B}[2J\u{009B}1m\u{007F}\u{202E}x\u{2066}\u{200B}\u{2028}\u{FEFF}\u{E0041}\u{000D}\u{000A}B"#
+            let seen =
+                #"A\u{001B}[2J\u{009B}1m\u{007F}\u{202E}x\u{2066}\u{200B}\u{2028}\u{FEFF}\u{E0041}\u{000D}\u{000A}B"#
             func expectVisible(_ result: CommandResult) {
                 let bad = (result.stdout + result.stderr).unicodeScalars.filter {
                     $0 != "\n"
-                        && [.control, .format, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+                        && [.control, .format, .lineSeparator, .paragraphSeparator].contains(
+                            $0.properties.generalCategory)
                 }
                 #expect(bad.isEmpty, "\(bad)")
             }
-            for words in [["user", "list"], ["user", "show", "ada@example.com"], ["workspace", "list"], ["plan", "list"]] {
+            for words in [
+                ["user", "list"], ["user", "show", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
+            ] {
                 let text = try CommandRunner.run(words + files.flags)
                 #expect(text.status == 0 && text.stdout.contains(seen), "\(words): \(text.stdout)")
                 expectVisible(text)
@@ -92,7 +96,9 @@ extension EndToEndTests {
             }
             let account = try files.run("user", "show", "ada@example.com", "--json").object
             #expect(account?["name"] as? String == name, "JSON says what is there")
-            for words in [["user", "show", "\u{1B}[2J\u{202E}"], ["nonsense\u{1B}[2J"], ["user", "list", "--\u{1B}[2J"]] {
+            for words in [
+                ["user", "show", "\u{1B}[2J\u{202E}"], ["nonsense\u{1B}[2J"], ["user", "list", "--\u{1B}[2J"],
+            ] {
                 let result = try CommandRunner.run(words)
                 #expect(result.status != 0 && !result.stderr.isEmpty)
                 expectVisible(result)
@@ -129,7 +135,9 @@ extension EndToEndTests {
         @Test func usageFollowsMistakesInTheArgumentsAlone() throws {
             let files = try DeploymentFiles()
             #expect(try CommandRunner.run(["user", "show"]).stderr.contains("Usage:"))
-            for words in [["workspace", "set-plan", "Testing", "pro"], ["operator-token", "revoke", "x"], ["user", "list"]] {
+            for words in [
+                ["workspace", "set-plan", "Testing", "pro"], ["operator-token", "revoke", "x"], ["user", "list"],
+            ] {
                 let result = try CommandRunner.run(words + files.flags)
                 #expect(result.stderr.hasPrefix("keybearer: ") && !result.stderr.contains("sage:"), "\(result.stderr)")
                 #expect(result.stdout.isEmpty)

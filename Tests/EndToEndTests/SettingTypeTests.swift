@@ -21,13 +21,16 @@ extension EndToEndTests {
             .logLevel: #""debug""#,
         ]
 
+        private static let noFlags = SettingOptions.parseOrExit([])
+
         private static func load(
             _ text: String, environment: [String: String] = [:], _ directory: TemporaryDirectory
         ) throws -> LoadedSettings {
             let path = directory.file("settings.json")
             try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-            return try LoadedSettings(
-                SettingOptions.parse(["--config", path]), environment: environment)
+            var options = noFlags
+            options.config = path
+            return try LoadedSettings(options, environment: environment)
         }
 
         private static func refusal(
@@ -57,7 +60,8 @@ extension EndToEndTests {
             let directory = try TemporaryDirectory()
             let foreign = [
                 ("null", "null"), ("true", "the boolean true"), ("false", "the boolean false"), ("{}", "an object"),
-                (#"{"value": "closed"}"#, "an object"), ("[[]]", "an array"), ("[1]", "an array"), ("[null]", "an array"),
+                (#"{"value": "closed"}"#, "an object"), ("[[]]", "an array"), ("[1]", "an array"),
+                ("[null]", "an array"),
                 (#"[["10.0.0.0/8"]]"#, "an array"), (#"["10.0.0.0/8", 1]"#, "an array"), (#"[""]"#, "an array"),
                 (#"["10.0.0.0/8,0.0.0.0/0"]"#, "an array"),
             ]
@@ -92,7 +96,8 @@ extension EndToEndTests {
                 }
             }
             for setting in Setting.allCases where setting.kind == .span {
-                for value in ["1e3s", "1.5s", "-1s", "+1s", "1", "s", "1 s", "1S", "1s ", "9223372036854775807h", "1d"] {
+                for value in ["1e3s", "1.5s", "-1s", "+1s", "1", "s", "1 s", "1S", "1s ", "9223372036854775807h", "1d"]
+                {
                     let said = try Self.refusal(#"{"\#(setting.rawValue)": "\#(value)"}"#, directory)
                     #expect(said.hasPrefix("setting \(setting.rawValue): got '"), "\(setting) \(value): \(said)")
                 }
@@ -102,15 +107,18 @@ extension EndToEndTests {
         @Test func theFileItselfIsReadStrictly() throws {
             let directory = try TemporaryDirectory()
             let accepted = [
-                "{}", "\u{FEFF}{\"lease\": \"1s\"}\r\n", "{\r\n  \"lease\": \"1s\",\r\n  \"sign-up\": \"closed\"\r\n}\r\n",
+                "{}", "\u{FEFF}{\"lease\": \"1s\"}\r\n",
+                "{\r\n  \"lease\": \"1s\",\r\n  \"sign-up\": \"closed\"\r\n}\r\n",
                 #"{"leas\u0065": "1s"}"#, " \n{}\t",
             ]
             for text in accepted { #expect(try Self.refusal(text, directory).isEmpty, "\(text)") }
             let refused = [
                 (#"{"lease": "1s", "lease": "1s"}"#, "got two values"),
                 (#"{"sign-up": "closed", "sign-\u0075p": "open"}"#, "got two values"),
-                (#"{"Sign-Up": "closed"}"#, "Did you mean sign-up?"), (#"{"sign_up": "closed"}"#, "Did you mean sign-up?"),
-                (#"{"sign-up ": "closed"}"#, "a name that is no setting"), (#"{"": "closed"}"#, "a name that is no setting"),
+                (#"{"Sign-Up": "closed"}"#, "did you mean sign-up?"),
+                (#"{"sign_up": "closed"}"#, "did you mean sign-up?"),
+                (#"{"sign-up ": "closed"}"#, "a name that is no setting"),
+                (#"{"": "closed"}"#, "a name that is no setting"),
                 (#"{"config": "other.json"}"#, "a name that is no setting"), (#"{"lease": "1s"} {}"#, "behind the end"),
                 (#"{"lease": "1s"}x"#, "behind the end"), (#"{"lease": "1s",}"#, "in double quotes"),
                 (#"{lease: "1s"}"#, "in double quotes"), ("{'lease': '1s'}", "in double quotes"),
@@ -125,15 +133,17 @@ extension EndToEndTests {
             }
             let path = directory.file("settings.json")
             try Data([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D]).write(to: URL(fileURLWithPath: path))
-            let options = try SettingOptions.parse(["--config", path])
-            #expect(throws: SettingError.self) { _ = try LoadedSettings(options, environment: [:]) }
+            var options = Self.noFlags
+            options.config = path
+            let named = options
+            #expect(throws: SettingError.self) { _ = try LoadedSettings(named, environment: [:]) }
         }
 
         @Test func variablesThatAreNoSettingAreRefused() throws {
             let directory = try TemporaryDirectory()
             let foreign = [
-                ("KEYBEARER_SIGNUP", "Did you mean KEYBEARER_SIGN_UP?"), ("keybearer_sign_up", "KEYBEARER_SIGN_UP?"),
-                ("KEYBEARER_LEESE", "Did you mean KEYBEARER_LEASE?"), ("KEYBEARER_SIGN-UP", "KEYBEARER_SIGN_UP?"),
+                ("KEYBEARER_SIGNUP", "did you mean KEYBEARER_SIGN_UP?"), ("keybearer_sign_up", "KEYBEARER_SIGN_UP?"),
+                ("KEYBEARER_LEESE", "did you mean KEYBEARER_LEASE?"), ("KEYBEARER_SIGN-UP", "KEYBEARER_SIGN_UP?"),
                 ("KEYBEARER_PORT", "a name that is no setting"), ("KEYBEARER_", "a name that is no setting"),
                 ("KEYBEARER_LISTEN", "a name that is no setting"),
             ]

@@ -87,7 +87,8 @@ private struct Examination {
         if server.publicURL == nil {
             findings.append(
                 Finding(
-                    .warning, "public-url", "It is not set: the examples in the dashboard name the address that the browser used, such as localhost.",
+                    .warning, "public-url",
+                    "It is not set: the examples in the dashboard name the address that the browser used, such as localhost.",
                     mend: "Set it to the address that clients use."))
         }
         return findings

@@ -10,9 +10,9 @@ struct InitCommand: AsyncParsableCommand {
         commandName: "init",
         abstract: "Make the database, the master-key file (mode 0600) and the first operator's account.",
         discussion: """
-                What is there already is kept, so it can be run again. On a terminal it asks before it makes anything,
-                unless --yes or a flag for the password is given.
-                """)
+            What is there already is kept, so it can be run again. On a terminal it asks before it makes anything,
+            unless --yes or a flag for the password is given.
+            """)
 
     @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @OptionGroup var password: PasswordInput

@@ -4,7 +4,7 @@ import Keybearer
 /// `keybearer plan …`: the catalogue.
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Look at and change the catalogue of plans.", 
+        commandName: "plan", abstract: "Look at and change the catalogue of plans.",
         subcommands: [List.self, Put.self, Delete.self])
 
     struct List: AsyncParsableCommand {
@@ -40,7 +40,10 @@ struct PlanCommand: AsyncParsableCommand {
         var feature: [String] = []
         @Option(name: .customLong("billing-url"), help: "Where an Owner goes to move to this plan.")
         var billingURL: String?
-        @Option(name: .long, help: "Its place in the catalogue, from 0.") var position = 100
+        @Option(
+            name: .long, parsing: .unconditional, help: "Its place in the catalogue; new workspaces start on the first."
+        )
+        var position = 100
 
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in

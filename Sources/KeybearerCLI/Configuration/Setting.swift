@@ -98,7 +98,8 @@ enum Setting: String, CaseIterable {
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
-        case .gateAddress: "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"
+        case .gateAddress:
+            "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"
         case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .gateWorkspacePath: "the beginning of a path with {workspace} in it once, such as /workspaces/{workspace}"
         case .lease: "a span from 500ms to 30s"
@@ -125,6 +126,6 @@ struct SettingError: Error, CustomStringConvertible {
     var reason: String?
 
     var description: String {
-        "setting \(name): got \(got) from \(source), wants \(wants)" + (reason.map { ". \($0)" + ($0.hasSuffix("?") ? "" : ".") } ?? "")
+        "setting \(name): got \(got) from \(source), wants \(wants)" + (reason.map { ". \($0)." } ?? "")
     }
 }

@@ -22,10 +22,10 @@ enum SettingNames {
     /// The error for a name that is no setting.
     static func unknown(_ name: String, in source: String, among known: [String]) -> SettingError {
         let near = known.map { ($0, distance(plain(name), plain($0))) }.min { $0.1 < $1.1 }
+        let hint = near.flatMap { $0.1 <= 2 ? " (did you mean \($0.0)?)" : nil } ?? ""
         return SettingError(
-            name: name, got: "a name that is no setting", source: source,
-            wants: "one of \(known.joined(separator: ", "))",
-            reason: near.flatMap { $0.1 <= 2 ? "Did you mean \($0.0)?" : nil })
+            name: name, got: "a name that is no setting\(hint)", source: source,
+            wants: "one of \(known.joined(separator: ", "))")
     }
 
     private static func isOurs(_ name: String) -> Bool { name.uppercased().hasPrefix(prefix) }

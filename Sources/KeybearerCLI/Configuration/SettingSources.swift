@@ -81,7 +81,8 @@ private struct SettingsFile {
     /// A value as the text that a flag would have, where its type fits the setting.
     private static func text(_ value: JSONText, of setting: Setting, path: String) throws(SettingError) -> String {
         func refusal(_ got: String) -> SettingError {
-            SettingError(name: setting.rawValue, got: got, source: path, wants: "\(setting.wants)\(types(setting.kind))")
+            SettingError(
+                name: setting.rawValue, got: got, source: path, wants: "\(setting.wants)\(types(setting.kind))")
         }
         switch (setting.kind, value) {
         case (_, .text(let text)): return text

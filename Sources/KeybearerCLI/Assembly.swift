@@ -26,7 +26,7 @@ struct Assembly: Sendable {
         let makeHandler: (String) -> any LogHandler =
             switch settings.logFormat {
             case .json: { JSONLogHandler(label: $0) }
-            case .text: { StreamLogHandler.standardError(label: $0) }
+            case .text: { TextLogHandler(label: $0) }
             }
         var logger = Logger(label: "keybearer", factory: makeHandler)
         logger.logLevel = settings.logLevel
@@ -169,15 +169,13 @@ struct Assembly: Sendable {
     /// Why the server ended: the address on which it cannot listen, the certificate, or the error itself.
     private func startFailure(_ error: any Error) -> CommandFailure {
         let edge = settings.server
-        if let problem = ListenProblem.find(host: edge.host, port: edge.port) {
-            let address = GateSettings.Address.network(host: edge.host, port: edge.port)
-            return CommandFailure(.unavailable, "cannot listen on \(address) (address): \(problem)")
-        }
-        if case .network(let host, let port)? = edge.gate?.address,
-            let problem = ListenProblem.find(host: host, port: port)
-        {
-            let address = GateSettings.Address.network(host: host, port: port)
-            return CommandFailure(.unavailable, "cannot listen on \(address) (gate-address): \(problem)")
+        let addresses =
+            [("address", GateSettings.Address.network(host: edge.host, port: edge.port))]
+            + (edge.gate.map { [("gate-address", $0.address)] } ?? [])
+        for (setting, address) in addresses {
+            if let problem = ListenProblem.find(address) {
+                return CommandFailure(.unavailable, "cannot listen on \(address) (\(setting)): \(problem)")
+            }
         }
         if edge.tls != nil, String(reflecting: type(of: error)).contains("SSL") {
             return CommandFailure(

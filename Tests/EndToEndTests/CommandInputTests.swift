@@ -110,6 +110,14 @@ extension EndToEndTests {
             #expect(foreign.status == 69 && foreign.stderr.contains("does not have that address"), "\(foreign.stderr)")
             let unknown = try start("--address", "nowhere.invalid:0")
             #expect(unknown.status == 69 && unknown.stderr.contains("the host 'nowhere.invalid' is unknown"))
+            let file = files.directory.file("no.sock")
+            Self.install("a file", at: file)
+            for (path, piece) in [("/nowhere/gate.sock", "the directory /nowhere"), (file, "no socket")] {
+                let socket = try start("--address", "127.0.0.1:0", "--gate-address", "unix:\(path)")
+                #expect(socket.status == 69 && socket.stderr.contains("cannot listen on unix:\(path) (gate-address)"))
+                #expect(socket.stderr.contains(piece), "\(socket.stderr)")
+            }
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == "a file")
             Self.install("no certificate", at: files.directory.file("a.pem"))
             let tls = try start(
                 "--address", "127.0.0.1:0", "--tls-certificate", files.directory.file("a.pem"), "--tls-key",

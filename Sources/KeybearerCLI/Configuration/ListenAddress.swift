@@ -1,4 +1,5 @@
 import Foundation
+import KeybearerServer
 
 #if canImport(Glibc)
 import Glibc
@@ -34,8 +35,27 @@ enum AllAddresses {
 
 /// Looks why a server could not listen: the library's error does not say on which of its addresses.
 enum ListenProblem {
-    /// Why nothing can listen on a host and port now; nil when it could.
-    static func find(host: String, port: Int) -> String? {
+    /// Why nothing can listen there now; nil when it could.
+    static func find(_ address: GateSettings.Address) -> String? {
+        switch address {
+        case .network(let host, let port): find(host: host, port: port)
+        case .unixSocket(let path): find(socket: path)
+        }
+    }
+
+    private static func find(socket path: String) -> String? {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        var information = stat()
+        guard stat(directory, &information) == 0 else {
+            return "the directory \(directory): \(String(cString: strerror(errno)))"
+        }
+        guard access(directory, W_OK) == 0 else { return "this user may not write to the directory \(directory)" }
+        guard lstat(path, &information) == 0 else { return nil }
+        return information.st_mode & S_IFMT == S_IFSOCK
+            ? nil : "there is a file that is no socket; choose another path"
+    }
+
+    private static func find(host: String, port: Int) -> String? {
         var hints = addrinfo()
         hints.ai_socktype = AllAddresses.streamSocket
         hints.ai_flags = AI_PASSIVE

@@ -84,8 +84,13 @@ extension EndToEndTests {
                 ["--email", "ada@example.com"], ["--email", "ada@example.com", "--yes"],
                 ["--email", "ada", "--generate-password"], ["--email", "ada@example.com", "--password-stdin"],
                 ["--email", "ada@example.com", "--generate-password", "--name", ""],
+                [
+                    "--email", "ada@example.com", "--generate-password", "--database",
+                    files.directory.file("none/keybearer.db"),
+                ],
             ] {
-                let result = try CommandRunner.run(["init"] + words + files.flags, stdin: "short\n")
+                let flags = words.contains("--database") ? ["--master-key-file", files.masterKeys] : files.flags
+                let result = try CommandRunner.run(["init"] + words + flags, stdin: "short\n")
                 #expect(result.status != 0 && result.stdout.isEmpty, "\(words)")
                 let left = try FileManager.default.contentsOfDirectory(atPath: files.directory.path)
                 #expect(left.isEmpty, "\(words): \(left)")

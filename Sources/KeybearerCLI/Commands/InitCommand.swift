@@ -40,12 +40,14 @@ struct InitCommand: AsyncParsableCommand {
         try AccountService.check(name: name, email: email, password: chosen.password)
         if hasKeys {
             _ = try file.load()
-            Console.note("The master-key file \(file.path) exists; it is kept.")
         } else {
+            // What fails more often comes first: a database that cannot be made leaves no master keys behind.
+            try assembly.openStore(.commandLine, creating: true).close()
             try file.save(try MasterKeyRing.generate(from: .system), replacing: false)
             Console.note("Made the master-key file \(file.path). Back it up apart from the database.")
         }
         try await Self.claim(assembly, madeKeys: !hasKeys)
+        if hasKeys { Console.note("The master-key file \(file.path) exists; it is kept.") }
         Console.note(hasDatabase ? "The database \(database) exists; it is kept." : "Made the database \(database).")
         try await assembly.withDeployment { deployment in
             let account = try await deployment.accounts.create(

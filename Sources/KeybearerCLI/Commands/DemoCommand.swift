@@ -31,7 +31,7 @@ struct DemoCommand: AsyncParsableCommand {
     var logFormat = "text"
 
     func validate() throws {
-        guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535.") }
+        guard (0...65_535).contains(port) else { throw ValidationError("--port is \(port); it is 0 to 65535.") }
     }
 
     private static let email = "ada@example.com"

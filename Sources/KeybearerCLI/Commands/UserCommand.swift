@@ -39,19 +39,12 @@ struct UserCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List accounts, oldest first.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
-        @Option(name: .long, help: "Which page, from 1.") var page = 1
-        @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
+        @OptionGroup var paging: PageOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
-
-        func validate() throws {
-            guard page >= 1, (1...1_000).contains(limit) else {
-                throw ValidationError("--page starts at 1, --limit is 1 to 1000.")
-            }
-        }
 
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let (accounts, total) = try await deployment.accounts.list(page: page, limit: limit)
+                let (accounts, total) = try await deployment.accounts.list(page: paging.page, limit: paging.limit)
                 if json { return try Console.json(accounts.map { AccountShape($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],

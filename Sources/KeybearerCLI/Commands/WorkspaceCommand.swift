@@ -41,19 +41,12 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List workspaces, oldest first.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
-        @Option(name: .long, help: "Which page, from 1.") var page = 1
-        @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
+        @OptionGroup var paging: PageOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
-
-        func validate() throws {
-            guard page >= 1, (1...1_000).contains(limit) else {
-                throw ValidationError("--page starts at 1, --limit is 1 to 1000.")
-            }
-        }
 
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let (rows, total) = try await deployment.workspaces.list(page: page, limit: limit)
+                let (rows, total) = try await deployment.workspaces.list(page: paging.page, limit: paging.limit)
                 if json { return try Console.json(rows.map { WorkspaceShape($0.workspace, members: $0.memberCount) }) }
                 Console.table(
                     ["ID", "NAME", "PLAN", "MEMBERS"],
@@ -94,7 +87,9 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
         func run() async throws {
             let id = try selection.id()
-            guard let role = Role(rawValue: role) else { throw ValidationError("--role is owner, admin or member.") }
+            guard let role = Role(rawValue: role) else {
+                throw ValidationError("'\(role)' is no role; --role is owner, admin or member.")
+            }
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(user)
                 try await deployment.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)

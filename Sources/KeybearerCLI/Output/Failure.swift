@@ -58,7 +58,11 @@ enum Failure {
             end(.usage, "the arguments are not understood; put a connection string into quotes")
         }
         let text = KeybearerCommand.fullMessage(for: error)
-        if !text.isEmpty { isAsked ? Console.output(settingsLast(text)) : Console.note(text) }
+        if isAsked {
+            if !text.isEmpty { Console.output(settingsLast(text)) }
+        } else {
+            Console.note("keybearer: \(text.hasPrefix("Error: ") ? text.dropFirst("Error: ".count) : text[...])")
+        }
         Foundation.exit(KeybearerCommand.exitCode(for: error).rawValue)
     }
 

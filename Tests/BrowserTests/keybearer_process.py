@@ -94,7 +94,7 @@ class KeybearerProcess:
 
         def port() -> str | None:
             assert server._process.poll() is None, f"serve ended early:\n{log.read_text()}"
-            found = re.search(r"Listening on http://127\.0\.0\.1:(\d+)", log.read_text())
+            found = re.search(r'"message":"Listening\.","port":"(\d+)"', log.read_text())
             return found and found.group(1)
 
         eventually(lambda: port() is not None, "serve did not start", START_SECONDS)

@@ -136,17 +136,25 @@ struct KeyPageHandlers: Sendable {
     ) async throws -> KeyPanel {
         let publicURL = publicURL ?? exchange.baseURL
         let key = keys.withLatestUse(key, of: account.user.id)
-        let now = clocks.wall()
-        let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: Self.lastUse(of: key),
-            budget: BudgetMeter(
-                limit: budget.limit, remaining: budget.remaining,
-                nextReturn: budget.isUsed ? budget.resetAt : nil, now: now),
+            budget: try await budget(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
+    }
+
+    /// What is left of the hour; nil where the store does not say it: the key and its record are worth a page without it.
+    private func budget(of account: Account, _ access: WorkspaceAccess) async throws -> BudgetMeter? {
+        do {
+            let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
+            return BudgetMeter(
+                limit: budget.limit, remaining: budget.remaining, nextReturn: budget.isUsed ? budget.resetAt : nil,
+                now: clocks.wall())
+        } catch let error as KeybearerError where error.code == .unavailable {
+            return nil
+        }
     }
 
     private func lockPanel(_ access: WorkspaceAccess) async throws -> LockPanel {

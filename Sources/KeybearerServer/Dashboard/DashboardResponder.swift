@@ -91,7 +91,10 @@ struct DashboardResponder: Sendable {
     private func httpsRequired(_ exchange: Exchange) -> Response {
         // Secure for all but the cookie: a browser on this machine.
         let page = HTTPSRequiredPage(authority: exchange.request.head.authority ?? "", isLocal: exchange.isSecure)
-        return self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
+        var response = self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
+        // Browsers ignore it over plain HTTP, and complain.
+        response.headers[FieldName.crossOriginOpenerPolicy] = nil
+        return response
     }
 
     /// An HTML page with the headers that every page has, and a nonce of its own for its one script.

@@ -35,9 +35,25 @@ const KeybearerTimes = (() => {
     return `in about ${number} ${unit}${number === 1 ? '' : 's'}`;
   }
 
+  /** The local time with its zone, and UTC where that is another one. */
   function exact(instant) {
+    const local = exactFormat.format(instant);
     const utc = new Date(instant).toISOString();
-    return `${exactFormat.format(instant)} · ${utc.slice(0, 10)} ${utc.slice(11, 19)} UTC`;
+    return local.endsWith(' UTC') ? [local] : [local, `${utc.slice(0, 10)} ${utc.slice(11, 19)} UTC`];
+  }
+
+  /** The exact time on its own, in parts that do not break. */
+  function exactElement(instant) {
+    const whole = document.createElement('span');
+    whole.className = 'time-exact';
+    whole.id = `time-${(count += 1)}`;
+    whole.hidden = true;
+    exact(instant).forEach((text, index) => {
+      const part = document.createElement('span');
+      part.textContent = text;
+      whole.append(index ? ' · ' : '', part);
+    });
+    return whole;
   }
 
   function refresh(root = document) {
@@ -58,15 +74,11 @@ const KeybearerTimes = (() => {
       const instant = Date.parse(time.dateTime);
       if (Number.isNaN(instant)) return;
       const button = document.createElement('button');
-      const text = document.createElement('span');
+      const text = exactElement(instant);
       button.type = 'button';
       button.className = 'time-toggle';
-      button.title = exact(instant);
+      button.title = exact(instant).join(' · ');
       button.setAttribute('aria-expanded', 'false');
-      text.className = 'time-exact';
-      text.id = `time-${(count += 1)}`;
-      text.textContent = exact(instant);
-      text.hidden = true;
       button.setAttribute('aria-controls', text.id);
       button.addEventListener('click', () => {
         text.hidden = !text.hidden;

@@ -149,8 +149,9 @@ def test_three_seconds_without_an_answer(
     sign_in(page, server.ada)
     page.route("**/regenerate" if route == "regenerate" else "**/reveal", lambda route: None)
     key_page = KeyPage(page)
+    presses = {"reveal": key_page.eye_show.click, "copy": key_page.copy.click, "regenerate": key_page.press_regenerate}
     with page.expect_request("**/re*"):
-        {"reveal": key_page.eye_show.click, "copy": key_page.copy.click, "regenerate": key_page.press_regenerate}[route]()
+        presses[route]()
     page.clock.run_for(3000)
     status = key_page.dialog_status if route == "regenerate" else key_page.status
     expect(status).to_contain_text(f"The server did not answer in time. {sentence}")
@@ -194,14 +195,15 @@ def test_a_session_that_ended_before_a_regenerate(server: KeybearerProcess, key_
     console.expect_status(401)
     key_page.page.context.clear_cookies()
     key_page.press_regenerate()
-    expect(key_page.page.get_by_text("Your session has ended. Nothing was changed. Sign in to continue.")).to_be_visible()
+    notice = "Your session has ended. Nothing was changed. Sign in to continue."
+    expect(key_page.page.get_by_text(notice)).to_be_visible()
     assert server.key_of(server.ada.email) == server.ada_key
 
 
 def test_a_recent_sign_in_is_asked_for_before_a_regenerate(
     server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch
 ):
-    refusal = '{"ok":false,"error":"FORBIDDEN","message":"Confirm your password first.","confirmUrl":"/confirm?next=/account"}'
+    refusal = '{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next=/account"}'
     key_page.page.route("**/regenerate", lambda route: route.fulfill(
         status=403, content_type="application/json", body=refusal))
     key_page.press_regenerate()
@@ -257,6 +259,7 @@ def test_without_scripts(server: KeybearerProcess, new_context: Callable[..., Br
     key = server.key_of(server.ada.email)
     assert key != server.ada_key
     cookie = next(each["value"] for each in page.context.cookies())
-    answer = server.post(path.removeprefix(server.origin) + "/regenerate", {"version": "1", "idempotencyKey": token}, cookie)
+    form = {"version": "1", "idempotencyKey": token}
+    answer = server.post(path.removeprefix(server.origin) + "/regenerate", form, cookie)
     assert answer.status == 303
     assert server.key_of(server.ada.email) == key, "It was not the same request."

@@ -29,7 +29,8 @@ def test_the_exact_time_is_behind_the_relative_one(
     instant = instant_of(time)
     local = instant.astimezone(ZoneInfo(zone))
     exact = re.compile(
-        rf"{local:%a}, {local.day} {local:%b} {local.year}.*{local:%H:%M:%S} (?:{ZONES[zone]}) · {instant:%Y-%m-%d %H:%M:%S} UTC"
+        rf"{local:%a}, {local.day} {local:%b} {local.year}.*{local:%H:%M:%S} (?:{ZONES[zone]})"
+        rf" · {instant:%Y-%m-%d %H:%M:%S} UTC"
     )
     expect(button).to_have_accessible_description(exact)
     expect(time.locator(".time-exact")).to_be_hidden()

@@ -46,7 +46,8 @@ struct DashboardTransportTests {
 
     @Test("Over HTTPS, be it to a trusted proxy, every name will do; the API does not look at the name")
     func secure() async throws {
-        let fixture = try ServerFixture { edge, _ in edge.trustedProxies = [AddressRange("10.0.0.0/8")].compactMap { $0 } }
+        let trusted = [AddressRange("10.0.0.0/8")].compactMap { $0 }
+        let fixture = try ServerFixture { edge, _ in edge.trustedProxies = trusted }
         #expect(try await fixture.respond(.get, "/sign-in").status == 200)
         let forwarded: HTTPFields = [FieldName.forwardedProto: "https"]
         #expect(try await fixture.respond(.get, "/sign-in", forwarded, peer: "10.1.2.3", isTLS: false).status == 200)

@@ -50,11 +50,13 @@ const KeybearerKeyPanel = (() => {
     /** Shows a record. A key that it is not about is hidden, and the next regenerate is about the record's key. */
     function follow(record, turn = (asked += 1)) {
       followed = turn;
-      const isNewKey = record.version !== version;
+      // The time too: after a failover another key may have the same version.
+      const generated = panel.querySelector('[data-key-generated]');
+      const isNewKey = record.version !== version || record.generatedAt !== generated.querySelector('time').dateTime;
       if (isNewKey) hide();
       version = record.version;
       document.querySelectorAll('[data-key-prefix]').forEach((element) => (element.textContent = record.prefix));
-      showTime(panel.querySelector('[data-key-generated]'), record.generatedAt);
+      showTime(generated, record.generatedAt);
       const lastUse = panel.querySelector('[data-key-last-used]');
       if (record.lastUsedAt) showTime(lastUse, record.lastUsedAt, record.lastUsedFrom);
       else lastUse.textContent = 'Never used';

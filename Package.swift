@@ -13,10 +13,12 @@ let rules: [SwiftSetting] = [
 let strictRules = rules + [.treatAllWarnings(as: .error)]
 
 let dashboardFiles =
-    ["Assets/dashboard.css", "Assets/dashboard.js"]
+    ["dashboard.css", "times.js", "requests.js", "clipboard.js", "regenerate.js", "key-panel.js", "dashboard.js"].map {
+        "Assets/\($0)"
+    }
     + [
-        "account", "api-key", "confirm", "dashboard", "entry", "error", "key-panel", "layout", "lock-panel", "logo",
-        "notice", "regenerate-question", "regenerate", "sign-in", "sign-up",
+        "account", "api-key", "confirm", "dashboard", "entry", "error", "https-required", "key-panel", "layout",
+        "lock-panel", "logo", "notice", "regenerate-question", "regenerate", "sign-in", "sign-up",
     ].map { "Templates/\($0).mustache" }
 
 let package = Package(

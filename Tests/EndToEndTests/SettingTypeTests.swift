@@ -16,7 +16,8 @@ extension EndToEndTests {
             .trustedProxies: #"["10.0.0.0/8", "2001:db8::/32"]"#, .gateAddress: #""unix:/run/kb.sock""#,
             .gateTrustedProxies: #""10.0.0.0/8, 192.168.0.0/16""#,
             .gateWorkspacePath: #""/workspaces/{workspace}""#, .lease: #""2s""#, .headerBytes: "4096",
-            .headerCount: #""20""#, .idleTimeout: #""1h""#, .stopTimeout: #""10m""#, .rememberedAccounts: "1000",
+            .headerCount: #""20""#, .headTimeout: #""5s""#, .requestTimeout: #""5m""#, .idleTimeout: #""1h""#,
+            .stopTimeout: #""10m""#, .rememberedAccounts: "1000",
             .signUp: #""closed""#, .regenerateByKey: #""open""#, .passwordCost: "17", .logFormat: #""json""#,
             .logLevel: #""debug""#,
         ]
@@ -167,11 +168,11 @@ extension EndToEndTests {
         @Test func aNetworkThatIsRefusedSaysWhy() throws {
             let directory = try TemporaryDirectory()
             let refused = [
-                ("10.0.0.1/8", "10.0.0.1/8 is refused because host bits are set; write 10.0.0.0/8."),
+                ("10.0.0.1/8", "'10.0.0.1/8' is refused because host bits are set; write 10.0.0.0/8."),
                 ("2001:db8::1/32", "write 2001:db8::/32."), ("10.0.0.0/8,,", "There is an empty entry."),
-                ("0.0.0.0/0", "0.0.0.0/0 is every address."), ("10.0.0/8", "'10.0.0' is no IP address."),
-                ("10.0. 0.0/8", "is no IP address"), ("10.0.0.0/33", "no length from 0 to 32"),
-                ("10.0.0.0/8 192.168.0.0/16", "no length"),
+                ("0.0.0.0/0", "contains every public IPv4 address"), ("10.0.0/8", "'10.0.0/8' is no network"),
+                ("10.0. 0.0/8", "is no network"), ("10.0.0.0/33", "needs a length from 0 to 32"),
+                ("10.0.0.0/8 192.168.0.0/16", "is no network"),
             ]
             for (value, piece) in refused {
                 let said = try Self.refusal(#"{"trusted-proxies": "\#(value)"}"#, directory)

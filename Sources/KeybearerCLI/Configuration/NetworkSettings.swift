@@ -9,6 +9,7 @@ extension SettingReader {
         let text = found?.value ?? setting.defaultValue ?? ""
         for part in text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false) {
             let entry = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+            if entry.isEmpty { throw refusal(setting, found, because: "There is an empty entry") }
             do {
                 networks.append(try AddressRange(parsing: String(entry)))
             } catch {

@@ -18,6 +18,8 @@ enum Setting: String, CaseIterable {
     case lease
     case headerBytes = "header-bytes"
     case headerCount = "header-count"
+    case headTimeout = "head-timeout"
+    case requestTimeout = "request-timeout"
     case idleTimeout = "idle-timeout"
     case stopTimeout = "stop-timeout"
     case rememberedAccounts = "remembered-accounts"
@@ -45,7 +47,8 @@ enum Setting: String, CaseIterable {
         case .lease: "2s"
         case .headerBytes: "32768"
         case .headerCount: "100"
-        case .idleTimeout: "60s"
+        case .headTimeout: "10s"
+        case .requestTimeout, .idleTimeout: "60s"
         case .stopTimeout: "20s"
         case .rememberedAccounts: "1000000"
         case .signUp: "open"
@@ -76,7 +79,7 @@ enum Setting: String, CaseIterable {
             .gateWorkspacePath:
             .text
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
-        case .databaseWait, .lease, .idleTimeout, .stopTimeout: .span
+        case .databaseWait, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout: .span
         case .trustedProxies, .gateTrustedProxies: .networks
         case .signUp, .regenerateByKey, .logFormat, .logLevel: .choice
         }
@@ -105,6 +108,8 @@ enum Setting: String, CaseIterable {
         case .lease: "a span from 500ms to 30s"
         case .headerBytes: "a whole number of bytes from 4096 to 131072"
         case .headerCount: "a whole number from 20 to 1000"
+        case .headTimeout: "a span from 1s to 1m"
+        case .requestTimeout: "a span from 1s to 10m"
         case .idleTimeout: "a span from 1s to 1h"
         case .stopTimeout: "a span from 1s to 10m"
         case .rememberedAccounts: "a whole number from 1000 to 100000000"

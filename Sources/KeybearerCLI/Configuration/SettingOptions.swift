@@ -61,6 +61,12 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "How long a connection may be silent.")
     var idleTimeout: String?
 
+    @Option(name: .long, help: "How long a TLS handshake, and a request's head, may take.")
+    var headTimeout: String?
+
+    @Option(name: .long, help: "How long a request may take from its head to its answer's end.")
+    var requestTimeout: String?
+
     @Option(name: .long, help: "How long a stop waits for requests that are being answered.")
     var stopTimeout: String?
 
@@ -91,7 +97,7 @@ struct SettingOptions: ParsableArguments {
             .keyPrefix: keyPrefix,
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
-            .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
+            .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
             .logLevel: logLevel,
         ]

@@ -97,7 +97,8 @@ struct SettingOptions: ParsableArguments {
             .keyPrefix: keyPrefix,
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
-            .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
+            .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
+            .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
             .logLevel: logLevel,
         ]

@@ -48,7 +48,7 @@ enum KeySQL {
     static let findRequest = SQL(
         """
         SELECT request_digest, resource FROM idempotent_requests
-        WHERE scope = $1 AND key_digest = $2 AND at >= $3
+        WHERE scope = $1 AND key_digest = $2 AND at >= $3 AND at <= $4
         """)
     static let rememberRequest = SQL(
         """
@@ -58,9 +58,9 @@ enum KeySQL {
         """)
     static let requests = SQL("SELECT key_digest FROM idempotent_requests WHERE scope = $1 ORDER BY key_digest")
     static let oldRequests = SQL(
-        "SELECT key_digest FROM idempotent_requests WHERE at < $1 ORDER BY scope, key_digest")
+        "SELECT key_digest FROM idempotent_requests WHERE at < $1 OR at > $2 ORDER BY scope, key_digest")
     static let forgetRequests = SQL("DELETE FROM idempotent_requests WHERE scope = $1")
-    static let forgetOldRequests = SQL("DELETE FROM idempotent_requests WHERE at < $1")
+    static let forgetOldRequests = SQL("DELETE FROM idempotent_requests WHERE at < $1 OR at > $2")
 
     static let all = [
         insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
@@ -151,10 +151,10 @@ extension SQLStore {
 
     public func forgetOldRequests(now: Timestamp) async throws {
         try await maintain { connection in
-            let oldest: [SQLValue] = [Self.oldestRemembered(now)]
+            let bounds = Self.remembered(now)
             // In the order of the primary key, as whoever deletes an account locks them.
-            try connection.lock([(SQLStatement(KeySQL.oldRequests, oldest), .replace)])
-            try connection.execute(KeySQL.forgetOldRequests, oldest)
+            try connection.lock([(SQLStatement(KeySQL.oldRequests, bounds), .replace)])
+            try connection.execute(KeySQL.forgetOldRequests, bounds)
             try PastHours.forgetOld(at: now, connection)
         }
     }
@@ -162,8 +162,13 @@ extension SQLStore {
     /// How long an idempotency key is remembered.
     private static let requestMemory: Duration = .seconds(24 * 3600)
 
-    private static func oldestRemembered(_ now: Timestamp) -> SQLValue {
-        .time(now.advanced(by: .zero - requestMemory))
+    /// The oldest and the newest time that count. What seems to come from far ahead was stamped by a clock that was wrong, and would
+    /// be remembered until then.
+    private static func remembered(_ now: Timestamp) -> [SQLValue] {
+        [
+            .time(now.advanced(by: .zero - requestMemory)),
+            .time(now.advanced(by: SessionPolicy.clockTolerance)),
+        ]
     }
 
     /// What the same idempotency key led to before.
@@ -175,7 +180,7 @@ extension SQLStore {
         guard let request = replacement.request else { return nil }
         let found = try connection.first(
             KeySQL.findRequest,
-            [.id(replacement.userID), .bytes(request.keyDigest), oldestRemembered(replacement.key.generatedAt)])
+            [.id(replacement.userID), .bytes(request.keyDigest)] + remembered(replacement.key.generatedAt))
         guard let found else { return nil }
         // Version 0.1 did not keep what was asked.
         if let asked = found.bytes("request_digest"), asked != request.requestDigest { return .anotherRequest }

@@ -26,11 +26,11 @@ from processes import KEYBEARER, REPOSITORY, Program, eventually, free_port
 from stages import LISTENERS, PREFACE, SETTINGS, Listener, Stage, block, connect, enter, frame, over_tls, wait_for_end
 
 HEAD_SECONDS = 2
-IDLE_SECONDS = 3
-REQUEST_SECONDS = 4
+IDLE_SECONDS = 4
+REQUEST_SECONDS = 6
 BODY_SECONDS = 10
 STOP_SECONDS = 5
-LIMITS = {"head": HEAD_SECONDS, "idle": IDLE_SECONDS, "request": REQUEST_SECONDS, "body": BODY_SECONDS, "linger": 1}
+LIMITS = {"head": HEAD_SECONDS, "idle": IDLE_SECONDS, "request": REQUEST_SECONDS, "body": min(BODY_SECONDS, REQUEST_SECONDS), "linger": 1}
 # A tick, the closing itself, and a machine that is busy with other tests.
 SLACK_SECONDS = 8
 FLOOD = (1 << 30) if os.environ.get("KEYBEARER_TEST_LONG") else 64 << 20
@@ -145,9 +145,15 @@ def leave(server: Server, listener: Listener, stage: Stage, behaviour: str, fail
     # Bytes that begin a request bring a connection from idleness to the limit of a head.
     limit = LIMITS[stage.limit] + (HEAD_SECONDS if stage.limit == "idle" else 0) + SLACK_SECONDS
     deadline = time.monotonic() + limit + (30 if behaviour == "flood" and FLOOD > 64 << 20 else 0)
+    entered = time.monotonic()
     with connection:
         if not wait_for_end(connection, lambda: deadline - time.monotonic(), sending(stage, behaviour)):
             failures.append(f"{name}: open after {limit} s")
+        elif behaviour == "silent" and stage.limit in ("idle", "request", "body"):
+            # A tick, and the time that it took to enter.
+            taken = time.monotonic() - entered
+            if taken < LIMITS[stage.limit] - 1:
+                failures.append(f"{name}: closed after {taken:.1f} s, which is early")
 
 
 class Others:

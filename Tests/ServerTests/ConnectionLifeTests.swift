@@ -39,7 +39,9 @@ struct ConnectionLifeTests {
         #expect(life.answeredRequest() == .none)
         #expect(Self.next(life)! == (60, .close), "idle again")
         life.beginClosing()
-        #expect(Self.next(life)! == (2, .abort), "closing")
+        #expect(Self.next(life)! == (120, .abort), "writing the last answer")
+        life.beginLingering()
+        #expect(Self.next(life)! == (2, .abort), "lingering")
     }
 
     @Test("Bytes that complete nothing prolong nothing", arguments: [false, true])

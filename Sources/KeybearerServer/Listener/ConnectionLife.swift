@@ -12,7 +12,7 @@ struct ConnectionLife {
         var request: Duration = .seconds(60)
         /// Without a request.
         var idle: Duration = .seconds(60)
-        /// From the answer that ends a connection to its end: what the client sends meanwhile is thrown away.
+        /// From the last byte of the last answer to the end: what the client sends meanwhile is thrown away.
         var linger: Duration = .seconds(1)
         /// How long a server that stops still reads requests that have begun.
         var readingAtStop: Duration = .seconds(2)
@@ -33,8 +33,10 @@ struct ConnectionLife {
         case head
         /// Requests are being read or answered.
         case busy
-        /// The last answer was given.
+        /// The last answer is being written.
         case closing
+        /// The last answer was written: the client may close its half.
+        case lingering
     }
 
     /// What the connection's owner does.
@@ -78,7 +80,7 @@ struct ConnectionLife {
         hasServed = true
         requests += 1
         unread += 1
-        if stage != .busy, stage != .closing { enter(.busy) }
+        if stage != .busy, !isEnding { enter(.busy) }
     }
 
     /// The end of the newest request was read.
@@ -113,7 +115,7 @@ struct ConnectionLife {
         switch stage {
         case .handshake, .head: return .abort
         case .idle: return .close
-        case .busy, .closing: return .none
+        case .busy, .closing, .lingering: return .none
         }
     }
 
@@ -121,8 +123,15 @@ struct ConnectionLife {
 
     /// The last answer is being written.
     mutating func beginClosing() {
-        if stage != .closing { enter(.closing) }
+        if stage != .closing, stage != .lingering { enter(.closing) }
     }
+
+    /// The last answer was written, and our half is closed.
+    mutating func beginLingering() {
+        if stage != .lingering { enter(.lingering) }
+    }
+
+    private var isEnding: Bool { stage == .closing || stage == .lingering }
 
     /// Time has passed.
     mutating func passed(_ time: Duration) -> Action {
@@ -132,7 +141,8 @@ struct ConnectionLife {
         case .handshake: return elapsed >= limits.handshake ? .abort : .none
         case .head: return elapsed >= limits.head ? .close : .none
         case .idle: return elapsed >= limits.idle ? .close : .none
-        case .closing: return elapsed >= limits.linger ? .abort : .none
+        case .closing: return elapsed >= limits.request ? .abort : .none
+        case .lingering: return elapsed >= limits.linger ? .abort : .none
         case .busy:
             // What was read whole is answered; what is still being read is not waited for.
             if let stopping, stopping >= limits.readingAtStop, unread > 0, unread == requests { return .abort }

@@ -22,7 +22,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     private var connections: LoopConnections?
     /// How many more bytes are thrown away; nil while they are passed on.
     private var bytesToDiscard: Int?
-    private var hasClosedOutput = false
+    private var isClosing = false
     private var isInputClosed = false
     /// Whether bytes came since the last time that reading paused, and whether they end a handshake.
     private var hasRead = false
@@ -84,8 +84,13 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         switch event {
         case ChannelEvent.inputClosed:
             isInputClosed = true
-            guard life.stage != .busy else { return context.fireUserInboundEventTriggered(event) }
-            abort()
+            switch life.stage {
+            // A request that has come is answered all the same.
+            case .busy: context.fireUserInboundEventTriggered(event)
+            case .lingering: abort()
+            case .closing: break
+            case .handshake, .idle, .head: close(context: context, mode: .all, promise: nil)
+            }
         case is ChannelShouldQuiesceEvent:
             // First those behind: they may have something to say before the end.
             context.fireUserInboundEventTriggered(event)
@@ -94,21 +99,27 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         }
     }
 
-    /// Our half first where the client may still be sending, the rest when it has closed its own or the time is over.
+    /// Our half first, behind what is still to be written. The rest with it; or, where the client may still be sending, when
+    /// it has closed its own half or the time is over.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        guard mode == .all, !isInputClosed, mayHaveMore || life.stage == .busy else {
-            return context.close(mode: mode, promise: promise)
-        }
+        guard mode == .all else { return context.close(mode: mode, promise: promise) }
         context.channel.closeFuture.cascade(to: promise)
-        guard !hasClosedOutput else { return }
-        hasClosedOutput = true
+        guard !isClosing else { return }
+        isClosing = true
+        if life.stage == .busy { mayHaveMore = true }
         life.beginClosing()
-        discardInput()
+        if mayHaveMore { discardInput() }
+        // Done when everything before it was taken. A channel whose other half is closed would drop it at once.
+        let written = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.flush()
-        let closed = context.eventLoop.makePromise(of: Void.self)
-        closed.futureResult.whenFailure { _ in bound.value.abort() }
-        context.close(mode: .output, promise: closed)
+        written.futureResult.whenComplete { bound.value.wroteAll($0) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+    }
+
+    private func wroteAll(_ result: Result<Void, any Error>) {
+        guard case .success = result, mayHaveMore, !isInputClosed, let context else { return abort() }
+        life.beginLingering()
+        context.close(mode: .output, promise: nil)
     }
 
     // MARK: What the handlers behind tell

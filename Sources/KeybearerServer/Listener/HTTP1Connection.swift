@@ -23,6 +23,8 @@ final class HTTP1Connection: ChannelDuplexHandler {
     private var expectsContinue = false
     /// Whether no further request is taken.
     private var isOver = false
+    /// Whether any part of a request came since the last time that reading paused.
+    private var hasReadPart = false
     /// Whether a request that nobody behind this has seen is refused, once those before it are answered.
     private var refusesNext = false
 
@@ -31,6 +33,7 @@ final class HTTP1Connection: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        hasReadPart = true
         switch unwrapInboundIn(data) {
         case .head(let head):
             if isOver { return }
@@ -53,8 +56,9 @@ final class HTTP1Connection: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        // What was read and completed no request is a part of one.
-        if pending == 0, !isOver { supervisor.readPartOfHead() }
+        // Bytes of which nothing could be made yet are a part of a head.
+        if pending == 0, !isOver, !hasReadPart { supervisor.readPartOfHead() }
+        hasReadPart = false
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

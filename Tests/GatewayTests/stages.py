@@ -34,6 +34,9 @@ def block(method: str, path: str, *more: tuple[str, str]) -> bytes:
 
 SETTINGS = frame(4, 0, 0)
 NO_WINDOW = frame(4, 0, 0, struct.pack(">HI", 4, 0))
+GET = frame(1, 5, 1, block("GET", "/readyz"))
+REFUSED = frame(1, 5, 1, block("GET", "/\x01"))
+FORM = (("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded"))
 UNKNOWN = frame(0xEE, 0, 0, bytes(16_000))
 
 
@@ -80,22 +83,20 @@ BODY = (Stage("body held", (POST,), b"%", b"%" * FLOOD_PIECE, "body"),)
 HTTP2 = (
     Stage("preface only", (PREFACE,), UNKNOWN[:1], UNKNOWN, "idle"),
     Stage("settings never acknowledged", (PREFACE + SETTINGS,), UNKNOWN[:1], UNKNOWN, "idle"),
-    Stage("half head", (PREFACE + SETTINGS + frame(1, 5, 1, block("GET", "/readyz"))[:20],), b"a", bytes(FLOOD_PIECE), "idle"),
+    Stage("half head", (PREFACE + SETTINGS + GET[:20],), b"a", bytes(FLOOD_PIECE), "idle"),
     Stage(
         "head without end", (PREFACE + SETTINGS + frame(1, 1, 1, block("GET", "/readyz")),), b"\x00",
         frame(9, 0, 1, literal("x-a", "b") * 1_000), "idle",
     ),
     Stage(
         "body held",
-        (PREFACE + SETTINGS + frame(
-            1, 4, 1, block("POST", "/sign-in", ("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded"))
-        ) + frame(0, 0, 1, b"%"),),
+        (PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *FORM)) + frame(0, 0, 1, b"%"),),
         UNKNOWN[:1], frame(0, 0, 1, b"%" * 16_000), "body",
     ),
-    Stage("idle", (PREFACE + SETTINGS + frame(1, 5, 1, block("GET", "/readyz")),), UNKNOWN[:1], UNKNOWN, "idle"),
-    Stage("streams open", (PREFACE + NO_WINDOW + frame(1, 5, 1, block("GET", "/readyz")),), UNKNOWN[:1], UNKNOWN, "request"),
+    Stage("idle", (PREFACE + SETTINGS + GET,), UNKNOWN[:1], UNKNOWN, "idle"),
+    Stage("streams open", (PREFACE + NO_WINDOW + GET,), UNKNOWN[:1], UNKNOWN, "request"),
     Stage("after GOAWAY", (PREFACE + SETTINGS + frame(0, 0, 0, b"a"),), b"a", UNKNOWN, "linger"),
-    Stage("after a refusal", (PREFACE + SETTINGS + frame(1, 5, 1, block("GET", "/\x01")),), UNKNOWN[:1], UNKNOWN, "idle"),
+    Stage("after a refusal", (PREFACE + SETTINGS + REFUSED,), UNKNOWN[:1], UNKNOWN, "idle"),
 )
 
 

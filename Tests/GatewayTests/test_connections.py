@@ -30,7 +30,10 @@ IDLE_SECONDS = 4
 REQUEST_SECONDS = 6
 BODY_SECONDS = 10
 STOP_SECONDS = 5
-LIMITS = {"head": HEAD_SECONDS, "idle": IDLE_SECONDS, "request": REQUEST_SECONDS, "body": min(BODY_SECONDS, REQUEST_SECONDS), "linger": 1}
+LIMITS = {
+    "head": HEAD_SECONDS, "idle": IDLE_SECONDS, "request": REQUEST_SECONDS, "linger": 1,
+    "body": min(BODY_SECONDS, REQUEST_SECONDS),
+}
 # A tick, the closing itself, and a machine that is busy with other tests.
 SLACK_SECONDS = 8
 FLOOD = (1 << 30) if os.environ.get("KEYBEARER_TEST_LONG") else 64 << 20
@@ -91,8 +94,8 @@ class Server:
             with connection:
                 if listener.protocol:
                     connection = over_tls(connection, "http/1.1")
-                connection.sendall(
-                    f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n".encode())
+                head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\n"
+                connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
                 response = http.client.HTTPResponse(connection)
                 response.begin()
                 return response.status == (401 if is_gate else 200)
@@ -350,6 +353,32 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
         assert kept.recv(15) == b"HTTP/1.1 200 OK"
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("ending", ["close", "half", "kept"])
+def test_a_slow_reader_gets_all_its_answers(server: Server, ending: str) -> None:
+    listener = server.listeners[0]
+    count = 600
+    connection = socket.socket()
+    # What the kernel does not take, the server holds.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.connect(("127.0.0.1", server.addresses[listener.name]))
+    connection.settimeout(30)
+    if listener.protocol:
+        connection = over_tls(connection, "http/1.1")
+    request = b"GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n"
+    last = b"Connection: close\r\n\r\n" if ending == "close" else b"\r\n"
+    connection.sendall((request + b"\r\n") * (count - 1) + request + last)
+    if ending == "half" and not listener.protocol:
+        connection.shutdown(socket.SHUT_WR)
+    # Longer than a connection lingers, and shorter than a request may take.
+    time.sleep(2)
+    answers = b""
+    with connection:
+        while answers.count(b"UNAUTHORIZED") < count:
+            piece = connection.recv(4_096)
+            assert piece, f"{answers.count(b'UNAUTHORIZED')} of {count} answers"
+            answers += piece
 
 
 # `:status: 100` as HPACK has it: the name from the table, the value in Huffman's code.

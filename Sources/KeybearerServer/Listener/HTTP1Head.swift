@@ -8,6 +8,9 @@ struct HTTP1Head {
     private let isVersion11: Bool
     /// Whether every `Host` is one by its characters.
     private var areHosts = true
+    /// Whether the body's end can be told from `Transfer-Encoding` in one way only.
+    private var isFramedPlainly = true
+    private var encodings = 0
     private(set) var expectsContinue = false
 
     init(_ head: HTTPRequestHead) {
@@ -22,13 +25,17 @@ struct HTTP1Head {
             case 6 where Self.equals(name, "expect"):
                 expectsContinue = isVersion11 && Self.equals(value, "100-continue")
             case 7 where Self.equals(name, "upgrade"): hasUpgrade = true
+            case 17 where Self.equals(name, "transfer-encoding"):
+                encodings += 1
+                isFramedPlainly = isVersion11 && encodings == 1 && Self.equals(value, "chunked")
             default: break
             }
         }
     }
 
-    /// RFC 9112 §3.2: one `Host`, and not none in HTTP/1.1.
-    var isAcceptable: Bool { areHosts && hosts <= 1 && (hosts == 1 || !isVersion11) }
+    /// RFC 9112 §3.2: one `Host`, and not none in HTTP/1.1. And §6.1: no `Transfer-Encoding` but `chunked`, which two programs
+    /// on the way could read in two ways.
+    var isAcceptable: Bool { isFramedPlainly && areHosts && hosts <= 1 && (hosts == 1 || !isVersion11) }
 
     /// Whether the connection ends with the answer: as was asked for; because HTTP/1.0 has it so; or because the parser takes
     /// what follows for another protocol's.

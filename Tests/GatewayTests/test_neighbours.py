@@ -84,7 +84,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         keybearer.stop()
 
 
-@pytest.fixture(params=PROXIES, ids=lambda kind: kind.name)
+@pytest.fixture(scope="module", params=PROXIES, ids=lambda kind: kind.name)
 def proxy(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate: Certificate, place: Place
 ) -> Iterator[Proxy]:
@@ -288,6 +288,33 @@ def profile_request(person: Person) -> bytes:
     """A good request, as a proxy sends it on."""
     key = ("Authorization", f"Bearer {person.account.key}")
     return head("GET", "/api/v1/me", [("Host", "localhost"), *FORWARDED, key])
+
+
+FORGED: list[Fields] = [
+    [("X-Forwarded-For", "192.0.2.1")],
+    [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "nonsense")],
+    [("X-Forwarded-For", "")],
+    [("Forwarded", "for=192.0.2.1;proto=http")],
+    [("Forwarded", "for=192.0.2.1"), ("Forwarded", "nonsense")],
+    [("X-Forwarded-Proto", "http")],
+    [("X-Forwarded-Proto", "http"), ("X-Forwarded-Proto", "http")],
+    [("X-Real-IP", "192.0.2.1")],
+    # A client can list headers that a proxy then removes.
+    [("Connection", "X-Forwarded-For, X-Forwarded-Proto, X-Real-IP, Forwarded")],
+    [("Connection", "x-forwarded-for"), ("X-Forwarded-For", "192.0.2.1")],
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=str)
+def test_the_address_is_what_the_proxy_saw(proxy: Proxy, place: Place, forged: Fields):
+    """Whatever the client says of itself; and the request counts as one over HTTPS."""
+    account = place.good[0].account
+    with Wire(proxy.client.connect()) as wire:
+        answer = wire.exchange(
+            head("GET", "/api/v1/me", [*forged, ("Host", "localhost"), ("Authorization", f"Bearer {account.key}")])
+        )
+    assert answer.status == 200, answer
+    assert answer.json["data"]["key"]["lastUsedIp"] == CLIENT_ADDRESS
 
 
 def use_again(place: Place, each: Hostile, is_pipelined: bool) -> None:

@@ -95,7 +95,10 @@ def proxy(
 
 
 class ConnectionCount(threading.Thread):
-    """Counts the connections that a port of this machine was given, by the ports of their other ends."""
+    """Counts the connections that a port of this machine was given, by the ports of their other ends.
+
+    It looks often, and finds ended ones too. It misses those that were opened and reset between two looks.
+    """
 
     def __init__(self, port: int):
         super().__init__()
@@ -105,7 +108,7 @@ class ConnectionCount(threading.Thread):
         self.seen: set[str] = set()
 
     def _look(self) -> set[str]:
-        """Also the ones that have ended a short while ago: the kernel keeps them for a minute."""
+        """The connections that are open, and those that the kernel remembers for a minute after their end."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         pairs = [[address.split(":")[1] for address in line.split()[1:3]] for line in lines]
         return {other for port, other in pairs if port == self._port and other != "0000"} | {

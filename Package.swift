@@ -13,10 +13,12 @@ let rules: [SwiftSetting] = [
 let strictRules = rules + [.treatAllWarnings(as: .error)]
 
 let dashboardFiles =
-    ["Assets/dashboard.css", "Assets/dashboard.js"]
+    ["dashboard.css", "times.js", "requests.js", "clipboard.js", "regenerate.js", "key-panel.js", "dashboard.js"].map {
+        "Assets/\($0)"
+    }
     + [
-        "account", "api-key", "confirm", "dashboard", "entry", "error", "key-panel", "layout", "lock-panel", "logo",
-        "notice", "regenerate-question", "regenerate", "sign-in", "sign-up",
+        "account", "api-key", "confirm", "dashboard", "entry", "error", "https-required", "key-panel", "layout",
+        "lock-panel", "logo", "notice", "regenerate-question", "regenerate", "sign-in", "sign-up",
     ].map { "Templates/\($0).mustache" }
 
 let package = Package(
@@ -33,7 +35,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -41,7 +42,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
@@ -125,9 +125,7 @@ let package = Package(
                 "KeybearerSQLite",
                 "KeybearerServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strictRules
@@ -215,7 +213,10 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "Keybearer",
+                "KeybearerCLI",
+                "KeybearerServer",
                 "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: rules

@@ -13,7 +13,7 @@ struct Assembly: Sendable {
 
     /// Reads the settings and sets up the log.
     init(_ options: SettingOptions, isDemonstration: Bool = false) async throws {
-        settings = try await LoadedSettings(options, isDemonstration: isDemonstration)
+        settings = try LoadedSettings(options, isDemonstration: isDemonstration)
         logger = Self.makeLogger(settings)
     }
 
@@ -26,7 +26,7 @@ struct Assembly: Sendable {
         let makeHandler: (String) -> any LogHandler =
             switch settings.logFormat {
             case .json: { JSONLogHandler(label: $0) }
-            case .text: { StreamLogHandler.standardError(label: $0) }
+            case .text: { TextLogHandler(label: $0) }
             }
         var logger = Logger(label: "keybearer", factory: makeHandler)
         logger.logLevel = settings.logLevel
@@ -161,15 +161,26 @@ struct Assembly: Sendable {
             }
         } catch {
             logger.debug("The server failed.", metadata: ["error": "\(error)"])
-            let edge = settings.server
-            let gate = edge.gate.map { " and \($0.address)" } ?? ""
-            throw CommandFailure(
-                .unavailable,
-                edge.tls == nil
-                    ? "cannot listen on \(edge.host):\(edge.port)\(gate); is a port taken?"
-                    : "cannot listen on \(edge.host):\(edge.port)\(gate) with this certificate and key; "
-                        + "is the port taken, or do the PEM files not fit together?")
+            throw startFailure(error)
         }
         try store.close()
+    }
+
+    /// Why the server ended: the address on which it cannot listen, the certificate, or the error itself.
+    private func startFailure(_ error: any Error) -> CommandFailure {
+        let edge = settings.server
+        let addresses =
+            [("address", GateSettings.Address.network(host: edge.host, port: edge.port))]
+            + (edge.gate.map { [("gate-address", $0.address)] } ?? [])
+        for (setting, address) in addresses {
+            if let problem = ListenProblem.find(address) {
+                return CommandFailure(.unavailable, "cannot listen on \(address) (\(setting)): \(problem)")
+            }
+        }
+        if edge.tls != nil, String(reflecting: type(of: error)).contains("SSL") {
+            return CommandFailure(
+                .configuration, "cannot use the certificate in tls-certificate with the key in tls-key: \(error)")
+        }
+        return CommandFailure(.unavailable, "the server failed: \(error)")
     }
 }

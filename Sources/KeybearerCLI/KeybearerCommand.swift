@@ -20,8 +20,13 @@ struct KeybearerCommand: AsyncParsableCommand {
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.
     static func main() async {
+        var command: any ParsableCommand
         do {
-            var command = try parseAsRoot()
+            command = try parseAsRoot()
+        } catch {
+            Failure.exit(withParsing: error)
+        }
+        do {
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

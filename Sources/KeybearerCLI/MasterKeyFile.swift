@@ -10,24 +10,7 @@ struct MasterKeyFile: Sendable {
     /// - Throws: ``CommandFailure`` when the file is missing, open to others, or not a ring. A start without its master
     ///   keys, or with sample ones, is refused.
     func load() throws -> MasterKeyRing {
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else {
-            var information = stat()
-            if stat(path, &information) != 0, errno == EACCES {
-                throw CommandFailure(
-                    .noPermission, "this user may not read the master-key file \(path) or its directory")
-            }
-            throw CommandFailure(
-                .noInput,
-                "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup")
-        }
-        let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
-        guard mode & 0o077 == 0 else {
-            throw CommandFailure(
-                .noPermission, "the master-key file \(path) can be read by others; run: chmod 600 \(path)")
-        }
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw CommandFailure(.noPermission, "the master-key file \(path) cannot be read")
-        }
+        let text = try contents()
         do {
             return try MasterKeyFormat.parse(text)
         } catch {
@@ -35,17 +18,79 @@ struct MasterKeyFile: Sendable {
         }
     }
 
+    /// The text of the file. A symbolic link is followed; owner and mode are those of the file that is read.
+    private func contents() throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw unopened(errno) }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        var information = stat()
+        guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
+            throw CommandFailure(.noInput, "the master-key file \(path) is not a regular file")
+        }
+        guard information.st_mode & 0o077 == 0 else {
+            let target = target
+            throw CommandFailure(
+                .noPermission,
+                "the master-key file \(path)\(target == path ? "" : " (\(target))") can be read by others; "
+                    + "run: chmod 600 \(target)")
+        }
+        guard let data = try? handle.readToEnd() ?? Data() else {
+            throw CommandFailure(.noPermission, "the master-key file \(path) cannot be read")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw CommandFailure(.configuration, "the master-key file \(path) is not UTF-8 text")
+        }
+        return text
+    }
+
+    private func unopened(_ code: Int32) -> CommandFailure {
+        var link = stat()
+        let isLink = lstat(path, &link) == 0 && link.st_mode & S_IFMT == S_IFLNK
+        switch code {
+        case EACCES:
+            return CommandFailure(
+                .noPermission, "this user may not read the master-key file \(path) or its directory")
+        case ENOENT, ENOTDIR, ELOOP:
+            return CommandFailure(
+                .noInput,
+                isLink
+                    ? "the master-key file \(path) is a symbolic link, and what it leads to is not there"
+                    : "there is no master-key file at \(path); 'keybearer init' makes one, or restore it from its backup"
+            )
+        default:
+            return CommandFailure(
+                .noInput, "the master-key file \(path) cannot be opened: \(String(cString: strerror(code)))")
+        }
+    }
+
+    /// The file itself, where the path leads to it through symbolic links.
+    private var target: String {
+        var link = stat()
+        guard lstat(path, &link) == 0, link.st_mode & S_IFMT == S_IFLNK, let real = realpath(path, nil) else {
+            return path
+        }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
+    /// Whether a file, or a symbolic link, has this name already.
+    var isThere: Bool {
+        var information = stat()
+        return lstat(path, &information) == 0
+    }
+
     /// Writes the ring. A crash, or a loss of power, leaves the old file or the new one, whole; the new one once this
     /// returns.
     ///
     /// - Parameter replacing: whether a file may be there already.
     func save(_ ring: MasterKeyRing, replacing: Bool) throws {
-        let target = URL(fileURLWithPath: path)
-        if !replacing, FileManager.default.fileExists(atPath: path) {
+        // A link stays a link: the file that it leads to is replaced.
+        let target = target
+        if !replacing, isThere {
             throw CommandFailure(.cannotCreate, "there is a master-key file at \(path) already")
         }
         // A new file is made by several processes at once in the worst case; each has a name of its own for it.
-        let temporary = path + (replacing ? ".new" : ".new-\(ProcessInfo.processInfo.processIdentifier)")
+        let temporary = target + (replacing ? ".new" : ".new-\(ProcessInfo.processInfo.processIdentifier)")
         try? FileManager.default.removeItem(atPath: temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
         guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot write \(temporary)") }
@@ -54,13 +99,13 @@ struct MasterKeyFile: Sendable {
         try handle.synchronize()
         defer { if !replacing { unlink(temporary) } }
         // A link is never put over a file that somebody else made meanwhile.
-        let isInPlace = (replacing ? rename(temporary, target.path) : link(temporary, target.path)) == 0
+        let isInPlace = (replacing ? rename(temporary, target) : link(temporary, target)) == 0
         guard isInPlace else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
-        try syncDirectory()
+        try Self.syncDirectory(of: target)
     }
 
     /// The rename itself must be on disk before anything is sealed under a new master key.
-    private func syncDirectory() throws {
+    private static func syncDirectory(of path: String) throws {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot open the directory \(directory)") }
@@ -74,7 +119,7 @@ struct MasterKeyFile: Sendable {
     ///
     /// - Throws: ``CommandFailure`` when one does so at this moment.
     func lock() throws -> Lock {
-        let lockPath = path + ".lock"
+        let lockPath = target + ".lock"
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot write \(lockPath)") }
         var (held, there) = (stat(), stat())

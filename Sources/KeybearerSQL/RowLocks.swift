@@ -15,6 +15,7 @@ package enum LockableRow: Sendable, Hashable {
     case workspaces(of: UserID)
     case membership(WorkspaceID, UserID)
     case plan(PlanID)
+    case plans
     case masterKey(MasterKeyID)
 
     fileprivate var place: (table: Int, key: String) {
@@ -28,6 +29,7 @@ package enum LockableRow: Sendable, Hashable {
         case .workspaces(let userID): (4, userID.rawValue)
         case .membership(let workspaceID, let userID): (5, workspaceID.rawValue + userID.rawValue)
         case .plan(let id): (6, id.rawValue)
+        case .plans: (6, "")
         case .masterKey(let id): (7, id.rawValue)
         }
     }
@@ -44,6 +46,7 @@ package enum LockableRow: Sendable, Hashable {
         case .membership(let workspaceID, let userID):
             SQLStatement(LockSQL.membership, [.id(workspaceID), .id(userID)])
         case .plan(let id): SQLStatement(LockSQL.plan, [.id(id)])
+        case .plans: SQLStatement(LockSQL.plans, [])
         case .masterKey(let id): SQLStatement(LockSQL.masterKey, [.id(id)])
         }
     }
@@ -126,9 +129,11 @@ enum LockSQL {
         """)
     static let membership = SQL("SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2")
     static let plan = SQL("SELECT id FROM plans WHERE id = $1")
+    static let plans = SQL("SELECT id FROM plans ORDER BY id")
     static let masterKey = SQL("SELECT id, is_retired, tags FROM master_keys WHERE id = $1")
 
     static let all = [
-        user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, masterKey,
+        user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, plans,
+        masterKey,
     ]
 }

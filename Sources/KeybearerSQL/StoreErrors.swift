@@ -11,6 +11,18 @@ extension KeybearerError {
     package static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
     package static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
     package static let noSuchOperatorToken = KeybearerError(.notFound, "There is no such operator token.")
+    package static func planInUse(_ id: PlanID, workspaces: Int) -> KeybearerError {
+        KeybearerError(
+            .conflict,
+            "\(workspaces) \(workspaces == 1 ? "workspace is" : "workspaces are") on the plan '\(id)'. Move them to another "
+                + "plan first.")
+    }
+    package static func firstPlan(_ id: PlanID) -> KeybearerError {
+        KeybearerError(
+            .conflict,
+            "New workspaces start on the plan '\(id)', the first of the catalogue. Give another plan a lower position first."
+        )
+    }
     package static let lastOwner = KeybearerError(
         .conflict, "A workspace with members needs an Owner. Name another one first.")
     package static let masterKeysRotated = KeybearerError(

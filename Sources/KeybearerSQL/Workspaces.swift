@@ -53,7 +53,10 @@ enum PlanSQL {
         """)
     static let removeFeatures = SQL("DELETE FROM plan_features WHERE plan_id = $1")
 
-    static let all = [list, firstID, feature, put, removeFeatures]
+    static let workspaces = SQL("SELECT count(*) AS count FROM workspaces WHERE plan_id = $1")
+    static let delete = SQL("DELETE FROM plans WHERE id = $1")
+
+    static let all = [list, firstID, feature, put, removeFeatures, workspaces, delete]
 }
 
 extension SQLStore {
@@ -75,6 +78,25 @@ extension SQLStore {
             try connection.insertMany(
                 plan.features.sorted().map { [.text(plan.id.rawValue), .text($0.rawValue)] },
                 into: CopiedTable.planFeatures)
+            return .changes((), with: [])
+        }
+    }
+
+    public func deletePlan(_ id: PlanID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
+        // All of them: which one is the first must not change meanwhile.
+        let locks = RowLocks([(.plans, .replace)])
+        return try await change(.everything, by: authority, audit: audit, locking: locks) { connection, locked in
+            guard locked.all(.plans).contains(where: { $0.text("id") == id.rawValue }) else {
+                throw KeybearerError.noSuchPlan
+            }
+            let workspaces =
+                try connection.first(PlanSQL.workspaces, [.text(id.rawValue)])?.requiredNumber("count") ?? 0
+            guard workspaces == 0 else { throw KeybearerError.planInUse(id, workspaces: Int(workspaces)) }
+            guard try connection.first(PlanSQL.firstID)?.requiredText("id") != id.rawValue else {
+                throw KeybearerError.firstPlan(id)
+            }
+            try connection.execute(PlanSQL.removeFeatures, [.text(id.rawValue)])
+            try connection.execute(PlanSQL.delete, [.text(id.rawValue)])
             return .changes((), with: [])
         }
     }

@@ -35,8 +35,12 @@ public struct KeybearerServer: Sendable {
         public var isRegenerateByKeyOpen = false
         /// How long a connection may stay without a request.
         public var idleTimeout: Duration = .seconds(60)
-        /// How long the other stages of a connection may take.
-        var connectionLimits = ConnectionLife.Limits()
+        /// How long a TLS handshake may take, and as long a request's head from its first byte to its last.
+        public var headTimeout: Duration = .seconds(10)
+        /// How long a request may take from the end of its head to the end of its answer.
+        public var requestTimeout: Duration = .seconds(60)
+        /// How long a client may go on sending behind the last answer.
+        var linger: Duration = .seconds(1)
         /// The gate's own listener; nil serves none.
         public var gate: GateSettings?
         /// How long a stop waits for requests that are being answered.
@@ -87,14 +91,11 @@ public struct KeybearerServer: Sendable {
     }
 
     /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what
-    /// it still holds. A second signal ends the process immediately. `SIGHUP` reads the certificate again.
+    /// it still holds. A second signal ends the process immediately. `SIGHUP` reads certificate and master keys again.
     ///
-    /// - Parameters:
-    ///   - reload: what else `SIGHUP` reads again. What it throws is logged.
-    ///   - onReady: called once with the ports, when requests are answered.
+    /// - Parameter onReady: called once with the ports, when requests are answered.
     /// - Throws: when an address is taken, the certificate cannot be read, or a template is broken.
     public func run(
-        reload: @escaping @Sendable () async throws -> Void = {},
         onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void
     ) async throws {
         let gate = gate
@@ -117,6 +118,8 @@ public struct KeybearerServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
+                // Without it the gate could not listen, and the server ends.
+                guard gateListener == nil || gatePort != nil else { return }
                 await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
             }, logger: quietLogger)
         application.beforeServerStarts { await gate.fence.step() }
@@ -130,7 +133,7 @@ public struct KeybearerServer: Sendable {
             connections: connections, stopTimeout: settings.stopTimeout, logger: logger,
             reload: {
                 try certificates?.reload()
-                try await reload()
+                try await gate.fence.reloadMasterKeys()
             })
         let watching = Task { await signals.run() }
         defer { watching.cancel() }

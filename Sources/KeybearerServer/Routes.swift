@@ -33,15 +33,21 @@ enum Routes {
             .session(.post, "/confirm", edge.entry.confirm),
             .session(.post, "/sign-out", edge.entry.signOut),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks", edge.keyPage.page),
-            .session(.post, "/workspaces/{workspaceID}/api-webhooks/reveal", edge.keyPage.reveal),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", edge.keyPage.record),
+            .session(.post, Routes.reveal, edge.keyPage.reveal),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks/regenerate", edge.keyPage.regeneratePage),
-            .session(.post, "/workspaces/{workspaceID}/api-webhooks/regenerate", edge.keyPage.regenerate),
+            .session(.post, Routes.regenerate, edge.keyPage.regenerate),
             .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
             .session(.get, "/account", edge.account.page),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
         ]
     }
+
+    /// The form that shows the key.
+    static let reveal = "/workspaces/{workspaceID}/api-webhooks/reveal"
+    /// The form that replaces it.
+    static let regenerate = "/workspaces/{workspaceID}/api-webhooks/regenerate"
 
     /// It tells its caller the new key, so a thief too: it exists where the setting `regenerate-by-key` opens it.
     static let regenerateByKey = "/api/v1/key/regenerate"

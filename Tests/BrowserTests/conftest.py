@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from keybearer_process import BINARY, KeybearerProcess
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+OTHER_NAME = "yourapp.test"
 DESKTOP = {"width": 1440, "height": 900}
 
 expect.set_options(timeout=10_000)
@@ -28,10 +29,11 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        # A name that is not localhost, for what a browser does there over plain HTTP.
+        arguments = [f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1"]
         # Chromium refuses its sandbox to root, as in most containers.
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+        arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
 
@@ -55,10 +57,15 @@ class ConsoleWatch:
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self._expected_statuses: set[int] = set()
+        self._may_fail_to_connect = False
 
     def expect_status(self, *statuses: int) -> None:
         """The browser logs every 4xx and 5xx; these are what the test is about."""
         self._expected_statuses.update(statuses)
+
+    def expect_network_failures(self) -> None:
+        """The test takes the server away."""
+        self._may_fail_to_connect = True
 
     def attach(self, context: BrowserContext) -> None:
         context.add_init_script(
@@ -74,6 +81,8 @@ class ConsoleWatch:
 
     def check(self) -> None:
         def is_expected(complaint: str) -> bool:
+            if self._may_fail_to_connect and complaint.startswith("Failed to load resource: net::"):
+                return True
             found = re.search(r"Failed to load resource: the server responded with a status of (\d+)", complaint)
             return found is not None and int(found.group(1)) in self._expected_statuses
 
@@ -97,7 +106,9 @@ def new_context(
 
     def make(origin: str = server.origin, **options) -> BrowserContext:
         context = browser.new_context(base_url=origin, **{"viewport": DESKTOP, **options})
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=origin)
+        # Over plain HTTP and under a name there is no clipboard to allow.
+        if OTHER_NAME not in origin:
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=origin)
         context.set_default_timeout(10_000)
         console.attach(context)
         contexts.append(context)

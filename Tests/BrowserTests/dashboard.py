@@ -46,6 +46,8 @@ class KeyPage:
         self.status: Locator = page.locator("[data-key-status]")
         self.regenerate: Locator = page.get_by_text("Regenerate key", exact=True)
         self.dialog: Locator = page.get_by_role("dialog", name="Regenerate API key?")
+        self.confirm_regenerate: Locator = page.get_by_role("button", name="Yes, regenerate")
+        self.dialog_status: Locator = page.locator("[data-regenerate-status]")
         self.switch_to_pro: Locator = page.get_by_role("button", name="Switch to Pro")
 
     def reveal(self) -> str:
@@ -55,6 +57,11 @@ class KeyPage:
         key = self.field.input_value()
         assert KEY_SHAPE.fullmatch(key)
         return key
+
+    def press_regenerate(self) -> None:
+        """Opens the question and answers it."""
+        self.regenerate.click()
+        self.confirm_regenerate.click()
 
     def expect_hidden(self) -> None:
         """The mask stands where the key would be, and the eye offers to show it."""
@@ -68,6 +75,10 @@ class KeyPage:
     def generated_at(self) -> str:
         """When the key was made, to the millisecond."""
         return self.fact("Generated").locator("time").get_attribute("datetime")
+
+    def expect_remaining(self, number: int) -> None:
+        """Waits until the page shows this many requests as left."""
+        expect(self.page.locator("meter")).to_have_attribute("value", str(number))
 
     def remaining(self) -> int:
         """The requests that are left in the hour."""

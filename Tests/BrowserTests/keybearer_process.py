@@ -7,12 +7,14 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -65,6 +67,8 @@ class KeybearerProcess:
 
     def __init__(self, arguments: list[str], directory: Path, log: Path):
         self.directory = directory
+        # Set by tests that take the database away.
+        self.may_log_errors = False
         self._log_path = log
         self._log = log.open("ab")
         self._process = subprocess.Popen(
@@ -94,7 +98,7 @@ class KeybearerProcess:
 
         def port() -> str | None:
             assert server._process.poll() is None, f"serve ended early:\n{log.read_text()}"
-            found = re.search(r"Listening on http://127\.0\.0\.1:(\d+)", log.read_text())
+            found = re.search(r'"message":"Listening\.","port":"(\d+)"', log.read_text())
             return found and found.group(1)
 
         eventually(lambda: port() is not None, "serve did not start", START_SECONDS)
@@ -133,7 +137,19 @@ class KeybearerProcess:
             self._log.close()
         assert code == 0, f"The server ended with {code}.\n{self.log}"
         assert not KEY_SHAPE.search(self.log), "A Secret Key is in the log."
-        assert '"level":"error"' not in self.log, self.log
+        assert self.may_log_errors or '"level":"error"' not in self.log, self.log
+
+    @contextmanager
+    def without_writes(self) -> Iterator[None]:
+        """Keeps the database's one place for a writer taken: pages can be read, and nothing can be changed."""
+        database = sqlite3.connect(self.directory / "keybearer.db", isolation_level=None, timeout=15)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+        finally:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            database.close()
 
     # The command line beside the server
 

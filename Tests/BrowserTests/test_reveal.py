@@ -40,7 +40,10 @@ def test_nothing_is_asked_for_before_the_eye_is_pressed(server: KeybearerProcess
     assert answer.value.request.method == "POST"
     assert answer.value.headers["cache-control"] == "no-store"
     assert answer.value.headers["content-type"].startswith("application/json")
-    assert answer.value.json() == {"ok": True, "data": {"key": server.ada_key}}
+    data = answer.value.json()["data"]
+    assert data["key"] == server.ada_key
+    assert (data["version"], data["prefix"]) == (1, server.ada_key[:8])
+    assert data["generatedAt"] == key_page.generated_at()
     assert len(reveals(requests)) == 1
 
     key_page.eye_hide.click()
@@ -89,17 +92,17 @@ def test_a_refused_clipboard_selects_the_key_instead(server: KeybearerProcess, p
 def test_a_failure_is_told_and_shows_nothing(
     server: KeybearerProcess, page: Page, path: str, console: ConsoleWatch
 ):
-    console.expect_status(503)
-    refusal = '{"ok":false,"error":"UNAVAILABLE","message":"Try again shortly, please."}'
-    page.route("**/reveal", lambda route: route.fulfill(status=503, content_type="application/json", body=refusal))
+    console.expect_status(422)
+    refusal = '{"ok":false,"error":"VALIDATION_FAILED","message":"Not today, please."}'
+    page.route("**/reveal", lambda route: route.fulfill(status=422, content_type="application/json", body=refusal))
     sign_in(page, server.ada, path)
     key_page = KeyPage(page)
     key_page.eye_show.click()
-    expect(key_page.status).to_have_text("Try again shortly, please.")
+    expect(key_page.status).to_have_text("Not today, please. Your key was not changed: showing it changes nothing.")
     key_page.expect_hidden()
     page.evaluate("navigator.clipboard.writeText('nothing yet')")
     key_page.copy.click()
-    expect(key_page.status).to_have_text("Try again shortly, please.")
+    expect(key_page.status).to_have_text("Not today, please. Nothing was copied, and your key was not changed.")
     expect(key_page.copy).to_have_text("Copy")
     key_page.expect_hidden()
     assert clipboard(page) == "nothing yet"
@@ -115,7 +118,9 @@ def test_an_ended_session_leads_to_the_sign_in_and_back(
     sign_in(page, server.ada, path)
     page.context.clear_cookies()
     KeyPage(page).eye_show.click()
-    expect(page.get_by_text("Sign in to continue.")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text(
+        "Your session has ended. Nothing was changed. Sign in to continue."
+    )
     page.get_by_label("E-mail").fill(server.ada.email)
     page.get_by_label("Password").fill(server.ada.password)
     page.get_by_role("button", name="Sign in").click()

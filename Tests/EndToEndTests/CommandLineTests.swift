@@ -46,7 +46,11 @@ extension EndToEndTests {
             #expect(shown.object?["operator"] as? Bool == true)
 
             let again = try CommandRunner.run(arguments)
-            #expect(again.status == 65, "the address is taken")
+            #expect(again.status == 0 && again.stdout.isEmpty, "\(again.stderr)")
+            for piece in ["\(files.masterKeys) exists", "\(files.database) exists", "ada@example.com"] {
+                #expect(again.stderr.contains(piece), "\(again.stderr)")
+            }
+            #expect(!again.stderr.contains("Made") && !again.stderr.contains("Changed"), "\(again.stderr)")
             let other = try files.run(
                 "init", "--email", "eve@example.com", "--password-stdin", stdin: "a good secret\n")
             #expect(other.status == 0, "\(other.stderr)")
@@ -194,6 +198,12 @@ extension EndToEndTests {
             let plans = try #require(try files.run("plan", "list", "--json").json as? [[String: Any]])
             #expect(plans.map { $0["id"] as? String } == ["free", "pro"])
             #expect(plans.last?["features"] as? [String] == ["api_webhooks"])
+            let unknown = try files.run("plan", "put", "team", "--name", "Team", "--feature", "api_webhook")
+            #expect(
+                unknown.status == 65
+                    && unknown.stderr.contains("'api_webhook' is no feature; these exist: api_webhooks"))
+            let place = ["plan", "put", "team", "--name", "Team", "--position", "9223372036854775807"]
+            #expect(try CommandRunner.run(place + files.flags).stderr.contains("position: Use"))
             let put = try files.run(
                 "plan", "put", "team", "--name", "Team", "--hourly-limit", "5000", "--feature", "api_webhooks",
                 "--billing-url", "https://billing.example.com/team", "--position", "2")
@@ -216,6 +226,17 @@ extension EndToEndTests {
             #expect(try files.run("workspace", "remove-member", id, "ada@example.com").status == 65, "the last Owner")
             #expect(try files.run("workspace", "remove-member", id, "eve@example.com").status == 0)
             #expect(try files.run("plan", "list").stdout.contains("https://billing.example.com/team"))
+            let used = try files.run("plan", "delete", "team")
+            #expect(used.status == 65 && used.stderr.contains("1 workspace is on the plan 'team'"), "\(used.stderr)")
+            #expect(try files.run("workspace", "set-plan", id, "pro").status == 0)
+            let deleted = try files.run("plan", "delete", "team")
+            #expect(deleted.status == 0 && deleted.stderr.contains("Changed \(files.database)"), "\(deleted.stderr)")
+            #expect(try files.run("plan", "delete", "team").status == 67)
+            let first = try files.run(
+                "plan", "put", "start", "--name", "Start", "--position", "-1")
+            #expect(first.status == 0, "\(first.stderr)")
+            let starting = try files.run("plan", "delete", "start")
+            #expect(starting.status == 65 && starting.stderr.contains("New workspaces start on the plan 'start'"))
         }
     }
 }

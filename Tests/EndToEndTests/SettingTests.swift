@@ -28,7 +28,8 @@ extension EndToEndTests {
             Refused(name: "master-key-file", value: "", wants: "the file with the master keys"),
             Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
-            Refused(name: "gate-address", value: "unix:relative.sock", wants: "or unix: and the path of a socket"),
+            Refused(
+                name: "gate-address", value: "unix:relative.sock", wants: "or unix: and the absolute path of a socket"),
             Refused(name: "gate-trusted-proxies", value: "::/0", wants: "networks of the gateways"),
             Refused(name: "gate-workspace-path", value: "/workspaces", wants: "with {workspace} in it once"),
             Refused(name: "lease", value: "2 seconds", wants: "a span from 500ms to 30s"),

@@ -66,6 +66,19 @@ class Program:
             )
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def signal(self, number: int) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code, once it has ended by itself."""
+        return self._process.wait(seconds)
+
+    @property
     def log(self) -> str:
         """All that it said."""
         return self._log_path.read_text(errors="replace")

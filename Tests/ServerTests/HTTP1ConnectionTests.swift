@@ -11,7 +11,7 @@ struct HTTP1ConnectionTests {
     private static func run(
         _ body: @escaping @Sendable (_ port: Int, _ authorization: String) throws -> Void
     ) async throws {
-        let fixture = try ServerFixture { edge, _ in edge.connectionLimits.linger = .seconds(30) }
+        let fixture = try ServerFixture { edge, _ in edge.linger = .seconds(30) }
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
             let port = client.port

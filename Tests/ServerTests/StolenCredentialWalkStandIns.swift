@@ -157,6 +157,12 @@ struct WalkCommand: Sendable {
         } meanwhile: { others, _, _ in
             try await putPlan(others, limit: 700)
         },
+        WalkCommand("plan delete", .planDeleted, while: "the plan is gone", .refused(.notFound)) { deployment, _, _ in
+            try await deletePlan(deployment)
+        } meanwhile: { others, _, _ in
+            try await putPlan(others, limit: 700)
+            try await deletePlan(others)
+        },
     ]
 
     private static let operatorTokens = [
@@ -208,6 +214,10 @@ struct WalkCommand: Sendable {
     private static func create(_ deployment: Deployment, _ email: String) async throws {
         _ = try await deployment.accounts.create(
             name: "Made", email: email, password: AuthorityEnd.newPassword, by: .commandLine)
+    }
+
+    private static func deletePlan(_ deployment: Deployment) async throws {
+        try await deployment.workspaces.deletePlan(PlanID(rawValue: "team"), by: .commandLine)
     }
 
     private static func putPlan(_ deployment: Deployment, limit: Int) async throws {

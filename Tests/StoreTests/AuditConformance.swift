@@ -65,6 +65,7 @@ import Testing
                     }
                 ),
                 ("putPlan", { _ = try await store.putPlan(gold, audit: taken) }),
+                ("deletePlan", { _ = try await store.deletePlan(PlanID(rawValue: "pro"), audit: taken) }),
                 (
                     "createWorkspace",
                     {

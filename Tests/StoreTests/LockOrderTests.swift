@@ -46,7 +46,7 @@ import Testing
                     group.addTask {
                         while ContinuousClock.now < deadline {
                             do {
-                                try await Self.step(samples.random.below(19), store, field)
+                                try await Self.step(samples.random.below(20), store, field)
                                 done.increment()
                             } catch let error as KeybearerError {
                                 if error.storeFailure?.code?.contains("40P01") == true { deadlocks.increment() }
@@ -108,6 +108,10 @@ import Testing
             var policy = SessionPolicy()
             policy.absolute = .seconds(10)
             try await store.removeExpiredSessions(policy, now: samples.at(11))
+        case 18:
+            let team = Plan(id: PlanID(rawValue: "team"), name: "Team", features: [], hourlyLimit: 10, position: 9)
+            _ = try await store.putPlan(team, audit: event)
+            _ = try await store.deletePlan(team.id, audit: samples.event(.planDeleted))
         default:
             _ = try await store.setPlan(
                 PlanID(rawValue: "pro"), of: subject.workspace, by: subject.bySession,

@@ -156,6 +156,10 @@ extension Store {
         await settled(try await putPlan(plan, by: .commandLine, audit: audit)).position
     }
 
+    func deletePlan(_ id: PlanID, audit: AuditEvent) async throws -> ChangePosition {
+        await settled(try await deletePlan(id, by: .commandLine, audit: audit)).position
+    }
+
     func createWorkspace(
         id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, audit: AuditEvent
     ) async throws -> (workspace: Workspace, position: ChangePosition) {

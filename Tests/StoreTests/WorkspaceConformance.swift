@@ -32,6 +32,62 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func aPlanIsDeletedOnlyWhileNothingNeedsIt(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { store, second, samples in
+            let workspace = try await store.addAccount(samples).workspaces[0].workspace.id
+            let (free, pro) = (Plan.defaultCatalogue[0], Plan.defaultCatalogue[1])
+            let deleting = samples.event(.planDeleted)
+            _ = try await store.setPlan(pro.id, of: workspace, audit: samples.event(.planChanged))
+            let before = try await store.newestPosition(samples)
+            await expect(.conflict) { _ = try await store.deletePlan(pro.id, audit: deleting) }
+            await expect(.conflict) { _ = try await store.deletePlan(free.id, audit: deleting) }
+            await expect(.notFound) { _ = try await store.deletePlan(PlanID(rawValue: "gold"), audit: deleting) }
+            #expect(try await store.plans() == Plan.defaultCatalogue)
+            _ = try await store.setPlan(free.id, of: workspace, audit: samples.event(.planChanged))
+            let position = try await store.deletePlan(pro.id, audit: deleting)
+            #expect(position.number > before.number)
+            #expect(try await second.plans() == [free])
+            let newest = try await second.changes(after: before, limit: 10)?.last
+            #expect(newest == Change(position: position, subject: .everything))
+            await expect(.conflict) { _ = try await store.deletePlan(free.id, audit: samples.event(.planDeleted)) }
+            await expect(.notFound) {
+                _ = try await second.setPlan(pro.id, of: workspace, audit: samples.event(.planChanged))
+            }
+        }
+    }
+
+    /// Whoever moves a workspace to a plan that is deleted at the same moment finds it, or it stays.
+    @Test(arguments: storesUnderTest)
+    func aPlanThatAWorkspaceMovesToMeanwhileIsNotLost(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { store, second, samples in
+            let workspace = try await store.addAccount(samples).workspaces[0].workspace.id
+            let (free, pro) = (Plan.defaultCatalogue[0], Plan.defaultCatalogue[1])
+            for _ in 0..<10 {
+                async let moved = Self.succeeds {
+                    _ = try await store.setPlan(pro.id, of: workspace, audit: samples.event(.planChanged))
+                }
+                async let deleted = Self.succeeds {
+                    _ = try await second.deletePlan(pro.id, audit: samples.event(.planDeleted))
+                }
+                let (isMoved, isDeleted) = (try await moved, try await deleted)
+                #expect(isMoved != isDeleted)
+                #expect(try await store.workspace(id: workspace)?.plan.id == (isMoved ? pro.id : free.id))
+                _ = try await store.putPlan(pro, audit: samples.event(.planPut))
+                _ = try await store.setPlan(free.id, of: workspace, audit: samples.event(.planChanged))
+            }
+        }
+    }
+
+    private static func succeeds(_ body: () async throws -> Void) async throws -> Bool {
+        do {
+            try await body()
+            return true
+        } catch let error as KeybearerError where [.conflict, .notFound].contains(error.code) {
+            return false
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func aWorkspaceBelongsToItsOwner(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let owner = try await store.addAccount(samples).user

@@ -123,7 +123,9 @@ public final class ServerProcess: Sendable {
     public func resume() { child.signal(SIGCONT) }
 
     private static func port(in text: String) -> Int? {
-        text.firstMatch(of: /Listening on https?:\/\/\S+:(\d+)\n/).flatMap { Int($0.1) }
+        let plain = text.firstMatch(of: /Listening on https?:\/\/\S+:(\d+)\n/)?.1
+        // With the log as JSON there is no line beside it.
+        return (plain ?? text.firstMatch(of: /"message":"Listening\.","port":"(\d+)"/)?.1).flatMap { Int($0) }
     }
 
     private static func greeting(in text: String) -> (Int, Greeting?)? {

@@ -19,6 +19,7 @@ public struct AuditEvent: Sendable, Hashable {
         case planChanged = "workspace.plan_changed"
         case memberAdded = "workspace.member_added"
         case planPut = "plan.put"
+        case planDeleted = "plan.deleted"
         case memberRemoved = "workspace.member_removed"
         case operatorTokenCreated = "operator_token.created"
         case operatorTokenRevoked = "operator_token.revoked"

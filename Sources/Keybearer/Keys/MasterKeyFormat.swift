@@ -9,14 +9,17 @@ import Foundation
 /// tag    mk_… <base64 tag>                  recognises keys whose tag was made under it
 /// ```
 public enum MasterKeyFormat {
-    /// Reads a ring.
+    /// Reads a ring. Lines may end with CR and LF, and a byte order mark may stand before the first.
     ///
     /// - Throws: ``MasterKeyRingError``; its cases name a line or an id, never a secret.
     public static func parse(_ text: String) throws(MasterKeyRingError) -> MasterKeyRing {
         var entries: [MasterKeyRing.Entry] = []
         var activeID: MasterKeyID?
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == "\r" }
+        // CR and LF together are one character, which is not "\n".
+        let body = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        let lines = body.split(omittingEmptySubsequences: false) { ["\n", "\r\n", "\r"].contains($0) }
+        for (index, line) in lines.enumerated() {
+            let words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" }
             if words.isEmpty { continue }
             guard words.count >= 3, let id = MasterKeyID(parsing: words[1]) else { throw .malformedLine(index + 1) }
             let secrets = words.dropFirst(2).map { Data(base64Encoded: String($0)).map { [UInt8]($0) } ?? [] }

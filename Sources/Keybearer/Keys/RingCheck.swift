@@ -37,35 +37,47 @@ public enum RingProblem: Sendable, Hashable {
 }
 
 extension RingProblem: CustomStringConvertible {
-    /// One sentence or two: what is wrong and what to do. It holds no secret.
-    public var description: String {
+    /// What is wrong and what to do about it. It holds no secret.
+    public var description: String { "\(summary) \(advice)" }
+
+    /// What is wrong.
+    public var summary: String {
         switch self {
-        case .missing(let id, .seal):
-            "\(id) is missing: Secret Keys are sealed under it. Add its line from a backup of the master-key file: "
-                + "'master \(id) …', or 'verify \(id) …' on a server that only verifies."
-        case .missing(let id, .tag):
-            "\(id) is missing: keys or tokens carry its tag. Add its line from a backup of the master-key file: "
-                + "'tag \(id) …', or any other line with this id."
+        case .missing(let id, .seal): "\(id) is missing: Secret Keys are sealed under it."
+        case .missing(let id, .tag): "\(id) is missing: keys or tokens carry its tag."
         case .differs(let id, let purpose):
             "\(id) has another secret than the one that \(purpose == .seal ? "sealed the keys" : "made the tags") in this "
-                + "database. Replace its line with the one from a backup of the master-key file that belongs to it."
+                + "database."
         case .unknownTag(let keys, let among):
             "\(keys) Secret Keys carry a tag that no line recognises."
-                + (among.isEmpty
-                    ? " Use the master-key file that belongs to this database, from its backup."
-                    : " It is the tag of one of \(Self.list(among)): add its line 'tag mk_… …' or 'master mk_… …' from a "
-                        + "backup of the master-key file.")
-        case .activeIsUnknown(let id, let known):
-            "\(id) is marked 'active', but this database does not know it. Mark \(Self.list(known)) 'active', and remove "
-                + "the line of \(id)."
-        case .activeIsRetired(let id):
-            "\(id) is marked 'active', but it was retired by a rotation. Use the master-key file that the rotation wrote."
-        case .noneRecorded:
-            "The database has no master keys and no accounts yet. Run 'keybearer init', or check that this is the right "
-                + "database."
-        case .onlyVerifies:
-            "The database is new, and these master keys only verify. Use a master-key file with an 'active' line."
+                + (among.isEmpty ? "" : " It is the tag of one of \(Self.list(among)).")
+        case .activeIsUnknown(let id, _): "\(id) is marked 'active', but this database does not know it."
+        case .activeIsRetired(let id): "\(id) is marked 'active', but it was retired by a rotation."
+        case .noneRecorded: "The database has no master keys and no accounts yet."
+        case .onlyVerifies: "The database is new, and these master keys only verify."
         case .unreadable(let reason): reason
+        }
+    }
+
+    /// What to do about it.
+    public var advice: String {
+        switch self {
+        case .missing(let id, .seal):
+            "Add its line from a backup of the master-key file: 'master \(id) …', or 'verify \(id) …' on a server that "
+                + "only verifies."
+        case .missing(let id, .tag):
+            "Add its line from a backup of the master-key file: 'tag \(id) …', or any other line with this id."
+        case .differs: "Replace its line with the one from a backup of the master-key file that belongs to it."
+        case .unknownTag(_, let among):
+            among.isEmpty
+                ? "Use the master-key file that belongs to this database, from its backup."
+                : "Add its line 'tag mk_… …' or 'master mk_… …' from a backup of the master-key file."
+        case .activeIsUnknown(let id, let known):
+            "Mark \(Self.list(known)) 'active', and remove the line of \(id)."
+        case .activeIsRetired: "Use the master-key file that the rotation wrote."
+        case .noneRecorded: "Run 'keybearer init', or check that this is the right database."
+        case .onlyVerifies: "Use a master-key file with an 'active' line."
+        case .unreadable: "Restore the file from its backup, with mode 0600."
         }
     }
 

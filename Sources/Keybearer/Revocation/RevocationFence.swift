@@ -58,6 +58,11 @@ public final class RevocationFence: ChangeSettling {
     /// file has it.
     public var lacksMasterKeys: Bool { masterKeys.isLacking }
 
+    /// Reads the master keys again, as after a rotation.
+    ///
+    /// - Throws: ``RingRefusal`` when they lack something that the database needs: then those in use stay.
+    package func reloadMasterKeys() async throws { try await masterKeys.look() }
+
     /// Under which id this process is registered; nil while it is not.
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
 

@@ -56,6 +56,13 @@ public final class AccountService: Sendable {
             by: authority)
     }
 
+    /// Checks what a new account is given, without making it.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `password`.
+    package static func check(name: String, email: String, password: Password) throws {
+        _ = try wanted(name: name, email: email, password: password)
+    }
+
     /// The name and the address that an account is to have, once all fields are accepted.
     private static func wanted(
         name: String, email: String, password: Password
@@ -129,7 +136,7 @@ public final class AccountService: Sendable {
 
     /// A page of accounts, oldest first, and how many there are.
     public func list(page: Int, limit: Int) async throws -> (page: [Account], total: Int) {
-        try await context.store.accounts(offset: (page - 1) * limit, limit: limit)
+        try await context.store.accounts(offset: PageOffset.of(page: page, limit: limit), limit: limit)
     }
 
     /// Changes the password of someone who gives the current one; other sessions end.

@@ -41,10 +41,21 @@ public final class KeyService: Sendable {
     public func reveal(
         _ userID: UserID, by authority: Authority, needs requirement: Requirement? = nil
     ) async throws -> SecretKey {
+        try await revealWithRecord(userID, by: authority, needs: requirement).secret
+    }
+
+    /// The key's characters with the record that belongs to them, read in one transaction: what shows both never shows one
+    /// key's characters beside another's record.
+    ///
+    /// - Throws: as ``reveal(_:by:needs:)``.
+    public func revealWithRecord(
+        _ userID: UserID, by authority: Authority, needs requirement: Requirement? = nil
+    ) async throws -> (secret: SecretKey, key: APIKey) {
         let (key, sealed) = try await context.store.revealKey(
             of: userID, by: authority, needs: requirement,
             audit: context.event(.keyRevealed, by: authority, user: userID))
-        return try context.vault.current.open(sealed, userID: userID, keyID: key.id, version: key.version)
+        let secret = try context.vault.current.open(sealed, userID: userID, keyID: key.id, version: key.version)
+        return (secret, withLatestUse(key, of: userID))
     }
 
     /// Puts a new key in the old one's place and answers when no node accepts the old one any more.

@@ -18,7 +18,7 @@ public final class WorkspaceService: Sendable {
     public func list(page: Int, limit: Int) async throws -> (
         page: [(workspace: Workspace, memberCount: Int)], total: Int
     ) {
-        try await context.store.workspaces(offset: (page - 1) * limit, limit: limit)
+        try await context.store.workspaces(offset: PageOffset.of(page: page, limit: limit), limit: limit)
     }
 
     /// The members of a workspace.
@@ -74,7 +74,7 @@ public final class WorkspaceService: Sendable {
 
     /// Adds a plan to the catalogue or changes one; answers when it holds on every node.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`, `features`.
+    /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`, `position`, `features`.
     public func putPlan(_ plan: Plan, by authority: Authority) async throws {
         var plan = plan
         plan.name = NameRules.normalised(plan.name)
@@ -87,14 +87,26 @@ public final class WorkspaceService: Sendable {
         }
         problems["name"] = NameRules.problem(with: plan.name)
         if !(1...1_000_000_000).contains(plan.hourlyLimit) { problems["hourlyLimit"] = "Use 1 to 1,000,000,000." }
-        if !plan.features.isSubset(of: Feature.known) {
-            let known = Feature.known.sorted().map(\.rawValue).joined(separator: ", ")
-            problems["features"] = "Use features that exist: \(known)."
+        if !(-1_000_000...1_000_000).contains(plan.position) { problems["position"] = "Use -1,000,000 to 1,000,000." }
+        let unknown = plan.features.subtracting(Feature.all).sorted()
+        if !unknown.isEmpty {
+            problems["features"] =
+                "\(unknown.map { "'\($0)'" }.joined(separator: ", ")) is no feature; these exist: "
+                + Feature.all.map(\.rawValue).joined(separator: ", ") + "."
         }
         guard problems.isEmpty else { throw KeybearerError.validation(problems) }
         await settler.waitUntilApplied(
             try await context.store.putPlan(
                 plan, by: authority, audit: context.event(.planPut, by: authority, detail: plan.id.rawValue)))
+    }
+
+    /// Deletes a plan that no workspace is on; answers when no node has it any more.
+    ///
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when workspaces are on it, or new ones start on it.
+    public func deletePlan(_ id: PlanID, by authority: Authority) async throws {
+        await settler.waitUntilApplied(
+            try await context.store.deletePlan(
+                id, by: authority, audit: context.event(.planDeleted, by: authority, detail: id.rawValue)))
     }
 
     /// Adds a member or changes a member's role.
@@ -115,5 +127,14 @@ public final class WorkspaceService: Sendable {
             try await context.store.removeMember(
                 userID, from: id, by: authority,
                 audit: context.event(.memberRemoved, by: authority, user: userID, workspace: id)))
+    }
+}
+
+/// Where a page of a list begins.
+enum PageOffset {
+    /// How many entries stand before a page; as many as can be counted when there are more.
+    static func of(page: Int, limit: Int) -> Int {
+        let (offset, isTooLarge) = (max(1, page) - 1).multipliedReportingOverflow(by: max(0, limit))
+        return isTooLarge ? .max : offset
     }
 }

@@ -233,6 +233,10 @@ public protocol WorkspaceStore: Sendable {
     func plans() async throws -> [Plan]
     /// Adds a plan or replaces the one with its id.
     func putPlan(_ plan: Plan, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
+    /// Deletes a plan.
+    ///
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when workspaces are on it, or when it is the first of the catalogue.
+    func deletePlan(_ id: PlanID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
     /// Adds a workspace on the catalogue's first plan.
     ///
     /// - Throws: `NOT_FOUND` when the owner does not exist.

@@ -15,7 +15,7 @@ public struct Feature: RawRepresentable, Sendable, Hashable, Comparable, CustomS
     public static let apiWebhooks = Feature(rawValue: "api_webhooks")
 
     /// Every feature that there is. A database may hold others, which mean nothing.
-    public static let known: Set<Feature> = [.apiWebhooks]
+    public static let all: [Feature] = [.apiWebhooks]
 
     /// What people call the feature.
     public var displayName: String { self == .apiWebhooks ? "API & Webhooks" : rawValue }

@@ -8,7 +8,7 @@ struct BackupCommand: AsyncParsableCommand {
         commandName: "backup", abstract: "Copy the database into a new file, while servers run.",
         discussion: "The Secret Keys in it are sealed. Back up the master-key file too, apart from it.")
 
-    @OptionGroup var options: SettingOptions
+    @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @Argument(help: "The new file.") var file: String
 
     func run() async throws {

@@ -30,6 +30,10 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(name: .long, help: "How log lines look: text or json.")
     var logFormat = "text"
 
+    func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port is \(port); it is 0 to 65535.") }
+    }
+
     private static let email = "ada@example.com"
 
     func run() async throws {
@@ -43,13 +47,13 @@ struct DemoCommand: AsyncParsableCommand {
         options.signUp = "open"
         options.logFormat = logFormat
         options.gateAddress = gateAddress
-        var settings = try await LoadedSettings(options, isDemonstration: true)
+        var settings = try LoadedSettings(options, isDemonstration: true)
         settings.deployment.isPlanSwitchOpen = true
         guard case .sqlite(let path) = settings.database else {
             throw CommandFailure(.usage, "'\(directory)' is not taken for a directory; name another one")
         }
         let assembly = Assembly(settings: settings)
-        if !FileManager.default.fileExists(atPath: assembly.masterKeyFile.path) {
+        if !assembly.masterKeyFile.isThere {
             try assembly.masterKeyFile.save(try MasterKeyRing.generate(from: .system), replacing: false)
         }
         let store = try SQLiteStore.openDemonstration(path: path)

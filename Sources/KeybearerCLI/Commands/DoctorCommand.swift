@@ -13,7 +13,7 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Check settings, master keys and database; say what is wrong and how to mend it.",
         discussion: "Ends with 0 when nothing is broken (there may be warnings), with 78 otherwise.")
 
-    @OptionGroup var options: SettingOptions
+    @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @Flag(name: .long, help: "Print JSON.") var json = false
 
     func run() async throws {
@@ -87,7 +87,8 @@ private struct Examination {
         if server.publicURL == nil {
             findings.append(
                 Finding(
-                    .warning, "public-url", "It is not set: the examples in the dashboard name localhost.",
+                    .warning, "public-url",
+                    "It is not set: the examples in the dashboard name the address that the browser used, such as localhost.",
                     mend: "Set it to the address that clients use."))
         }
         return findings
@@ -190,8 +191,9 @@ private struct Examination {
             try await deployment.ring.require(.refuse)
             return nil
         } catch let refusal as RingRefusal {
-            // Each problem says itself what to do.
-            return Finding(.broken, "keys", refusal.description)
+            return Finding(
+                .broken, "keys", refusal.problems.map(\.summary).joined(separator: " "),
+                mend: refusal.problems.map(\.advice).joined(separator: " "))
         }
     }
 }

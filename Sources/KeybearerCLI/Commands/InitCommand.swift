@@ -9,9 +9,12 @@ struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
         abstract: "Make the database, the master-key file (mode 0600) and the first operator's account.",
-        discussion: "Can be run again after an interruption: what is there already is kept.")
+        discussion: """
+            What is there already is kept, so it can be run again. On a terminal it asks before it makes anything,
+            unless --yes or a flag for the password is given.
+            """)
 
-    @OptionGroup var options: SettingOptions
+    @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @OptionGroup var password: PasswordInput
 
     @Option(name: .long, help: "The first operator's e-mail address.")
@@ -20,22 +23,32 @@ struct InitCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The first operator's name.")
     var name = "Operator"
 
+    @Flag(name: .long, help: "Do not ask on a terminal before anything is made.")
+    var yes = false
+
     func run() async throws {
         let assembly = try await Assembly(options)
         let file = assembly.masterKeyFile
-        let hasKeys = FileManager.default.fileExists(atPath: file.path)
+        let hasKeys = file.isThere
         let database = assembly.settings.database
         let hasDatabase = try assembly.isThere(database)
         if hasDatabase && !hasKeys { try await Self.requireNewDatabase(assembly) }
+        if hasDatabase && hasKeys, try await leavesAll(assembly) { return }
+        // Before anything is made: what is missing or refused leaves nothing behind.
+        try confirm(assembly, hasKeys: hasKeys, hasDatabase: hasDatabase)
+        let chosen = try password.read()
+        try AccountService.check(name: name, email: email, password: chosen.password)
         if hasKeys {
             _ = try file.load()
         } else {
+            // What fails more often comes first: a database that cannot be made leaves no master keys behind.
+            try assembly.openStore(.commandLine, creating: true).close()
             try file.save(try MasterKeyRing.generate(from: .system), replacing: false)
             Console.note("Made the master-key file \(file.path). Back it up apart from the database.")
         }
         try await Self.claim(assembly, madeKeys: !hasKeys)
-        if !hasDatabase { Console.note("Made the database \(database).") }
-        let chosen = try password.read()
+        if hasKeys { Console.note("The master-key file \(file.path) exists; it is kept.") }
+        Console.note(hasDatabase ? "The database \(database) exists; it is kept." : "Made the database \(database).")
         try await assembly.withDeployment { deployment in
             let account = try await deployment.accounts.create(
                 name: name, email: email, password: chosen.password, isOperator: true, by: .commandLine)
@@ -43,6 +56,40 @@ struct InitCommand: AsyncParsableCommand {
             Console.note("Made the operator's account \(account.user.email) (\(account.user.id)).")
         }
         Console.note("Start the server with: keybearer serve")
+    }
+
+    /// Whether everything is there already; says so.
+    private func leavesAll(_ assembly: Assembly) async throws -> Bool {
+        try await assembly.withDeployment { deployment in
+            let account: Account
+            do {
+                account = try await deployment.accounts.find(email)
+            } catch let error as KeybearerError where error.code == .notFound {
+                return false
+            }
+            Console.note("The master-key file \(assembly.masterKeyFile.path) exists; it is kept.")
+            Console.note("The database \(assembly.settings.database) exists; it is kept.")
+            Console.note("The account \(account.user.email) (\(account.user.id)) exists; its password is kept.")
+            return true
+        }
+    }
+
+    /// Asks a person on a terminal. Flags that say where the password comes from say enough.
+    private func confirm(_ assembly: Assembly, hasKeys: Bool, hasDatabase: Bool) throws {
+        if yes || password.isChosen { return }
+        guard password.isInteractive else {
+            throw ValidationError(
+                "nothing was made: without a terminal, name where the password comes from with --password-stdin or "
+                    + "--generate-password")
+        }
+        Console.note("This makes:")
+        if !hasKeys { Console.note("  the master-key file \(assembly.masterKeyFile.path)") }
+        if !hasDatabase { Console.note("  the database \(assembly.settings.database)") }
+        Console.note("  the operator's account \(email)")
+        Console.note("Go on? [y/N]")
+        guard ["y", "yes"].contains((readLine() ?? "").trimmingCharacters(in: .whitespaces).lowercased()) else {
+            throw CommandFailure(.dataError, "nothing was made")
+        }
     }
 
     /// Refuses a database that has master keys when there is no file with them: new ones would open nothing in it.

@@ -10,7 +10,7 @@ struct KeyCommand: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the key to standard output and its record to standard error. Audited.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: UserCommand.Selection
         @Flag(name: .long, help: "Leave the key out and print only its record.") var metadata = false
         @Flag(name: .long, help: "Print JSON.") var json = false
@@ -30,7 +30,7 @@ struct KeyCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put a new key in the old one's place and print it.",
             discussion: "When the command ends, no running server accepts the old key any more.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: UserCommand.Selection
         @Option(name: .long, help: "Running the command again with the same key makes no second change.")
         var idempotencyKey: String?

@@ -14,7 +14,7 @@ struct MasterKeyCommand: AsyncParsableCommand {
                 Works while a server runs and changes no Secret Key. After an interruption run it again. Back up the
                 master-key file before and after: an older backup of the database needs the master keys of its time.
                 """)
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
 
         func run() async throws {
             let assembly = try await Assembly(options)
@@ -33,7 +33,7 @@ struct MasterKeyCommand: AsyncParsableCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the ring of master keys to standard output. The text is secret.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Flag(name: .long, help: "Only what verifying needs: a node with it can neither show nor make a key.")
         var verifyOnly = false
 

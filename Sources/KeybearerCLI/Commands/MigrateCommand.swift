@@ -14,7 +14,7 @@ struct MigrateCommand: AsyncParsableCommand {
             file is the same.
             """)
 
-    @OptionGroup var options: SettingOptions
+    @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @Option(name: .long, help: "The database to move: sqlite:PATH or a connection string.") var from: String
     @Option(name: .long, help: "The empty database to fill: sqlite:PATH or a connection string.") var to: String
     @Flag(name: .long, help: "Take an interrupted move back, so that the old database can be used again.")

@@ -15,7 +15,7 @@ struct NodeCommand: AsyncParsableCommand {
                 It watches for one lease: a server that lives renews within it. One that died stays listed until the
                 next change finds that its lease has run out.
                 """)
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {

@@ -11,7 +11,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a token and print it: it is shown this once.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "What people call it: which program holds it.") var name: String
         @Option(name: .long, help: "What it is good for: introspect.") var scope: [String] = ["introspect"]
         @Flag(name: .long, help: "Print JSON.") var json = false
@@ -36,7 +36,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List tokens, oldest first.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -57,7 +57,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take a token away, at once.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The token's id (opt_…).") var id: String
 
         func run() async throws {

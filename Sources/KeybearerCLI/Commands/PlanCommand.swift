@@ -4,11 +4,12 @@ import Keybearer
 /// `keybearer plan …`: the catalogue.
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Look at and change the catalogue of plans.", subcommands: [List.self, Put.self])
+        commandName: "plan", abstract: "Look at and change the catalogue of plans.",
+        subcommands: [List.self, Put.self, Delete.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the plans in the catalogue's order.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -31,7 +32,7 @@ struct PlanCommand: AsyncParsableCommand {
     struct Put: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add a plan, or replace the one with this id; it holds when the command ends.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The plan's id.") var id: String
         @Option(name: .long, help: "What people call it.") var name: String
         @Option(name: .long, help: "Requests that an account may make in any 60 minutes.")
@@ -40,7 +41,10 @@ struct PlanCommand: AsyncParsableCommand {
         var feature: [String] = []
         @Option(name: .customLong("billing-url"), help: "Where an Owner goes to move to this plan.")
         var billingURL: String?
-        @Option(name: .long, help: "Its place in the catalogue, from 0.") var position = 100
+        @Option(
+            name: .long, parsing: .unconditional, help: "Its place in the catalogue; new workspaces start on the first."
+        )
+        var position = 100
 
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
@@ -51,6 +55,21 @@ struct PlanCommand: AsyncParsableCommand {
                         position: position),
                     by: .commandLine)
                 Console.note("The plan \(id) is in the catalogue.")
+            }
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a plan that no workspace is on.",
+            discussion: "The plan that new workspaces start on, the first of the catalogue, stays.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @Argument(help: "The plan's id.") var id: String
+
+        func run() async throws {
+            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
+                try await deployment.workspaces.deletePlan(PlanID(rawValue: id), by: .commandLine)
+                Console.note("The plan \(id) is deleted.")
             }
         }
     }

@@ -9,7 +9,7 @@ struct RestoreCommand: AsyncParsableCommand {
         commandName: "restore", abstract: "Put a backup in the place of the database. Refuses while a server runs.",
         discussion: "Keys that were regenerated after the backup was made live again in their old form.")
 
-    @OptionGroup var options: SettingOptions
+    @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @Argument(help: "The backup.") var file: String
     @Flag(name: .long, help: "Do it. Without this flag nothing is restored.") var yes = false
 

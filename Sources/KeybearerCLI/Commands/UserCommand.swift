@@ -16,7 +16,7 @@ struct UserCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make an account with its Secret Key and a workspace of its own.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var password: PasswordInput
         @Argument(help: "The e-mail address.") var email: String
         @Option(name: .long, help: "The person's name.") var name: String
@@ -28,8 +28,8 @@ struct UserCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment { deployment in
                 let account = try await deployment.accounts.create(
                     name: name, email: email, password: chosen.password, isOperator: `operator`, by: .commandLine)
+                if json { return try Console.json(AccountShape(account, password: chosen.generated)) }
                 chosen.announce()
-                if json { return try Console.json(AccountShape(account)) }
                 Console.output(account.user.id.rawValue)
                 Console.note("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
             }
@@ -38,21 +38,14 @@ struct UserCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List accounts, oldest first.")
-        @OptionGroup var options: SettingOptions
-        @Option(name: .long, help: "Which page, from 1.") var page = 1
-        @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var paging: PageOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
-
-        func validate() throws {
-            guard page >= 1, (1...1_000).contains(limit) else {
-                throw ValidationError("--page starts at 1, --limit is 1 to 1000.")
-            }
-        }
 
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let (accounts, total) = try await deployment.accounts.list(page: page, limit: limit)
-                if json { return try Console.json(accounts.map(AccountShape.init)) }
+                let (accounts, total) = try await deployment.accounts.list(page: paging.page, limit: paging.limit)
+                if json { return try Console.json(accounts.map { AccountShape($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
                     accounts.map { account in
@@ -69,7 +62,7 @@ struct UserCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show an account, without its key.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Flag(name: .long, help: "Print JSON.") var json = false
 
@@ -104,7 +97,7 @@ struct UserCommand: AsyncParsableCommand {
     struct SetPassword: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "set-password", abstract: "Set an account's password; its sessions end.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @OptionGroup var password: PasswordInput
 
@@ -122,7 +115,7 @@ struct UserCommand: AsyncParsableCommand {
     struct Disable: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Disable an account: its key is refused and its sessions end.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
 
         func run() async throws {
@@ -136,7 +129,7 @@ struct UserCommand: AsyncParsableCommand {
 
     struct Enable: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Enable an account again; its key passes again.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
 
         func run() async throws {
@@ -151,7 +144,7 @@ struct UserCommand: AsyncParsableCommand {
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete an account, its key, and the workspaces that have no other member.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Flag(name: .long, help: "Do it. Without this flag nothing is deleted.") var yes = false
 

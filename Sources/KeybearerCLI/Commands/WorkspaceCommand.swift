@@ -22,7 +22,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a workspace on the catalogue's first plan.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The workspace's name.") var name: String
         @Option(name: .long, help: "The Owner: id or e-mail address.") var owner: String
         @Flag(name: .long, help: "Print JSON.") var json = false
@@ -40,20 +40,13 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List workspaces, oldest first.")
-        @OptionGroup var options: SettingOptions
-        @Option(name: .long, help: "Which page, from 1.") var page = 1
-        @Option(name: .long, help: "How many to a page, 1 to 1000.") var limit = 100
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var paging: PageOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
-
-        func validate() throws {
-            guard page >= 1, (1...1_000).contains(limit) else {
-                throw ValidationError("--page starts at 1, --limit is 1 to 1000.")
-            }
-        }
 
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let (rows, total) = try await deployment.workspaces.list(page: page, limit: limit)
+                let (rows, total) = try await deployment.workspaces.list(page: paging.page, limit: paging.limit)
                 if json { return try Console.json(rows.map { WorkspaceShape($0.workspace, members: $0.memberCount) }) }
                 Console.table(
                     ["ID", "NAME", "PLAN", "MEMBERS"],
@@ -71,7 +64,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct SetPlan: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "set-plan", abstract: "Move a workspace to a plan; it holds when the command ends.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The plan's id.") var plan: String
 
@@ -87,14 +80,16 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct AddMember: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "add-member", abstract: "Add a member, or change a member's role.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The account: id or e-mail address.") var user: String
         @Option(name: .long, help: "owner, admin or member.") var role = "member"
 
         func run() async throws {
             let id = try selection.id()
-            guard let role = Role(rawValue: role) else { throw ValidationError("--role is owner, admin or member.") }
+            guard let role = Role(rawValue: role) else {
+                throw ValidationError("'\(role)' is no role; --role is owner, admin or member.")
+            }
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(user)
                 try await deployment.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
@@ -106,7 +101,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct RemoveMember: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "remove-member", abstract: "Remove a member; the key stops passing there at once.")
-        @OptionGroup var options: SettingOptions
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The account: id or e-mail address.") var user: String
 

@@ -6,8 +6,10 @@ extension SettingReader {
     func networks(_ setting: Setting) throws(SettingError) -> [AddressRange] {
         let found = sources.find(setting)
         var networks: [AddressRange] = []
-        for part in (found?.value ?? setting.defaultValue ?? "").split(separator: ",") {
+        let text = found?.value ?? setting.defaultValue ?? ""
+        for part in text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false) {
             let entry = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+            if entry.isEmpty { throw refusal(setting, found, because: "There is an empty entry") }
             do {
                 networks.append(try AddressRange(parsing: String(entry)))
             } catch {
@@ -29,11 +31,5 @@ extension SettingReader {
         } catch {
             throw refusal(setting, found, because: "\(error)")
         }
-    }
-
-    private func refusal(_ setting: Setting, _ found: SettingSources.Found?, because reason: String) -> SettingError {
-        SettingError(
-            name: setting.rawValue, got: "'\(found?.value ?? setting.defaultValue ?? "")'",
-            source: found?.source ?? "its default", wants: "\(setting.wants); \(reason)")
     }
 }

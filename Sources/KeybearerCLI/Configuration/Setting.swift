@@ -18,6 +18,8 @@ enum Setting: String, CaseIterable {
     case lease
     case headerBytes = "header-bytes"
     case headerCount = "header-count"
+    case headTimeout = "head-timeout"
+    case requestTimeout = "request-timeout"
     case idleTimeout = "idle-timeout"
     case stopTimeout = "stop-timeout"
     case rememberedAccounts = "remembered-accounts"
@@ -45,7 +47,8 @@ enum Setting: String, CaseIterable {
         case .lease: "2s"
         case .headerBytes: "32768"
         case .headerCount: "100"
-        case .idleTimeout: "60s"
+        case .headTimeout: "10s"
+        case .requestTimeout, .idleTimeout: "60s"
         case .stopTimeout: "20s"
         case .rememberedAccounts: "1000000"
         case .signUp: "open"
@@ -55,13 +58,40 @@ enum Setting: String, CaseIterable {
         }
     }
 
+    /// What kind of value a setting takes: it decides which JSON types the file may use.
+    enum Kind: Sendable {
+        /// Text of whatever meaning.
+        case text
+        /// A whole number, as a JSON number or as text.
+        case wholeNumber
+        /// A number with a unit, as text.
+        case span
+        /// Networks: an array of strings, or text with commas.
+        case networks
+        /// One of a few words.
+        case choice
+    }
+
+    /// What kind of value it takes.
+    var kind: Kind {
+        switch self {
+        case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .masterKeyFile, .keyPrefix, .gateAddress,
+            .gateWorkspacePath:
+            .text
+        case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
+        case .databaseWait, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout: .span
+        case .trustedProxies, .gateTrustedProxies: .networks
+        case .signUp, .regenerateByKey, .logFormat, .logLevel: .choice
+        }
+    }
+
     /// Whether its value may hold a password, and is never repeated.
     var isSecret: Bool { self == .database }
 
     /// What the setting wants, as it completes "wants …".
     var wants: String {
         switch self {
-        case .address: "a host and a port such as 127.0.0.1:8080 or [::1]:8080"
+        case .address: "a host and a port such as 127.0.0.1:8080, [::1]:8080, or *:8080 for all addresses"
         case .tlsCertificate: "the path of a PEM file with the certificate chain"
         case .tlsKey: "the path of a PEM file with the certificate's private key"
         case .publicURL: "an address such as https://yourapp.com, without a path"
@@ -70,13 +100,16 @@ enum Setting: String, CaseIterable {
         case .databaseWait: "a span from 0s to 1h"
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
-        case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, divided by commas"
-        case .gateAddress: "an internal host and port such as 127.0.0.1:8081, or unix: and the path of a socket"
-        case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, divided by commas"
+        case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
+        case .gateAddress:
+            "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"
+        case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .gateWorkspacePath: "the beginning of a path with {workspace} in it once, such as /workspaces/{workspace}"
         case .lease: "a span from 500ms to 30s"
         case .headerBytes: "a whole number of bytes from 4096 to 131072"
         case .headerCount: "a whole number from 20 to 1000"
+        case .headTimeout: "a span from 1s to 1m"
+        case .requestTimeout: "a span from 1s to 10m"
         case .idleTimeout: "a span from 1s to 1h"
         case .stopTimeout: "a span from 1s to 10m"
         case .rememberedAccounts: "a whole number from 1000 to 100000000"
@@ -94,6 +127,10 @@ struct SettingError: Error, CustomStringConvertible {
     let got: String
     let source: String
     let wants: String
+    /// What is wrong with this value, where more is known than that it is not what is wanted.
+    var reason: String?
 
-    var description: String { "setting \(name): got \(got) from \(source), wants \(wants)" }
+    var description: String {
+        "setting \(name): got \(got) from \(source), wants \(wants)" + (reason.map { ". \($0)." } ?? "")
+    }
 }

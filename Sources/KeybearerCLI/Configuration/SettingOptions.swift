@@ -2,6 +2,9 @@ import ArgumentParser
 
 /// The flags of all settings. Each overrules its variable, which overrules the file.
 struct SettingOptions: ParsableArguments {
+    /// The heading of these flags in a command's help.
+    static let title = "Server settings"
+
     @Option(name: .long, help: "A JSON file with settings.")
     var config: String?
 
@@ -34,13 +37,13 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The prefix of new keys.")
     var keyPrefix: String?
 
-    @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, divided by commas.")
+    @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
     @Option(name: .long, help: "Where the gate listens: an internal host and port, or unix: and a path.")
     var gateAddress: String?
 
-    @Option(name: .long, help: "Networks of the gateways that ask the gate, divided by commas.")
+    @Option(name: .long, help: "Networks of the gateways that ask the gate, comma-separated.")
     var gateTrustedProxies: String?
 
     @Option(name: .long, help: "Where an original path names its workspace, such as /workspaces/{workspace}.")
@@ -57,6 +60,12 @@ struct SettingOptions: ParsableArguments {
 
     @Option(name: .long, help: "How long a connection may be silent.")
     var idleTimeout: String?
+
+    @Option(name: .long, help: "How long a TLS handshake, and a request's head, may take.")
+    var headTimeout: String?
+
+    @Option(name: .long, help: "How long a request may take from its head to its answer's end.")
+    var requestTimeout: String?
 
     @Option(name: .long, help: "How long a stop waits for requests that are being answered.")
     var stopTimeout: String?
@@ -88,7 +97,8 @@ struct SettingOptions: ParsableArguments {
             .keyPrefix: keyPrefix,
             .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
-            .idleTimeout: idleTimeout, .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
+            .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
+            .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
             .logLevel: logLevel,
         ]

@@ -2,30 +2,32 @@ import Foundation
 import Keybearer
 
 /// Where text goes: what was asked for, secrets among it, to standard output; all else to standard error.
+///
+/// Whatever goes through here is escaped (``VisibleText``), so no command can forget it.
 enum Console {
     /// Prints what was asked for.
     static func output(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        FileHandle.standardOutput.write(Data((VisibleText.escaped(text, keepsLines: true) + "\n").utf8))
     }
 
     /// Tells a person something beside it.
     static func note(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        FileHandle.standardError.write(Data((VisibleText.escaped(text, keepsLines: true) + "\n").utf8))
     }
 
     /// Prints a value as JSON with sorted names.
     static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        output(String(decoding: try encoder.encode(value), as: UTF8.self))
+        let text = VisibleText.escapedJSON(String(decoding: try encoder.encode(value), as: UTF8.self))
+        FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
     /// Prints rows under a heading, the columns as wide as their widest cell.
     static func table(_ heading: [String], _ rows: [[String]]) {
-        let widths = heading.indices.map { column in
-            ([heading] + rows).map { $0[column].count }.max() ?? 0
-        }
-        for row in [heading] + rows {
+        let shown = ([heading] + rows).map { $0.map { VisibleText.escaped($0, keepsLines: false) } }
+        let widths = heading.indices.map { column in shown.map { $0[column].count }.max() ?? 0 }
+        for row in shown {
             let cells = zip(row, widths).map { cell, width in
                 cell + String(repeating: " ", count: max(0, width - cell.count))
             }

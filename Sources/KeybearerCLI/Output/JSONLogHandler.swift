@@ -19,7 +19,10 @@ struct JSONLogHandler: LogHandler {
         fields["level"] = event.level.rawValue
         fields["message"] = event.message.description
         fields["label"] = label
-        guard let line = try? JSONEncoder().encode(fields) else { return }
-        FileHandle.standardError.write(line + Data("\n".utf8))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let line = try? encoder.encode(fields) else { return }
+        let text = VisibleText.escapedJSON(String(decoding: line, as: UTF8.self))
+        FileHandle.standardError.write(Data((text + "\n").utf8))
     }
 }

@@ -29,6 +29,18 @@ struct PasswordInput: ParsableArguments {
         }
     }
 
+    /// Whether a person can be asked.
+    var isInteractive: Bool { isatty(STDIN_FILENO) == 1 }
+
+    /// Whether the flags say where the password comes from.
+    var isChosen: Bool { passwordStdin || generatePassword }
+
+    func validate() throws {
+        guard !passwordStdin || !generatePassword else {
+            throw ValidationError("Use --password-stdin or --generate-password, not both.")
+        }
+    }
+
     /// Reads or makes the password; prompts without echo where a person is at the keyboard.
     func read() throws -> Chosen {
         if generatePassword {
@@ -36,13 +48,21 @@ struct PasswordInput: ParsableArguments {
             return Chosen(password: Password(made), generated: made)
         }
         if passwordStdin {
-            guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+            guard var line = readLine(strippingNewline: true) else {
                 throw CommandFailure(.noInput, "standard input has no password on its first line")
+            }
+            // A byte order mark belongs to the file, and so does a carriage return without its line feed.
+            if line.unicodeScalars.first == "\u{FEFF}" { line.unicodeScalars.removeFirst() }
+            if line.unicodeScalars.last == "\r" { line.unicodeScalars.removeLast() }
+            if line.isEmpty { throw CommandFailure(.noInput, "standard input has no password on its first line") }
+            // What cannot be decoded would become the same character whatever it was.
+            guard !line.unicodeScalars.contains("\u{FFFD}") else {
+                throw CommandFailure(.dataError, "the password on standard input is not UTF-8 text")
             }
             return Chosen(password: Password(line))
         }
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw ValidationError("Name where the password comes from: --password-stdin or --generate-password.")
+        guard isInteractive else {
+            throw ValidationError("name where the password comes from: --password-stdin or --generate-password")
         }
         let first = try prompt("Password: ")
         guard try prompt("Once more: ") == first else { throw CommandFailure(.dataError, "the passwords differ") }

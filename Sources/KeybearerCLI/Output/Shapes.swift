@@ -10,8 +10,11 @@ struct AccountShape: Encodable {
     let createdAt: String
     let key: KeyShape
     let workspaces: [MembershipShape]
+    /// Only where the command made it up.
+    let password: String?
 
-    init(_ account: Account) {
+    init(_ account: Account, password: String? = nil) {
+        self.password = password
         id = account.user.id.rawValue
         email = account.user.email.rawValue
         name = account.user.name

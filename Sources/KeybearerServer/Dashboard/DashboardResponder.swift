@@ -42,7 +42,7 @@ struct DashboardResponder: Sendable {
             // The session ended while its request was being answered.
             return signInFirst(exchange)
         } catch {
-            return failure(error, of: exchange)
+            return failure(error, of: exchange, on: route)
         }
     }
 
@@ -55,7 +55,7 @@ struct DashboardResponder: Sendable {
     }
 
     /// Any failure, as a page or, for scripts, in the envelope.
-    func failure(_ error: any Error, of exchange: Exchange) -> Response {
+    func failure(_ error: any Error, of exchange: Exchange, on route: Route? = nil) -> Response {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
         if known.isFaultOfOurs {
             logger.error(
@@ -73,11 +73,14 @@ struct DashboardResponder: Sendable {
                         known.code, message: known.message, fields: known.fields, requestID: exchange.requestID),
                     status: known.code.status
                 ).response
+        } else if known.code == .httpsRequired {
+            response = httpsRequired(exchange)
         } else {
             let status = known.code.status
             let isOurFault = known.code == .internalError
             let page = ErrorPage(
-                status: status.code, message: isOurFault ? nil : known.message, requestID: exchange.requestID)
+                status: status.code, message: isOurFault ? nil : known.message, requestID: exchange.requestID,
+                outcome: KeyRequestOutcome(after: known, of: exchange, on: route))
             response = self.page(status) { renderer.render(page, nonce: $0) }
         }
         if known.code == .unauthorized { response.headers[.wwwAuthenticate] = #"Session realm="Keybearer""# }
@@ -85,11 +88,23 @@ struct DashboardResponder: Sendable {
         return response
     }
 
+    private func httpsRequired(_ exchange: Exchange) -> Response {
+        // Secure for all but the cookie: a browser on this machine.
+        let page = HTTPSRequiredPage(authority: exchange.request.head.authority ?? "", isLocal: exchange.isSecure)
+        var response = self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
+        // Browsers ignore it over plain HTTP, and complain.
+        response.headers[FieldName.crossOriginOpenerPolicy] = nil
+        return response
+    }
+
     /// An HTML page with the headers that every page has, and a nonce of its own for its one script.
-    func page(_ status: HTTPResponse.Status = .ok, _ render: (_ nonce: String) -> String) -> Response {
+    func page(
+        _ status: HTTPResponse.Status = .ok, style: (_ nonce: String) -> String = { _ in "'self'" },
+        _ render: (_ nonce: String) -> String
+    ) -> Response {
         let nonce = String(decoding: random.base62(count: 22), as: UTF8.self)
         let policy =
-            "default-src 'none'; style-src 'self'; script-src 'nonce-\(nonce)'; img-src 'self' data:; "
+            "default-src 'none'; style-src \(style(nonce)); script-src 'nonce-\(nonce)'; img-src 'self' data:; "
             + "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         return Response(
             status: status,

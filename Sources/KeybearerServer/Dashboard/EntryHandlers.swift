@@ -13,7 +13,9 @@ struct EntryHandlers: Sendable {
     @Sendable func signInPage(_ exchange: Exchange) async throws -> Response {
         let query = exchange.query ?? [:]
         let next = DashboardResponder.localPath(query["next"])
-        let notice: Notice? = query["signedOut"] != nil ? .signedOut : next != nil ? .signInNeeded : nil
+        let notice: Notice? =
+            query["signedOut"] != nil
+            ? .signedOut : query["ended"] != nil ? .sessionOver : next != nil ? .signInNeeded : nil
         return show(SignInPage(next: next, notice: notice, isSignUpOpen: accounts.isSignUpOpen), .ok)
     }
 

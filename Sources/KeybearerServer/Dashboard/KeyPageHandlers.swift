@@ -29,25 +29,30 @@ struct KeyPageHandlers: Sendable {
         let notice: Notice? =
             query["regenerated"] != nil
             ? .keyRegenerated : query["plan"] != nil ? .planChanged(to: access.plan.name) : nil
-        return try await show(exchange, signedIn, access, notice: notice, revealed: nil)
+        return try await show(exchange, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
+    }
+
+    /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script asks for it
+    /// before it copies a key that it shows, and when the page comes back into view.
+    @Sendable func record(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(exchange, signedIn)
+        try Self.requireFeature(access)
+        return try json(signedIn.account.key, of: signedIn.account.user.id)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
     @Sendable func reveal(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(exchange, signedIn)
-        guard access.plan.includesAPI else {
-            throw KeybearerError(
-                .featureLocked, "The plan does not include \(Feature.apiWebhooks.displayName).")
-        }
+        try Self.requireFeature(access)
         if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id)) { return refusal }
         let userID = signedIn.account.user.id
-        let secret = try await keys.reveal(
+        let (secret, key) = try await keys.revealWithRecord(
             userID, by: signedIn.authority(from: exchange.client),
             needs: Requirement(.revealKey, in: access.workspace.id))
         guard exchange.wantsJSON else {
-            return try await show(exchange, signedIn, access, notice: nil, revealed: secret)
+            return try await show(exchange, signedIn, access, notice: nil, key: key, revealed: secret)
         }
-        return APIAnswer.json(try Envelope.success(["key": secret.characters])).response
+        return try json(key, of: userID, secret: secret)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`: the question, for browsers without scripts.
@@ -72,12 +77,14 @@ struct KeyPageHandlers: Sendable {
         }
         let form = try exchange.form()
         let userID = signedIn.account.user.id
-        _ = try await keys.regenerate(
+        let (_, key) = try await keys.regenerate(
             userID,
             // What is no version is that of no key.
             version: form["version"].map { Int(Int32($0) ?? -1) },
             idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
             by: signedIn.authority(from: exchange.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
+        // Without the new key: whoever wants to see it presses for it.
+        if exchange.wantsJSON { return try json(key, of: userID) }
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
 
@@ -101,13 +108,22 @@ struct KeyPageHandlers: Sendable {
         return APIAnswer.json(body, status: .forbidden).response
     }
 
+    /// A record as the page's script reads it.
+    private func json(_ key: APIKey, of userID: UserID, secret: SecretKey? = nil) throws -> Response {
+        let key = keys.withLatestUse(key, of: userID)
+        let record = KeyRecord(
+            version: key.version, prefix: key.shownPrefix, generatedAt: key.generatedAt, lastUse: Self.lastUse(of: key),
+            secret: secret)
+        return APIAnswer.json(try Envelope.success(record)).response
+    }
+
     private func show(
         _ exchange: Exchange, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
-        revealed: SecretKey?
+        key: APIKey, revealed: SecretKey?
     ) async throws -> Response {
         let content: APIKeyPage.Content =
             access.plan.includesAPI
-            ? .open(try await panel(exchange, signedIn.account, access, revealed: revealed))
+            ? .open(try await panel(exchange, signedIn.account, access, key: key, revealed: revealed))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
             shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
@@ -116,21 +132,29 @@ struct KeyPageHandlers: Sendable {
     }
 
     private func panel(
-        _ exchange: Exchange, _ account: Account, _ access: WorkspaceAccess, revealed: SecretKey?
+        _ exchange: Exchange, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
     ) async throws -> KeyPanel {
         let publicURL = publicURL ?? exchange.baseURL
-        let key = keys.withLatestUse(account.key, of: account.user.id)
-        let now = clocks.wall()
-        let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
+        let key = keys.withLatestUse(key, of: account.user.id)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
-            lastUse: key.lastUse.map { KeyUse(at: $0.at, address: $0.address.displayName) },
-            budget: BudgetMeter(
-                limit: budget.limit, remaining: budget.remaining,
-                nextReturn: budget.isUsed ? budget.resetAt : nil, now: now),
+            lastUse: Self.lastUse(of: key),
+            budget: try await budget(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
+    }
+
+    /// What is left of the hour; nil where the store does not say it: the key and its record are worth a page without it.
+    private func budget(of account: Account, _ access: WorkspaceAccess) async throws -> BudgetMeter? {
+        do {
+            let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
+            return BudgetMeter(
+                limit: budget.limit, remaining: budget.remaining, nextReturn: budget.isUsed ? budget.resetAt : nil,
+                now: clocks.wall())
+        } catch let error as KeybearerError where error.code == .unavailable {
+            return nil
+        }
     }
 
     private func lockPanel(_ access: WorkspaceAccess) async throws -> LockPanel {
@@ -148,6 +172,16 @@ struct KeyPageHandlers: Sendable {
                     planName: $0.name, planID: $0.id.rawValue, canSwitchPlan: workspaces.isPlanSwitchOpen,
                     billingURL: $0.billingURL)
             })
+    }
+
+    private static func lastUse(of key: APIKey) -> KeyUse? {
+        key.lastUse.map { KeyUse(at: $0.at, address: $0.address.displayName) }
+    }
+
+    private static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
+        guard access.plan.includesAPI else {
+            throw KeybearerError(.featureLocked, "The plan does not include \(Feature.apiWebhooks.displayName).")
+        }
     }
 
     private func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }

@@ -80,6 +80,7 @@ struct EdgeResponder: HTTPResponder {
             if OperatorResponder.isOperator(path) {
                 return await operators.respond(to: exchange, entry: entry, route: route).response
             }
+            guard exchange.keepsSessions else { return refuseInsecure(exchange, path: path) }
             return await dashboard.respond(to: exchange, entry: entry, route: route)
         } catch {
             logger.error("A probe failed.", metadata: ["error": "\(error)", "request": "\(exchange.requestID)"])

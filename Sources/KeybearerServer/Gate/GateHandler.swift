@@ -21,6 +21,8 @@ final class GateHandler: ChannelDuplexHandler {
     private var searched = 0
     private var out = ByteBuffer()
     private var isAskingStore = false
+    /// Whether a request was answered since the last pause.
+    private var hasAnswered = false
     private var isClosing = false
     private var hasFinished = false
     private var isStopping = false
@@ -55,7 +57,10 @@ final class GateHandler: ChannelDuplexHandler {
             unread.writeBuffer(&bytes)
         }
         answerAll(context)
-        if !isAskingStore { supervisor.answeredAtOnce(hasPart: unread.readableBytes > 0) }
+        guard !isAskingStore else { return }
+        let hasPart = unread.readableBytes > 0
+        if hasAnswered { supervisor.answeredAtOnce(hasPart: hasPart) } else if hasPart { supervisor.readPartOfHead() }
+        hasAnswered = false
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -105,6 +110,7 @@ final class GateHandler: ChannelDuplexHandler {
                 return decision.answer(
                     parsed, in: head, from: peer, isStopping: isStopping, with: &answers, to: &out)
             }
+            hasAnswered = true
             unread.moveReaderIndex(forwardBy: length)
             searched = 0
             // Let go of, so that the channel reads into the same memory again.

@@ -24,9 +24,9 @@ struct Connections: Sendable {
     private let limits: ConnectionLife.Limits
 
     init(settings: KeybearerServer.Settings, clocks: Clocks, logger: Logger) {
-        var limits = settings.connectionLimits
-        limits.idle = settings.idleTimeout
-        self.limits = limits
+        limits = ConnectionLife.Limits(
+            handshake: settings.headTimeout, head: settings.headTimeout, request: settings.requestTimeout,
+            idle: settings.idleTimeout, linger: settings.linger)
         let files = OpenFiles.raiseLimit()
         func registry(_ listener: Listener) -> ConnectionRegistry {
             ConnectionRegistry(

@@ -26,6 +26,7 @@ struct SignalWatch: Sendable {
             if signal == .sighup {
                 await readAgain()
             } else if cut == nil {
+                logger.info("Stopping.", metadata: ["within": "\(stopTimeout.secondsRoundedUp) s"])
                 cut = Task { await endConnections() }
             } else {
                 logger.warning("Stopped by a second signal: what was not written is lost.")

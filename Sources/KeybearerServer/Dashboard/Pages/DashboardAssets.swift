@@ -9,8 +9,11 @@ enum DashboardAssets {
 
     /// The style sheet; `text/css; charset=utf-8`.
     static let stylesheet: [UInt8] = PackageResources.dashboard_css
-    /// The script; `text/javascript; charset=utf-8`.
-    static let script: [UInt8] = PackageResources.dashboard_js
+    /// The script, one of its files after the other; `text/javascript; charset=utf-8`.
+    static let script: [UInt8] = [
+        PackageResources.times_js, PackageResources.requests_js, PackageResources.clipboard_js,
+        PackageResources.regenerate_js, PackageResources.key_panel_js, PackageResources.dashboard_js,
+    ].flatMap { $0 }
 
     /// Names the style sheet's content.
     static let stylesheetHash = contentHash(stylesheet)

@@ -8,18 +8,24 @@ struct ErrorPage: Sendable, Equatable {
     let message: String
     /// Names the request in the log, for whoever asks the operator; nil where there is none.
     let requestID: String?
+    /// What a failed request for the key leaves behind; nil for other requests.
+    let outcome: KeyRequestOutcome?
     /// Where the page's link leads.
     let homePath: String
 
     /// Puts the page together.
     ///
     /// - Parameter message: Replaces the status's own sentence.
-    init(status: Int, message: String? = nil, requestID: String? = nil, homePath: String = "/") {
+    init(
+        status: Int, message: String? = nil, requestID: String? = nil, outcome: KeyRequestOutcome? = nil,
+        homePath: String = "/"
+    ) {
         let words = Self.words(for: status)
         self.status = status
         title = words.title
         self.message = message ?? words.message
         self.requestID = requestID
+        self.outcome = outcome
         self.homePath = homePath
     }
 

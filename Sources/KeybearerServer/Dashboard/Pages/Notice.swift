@@ -34,6 +34,9 @@ struct Notice: Sendable, Equatable {
     static let signedOut = Notice(.success, "You are signed out.")
     /// Where a page needs a session and there is none, or it has ended.
     static let signInNeeded = Notice(.information, "Sign in to continue.")
+    /// Where the session had ended before a press could change anything, `?ended=1`.
+    static let sessionOver = Notice(
+        .information, "Your session has ended. Nothing was changed. Sign in to continue.")
     /// The store is out of reach.
     static let unavailable = Notice(
         .failure, "The service is not available for the moment. Nothing is lost; try again shortly.")

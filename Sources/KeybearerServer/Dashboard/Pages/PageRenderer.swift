@@ -1,24 +1,29 @@
+import Keybearer
 import Mustache
 
-/// Turns page models into HTML. Every page is a pure function of its model, the product's name and the nonce.
+/// Turns page models into HTML. Every page is a pure function of its model, the product's name, the nonce and the time.
 ///
 /// The templates are embedded in the program and parsed once, at the start. They escape everything that they write;
 /// none may write a value unescaped.
 struct PageRenderer: Sendable {
     private let library: MustacheLibrary
     private let productName: String
+    private let clocks: Clocks
 
     /// Parses the templates.
     ///
-    /// - Parameter productName: What the pages call the product.
+    /// - Parameters:
+    ///   - productName: What the pages call the product.
+    ///   - clocks: The time that a page says it was made at, so that its script needs no right clock in the browser.
     /// - Throws: The parser's error where a template is malformed.
-    init(productName: String = "Keybearer") throws {
+    init(productName: String = "Keybearer", clocks: Clocks = .system) throws {
         var library = MustacheLibrary()
         for template in Template.allCases {
             try library.register(String(decoding: template.source, as: UTF8.self), named: template.rawValue)
         }
         self.library = library
         self.productName = productName
+        self.clocks = clocks
     }
 
     /// The sign-in page.
@@ -42,10 +47,16 @@ struct PageRenderer: Sendable {
     /// The page for a request that failed.
     func render(_ page: ErrorPage, nonce: String) -> String { render(page, with: .error, nonce: nonce) }
 
+    /// The page for a browser that keeps no session over plain HTTP. Its style sheet is in it: nothing else is answered there.
+    func render(_ page: HTTPSRequiredPage, nonce: String) -> String {
+        render(page, with: .httpsRequired, nonce: nonce).replacing(
+            Frame<HTTPSRequiredPage>.stylesheetMark, with: String(decoding: DashboardAssets.stylesheet, as: UTF8.self))
+    }
+
     private func render<Page: Sendable>(_ page: Page, with template: Template, nonce: String) -> String {
         let frame = Frame(
             product: productName, nonce: nonce, stylesheet: DashboardAssets.stylesheetURL,
-            script: DashboardAssets.scriptURL, page: page)
+            script: DashboardAssets.scriptURL, now: clocks.wall().description, page: page)
         // Every template was registered at the start, so there always is one.
         return library.render(frame, withTemplate: template.rawValue) ?? ""
     }
@@ -60,7 +71,12 @@ private struct Frame<Page: Sendable>: Sendable {
     let nonce: String
     let stylesheet: String
     let script: String
+    let now: String
     let page: Page
+    /// Where a page holds the style sheet itself: templates escape, and a style sheet must not be.
+    let stylesheetMark = Self.stylesheetMark
+
+    static var stylesheetMark: String { "/* style sheet */" }
 }
 
 /// The templates by the names under which they use each other.
@@ -80,6 +96,7 @@ private enum Template: String, CaseIterable {
     case regenerateQuestion = "regenerate-question"
     case account
     case error
+    case httpsRequired = "https-required"
 
     /// The template's text, as embedded.
     var source: [UInt8] {
@@ -99,6 +116,7 @@ private enum Template: String, CaseIterable {
         case .regenerateQuestion: PackageResources.regenerate_question_mustache
         case .account: PackageResources.account_mustache
         case .error: PackageResources.error_mustache
+        case .httpsRequired: PackageResources.https_required_mustache
         }
     }
 }

@@ -1,0 +1,84 @@
+// Questions to this server, each with a deadline, and what went wrong with them in words.
+const KeybearerRequests = (() => {
+  'use strict';
+
+  // With what a page needs to say so, three seconds.
+  const ANSWER_MILLISECONDS = 2700;
+
+  /** What went wrong, in words for the person. */
+  class Failure extends Error {
+    /** `status` is 0 where it is not known whether the server has done what it was asked for. */
+    constructor(message, status = 0, leadsTo = null) {
+      super(message);
+      this.status = status;
+      this.leadsTo = leadsTo;
+    }
+  }
+
+  /** Goes to another page of this server; never settles, so that nothing else happens meanwhile. */
+  function leave(path) {
+    const target = new URL(path, location.origin);
+    location.assign(target.origin === location.origin ? target.href : '/');
+    return new Promise(() => {});
+  }
+
+  const deadlineFromNow = () => performance.now() + ANSWER_MILLISECONDS;
+
+  /** Asks the server; answers `data`, or throws a Failure when there is none by the deadline. */
+  async function ask(url, { method = 'GET', form, deadline, page }) {
+    const control = new AbortController();
+    const timer = setTimeout(() => control.abort(), Math.max(0, deadline - performance.now()));
+    let response;
+    let answer;
+    try {
+      response = await fetch(url, {
+        method,
+        headers: { accept: 'application/json' },
+        body: form && new URLSearchParams(form),
+        credentials: 'same-origin',
+        cache: 'no-store',
+        signal: control.signal,
+      });
+      answer = await response.json();
+    } catch {
+      if (control.signal.aborted) throw new Failure('The server did not answer in time.');
+      throw new Failure(response ? 'The answer did not come from this service.' : 'The server cannot be reached.');
+    } finally {
+      clearTimeout(timer);
+    }
+    if (!answer || typeof answer.ok !== 'boolean') throw new Failure('The answer did not come from this service.');
+    if (response.ok && answer.ok) return answer.data;
+    throw refusal(response, answer, page);
+  }
+
+  function refusal(response, answer, page) {
+    const { status } = response;
+    if (status >= 500) return new Failure('The service is not available for the moment.');
+    const failure = new Failure(answer.message || 'The server refused.', status);
+    if (status === 401) failure.leadsTo = '/sign-in?next=' + encodeURIComponent(page);
+    else if (status === 403 && answer.confirmUrl) failure.leadsTo = answer.confirmUrl;
+    else if (answer.error === 'FEATURE_LOCKED' || status === 404) failure.leadsTo = page;
+    const wait = response.headers.get('retry-after');
+    if (status === 429) failure.message = `Too many requests. Try again in ${wait || 'a few'} seconds.`;
+    return failure;
+  }
+
+  /** Writes into a live region. */
+  function say(region, text, kind) {
+    region.textContent = text;
+    region.dataset.kind = kind || '';
+  }
+
+  /** Runs one thing at a time on a button. */
+  async function withBusy(button, work) {
+    if (button.getAttribute('aria-busy') === 'true') return;
+    button.setAttribute('aria-busy', 'true');
+    try {
+      await work();
+    } finally {
+      button.removeAttribute('aria-busy');
+    }
+  }
+
+  return { Failure, leave, deadlineFromNow, ask, say, withBusy };
+})();

@@ -1,0 +1,29 @@
+/// The page for a browser that came over plain HTTP, under a name where it keeps no session: why signing in cannot work
+/// there, and where HTTPS is set up.
+struct HTTPSRequiredPage: Sendable, Equatable {
+    /// The host with its port, as the browser wrote it; empty where it wrote nothing that can be shown.
+    let authority: String
+    /// Whether there is one.
+    let hasAuthority: Bool
+    /// The same host over HTTPS; nil where there is none to show.
+    let secureURL: String?
+    /// This server under `localhost`; nil for a browser on another machine.
+    let localURL: String?
+
+    /// Puts the page together.
+    ///
+    /// - Parameters:
+    ///   - authority: The host with its port, as the browser wrote it. What holds more than a host's characters is not shown.
+    ///   - isLocal: Whether the browser runs on the server's machine.
+    init(authority: String, isLocal: Bool) {
+        let isPlain = authority.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || ".-:[]".utf8.contains(byte)
+        }
+        self.authority = isPlain ? authority : ""
+        hasAuthority = !self.authority.isEmpty
+        let host = SecureContext.host(of: self.authority)
+        secureURL = host.isEmpty ? nil : "https://\(host)/"
+        localURL = isLocal ? "http://localhost\(SecureContext.port(of: self.authority))/" : nil
+    }
+}

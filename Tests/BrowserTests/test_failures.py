@@ -1,0 +1,265 @@
+"""When a press fails, the page says within three seconds what still holds, and nothing half done stays in it."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from conftest import ConsoleWatch
+from dashboard import KeyPage, clipboard, expect_absent, key_path, sign_in, whole_page
+from keybearer_process import KeybearerProcess
+
+UNCHANGED = "Your key was not changed"
+UNKNOWN = "It is not known whether the key was regenerated."
+NEVER_TWO = "pressing again on this page never makes two keys"
+
+
+def envelope(status: int, code: str, **headers: str) -> Callable[[Route], None]:
+    body = f'{{"ok":false,"error":"{code}","message":"The server says {code}."}}'
+    return lambda route: route.fulfill(
+        status=status, content_type="application/json", body=body,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+def proxy_page(status: int) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>Bad Gateway</h1>")
+
+
+# What answers in the server's place, what is said of it, and whether a regenerate's outcome is unknown then.
+ANSWERS = {
+    "network down": (lambda route: route.abort(), "The server cannot be reached.", True),
+    "503": (envelope(503, "UNAVAILABLE"), "The service is not available for the moment.", True),
+    "500": (envelope(500, "INTERNAL"), "The service is not available for the moment.", True),
+    "proxy's 502": (proxy_page(502), "The answer did not come from this service.", True),
+    "proxy's 200": (proxy_page(200), "The answer did not come from this service.", True),
+    "403": (envelope(403, "FORBIDDEN"), "The server says FORBIDDEN.", False),
+    "422": (envelope(422, "VALIDATION_FAILED"), "The server says VALIDATION_FAILED.", False),
+    "429": (envelope(429, "RATE_LIMITED", retry_after="7"), "Too many requests. Try again in 7 seconds.", False),
+}
+answers = pytest.mark.parametrize(("answer", "cause", "is_unknown"), ANSWERS.values(), ids=ANSWERS)
+
+
+@pytest.fixture
+def key_page(server: KeybearerProcess, page: Page, console: ConsoleWatch) -> KeyPage:
+    console.expect_status(403, 422, 429, 500, 502, 503)
+    console.expect_network_failures()
+    sign_in(page, server.ada)
+    KeyPage(page).expect_hidden()
+    page.evaluate("navigator.clipboard.writeText('nothing yet')")
+    return KeyPage(page)
+
+
+@answers
+def test_show(server: KeybearerProcess, key_page: KeyPage, answer, cause: str, is_unknown: bool):
+    key_page.page.route("**/reveal", answer)
+    key_page.eye_show.click()
+    expect(key_page.status).to_have_text(f"{cause} {UNCHANGED}: showing it changes nothing.")
+    key_page.expect_hidden()
+    expect_absent(server.ada_key, whole_page(key_page.page))
+    key_page.page.unroute("**/reveal")
+    assert key_page.reveal() == server.ada_key
+    expect(key_page.status).to_be_empty()
+
+
+@answers
+def test_copy_of_a_hidden_key(key_page: KeyPage, answer, cause: str, is_unknown: bool):
+    key_page.page.route("**/reveal", answer)
+    key_page.copy.click()
+    expect(key_page.status).to_have_text(f"{cause} Nothing was copied, and your key was not changed.")
+    expect(key_page.copy).to_have_text("Copy")
+    assert clipboard(key_page.page) == "nothing yet"
+
+
+@answers
+def test_copy_of_a_shown_key(server: KeybearerProcess, key_page: KeyPage, answer, cause: str, is_unknown: bool):
+    """A key that may be dead is not copied; it stays in view, and the page says how to take it all the same."""
+    key_page.reveal()
+    key_page.page.route("**/record", answer)
+    key_page.copy.click()
+    expect(key_page.status).to_have_text(
+        f"{cause} Nothing was copied, because it is not known whether the key above is still yours. "
+        "To copy it all the same, select it and press Ctrl+C."
+    )
+    expect(key_page.copy).to_have_text("Copy")
+    expect(key_page.field).to_have_value(server.ada_key)
+    assert clipboard(key_page.page) == "nothing yet"
+    key_page.page.unroute("**/record")
+    key_page.copy.click()
+    expect(key_page.copy).to_have_text("Copied")
+    assert clipboard(key_page.page) == server.ada_key
+
+
+@answers
+def test_regenerate(server: KeybearerProcess, key_page: KeyPage, answer, cause: str, is_unknown: bool):
+    """The dialog stays, with what is known; so does the line beside the key when the dialog is closed."""
+    key_page.page.route("**/regenerate", answer)
+    key_page.press_regenerate()
+    expect(key_page.dialog_status).to_contain_text(f"{cause} {UNKNOWN if is_unknown else UNCHANGED}")
+    if is_unknown:
+        expect(key_page.dialog_status).to_contain_text(NEVER_TWO)
+    key_page.page.keyboard.press("Escape")
+    expect(key_page.status).to_contain_text(UNKNOWN if is_unknown else UNCHANGED)
+    assert server.key_of(server.ada.email) == server.ada_key
+
+    key_page.page.unroute("**/regenerate")
+    key_page.press_regenerate()
+    expect(key_page.status).to_have_text("Key regenerated. The old key no longer works.")
+    expect(key_page.dialog).to_be_hidden()
+    assert server.key_of(server.ada.email) != server.ada_key
+
+
+def test_a_regenerate_whose_answer_was_lost_is_the_same_when_pressed_again(
+    server: KeybearerProcess, key_page: KeyPage
+):
+    """The server has done it, the answer never came, and the page has even seen the new record since."""
+
+    def lose(route: Route) -> None:
+        assert route.fetch().status == 200
+        route.abort()
+
+    key_page.page.route("**/regenerate", lose)
+    key_page.press_regenerate()
+    expect(key_page.dialog_status).to_contain_text(UNKNOWN)
+    new_key = server.key_of(server.ada.email)
+    assert new_key != server.ada_key
+    with key_page.page.expect_response("**/record"):
+        key_page.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(key_page.fact("Prefix")).to_have_text(new_key[:8])
+
+    key_page.page.unroute("**/regenerate")
+    key_page.confirm_regenerate.click()
+
+    expect(key_page.status).to_have_text("Key regenerated. The old key no longer works.")
+    assert server.key_of(server.ada.email) == new_key, "The second press made a second key."
+    assert key_page.reveal() == new_key
+
+
+@pytest.mark.parametrize(("route", "sentence"), [
+    ("reveal", f"{UNCHANGED}: showing it changes nothing."),
+    ("copy", "Nothing was copied, and your key was not changed."),
+    ("regenerate", UNKNOWN),
+])
+def test_three_seconds_without_an_answer(
+    server: KeybearerProcess, page: Page, console: ConsoleWatch, route: str, sentence: str
+):
+    """By the page's own clock, so that a slow machine changes nothing."""
+    console.expect_network_failures()
+    page.clock.install()
+    sign_in(page, server.ada)
+    page.route("**/regenerate" if route == "regenerate" else "**/reveal", lambda route: None)
+    key_page = KeyPage(page)
+    presses = {"reveal": key_page.eye_show.click, "copy": key_page.copy.click, "regenerate": key_page.press_regenerate}
+    with page.expect_request("**/re*"):
+        presses[route]()
+    page.clock.run_for(3000)
+    status = key_page.dialog_status if route == "regenerate" else key_page.status
+    expect(status).to_contain_text(f"The server did not answer in time. {sentence}")
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+def test_a_database_that_takes_no_writes(server: KeybearerProcess, key_page: KeyPage):
+    """Unknown within three seconds; when the database is back, pressing again settles it with one new key."""
+    server.may_log_errors = True
+    with server.without_writes():
+        key_page.eye_show.click()
+        expect(key_page.status).to_contain_text(UNCHANGED)
+        key_page.press_regenerate()
+        expect(key_page.dialog_status).to_contain_text(UNKNOWN)
+    key_page.confirm_regenerate.click()
+    expect(key_page.status).to_have_text("Key regenerated. The old key no longer works.")
+    key = server.key_of(server.ada.email)
+    assert key != server.ada_key
+    key_page.page.reload()
+    expect(key_page.page.locator("[data-version]")).to_have_attribute("data-version", "2")
+    assert server.key_of(server.ada.email) == key
+
+
+def test_a_stopped_server(server: KeybearerProcess, key_page: KeyPage):
+    key_page.reveal()
+    server.stop()
+    key_page.copy.click()
+    expect(key_page.status).to_contain_text("The server cannot be reached. Nothing was copied")
+    assert clipboard(key_page.page) == "nothing yet"
+    key_page.eye_hide.click()
+    key_page.expect_hidden()
+    key_page.eye_show.click()
+    expect(key_page.status).to_have_text(
+        f"The server cannot be reached. {UNCHANGED}: showing it changes nothing."
+    )
+    key_page.press_regenerate()
+    expect(key_page.dialog_status).to_contain_text(f"The server cannot be reached. {UNKNOWN}")
+
+
+def test_a_session_that_ended_before_a_regenerate(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+    console.expect_status(401)
+    key_page.page.context.clear_cookies()
+    key_page.press_regenerate()
+    notice = "Your session has ended. Nothing was changed. Sign in to continue."
+    expect(key_page.page.get_by_text(notice)).to_be_visible()
+    assert server.key_of(server.ada.email) == server.ada_key
+
+
+def test_a_recent_sign_in_is_asked_for_before_a_regenerate(
+    server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch
+):
+    refusal = '{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next=/account"}'
+    key_page.page.route("**/regenerate", lambda route: route.fulfill(
+        status=403, content_type="application/json", body=refusal))
+    key_page.press_regenerate()
+    expect(key_page.page.get_by_role("heading", name="Confirm your password")).to_be_visible()
+
+
+def test_the_clipboard_that_never_answers(server: KeybearerProcess, page: Page):
+    page.clock.install()
+    page.add_init_script(
+        "for (const name of ['write', 'writeText']) navigator.clipboard[name] = () => new Promise(() => {});"
+    )
+    sign_in(page, server.ada)
+    key_page = KeyPage(page)
+    with page.expect_response("**/reveal"):
+        key_page.copy.click()
+    page.wait_for_function("document.querySelector('[data-key-copy]').getAttribute('aria-busy') === 'true'")
+    page.clock.run_for(3000)
+    expect(key_page.status).to_contain_text("The browser refused the clipboard. Press Ctrl+C")
+    expect(key_page.field).to_be_focused()
+
+
+def test_the_question_on_its_own_page(server: KeybearerProcess, key_page: KeyPage):
+    """Where the plan is locked, and a leaked key must still be replaced."""
+    page = key_page.page
+    free = next(each for each in server.workspaces_of(server.ada.email) if each["plan"] == "free")
+    page.goto(key_path(free) + "/regenerate")
+    page.route("**/regenerate", lambda route: route.abort())
+    key_page.confirm_regenerate.click()
+    expect(key_page.dialog_status).to_contain_text(UNKNOWN)
+    page.unroute("**/regenerate")
+    key_page.confirm_regenerate.click()
+    expect(page.get_by_role("status").filter(has_text="Key regenerated.")).to_be_visible()
+    assert server.key_of(server.ada.email) != server.ada_key
+
+
+def test_without_scripts(server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch):
+    """The pages that the forms lead to say the same, and one press sends the same regenerate again."""
+    console.expect_status(503)
+    server.may_log_errors = True
+    page = new_context(java_script_enabled=False).new_page()
+    sign_in(page, server.ada)
+    path = page.url
+    with server.without_writes():
+        KeyPage(page).eye_show.click(timeout=30_000)
+        expect(page.get_by_text("The key could not be shown. It was not changed")).to_be_visible(timeout=30_000)
+        page.goto(path + "/regenerate")
+        KeyPage(page).confirm_regenerate.click(timeout=30_000)
+        expect(page.get_by_text(UNKNOWN)).to_be_visible(timeout=30_000)
+    again = page.get_by_role("button", name="Regenerate: send again")
+    token = page.locator("[name=idempotencyKey]").get_attribute("value")
+    again.click()
+    expect(page.get_by_text("Key regenerated. The old key no longer works.")).to_be_visible()
+    key = server.key_of(server.ada.email)
+    assert key != server.ada_key
+    cookie = next(each["value"] for each in page.context.cookies())
+    form = {"version": "1", "idempotencyKey": token}
+    answer = server.post(path.removeprefix(server.origin) + "/regenerate", form, cookie)
+    assert answer.status == 303
+    assert server.key_of(server.ada.email) == key, "It was not the same request."

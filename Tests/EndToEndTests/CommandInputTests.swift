@@ -1,0 +1,158 @@
+import Foundation
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+extension EndToEndTests {
+    /// Files that other systems wrote, links, and starts that fail.
+    @Suite struct CommandInputTests {
+        private static func install(_ text: String, at path: String) {
+            _ = FileManager.default.createFile(
+                atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        }
+
+        @Test func aMasterKeyFileMayHaveOtherLineEndsAndAByteOrderMark() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let key = try files.run("key", "show", "ada@example.com").line
+            let ring = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
+            let windows = ring.replacingOccurrences(of: "\n", with: "\r\n")
+            let oldMac = ring.replacingOccurrences(of: "\n", with: "\r")
+            for text in [windows, "\u{FEFF}" + windows, "\u{FEFF}" + ring, oldMac, ring + "\r\n"] {
+                Self.install(text, at: files.masterKeys)
+                let shown = try files.run("key", "show", "ada@example.com")
+                #expect(shown.status == 0 && shown.line == key, "\(shown.stderr)")
+            }
+        }
+
+        @Test func aLinkedMasterKeyFileIsJudgedByItsTarget() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let target = files.directory.file("elsewhere.keys")
+            try FileManager.default.moveItem(atPath: files.masterKeys, toPath: target)
+            try FileManager.default.createSymbolicLink(atPath: files.masterKeys, withDestinationPath: target)
+            #expect(try files.run("key", "show", "ada@example.com").status == 0)
+            #expect(try files.run("doctor").status == 0)
+            // A rotation writes the file, and the link stays one.
+            let before = try String(contentsOfFile: target, encoding: .utf8)
+            #expect(try files.run("master-key", "rotate").status == 0)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: files.masterKeys) == target)
+            #expect(try String(contentsOfFile: target, encoding: .utf8) != before)
+            #expect(try files.run("key", "show", "ada@example.com").status == 0)
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: target)
+            let open = try files.run("key", "show", "ada@example.com")
+            #expect(open.status == 77 && open.stderr.contains("chmod 600 "), "\(open.stderr)")
+            #expect(open.stderr.contains("elsewhere.keys"))
+            try FileManager.default.removeItem(atPath: target)
+            for words in [["key", "show", "ada@example.com"], ["master-key", "export"]] {
+                let gone = try CommandRunner.run(words + files.flags)
+                #expect(gone.status == 66 && gone.stderr.contains("symbolic link"), "\(gone.stderr)")
+            }
+            try FileManager.default.removeItem(atPath: files.masterKeys)
+            try FileManager.default.createDirectory(atPath: files.masterKeys, withIntermediateDirectories: false)
+            let directory = try files.run("key", "show", "ada@example.com")
+            #expect(directory.status == 66 && directory.stderr.contains("not a regular file"), "\(directory.stderr)")
+        }
+
+        @Test func aByteOrderMarkIsNoPartOfAPassword() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let server = try ServerProcess.serve(files)
+            for (number, text) in ["\u{FEFF}a good secret\r\n", "a good secret\r\n", "\u{FEFF}a good secret"]
+                .enumerated()
+            {
+                let email = "eve\(number)@example.com"
+                let made = try files.run("user", "create", email, "--name", "Eve", "--password-stdin", stdin: text)
+                #expect(made.status == 0, "\(made.stderr)")
+                try Browser(port: server.port).signIn(email: email, password: "a good secret")
+            }
+            let empty = try files.run(
+                "user", "set-password", "ada@example.com", "--password-stdin", stdin: "\u{FEFF}\r\n")
+            #expect(empty.status == 66)
+        }
+
+        @Test func initMakesNothingBeforeItHasAll() throws {
+            let files = try DeploymentFiles()
+            for words in [
+                ["--email", "ada@example.com"], ["--email", "ada@example.com", "--yes"],
+                ["--email", "ada", "--generate-password"], ["--email", "ada@example.com", "--password-stdin"],
+                ["--email", "ada@example.com", "--generate-password", "--name", ""],
+                [
+                    "--email", "ada@example.com", "--generate-password", "--database",
+                    files.directory.file("none/keybearer.db"),
+                ],
+            ] {
+                let flags = words.contains("--database") ? ["--master-key-file", files.masterKeys] : files.flags
+                let result = try CommandRunner.run(["init"] + words + flags, stdin: "short\n")
+                #expect(result.status != 0 && result.stdout.isEmpty, "\(words)")
+                let left = try FileManager.default.contentsOfDirectory(atPath: files.directory.path)
+                #expect(left.isEmpty, "\(words): \(left)")
+            }
+        }
+
+        @Test func aTakenPortIsNamed() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let server = try ServerProcess.serve(files)
+            let taken = "127.0.0.1:\(server.port)"
+            func start(_ arguments: String...) throws -> CommandResult {
+                try CommandRunner.start(["serve"] + arguments + files.flags).finish(within: 30)
+            }
+            let address = try start("--address", taken)
+            #expect(
+                address.status == 69 && address.stderr.contains("cannot listen on \(taken) (address): another process"))
+            let gate = try start("--address", "127.0.0.1:0", "--gate-address", taken)
+            #expect(
+                gate.status == 69 && gate.stderr.contains("cannot listen on \(taken) (gate-address)"), "\(gate.stderr)")
+            let foreign = try start("--address", "192.0.2.1:0")
+            #expect(foreign.status == 69 && foreign.stderr.contains("does not have that address"), "\(foreign.stderr)")
+            let unknown = try start("--address", "nowhere.invalid:0")
+            #expect(unknown.status == 69 && unknown.stderr.contains("the host 'nowhere.invalid' is unknown"))
+            let file = files.directory.file("no.sock")
+            Self.install("a file", at: file)
+            for (path, piece) in [("/nowhere/gate.sock", "the directory /nowhere"), (file, "no socket")] {
+                let socket = try start("--address", "127.0.0.1:0", "--gate-address", "unix:\(path)")
+                #expect(socket.status == 69 && socket.stderr.contains("cannot listen on unix:\(path) (gate-address)"))
+                #expect(socket.stderr.contains(piece), "\(socket.stderr)")
+            }
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == "a file")
+            Self.install("no certificate", at: files.directory.file("a.pem"))
+            let tls = try start(
+                "--address", "127.0.0.1:0", "--tls-certificate", files.directory.file("a.pem"), "--tls-key",
+                files.directory.file("a.pem"))
+            #expect(tls.status == 78 && tls.stderr.contains("tls-certificate"), "\(tls.stderr)")
+            for result in [address, gate, foreign, unknown, tls] { #expect(!result.stderr.contains("?")) }
+        }
+
+        @Test func aLogOfJSONHasNoOtherLines() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let socket = files.directory.file("gate.sock")
+            let server = try ServerProcess.serve(files, ["--log-format", "json", "--gate-address", "unix:\(socket)"])
+            #expect(server.terminate() == 0)
+            let lines = server.text.split(separator: "\n")
+            #expect(lines.count >= 2)
+            for line in lines {
+                #expect((try? JSONSerialization.jsonObject(with: Data(line.utf8))) is [String: Any], "\(line)")
+            }
+        }
+
+        @Test func aStarListensOnAllAddresses() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            // A server that has no TLS refuses requests of others, but it listens to them.
+            let server = try ServerProcess(
+                ["serve", "--address", "*:0"] + files.flags, logs: files.directory, name: "all")
+            let answer = try RawConnection(port: server.port).exchange(
+                "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(answer.status == 200, "over IPv4: \(answer.status)")
+        }
+    }
+}

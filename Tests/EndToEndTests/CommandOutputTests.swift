@@ -1,0 +1,148 @@
+import ArgumentParser
+import Foundation
+import GRDB
+@testable import KeybearerCLI
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// What commands write, and where: one JSON document, documented exit codes, no control characters.
+    @Suite struct CommandOutputTests {
+        private typealias Status = KeybearerCLI.Failure.Status
+
+        /// A command with `--json` for each of those that have the flag.
+        private static let jsonCommands: [[String]] = [
+            ["user", "create", "eve@example.com", "--name", "Eve", "--generate-password"], ["user", "list"],
+            ["user", "show", "ada@example.com"], ["key", "show", "ada@example.com"],
+            ["key", "show", "ada@example.com", "--metadata"], ["key", "regenerate", "ada@example.com"],
+            ["workspace", "create", "Testing", "--owner", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
+            ["operator-token", "create", "billing"], ["operator-token", "list"], ["node", "list"], ["doctor"],
+        ]
+
+        @Test func everyCommandWithJSONWritesOneDocument() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            for words in Self.jsonCommands {
+                let result = try CommandRunner.run(words + ["--json"] + files.flags)
+                #expect(result.status == 0, "\(words): \(result.stderr)")
+                // A second document, or a line before the first, is no JSON.
+                #expect(result.json != nil, "\(words): \(result.stdout)")
+                guard words.starts(with: ["user", "create"]) else { continue }
+                #expect((result.object?["password"] as? String)?.count == 20)
+                #expect(!result.stderr.contains(try #require(result.object?["password"] as? String)))
+            }
+            let given = try files.run(
+                "user", "create", "bob@example.com", "--name", "Bob", "--password-stdin", "--json",
+                stdin: "a good secret\n")
+            #expect(given.object?["id"] != nil && given.object?["password"] == nil)
+        }
+
+        @Test func theListOfCommandsWithJSONIsComplete() throws {
+            let dump = try CommandRunner.run(["--experimental-dump-help"])
+            let root = try #require(dump.object?["command"] as? [String: Any])
+            var found: Set<[String]> = []
+            func walk(_ command: [String: Any], _ path: [String]) {
+                let flags = (command["arguments"] as? [[String: Any]] ?? []).compactMap { $0["valueName"] as? String }
+                if flags.contains("json") { found.insert(path) }
+                for child in command["subcommands"] as? [[String: Any]] ?? [] {
+                    walk(child, path + [child["commandName"] as? String ?? ""])
+                }
+            }
+            walk(root, [])
+            for path in found { #expect(Self.jsonCommands.contains { $0.starts(with: path) }, "\(path)") }
+            #expect(found.count >= 11, "\(found)")
+        }
+
+        @Test func theDocumentedExitCodesAreThoseOfTheProgram() throws {
+            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            let file = root.deletingLastPathComponent().appendingPathComponent("docs/errors.md")
+            let page = try String(contentsOf: file, encoding: .utf8)
+            let section = try #require(page.components(separatedBy: "| Exit code | When |\n| --- | --- |\n").last)
+            let rows = section.components(separatedBy: "\n").prefix { $0.hasPrefix("|") }
+            #expect(Array(rows) == Status.allCases.map { "| \($0.rawValue) | \($0.when) |" })
+        }
+
+        @Test func whatPeopleWroteCommandsNoTerminal() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let name = "A\u{1B}[2J\u{9B}1m\u{7F}\u{202E}x\u{2066}\u{200B}\u{2028}\u{FEFF}\u{E0041}\r\nB"
+            let queue = try DatabaseQueue(path: files.database)
+            try queue.write { database in
+                try database.execute(sql: "UPDATE users SET name = ?", arguments: [name])
+                try database.execute(sql: "UPDATE workspaces SET name = ?", arguments: [name])
+                try database.execute(sql: "UPDATE plans SET name = ?, billing_url = ?", arguments: [name, name])
+            }
+            try queue.close()
+            let seen =
+                #"A\u{001B}[2J\u{009B}1m\u{007F}\u{202E}x\u{2066}\u{200B}\u{2028}\u{FEFF}\u{E0041}\u{000D}\u{000A}B"#
+            func expectVisible(_ result: CommandResult) {
+                let bad = (result.stdout + result.stderr).unicodeScalars.filter {
+                    $0 != "\n"
+                        && [.control, .format, .lineSeparator, .paragraphSeparator].contains(
+                            $0.properties.generalCategory)
+                }
+                #expect(bad.isEmpty, "\(bad)")
+            }
+            for words in [
+                ["user", "list"], ["user", "show", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
+            ] {
+                let text = try CommandRunner.run(words + files.flags)
+                #expect(text.status == 0 && text.stdout.contains(seen), "\(words): \(text.stdout)")
+                expectVisible(text)
+                let json = try CommandRunner.run(words + ["--json"] + files.flags)
+                expectVisible(json)
+                let all = "\(try #require(json.json))"
+                #expect(json.stdout.contains(#"\u202E"#) && all.unicodeScalars.contains("\u{202E}"), "\(words)")
+            }
+            let account = try files.run("user", "show", "ada@example.com", "--json").object
+            #expect(account?["name"] as? String == name, "JSON says what is there")
+            for words in [
+                ["user", "show", "\u{1B}[2J\u{202E}"], ["nonsense\u{1B}[2J"], ["user", "list", "--\u{1B}[2J"],
+            ] {
+                let result = try CommandRunner.run(words)
+                #expect(result.status != 0 && !result.stderr.isEmpty)
+                expectVisible(result)
+            }
+            expectVisible(try CommandRunner.run(["serve"], environment: ["KEYBEARER_LEASE": "\u{1B}[2J"]))
+        }
+
+        @Test func pagesBeyondAllNumbersAreEmpty() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            for kind in ["user", "workspace"] {
+                for page in ["9223372036854775807", "9223372036854775", "2"] {
+                    let result = try files.run(kind, "list", "--page", page, "--limit", "1000", "--json")
+                    #expect(result.status == 0 && (result.json as? [Any])?.isEmpty == true, "\(result.stderr)")
+                }
+                #expect(try files.run(kind, "list", "--page", "9223372036854775808").status == 64)
+                #expect(try files.run(kind, "list", "--page", "-9223372036854775808").status == 64)
+                #expect(try files.run(kind, "list", "--limit", "9223372036854775807").status == 64)
+            }
+            #expect(try CommandRunner.run(["demo", "--port", "65536"]).status == 64)
+        }
+
+        @Test func theOwnFlagsOfACommandComeBeforeTheSettings() throws {
+            for words in [["user", "create"], ["serve"], ["init"], ["plan", "put"]] {
+                let help = try CommandRunner.run(words + ["--help"]).stdout
+                let own = try #require(help.range(of: "\nOPTIONS:\n"), "\(help)")
+                let settings = try #require(help.range(of: "\nSERVER SETTINGS:\n"), "\(help)")
+                #expect(own.lowerBound < settings.lowerBound)
+                let database = try #require(help.range(of: "  --database "))
+                #expect(settings.lowerBound < database.lowerBound)
+            }
+        }
+
+        @Test func usageFollowsMistakesInTheArgumentsAlone() throws {
+            let files = try DeploymentFiles()
+            let incomplete = try CommandRunner.run(["user", "show"])
+            #expect(incomplete.stderr.hasPrefix("keybearer: ") && incomplete.stderr.contains("\nUsage:"))
+            for words in [
+                ["workspace", "set-plan", "Testing", "pro"], ["operator-token", "revoke", "x"], ["user", "list"],
+            ] {
+                let result = try CommandRunner.run(words + files.flags)
+                #expect(result.stderr.hasPrefix("keybearer: ") && !result.stderr.contains("sage:"), "\(result.stderr)")
+                #expect(result.stdout.isEmpty)
+            }
+        }
+    }
+}

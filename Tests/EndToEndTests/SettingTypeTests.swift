@@ -1,0 +1,197 @@
+import ArgumentParser
+import Foundation
+import Keybearer
+@testable import KeybearerCLI
+import KeybearerServer
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Every setting with every type that a JSON file can give it: it starts as written, or it does not start.
+    @Suite struct SettingTypeTests {
+        /// A value that each setting accepts, as it stands in the file.
+        private static let good: [Setting: String] = [
+            .address: #""127.0.0.1:8080""#, .publicURL: #""https://yourapp.com""#, .database: #""kb.db""#,
+            .databaseConnections: "8", .databaseWait: #""10s""#, .masterKeyFile: #""kb.keys""#, .keyPrefix: #""tdc_""#,
+            .trustedProxies: #"["10.0.0.0/8", "2001:db8::/32"]"#, .gateAddress: #""unix:/run/kb.sock""#,
+            .gateTrustedProxies: #""10.0.0.0/8, 192.168.0.0/16""#,
+            .gateWorkspacePath: #""/workspaces/{workspace}""#, .lease: #""2s""#, .headerBytes: "4096",
+            .headerCount: #""20""#, .headTimeout: #""5s""#, .requestTimeout: #""5m""#, .idleTimeout: #""1h""#,
+            .stopTimeout: #""10m""#, .rememberedAccounts: "1000",
+            .signUp: #""closed""#, .regenerateByKey: #""open""#, .passwordCost: "17", .logFormat: #""json""#,
+            .logLevel: #""debug""#,
+        ]
+
+        private static let noFlags = SettingOptions.parseOrExit([])
+
+        private static func load(
+            _ text: String, environment: [String: String] = [:], _ directory: TemporaryDirectory
+        ) throws -> LoadedSettings {
+            let path = directory.file("settings.json")
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            var options = noFlags
+            options.config = path
+            return try LoadedSettings(options, environment: environment)
+        }
+
+        private static func refusal(
+            _ text: String, environment: [String: String] = [:], _ directory: TemporaryDirectory
+        ) throws -> String {
+            do {
+                _ = try load(text, environment: environment, directory)
+                return ""
+            } catch let error as SettingError {
+                return error.description
+            }
+        }
+
+        @Test func everySettingTakesWhatItWants() throws {
+            let directory = try TemporaryDirectory()
+            for setting in Setting.allCases where ![.tlsCertificate, .tlsKey].contains(setting) {
+                let value = try #require(Self.good[setting], "\(setting) needs a value in this table")
+                #expect(try Self.refusal(#"{"\#(setting.rawValue)": \#(value)}"#, directory).isEmpty, "\(setting)")
+            }
+            let members = Self.good.map { #""\#($0.key.rawValue)": \#($0.value)"# }
+            let loaded = try Self.load("{\(members.joined(separator: ","))}", directory)
+            #expect(!loaded.deployment.isSignUpOpen && loaded.server.trustedProxies.count == 2)
+            #expect(loaded.server.gate?.trustedProxies.count == 2 && loaded.server.headerCount == 20)
+        }
+
+        @Test func noSettingTakesAnotherType() throws {
+            let directory = try TemporaryDirectory()
+            let foreign = [
+                ("null", "null"), ("true", "the boolean true"), ("false", "the boolean false"), ("{}", "an object"),
+                (#"{"value": "closed"}"#, "an object"), ("[[]]", "an array"), ("[1]", "an array"),
+                ("[null]", "an array"),
+                (#"[["10.0.0.0/8"]]"#, "an array"), (#"["10.0.0.0/8", 1]"#, "an array"), (#"[""]"#, "an array"),
+                (#"["10.0.0.0/8,0.0.0.0/0"]"#, "an array"),
+            ]
+            for setting in Setting.allCases {
+                for (value, got) in foreign {
+                    let said = try Self.refusal(#"{"\#(setting.rawValue)": \#(value)}"#, directory)
+                    #expect(said.hasPrefix("setting \(setting.rawValue): got \(got)"), "\(setting) \(value): \(said)")
+                    #expect(said.contains(directory.file("settings.json")) && said.contains("wants "))
+                }
+                if setting.kind != .wholeNumber {
+                    let said = try Self.refusal(#"{"\#(setting.rawValue)": 2}"#, directory)
+                    #expect(said.contains("got a number"), "\(setting): \(said)")
+                }
+                if setting.kind != .networks {
+                    let said = try Self.refusal(#"{"\#(setting.rawValue)": ["a"]}"#, directory)
+                    #expect(said.contains("got an array") && said.contains("as "), "\(setting): \(said)")
+                    #expect(try !Self.refusal(#"{"\#(setting.rawValue)": ""}"#, directory).isEmpty, "\(setting) empty")
+                }
+            }
+        }
+
+        @Test func aNumberIsWholeAndInItsRange() throws {
+            let directory = try TemporaryDirectory()
+            let wrong = [
+                "1e3", "1E3", "20.0", "-20", "0", "1000000000000000000000", #""1e3""#, #""+20""#, #"" 20""#, #""20 ""#,
+                #""0x20""#, #""20.0""#, #""2O""#, #""٢٠""#, #""20\n""#,
+            ]
+            for setting in Setting.allCases where setting.kind == .wholeNumber {
+                for value in wrong {
+                    let said = try Self.refusal(#"{"\#(setting.rawValue)": \#(value)}"#, directory)
+                    #expect(said.hasPrefix("setting \(setting.rawValue): got '"), "\(setting) \(value): \(said)")
+                }
+            }
+            for setting in Setting.allCases where setting.kind == .span {
+                for value in ["1e3s", "1.5s", "-1s", "+1s", "1", "s", "1 s", "1S", "1s ", "9223372036854775807h", "1d"]
+                {
+                    let said = try Self.refusal(#"{"\#(setting.rawValue)": "\#(value)"}"#, directory)
+                    #expect(said.hasPrefix("setting \(setting.rawValue): got '"), "\(setting) \(value): \(said)")
+                }
+            }
+        }
+
+        @Test func theFileItselfIsReadStrictly() throws {
+            let directory = try TemporaryDirectory()
+            let accepted = [
+                "{}", "\u{FEFF}{\"lease\": \"1s\"}\r\n",
+                "{\r\n  \"lease\": \"1s\",\r\n  \"sign-up\": \"closed\"\r\n}\r\n",
+                #"{"leas\u0065": "1s"}"#, " \n{}\t",
+            ]
+            for text in accepted { #expect(try Self.refusal(text, directory).isEmpty, "\(text)") }
+            let refused = [
+                (#"{"lease": "1s", "lease": "1s"}"#, "got two values"),
+                (#"{"sign-up": "closed", "sign-\u0075p": "open"}"#, "got two values"),
+                (#"{"Sign-Up": "closed"}"#, "did you mean sign-up?"),
+                (#"{"sign_up": "closed"}"#, "did you mean sign-up?"),
+                (#"{"sign-up ": "closed"}"#, "a name that is no setting"),
+                (#"{"": "closed"}"#, "a name that is no setting"),
+                (#"{"config": "other.json"}"#, "a name that is no setting"), (#"{"lease": "1s"} {}"#, "behind the end"),
+                (#"{"lease": "1s"}x"#, "behind the end"), (#"{"lease": "1s",}"#, "in double quotes"),
+                (#"{lease: "1s"}"#, "in double quotes"), ("{'lease': '1s'}", "in double quotes"),
+                ("{\"lease\": \"1s\" // why\n}", "line 1"), ("{\n\"lease\": 01}", "line 2"), ("[]", "one JSON object"),
+                ("null", "one JSON object"), ("", "ends too early"), (#"{"lease": "\ud800"}"#, "surrogate"),
+                ("{\"lease\": \"1s\u{0}\"}", "control character"), (#"{"lease": NaN}"#, "a value is expected"),
+                (String(repeating: "[", count: 5_000), "nested"),
+            ]
+            for (text, piece) in refused {
+                let said = try Self.refusal(text, directory)
+                #expect(said.contains(piece), "\(text): \(said)")
+            }
+            let path = directory.file("settings.json")
+            try Data([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D]).write(to: URL(fileURLWithPath: path))
+            var options = Self.noFlags
+            options.config = path
+            let named = options
+            #expect(throws: SettingError.self) { _ = try LoadedSettings(named, environment: [:]) }
+        }
+
+        @Test func variablesThatAreNoSettingAreRefused() throws {
+            let directory = try TemporaryDirectory()
+            let foreign = [
+                ("KEYBEARER_SIGNUP", "did you mean KEYBEARER_SIGN_UP?"), ("keybearer_sign_up", "KEYBEARER_SIGN_UP?"),
+                ("KEYBEARER_LEESE", "did you mean KEYBEARER_LEASE?"), ("KEYBEARER_SIGN-UP", "KEYBEARER_SIGN_UP?"),
+                ("KEYBEARER_PORT", "a name that is no setting"), ("KEYBEARER_", "a name that is no setting"),
+                ("KEYBEARER_LISTEN", "a name that is no setting"),
+            ]
+            for (name, piece) in foreign {
+                let said = try Self.refusal("{}", environment: [name: "8080 secret"], directory)
+                #expect(said.contains(name) && said.contains(piece) && !said.contains("secret"), "\(name): \(said)")
+            }
+            let accepted = [
+                "KEYBEARER_TEST_LONG": "1", "KEYBEARER_URL": "x", "KEYBEARER_PORT": "tcp://10.0.0.1:80",
+                "KEYBEARER_SERVICE_HOST": "10.0.0.1", "KEYBEARER_GATE_SERVICE_PORT_HTTP": "80",
+                "KEYBEARER_PORT_8080_TCP_ADDR": "10.0.0.1", "KEYBEARERS": "1", "KEYBEARER_BINARY": "x",
+            ]
+            #expect(try Self.refusal("{}", environment: accepted, directory).isEmpty)
+            // An empty variable is a value like any other.
+            for setting in Setting.allCases {
+                let said = try Self.refusal("{}", environment: [setting.variable: ""], directory)
+                #expect(said.isEmpty == (setting.kind == .networks), "\(setting): \(said)")
+            }
+        }
+
+        @Test func aNetworkThatIsRefusedSaysWhy() throws {
+            let directory = try TemporaryDirectory()
+            let refused = [
+                ("10.0.0.1/8", "'10.0.0.1/8' is refused because host bits are set; write 10.0.0.0/8."),
+                ("2001:db8::1/32", "write 2001:db8::/32."), ("10.0.0.0/8,,", "There is an empty entry."),
+                ("0.0.0.0/0", "contains every public IPv4 address"), ("10.0.0/8", "'10.0.0/8' is no network"),
+                ("10.0. 0.0/8", "is no network"), ("10.0.0.0/33", "needs a length from 0 to 32"),
+                ("10.0.0.0/8 192.168.0.0/16", "is no network"),
+            ]
+            for (value, piece) in refused {
+                let said = try Self.refusal(#"{"trusted-proxies": "\#(value)"}"#, directory)
+                #expect(said.contains(piece), "\(value): \(said)")
+            }
+        }
+
+        @Test func aStarIsAllAddresses() throws {
+            let directory = try TemporaryDirectory()
+            let all = try Self.load(#"{"address": "*:8080", "gate-address": "*:8081"}"#, directory)
+            #expect(["::", "0.0.0.0"].contains(all.server.host) && all.server.port == 8_080)
+            #expect(all.server.gate?.address == .network(host: all.server.host, port: 8_081))
+            for text in [
+                "**:80", "*", ":80", "[*]:80", "::1:80", "[::1]", "[::1]:80x", "a b:80", "a/b:80", "http://a:80",
+                "a:+80", "a:65536", "a:-1", "a:", "[localhost]:80", "a:80 ", "a\\u0000:80",
+            ] {
+                let said = try Self.refusal(#"{"address": "\#(text)"}"#, directory)
+                #expect(said.contains("wants a host and a port"), "\(text): \(said)")
+            }
+        }
+    }
+}

@@ -1,0 +1,376 @@
+"""Every stage of a connection, left in every way, at every listener: it is closed within its limit and costs nothing.
+
+The limits are set to seconds here; they are what docs/configuration.md says of `head-timeout`, `request-timeout`,
+`idle-timeout` and `stop-timeout`. With KEYBEARER_TEST_LONG a flood has a gigabyte instead of 64 MB.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keybearer_process import Keybearer
+from processes import KEYBEARER, REPOSITORY, Program, eventually, free_port
+from stages import LISTENERS, PREFACE, SETTINGS, Listener, Stage, block, connect, enter, frame, over_tls, wait_for_end
+
+HEAD_SECONDS = 2
+IDLE_SECONDS = 3
+REQUEST_SECONDS = 4
+BODY_SECONDS = 10
+STOP_SECONDS = 5
+LIMITS = {"head": HEAD_SECONDS, "idle": IDLE_SECONDS, "request": REQUEST_SECONDS, "body": BODY_SECONDS, "linger": 1}
+# A tick, the closing itself, and a machine that is busy with other tests.
+SLACK_SECONDS = 8
+FLOOD = (1 << 30) if os.environ.get("KEYBEARER_TEST_LONG") else 64 << 20
+MEMORY = 32 << 20
+# An earlier version has no settings for these limits: to see which cells failed on it.
+IS_OLD = bool(os.environ.get("KEYBEARER_TEST_OLD"))
+
+
+class Server:
+    """A server with all listeners, on a database of its own."""
+
+    def __init__(self, directory: Path, certificate: tuple[Path, Path] | None, files: int | None = None):
+        self._keybearer = Keybearer(directory / "kb")
+        self._port, gate_port = free_port(), free_port()
+        self._socket = str(directory / "gate.sock")
+        is_tls = certificate is not None
+        arguments = [
+            str(KEYBEARER), "serve", "--database", str(self._keybearer.database),
+            "--master-key-file", str(self._keybearer.directory / "keybearer.keys"),
+            "--address", f"127.0.0.1:{self._port}", "--log-format", "json",
+            "--gate-address", f"unix:{self._socket}" if is_tls else f"127.0.0.1:{gate_port}",
+            "--idle-timeout", f"{IDLE_SECONDS}s", "--stop-timeout", f"{STOP_SECONDS}s",
+        ]
+        if not IS_OLD:
+            arguments += ["--head-timeout", f"{HEAD_SECONDS}s", "--request-timeout", f"{REQUEST_SECONDS}s"]
+        if certificate:
+            arguments += ["--tls-certificate", str(certificate[0]), "--tls-key", str(certificate[1])]
+        if files:
+            arguments = ["/bin/sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *arguments]
+        self._arguments = arguments
+        self._log = directory / "log.jsonl"
+        self.addresses: dict[str, int | str] = (
+            {
+                "public over TLS, HTTP/1.1": self._port, "public over TLS, HTTP/2": self._port,
+                "gate on a Unix socket": self._socket,
+            }
+            if is_tls
+            else {"public": self._port, "gate": gate_port}
+        )
+        self.program = self.start()
+
+    def start(self) -> Program:
+        self.program = Program(self._arguments, self._log)
+        self.program.wait_until(lambda: self.answers(self.listeners[0]), "Keybearer was ready")
+        return self.program
+
+    @property
+    def listeners(self) -> list[Listener]:
+        return [listener for listener in LISTENERS if listener.name in self.addresses]
+
+    def answers(self, listener: Listener, seconds: float = 5) -> bool:
+        """Whether a good request is answered: 200 by the probe, 401 by the gate without a key."""
+        is_gate = listener.name.startswith("gate")
+        path = "/gate" if is_gate else "/healthz"
+        try:
+            connection = connect(self.addresses[listener.name])
+            connection.settimeout(seconds)
+            with connection:
+                if listener.protocol:
+                    connection = over_tls(connection, "http/1.1")
+                connection.sendall(
+                    f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n".encode())
+                response = http.client.HTTPResponse(connection)
+                response.begin()
+                return response.status == (401 if is_gate else 200)
+        except (OSError, http.client.HTTPException):
+            return False
+
+    @property
+    def memory(self) -> int:
+        """What it holds in memory, in bytes."""
+        status = Path(f"/proc/{self.program.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def stop(self) -> None:
+        self.program.kill()
+
+
+@pytest.fixture(scope="module", params=["plain", "TLS"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("edge"), tuple(certificate) if request.param == "TLS" else None)
+    yield server
+    server.stop()
+
+
+def sending(stage: Stage, behaviour: str) -> Iterator[bytes]:
+    """What a hostile client goes on to send."""
+    if behaviour == "silent":
+        return
+    if behaviour == "drip":
+        next_at = time.monotonic()
+        while True:
+            if time.monotonic() >= next_at:
+                next_at += 1
+                yield stage.drip
+            else:
+                yield b""
+    sent = 0
+    while sent < FLOOD:
+        yield stage.flood
+        sent += len(stage.flood)
+
+
+def leave(server: Server, listener: Listener, stage: Stage, behaviour: str, failures: list[str]) -> None:
+    """One cell of the matrix."""
+    name = f"{listener.name} / {stage.name} / {behaviour}"
+    try:
+        connection = enter(listener, stage, server.addresses[listener.name])
+    except OSError as problem:
+        failures.append(f"{name}: not entered: {problem}")
+        return
+    # Bytes that begin a request bring a connection from idleness to the limit of a head.
+    limit = LIMITS[stage.limit] + (HEAD_SECONDS if stage.limit == "idle" else 0) + SLACK_SECONDS
+    deadline = time.monotonic() + limit + (30 if behaviour == "flood" and FLOOD > 64 << 20 else 0)
+    with connection:
+        if not wait_for_end(connection, lambda: deadline - time.monotonic(), sending(stage, behaviour)):
+            failures.append(f"{name}: open after {limit} s")
+
+
+class Others:
+    """Good clients of every listener, all the time, and the server's memory."""
+
+    def __init__(self, server: Server):
+        self._server = server
+        self._over = threading.Event()
+        self.failures: list[str] = []
+        self.answered = 0
+        self.most_memory = 0
+        self._threads = [threading.Thread(target=self._ask, args=(listener,)) for listener in server.listeners]
+        self._threads.append(threading.Thread(target=self._watch))
+
+    def __enter__(self) -> Others:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, listener: Listener) -> None:
+        while not self._over.wait(0.1):
+            if self._server.answers(listener, seconds=10):
+                self.answered += 1
+            else:
+                self.failures.append(f"{listener.name}: a good request was not answered")
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            self.most_memory = max(self.most_memory, self._server.memory)
+
+
+@pytest.mark.parametrize("behaviour", ["silent", "drip", "flood"])
+def test_every_stage_ends_within_its_limit(server: Server, behaviour: str) -> None:
+    for listener in server.listeners:
+        # What the first of each kind takes stays taken.
+        assert all(server.answers(listener) for _ in range(20))
+    before = server.memory
+    failures: list[str] = []
+    cells = [(listener, stage) for listener in server.listeners for stage in listener.stages]
+    with Others(server) as others:
+        # A client that floods has a processor of its own; here they share two.
+        width = 4 if behaviour == "flood" else len(cells)
+        for start in range(0, len(cells), width):
+            threads = [
+                threading.Thread(target=leave, args=(server, *cell, behaviour, failures))
+                for cell in cells[start:start + width]
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        eventually(lambda: others.answered >= len(server.listeners), "the good clients were answered")
+    print(f"{behaviour}: {len(cells)} cells, memory grew by {(others.most_memory - before) / 1e6:.1f} MB")
+    assert not failures, "\n".join(failures)
+    assert not others.failures and others.answered > 0, others.failures
+    assert others.most_memory - before < MEMORY, f"memory grew by {others.most_memory - before}"
+
+
+def test_a_stop_ends_in_its_time_whatever_is_open(server: Server) -> None:
+    connections = [
+        enter(listener, stage, server.addresses[listener.name])
+        for listener in server.listeners for stage in listener.stages
+    ]
+    began = time.monotonic()
+    code = server.program.stop()
+    taken = time.monotonic() - began
+    for connection in connections:
+        connection.close()
+    server.start()
+    assert code == 0, server.program.log[-2_000:]
+    assert taken < STOP_SECONDS + 1, f"the stop took {taken:.1f} s"
+
+
+def test_a_second_signal_ends_it_immediately(server: Server) -> None:
+    listener = server.listeners[0]
+    body = next(stage for stage in listener.stages if stage.name == "body held")
+    with enter(listener, body, server.addresses[listener.name]):
+        lines = server.program.log.count("Stopping.")
+        server.program.signal(signal.SIGTERM)
+        server.program.wait_until(lambda: server.program.log.count("Stopping.") > lines, "it was stopping")
+        began = time.monotonic()
+        server.program.signal(signal.SIGTERM)
+        code = server.program.wait(5)
+    server.start()
+    assert code == 128 + signal.SIGTERM
+    assert time.monotonic() - began < STOP_SECONDS
+
+
+def test_every_listener_of_the_server_is_in_the_matrix(server: Server) -> None:
+    source = (REPOSITORY / "Sources/KeybearerServer/Listener/Connections.swift").read_text()
+    body = re.search(r"enum Listener: [^{]*\{(.*?)fileprivate", source, re.DOTALL)[1]
+    names = set(re.findall(r"case `?(\w+)`?$", body, re.MULTILINE))
+    assert names == {listener.name.split()[0] for listener in LISTENERS}
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+def test_silent_connections_lock_nobody_out(tmp_path: Path, certificate, is_tls: bool) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
+    server = Server(tmp_path, tuple(certificate) if is_tls else None, files=1_024)
+    silent: list[socket.socket] = []
+    try:
+        for listener in server.listeners:
+            for _ in range(2_000):
+                try:
+                    silent.append(connect(server.addresses[listener.name]))
+                except OSError:
+                    # The listener takes no more for the moment: that is what the limit is for.
+                    time.sleep(0.01)
+            for other in server.listeners:
+                deadline = time.monotonic() + HEAD_SECONDS + 3
+                while not server.answers(other):
+                    assert time.monotonic() < deadline, f"{other.name} is locked out by {listener.name}"
+    finally:
+        for connection in silent:
+            connection.close()
+        server.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_socket_that_somebody_listens_on_is_never_taken(tmp_path: Path) -> None:
+    keybearer = Keybearer(tmp_path / "kb", gate_socket=True)
+    keybearer.start()
+    path = keybearer.gate.removeprefix("unix:")
+    inode = os.stat(path).st_ino
+    second = subprocess.run(
+        [
+            str(KEYBEARER), "serve", "--database", str(keybearer.database), "--master-key-file",
+            str(keybearer.directory / "keybearer.keys"), "--address", f"127.0.0.1:{free_port()}", "--gate-address",
+            keybearer.gate,
+        ],
+        capture_output=True, text=True, timeout=60,
+    )
+    assert second.returncode == 69 and f"unix:{path}" in second.stderr, second.stderr
+    assert "KeybearerError" not in second.stderr and "Listening" not in second.stderr, second.stderr
+    assert os.stat(path).st_ino == inode
+    connect(path).close()
+    keybearer.stop()
+    assert not os.path.exists(path), "a stop takes its own socket away"
+    # One that is left over is taken.
+    keybearer.start()
+    keybearer.kill()
+    assert os.path.exists(path)
+    keybearer.start()
+    connect(path).close()
+    keybearer.stop()
+    # A file of another kind is left alone.
+    Path(path).write_text("not a socket")
+    refused = subprocess.run(
+        [
+            str(KEYBEARER), "serve", "--database", str(keybearer.database), "--master-key-file",
+            str(keybearer.directory / "keybearer.keys"), "--address", f"127.0.0.1:{free_port()}", "--gate-address",
+            keybearer.gate,
+        ],
+        capture_output=True, text=True, timeout=60,
+    )
+    assert refused.returncode == 69 and Path(path).read_text() == "not a socket", refused.stderr
+
+
+def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, certificate) -> None:
+    directory = tmp_path / "tls"
+    directory.mkdir()
+    files = (directory / "certificate.pem", directory / "key.pem")
+    for source, target in zip(certificate, files):
+        target.write_bytes(source.read_bytes())
+    server = Server(tmp_path, files)
+    try:
+        listener = server.listeners[0]
+        kept = over_tls(connect(server.addresses[listener.name]), "http/1.1")
+        first = kept.getpeercert(binary_form=True)
+        subprocess.run(
+            [
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=second",
+                "-out", files[0], "-keyout", files[1],
+            ],
+            check=True, capture_output=True, timeout=60,
+        )
+        server.program.signal(signal.SIGHUP)
+        server.program.wait_until(lambda: "read again" in server.program.log, "the certificate was read again")
+        second = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
+        assert second != first
+        # A file that cannot be used changes nothing.
+        files[0].write_text("no certificate")
+        server.program.signal(signal.SIGHUP)
+        server.program.wait_until(lambda: "could not" in server.program.log, "the failure was logged")
+        third = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
+        assert third == second
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.recv(15) == b"HTTP/1.1 200 OK"
+    finally:
+        server.stop()
+
+
+# `:status: 100` as HPACK has it: the name from the table, the value in Huffman's code.
+STATUS_100 = b"H\x82\x08\x01"
+
+
+def frames(connection: socket.socket) -> Iterator[tuple[int, int, bytes]]:
+    """The frames that come: their type, flags and payload."""
+    stream = connection.makefile("rb")
+    while len(start := stream.read(9)) == 9:
+        yield start[3], start[4], stream.read(int.from_bytes(start[:3], "big"))
+
+
+def test_http2_asks_for_a_body_that_waits_to_be_asked_for(tmp_path: Path, certificate) -> None:
+    server = Server(tmp_path, tuple(certificate))
+    try:
+        connection = over_tls(connect(server.addresses["public over TLS, HTTP/2"]), "h2")
+        fields = (
+            ("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded"),
+            ("content-length", "1"), ("expect", "100-continue"),
+        )
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *fields)))
+        heads = (one for one in frames(connection) if one[0] == 1)
+        kind, flags, payload = next(heads)
+        assert payload == STATUS_100 and not flags & 1, "100 Continue, and the stream goes on"
+        connection.sendall(frame(0, 1, 1, b"%"))
+        kind, flags, payload = next(heads)
+        assert payload != STATUS_100, "the answer itself"
+    finally:
+        server.stop()

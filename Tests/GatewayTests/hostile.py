@@ -35,10 +35,10 @@ class Hostile:
         return self.leaves == READ
 
 
-def hostile_requests(account: Account, forwarded: Fields = []) -> list[Hostile]:
+def hostile_requests(account: Account, forwarded: Fields | None = None) -> list[Hostile]:
     """All of them, with an account's key where the request should pass, and with what a proxy adds."""
     key, wrong = ("Authorization", f"Bearer {account.key}"), ("Authorization", f"Bearer {UNKNOWN_KEY}")
-    host = "localhost"
+    host, forwarded = "localhost", forwarded or []
     named = [("Host", host), *forwarded]
 
     def get(*fields: tuple[str, str], target: str = "/api/v1/me", method: str = "GET") -> bytes:

@@ -12,13 +12,13 @@ import pytest
 
 from gateways import GATEWAYS, Gateway
 from keybearer_process import Account, Keybearer
-from processes import CADDY, ENVOY, KEYBEARER, NGINX, TRAEFIK
+from processes import CADDY, ENVOY, HAPROXY, KEYBEARER, NGINX, TRAEFIK
 from upstream import Upstream
 
 
 def pytest_configure() -> None:
     """What the tests need is there, or they fail; nothing is skipped."""
-    for path in (KEYBEARER, NGINX, CADDY, TRAEFIK, ENVOY):
+    for path in (KEYBEARER, NGINX, HAPROXY, CADDY, TRAEFIK, ENVOY):
         if not os.access(path, os.X_OK):
             pytest.exit(f"{path} is missing or cannot be run.", returncode=3)
 

@@ -52,7 +52,7 @@ class Account:
 class Keybearer:
     """A database of its own with a server on it. `start`, `kill` and `stop` may follow one another."""
 
-    def __init__(self, directory: Path, gate_socket: bool = False):
+    def __init__(self, directory: Path, gate_socket: bool = False, settings: tuple[str, ...] = ()):
         directory.mkdir(parents=True)
         self.directory = directory
         self.database = directory / "keybearer.db"
@@ -60,8 +60,14 @@ class Keybearer:
         self._gate_port = free_port()
         self._socket = directory / "gate.sock" if gate_socket else None
         self._program: Program | None = None
+        self._settings = settings
         self._accounts = 0
         self.cli("init", "--generate-password", "--email", "operator@example.com")
+
+    @property
+    def port(self) -> int:
+        """Where the API and the dashboard listen, on 127.0.0.1."""
+        return self._port
 
     @property
     def gate(self) -> str:
@@ -74,7 +80,7 @@ class Keybearer:
             [
                 str(KEYBEARER), "serve", *self._store, "--address", f"127.0.0.1:{self._port}",
                 "--gate-address", self.gate, "--gate-trusted-proxies", TRUSTED,
-                "--gate-workspace-path", WORKSPACE_PATH, "--log-format", "json",
+                "--gate-workspace-path", WORKSPACE_PATH, "--log-format", "json", *self._settings,
             ],
             self.directory / "log.jsonl",
         )

@@ -25,6 +25,7 @@ def program(variable: str, default: str) -> Path:
 
 KEYBEARER = program("KEYBEARER_BINARY", ".build/debug/keybearer")
 NGINX = program("NGINX", "/usr/sbin/nginx")
+HAPROXY = program("HAPROXY", "/usr/sbin/haproxy")
 CADDY = program("CADDY", ".venv/bin/caddy")
 ENVOY = program("ENVOY", ".venv/bin/envoy")
 TRAEFIK = program("TRAEFIK", ".venv/bin/traefik")

@@ -61,7 +61,8 @@ struct HTTP1ConnectionTests {
         try await Self.run { port, authorization in
             let cases: [(fields: String, status: Int)] = [
                 ("Host: localhost\r\n", 200), ("Host: localhost:8080\r\n", 200), ("hOsT: [::1]:8080\r\n", 200),
-                ("Host:\r\n", 200), ("", 400), ("Host: a\r\nHost: a\r\n", 400), ("Host: a\r\nhost: b\r\n", 400),
+                ("Host:\r\n", 200), ("Host: \t localhost \t \r\n", 200), ("", 400), ("Host: a\r\nHost: a\r\n", 400),
+                ("Host: a\r\nhost: b\r\n", 400),
                 ("Host: a b\r\n", 400), ("Host: a/b\r\n", 400), ("Host: user@a\r\n", 400), ("Host: a:port\r\n", 400),
                 ("Host: a:123456\r\n", 400), ("Host: [::1\r\n", 400), ("Host: [::1]a\r\n", 400), ("Host: a,b\r\n", 200),
                 ("Host: a\"b\r\n", 400),
@@ -117,6 +118,76 @@ struct HTTP1ConnectionTests {
                 #expect(answer.status == 400 && answer.errorCode == "BAD_REQUEST" && answer["connection"] == "close")
                 #expect(try connection.takeRest().isEmpty)
             }
+        }
+    }
+
+    /// Bodies whose end two programs could see in different places: headers, and what follows them.
+    private static let ambiguous: [(fields: String, body: String)] = {
+        let chunks = "5\r\nhello\r\n0\r\n\r\n"
+        let encodings = [
+            "xchunked", "chunked, identity", "identity, chunked", "gzip, chunked", "chunked, chunked", "chunked;a=b",
+            "identity",
+            "gzip", "", "\u{b}chunked", "chunked\u{0}", "\r\n chunked",
+        ]
+        let lengths = ["+5", "-5", "5,5", "5, 6", "0x5", "5 5", "5;", "5.0", "", "99999999999999999999", "\r\n 5"]
+        let heads = [
+            "Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: 5\r\nContent-Length: 5\r\n",
+            "Content-Length : 5\r\n", "X-A: b\nContent-Length: 5\r\n", "X-A: b\rContent-Length: 5\r\n",
+            "X-A: b\r\n Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5\r\n\tX-A: b\r\n",
+        ]
+        let bodies = [
+            "zz\r\nhello\r\n", "+5\r\nhello\r\n", "0x5\r\nhello\r\n", "5\nhello\n", "5 \r\r\nhello\r\n",
+            "5\r\nhello!\r\n",
+            "10000000000000005\r\nhello\r\n", "5;a\nb\r\nhello\r\n",
+        ]
+        return [
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", chunks),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", chunks),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", chunks),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", chunks),
+            ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", chunks),
+            ("Transfer-Encoding : chunked\r\n", chunks),
+        ] + encodings.map { ("Transfer-Encoding: \($0)\r\n", chunks) }
+            + lengths.map { ("Content-Length: \($0)\r\n", "hello") } + heads.map { ($0, "hello") }
+            + bodies.map { ("Transfer-Encoding: chunked\r\n", $0 + "0\r\n\r\n") }
+    }()
+
+    @Test("A body whose end could be read in two ways is 400; the connection ends, and what is behind is no request")
+    func ambiguousBodies() async throws {
+        try await Self.run { port, authorization in
+            let hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            for (fields, body) in Self.ambiguous {
+                for path in ["GET /api/v1/me", "POST /api/v1/key/revoke"] {
+                    let connection = try RawConnection(port: port)
+                    let head =
+                        "\(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(authorization)"
+                    _ = try connection.send("\(head)\(fields)\r\n\(body)\(hidden)\(hidden)")
+                    let answer = try connection.receive()
+                    // GET is answered without its body, so perhaps before a fault that is inside it.
+                    let mayPass = path.hasPrefix("GET") && fields == "Transfer-Encoding: chunked\r\n"
+                    #expect(
+                        (answer.status == 400 || mayPass) && answer["connection"] == "close",
+                        "\(path) \(fields.debugDescription) \(body.debugDescription): \(answer.status)")
+                    #expect(try connection.takeRest().isEmpty, "\(path) \(fields.debugDescription)")
+                }
+            }
+        }
+    }
+
+    @Test("A chunked body is read whatever the case of its name, and chunked is refused in HTTP/1.0")
+    func chunked() async throws {
+        try await Self.run { port, authorization in
+            let head =
+                "POST /api/v1/key/revoke HTTP/1.%\r\nHost: localhost\r\nContent-Type: application/json\r\n\(authorization)"
+            let body = "transfer-encoding:  Chunked \r\n\r\n8;a=b\r\n{\"a\": 1}\r\n0\r\nX-Trailer: a\r\n\r\n"
+            let connection = try RawConnection(port: port)
+            for _ in 0..<2 {
+                let answer = try connection.exchange(head.replacing("%", with: "1") + body)
+                #expect(answer.status == 422 && answer["connection"] == nil)
+            }
+            let old = try RawConnection(port: port)
+            let answer = try old.exchange(head.replacing("%", with: "0") + body)
+            #expect(answer.status == 400 && answer["connection"] == "close")
         }
     }
 

@@ -35,6 +35,8 @@ extension EndToEndTests {
             Refused(name: "lease", value: "2 seconds", wants: "a span from 500ms to 30s"),
             Refused(name: "header-bytes", value: "100", wants: "4096 to 131072"),
             Refused(name: "header-count", value: "many", wants: "20 to 1000"),
+            Refused(name: "head-timeout", value: "2m", wants: "1s to 1m"),
+            Refused(name: "request-timeout", value: "500ms", wants: "1s to 10m"),
             Refused(name: "idle-timeout", value: "0s", wants: "1s to 1h"),
             Refused(name: "stop-timeout", value: "1d", wants: "1s to 10m"),
             Refused(name: "remembered-accounts", value: "-1", wants: "1000 to 100000000"),

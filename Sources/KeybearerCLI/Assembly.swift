@@ -181,6 +181,7 @@ struct Assembly: Sendable {
             return CommandFailure(
                 .configuration, "cannot use the certificate in tls-certificate with the key in tls-key: \(error)")
         }
+        if let error = error as? KeybearerError { return CommandFailure(.unavailable, error.message) }
         return CommandFailure(.unavailable, "the server failed: \(error)")
     }
 }

@@ -39,6 +39,8 @@ public struct KeybearerServer: Sendable {
         public var headTimeout: Duration = .seconds(10)
         /// How long a request may take from the end of its head to the end of its answer.
         public var requestTimeout: Duration = .seconds(60)
+        /// Files that the process opens besides its connections: the database's, the log's, the event loops'.
+        public var reservedFiles = 192
         /// How long a client may go on sending behind the last answer.
         var linger: Duration = .seconds(1)
         /// The gate's own listener; nil serves none.
@@ -100,7 +102,7 @@ public struct KeybearerServer: Sendable {
     ) async throws {
         let gate = gate
         EventLoopSlices.shorten(MultiThreadedEventLoopGroup.singleton, to: EventLoopSlices.server)
-        let connections = Connections(settings: settings, clocks: clocks, logger: logger)
+        let connections = try Connections(settings: settings, clocks: clocks, logger: logger)
         let certificates = try settings.tls.map {
             try CurrentCertificates(certificateFile: $0.certificateFile, keyFile: $0.keyFile)
         }
@@ -114,7 +116,7 @@ public struct KeybearerServer: Sendable {
             services: [GateService(gate: gate), Sweeper(deployment: deployment)],
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
-                    let shortage = FileShortage.makeHandler(listener: "public", logger: logger)
+                    let shortage = FileShortage(listener: "public", logger: logger)
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }

@@ -59,6 +59,8 @@ struct LoadedSettings: Sendable {
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)
         server.headerCount = try reader.number(.headerCount, from: 20, to: 1_000)
+        // Each connection to PostgreSQL is a file, and those of the fence are too.
+        server.reservedFiles += databaseConnections + 3
         server.headTimeout = try reader.span(.headTimeout, from: .seconds(1), to: .seconds(60))
         server.requestTimeout = try reader.span(.requestTimeout, from: .seconds(1), to: .seconds(600))
         server.idleTimeout = try reader.span(.idleTimeout, from: .seconds(1), to: .seconds(3_600))

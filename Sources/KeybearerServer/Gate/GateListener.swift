@@ -35,7 +35,7 @@ struct GateListener: Service {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
-                        FileShortage.makeHandler(listener: "gate", logger: logger),
+                        FileShortage(listener: "gate", logger: logger),
                         quiescing.makeServerChannelHandler(channel: channel))
                 }
             }

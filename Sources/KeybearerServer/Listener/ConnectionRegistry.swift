@@ -15,16 +15,11 @@ final class ConnectionRegistry: Sendable {
         /// From one address, of one listener; IPv6 counts by its /64.
         var perAddress = 50_000
 
-        /// Bounds for as many files as the process may open, of which the public listeners get `share`.
-        ///
-        /// - Parameter files: the process's limit of open files.
+        /// Bounds for a share of the files that are there for connections.
         static func within(files: Int, share: Double) -> Bounds {
-            let all = max(16, Int(Double(max(0, files - reservedFiles)) * share))
-            return Bounds(all: all, perAddress: max(8, all / 2))
+            let all = max(2, Int(Double(files) * share))
+            return Bounds(all: all, perAddress: max(1, all / 2))
         }
-
-        /// Files that are no connections of clients: the database's, the log's, the event loops' own.
-        static let reservedFiles = 128
     }
 
     /// Whom a connection belongs to.
@@ -51,6 +46,8 @@ final class ConnectionRegistry: Sendable {
         var unfinished: [UInt64] = []
         var firstUnfinished = 0
         var isUnfinished: Set<UInt64> = []
+        /// Those that gave way and are not closed yet: their files are still open.
+        var leaving: Set<UInt64> = []
         var perNetwork: [IPAddress: Int] = [:]
         var lastWarning: SteadyTime?
         /// The connections of each event loop.
@@ -81,7 +78,9 @@ final class ConnectionRegistry: Sendable {
     func admit(_ peer: Peer, abort: @escaping @Sendable () -> Void) -> ID? {
         let (id, victim, warns) = state.withLock { state -> (ID?, Entry?, Bool) in
             var victim: Entry?
-            let isFull = state.entries.count >= bounds.all
+            // Closing takes a moment: more than a few must not be on their way out at a time.
+            guard state.leaving.count < Self.mostLeaving else { return (nil, nil, warn(&state)) }
+            let isFull = state.entries.count - state.leaving.count >= bounds.all
             let crowded =
                 peer.isExempt
                 ? nil
@@ -148,17 +147,27 @@ final class ConnectionRegistry: Sendable {
             guard let network else { return true }
             return state.entries[number]?.peer.network == network
         }
-        return oldest.flatMap { take($0, from: &state) }
+        guard let oldest, let entry = state.entries[oldest] else { return nil }
+        state.isUnfinished.remove(oldest)
+        state.leaving.insert(oldest)
+        if let network = entry.peer.network { forget(network, &state) }
+        return entry
     }
 
+    /// How many that gave way may still be open.
+    private static let mostLeaving = 32
+
     private func take(_ number: UInt64, from state: inout State) -> Entry? {
+        let hasLeft = state.leaving.remove(number) != nil
         guard let entry = state.entries.removeValue(forKey: number) else { return nil }
         state.isUnfinished.remove(number)
-        if let network = entry.peer.network {
-            let left = state.perNetwork[network, default: 1] - 1
-            state.perNetwork[network] = left > 0 ? left : nil
-        }
+        if !hasLeft, let network = entry.peer.network { forget(network, &state) }
         return entry
+    }
+
+    private func forget(_ network: IPAddress, _ state: inout State) {
+        let left = state.perNetwork[network, default: 1] - 1
+        state.perNetwork[network] = left > 0 ? left : nil
     }
 
     /// Whether a line is due: at most one a minute.

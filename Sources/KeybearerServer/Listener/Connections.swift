@@ -23,14 +23,20 @@ struct Connections: Sendable {
     private let gate: ConnectionRegistry
     private let limits: ConnectionLife.Limits
 
-    init(settings: KeybearerServer.Settings, clocks: Clocks, logger: Logger) {
+    /// - Throws: `CONFLICT` when the process may open too few files to serve anybody.
+    init(settings: KeybearerServer.Settings, clocks: Clocks, logger: Logger) throws {
         limits = ConnectionLife.Limits(
             handshake: settings.headTimeout, head: settings.headTimeout, request: settings.requestTimeout,
             idle: settings.idleTimeout, linger: settings.linger)
         let files = OpenFiles.raiseLimit()
+        let least = settings.reservedFiles + 32
+        guard files >= least else {
+            throw KeybearerError(
+                .conflict, "The process may open \(files) files; \(least) is the least. Raise its limit (ulimit -n).")
+        }
         func registry(_ listener: Listener) -> ConnectionRegistry {
             ConnectionRegistry(
-                name: listener.rawValue, bounds: .within(files: files, share: listener.share), clocks: clocks,
+                name: listener.rawValue, bounds: .within(files: files - settings.reservedFiles, share: listener.share), clocks: clocks,
                 logger: logger)
         }
         open = registry(.public)

@@ -10,23 +10,40 @@ import Musl
 import Darwin
 #endif
 
-/// What a listener does when no connection can be accepted because the process has as many files open as it may.
-enum FileShortage {
+/// Stands in a listening channel: when no connection can be accepted because the process has as many files open as it may,
+/// it stops accepting for a moment, instead of trying all the time, and says so once a minute.
+///
+/// The library's handler for this delays its reads, and the kernel goes on waking the loop. The bounds of
+/// ``ConnectionRegistry`` keep it from coming so far: without files, more than accepting fails.
+final class FileShortage: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
     private static let pause: TimeAmount = .milliseconds(200)
 
-    /// A handler for a listening channel: tries again a little later, instead of all the time, and says so once a minute.
-    static func makeHandler(listener: String, logger: Logger) -> AcceptBackoffHandler {
-        var lastLine: SteadyTime?
-        return AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { error in
-            guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else { return nil }
-            let now = SteadyTime.systemNow()
-            if lastLine.map({ $0.duration(to: now) >= .seconds(60) }) ?? true {
-                lastLine = now
-                logger.error(
-                    "No connection can be accepted: the process has as many files open as it may. Raise its limit (ulimit -n).",
-                    metadata: ["listener": "\(listener)"])
-            }
-            return pause
+    private let listener: String
+    private let logger: Logger
+    private var lastLine: SteadyTime?
+
+    init(listener: String, logger: Logger) {
+        self.listener = listener
+        self.logger = logger
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError else { return context.fireErrorCaught(error) }
+        // Others, such as a client that is gone again, are that connection's alone.
+        guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else { return }
+        let now = SteadyTime.systemNow()
+        if lastLine.map({ $0.duration(to: now) >= .seconds(60) }) ?? true {
+            lastLine = now
+            logger.error(
+                "No connection can be accepted: the process has as many files open as it may. Raise its limit (ulimit -n).",
+                metadata: ["listener": "\(listener)"])
+        }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: Self.pause) {
+            try? bound.value.channel.syncOptions?.setOption(.autoRead, value: true)
         }
     }
 }

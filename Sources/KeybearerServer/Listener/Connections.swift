@@ -36,7 +36,8 @@ struct Connections: Sendable {
         }
         func registry(_ listener: Listener) -> ConnectionRegistry {
             ConnectionRegistry(
-                name: listener.rawValue, bounds: .within(files: files - settings.reservedFiles, share: listener.share), clocks: clocks,
+                name: listener.rawValue, bounds: .within(files: files - settings.reservedFiles, share: listener.share),
+                clocks: clocks,
                 logger: logger)
         }
         open = registry(.public)

@@ -54,7 +54,7 @@ struct GateAddressTests {
         let (account, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { _ in
             let bytes = Array(
-                "GET /gate HTTP/1.1\r\nX-Forwarded-Proto: https\r\nConnection: close\r\nAuthorization: Bearer \(key)\r\n\r\n"
+                "GET /gate HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nConnection: close\r\nAuthorization: Bearer \(key)\r\n\r\n"
                     .utf8)
             let answer = try await WireClient.exchange(bytes, unixSocket: path)
             #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 OK"))

@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import NIOTLS
+import TestSupport
 import Testing
 
 @testable import KeybearerServer
@@ -18,6 +19,8 @@ struct HTTP2FuzzTests {
         let (_, key) = try await fixture.account("ada@example.com")
         let context = try WireClient.tls(["h2"])
         let seeds = Fuzzer.connections
+        // Of connections that shook hands, and of those that the server said anything to.
+        let (shaken, heard) = (Counter(), Counter())
         let mark = try Fuzzer.mark("http2", seeds.lowerBound)
         defer { mark.remove() }
         let server = try fixture.server()
@@ -27,7 +30,12 @@ struct HTTP2FuzzTests {
                 mark.set(first)
                 await withTaskGroup(of: Void.self) { group in
                     for seed in first..<min(first + Self.atOnce, seeds.upperBound) {
-                        group.addTask { await HostileConnection.run(seed: seed, port: client.port, context: context) }
+                        group.addTask {
+                            let (isShaken, isHeard) = await HostileConnection.run(
+                                seed: seed, port: client.port, context: context)
+                            if isShaken { shaken.increment() }
+                            if isHeard { heard.increment() }
+                        }
                     }
                 }
                 guard first / 1_000 != (first + Self.atOnce) / 1_000 else { continue }
@@ -36,6 +44,8 @@ struct HTTP2FuzzTests {
             }
             #expect(try await client.send(good, over: .http2).status == 200)
         }
+        #expect(
+            shaken.value >= seeds.count * 9 / 10 && heard.value >= seeds.count / 3, "\(shaken.value), \(heard.value)")
     }
 }
 
@@ -58,13 +68,19 @@ private final class HostileConnection: ChannelInboundHandler {
     private let pieces: [ArraySlice<UInt8>]
     private let end: End
     private var isWritten = false
+    private var isHeard = false
+    private let done: EventLoopPromise<(isShaken: Bool, isHeard: Bool)>
 
-    private init(pieces: [ArraySlice<UInt8>], end: End) {
+    private init(pieces: [ArraySlice<UInt8>], end: End, done: EventLoopPromise<(isShaken: Bool, isHeard: Bool)>) {
+        self.done = done
         self.pieces = pieces
         self.end = end
     }
 
-    static func run(seed: UInt64, port: Int, context: NIOSSLContext) async {
+    /// - Returns: whether both shook hands, and whether the server said anything.
+    static func run(
+        seed: UInt64, port: Int, context: NIOSSLContext
+    ) async -> (isShaken: Bool, isHeard: Bool) {
         let bytes = HTTP2Script(seed: seed).bytes
         var numbers = FuzzNumbers(seed: ~seed)
         let end = numbers.once(in: 32) ? End.early : numbers.pick([.written, .answered, .answered, .deaf])
@@ -76,13 +92,14 @@ private final class HostileConnection: ChannelInboundHandler {
             rest = rest.dropFirst(pieces.count > 30 ? rest.count : count)
         }
         let written = pieces
-        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(.autoRead, value: true)
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let done = loop.makePromise(of: (isShaken: Bool, isHeard: Bool).self)
+        var bootstrap = ClientBootstrap(group: loop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
                         NIOSSLClientHandler(context: context, serverHostname: nil),
-                        HostileConnection(pieces: written, end: end))
+                        HostileConnection(pieces: written, end: end, done: done))
                 }
             }
         #if os(Linux)
@@ -90,8 +107,12 @@ private final class HostileConnection: ChannelInboundHandler {
         let source = try? SocketAddress(ipAddress: "127.0.0.\(2 + seed / 1_000 % 250)", port: 0)
         if let source { bootstrap = bootstrap.bind(to: source) }
         #endif
-        guard let channel = try? await bootstrap.connect(host: "127.0.0.1", port: port).get() else { return }
-        try? await channel.closeFuture.get()
+        do {
+            _ = try await bootstrap.connect(host: "127.0.0.1", port: port).get()
+        } catch {
+            done.succeed((false, false))
+        }
+        return (try? await done.futureResult.get()) ?? (false, false)
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -117,7 +138,12 @@ private final class HostileConnection: ChannelInboundHandler {
         }
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        done.succeed((isWritten, isHeard))
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isHeard = true
         if isWritten, end == .answered { closeLater(context, .milliseconds(5)) }
     }
 

@@ -57,15 +57,14 @@ enum Fuzzer {
         ?? FileManager.default.temporaryDirectory
         .appendingPathComponent("keybearer-fuzz-\(ProcessInfo.processInfo.processIdentifier)").path
 
-    /// The inputs of a target in `make test-long`.
-    static let longCount: UInt64 = 10_000_000
-
     /// The seeds of each of a target's test cases, which run beside each other.
     ///
-    /// - Parameter short: how many inputs `make test` checks.
-    static func cases(short: UInt64) -> [Range<UInt64>] {
+    /// - Parameters:
+    ///   - short: how many inputs `make test` checks.
+    ///   - long: how many `make test-long` does.
+    static func cases(short: UInt64, long: UInt64 = 10_000_000) -> [Range<UInt64>] {
         if let replayed { return [replayed..<replayed + 1] }
-        let count = isLong ? longCount : short
+        let count = isLong ? long : short
         let parts: UInt64 = isLong ? 100 : 2
         return (0..<parts).map { $0 * count / parts..<($0 + 1) * count / parts }
     }

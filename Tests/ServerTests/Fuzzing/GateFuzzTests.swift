@@ -99,7 +99,7 @@ struct GateFuzzTests {
 
     @Test(
         "Decisions: whatever is asked gets an answer, and a 200 only the live key",
-        arguments: Fuzzer.cases(short: 30_000))
+        arguments: Fuzzer.cases(short: 30_000, long: 1_000_000))
     func decisions(seeds: Range<UInt64>) async throws {
         let fixture = try ServerFixture()
         let (_, text) = try await fixture.account("ada@example.com")

@@ -151,7 +151,7 @@ struct KeyAndFormFuzzTests {
 
     @Test(
         "Paths: a workspace is found only where a plain reader finds the same one",
-        arguments: Fuzzer.cases(short: 30_000))
+        arguments: Fuzzer.cases(short: 30_000, long: 1_000_000))
     func paths(seeds: Range<UInt64>) async throws {
         let pattern = try #require(WorkspacePattern("/v1/*/workspaces/{workspace}"))
         try await Fuzzer.run("path", seeds, make: Self.path) { input in

@@ -46,13 +46,16 @@ chaos:
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos $(ARGS)
 
-# What takes long: many rows, the wrong clocks with more seeds, and ten minutes of faults.
+# What takes long: many rows, the wrong clocks with more seeds, ten minutes of faults, and the tests under AddressSanitizer
+# (with ten million inputs for each parser and 100,000 hostile HTTP/2 connections) and under ThreadSanitizer.
 test-long:
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
+	scripts/run-sanitized address
+	scripts/run-sanitized thread
 
 # Two commits side by side: make bench-compare BASE=364e81c
 bench-compare:
@@ -73,4 +76,4 @@ release:
 	swift build -c release --scratch-path .build-release --product keybearer
 
 clean:
-	rm -rf .build .build-release Tests/BudgetSimulation/.build Benchmarks/.build Benchmarks/.venv
+	rm -rf .build .build-release .build-sanitized Tests/BudgetSimulation/.build Benchmarks/.build Benchmarks/.venv

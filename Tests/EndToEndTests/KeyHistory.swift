@@ -1,3 +1,4 @@
+import Keybearer
 import Synchronization
 import TestSupport
 
@@ -55,11 +56,11 @@ final class KeyHistory: Sendable {
         var deadFrom = MonotonicTime.distantFuture
     }
 
-    private let lives: Mutex<[Life]>
-    private let uses = Mutex<[Use]>([])
+    private let lives: Lock<[Life]>
+    private let uses = Lock<[Use]>([])
 
     init(first: String) {
-        lives = Mutex([Life(characters: first, liveFrom: .now())])
+        lives = Lock([Life(characters: first, liveFrom: .now())])
     }
 
     /// The key that clients know at present.

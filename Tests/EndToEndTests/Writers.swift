@@ -29,7 +29,7 @@ final class WriteLedger: Sendable {
         var plans: [String: Plan] = [:]
         var answers: [String: Int] = [:]
     }
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// The accounts that were asked for, and those that were answered.
     var accounts: (attempted: Set<String>, acknowledged: Set<String>) {

@@ -160,7 +160,7 @@ struct AllowanceTests {
     @Test(
         "It is not used when the wall clock was set since it was opened, and is then opened anew", arguments: [-2, 2])
     func clockWasSet(seconds: Int) async throws {
-        let set = Mutex<Duration>(.zero)
+        let set = Lock<Duration>(.zero)
         let clocks = Clocks(
             steady: clock.clocks.steady,
             wall: { [clock] in clock.clocks.wall().advanced(by: set.withLock { $0 }) })
@@ -284,7 +284,7 @@ struct AllowanceTests {
 /// A real store whose reservations wait until they are let go, in the order in which they came.
 private final class HeldBudgetStore: BudgetStore {
     private let store: any BudgetStore
-    private let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
+    private let waiting = Lock<[CheckedContinuation<Void, Never>]>([])
 
     init(store: any BudgetStore) {
         self.store = store

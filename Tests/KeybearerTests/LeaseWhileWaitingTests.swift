@@ -166,7 +166,7 @@ private final class HeldBudgetStore: BudgetStore {
     }
 
     private let store: any BudgetStore
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(store: any BudgetStore) {
         self.store = store

@@ -16,7 +16,7 @@ struct MasterKeyWatchTests {
 
     @Test("Of two looks the later one decides, however long the earlier takes")
     func order() async throws {
-        let state = Mutex(State())
+        let state = Lock(State())
         let box = Box(state)
         let watch = MasterKeyWatch(
             clocks: TestClock().clocks, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -45,7 +45,7 @@ struct MasterKeyWatchTests {
 
     /// A mutex that closures can share.
     private final class Box: Sendable {
-        let state: Mutex<State>
-        init(_ state: consuming sending Mutex<State>) { self.state = state }
+        let state: Lock<State>
+        init(_ state: consuming sending Lock<State>) { self.state = state }
     }
 }

@@ -114,7 +114,7 @@ final class BreakableFenceStore: FenceStore {
     }
 
     private let store: any FenceStore
-    private let failure = Mutex(Failure.nothing)
+    private let failure = Lock(Failure.nothing)
     private static let error = KeybearerError.unavailable(
         cause: StoreFailure(.unreachable, "cannot connect to", "somewhere", "the cause for the operator", advice: "-"))
 

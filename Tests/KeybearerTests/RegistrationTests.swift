@@ -101,7 +101,7 @@ final class HeldFenceStore: FenceStore {
     }
 
     private let store: any FenceStore
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ store: any FenceStore) { self.store = store }
 

@@ -12,7 +12,7 @@ struct StoreTurnsTests {
 
     /// Grants all that is wanted, and keeps what it was asked.
     private final class GrantingStore: BudgetStore {
-        private let asked = Mutex<[[BudgetRequest]]>([])
+        private let asked = Lock<[[BudgetRequest]]>([])
         var calls: [[BudgetRequest]] { asked.withLock { $0 } }
 
         func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {}
@@ -100,7 +100,7 @@ struct StoreTurnsTests {
 
     /// Fails from the second part on until it is told to work.
     private final class MoodyStore: LastUseStore {
-        private let state = Mutex<(parts: [[KeyID]], works: Bool)>(([], false))
+        private let state = Lock<(parts: [[KeyID]], works: Bool)>(([], false))
         var parts: [[KeyID]] { state.withLock { $0.parts } }
         func work() { state.withLock { $0.works = true } }
 

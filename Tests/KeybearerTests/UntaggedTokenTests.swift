@@ -57,7 +57,7 @@ private final class FewTokens: OperatorTokenStore {
         var reads = 0
         var isFailing = false
     }
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     var reads: Int { state.withLock { $0.reads } }
     var digests: [[UInt8]] {

@@ -167,6 +167,12 @@ struct GateRequestHeadTests {
         #expect(!accepts("GET /gate HTTP/1.1\r\nHost: a/b\r\n"))
     }
 
+    @Test("Any field of a proxy counts, whatever is behind X-Forwarded-", arguments: ["X-Forwarded-", "x-forwarded-a"])
+    func forwardingFields(name: String) {
+        let head = Array("GET /gate HTTP/1.1\r\nHost: a\r\n\(name): b\r\n".utf8)
+        #expect(head.withUnsafeBytes { GateRequestHead($0, limits: .init())?.hasForwardingFields } == true)
+    }
+
     @Test("The end of a connection is asked for in any spelling, and other wishes are none of the gate's")
     func closing() {
         func closes(_ fields: String, version: String = "1.1") -> Bool? {

@@ -21,7 +21,7 @@ final class ServerFixture: Sendable {
     let random = RandomSource.seeded(31)
     private let logger: Logger
     private let clocks: Clocks
-    private let made = Mutex<EdgeResponder?>(nil)
+    private let made = Lock<EdgeResponder?>(nil)
 
     /// - Parameters:
     ///   - store: the store to serve; nil makes a file of its own.

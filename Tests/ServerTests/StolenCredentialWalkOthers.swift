@@ -81,7 +81,7 @@ extension StolenCredentialWalk {
         let store = try engine.open(in: directory)
         let heldStore = SQLStore(engine: store.engine)
         let first = try MasterKeyRing.generate(from: .system)
-        let file = Mutex(first)
+        let file = Lock(first)
         let deployment = { (store: SQLStore) in
             var settings = Deployment.Settings()
             settings.passwordCost = 10
@@ -96,7 +96,7 @@ extension StolenCredentialWalk {
             ).user.id
         }
         let kept = try await deployment(store).keys.reveal(accounts[0], by: .commandLine)
-        let replaced = Mutex<SecretKey?>(nil)
+        let replaced = Lock<SecretKey?>(nil)
         let gate = WriteHold(action, of: heldStore)
         let rotating = deployment(heldStore)
         let (ring, reached) = try await gate.during {

@@ -22,6 +22,7 @@ struct WorkspacePatternTests {
             ("/v1/eu/workspaces/ws_1", .workspace("ws_1")), ("/v1/eu/workspaces/ws_1/", .workspace("ws_1")),
             ("/v1/eu/workspaces/ws_1/things?x=//..", .workspace("ws_1")),
             ("/v1/eu/%77orkspaces/ws_1", .workspace("ws_1")),
+            ("/v1/eu/workspaces/ws_1?\u{301}", .workspace("ws_1")),
             ("/v1/EU/workspaces/ws_1/Things", .workspace("ws_1")),
             ("/v1/eu/workspaces/ws_1/%C3%A4", .workspace("ws_1")),
             ("/", .other), ("/v1", .other), ("/V1/eu/workspaces", .other), ("/v1/eu/things/ws_1", .other),

@@ -14,7 +14,7 @@ final class WriteHold: Sendable {
         case answered
     }
 
-    private let isArmed = Mutex(true)
+    private let isArmed = Lock(true)
     private let events: AsyncStream<Event>
     private let report: AsyncStream<Event>.Continuation
     private let releases: AsyncStream<Void>

@@ -62,7 +62,7 @@ import Testing
 /// An engine that counts how often it is asked for anything.
 private final class CountingEngine: SQLEngine {
     private let engine: any SQLEngine
-    private let count = Mutex(0)
+    private let count = Lock(0)
 
     init(_ engine: any SQLEngine) {
         self.engine = engine

@@ -13,11 +13,11 @@ import Testing
     private final class Field: Sendable {
         let keeper: UserID
         let samples: Samples
-        private let subjects: Mutex<[AuthorityConformance.Subject]>
+        private let subjects: Lock<[AuthorityConformance.Subject]>
 
         init(_ subjects: [AuthorityConformance.Subject], keeper: UserID, samples: Samples) {
             (self.keeper, self.samples) = (keeper, samples)
-            self.subjects = Mutex(subjects)
+            self.subjects = Lock(subjects)
         }
 
         var all: [AuthorityConformance.Subject] { subjects.withLock { $0 } }

@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 import Synchronization
 
 #if canImport(Glibc)
@@ -21,9 +22,9 @@ final class ChildProcess: Sendable {
     let processID: pid_t
     let standardOutput: Int32
     let standardError: Int32
-    private let isReaped = Mutex(false)
+    private let isReaped = Lock(false)
     /// A pipe is made before it is marked as not to be inherited: a child started in between would hold it open.
-    private static let oneAtATime = Mutex(())
+    private static let oneAtATime = Lock(())
 
     init(_ program: String, _ arguments: [String], input: String, environment: [String: String]) throws {
         // More would wait for the child to read.

@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 import Synchronization
 
 #if canImport(Glibc)
@@ -73,7 +74,7 @@ public enum CommandRunner {
 public final class RunningCommand: Sendable {
     private let child: ChildProcess
     /// What it said on standard error while somebody waited for that.
-    private let said = Mutex<[UInt8]>([])
+    private let said = Lock<[UInt8]>([])
 
     init(_ program: String, _ arguments: [String], stdin: String, environment: [String: String]) throws {
         child = try ChildProcess(program, arguments, input: stdin, environment: environment)

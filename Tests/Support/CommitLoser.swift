@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 import Synchronization
 
 #if canImport(Glibc)
@@ -23,12 +24,12 @@ public final class CommitLoser: Sendable {
             var hasLost = false
             var refusals: Int
         }
-        private let state: Mutex<State>
+        private let state: Lock<State>
         let mark: Data
 
         init(table: String, refusals: Int) {
             mark = Data("INSERT INTO \(table) ".utf8)
-            state = Mutex(State(refusals: refusals))
+            state = Lock(State(refusals: refusals))
         }
 
         var hasLost: Bool { state.withLock { $0.hasLost } }

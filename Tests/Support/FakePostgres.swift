@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 import Synchronization
 
 #if canImport(Glibc)
@@ -26,7 +27,7 @@ public final class FakePostgres: Sendable {
     /// Where it listens, on 127.0.0.1.
     public let port: Int
     private let listener: Int32
-    private let connections = Mutex<[Int32]>([])
+    private let connections = Lock<[Int32]>([])
 
     /// Begins to listen on a free port.
     public init(_ answer: Answer) throws {

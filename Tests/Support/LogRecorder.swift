@@ -1,3 +1,4 @@
+import Keybearer
 public import Logging
 import Synchronization
 
@@ -11,7 +12,7 @@ public final class LogRecorder: LogHandler {
         public let text: String
     }
 
-    private let recorded = Mutex<[Line]>([])
+    private let recorded = Lock<[Line]>([])
 
     /// With nothing logged yet.
     public init() {}

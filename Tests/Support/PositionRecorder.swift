@@ -3,7 +3,7 @@ import Synchronization
 
 /// Notes the position of a change instead of waiting for nodes.
 public final class PositionRecorder: ChangeSettling {
-    private let last = Mutex(ChangePosition(number: -1, mark: ""))
+    private let last = Lock(ChangePosition(number: -1, mark: ""))
 
     /// Notes nothing yet.
     public init() {}

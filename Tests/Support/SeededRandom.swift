@@ -4,7 +4,7 @@ import Synchronization
 extension RandomSource {
     /// The same bytes at every run: SplitMix64 from a seed.
     public static func seeded(_ seed: UInt64) -> RandomSource {
-        let state = Mutex(seed)
+        let state = Lock(seed)
         return RandomSource { count in
             state.withLock { state in
                 (0..<count).map { _ in

@@ -3,13 +3,13 @@ import Synchronization
 
 /// Two clocks that stand still until a test moves them.
 public final class TestClock: Sendable {
-    private let nanoseconds: Mutex<Int64>
+    private let nanoseconds: Lock<Int64>
     private let start: Timestamp
 
     /// Starts one second after the origin of the steady clock, at `start` on the wall.
     public init(start: Timestamp = Samples.start) {
         self.start = start
-        nanoseconds = Mutex(1_000_000_000)
+        nanoseconds = Lock(1_000_000_000)
     }
 
     /// Moves both clocks.

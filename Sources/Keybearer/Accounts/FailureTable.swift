@@ -132,7 +132,10 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         steps += 1
         let half = Self.half(of: slots[place].record)
         if self[keyPath: half].count >= max(1, capacity / 2) {
-            forget(slots[self[keyPath: half].oldest].subject)
+            // On a line of its own: a build that is not optimised reads it from a copy of the table, which must be gone
+            // before the table changes, or all of it is copied each time.
+            let oldest = self[keyPath: half].oldest
+            forget(slots[oldest].subject)
         }
         let before = self[keyPath: half].newest
         slots[place].older = before

@@ -1,5 +1,3 @@
-package import Synchronization
-
 // Every lock of the program has this one type, so that ThreadSanitizer can be shown all of them.
 
 #if KEYBEARER_PTHREAD_LOCKS
@@ -51,6 +49,8 @@ package struct Lock<Value: ~Copyable>: ~Copyable, Sendable {
 }
 
 #else
+
+package import Synchronization
 
 package typealias Lock = Mutex
 

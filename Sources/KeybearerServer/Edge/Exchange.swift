@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import Keybearer
@@ -54,25 +53,5 @@ struct Exchange: Sendable {
             throw KeybearerError(.badRequest, "The form could not be read.")
         }
         return form
-    }
-}
-
-/// The text of forms and queries: `name=value&…` with `+` and percent escapes.
-enum FormText {
-    /// Reads the pairs; nil when an escape is malformed or does not give UTF-8.
-    static func parse(_ text: Substring) -> [String: String]? {
-        var pairs: [String: String] = [:]
-        for pair in text.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = unescape(parts[0]), let value = parts.count == 2 ? unescape(parts[1]) : "" else {
-                return nil
-            }
-            pairs[name] = value
-        }
-        return pairs
-    }
-
-    private static func unescape(_ text: Substring) -> String? {
-        text.replacing("+", with: " ").removingPercentEncoding
     }
 }

@@ -174,7 +174,7 @@ struct GateRequestHead {
             }
         default: break
         }
-        if name.count > 12, Self.equals(bytes, Part(start: name.start, count: 12), "x-forwarded-") {
+        if name.count >= 12, Self.equals(bytes, Part(start: name.start, count: 12), "x-forwarded-") {
             hasForwardingFields = true
         }
         return true

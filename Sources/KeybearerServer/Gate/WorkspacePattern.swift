@@ -34,7 +34,8 @@ public struct WorkspacePattern: Sendable, Hashable {
     /// they might shorten or split further (see ``isUnclear(_:)``), and one whose fixed segments are the pattern's in
     /// another spelling (see ``mayMean(_:_:)``).
     func match(_ target: String) -> Match {
-        let path = target.prefix { $0 != "?" }
+        // By bytes: to a string, a question mark with an accent behind it is another character.
+        let path = Substring(target.utf8.prefix { $0 != UInt8(ascii: "?") })
         guard path.first == "/", !path.utf8.contains(UInt8(ascii: "#")) else { return .ambiguous }
         var given: [String] = []
         let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)

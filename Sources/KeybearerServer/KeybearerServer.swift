@@ -40,7 +40,7 @@ public struct KeybearerServer: Sendable {
         /// How long a request may take from the end of its head to the end of its answer.
         public var requestTimeout: Duration = .seconds(60)
         /// Files that the process opens besides its connections: the database's, the log's, the event loops'.
-        public var reservedFiles = 192
+        public var reservedFiles = 128 + 6 * System.coreCount
         /// How long a client may go on sending behind the last answer.
         var linger: Duration = .seconds(1)
         /// The gate's own listener; nil serves none.
@@ -133,10 +133,10 @@ public struct KeybearerServer: Sendable {
         defer { logger.info("The server has stopped.") }
         let signals = SignalWatch(
             connections: connections, stopTimeout: settings.stopTimeout, logger: logger,
-            reload: {
-                try certificates?.reload()
-                try await gate.fence.reloadMasterKeys()
-            })
+            reloads: [
+                ("the certificate", { try certificates?.reload() }),
+                ("the master keys", { try await gate.fence.reloadMasterKeys() }),
+            ])
         let watching = Task { await signals.run() }
         defer { watching.cancel() }
         try await withTaskCancellationHandler {

@@ -81,12 +81,13 @@ HTTP1 = (
 )
 BODY = (Stage("body held", (POST,), b"%", b"%" * FLOOD_PIECE, "body"),)
 HTTP2 = (
-    Stage("preface only", (PREFACE,), UNKNOWN[:1], UNKNOWN, "idle"),
+    Stage("nothing", (), PREFACE[:1], PREFACE, "head"),
+    Stage("preface only", (PREFACE,), UNKNOWN[:1], UNKNOWN, "head"),
     Stage("settings never acknowledged", (PREFACE + SETTINGS,), UNKNOWN[:1], UNKNOWN, "idle"),
-    Stage("half head", (PREFACE + SETTINGS + GET[:20],), b"a", bytes(FLOOD_PIECE), "idle"),
+    Stage("half head", (PREFACE + SETTINGS + GET[:20],), b"a", bytes(FLOOD_PIECE), "head"),
     Stage(
         "head without end", (PREFACE + SETTINGS + frame(1, 1, 1, block("GET", "/readyz")),), b"\x00",
-        frame(9, 0, 1, literal("x-a", "b") * 1_000), "idle",
+        frame(9, 0, 1, literal("x-a", "b") * 1_000), "head",
     ),
     Stage(
         "body held",

@@ -340,13 +340,13 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
             check=True, capture_output=True, timeout=60,
         )
         server.program.signal(signal.SIGHUP)
-        server.program.wait_until(lambda: "read again" in server.program.log, "the certificate was read again")
+        server.program.wait_until(lambda: "Read again." in server.program.log, "the certificate was read again")
         second = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert second != first
         # A file that cannot be used changes nothing.
         files[0].write_text("no certificate")
         server.program.signal(signal.SIGHUP)
-        server.program.wait_until(lambda: "could not" in server.program.log, "the failure was logged")
+        server.program.wait_until(lambda: "Could not be read again" in server.program.log, "the failure was logged")
         third = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert third == second
         kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -56,6 +56,32 @@ struct ConnectionLifeTests {
         #expect(halves == (isEncrypted ? 20 : 18))
     }
 
+    @Test("HTTP/2: a part of a frame has the time of a head, frames prolong no idleness, and a stop leaves a moment")
+    func http2() {
+        var life = Self.life(isEncrypted: true)
+        life.finishedHandshake()
+        life.beganHTTP2()
+        #expect(Self.next(life)! == (18, .close), "no preface")
+        life.readFrame()
+        #expect(Self.next(life)! == (60, .close), "idle")
+        var halves = 0
+        while life.passed(.milliseconds(500)) == .none {
+            halves += 1
+            life.readPartOfFrame()
+            life.readFrame()
+        }
+        #expect(halves == 59, "frames without a request")
+        var stopping = Self.life()
+        stopping.beganHTTP2()
+        stopping.readFrame()
+        #expect(stopping.stop() == .none)
+        #expect(Self.next(stopping)! == (1, .close))
+        stopping.beganRequest()
+        stopping.readRequest()
+        #expect(stopping.answeredRequest() == .none)
+        #expect(Self.next(stopping)! == (1, .close))
+    }
+
     @Test("Requests of one connection share its time until one of them is answered")
     func pipelined() {
         var life = Self.life()

@@ -55,6 +55,24 @@ struct ConnectionRegistryTests {
         #expect(registry.count == 2)
     }
 
+    @Test("Where everybody has sent a whole request, the one that has been idle for longest gives way")
+    func longestIdle() throws {
+        let registry = registry(all: 4, perAddress: 100)
+        let ended = Ended()
+        let marks = (0..<4).map { _ in ConnectionRegistry.Idleness() }
+        for number in 0..<4 {
+            let id = registry.admit(peer("192.0.2.1"), idleness: marks[number]) { ended.note(number) }
+            registry.finished(try #require(id))
+        }
+        for (number, ticks) in [(0, 2), (1, 5), (2, 4), (3, 9)] {
+            for _ in 0..<ticks { marks[number].tick(isIdle: true) }
+        }
+        marks[3].tick(isIdle: false)
+        for _ in 0..<3 { registry.finished(try #require(registry.admit(peer("192.0.2.2")) { ended.note(9) })) }
+        #expect(ended.numbers == [1, 2, 0])
+        #expect(registry.admit(peer("192.0.2.2")) {} == nil, "the last one is being answered")
+    }
+
     @Test("One address takes a part of the room at most; IPv6 counts by its /64, and gateways do not count")
     func perAddress() throws {
         let registry = registry(all: 100, perAddress: 2)
@@ -100,7 +118,9 @@ struct ConnectionRegistryTests {
 
     @Test("The files that a process may open are shared out, with some kept for itself")
     func files() {
-        #expect(ConnectionRegistry.Bounds.within(files: 832, share: 0.75) == .init(all: 624, perAddress: 312))
+        #expect(ConnectionRegistry.Bounds.within(files: 832, share: 0.75) == .init(all: 624, perAddress: 78))
+        #expect(
+            ConnectionRegistry.Bounds.within(files: 1 << 20, share: 0.75) == .init(all: 100_000, perAddress: 12_500))
         #expect(ConnectionRegistry.Bounds.within(files: 64, share: 0.25) == .init(all: 16, perAddress: 8))
     }
 

@@ -83,7 +83,8 @@ final class GateHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent {
+        // Who has closed its half asks nothing more, and gets its answers.
+        if event is ChannelShouldQuiesceEvent || event as? ChannelEvent == .inputClosed {
             isStopping = true
             if !isAskingStore { finish(context) }
         }
@@ -169,6 +170,8 @@ final class GateHandler: ChannelDuplexHandler {
         if let failed, case .unavailable(let cause) = verdict { decision.failures.note(failed, cause) }
         if isClosing || isStopping { return finish(context) }
         answerAll(context)
+        if !isAskingStore { supervisor.answeredAtOnce(hasPart: unread.readableBytes > 0) }
+        hasAnswered = false
         flush(context)
         readIfWanted(context)
     }

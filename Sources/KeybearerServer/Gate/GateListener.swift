@@ -48,13 +48,15 @@ struct GateListener: Service {
             }
             // A gateway sends a request and waits: a second read at once would find nothing, and costs a call of the system.
             .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
         let (listener, file) = try await bind(bootstrap)
-        defer { file?.remove() }
         onReady(listener.localAddress?.port ?? 0)
         let stopped = group.any().makePromise(of: Void.self)
         await withTaskCancellationOrGracefulShutdownHandler {
             try? await listener.closeFuture.get()
         } onCancelOrGracefulShutdown: {
+            // While this process listens nobody takes the file; later it could be another's.
+            file?.remove()
             quiescing.initiateShutdown(promise: stopped)
         }
         try await stopped.futureResult.get()

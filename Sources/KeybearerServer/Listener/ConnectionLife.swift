@@ -48,6 +48,9 @@ struct ConnectionLife {
         case abort
     }
 
+    /// How long a client may not have heard yet that the server stops.
+    private static let farewell: Duration = .milliseconds(500)
+
     private let limits: Limits
     private(set) var stage: Stage
     /// Time in this stage; while busy, since the last answer.
@@ -60,6 +63,10 @@ struct ConnectionLife {
     private(set) var hasServed = false
     /// Since the server stops; nil while it does not.
     private var stopping: Duration?
+    /// Since a part of an HTTP/2 frame came, or the handshake ended without one; nil when none is awaited.
+    private var part: Duration?
+    /// Whether it carries HTTP/2: its end is announced before it comes.
+    private var isHTTP2 = false
 
     init(limits: Limits, isEncrypted: Bool) {
         self.limits = limits
@@ -69,6 +76,18 @@ struct ConnectionLife {
     mutating func finishedHandshake() {
         if stage == .handshake { enter(.idle) }
     }
+
+    /// HTTP/2 was negotiated: its first frame is awaited.
+    mutating func beganHTTP2() {
+        isHTTP2 = true
+        part = .zero
+    }
+
+    /// An HTTP/2 frame came whole.
+    mutating func readFrame() { part = nil }
+
+    /// Bytes came that are no whole HTTP/2 frame.
+    mutating func readPartOfFrame() { part = part ?? .zero }
 
     /// Bytes came that are no complete head.
     mutating func readPartOfHead() {
@@ -96,7 +115,7 @@ struct ConnectionLife {
         elapsed = .zero
         guard requests == 0 else { return .none }
         enter(.idle)
-        return stopping == nil ? .none : .close
+        return stopping == nil || isHTTP2 ? .none : .close
     }
 
     /// Whole requests were read and answered, all at once.
@@ -114,7 +133,8 @@ struct ConnectionLife {
         stopping = .zero
         switch stage {
         case .handshake, .head: return .abort
-        case .idle: return .close
+        // An HTTP/2 client has been told by now, and may have sent a request before it heard.
+        case .idle: return isHTTP2 ? .none : .close
         case .busy, .closing, .lingering: return .none
         }
     }
@@ -137,10 +157,14 @@ struct ConnectionLife {
     mutating func passed(_ time: Duration) -> Action {
         elapsed += time
         if let span = stopping { stopping = span + time }
+        if let span = part { part = span + time }
         switch stage {
         case .handshake: return elapsed >= limits.handshake ? .abort : .none
         case .head: return elapsed >= limits.head ? .close : .none
-        case .idle: return elapsed >= limits.idle ? .close : .none
+        case .idle:
+            if let part, part >= limits.head { return .close }
+            if let stopping, stopping >= Self.farewell { return .close }
+            return elapsed >= limits.idle ? .close : .none
         case .closing: return elapsed >= limits.request ? .abort : .none
         case .lingering: return elapsed >= limits.linger ? .abort : .none
         case .busy:

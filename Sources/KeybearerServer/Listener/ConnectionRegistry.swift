@@ -5,20 +5,21 @@ import Synchronization
 
 /// Every open connection of a server's listeners: bounds how many there are, and tells them how time passes.
 ///
-/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, so that
-/// silent connections lock nobody out.
+/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, or else one
+/// that has been idle for long, so that silent connections lock nobody out.
 final class ConnectionRegistry: Sendable {
     /// How many connections there may be.
     struct Bounds: Sendable, Hashable {
         /// Of one listener together.
-        var all = 100_000
+        var all: Int
         /// From one address, of one listener; IPv6 counts by its /64.
-        var perAddress = 50_000
+        var perAddress: Int
 
         /// Bounds for a share of the files that are there for connections.
         static func within(files: Int, share: Double) -> Bounds {
-            let all = max(2, Int(Double(files) * share))
-            return Bounds(all: all, perAddress: max(1, all / 2))
+            // Each takes some tens of kilobytes with TLS: at some point memory is what runs out.
+            let all = min(100_000, max(2, Int(Double(files) * share)))
+            return Bounds(all: all, perAddress: max(min(8, all), all / 8))
         }
     }
 
@@ -34,8 +35,19 @@ final class ConnectionRegistry: Sendable {
         fileprivate let number: UInt64
     }
 
+    /// For how many ticks a connection has been without a request. Written by its event loop, read by whoever looks for one
+    /// that can give way.
+    final class Idleness: Sendable {
+        private let ticks = Atomic<Int>(0)
+
+        func tick(isIdle: Bool) { ticks.store(isIdle ? ticks.load(ordering: .relaxed) + 1 : 0, ordering: .relaxed) }
+
+        fileprivate var count: Int { ticks.load(ordering: .relaxed) }
+    }
+
     private struct Entry {
         let peer: Peer
+        let idleness: Idleness
         let abort: @Sendable () -> Void
     }
 
@@ -75,11 +87,9 @@ final class ConnectionRegistry: Sendable {
     ///
     /// - Parameter abort: ends the connection; called from any thread.
     /// - Returns: nil when there is no room: the connection must be closed.
-    func admit(_ peer: Peer, abort: @escaping @Sendable () -> Void) -> ID? {
+    func admit(_ peer: Peer, idleness: Idleness = Idleness(), abort: @escaping @Sendable () -> Void) -> ID? {
         let (id, victim, warns) = state.withLock { state -> (ID?, Entry?, Bool) in
             var victim: Entry?
-            // Closing takes a moment: more than a few must not be on their way out at a time.
-            guard state.leaving.count < Self.mostLeaving else { return (nil, nil, warn(&state)) }
             let isFull = state.entries.count - state.leaving.count >= bounds.all
             let crowded =
                 peer.isExempt
@@ -88,11 +98,14 @@ final class ConnectionRegistry: Sendable {
                     state.perNetwork[network, default: 0] >= bounds.perAddress ? network : nil
                 }
             if isFull || crowded != nil {
-                victim = removeOldestUnfinished(of: crowded, from: &state)
-                if victim == nil { return (nil, nil, warn(&state)) }
+                // Closing takes a moment: more than a few must not be on their way out at a time.
+                guard state.leaving.count < Self.mostLeaving,
+                    let found = oldestUnfinished(of: crowded, &state) ?? longestIdle(of: crowded, state)
+                else { return (nil, nil, warn(&state)) }
+                victim = letGo(found, &state)
             }
             state.next += 1
-            state.entries[state.next] = Entry(peer: peer, abort: abort)
+            state.entries[state.next] = Entry(peer: peer, idleness: idleness, abort: abort)
             if let network = peer.network { state.perNetwork[network, default: 0] += 1 }
             state.unfinished.append(state.next)
             state.isUnfinished.insert(state.next)
@@ -136,23 +149,39 @@ final class ConnectionRegistry: Sendable {
         for entry in all { entry.abort() }
     }
 
-    private func removeOldestUnfinished(of network: IPAddress?, from state: inout State) -> Entry? {
+    private func oldestUnfinished(of network: IPAddress?, _ state: inout State) -> UInt64? {
         while state.firstUnfinished < state.unfinished.count,
             !state.isUnfinished.contains(state.unfinished[state.firstUnfinished])
         {
             state.firstUnfinished += 1
         }
-        let oldest = state.unfinished[state.firstUnfinished...].first { number in
-            guard state.isUnfinished.contains(number) else { return false }
-            guard let network else { return true }
-            return state.entries[number]?.peer.network == network
+        return state.unfinished[state.firstUnfinished...].prefix(Self.mostLookedAt).first { number in
+            state.isUnfinished.contains(number)
+                && (network == nil || state.entries[number]?.peer.network == network)
         }
-        guard let oldest, let entry = state.entries[oldest] else { return nil }
-        state.isUnfinished.remove(oldest)
-        state.leaving.insert(oldest)
+    }
+
+    /// Among some of those that have sent a whole request: the one that has been without another for the longest time.
+    private func longestIdle(of network: IPAddress?, _ state: State) -> UInt64? {
+        var longest: (number: UInt64, ticks: Int)?
+        for (number, entry) in state.entries.lazy.prefix(Self.mostLookedAt)
+        where !state.leaving.contains(number) && (network == nil || entry.peer.network == network) {
+            let ticks = entry.idleness.count
+            if ticks > longest?.ticks ?? 0 { longest = (number, ticks) }
+        }
+        return longest?.number
+    }
+
+    private func letGo(_ number: UInt64, _ state: inout State) -> Entry? {
+        guard let entry = state.entries[number] else { return nil }
+        state.isUnfinished.remove(number)
+        state.leaving.insert(number)
         if let network = entry.peer.network { forget(network, &state) }
         return entry
     }
+
+    /// How many connections are looked at to find one that gives way.
+    private static let mostLookedAt = 1_024
 
     /// How many that gave way may still be open.
     private static let mostLeaving = 32

@@ -20,6 +20,11 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     private var id: ConnectionRegistry.ID?
     private var context: ChannelHandlerContext?
     private var connections: LoopConnections?
+    private let idleness = ConnectionRegistry.Idleness()
+    /// The open streams of HTTP/2.
+    private var streams: [ObjectIdentifier: HTTP2Stream] = [:]
+    /// What is written before the connection is closed for idleness or a stop.
+    var sayGoodbye: (() -> Void)?
     /// How many more bytes are thrown away; nil while they are passed on.
     private var bytesToDiscard: Int?
     private var isClosing = false
@@ -47,7 +52,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loop = context.eventLoop
-        id = registry.admit(peer) { loop.execute { bound.value.abort() } }
+        id = registry.admit(peer, idleness: idleness) { loop.execute { bound.value.abort() } }
         connections = registry.connections(on: context.eventLoop, tick: limits.tick)
         connections?.add(self)
         if id == nil, context.channel.isActive { abort() }
@@ -68,16 +73,19 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         hasRead = true
         guard let left = bytesToDiscard else { return context.fireChannelRead(data) }
-        let count = unwrapInboundIn(data).readableBytes
-        bytesToDiscard = left - count
-        if count > left { abort() }
+        bytesToDiscard = left - unwrapInboundIn(data).readableBytes
+    }
+
+    /// Past the bound nothing is read any more: the client is held up until the connection ends.
+    func read(context: ChannelHandlerContext) {
+        if bytesToDiscard ?? 1 > 0 { context.read() }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
         (hasRead, isHandshake) = (false, false)
         // Whoever is behind this asks for no more.
-        if bytesToDiscard != nil { context.read() }
+        if bytesToDiscard ?? 0 > 0 { context.read() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -88,7 +96,8 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
             // A request that has come is answered all the same.
             case .busy: context.fireUserInboundEventTriggered(event)
             case .lingering: abort()
-            case .closing: break
+            // Nobody is there to answer to what else is said in closing, such as TLS's goodbye.
+            case .closing: close(context: context, mode: .all, promise: nil)
             case .handshake, .idle, .head: close(context: context, mode: .all, promise: nil)
             }
         case is ChannelShouldQuiesceEvent:
@@ -102,7 +111,10 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     /// Our half first, behind what is still to be written. The rest with it; or, where the client may still be sending, when
     /// it has closed its own half or the time is over.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        guard mode == .all else { return context.close(mode: mode, promise: promise) }
+        // Where the other half is closed, closing ours is closing all.
+        guard mode == .all || (mode == .output && isInputClosed) else {
+            return context.close(mode: mode, promise: promise)
+        }
         context.channel.closeFuture.cascade(to: promise)
         guard !isClosing else { return }
         isClosing = true
@@ -134,6 +146,26 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         if hasRead, !isHandshake { life.readPartOfHead() }
     }
 
+    func beganHTTP2() { life.beganHTTP2() }
+
+    func readFrame() { life.readFrame() }
+
+    /// What was read since the last pause, if anything, is no whole HTTP/2 frame.
+    func readPartOfFrame() {
+        if hasRead, !isHandshake { life.readPartOfFrame() }
+    }
+
+    func began(_ stream: HTTP2Stream) {
+        streams[ObjectIdentifier(stream)] = stream
+        life.readFrame()
+        beganRequest()
+    }
+
+    func ended(_ stream: HTTP2Stream, wasRead: Bool) {
+        streams[ObjectIdentifier(stream)] = nil
+        answeredRequest(wasRead: wasRead)
+    }
+
     /// A head was read, and passed on to be answered.
     func beganRequest() {
         finish()
@@ -157,14 +189,25 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     /// Called before the connection is closed through its pipeline.
     func discardInput() {
         mayHaveMore = true
+        life.beginClosing()
+        dropInput()
+    }
+
+    /// No further request is taken: what comes in from now on is thrown away, while those that have come are answered.
+    ///
+    /// The parser would keep what it does not parse.
+    func dropInput() {
         guard bytesToDiscard == nil else { return }
         bytesToDiscard = Self.mostDiscarded
-        life.beginClosing()
         context?.read()
     }
 
     /// Time has passed.
-    func passed(_ time: Duration) { act(life.passed(time)) }
+    func passed(_ time: Duration) {
+        idleness.tick(isIdle: life.stage == .idle)
+        for stream in Array(streams.values) { stream.passed(time, limit: limits.request) }
+        act(life.passed(time))
+    }
 
     /// Ends the connection without another byte, whatever the handlers behind would like.
     func abort() {
@@ -184,7 +227,10 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         case .abort: abort()
         case .close:
             guard let context else { return }
+            sayGoodbye?()
+            sayGoodbye = nil
             life.beginClosing()
+            dropInput()
             let channel = context.channel
             // From the far end, so that TLS can say goodbye; one turn of the loop later, so that what was written is gone.
             context.eventLoop.execute { channel.close(promise: nil) }
@@ -196,6 +242,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         id = nil
         connections?.remove(self)
         connections = nil
+        sayGoodbye = nil
         context = nil
     }
 }

@@ -50,6 +50,7 @@ final class HTTP1Connection: ChannelDuplexHandler {
             isReading = false
             expectsContinue = false
             supervisor.readRequest()
+            if isOver { supervisor.dropInput() }
         }
         context.fireChannelRead(data)
     }
@@ -77,7 +78,10 @@ final class HTTP1Connection: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent { isOver = true }
+        if event is ChannelShouldQuiesceEvent {
+            isOver = true
+            if !isReading { supervisor.dropInput() }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 

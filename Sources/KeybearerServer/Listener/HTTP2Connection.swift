@@ -9,12 +9,44 @@ final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
 
     private let supervisor: ConnectionSupervisor
     private var context: ChannelHandlerContext?
+    private var lastStream = HTTP2StreamID.rootStream
+    private var hasReadFrame = false
 
     init(supervisor: ConnectionSupervisor) {
         self.supervisor = supervisor
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        supervisor.beganHTTP2()
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        // Which requests were seen: a client may send the others again.
+        supervisor.sayGoodbye = {
+            let connection = bound.value
+            connection.sayGoAway(connection.lastStream)
+        }
+    }
+
+    /// A stream was opened by the client.
+    func began(_ id: HTTP2StreamID) { lastStream = max(lastStream, id) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        hasReadFrame = true
+        supervisor.readFrame()
+        context.fireChannelRead(data)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        if !hasReadFrame { supervisor.readPartOfFrame() }
+        hasReadFrame = false
+    }
+
+    private func sayGoAway(_ last: HTTP2StreamID) {
+        let frame = HTTP2Frame(
+            streamID: .rootStream, payload: .goAway(lastStreamID: last, errorCode: .noError, opaqueData: nil))
+        context?.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
@@ -29,12 +61,8 @@ final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent {
-            let goAway = HTTP2Frame(
-                streamID: .rootStream,
-                payload: .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
-            context.writeAndFlush(wrapOutboundOut(goAway), promise: nil)
-        }
+        // Streams that are under way to us are taken; the goodbye that follows names the last one.
+        if event is ChannelShouldQuiesceEvent { sayGoAway(.maxID) }
         context.fireUserInboundEventTriggered(event)
     }
 

@@ -17,15 +17,19 @@ final class HTTP2Stream: ChannelDuplexHandler {
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     private let supervisor: ConnectionSupervisor
+    private let connection: HTTP2Connection
     private let limits: ListenerLimits
     private var isRefused = false
     private var hasBegun = false
     private var hasEnded = false
     private var isRead = false
     private var expectsContinue = false
+    private var age: Duration = .zero
+    private var context: ChannelHandlerContext?
 
-    init(supervisor: ConnectionSupervisor, limits: ListenerLimits) {
+    init(supervisor: ConnectionSupervisor, connection: HTTP2Connection, limits: ListenerLimits) {
         self.supervisor = supervisor
+        self.connection = connection
         self.limits = limits
     }
 
@@ -41,7 +45,11 @@ final class HTTP2Stream: ChannelDuplexHandler {
             return context.fireChannelRead(wrapInboundOut(end))
         }
         hasBegun = true
-        supervisor.beganRequest()
+        self.context = context
+        if let id = try? context.channel.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID) {
+            connection.began(id)
+        }
+        supervisor.began(self)
         if isEnd { supervisor.readRequest() }
         expectsContinue = block.headers.first(name: "expect")?.lowercased() == "100-continue"
         if isAcceptable(block.headers) { return context.fireChannelRead(data) }
@@ -75,6 +83,13 @@ final class HTTP2Stream: ChannelDuplexHandler {
         context.write(data, promise: written)
     }
 
+    /// Time has passed: a stream whose answer nobody takes is reset.
+    func passed(_ time: Duration, limit: Duration) {
+        age += time
+        guard age >= limit, let context else { return }
+        context.writeAndFlush(wrapOutboundOut(.rstStream(.cancel)), promise: nil)
+    }
+
     private static func endsStream(_ payload: HTTP2Frame.FramePayload) -> Bool {
         switch payload {
         case .headers(let block): block.endStream
@@ -92,7 +107,8 @@ final class HTTP2Stream: ChannelDuplexHandler {
     private func leave() {
         guard hasBegun, !hasEnded else { return }
         hasEnded = true
-        supervisor.answeredRequest(wasRead: isRead)
+        context = nil
+        supervisor.ended(self, wasRead: isRead)
     }
 
     private func refuse(_ context: ChannelHandlerContext) {

@@ -16,32 +16,41 @@ struct SignalWatch: Sendable {
     let stopTimeout: Duration
     let logger: Logger
     /// What `SIGHUP` reads again.
-    let reload: @Sendable () async throws -> Void
+    let reloads: [(name: String, read: @Sendable () async throws -> Void)]
 
     /// Runs until it is cancelled.
     func run() async {
-        var cut: Task<Void, Never>?
-        defer { cut?.cancel() }
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
-            if signal == .sighup {
-                await readAgain()
-            } else if cut == nil {
-                logger.info("Stopping.", metadata: ["within": "\(stopTimeout.secondsRoundedUp) s"])
-                cut = Task { await endConnections() }
-            } else {
-                logger.warning("Stopped by a second signal: what was not written is lost.")
-                _exit(128 + (signal == .sigint ? SIGINT : SIGTERM))
+        await withDiscardingTaskGroup { group in
+            var isStopping = false
+            // Apart from the signals: reading may wait for the database. One at a time, and one more at most.
+            let (wanted, want) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            group.addTask { for await _ in wanted { await readAgain() } }
+            for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+                if signal == .sighup {
+                    want.yield()
+                } else if !isStopping {
+                    isStopping = true
+                    logger.info("Stopping.", metadata: ["within": "\(stopTimeout.secondsRoundedUp) s"])
+                    group.addTask { await endConnections() }
+                } else {
+                    logger.warning("Stopped by a second signal: what was not written is lost.")
+                    _exit(128 + (signal == .sigint ? SIGINT : SIGTERM))
+                }
             }
+            group.cancelAll()
         }
     }
 
     private func readAgain() async {
-        do {
-            try await reload()
-            logger.info("Certificates and master keys were read again.")
-        } catch {
-            logger.error(
-                "Not everything could be read again: what could not stays as it was.", metadata: ["error": "\(error)"])
+        for (name, read) in reloads {
+            do {
+                try await read()
+                logger.info("Read again.", metadata: ["what": "\(name)"])
+            } catch {
+                logger.error(
+                    "Could not be read again, and stays as it was.",
+                    metadata: ["what": "\(name)", "error": "\(error)"])
+            }
         }
     }
 

@@ -69,13 +69,14 @@ struct TLSListener: HTTPChannelHandler {
         // HTTP2Stream checks the same and more, and answers where this would only reset the stream.
         configuration.connection.headerBlockValidation = .disabled
         let connection = HTTP2Connection(supervisor: supervisor)
-        let bound = NIOLoopBound(supervisor, eventLoop: channel.eventLoop)
+        let bound = NIOLoopBound((supervisor, connection), eventLoop: channel.eventLoop)
         let streams = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
             mode: .server, streamDelegate: nil, frameDelegate: connection, configuration: configuration
         ) { stream in
             stream.eventLoop.makeCompletedFuture {
                 try stream.pipeline.syncOperations.addHandlers(
-                    HTTP2Stream(supervisor: bound.value, limits: limits), HTTP2FramePayloadToHTTPServerCodec())
+                    HTTP2Stream(supervisor: bound.value.0, connection: bound.value.1, limits: limits),
+                    HTTP2FramePayloadToHTTPServerCodec())
                 return try Connection1(
                     wrappingChannelSynchronously: stream, configuration: .init(isOutboundHalfClosureEnabled: true))
             }

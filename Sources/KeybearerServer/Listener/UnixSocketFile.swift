@@ -13,30 +13,32 @@ import Darwin
 /// The file of a Unix socket that this process listens on.
 ///
 /// A socket that somebody listens on is never taken and never removed; one that was left over is. Whoever looks and binds holds a
-/// lock on the folder meanwhile, so that two processes that start together do not take each other's.
+/// lock meanwhile, in a file beside it that nobody else can open, so that two processes that start together do not take each
+/// other's.
 struct UnixSocketFile: Sendable {
     private let path: String
     private let inode: UInt64
 
+    private static let patience: Duration = .seconds(2)
+
     /// Binds a socket, in the place of one that nobody listens on.
     ///
-    /// - Throws: `CONFLICT` when somebody listens there, or a file of another kind is there.
+    /// - Throws: `CONFLICT` when somebody listens there or is about to, or a file of another kind is there.
     static func bind(
         _ path: String, _ bind: () async throws -> any Channel
     ) async throws -> (any Channel, UnixSocketFile?) {
-        let lock = lockFolder(of: path)
-        defer { unlock(lock) }
+        let lock = try await lock(beside: path)
+        defer { close(lock) }
         try removeLeftover(path)
+        // The owner and the group, from the first moment: whoever may open the file is believed like a trusted proxy.
+        let before = umask(0o117)
+        defer { _ = umask(before) }
         let channel = try await bind()
-        // The owner and the group: whoever may open the file is believed like a trusted proxy.
-        try FileManager.default.setAttributes([.posixPermissions: 0o660], ofItemAtPath: path)
         return (channel, inode(of: path).map { UnixSocketFile(path: path, inode: $0.number) })
     }
 
-    /// Removes the file, unless it is another's by now.
+    /// Removes the file, while this process still listens on it.
     func remove() {
-        let lock = Self.lockFolder(of: path)
-        defer { Self.unlock(lock) }
         guard let found = Self.inode(of: path), found.isSocket, found.number == inode else { return }
         _ = unlink(path)
     }
@@ -57,6 +59,8 @@ struct UnixSocketFile: Sendable {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
+        // A process that accepts nothing must not hold this one up.
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         guard let address = try? SocketAddress(unixDomainSocketPath: path) else { return true }
         let result = address.withSockAddr { pointer, length in connect(descriptor, pointer, socklen_t(length)) }
         return result == 0 || errno != ECONNREFUSED
@@ -68,13 +72,20 @@ struct UnixSocketFile: Sendable {
         return (UInt64(status.st_ino), status.st_mode & S_IFMT == S_IFSOCK)
     }
 
-    private static func lockFolder(of path: String) -> Int32 {
-        let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if folder >= 0 { _ = flock(folder, LOCK_EX) }
-        return folder
-    }
-
-    private static func unlock(_ folder: Int32) {
-        if folder >= 0 { close(folder) }
+    private static func lock(beside path: String) async throws -> Int32 {
+        let descriptor = open("\(path).lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            throw KeybearerError(
+                .conflict, "\(path).lock cannot be opened: \(String(cString: strerror(errno))).")
+        }
+        let giveUpAt = SteadyTime.systemNow().advanced(by: patience)
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard SteadyTime.systemNow() < giveUpAt, !Task.isCancelled else {
+                close(descriptor)
+                throw KeybearerError(.conflict, "Another process is about to listen on unix:\(path).")
+            }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return descriptor
     }
 }

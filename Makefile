@@ -55,6 +55,7 @@ test-long:
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
+	KEYBEARER_TEST_LONG=1 scripts/run-gateway-tests test_connections.py -k flood
 	scripts/run-sanitized address
 	scripts/run-sanitized thread
 

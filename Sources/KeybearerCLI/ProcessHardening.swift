@@ -17,4 +17,7 @@ enum ProcessHardening {
         _ = setrlimit(RLIMIT_CORE, &none)
         #endif
     }
+
+    /// Ignores SIGHUP until the server listens, and reads certificates and keys at it: by itself it would end the process.
+    static func ignoreHangups() { _ = signal(SIGHUP, SIG_IGN) }
 }

@@ -225,9 +225,25 @@ def test_a_stop_ends_in_its_time_whatever_is_open(server: Server) -> None:
         enter(listener, stage, server.addresses[listener.name])
         for listener in server.listeners for stage in listener.stages
     ]
+    over = threading.Event()
+
+    def arrive(address: int | str) -> None:
+        """Connections that come while the server stops, too."""
+        while not over.is_set():
+            try:
+                connect(address).close()
+            except OSError:
+                return
+
+    arriving = [threading.Thread(target=arrive, args=(address,)) for address in server.addresses.values()]
+    for thread in arriving:
+        thread.start()
     began = time.monotonic()
     code = server.program.stop()
     taken = time.monotonic() - began
+    over.set()
+    for thread in arriving:
+        thread.join()
     for connection in connections:
         connection.close()
     server.start()

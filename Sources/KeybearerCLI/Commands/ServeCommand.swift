@@ -11,6 +11,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: SettingOptions.title) var options: SettingOptions
 
     func run() async throws {
+        ProcessHardening.ignoreHangups()
         let assembly = try await Assembly(options)
         // Before the database is touched: a missing or sample master key stops the start.
         _ = try assembly.masterKeyFile.load()

@@ -23,6 +23,9 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     private let idleness = ConnectionRegistry.Idleness()
     /// The open streams of HTTP/2.
     private var streams: [ObjectIdentifier: HTTP2Stream] = [:]
+    /// The asynchronous side of the connection, held until the connection is closed. One that is accepted while the server
+    /// stops reaches nobody, and the library ends the process when it is let go open.
+    var held: Any?
     /// What is written before the connection is closed for idleness or a stop.
     var sayGoodbye: (() -> Void)?
     /// How many more bytes are thrown away; nil while they are passed on.
@@ -58,7 +61,10 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         if id == nil, context.channel.isActive { abort() }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        leave()
+        held = nil
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         guard id != nil else { return abort() }

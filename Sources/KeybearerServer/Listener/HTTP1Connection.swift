@@ -78,11 +78,10 @@ final class HTTP1Connection: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent {
-            isOver = true
-            if !isReading { supervisor.dropInput() }
-        }
-        context.fireUserInboundEventTriggered(event)
+        // Not passed on: the library would end the request that is being read.
+        guard event is ChannelShouldQuiesceEvent else { return context.fireUserInboundEventTriggered(event) }
+        isOver = true
+        if !isReading { supervisor.dropInput() }
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {

@@ -36,8 +36,10 @@ struct HTTP1Listener: HTTPChannelHandler {
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoding)
         try pipeline.addHandlers(
             HTTP1Connection(supervisor: supervisor), HTTP1ToHTTPServerCodec(secure: false), MemoryAnswers(edge: edge))
-        return try Value(
+        let value = try Value(
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        supervisor.held = value
+        return value
     }
 
     func handle(value: Value, logger: Logger) async {

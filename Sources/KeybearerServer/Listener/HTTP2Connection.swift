@@ -62,8 +62,8 @@ final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         // Streams that are under way to us are taken; the goodbye that follows names the last one.
-        if event is ChannelShouldQuiesceEvent { sayGoAway(.maxID) }
-        context.fireUserInboundEventTriggered(event)
+        guard event is ChannelShouldQuiesceEvent else { return context.fireUserInboundEventTriggered(event) }
+        sayGoAway(.maxID)
     }
 
     /// An error of a stream is its stream's matter; one of the connection has been answered with GOAWAY by now.

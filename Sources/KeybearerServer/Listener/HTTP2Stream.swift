@@ -26,6 +26,8 @@ final class HTTP2Stream: ChannelDuplexHandler {
     private var expectsContinue = false
     private var age: Duration = .zero
     private var context: ChannelHandlerContext?
+    /// The asynchronous side of the stream. See ``ConnectionSupervisor/held``.
+    var held: Any?
 
     init(supervisor: ConnectionSupervisor, connection: HTTP2Connection, limits: ListenerLimits) {
         self.supervisor = supervisor
@@ -61,7 +63,10 @@ final class HTTP2Stream: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        leave()
+        held = nil
+    }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
         guard event is BodyIsWanted else { return context.triggerUserOutboundEvent(event, promise: promise) }

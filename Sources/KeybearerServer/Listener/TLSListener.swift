@@ -74,14 +74,16 @@ struct TLSListener: HTTPChannelHandler {
             mode: .server, streamDelegate: nil, frameDelegate: connection, configuration: configuration
         ) { stream in
             stream.eventLoop.makeCompletedFuture {
-                try stream.pipeline.syncOperations.addHandlers(
-                    HTTP2Stream(supervisor: bound.value.0, connection: bound.value.1, limits: limits),
-                    HTTP2FramePayloadToHTTPServerCodec())
-                return try Connection1(
+                let handler = HTTP2Stream(supervisor: bound.value.0, connection: bound.value.1, limits: limits)
+                try stream.pipeline.syncOperations.addHandlers(handler, HTTP2FramePayloadToHTTPServerCodec())
+                let value = try Connection1(
                     wrappingChannelSynchronously: stream, configuration: .init(isOutboundHalfClosureEnabled: true))
+                handler.held = value
+                return value
             }
         }
         try channel.pipeline.syncOperations.addHandler(connection)
+        supervisor.held = streams
         return streams
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 from playwright.sync_api import Locator, Page, expect
 
 from keybearer_process import KEY_SHAPE, Person
 
+COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 MASK = "•" * 42
 
 
@@ -100,6 +102,18 @@ def whole_page(page: Page) -> str:
         "[...document.querySelectorAll('input, textarea')]"
         ".map((field) => [field.value, field.defaultValue, field.textContent].join(' ')).join(' ')"
     )
+
+
+def come_back(page: Page) -> None:
+    """The page comes back into view, and is told what the key's record is now."""
+    with page.expect_response("**/record"):
+        page.evaluate(COME_BACK)
+
+
+def hold_time(page: Page) -> None:
+    """No deadline of the page's passes any more, however slow the machine is."""
+    page.clock.install()
+    page.clock.pause_at(datetime.now() + timedelta(minutes=1))
 
 
 def clipboard(page: Page) -> str:

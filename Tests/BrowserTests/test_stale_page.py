@@ -4,11 +4,12 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from conftest import ConsoleWatch
-from dashboard import KeyPage, clipboard, expect_absent, expect_path, key_path, sign_in, whole_page
+from dashboard import (
+    COME_BACK, KeyPage, clipboard, expect_absent, expect_path, hold_time, key_path, sign_in, whole_page,
+)
 from keybearer_process import KeybearerProcess
 
 ELSEWHERE = "The key was regenerated elsewhere"
-COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_regenerate_in_a_stale_tab_replaces_nothing_and_follows(
     new_key = regenerate_elsewhere(server, stale, workspace)
     stale.press_regenerate()
 
-    expect(stale.status).to_contain_text("Your press changed nothing. This page now shows the newer key’s record.")
+    expect(stale.status).to_contain_text("This press changed nothing. This page now shows the newer key’s record.")
     expect(stale.dialog).to_be_hidden()
     assert server.key_of(server.ada.email) == new_key
     expect_follows(stale, new_key, server.ada_key)
@@ -151,21 +152,76 @@ def test_a_page_from_the_back_button_is_loaded_again(server: KeybearerProcess, s
     stale.expect_hidden()
 
 
+def test_copy_is_about_the_key_that_was_shown_at_the_press(
+    server: KeybearerProcess, stale: KeyPage, workspace: dict
+):
+    """The press also brought the tab back into view, and that was answered first: it has hidden the key meanwhile."""
+    hold_time(stale.page)
+    new_key = regenerate_elsewhere(server, stale, workspace)
+    stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
+    held = []
+    stale.page.route("**/record", held.append)
+    with stale.page.expect_request("**/record"):
+        stale.page.evaluate(COME_BACK)
+    with stale.page.expect_request("**/record"):
+        stale.copy.click()
+    held[0].continue_()
+    expect(stale.fact("Prefix")).to_have_text(new_key[:8])
+    held[1].continue_()
+    expect(stale.status).to_contain_text("Nothing was copied. Press “Copy” again for the new key.")
+    assert clipboard(stale.page) == "nothing yet"
+    stale.expect_hidden()
+
+
 def test_a_late_answer_does_not_bring_the_old_record_back(server: KeybearerProcess, stale: KeyPage, workspace: dict):
     """A question that was asked before another one, and answered after it, changes nothing in the page."""
+    hold_time(stale.page)
     stale.eye_hide.click()
     old = stale.page.request.get(key_path(workspace) + "/record").json()
     held = []
-    stale.page.route("**/record", lambda route: held.append(route))
+    stale.page.route("**/record", held.append)
     with stale.page.expect_request("**/record"):
         stale.page.evaluate(COME_BACK)
     new_key = regenerate_elsewhere(server, stale, workspace)
     assert stale.reveal() == new_key
-    with stale.page.expect_response("**/record"):
-        held[0].fulfill(json=old)
-    assert stale.page.evaluate("new Promise((done) => setTimeout(done, 50, true))")
+    # The script reads an answer with this, and goes on before anybody else does.
+    stale.page.evaluate(
+        "() => { const { json } = Response.prototype;"
+        " Response.prototype.json = function () { return (window.lastAnswer = json.call(this)); }; }"
+    )
+    held[0].fulfill(json=old)
+    stale.page.wait_for_function("window.lastAnswer?.then(() => true)")
     expect(stale.fact("Prefix")).to_have_text(new_key[:8])
     expect(stale.field).to_have_value(new_key)
+
+
+def test_a_late_answer_is_no_key_to_show_or_copy(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+    """The page itself has regenerated while the server was asked."""
+    page, path = stale.page, key_path(workspace)
+    hold_time(page)
+    presses = [
+        ("record", stale.copy.click, "Nothing was copied. Press “Copy” again for the new key."),
+        ("reveal", stale.copy.click, "Nothing was copied. Press “Copy” again for the new key."),
+        ("reveal", stale.eye_show.click, "Press “Show key” again for the new key."),
+    ]
+    for name, press, advice in presses:
+        page.evaluate("navigator.clipboard.writeText('nothing yet')")
+        dead_key = server.key_of(server.ada.email)
+        asked = {"Accept": "application/json", "Origin": server.origin}
+        old = page.request.fetch(f"{path}/{name}", method="GET" if name == "record" else "POST", headers=asked).json()
+        held = []
+        page.route(f"**/{name}", held.append)
+        with page.expect_request(f"**/{name}"):
+            press()
+        stale.press_regenerate()
+        expect(stale.status).to_have_text("Key regenerated. The old key no longer works.")
+        held[0].fulfill(json=old)
+        expect(stale.status).to_have_text(f"The key was regenerated meanwhile. {advice}")
+        page.unroute(f"**/{name}")
+        assert clipboard(page) == "nothing yet"
+        stale.expect_hidden()
+        expect_absent(dead_key, whole_page(page))
+        expect(stale.fact("Prefix")).to_have_text(server.key_of(server.ada.email)[:8])
 
 
 def test_the_record_holds_no_key(server: KeybearerProcess, workspace: dict):

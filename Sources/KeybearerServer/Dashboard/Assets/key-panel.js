@@ -19,7 +19,10 @@ const KeybearerKeyPanel = (() => {
     const dialog = regenerateForm.closest('dialog');
     const page = panel.dataset.pageUrl;
     const isShown = () => toggle.getAttribute('aria-pressed') === 'true';
-    let version = Number(panel.dataset.version);
+    const generated = panel.querySelector('[data-key-generated]');
+    // The key that the panel is about. The time too: after a failover another key may have the same version.
+    let key = { version: Number(panel.dataset.version), generatedAt: generated.querySelector('time').dateTime };
+    const isOf = (record, known) => record.version === known.version && record.generatedAt === known.generatedAt;
     let asked = 0;
     let followed = 0;
 
@@ -37,34 +40,37 @@ const KeybearerKeyPanel = (() => {
 
     const hide = () => setShown(false, field.dataset.mask);
 
-    /** Asks for the record, and for the key with it where it is a reveal; the panel shows that record from then on. */
+    /**
+     * Asks for the record, and for the key with it where it is a reveal; the panel shows that record from then on.
+     * `isNewKey` compares with the key that the panel was about when it asked, whichever answer was shown meanwhile.
+     */
     async function askAndFollow(url, options) {
       const turn = (asked += 1);
+      const before = key;
       const record = await ask(url, { page, ...options });
-      return { record, isNewKey: turn >= followed && follow(record, turn) };
+      // The page may have moved on: then an answer that is older, or about the key that it has left, is worth nothing.
+      if (turn < followed || (key !== before && isOf(record, before))) {
+        throw new Failure('The key was regenerated meanwhile.', 409);
+      }
+      follow(record, turn);
+      return { record, isNewKey: key !== before };
     }
 
     const askForRecord = (deadline) => askAndFollow(page + '/record', { deadline });
     const askForKey = (deadline) => askAndFollow(panel.dataset.revealUrl, { method: 'POST', deadline });
 
-    /** Shows a record. A key that it is not about is hidden, and the next regenerate is about the record's key. */
+    /** Shows a record. A key that it is not about is hidden. */
     function follow(record, turn = (asked += 1)) {
       followed = turn;
-      // The time too: after a failover another key may have the same version.
-      const generated = panel.querySelector('[data-key-generated]');
-      const isNewKey = record.version !== version || record.generatedAt !== generated.querySelector('time').dateTime;
-      if (isNewKey) hide();
-      version = record.version;
       document.querySelectorAll('[data-key-prefix]').forEach((element) => (element.textContent = record.prefix));
       showTime(generated, record.generatedAt);
       const lastUse = panel.querySelector('[data-key-last-used]');
       if (record.lastUsedAt) showTime(lastUse, record.lastUsedAt, record.lastUsedFrom);
       else lastUse.textContent = 'Never used';
-      if (isNewKey) {
-        renew(version);
-        refreshBudget();
-      }
-      return isNewKey;
+      if (isOf(record, key)) return;
+      key = { version: record.version, generatedAt: record.generatedAt };
+      hide();
+      refreshBudget();
     }
 
     function showTime(fact, iso, address) {
@@ -112,7 +118,8 @@ const KeybearerKeyPanel = (() => {
         setShown(true, record.key);
         if (isNewKey) tell('The key was regenerated since this page was loaded. This is the new one.', 'notice');
       } catch (problem) {
-        await fail(problem, 'Your key was not changed: showing it changes nothing.');
+        if (problem.status === 409) tell(`${problem.message} Press “Show key” again for the new key.`, 'notice');
+        else await fail(problem, 'Your key was not changed: showing it changes nothing.');
       }
     }
 
@@ -125,7 +132,7 @@ const KeybearerKeyPanel = (() => {
       const text = field.value;
       const { isNewKey } = await askForRecord(deadline);
       if (isNewKey) {
-        throw new Failure('The key was regenerated elsewhere: the one that was shown here no longer works.', 409);
+        throw new Failure(`The key was regenerated${where()}: the one that was shown here no longer works.`, 409);
       }
       return { text, isNewKey };
     }
@@ -135,10 +142,10 @@ const KeybearerKeyPanel = (() => {
       const deadline = deadlineFromNow();
       const found = textToCopy(deadline);
       const written = writeClipboard(found.then(({ text }) => text)).then(() => true, () => false);
-      let key;
+      let copied;
       try {
         // Awaited first: a key that the server refused is reported as that, not as a refused clipboard.
-        key = await found;
+        copied = await found;
       } catch (problem) {
         if (problem.status === 409) {
           tell(`${problem.message} Nothing was copied. Press “Copy” again for the new key.`, 'notice');
@@ -153,15 +160,19 @@ const KeybearerKeyPanel = (() => {
         }
         return;
       }
+      const about = key;
       const refused = new Promise((resolve) => setTimeout(resolve, Math.max(0, deadline - performance.now()), false));
-      if (await Promise.race([written, refused])) {
-        const text = key.isNewKey
+      const isWritten = await Promise.race([written, refused]);
+      // A regenerate meanwhile has said that this key is dead.
+      if (key !== about) return;
+      if (isWritten) {
+        const text = copied.isNewKey
           ? 'The key was regenerated since this page was loaded. The new one was copied.' : 'Copied to the clipboard.';
-        tell(text, key.isNewKey ? 'notice' : 'quiet');
+        tell(text, copied.isNewKey ? 'notice' : 'quiet');
         flashCopied(copy, () => status.textContent === 'Copied to the clipboard.' && tell(''));
         return;
       }
-      setShown(true, key.text);
+      setShown(true, copied.text);
       field.focus();
       field.select();
       tell(`The browser refused the clipboard. Press ${COPY_SHORTCUT} to copy the selected key.`);
@@ -175,16 +186,24 @@ const KeybearerKeyPanel = (() => {
       withBusy(button, work).finally(() => (isBusy = false));
     }
 
-    const renew = KeybearerRegenerate.enhance(regenerateForm, {
-      async onDone(record) {
-        follow(record);
+    const isRegenerateUnknown = KeybearerRegenerate.enhance(regenerateForm, {
+      currentKey: () => key,
+      async onDone(record, before) {
+        // Where this page has followed a newer key meanwhile, it stays with that.
+        if (record.version >= key.version) follow(record);
         dialog.close();
-        tell('Key regenerated. The old key no longer works.', 'success');
+        if (isOf(record, before)) {
+          // The page knew this key before the press, so an earlier press has made it.
+          const text = 'Your earlier press regenerated the key: the old key no longer works.';
+          tell(`${text} This press changed nothing.`, 'notice');
+        } else {
+          tell('Key regenerated. The old key no longer works.', 'success');
+        }
       },
       async onConflict() {
         hide();
         dialog.close();
-        const text = 'The key was regenerated elsewhere before. Your press changed nothing.';
+        const text = 'The key was regenerated elsewhere. This press changed nothing.';
         tell(text, 'notice');
         try {
           await askForRecord(deadlineFromNow());
@@ -196,14 +215,19 @@ const KeybearerKeyPanel = (() => {
       onFailure: (text) => tell(text, 'failure'),
     });
 
+    /** Where a new key comes from: from elsewhere, unless a press of this page may have made it. */
+    const where = () => (isRegenerateUnknown() ? '' : ' elsewhere');
+
     /** A page that comes back into view may be old: another tab may have replaced the key or signed out. */
     let isChecking = false;
     async function check() {
-      if (document.visibilityState !== 'visible' || isBusy || isChecking) return;
+      if (document.visibilityState !== 'visible' || isChecking) return;
+      // A press brings an answer of its own.
+      if (document.querySelector('[aria-busy=true]')) return;
       isChecking = true;
       try {
         if ((await askForRecord(deadlineFromNow())).isNewKey) {
-          tell('The key was regenerated elsewhere. This page now shows the new key’s record.', 'notice');
+          tell(`The key was regenerated${where()}. This page now shows the new key’s record.`, 'notice');
         }
       } catch (problem) {
         // Where the server is away nothing is said before a press.

@@ -8,10 +8,13 @@ const KeybearerRegenerate = (() => {
     + 'pressing again on this page never makes two keys.';
 
   /**
-   * The form that regenerates, in the dialog or on its own page. While the outcome of a press is unknown the form stays
-   * as it is, so that the next press is the same request again.
+   * The form that regenerates, in the dialog or on its own page. Each press is a request of its own, about the key that
+   * the page shows at that time; while the outcome of a press is unknown, the next press is the same request again.
+   *
+   * `currentKey` gives the key that the page shows; without it every press is the request that the page was loaded
+   * with. Returns a function that says whether the outcome of the last press is unknown.
    */
-  function enhance(form, { onDone, onConflict, onFailure }) {
+  function enhance(form, { currentKey, onDone, onConflict, onFailure }) {
     const status = form.parentElement.querySelector('[data-regenerate-status]');
     const button = form.querySelector('[type=submit]');
     const page = form.dataset.pageUrl;
@@ -35,6 +38,8 @@ const KeybearerRegenerate = (() => {
       event.preventDefault();
       withBusy(button, async () => {
         say(status, '');
+        const before = currentKey?.();
+        if (before && !isUnknown) setRequest(before.version);
         let record;
         try {
           record = await ask(form.action, {
@@ -45,17 +50,17 @@ const KeybearerRegenerate = (() => {
           return;
         }
         isUnknown = false;
-        await onDone(record);
+        await onDone(record, before);
       });
     });
 
-    /** The next press is about another key, unless the last one is not settled. */
-    return function renew(version) {
-      if (isUnknown) return;
+    function setRequest(version) {
       const bytes = crypto.getRandomValues(new Uint8Array(16));
       form.elements.version.value = version;
       form.elements.idempotencyKey.value = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    };
+    }
+
+    return () => isUnknown;
   }
 
   /** The question on a page of its own. */
@@ -64,7 +69,7 @@ const KeybearerRegenerate = (() => {
       onDone: () => leave(form.dataset.pageUrl + '?regenerated=1'),
       onConflict: (status) => say(
         status,
-        'The key was regenerated elsewhere since this page was loaded. Your press changed nothing. '
+        'The key was regenerated elsewhere since this page was loaded. This press changed nothing. '
           + 'Reload this page if you want to replace the newer key as well.',
         'failure',
       ),

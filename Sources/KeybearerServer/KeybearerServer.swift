@@ -109,14 +109,14 @@ public struct KeybearerServer: Sendable {
         let responder = try makeResponder()
         let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
         let gateListener = makeGateListener(connections) { gateIsReady.yield($0) }
-        let logger = logger
+        let (logger, clocks) = (logger, clocks)
         var application = Application(
             responder: responder, server: makeListener(responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [GateService(gate: gate), Sweeper(deployment: deployment)],
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
-                    let shortage = FileShortage(listener: "public", logger: logger)
+                    let shortage = FileShortage(listener: "public", clocks: clocks, logger: logger)
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }

@@ -170,9 +170,9 @@ extension EndToEndTests {
             let refused = [
                 ("10.0.0.1/8", "'10.0.0.1/8' is refused because host bits are set; write 10.0.0.0/8."),
                 ("2001:db8::1/32", "write 2001:db8::/32."), ("10.0.0.0/8,,", "There is an empty entry."),
-                ("0.0.0.0/0", "contains every public IPv4 address"), ("10.0.0/8", "'10.0.0/8' is no network"),
-                ("10.0. 0.0/8", "is no network"), ("10.0.0.0/33", "needs a length from 0 to 32"),
-                ("10.0.0.0/8 192.168.0.0/16", "is no network"),
+                ("0.0.0.0/0", "contains every public IPv4 address"), ("10.0.0/8", "'10.0.0/8' is neither a network"),
+                ("10.0. 0.0/8", "is neither a network"), ("10.0.0.0/33", "needs a length from 0 to 32"),
+                ("10.0.0.0/8 192.168.0.0/16", "is neither a network"),
             ]
             for (value, piece) in refused {
                 let said = try Self.refusal(#"{"trusted-proxies": "\#(value)"}"#, directory)

@@ -29,7 +29,7 @@ public final class AccountService: Sendable {
 
     /// Makes an account for someone who asks for one.
     ///
-    /// Throttled by network: each one costs a hash, and tells whether an address is taken.
+    /// Failed sign-ups are throttled by client network: each costs a hash, and a refusal tells whether an address is taken.
     ///
     /// - Throws: `FORBIDDEN` when sign-up is closed; `RATE_LIMITED`; all that
     ///   ``create(name:email:password:isOperator:by:)`` throws.

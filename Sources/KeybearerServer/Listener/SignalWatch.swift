@@ -45,10 +45,10 @@ struct SignalWatch: Sendable {
         for (name, read) in reloads {
             do {
                 try await read()
-                logger.info("Read again.", metadata: ["what": "\(name)"])
+                logger.info("Reloaded.", metadata: ["what": "\(name)"])
             } catch {
                 logger.error(
-                    "Could not be read again, and stays as it was.",
+                    "Reload failed; the previous one stays in use. Fix the file and send SIGHUP again.",
                     metadata: ["what": "\(name)", "error": "\(error)"])
             }
         }

@@ -203,7 +203,7 @@ public struct KeybearerServer: Sendable {
         DashboardResponder(
             sessions: deployment.sessions, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
-            renderer: try PageRenderer(), random: random, logger: logger)
+            renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
     }
 
     private func makeRoutes(_ pages: DashboardResponder) -> [Route] {

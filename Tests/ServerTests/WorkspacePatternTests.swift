@@ -57,6 +57,21 @@ struct WorkspacePatternTests {
         #expect(pattern.match(path) == expected)
     }
 
+    @Test("The short way over plain ASCII finds what the long one finds")
+    func plainSkeletons() {
+        let printable = (0x20..<0x7F).map { String(UnicodeScalar(UInt8($0))) }
+        for one in printable {
+            for (segment, skeleton) in [("v\(one)", "v1"), ("\(one)v1\(one)", "v1"), ("v\(one)1", "v.1"), (one, "x")] {
+                let found = WorkspacePattern.hasSkeleton(segment.utf8, skeleton)
+                #expect(found == (WorkspacePattern.skeleton(of: segment) == skeleton), "\(segment)")
+            }
+            #expect(
+                WorkspacePattern.hasSkeleton("\(one)\(one)a".utf8, WorkspacePattern.skeleton(of: "\(one)\(one)a"))
+                    == true)
+        }
+        #expect(WorkspacePattern.hasSkeleton("\u{301}".utf8, "") == nil)
+    }
+
     /// What a server behind the gateway might do before it compares a path with its routes.
     private static let habits: [@Sendable (String) -> String] = [
         { $0.lowercased() },

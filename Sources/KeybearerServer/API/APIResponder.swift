@@ -164,7 +164,7 @@ struct APIResponder: Sendable {
     /// Any failure in the envelope. What is not a ``KeybearerError`` becomes `INTERNAL_ERROR` and goes to the log.
     func failure(_ error: any Error, of exchange: Exchange) -> APIAnswer {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
-        if known.isFaultOfOurs {
+        if known.isLogged {
             logger.error(
                 "A request failed.",
                 metadata: [

@@ -57,7 +57,7 @@ struct DashboardResponder: Sendable {
     /// Any failure, as a page or, for scripts, in the envelope.
     func failure(_ error: any Error, of exchange: Exchange, on route: Route? = nil) -> Response {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
-        if known.isFaultOfOurs {
+        if known.isLogged {
             logger.error(
                 "A page failed.",
                 metadata: [
@@ -90,7 +90,7 @@ struct DashboardResponder: Sendable {
 
     private func httpsRequired(_ exchange: Exchange) -> Response {
         // Secure for all but the cookie: a browser on this machine.
-        let page = HTTPSRequiredPage(authority: exchange.request.head.authority ?? "", isLocal: exchange.isSecure)
+        let page = HTTPSRequiredPage(authority: exchange.plainAuthority, isLocal: exchange.isSecure)
         var response = self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
         // Browsers ignore it over plain HTTP, and complain.
         response.headers[FieldName.crossOriginOpenerPolicy] = nil

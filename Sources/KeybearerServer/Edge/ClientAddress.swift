@@ -11,17 +11,22 @@ struct ClientAddress: Sendable {
         address != .localSocket && trusted.contains { $0.contains(address) }
     }
 
-    /// The client's address: the peer, or, behind a trusted peer, what ``resolveBehind(trustedPeer:fields:)`` finds.
+    /// The client's address: the peer, or, behind a trusted peer, what
+    /// ``resolveBehind(trustedPeer:forwarded:forwardedFor:)`` finds.
     func resolve(peer: IPAddress, fields: HTTPFields) -> IPAddress {
         guard !trusted.isEmpty, isTrusted(peer) else { return peer }
-        return resolveBehind(trustedPeer: peer, fields: fields)
+        return resolveBehind(
+            trustedPeer: peer, forwarded: fields[values: FieldName.forwarded],
+            forwardedFor: fields[values: FieldName.forwardedFor])
     }
 
     /// The client's address behind a peer that is known to be trusted: the right-most entry of `Forwarded` or
     /// `X-Forwarded-For` that is not trusted. The peer, where both headers are there and name different clients.
-    func resolveBehind(trustedPeer peer: IPAddress, fields: HTTPFields) -> IPAddress {
-        let forwarded = fields[values: FieldName.forwarded]
-        let forwardedFor = fields[values: FieldName.forwardedFor]
+    ///
+    /// - Parameters:
+    ///   - forwarded: the values of all lines of `Forwarded`, in order.
+    ///   - forwardedFor: the same of `X-Forwarded-For`.
+    func resolveBehind(trustedPeer peer: IPAddress, forwarded: [String], forwardedFor: [String]) -> IPAddress {
         switch (forwarded.isEmpty, forwardedFor.isEmpty) {
         case (true, true): return peer
         case (false, true): return client(ForwardedEntries(.forwarded, lines: forwarded), peer: peer)

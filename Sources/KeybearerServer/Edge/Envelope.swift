@@ -47,10 +47,10 @@ enum Envelope {
     /// What stands behind it.
     static let failureEnd = "\"}"
 
-    /// A refusal that is made before there is a request: fields and body, ready for any protocol.
-    static func refusal(_ code: ErrorCode, message: String) -> (fields: HTTPFields, body: [UInt8]) {
+    /// The refusal of a request whose head is none: fields and body, ready for any protocol.
+    static func unreadableHead() -> (fields: HTTPFields, body: [UInt8]) {
         let requestID = RequestIdentifier.next()
-        let body = failure(code, message: message, requestID: requestID)
+        let body = unreadableHeadBeginning + Array((requestID + failureEnd).utf8)
         var fields = HTTPFields()
         fields[.contentType] = "application/json; charset=utf-8"
         fields[.contentLength] = String(body.count)
@@ -59,6 +59,9 @@ enum Envelope {
         fields[FieldName.requestID] = requestID
         return (fields, body)
     }
+
+    private static let unreadableHeadBeginning = failureBeginning(
+        .badRequest, message: "The request could not be read: its headers are malformed, too large or too many.")
 }
 
 /// Which part of a list an answer holds.

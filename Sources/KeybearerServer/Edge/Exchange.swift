@@ -26,12 +26,17 @@ struct Exchange: Sendable {
 
     /// The address of this server as the client wrote it, for examples that are shown back to it.
     var baseURL: String {
+        (isHTTPS ? "https://" : "http://") + (plainAuthority.isEmpty ? "localhost" : plainAuthority)
+    }
+
+    /// The host with its port as the client wrote it, to be shown; empty where it holds more than a host's characters.
+    var plainAuthority: String {
         let authority = request.head.authority ?? ""
         let isPlain = authority.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || ".-:[]".utf8.contains(byte)
         }
-        return (isHTTPS ? "https://" : "http://") + (isPlain && !authority.isEmpty ? authority : "localhost")
+        return isPlain ? authority : ""
     }
 
     /// The fields of the request.

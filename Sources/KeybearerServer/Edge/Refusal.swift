@@ -42,7 +42,7 @@ extension KeybearerError {
     ///
     /// What the server refuses by itself until some load is over is not: nothing is broken, and a flood of anonymous
     /// requests would be one of lines.
-    var isFaultOfOurs: Bool {
+    var isLogged: Bool {
         code == .internalError || code == .unavailable && (cause != nil || retryAfter == nil)
     }
 }

@@ -1,4 +1,3 @@
-import HTTPTypes
 public import Keybearer
 import Logging
 import NIOCore
@@ -169,16 +168,12 @@ struct GateDecision: Sendable {
         {
             return only
         }
-        var fields = HTTPFields()
-        for (name, field, text) in [
-            (FieldName.forwarded, head.forwarded, "forwarded" as StaticString),
-            (FieldName.forwardedFor, head.forwardedFor, "x-forwarded-for"),
-        ] where field.occurrences > 0 {
-            for value in head.values(of: field, named: text, in: bytes) {
-                fields.append(HTTPField(name: name, value: Self.text(value, bytes)))
-            }
+        func lines(_ field: GateRequestHead.Field, _ name: StaticString) -> [String] {
+            head.values(of: field, named: name, in: bytes).map { Self.text($0, bytes) }
         }
-        return addresses.resolveBehind(trustedPeer: peer.address, fields: fields)
+        return addresses.resolveBehind(
+            trustedPeer: peer.address, forwarded: lines(head.forwarded, "forwarded"),
+            forwardedFor: lines(head.forwardedFor, "x-forwarded-for"))
     }
 
     private static func credentials(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer) -> BearerCredentials {

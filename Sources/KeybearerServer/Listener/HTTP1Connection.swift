@@ -119,8 +119,7 @@ final class HTTP1Connection: ChannelDuplexHandler {
         isOver = true
         refusesNext = pending > 0
         if refusesNext { return }
-        let answer = Envelope.refusal(
-            .badRequest, message: "The request could not be read: its headers are malformed, too large or too many.")
+        let answer = Envelope.unreadableHead()
         var headers = HTTPHeaders([("connection", "close")])
         for field in answer.fields { headers.add(name: field.name.canonicalName, value: field.value) }
         let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)

@@ -119,8 +119,7 @@ final class HTTP2Stream: ChannelDuplexHandler {
 
     private func refuse(_ context: ChannelHandlerContext) {
         isRefused = true
-        let answer = Envelope.refusal(
-            .badRequest, message: "The request could not be read: its headers are malformed, too large or too many.")
+        let answer = Envelope.unreadableHead()
         var fields = HPACKHeaders([(":status", "400")])
         for field in answer.fields { fields.add(name: field.name.canonicalName, value: field.value) }
         let body = context.channel.allocator.buffer(bytes: answer.body)

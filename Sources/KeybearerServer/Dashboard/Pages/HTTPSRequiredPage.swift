@@ -13,17 +13,13 @@ struct HTTPSRequiredPage: Sendable, Equatable {
     /// Puts the page together.
     ///
     /// - Parameters:
-    ///   - authority: The host with its port, as the browser wrote it. What holds more than a host's characters is not shown.
+    ///   - authority: The host with its port, as the browser wrote it; empty where there is none to show.
     ///   - isLocal: Whether the browser runs on the server's machine.
     init(authority: String, isLocal: Bool) {
-        let isPlain = authority.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || ".-:[]".utf8.contains(byte)
-        }
-        self.authority = isPlain ? authority : ""
-        hasAuthority = !self.authority.isEmpty
-        let host = SecureContext.host(of: self.authority)
+        self.authority = authority
+        hasAuthority = !authority.isEmpty
+        let host = SecureContext.host(of: authority)
         secureURL = host.isEmpty ? nil : "https://\(host)/"
-        localURL = isLocal ? "http://localhost\(SecureContext.port(of: self.authority))/" : nil
+        localURL = isLocal ? "http://localhost\(SecureContext.port(of: authority))/" : nil
     }
 }

@@ -16,7 +16,7 @@ struct PageRenderer: Sendable {
     ///   - productName: What the pages call the product.
     ///   - clocks: The time that a page says it was made at, so that its script needs no right clock in the browser.
     /// - Throws: The parser's error where a template is malformed.
-    init(productName: String = "Keybearer", clocks: Clocks = .system) throws {
+    init(productName: String = "Keybearer", clocks: Clocks) throws {
         var library = MustacheLibrary()
         for template in Template.allCases {
             try library.register(String(decoding: template.source, as: UTF8.self), named: template.rawValue)
@@ -49,8 +49,7 @@ struct PageRenderer: Sendable {
 
     /// The page for a browser that keeps no session over plain HTTP. Its style sheet is in it: nothing else is answered there.
     func render(_ page: HTTPSRequiredPage, nonce: String) -> String {
-        render(page, with: .httpsRequired, nonce: nonce).replacing(
-            Frame<HTTPSRequiredPage>.stylesheetMark, with: String(decoding: DashboardAssets.stylesheet, as: UTF8.self))
+        render(page, with: .httpsRequired, nonce: nonce)
     }
 
     private func render<Page: Sendable>(_ page: Page, with template: Template, nonce: String) -> String {
@@ -73,10 +72,6 @@ private struct Frame<Page: Sendable>: Sendable {
     let script: String
     let now: String
     let page: Page
-    /// Where a page holds the style sheet itself: templates escape, and a style sheet must not be.
-    let stylesheetMark = Self.stylesheetMark
-
-    static var stylesheetMark: String { "/* style sheet */" }
 }
 
 /// The templates by the names under which they use each other.
@@ -97,6 +92,8 @@ private enum Template: String, CaseIterable {
     case account
     case error
     case httpsRequired = "https-required"
+    /// The style sheet, for a page that holds it: as a value it would be escaped.
+    case dashboardStyle = "dashboard-style"
 
     /// The template's text, as embedded.
     var source: [UInt8] {
@@ -117,6 +114,7 @@ private enum Template: String, CaseIterable {
         case .account: PackageResources.account_mustache
         case .error: PackageResources.error_mustache
         case .httpsRequired: PackageResources.https_required_mustache
+        case .dashboardStyle: DashboardAssets.stylesheet
         }
     }
 }

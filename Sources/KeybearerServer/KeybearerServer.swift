@@ -37,7 +37,7 @@ public struct KeybearerServer: Sendable {
         public var idleTimeout: Duration = .seconds(60)
         /// How long a TLS handshake may take, and as long a request's head from its first byte to its last.
         public var headTimeout: Duration = .seconds(10)
-        /// How long a request may take from the end of its head to the end of its answer.
+        /// How long a request may take from the end of its head until its answer is handed to the connection.
         public var requestTimeout: Duration = .seconds(60)
         /// Files that the process opens besides its connections: the database's, the log's, the event loops'.
         public var reservedFiles = 128 + 6 * System.coreCount
@@ -96,7 +96,7 @@ public struct KeybearerServer: Sendable {
     /// it still holds. A second signal ends the process immediately.
     ///
     /// - Parameters:
-    ///   - reloadsAtHangup: whether `SIGHUP` reloads the certificate and the master keys; if not, it does what it did before.
+    ///   - reloadsAtHangup: whether `SIGHUP` reloads the certificate and the master keys; if not, it is not handled.
     ///   - onReady: called once with the ports, when requests are answered.
     /// - Throws: when an address is taken, the certificate cannot be read, or a template is broken.
     public func run(

@@ -64,7 +64,7 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "How long a TLS handshake, and a request's head, may take.")
     var headTimeout: String?
 
-    @Option(name: .long, help: "How long a request may take from its head to its answer's end.")
+    @Option(name: .long, help: "How long a request may take from its head until its answer is handed to the connection.")
     var requestTimeout: String?
 
     @Option(name: .long, help: "How long a stop may take.")

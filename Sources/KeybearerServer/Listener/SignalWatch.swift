@@ -12,11 +12,14 @@ import Darwin
 
 /// Watches the signals of a process that serves, beside the library that begins the stop at the first `SIGTERM` or `SIGINT`.
 struct SignalWatch: Sendable {
+    /// Something that `SIGHUP` reads again. It keeps what it had when that fails.
+    typealias Reload = (name: String, read: @Sendable () async throws -> Void)
+
     let connections: Connections
     let stopTimeout: Duration
     let logger: Logger
-    /// What `SIGHUP` reads again.
-    let reloads: [(name: String, read: @Sendable () async throws -> Void)]
+    /// What `SIGHUP` reads again; with nothing to read it is not trapped.
+    let reloads: [Reload]
 
     /// Runs until it is cancelled.
     func run() async {
@@ -25,7 +28,8 @@ struct SignalWatch: Sendable {
             // Apart from the signals: reading may wait for the database. One at a time, and one more at most.
             let (wanted, want) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
             group.addTask { for await _ in wanted { await readAgain() } }
-            for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+            let trapped: [UnixSignal] = [.sigterm, .sigint] + (reloads.isEmpty ? [] : [.sighup])
+            for await signal in await UnixSignalsSequence(trapping: trapped) {
                 if signal == .sighup {
                     want.yield()
                 } else if !isStopping {

@@ -66,4 +66,16 @@ struct DashboardTransportTests {
         let odd = try await fixture.respond(.get, "/sign-in", isTLS: false, authority: "a<b>c")
         #expect(odd.status == 403 && !odd.body.contains("b&gt;c") && !odd.body.contains("<b>"))
     }
+
+    @Test(
+        "Every page says the time of the server's own clocks, and the page without other answers holds its style sheet")
+    func timeAndStyle() async throws {
+        let fixture = try ServerFixture(clocks: TestClock().clocks)
+        let page = try await fixture.respond(.get, "/sign-in")
+        #expect(page.body.contains("data-now=\"\(Samples.start)\""))
+        let plain = try await fixture.respond(.get, "/sign-in", isTLS: false)
+        #expect(plain.body.contains("data-now=\"\(Samples.start)\""))
+        #expect(plain.body.contains("\">" + String(decoding: DashboardAssets.stylesheet, as: UTF8.self) + "</style>"))
+        #expect(!page.body.contains("<style"))
+    }
 }

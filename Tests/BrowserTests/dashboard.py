@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from keybearer_process import KEY_SHAPE, Person
 
@@ -108,6 +108,14 @@ def come_back(page: Page) -> None:
     """The page comes back into view, and is told what the key's record is now."""
     with page.expect_response("**/record"):
         page.evaluate(COME_BACK)
+
+
+def hold(page: Page, url: str) -> list[Route]:
+    """From now on requests for the URL wait in this list for the test to answer them."""
+    held: list[Route] = []
+    # A bound method of a list is nothing that Playwright can take.
+    page.route(url, lambda route: held.append(route))
+    return held
 
 
 def hold_time(page: Page) -> None:

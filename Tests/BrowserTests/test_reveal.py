@@ -173,32 +173,27 @@ def test_reveal_answers_a_post_only(server: KeybearerProcess, path: str):
     expect_absent(server.ada_key, answer.body)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+def test_another_sites_page_can_change_nothing(server: KeybearerProcess, path: str):
+    """Even with the cookie, which SameSite keeps away as well."""
+    cookie = server.sign_in(server.ada)
+    for fields in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
-        {"Sec-Fetch-Site": "cross-site", "Origin": "{origin}"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": server.origin},
         {"Origin": "https://evil.example"},
-        {"Origin": "{origin}.evil.example"},
+        {"Origin": f"{server.origin}.evil.example"},
         {"Origin": "null"},
         {},
-    ],
-    ids=str,
-)
-def test_another_sites_page_can_change_nothing(server: KeybearerProcess, path: str, fields: dict[str, str]):
-    """Even with the cookie, which SameSite keeps away as well."""
-    cookie = server.sign_in(server.ada)
-    fields = {name: value.format(origin=server.origin) for name, value in fields.items()}
-    for target in (f"{path}/reveal", f"{path}/regenerate", path.replace("api-webhooks", "plan"), "/sign-out",
-                   "/account/password", "/sign-in", "/sign-up"):
-        answer = server.request("POST", target, fields, {"planID": "free"}, cookie)
-        assert answer.status == 403, target
-        assert "set-cookie" not in answer.fields
-        expect_absent(server.ada_key, answer.body)
-    assert server.key_of(server.ada.email) == server.ada_key
-    assert server.call_api(server.ada_key).status == 200
+    ):
+        for target in (f"{path}/reveal", f"{path}/regenerate", path.replace("api-webhooks", "plan"), "/sign-out",
+                       "/account/password", "/sign-in", "/sign-up"):
+            answer = server.request("POST", target, fields, {"planID": "free"}, cookie)
+            assert answer.status == 403, (target, fields)
+            assert "set-cookie" not in answer.fields
+            expect_absent(server.ada_key, answer.body)
+        assert server.key_of(server.ada.email) == server.ada_key, fields
+        assert server.call_api(server.ada_key).status == 200, fields
 
 
 def test_another_sites_form_in_the_same_browser_is_refused(

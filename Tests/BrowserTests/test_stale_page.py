@@ -5,7 +5,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from conftest import ConsoleWatch
 from dashboard import (
-    COME_BACK, KeyPage, clipboard, expect_absent, expect_path, hold_time, key_path, sign_in, whole_page,
+    COME_BACK, KeyPage, clipboard, expect_absent, expect_path, hold, hold_time, key_path, sign_in, whole_page,
 )
 from keybearer_process import KeybearerProcess
 
@@ -112,35 +112,43 @@ def test_a_regenerate_in_a_stale_tab_replaces_nothing_and_follows(
     assert server.key_of(server.ada.email) != new_key, "A page that has followed can regenerate."
 
 
-@pytest.mark.parametrize("press", ["copy", "come back"])
 def test_a_key_leaves_the_page_with_the_plan(
-    server: KeybearerProcess, stale: KeyPage, workspace: dict, console: ConsoleWatch, press: str
+    server: KeybearerProcess, stale: KeyPage, workspace: dict, console: ConsoleWatch
 ):
     console.expect_status(403)
-    server.cli("workspace", "set-plan", workspace["id"], "free")
-    stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
-    stale.copy.click() if press == "copy" else stale.page.evaluate(COME_BACK)
-    expect(stale.page.get_by_role("heading", name="API & Webhooks is not part of the Free plan")).to_be_visible()
-    assert clipboard(stale.page) == "nothing yet"
-    expect_absent(server.ada_key, whole_page(stale.page))
+    for press in (stale.copy.click, lambda: stale.page.evaluate(COME_BACK)):
+        server.cli("workspace", "set-plan", workspace["id"], "pro")
+        stale.page.goto(key_path(workspace))
+        stale.reveal()
+        server.cli("workspace", "set-plan", workspace["id"], "free")
+        stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
+        press()
+        expect(stale.page.get_by_role("heading", name="API & Webhooks is not part of the Free plan")).to_be_visible()
+        assert clipboard(stale.page) == "nothing yet"
+        expect_absent(server.ada_key, whole_page(stale.page))
 
 
-@pytest.mark.parametrize("press", ["copy", "come back"])
 def test_a_key_leaves_the_page_with_the_session(
-    server: KeybearerProcess, stale: KeyPage, workspace: dict, console: ConsoleWatch, press: str
+    server: KeybearerProcess, context: BrowserContext, workspace: dict, console: ConsoleWatch
 ):
     console.expect_status(401)
-    other = stale.page.context.new_page()
-    other.goto(key_path(workspace))
-    other.get_by_role("button", name="Sign out").click()
-    expect(other.get_by_text("You are signed out.")).to_be_visible()
-    stale.page.bring_to_front()
-    stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
-    stale.copy.click() if press == "copy" else stale.page.evaluate(COME_BACK)
-    expect(stale.page.get_by_role("status")).to_contain_text("Sign in to continue.")
-    assert clipboard(stale.page) == "nothing yet"
-    expect_path(stale.page, r"/sign-in\?next=.*")
-    expect_absent(server.ada_key, whole_page(stale.page))
+    page = context.new_page()
+    key_page = KeyPage(page)
+    for press in (key_page.copy.click, lambda: page.evaluate(COME_BACK)):
+        sign_in(page, server.ada, key_path(workspace))
+        key_page.reveal()
+        other = context.new_page()
+        other.goto(key_path(workspace))
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_text("You are signed out.")).to_be_visible()
+        other.close()
+        page.bring_to_front()
+        page.evaluate("navigator.clipboard.writeText('nothing yet')")
+        press()
+        expect(page.get_by_role("status")).to_contain_text("Sign in to continue.")
+        assert clipboard(page) == "nothing yet"
+        expect_path(page, r"/sign-in\?next=.*")
+        expect_absent(server.ada_key, whole_page(page))
 
 
 def test_a_page_from_the_back_button_is_loaded_again(server: KeybearerProcess, stale: KeyPage, workspace: dict):
@@ -159,8 +167,7 @@ def test_copy_is_about_the_key_that_was_shown_at_the_press(
     hold_time(stale.page)
     new_key = regenerate_elsewhere(server, stale, workspace)
     stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
-    held = []
-    stale.page.route("**/record", held.append)
+    held = hold(stale.page, "**/record")
     with stale.page.expect_request("**/record"):
         stale.page.evaluate(COME_BACK)
     with stale.page.expect_request("**/record"):
@@ -178,8 +185,7 @@ def test_a_late_answer_does_not_bring_the_old_record_back(server: KeybearerProce
     hold_time(stale.page)
     stale.eye_hide.click()
     old = stale.page.request.get(key_path(workspace) + "/record").json()
-    held = []
-    stale.page.route("**/record", held.append)
+    held = hold(stale.page, "**/record")
     with stale.page.expect_request("**/record"):
         stale.page.evaluate(COME_BACK)
     new_key = regenerate_elsewhere(server, stale, workspace)
@@ -209,8 +215,7 @@ def test_a_late_answer_is_no_key_to_show_or_copy(server: KeybearerProcess, stale
         dead_key = server.key_of(server.ada.email)
         asked = {"Accept": "application/json", "Origin": server.origin}
         old = page.request.fetch(f"{path}/{name}", method="GET" if name == "record" else "POST", headers=asked).json()
-        held = []
-        page.route(f"**/{name}", held.append)
+        held = hold(page, f"**/{name}")
         with page.expect_request(f"**/{name}"):
             press()
         stale.press_regenerate()

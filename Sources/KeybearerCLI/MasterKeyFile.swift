@@ -96,7 +96,8 @@ struct MasterKeyFile: Sendable {
         guard descriptor >= 0 else { throw Self.unwritten(temporary, errno) }
         // Whatever fails, no second file with the master keys stays.
         defer { unlink(temporary) }
-        let isWritten = Self.writeAll(Array(MasterKeyFormat.format(ring).utf8), to: descriptor) && fsync(descriptor) == 0
+        let isWritten =
+            Self.writeAll(Array(MasterKeyFormat.format(ring).utf8), to: descriptor) && fsync(descriptor) == 0
         let code = errno
         close(descriptor)
         guard isWritten else { throw Self.unwritten(temporary, code) }

@@ -31,7 +31,8 @@ extension PostgresEngine {
     ///   - requiresAll: whether every account must have an hour; else those that have none are granted nothing.
     /// - Returns: nil when an hour is missing that is required. Nothing was changed then.
     private static func reckon(
-        _ requests: [BudgetRequest], users: [String], requiresAll: Bool, at now: Timestamp, _ clock: PostgresStore.Clock,
+        _ requests: [BudgetRequest], users: [String], requiresAll: Bool, at now: Timestamp,
+        _ clock: PostgresStore.Clock,
         _ connection: PostgresConnection
     ) throws -> [Reservation]? {
         try connection.transaction { connection in

@@ -127,7 +127,8 @@ extension EndToEndTests {
         @Test func aStartThatFailsSaysWhyAndEndsWithTheCodeOfThat() {
             var settings = KeybearerServer.Settings()
             settings.port = 0
-            let disk = StoreFailure(.diskFull, "cannot write to", "/kb.db", "the disk is full", advice: "Free space on it.")
+            let disk = StoreFailure(
+                .diskFull, "cannot write to", "/kb.db", "the disk is full", advice: "Free space on it.")
             let full = Assembly.startFailure(KeybearerError(disk), settings: settings)
             #expect(full.status == .unavailable && "\(full)" == disk.description)
             let fault = Assembly.startFailure(KeybearerError(.internalError, "A fault."), settings: settings)

@@ -206,7 +206,8 @@ struct EmailAddressTests {
             ("", "Enter a name."), (" \u{3000} ", "Enter a name."), ("a\u{1B}[2J", "U+001B"), ("a\nb", "U+000A"),
             ("Ada\u{202E}", "U+202E"), ("a\u{200B}b", "U+200B"), ("a\u{200D}b", "U+200D"), ("\u{200C}a", "U+200C"),
             ("\u{1F468}\u{200D}", "U+200D"), ("a\u{FE0F}", "U+FE0F"), ("a\u{2029}b", "U+2029"), ("a\u{FEFF}", "U+FEFF"),
-            ("\u{E0001}", "U+E0001"), (String(repeating: "n", count: 201), "Use at most 200 characters and 1,000 bytes."),
+            ("\u{E0001}", "U+E0001"),
+            (String(repeating: "n", count: 201), "Use at most 200 characters and 1,000 bytes."),
             ("a" + String(repeating: "\u{301}", count: 600), "Use at most 200 characters and 1,000 bytes."),
             ("\u{3164}", "The name contains the invisible character U+3164. Remove it."),
         ])

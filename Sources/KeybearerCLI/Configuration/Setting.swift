@@ -74,8 +74,8 @@ enum Setting: String, CaseIterable {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
         case .trustedProxies, .gateTrustedProxies: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
-            .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
-            .regenerateByKey, .logFormat, .logLevel:
+            .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
+            .signUp, .regenerateByKey, .logFormat, .logLevel:
             .text
         }
     }

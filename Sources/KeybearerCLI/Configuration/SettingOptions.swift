@@ -64,7 +64,8 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "How long a TLS handshake, and a request's head, may take.")
     var headTimeout: String?
 
-    @Option(name: .long, help: "How long a request may take from its head until its answer is handed to the connection.")
+    @Option(
+        name: .long, help: "How long a request may take from its head until its answer is handed to the connection.")
     var requestTimeout: String?
 
     @Option(name: .long, help: "How long a stop may take.")

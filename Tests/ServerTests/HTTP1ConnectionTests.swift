@@ -1,4 +1,5 @@
 import Logging
+import NIOHTTP1
 import TestSupport
 import Testing
 
@@ -78,6 +79,39 @@ struct HTTP1ConnectionTests {
             _ = try old.send("GET /api/v1/me HTTP/1.0\r\n\(authorization)\r\n")
             #expect(try old.receive().status == 200)
         }
+    }
+
+    @Test("The target of a request may name the host; then it is that one, whatever Host says")
+    func absoluteTargets() async throws {
+        try await Self.run { port, authorization in
+            let cases: [(target: String, status: Int)] = [
+                ("http://localhost/api/v1/me", 200), ("HTTPS://yourapp.com:8080/api/v1/me", 200),
+                ("http://[::1]:80/api/v1/me", 200), ("http://a/healthz?x=http://b/", 200), ("http://a", 403),
+                ("http://a?x", 403), ("http://", 400), ("http:///api/v1/me", 400), ("http://:80/api/v1/me", 400),
+                ("http://user@a/api/v1/me", 400), ("http://a:port/api/v1/me", 400), ("ftp://a/api/v1/me", 400),
+                ("*", 400),
+            ]
+            for (target, status) in cases {
+                let connection = try RawConnection(port: port)
+                _ = try connection.send("GET \(target) HTTP/1.1\r\nHost: other\r\n\(authorization)\r\n")
+                let answer = try connection.receive()
+                #expect(answer.status == status, "\(target)")
+                #expect(status != 400 || answer.errorCode == "BAD_REQUEST", "\(target)")
+            }
+            // The rest of what is asked of a request holds all the same.
+            for fields in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n"] {
+                let connection = try RawConnection(port: port)
+                _ = try connection.send("GET http://localhost/healthz HTTP/1.1\r\n\(fields)\r\n")
+                #expect(try connection.receive().status == 400, "\(fields)")
+            }
+        }
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "https://b:1/c?d", headers: ["host": "a"])
+        #expect(HTTP1Target.inOriginForm(head)?.uri == "/c?d")
+        #expect(HTTP1Target.inOriginForm(head)?.headers["host"] == ["b:1"])
+        head.uri = "http://b?d"
+        #expect(HTTP1Target.inOriginForm(head)?.uri == "/?d")
+        (head.method, head.uri) = (.OPTIONS, "*")
+        #expect(HTTP1Target.inOriginForm(head) == head)
     }
 
     @Test("A client that waits for 100 Continue is told to send its body when the body is wanted, and not before")

@@ -34,11 +34,16 @@ final class HTTP1Connection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         hasReadPart = true
+        var data = data
         switch unwrapInboundIn(data) {
         case .head(let head):
             if isOver { return }
             let facts = HTTP1Head(head)
             guard facts.isAcceptable else { return refuse(context) }
+            if !facts.isOriginForm {
+                guard let plain = HTTP1Target.inOriginForm(head) else { return refuse(context) }
+                data = wrapInboundOut(.head(plain))
+            }
             pending += 1
             isReading = true
             isOver = facts.isLast || supervisor.life.isStopping

@@ -12,8 +12,11 @@ struct HTTP1Head {
     private var isFramedPlainly = true
     private var encodings = 0
     private(set) var expectsContinue = false
+    /// Whether the target is a path, as nearly always.
+    let isOriginForm: Bool
 
     init(_ head: HTTPRequestHead) {
+        isOriginForm = head.uri.utf8.first == UInt8(ascii: "/")
         // The parser has read `Connection` in every spelling.
         isKeepAlive = head.isKeepAlive && head.method != .CONNECT
         isVersion11 = head.version == .http1_1

@@ -74,6 +74,19 @@ struct GateFixture {
     }
 }
 
+/// A fixture with a server's deployment on it.
+struct GateStage {
+    let fixture: GateFixture
+    let deployment: Deployment
+    let gate: Gate
+
+    init() throws {
+        fixture = try GateFixture()
+        deployment = fixture.deployment()
+        gate = try #require(deployment.gate)
+    }
+}
+
 extension Verdict {
     var isAdmitted: Bool { if case .admitted = self { true } else { false } }
     var isUnauthorized: Bool { if case .unauthorized = self { true } else { false } }
@@ -86,14 +99,10 @@ extension Verdict {
 
 @Suite("The gate")
 struct GateTests {
-    let fixture: GateFixture
-    let deployment: Deployment
-    let gate: Gate
+    private let stage: GateStage
 
     init() throws {
-        fixture = try GateFixture()
-        deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        stage = try GateStage()
     }
 
     @Test("A cold key is read once; then memory decides alone")

@@ -5,14 +5,10 @@ import Testing
 
 @Suite("Regenerates that are sent again")
 struct IdempotencyTests {
-    private let fixture: GateFixture
-    private let deployment: Deployment
-    private let gate: Gate
+    private let stage: GateStage
 
     init() throws {
-        fixture = try GateFixture()
-        deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        stage = try GateStage()
     }
 
     @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")

@@ -5,14 +5,10 @@ import Testing
 
 @Suite("What is refused without asking the store")
 struct KnownBadTests {
-    private let fixture: GateFixture
-    private let deployment: Deployment
-    private let gate: Gate
+    private let stage: GateStage
 
     init() throws {
-        fixture = try GateFixture()
-        deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        stage = try GateStage()
     }
 
     @Test("A live key is not known to be bad, a dead one and a forgery are, and without a lease nothing is")

@@ -44,3 +44,15 @@ public struct ASCIIText {
         buffer[start..<count].reverse()
     }
 }
+
+extension UInt8 {
+    /// Whether it is an ASCII letter or digit.
+    package var isASCIILetterOrDigit: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+}

@@ -136,8 +136,11 @@ struct Assembly: Sendable {
     }
 
     /// Serves until the process is told to stop.
+    ///
+    /// - Parameter reloadsAtHangup: whether `SIGHUP` reloads the certificate and the master keys, and does not end the process.
     func serve(
-        _ store: any Store, onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
+        _ store: any Store, reloadsAtHangup: Bool = true,
+        onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
     ) async throws {
         ProcessHardening.apply()
         var assembly = self
@@ -154,34 +157,37 @@ struct Assembly: Sendable {
             logger: logger)
         let logger = logger
         do {
-            try await server.run { ports in
+            try await server.run(reloadsAtHangup: reloadsAtHangup) { ports in
                 logger.info("Listening.", metadata: ["port": "\(ports.server)"])
                 if let gate = ports.gate { logger.info("The gate is listening.", metadata: ["port": "\(gate)"]) }
                 await onReady(ports)
             }
         } catch {
             logger.debug("The server failed.", metadata: ["error": "\(error)"])
-            throw startFailure(error)
+            throw Self.startFailure(error, settings: settings.server)
         }
         try store.close()
     }
 
-    /// Why the server ended: the address on which it cannot listen, the certificate, or the error itself.
-    private func startFailure(_ error: any Error) -> CommandFailure {
-        let edge = settings.server
+    /// Why the server ended: the certificate, a failure of the domain or the store, the address on which it cannot listen,
+    /// or the error itself.
+    static func startFailure(_ error: any Error, settings: KeybearerServer.Settings) -> CommandFailure {
+        switch error {
+        case let problem as CertificateProblem: return CommandFailure(.configuration, problem.description)
+        case let error as KeybearerError where error.code != .conflict:
+            return CommandFailure(Failure.status(of: error.code), error.operatorMessage)
+        default: break
+        }
         let addresses =
-            [("address", GateSettings.Address.network(host: edge.host, port: edge.port))]
-            + (edge.gate.map { [("gate-address", $0.address)] } ?? [])
+            [("address", GateSettings.Address.network(host: settings.host, port: settings.port))]
+            + (settings.gate.map { [("gate-address", $0.address)] } ?? [])
         for (setting, address) in addresses {
             if let problem = ListenProblem.find(address) {
                 return CommandFailure(.unavailable, "cannot listen on \(address) (\(setting)): \(problem)")
             }
         }
-        if edge.tls != nil, String(reflecting: type(of: error)).contains("SSL") {
-            return CommandFailure(
-                .configuration, "cannot use the certificate in tls-certificate with the key in tls-key: \(error)")
-        }
-        if let error = error as? KeybearerError { return CommandFailure(.unavailable, error.message) }
+        // A conflict is a listener's: another process listens there, or too few files may be opened.
+        if let error = error as? KeybearerError { return CommandFailure(.unavailable, error.operatorMessage) }
         return CommandFailure(.unavailable, "the server failed: \(error)")
     }
 }

@@ -93,15 +93,32 @@ struct MasterKeyFile: Sendable {
         let temporary = target + (replacing ? ".new" : ".new-\(ProcessInfo.processInfo.processIdentifier)")
         try? FileManager.default.removeItem(atPath: temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure(.cannotCreate, "cannot write \(temporary)") }
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        try handle.write(contentsOf: Data(MasterKeyFormat.format(ring).utf8))
-        try handle.synchronize()
-        defer { if !replacing { unlink(temporary) } }
+        guard descriptor >= 0 else { throw Self.unwritten(temporary, errno) }
+        // Whatever fails, no second file with the master keys stays.
+        defer { unlink(temporary) }
+        let isWritten = Self.writeAll(Array(MasterKeyFormat.format(ring).utf8), to: descriptor) && fsync(descriptor) == 0
+        let code = errno
+        close(descriptor)
+        guard isWritten else { throw Self.unwritten(temporary, code) }
         // A link is never put over a file that somebody else made meanwhile.
         let isInPlace = (replacing ? rename(temporary, target) : link(temporary, target)) == 0
-        guard isInPlace else { throw CommandFailure(.cannotCreate, "cannot write \(path)") }
+        guard isInPlace else { throw Self.unwritten(path, errno) }
         try Self.syncDirectory(of: target)
+    }
+
+    private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
+    private static func unwritten(_ path: String, _ code: Int32) -> CommandFailure {
+        CommandFailure(.cannotCreate, "cannot write \(path): \(String(cString: strerror(code)))")
     }
 
     /// The rename itself must be on disk before anything is sealed under a new master key.

@@ -18,6 +18,6 @@ enum ProcessHardening {
         #endif
     }
 
-    /// Ignores SIGHUP until the server listens, and reads certificates and keys at it: by itself it would end the process.
+    /// Ignores SIGHUP until the server listens and handles it: by default it would end the process.
     static func ignoreHangups() { _ = signal(SIGHUP, SIG_IGN) }
 }

@@ -12,25 +12,39 @@ extension PostgresEngine {
         let clock = clock
         return try await writeRaw { connection in
             let users = Set(requests.map(\.userID.rawValue)).sorted()
-            func reckon(addsMissing: Bool) throws -> [Reservation]? {
-                try connection.transaction { connection in
-                    var locked = try Self.lockedHours(connection.roundTrip([Self.lockHours(of: users)])[0].rows)
-                    // An hour is added in a transaction of its own: it waits for its account's row, and whoever deletes an
-                    // account waits for its hour.
-                    if addsMissing && locked.hours.count < users.count { return (nil, []) }
-                    let stored = locked.hours
-                    let time = clock == .caller ? now : locked.time ?? now
-                    try locked.foldAllowances(at: time, connection)
-                    let answers = requests.map { Self.reserve($0, in: &locked, at: time) }
-                    // What merely aged is reckoned again next time: a look and a refusal write nothing.
-                    let changed = locked.hours.filter { Self.isWorthWriting($0.value, was: stored[$0.key]) }
-                    return (answers, changed.isEmpty ? [] : [Self.putHours(changed)])
-                }.0
+            if let answers = try Self.reckon(requests, users: users, requiresAll: true, at: now, clock, connection) {
+                return answers
             }
-            if let answers = try reckon(addsMissing: true) { return answers }
+            // In a transaction of its own: it waits for the accounts' rows, and whoever deletes an account waits for its
+            // hour.
             _ = try connection.roundTrip([Self.addMissingHours(of: users)])
-            return try reckon(addsMissing: false) ?? []
+            guard let answers = try Self.reckon(requests, users: users, requiresAll: false, at: now, clock, connection)
+            else { throw KeybearerError.unreadable("budgets") }
+            return answers
         }
+    }
+
+    /// Answers requests in one transaction.
+    ///
+    /// - Parameters:
+    ///   - users: whose they are, in the order of their ids.
+    ///   - requiresAll: whether every account must have an hour; else those that have none are granted nothing.
+    /// - Returns: nil when an hour is missing that is required. Nothing was changed then.
+    private static func reckon(
+        _ requests: [BudgetRequest], users: [String], requiresAll: Bool, at now: Timestamp, _ clock: PostgresStore.Clock,
+        _ connection: PostgresConnection
+    ) throws -> [Reservation]? {
+        try connection.transaction { connection in
+            var locked = try lockedHours(connection.roundTrip([lockHours(of: users)])[0].rows)
+            if requiresAll && locked.hours.count < users.count { return (nil, []) }
+            let stored = locked.hours
+            let time = clock == .caller ? now : locked.time ?? now
+            try locked.foldAllowances(at: time, connection)
+            let answers = requests.map { reserve($0, in: &locked, at: time) }
+            // What merely aged is reckoned again next time: a look and a refusal write nothing.
+            let changed = locked.hours.filter { isWorthWriting($0.value, was: stored[$0.key]) }
+            return (answers, changed.isEmpty ? [] : [putHours(changed)])
+        }.0
     }
 
     package func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {

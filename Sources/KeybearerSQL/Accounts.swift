@@ -154,17 +154,19 @@ extension SQLStore {
         _ userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.
-        let locks = RowLocks([
+        var locks = RowLocks([
             (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
             (.workspaces(of: userID), .replace),
         ])
-        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
+        locks.readsTime = true
+        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, locked in
             let user = [SQLValue.id(userID)]
             guard try connection.first(AccountSQL.leavesMembersWithoutOwner, user) == nil else {
                 throw KeybearerError.lastOwner
             }
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
-            try PastHours.keep(userID, at: audit.at, connection)
+            // By the clock that says later when it is old.
+            try PastHours.keep(userID, at: locked.now(audit.at), connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
             try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
             try connection.execute(KeySQL.forgetRequests, user)

@@ -58,13 +58,16 @@ enum KeySQL {
         """)
     static let requests = SQL("SELECT key_digest FROM idempotent_requests WHERE scope = $1 ORDER BY key_digest")
     static let oldRequests = SQL(
-        "SELECT key_digest FROM idempotent_requests WHERE at < $1 OR at > $2 ORDER BY scope, key_digest")
+        """
+        SELECT scope, key_digest FROM idempotent_requests
+        WHERE at < $1 OR at > $2 ORDER BY scope, key_digest LIMIT $3
+        """)
     static let forgetRequests = SQL("DELETE FROM idempotent_requests WHERE scope = $1")
-    static let forgetOldRequests = SQL("DELETE FROM idempotent_requests WHERE at < $1 OR at > $2")
+    static let forgetRequest = SQL("DELETE FROM idempotent_requests WHERE scope = $1 AND key_digest = $2")
 
     static let all = [
         insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
-        findRequest, rememberRequest, requests, oldRequests, forgetRequests, forgetOldRequests,
+        findRequest, rememberRequest, requests, oldRequests, forgetRequests, forgetRequest,
     ]
 }
 
@@ -102,23 +105,25 @@ extension SQLStore {
         _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<KeyReplacementOutcome> {
         let userID = replacement.userID
-        let locks = RowLocks([
+        var locks = RowLocks([
             (.user(userID), .share), (.apiKey(of: userID), .replace),
             (.masterKey(replacement.sealed.masterKeyID), .share),
         ])
+        // One clock stamps and judges idempotency keys, whichever node has the request.
+        locks.readsTime = replacement.request != nil
         return try await change(
             .user(userID), by: authority, needs: requirement, audit: audit, locking: locks
         ) { connection, locked in
             guard let live = locked[.apiKey(of: userID)] else { return .nothing(.noSuchUser) }
-            if let earlier = try Self.earlierOutcome(replacement, connection) { return .nothing(earlier) }
+            let now = locked.now(replacement.key.generatedAt)
+            if let earlier = try Self.earlierOutcome(replacement, at: now, connection) { return .nothing(earlier) }
             guard try live.requiredNumber("version") == Int64(replacement.key.version - 1) else {
                 return .nothing(.versionMoved)
             }
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
-            let now = replacement.key.generatedAt.millisecondsSinceEpoch
-            try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(now)])
+            try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
             try Self.putKey(replacement, connection)
-            return .changes(.replaced, with: Self.remembering(replacement))
+            return .changes(.replaced, with: Self.remembering(replacement, at: now))
         }
     }
 
@@ -150,20 +155,19 @@ extension SQLStore {
     }
 
     public func forgetOldRequests(now: Timestamp) async throws {
-        try await maintain { connection in
-            let bounds = Self.remembered(now)
-            // In the order of the primary key, as whoever deletes an account locks them.
-            try connection.lock([(SQLStatement(KeySQL.oldRequests, bounds), .replace)])
-            try connection.execute(KeySQL.forgetOldRequests, bounds)
-            try PastHours.forgetOld(at: now, connection)
-        }
+        try await remove(Self.oldRequests, now: now)
+        try await remove(PastHours.old, now: now)
     }
+
+    private static let oldRequests = OldRows(
+        find: KeySQL.oldRequests, bounds: { remembered($0) }, remove: KeySQL.forgetRequest,
+        key: { [.text(try $0.requiredText("scope")), .bytes(try $0.requiredBytes("key_digest"))] })
 
     /// How long an idempotency key is remembered.
     private static let requestMemory: Duration = .seconds(24 * 3600)
 
-    /// The oldest and the newest time that count. What seems to come from far ahead was stamped by a clock that was wrong, and would
-    /// be remembered until then.
+    /// The oldest and the newest time that count. A time further ahead came from a wrong clock; its key would be
+    /// remembered until then.
     private static func remembered(_ now: Timestamp) -> [SQLValue] {
         [
             .time(now.advanced(by: .zero - requestMemory)),
@@ -173,14 +177,15 @@ extension SQLStore {
 
     /// What the same idempotency key led to before.
     ///
+    /// - Parameter now: by the clock that stamps idempotency keys.
     /// - Returns: nil when it was not seen, or longer ago than it is remembered.
     private static func earlierOutcome(
-        _ replacement: KeyReplacement, _ connection: any SQLConnection
+        _ replacement: KeyReplacement, at now: Timestamp, _ connection: any SQLConnection
     ) throws -> KeyReplacementOutcome? {
         guard let request = replacement.request else { return nil }
         let found = try connection.first(
             KeySQL.findRequest,
-            [.id(replacement.userID), .bytes(request.keyDigest)] + remembered(replacement.key.generatedAt))
+            [.id(replacement.userID), .bytes(request.keyDigest)] + remembered(now))
         guard let found else { return nil }
         // Version 0.1 did not keep what was asked.
         if let asked = found.bytes("request_digest"), asked != request.requestDigest { return .anotherRequest }
@@ -201,14 +206,14 @@ extension SQLStore {
         guard touched == 1 else { throw KeybearerError.unreadable("api_keys.version") }
     }
 
-    private static func remembering(_ replacement: KeyReplacement) -> [SQLStatement] {
+    private static func remembering(_ replacement: KeyReplacement, at now: Timestamp) -> [SQLStatement] {
         guard let request = replacement.request else { return [] }
         return [
             SQLStatement(
                 KeySQL.rememberRequest,
                 [
                     .id(replacement.userID), .bytes(request.keyDigest), .bytes(request.requestDigest),
-                    .id(replacement.key.id), .time(replacement.key.generatedAt),
+                    .id(replacement.key.id), .time(now),
                 ])
         ]
     }

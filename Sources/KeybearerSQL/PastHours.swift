@@ -9,8 +9,7 @@ enum PastHourSQL {
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour, ended_at = excluded.ended_at
         """)
     static let find = SQL("SELECT rolling_hour, ended_at FROM past_hours WHERE user_id = $1")
-    static let old = SQL("SELECT user_id FROM past_hours WHERE ended_at < $1 ORDER BY user_id")
-    static let forgetOld = SQL("DELETE FROM past_hours WHERE ended_at < $1")
+    static let old = SQL("SELECT user_id FROM past_hours WHERE ended_at < $1 ORDER BY user_id LIMIT $2")
     static let forget = SQL("DELETE FROM past_hours WHERE user_id = $1")
     static let hours = SQL("SELECT user_id, rolling_hour FROM budgets ORDER BY user_id")
     static let gone = SQL("SELECT user_id, rolling_hour, ended_at FROM past_hours ORDER BY user_id")
@@ -20,7 +19,7 @@ enum PastHourSQL {
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
         """)
 
-    static let all = [take, put, find, old, forgetOld, forget, hours, gone, putHour]
+    static let all = [take, put, find, old, forget, hours, gone, putHour]
 }
 
 package enum PastHours {
@@ -35,13 +34,10 @@ package enum PastHours {
         }
     }
 
-    /// Forgets those that count for nothing any more: in housekeeping, and where no other process waits. It looks at all.
-    static func forgetOld(at time: Timestamp, _ connection: any SQLConnection) throws {
-        let oldest: [SQLValue] = [.time(time.advanced(by: .zero - memory))]
-        // In the order of the primary key, so that two processes that do this never wait for each other.
-        try connection.lock([(SQLStatement(PastHourSQL.old, oldest), .replace)])
-        try connection.execute(PastHourSQL.forgetOld, oldest)
-    }
+    /// Those that count for nothing any more.
+    static let old = OldRows(
+        find: PastHourSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastHourSQL.forget,
+        key: { [.text(try $0.requiredText("user_id"))] })
 
     /// Records what a node used of an allowance for an account that was deleted meanwhile.
     package static func record(
@@ -80,6 +76,7 @@ package enum PastHours {
                 try new.execute(PastHourSQL.put, [user, hour, endedAt])
             }
         }
-        try forgetOld(at: time, new)
+        // Nobody waits for the rows of a database that is being filled.
+        while try Self.old.removeSome(at: time, new) {}
     }
 }

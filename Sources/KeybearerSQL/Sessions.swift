@@ -88,25 +88,15 @@ extension SQLStore {
     }
 
     public func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws {
-        while try await removeSomeExpiredSessions(policy, now: now) == Self.mostRemovedAtOnce {}
-    }
-
-    private static let mostRemovedAtOnce = 1_000
-
-    /// - Returns: how many.
-    private func removeSomeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws -> Int {
-        try await maintain { connection in
-            let now = try connection.now(now)
-            let expired = SQLStatement(
-                SessionSQL.expired,
+        let expired = OldRows(
+            find: SessionSQL.expired,
+            bounds: { now in
                 [
                     .time(now.advanced(by: .zero - policy.absolute)), .time(now.advanced(by: .zero - policy.idle)),
-                    .time(now.advanced(by: SessionPolicy.clockTolerance)), .number(Self.mostRemovedAtOnce),
-                ])
-            // In the order of their ids, as everybody locks sessions, and no other than these.
-            let locked = try connection.lock([(expired, .replace)]).first ?? []
-            try connection.executeMany(SessionSQL.remove, locked.map { [.text(try $0.requiredText("id"))] })
-            return locked.count
-        }
+                    .time(now.advanced(by: SessionPolicy.clockTolerance)),
+                ]
+            },
+            remove: SessionSQL.remove, key: { [.text(try $0.requiredText("id"))] })
+        try await remove(expired, now: now)
     }
 }

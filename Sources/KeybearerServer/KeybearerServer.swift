@@ -37,7 +37,7 @@ public struct KeybearerServer: Sendable {
         public var idleTimeout: Duration = .seconds(60)
         /// How long a TLS handshake may take, and as long a request's head from its first byte to its last.
         public var headTimeout: Duration = .seconds(10)
-        /// How long a request may take from the end of its head to the end of its answer.
+        /// How long a request may take from the end of its head until its answer is handed to the connection.
         public var requestTimeout: Duration = .seconds(60)
         /// Files that the process opens besides its connections: the database's, the log's, the event loops'.
         public var reservedFiles = 128 + 6 * System.coreCount
@@ -45,7 +45,7 @@ public struct KeybearerServer: Sendable {
         var linger: Duration = .seconds(1)
         /// The gate's own listener; nil serves none.
         public var gate: GateSettings?
-        /// How long a stop waits for requests that are being answered.
+        /// How long a stop may take.
         public var stopTimeout: Duration = .seconds(20)
 
         /// The defaults above.
@@ -93,11 +93,14 @@ public struct KeybearerServer: Sendable {
     }
 
     /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what
-    /// it still holds. A second signal ends the process immediately. `SIGHUP` reads certificate and master keys again.
+    /// it still holds. A second signal ends the process immediately.
     ///
-    /// - Parameter onReady: called once with the ports, when requests are answered.
+    /// - Parameters:
+    ///   - reloadsAtHangup: whether `SIGHUP` reloads the certificate and the master keys; if not, it is not handled.
+    ///   - onReady: called once with the ports, when requests are answered.
     /// - Throws: when an address is taken, the certificate cannot be read, or a template is broken.
     public func run(
+        reloadsAtHangup: Bool = true,
         onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void
     ) async throws {
         let gate = gate
@@ -109,14 +112,14 @@ public struct KeybearerServer: Sendable {
         let responder = try makeResponder()
         let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
         let gateListener = makeGateListener(connections) { gateIsReady.yield($0) }
-        let logger = logger
+        let (logger, clocks) = (logger, clocks)
         var application = Application(
             responder: responder, server: makeListener(responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [GateService(gate: gate), Sweeper(deployment: deployment)],
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
-                    let shortage = FileShortage(listener: "public", logger: logger)
+                    let shortage = FileShortage(listener: "public", clocks: clocks, logger: logger)
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
@@ -133,10 +136,11 @@ public struct KeybearerServer: Sendable {
         defer { logger.info("The server has stopped.") }
         let signals = SignalWatch(
             connections: connections, stopTimeout: settings.stopTimeout, logger: logger,
-            reloads: [
-                ("the certificate", { try certificates?.reload() }),
-                ("the master keys", { try await gate.fence.reloadMasterKeys() }),
-            ])
+            reloads: reloadsAtHangup
+                ? [
+                    ("the certificate", { try certificates?.reload() }),
+                    ("the master keys", { try await gate.fence.reloadMasterKeys() }),
+                ] : [])
         let watching = Task { await signals.run() }
         defer { watching.cancel() }
         try await withTaskCancellationHandler {

@@ -1,4 +1,7 @@
 import Foundation
+@testable import Keybearer
+@testable import KeybearerCLI
+import KeybearerServer
 import TestSupport
 import Testing
 
@@ -95,6 +98,93 @@ extension EndToEndTests {
                 let left = try FileManager.default.contentsOfDirectory(atPath: files.directory.path)
                 #expect(left.isEmpty, "\(words): \(left)")
             }
+        }
+
+        @Test func initRefusesAMalformedAccountBeforeItAsks() throws {
+            let files = try DeploymentFiles()
+            for words in [[], ["--yes"]] {
+                let address = try CommandRunner.run(["init", "--email", "ada"] + words + files.flags)
+                #expect(address.status == 65 && address.stderr.contains("email: "), "\(address.stderr)")
+                let name = try CommandRunner.run(
+                    ["init", "--email", "ada@example.com", "--name", " "] + words + files.flags)
+                #expect(name.status == 65 && name.stderr.contains("name: Enter a name."), "\(name.stderr)")
+                let sound = try CommandRunner.run(["init", "--email", "ada@example.com"] + words + files.flags)
+                #expect(sound.status == 64 && sound.stderr.contains("--password-stdin"), "\(sound.stderr)")
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: files.directory.path).isEmpty)
+        }
+
+        @Test func aPasswordIsTextWhereverItComesFrom() throws {
+            #expect(try PasswordInput.decoded("pässword 🔑") == "pässword 🔑")
+            // As a prompt reads it.
+            let bytes = [0x70, 0xE4, 0x73, 0x73, 0].map { CChar(bitPattern: $0) }
+            let refusal = #expect(throws: CommandFailure.self) {
+                try PasswordInput.decoded(bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
+            }
+            #expect(refusal?.status == .dataError && refusal?.message == "the password is not UTF-8 text")
+        }
+
+        @Test func aStartThatFailsSaysWhyAndEndsWithTheCodeOfThat() {
+            var settings = KeybearerServer.Settings()
+            settings.port = 0
+            let disk = StoreFailure(.diskFull, "cannot write to", "/kb.db", "the disk is full", advice: "Free space on it.")
+            let full = Assembly.startFailure(KeybearerError(disk), settings: settings)
+            #expect(full.status == .unavailable && "\(full)" == disk.description)
+            let fault = Assembly.startFailure(KeybearerError(.internalError, "A fault."), settings: settings)
+            #expect(fault.status == .software && "\(fault)" == "A fault.")
+            let files = Assembly.startFailure(KeybearerError(.conflict, "Too few files."), settings: settings)
+            #expect(files.status == .unavailable && "\(files)" == "Too few files.")
+        }
+
+        @Test func aCertificateThatCannotBeUsedIsNamedAtTheStartAndAtAHangup() throws {
+            let files = try DeploymentFiles()
+            try files.initialise()
+            let (certificate, key, other) = (
+                files.directory.file("chain.pem"), files.directory.file("key.pem"), files.directory.file("other.pem")
+            )
+            for (key, certificate) in [(other, files.directory.file("foreign.pem")), (key, certificate)] {
+                let made = try CommandRunner.run(
+                    program: "openssl",
+                    [
+                        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-keyout", key, "-out", certificate,
+                    ])
+                try #require(made.status == 0, "\(made.stderr)")
+            }
+            func line(_ key: String, _ reason: String) -> String {
+                "cannot use tls-certificate \(certificate) with tls-key \(key): \(reason). "
+                    + "Check that both are PEM files and that the key belongs to the certificate."
+            }
+            func start(_ key: String) throws -> CommandResult {
+                try CommandRunner.start(
+                    ["serve", "--address", "127.0.0.1:0", "--tls-certificate", certificate, "--tls-key", key]
+                        + files.flags
+                ).finish(within: 30)
+            }
+            let foreign = try start(other)
+            #expect(
+                foreign.status == 78
+                    && foreign.stderr.contains("keybearer: \(line(other, "they cannot be used together"))\n"),
+                "\(foreign.stderr)")
+            let swapped = try start(certificate)
+            #expect(
+                swapped.status == 78 && swapped.stderr.contains(line(certificate, "the key cannot be read")),
+                "\(swapped.stderr)")
+
+            let server = try ServerProcess.serve(files, ["--tls-certificate", certificate, "--tls-key", key])
+            Self.install("no certificate", at: certificate)
+            server.hangUp()
+            #expect(server.says(line(key, "the certificate cannot be read")), "\(server.text)")
+            try FileManager.default.removeItem(atPath: certificate)
+            server.hangUp()
+            #expect(server.says(line(key, "\(certificate): No such file or directory")), "\(server.text)")
+            #expect(server.terminate() == 0)
+        }
+
+        @Test func aHangupEndsADemonstration() throws {
+            let demonstration = try ServerProcess.demo(try DeploymentFiles())
+            demonstration.hangUp()
+            #expect(demonstration.waitForEnd() == -SIGHUP)
         }
 
         @Test func aTakenPortIsNamed() throws {

@@ -201,7 +201,7 @@ extension EndToEndTests {
             let unknown = try files.run("plan", "put", "team", "--name", "Team", "--feature", "api_webhook")
             #expect(
                 unknown.status == 65
-                    && unknown.stderr.contains("'api_webhook' is no feature; these exist: api_webhooks"))
+                    && unknown.stderr.contains("Unknown: 'api_webhook'. Use these features: api_webhooks."))
             let place = ["plan", "put", "team", "--name", "Team", "--position", "9223372036854775807"]
             #expect(try CommandRunner.run(place + files.flags).stderr.contains("position: Use"))
             let put = try files.run(

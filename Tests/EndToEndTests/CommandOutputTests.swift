@@ -106,6 +106,15 @@ extension EndToEndTests {
             expectVisible(try CommandRunner.run(["serve"], environment: ["KEYBEARER_LEASE": "\u{1B}[2J"]))
         }
 
+        @Test func whatNobodySeesIsWrittenOutUnlessItShapesWhatIsThere() {
+            let shaping = "👩\u{200D}💻 ❤\u{FE0F} 1\u{FE0F}\u{20E3} می\u{200C}خواهم"
+            #expect(VisibleText.escaped(shaping, keepsLines: false) == shaping)
+            let hidden = "a\u{200D}b\u{FE0F}\u{3164}\u{2800}\u{E000}\u{115F}\u{34F}\u{200D}"
+            #expect(
+                VisibleText.escaped(hidden, keepsLines: false)
+                    == #"a\u{200D}b\u{FE0F}\u{3164}\u{2800}\u{E000}\u{115F}\u{034F}\u{200D}"#)
+        }
+
         @Test func pagesBeyondAllNumbersAreEmpty() throws {
             let files = try DeploymentFiles()
             try files.initialise()

@@ -1,4 +1,6 @@
 import Foundation
+import Keybearer
+@testable import KeybearerCLI
 import Synchronization
 import TestSupport
 import Testing
@@ -47,6 +49,33 @@ extension EndToEndTests {
             #expect(!last.contains { $0.id == oldRing.first?.id })
             #expect(try deployed.outcome(of: key) == "200")
             #expect(try deployed.outcome(of: deployed.key) == "401 UNAUTHORIZED")
+        }
+
+        @Test func whatCannotBeWrittenLeavesNoMasterKeysBehind() throws {
+            let files = try DeploymentFiles()
+            // With no bytes to write: as on a full disk, and without a signal.
+            let binary = try CommandRunner.binary()
+            let full = try CommandRunner.run(
+                program: "sh",
+                [
+                    "-c", #"trap '' XFSZ; ulimit -f 0; exec "$0" demo --port 0 --directory "$1""#, binary,
+                    files.directory.path,
+                ])
+            #expect(
+                full.status == 73 && full.stderr.contains("keybearer: cannot write \(files.masterKeys).new-"),
+                "\(full.status) \(full.stderr)")
+            #expect(full.stderr.contains(": File too large\n"), "\(full.stderr)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: files.directory.path).isEmpty)
+
+            // A directory cannot be replaced by a file.
+            try FileManager.default.createDirectory(atPath: files.masterKeys, withIntermediateDirectories: false)
+            let refusal = #expect(throws: CommandFailure.self) {
+                try MasterKeyFile(path: files.masterKeys).save(
+                    try MasterKeyRing.generate(from: .system), replacing: true)
+            }
+            #expect(refusal?.status == .cannotCreate)
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: files.directory.path) == ["keybearer.keys"])
         }
 
         @Test func aVerifyOnlyRingVerifiesAndCanNeitherShowNorMakeAKey() throws {

@@ -353,13 +353,13 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
             check=True, capture_output=True, timeout=60,
         )
         server.program.signal(signal.SIGHUP)
-        server.program.wait_until(lambda: "Read again." in server.program.log, "the certificate was read again")
+        server.program.wait_until(lambda: "Reloaded." in server.program.log, "the certificate was read again")
         second = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert second != first
         # A file that cannot be used changes nothing.
         files[0].write_text("no certificate")
         server.program.signal(signal.SIGHUP)
-        server.program.wait_until(lambda: "Could not be read again" in server.program.log, "the failure was logged")
+        server.program.wait_until(lambda: "Reload failed" in server.program.log, "the failure was logged")
         third = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert third == second
         kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -431,5 +431,25 @@ def test_http2_asks_for_a_body_that_waits_to_be_asked_for(tmp_path: Path, certif
         connection.sendall(frame(0, 1, 1, b"%"))
         kind, flags, payload = next(heads)
         assert payload != STATUS_100, "the answer itself"
+    finally:
+        server.stop()
+
+
+def test_http2_is_idle_for_its_whole_time_whatever_its_reads_held(tmp_path: Path, certificate) -> None:
+    server = Server(tmp_path, tuple(certificate))
+    try:
+        connection = over_tls(connect(server.addresses["public over TLS, HTTP/2"]), "h2")
+        connection.sendall(PREFACE + SETTINGS)
+        coming = frames(connection)
+        # Each request in a read of its own, with no frame of the connection beside it.
+        for stream in (1, 3):
+            connection.sendall(frame(1, 5, stream, block("GET", "/healthz")))
+            while not (one := next(coming))[0] == 0 or not one[1] & 1:
+                pass
+        answered = time.monotonic()
+        rest = list(coming)
+        taken = time.monotonic() - answered
+        assert taken > IDLE_SECONDS - 1 > HEAD_SECONDS, f"closed after {taken:.1f} s"
+        assert [one[0] for one in rest] == [7], "and it says goodbye"
     finally:
         server.stop()

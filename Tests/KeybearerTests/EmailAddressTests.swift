@@ -47,12 +47,23 @@ struct EmailAddressTests {
         #expect(problem?.message.unicodeScalars.allSatisfy(\.isASCII) == true)
     }
 
+    @Test(
+        "The message says what to do",
+        arguments: [
+            ("ada\u{200B}@b.c", "The address contains the invisible character U+200B. Remove it."),
+            ("ad a@b.c", "The address contains U+0020, which is not allowed there. Remove it."),
+        ])
+    func messages(text: String, message: String) {
+        let problem = #expect(throws: EmailAddress.Problem.self) { try EmailAddress(parsing: text) }
+        #expect(problem?.message == message)
+    }
+
     @Test("The message says how a domain with such letters is written")
     func internationalDomain() {
         let problem = #expect(throws: EmailAddress.Problem.self) {
             try EmailAddress(parsing: "ada@b\u{FC}cher.example")
         }
-        #expect(problem?.message == "The domain holds U+00FC. Write a domain with such letters in its xn-- form.")
+        #expect(problem?.message == "The domain contains U+00FC. Write a domain with such letters in its xn-- form.")
     }
 
     @Test(
@@ -136,6 +147,40 @@ struct EmailAddressTests {
         ] {
             #expect(Punycode.decoded(encoded) == decoded, "\(encoded)")
         }
+        for domain in [
+            "b\u{FC}cher.example", "\u{440}\u{444}", "a.\u{4E2D}\u{56FD}.b", "\u{627}\u{6CC}\u{631}\u{627}\u{646}",
+            "bu\u{308}cher.example", "\u{1F600}\u{1F601}.example", "a-\u{FC}-\u{10FFFF}", "plain.example",
+            String(repeating: "\u{FC}", count: 30),
+        ] {
+            let encoded = Punycode.encoded(domain)
+            #expect(encoded.utf8.allSatisfy { $0 < 128 })
+            #expect(Punycode.decoded(encoded).utf8.elementsEqual(domain.utf8), "\(encoded)")
+        }
+        #expect(Punycode.encoded("b\u{FC}cher.example") == "xn--bcher-kva.example")
+        #expect(Punycode.encoded("a.\u{4E2D}\u{56FD}.b") == "a.xn--fiqs8s.b")
+        #expect(Punycode.encoded("\u{627}\u{6CC}\u{631}\u{627}\u{646}") == "xn--mgba3a4f16a")
+    }
+
+    @Test("Addresses that are throttled together know of each other, and plain ones need no look")
+    func otherSpellings() {
+        func others(_ address: String) -> [[UInt8]] {
+            EmailAddress(normalised: address).otherSpellings.map { Array($0.rawValue.utf8) }
+        }
+        let same = [
+            "ada@b\u{FC}cher.example", "ada@bu\u{308}cher.example", "ada@xn--bcher-kva.example",
+            "ada@" + Punycode.encoded("bu\u{308}cher.example"),
+        ]
+        for one in same {
+            #expect(EmailAddress(normalised: one).throttlingForm == EmailAddress(normalised: same[0]))
+            for other in same where !other.utf8.elementsEqual(one.utf8) {
+                #expect(others(one).contains(Array(other.utf8)), "\(one) and \(other)")
+            }
+            #expect(!others(one).contains(Array(one.utf8)))
+        }
+        #expect(others("\u{E9}va@b.c") == [Array("e\u{301}va@b.c".utf8)])
+        for plain in ["ada@example.com", "a_b@c_d.example", "ada@xn--999999999.example"] {
+            #expect(others(plain).isEmpty, "\(plain)")
+        }
     }
 
     @Test(
@@ -161,8 +206,9 @@ struct EmailAddressTests {
             ("", "Enter a name."), (" \u{3000} ", "Enter a name."), ("a\u{1B}[2J", "U+001B"), ("a\nb", "U+000A"),
             ("Ada\u{202E}", "U+202E"), ("a\u{200B}b", "U+200B"), ("a\u{200D}b", "U+200D"), ("\u{200C}a", "U+200C"),
             ("\u{1F468}\u{200D}", "U+200D"), ("a\u{FE0F}", "U+FE0F"), ("a\u{2029}b", "U+2029"), ("a\u{FEFF}", "U+FEFF"),
-            ("\u{E0001}", "U+E0001"), (String(repeating: "n", count: 201), "200"),
-            ("a" + String(repeating: "\u{301}", count: 600), "200"), ("\u{3164}", "U+3164"),
+            ("\u{E0001}", "U+E0001"), (String(repeating: "n", count: 201), "Use at most 200 characters and 1,000 bytes."),
+            ("a" + String(repeating: "\u{301}", count: 600), "Use at most 200 characters and 1,000 bytes."),
+            ("\u{3164}", "The name contains the invisible character U+3164. Remove it."),
         ])
     func refusedNames(text: String, named: String) {
         let problem = NameRules.problem(with: NameRules.normalised(text))

@@ -109,13 +109,13 @@ struct FailureTableTests {
 
     private static func time(_ seconds: Int64) -> SteadyTime { SteadyTime(nanoseconds: seconds * 1_000_000_000) }
 
-    @Test("Nothing takes more steps when it is full", arguments: [1_000, 50_000])
-    func steps(capacity: Int) {
+    @Test("Nothing moves more records from place to place when it is full", arguments: [1_000, 50_000])
+    func relinks(capacity: Int) {
         let numbers = RandomSource.seeded(3)
         var table = FailureTable<Int>(capacity: capacity, memory: hour)
         var most = 0
         for turn in 0..<(3 * capacity) {
-            let before = table.steps
+            let before = table.relinks
             let subject = numbers.below(4 * capacity)
             switch numbers.below(8) {
             case 0: table.takeBack(subject)
@@ -123,7 +123,7 @@ struct FailureTableTests {
             case 2: table.fail(subject, begun: Self.time(0))
             default: table.begin(turn % 4 == 0 ? subject % 1_000 : subject, at: Self.time(Int64(turn / capacity)))
             }
-            most = max(most, table.steps - before)
+            most = max(most, table.relinks - before)
         }
         #expect(table.count >= capacity / 2)
         #expect(most <= 3, "\(most) records for one operation")

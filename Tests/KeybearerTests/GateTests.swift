@@ -87,6 +87,17 @@ struct GateStage {
     }
 }
 
+/// Tests that call the parts of their stage by name.
+protocol OnGateStage {
+    var stage: GateStage { get }
+}
+
+extension OnGateStage {
+    var fixture: GateFixture { stage.fixture }
+    var deployment: Deployment { stage.deployment }
+    var gate: Gate { stage.gate }
+}
+
 extension Verdict {
     var isAdmitted: Bool { if case .admitted = self { true } else { false } }
     var isUnauthorized: Bool { if case .unauthorized = self { true } else { false } }
@@ -98,8 +109,8 @@ extension Verdict {
 }
 
 @Suite("The gate")
-struct GateTests {
-    private let stage: GateStage
+struct GateTests: OnGateStage {
+    let stage: GateStage
 
     init() throws {
         stage = try GateStage()

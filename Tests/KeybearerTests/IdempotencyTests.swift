@@ -4,8 +4,8 @@ import Testing
 @testable import Keybearer
 
 @Suite("Regenerates that are sent again")
-struct IdempotencyTests {
-    private let stage: GateStage
+struct IdempotencyTests: OnGateStage {
+    let stage: GateStage
 
     init() throws {
         stage = try GateStage()

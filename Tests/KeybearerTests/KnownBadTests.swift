@@ -4,8 +4,8 @@ import Testing
 @testable import Keybearer
 
 @Suite("What is refused without asking the store")
-struct KnownBadTests {
-    private let stage: GateStage
+struct KnownBadTests: OnGateStage {
+    let stage: GateStage
 
     init() throws {
         stage = try GateStage()

@@ -1,3 +1,4 @@
+import KeybearerSQLite
 import Logging
 import Synchronization
 import TestSupport
@@ -41,6 +42,69 @@ struct MasterKeyWatchTests {
         try await second.value
         #expect(box.state.withLock { $0.inUse } == 2)
         #expect(box.state.withLock { $0.loads } == 2)
+    }
+
+    /// A node whose file with the master keys can be replaced by one that is refused.
+    private struct Node {
+        let clock = TestClock()
+        let directory: TemporaryDirectory
+        let file = Box(Lock(State()))
+        let fence: RevocationFence
+
+        init() throws {
+            directory = try TemporaryDirectory()
+            let random = RandomSource.seeded(1)
+            fence = RevocationFence(
+                store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server),
+                directory: KeyDirectory(capacity: 10, deadCapacity: 10, random: random), clocks: clock.clocks,
+                random: random, lease: .seconds(2), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                onEverything: { [file] in
+                    let read = file.state.withLock { $0.file }
+                    guard read > 0 else { throw RingRefusal([.unreadable("it holds no key")]) }
+                    file.state.withLock { $0.inUse = read }
+                })
+        }
+
+        func put(_ number: Int) { file.state.withLock { $0.file = number } }
+
+        var inUse: Int { file.state.withLock { $0.inUse } }
+
+        var holdsLease: Bool { fence.holdsLease(at: clock.clocks.steady()) }
+    }
+
+    @Test("A file that cannot be used costs a healthy server nothing when it is reloaded")
+    func refusedReload() async throws {
+        let node = try Node()
+        await node.fence.step()
+        #expect(node.holdsLease)
+        node.put(0)
+        for _ in 0..<4 {
+            await #expect(throws: RingRefusal.self) { try await node.fence.reloadMasterKeys() }
+            #expect(!node.fence.lacksMasterKeys)
+            node.clock.advance(by: .seconds(1))
+            await node.fence.step()
+            #expect(node.holdsLease && node.inUse == 1)
+        }
+        // The fixed file is taken in the same moment.
+        await #expect(throws: RingRefusal.self) { try await node.fence.reloadMasterKeys() }
+        node.put(2)
+        try await node.fence.reloadMasterKeys()
+        #expect(node.holdsLease && node.inUse == 2)
+    }
+
+    @Test("A server that waits for a master key takes the fixed file when it is reloaded, without a pause")
+    func reloadOfAFixedFile() async throws {
+        let node = try Node()
+        node.put(0)
+        await node.fence.step()
+        #expect(node.fence.lacksMasterKeys && !node.holdsLease)
+        await #expect(throws: RingRefusal.self) { try await node.fence.reloadMasterKeys() }
+        #expect(node.fence.lacksMasterKeys)
+        node.put(2)
+        try await node.fence.reloadMasterKeys()
+        #expect(!node.fence.lacksMasterKeys)
+        await node.fence.step()
+        #expect(node.holdsLease && node.inUse == 2)
     }
 
     /// A mutex that closures can share.

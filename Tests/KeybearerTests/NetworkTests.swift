@@ -47,12 +47,12 @@ struct NetworkTests {
             ("10.0.0.1/8", "host bits are set; write 10.0.0.0/8"), ("10.0.0.0/33", "a length from 0 to 32"),
             ("2001:db8::1/32", "host bits are set; write 2001:db8::/32"), ("10.0.0.0/-1", "a length from 0 to 32"),
             ("10.0.0.0/08", "a length from 0 to 32"), ("2001:db8::/129", "a length from 0 to 128"),
-            ("10.0.0.0/", "a length from 0 to 32"), ("x/8", "no network such as"),
-            ("10.0.0.0/8/8", "no network such as"),
-            ("", "no network such as"), ("::ffff:10.0.0.0/8", "a length from 96 to 128"),
+            ("10.0.0.0/", "a length from 0 to 32"), ("x/8", "neither a network such as"),
+            ("10.0.0.0/8/8", "neither a network such as"),
+            ("", "neither a network such as"), ("::ffff:10.0.0.0/8", "a length from 96 to 128"),
             ("::ffff:10.0.0.1/104", "host bits are set; write 10.0.0.0/8"),
             ("fe80::1%eth0", "leave out the % and the zone"),
-            ("fe80::%eth0/64", "leave out the % and the zone"), ("10.0.0.0 /8", "no network such as"),
+            ("fe80::%eth0/64", "leave out the % and the zone"), ("10.0.0.0 /8", "neither a network such as"),
         ])
     func malformedNetworks(text: String, reason: String) {
         #expect(AddressRange(text) == nil)

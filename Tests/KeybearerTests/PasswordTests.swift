@@ -63,6 +63,17 @@ struct PasswordTests {
         #expect((problem == nil) == isAccepted, "\(problem ?? "accepted")")
     }
 
+    @Test("What is hashed of a password that is too long is bounded in bytes, however few characters it has")
+    func cut() {
+        let marks = Password("a" + String(repeating: "\u{301}", count: 100_000))
+        #expect(marks.characters.count == 1 && !marks.isWithinLimit)
+        // The last character may be cut in two, and is replaced then.
+        #expect((1_024...1_026).contains(marks.cut.characters.utf8.count))
+        #expect(Password(String(repeating: "x", count: 5_000)).cut.characters.utf8.count == 1_024)
+        let longest = Password(String(repeating: "\u{E9}", count: 512))
+        #expect(longest.isWithinLimit && longest.cut.characters == longest.characters)
+    }
+
     @Test("Passwords and tokens print as their kind")
     func descriptions() throws {
         var text = "\(Password("hunter2hunter2"))"
@@ -128,6 +139,10 @@ struct PasswordTests {
                 }
                 #expect(error?.code == code, "\(attempt)")
             }
+            // What a library throws, such as the hash function that finds no memory.
+            await #expect(throws: NoMemory.self) {
+                try await throttle.attempt(email, from: Samples.address) { throw NoMemory() }
+            }
         }
         // As many as are free still are, and after them the wait is as long as it would have been.
         for _ in 0..<max(0, 5 - failures) { try await throttle.guess(email, from: Samples.address) }
@@ -136,6 +151,23 @@ struct PasswordTests {
             try await throttle.guess(email, from: Samples.address)
         }
         #expect(refused?.retryAfter == (failures == 8 ? .seconds(16) : .seconds(1)))
+    }
+
+    private struct NoMemory: Error {}
+
+    @Test("Who leaves before the outcome is known has made an attempt")
+    func throttleCancelled() async throws {
+        let throttle = SignInThrottle(clocks: TestClock().clocks)
+        let email = EmailAddress(normalised: "ada@example.com")
+        for _ in 0..<5 {
+            await #expect(throws: CancellationError.self) {
+                try await throttle.attempt(email, from: Samples.address) { throw CancellationError() }
+            }
+        }
+        let refused = await #expect(throws: KeybearerError.self) {
+            try await throttle.guess(email, from: Samples.address)
+        }
+        #expect(refused?.code == .rateLimited)
     }
 
     @Test("Of many at once, as many pass as are free; those that are open count until their outcome is known")
@@ -198,14 +230,11 @@ struct PasswordTests {
     }
 }
 
-/// A wrong password.
-private struct Wrong: Error {}
-
 extension SignInThrottle {
     /// An attempt with a wrong password.
     func guess(_ email: EmailAddress?, from address: IPAddress) async throws {
         do {
-            try await attempt(email, from: address) { throw Wrong() }
-        } catch is Wrong {}
+            try await attempt(email, from: address) { throw KeybearerError(.unauthorized, "") }
+        } catch let error as KeybearerError where error.code == .unauthorized {}
     }
 }

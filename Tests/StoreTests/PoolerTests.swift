@@ -16,6 +16,7 @@ import Testing
             let error = #expect(throws: KeybearerError.self) { try PostgresStore.open(pooler.address).close() }
             #expect(error?.code == .unavailable)
             #expect(error?.operatorMessage.contains("pool_mode = session") == true, "\(String(describing: error))")
+            #expect(error?.operatorMessage.contains("in transaction or statement mode") == true)
             #expect(throws: KeybearerError.self) { try PostgresStore.pooler(of: pooler.address) }
         }
     }

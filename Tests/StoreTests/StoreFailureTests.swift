@@ -54,6 +54,12 @@ import Testing
         }
     }
 
+    @Test func aTimeOutIsKnownByNoText() {
+        #expect(PostgresFailure.timedOut.isTimeOut && PostgresFailure(.noAnswer).isTimeOut)
+        #expect(!PostgresFailure(state: nil, message: PostgresFailure.timedOut.message).isTimeOut)
+        #expect(!PostgresFailure(.closed).isTimeOut)
+    }
+
     @Test func placesNeverShowAPieceOfAPassword() {
         let shown = [
             "postgres://ada:topsecret@db/kb": "postgres://ada@db/kb",

@@ -97,6 +97,14 @@ public final class ServerProcess: Sendable {
         return waitForEnd()
     }
 
+    /// Sends `SIGHUP` and returns at once.
+    public func hangUp() { child.signal(SIGHUP) }
+
+    /// Waits until it has said these words on standard error; false when it has not within a minute.
+    public func says(_ words: String) -> Bool {
+        errors.wait(seconds: 60) { $0.contains(words) ? true : nil } ?? false
+    }
+
     /// Sends `SIGTERM` and returns at once.
     public func beginTermination() { child.signal(SIGTERM) }
 

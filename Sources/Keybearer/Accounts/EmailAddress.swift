@@ -34,7 +34,7 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
         guard trimmed.utf8.count <= 1_024 else { throw .malformed }
         if let hidden = trimmed.unicodeScalars.first(where: { $0.isUnseen }) {
             throw Problem(
-                message: "The address holds the invisible character \(hidden.codePoint). Type it without that.")
+                message: "The address contains the invisible character \(hidden.codePoint). Remove it.")
         }
         let parts = trimmed.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2 else { throw .malformed }
@@ -86,7 +86,7 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
     private static func domain(_ text: Substring) throws(Problem) -> String {
         if let scalar = text.unicodeScalars.first(where: { !$0.isASCII }) {
             throw Problem(
-                message: "The domain holds \(scalar.codePoint). Write a domain with such letters in its xn-- form.")
+                message: "The domain contains \(scalar.codePoint). Write a domain with such letters in its xn-- form.")
         }
         let domain = text.lowercased()
         let isHostName = domain.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
@@ -98,7 +98,7 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func notAllowed(_ scalar: Unicode.Scalar) -> Problem {
-        Problem(message: "The address holds \(scalar.codePoint), which is not allowed there. Type it without that.")
+        Problem(message: "The address contains \(scalar.codePoint), which is not allowed there. Remove it.")
     }
 }
 
@@ -129,12 +129,30 @@ extension EmailAddress {
         // Earlier versions kept accents, and domains, as they were typed.
         let read = base.withDomainRead
         let older = [base, read].flatMap { [$0.normalised, $0.decomposedStringWithCanonicalMapping] }
-        return (forms + older).reduce(into: []) { found, form in
+        return distinct(forms + older)
+    }
+
+    private static func distinct(_ forms: [String]) -> [EmailAddress] {
+        forms.reduce(into: []) { found, form in
             // Compared by bytes, as stores compare: Swift takes all spellings of an accent as equal.
             if !found.contains(where: { $0.rawValue.utf8.elementsEqual(form.utf8) }) {
                 found.append(EmailAddress(normalised: form))
             }
         }
+    }
+
+    /// The address for which failures to sign in are counted: one for all spellings that lead to an account, with the
+    /// domain read where it is in its `xn--` form.
+    var throttlingForm: EmailAddress { EmailAddress(normalised: rawValue.withDomainRead) }
+
+    /// Under which other addresses an earlier version may have stored another account with the same ``throttlingForm``.
+    /// There are some only where the address has other letters than ASCII, or the `xn--` form of some.
+    var otherSpellings: [EmailAddress] {
+        let read = rawValue.withDomainRead
+        let written = [read.normalised, read.decomposedStringWithCanonicalMapping].map(\.withDomainWritten)
+        let forms = written.flatMap { [$0.normalised, $0.decomposedStringWithCanonicalMapping] }
+        return Self.distinct(Self.spellings(of: rawValue).map(\.rawValue) + forms)
+            .filter { !$0.rawValue.utf8.elementsEqual(rawValue.utf8) }
     }
 
     /// The same for all spellings of one address, those of earlier versions included: accounts that share it are twins.
@@ -150,5 +168,11 @@ extension String {
     fileprivate var withDomainRead: String {
         guard contains("xn--"), let at = lastIndex(of: "@") else { return self }
         return self[...at] + Punycode.decoded(String(self[index(after: at)...]))
+    }
+
+    /// An address with other letters of its domain than ASCII written in the `xn--` form; itself where there are none.
+    fileprivate var withDomainWritten: String {
+        guard let at = lastIndex(of: "@") else { return self }
+        return self[...at] + Punycode.encoded(String(self[index(after: at)...]))
     }
 }

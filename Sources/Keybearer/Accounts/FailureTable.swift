@@ -54,8 +54,9 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         self.memory = memory
     }
 
-    /// How many records were read or written so far: what time would measure, without its noise.
-    private(set) var steps = 0
+    /// How often a record was put into one of the halves or taken out of it: what would grow if a full table had to be
+    /// sorted.
+    private(set) var relinks = 0
 
     /// How many subjects it remembers.
     var count: Int { places.count }
@@ -129,7 +130,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
 
     /// Puts a slot behind the newest of its half, and forgets the oldest of a half that is full.
     private mutating func link(_ place: Int) {
-        steps += 1
+        relinks += 1
         let half = Self.half(of: slots[place].record)
         if self[keyPath: half].count >= max(1, capacity / 2) {
             // On a line of its own: a build that is not optimised reads it from a copy of the table, which must be gone
@@ -146,7 +147,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
     }
 
     private mutating func unlink(_ place: Int) {
-        steps += 1
+        relinks += 1
         let half = Self.half(of: slots[place].record)
         let (older, newer) = (slots[place].older, slots[place].newer)
         if older >= 0 { slots[older].newer = newer } else { self[keyPath: half].oldest = newer }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What people, workspaces, plans and operator tokens may be called: 1 to 200 characters in Unicode's form NFC, without
-/// characters that nobody sees.
-enum NameRules {
+/// What people, workspaces, plans and operator tokens may be called: 1 to 200 characters and at most 1,000
+/// bytes in Unicode's form NFC, without characters that nobody sees.
+package enum NameRules {
     /// The name as it is stored: without white space at both ends, in NFC.
     static func normalised(_ name: String) -> String { name.trimmedScalars.normalised }
 
@@ -10,17 +10,20 @@ enum NameRules {
     static func problem(with name: String) -> String? {
         if name.isEmpty { return "Enter a name." }
         // One character can be made of any number of marks.
-        if name.count > 200 || name.utf8.count > 1_000 { return "Use at most 200 characters." }
-        var before: Unicode.Scalar?
+        if name.count > 200 || name.utf8.count > 1_000 { return "Use at most 200 characters and 1,000 bytes." }
         let scalars = Array(name.unicodeScalars)
-        for (place, scalar) in scalars.enumerated() {
-            defer { before = scalar }
-            let after = place + 1 < scalars.count ? scalars[place + 1] : nil
-            if scalar.isUnseen, !isJoining(scalar, before, after) {
-                return "The name holds the invisible character \(scalar.codePoint). Type it without that."
-            }
+        for (place, scalar) in scalars.enumerated() where isUnseen(at: place, in: scalars) {
+            return "The name contains the invisible character \(scalar.codePoint). Remove it."
         }
         return name.unicodeScalars.contains { !$0.isMark } ? nil : "Enter a name."
+    }
+
+    /// Whether nobody sees the character at this place; joiners and selectors that shape what is around them are excepted.
+    package static func isUnseen(at place: Int, in scalars: [Unicode.Scalar]) -> Bool {
+        guard scalars[place].isUnseen else { return false }
+        let before = place > 0 ? scalars[place - 1] : nil
+        let after = place + 1 < scalars.count ? scalars[place + 1] : nil
+        return !isJoining(scalars[place], before, after)
     }
 
     /// Joiners shape letters of some scripts and emoji; the selectors of variants choose how the one before looks.
@@ -79,12 +82,7 @@ extension Unicode.Scalar {
         }
     }
 
-    var isASCIILetterOrDigit: Bool {
-        switch value {
-        case 48...57, 65...90, 97...122: true
-        default: false
-        }
-    }
+    var isASCIILetterOrDigit: Bool { UInt8(exactly: value)?.isASCIILetterOrDigit == true }
 
     /// As people name it: `U+200B`.
     var codePoint: String {

@@ -10,8 +10,11 @@ public struct Password: Sendable, CustomStringConvertible, CustomReflectable {
     /// Whether it is short enough to be anybody's.
     var isWithinLimit: Bool { characters.utf8.count <= 1_024 }
 
-    /// As much of it as is hashed where it can be nobody's.
-    var cut: Password { isWithinLimit ? self : Password(String(characters.prefix(256))) }
+    /// The part that is hashed when the password is too long to be anyone's.
+    var cut: Password {
+        // By bytes: one character can be made of any number of them.
+        isWithinLimit ? self : Password(String(decoding: characters.utf8.prefix(1_024), as: UTF8.self))
+    }
 
     public var description: String { "password" }
     public var customMirror: Mirror { Mirror(self, children: []) }
@@ -22,7 +25,7 @@ public struct Password: Sendable, CustomStringConvertible, CustomReflectable {
     /// No composition rules: they make passwords worse.
     public func problem(email: String, name: String) -> String? {
         if characters.count < 8 { return "Use at least 8 characters." }
-        if characters.utf8.count > 1_024 { return "Use at most 1,024 bytes." }
+        if !isWithinLimit { return "Use at most 1,024 bytes." }
         let folded = characters.lowercased()
         if CommonPasswords.contains(folded) { return "This password is among the most common ones. Choose another." }
         let own = [email.lowercased(), name.lowercased(), String(email.lowercased().prefix { $0 != "@" })]

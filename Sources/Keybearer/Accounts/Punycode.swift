@@ -1,4 +1,4 @@
-/// Reads the `xn--` form of a domain (RFC 3492): earlier versions kept domains as they were typed.
+/// Reads and writes the `xn--` form of a domain (RFC 3492): earlier versions kept domains as they were typed.
 enum Punycode {
     /// The domain with every `xn--` label read; a label that cannot be read stays.
     static func decoded(_ domain: String) -> String {
@@ -38,6 +38,49 @@ enum Punycode {
             index += 1
         }
         return String(String.UnicodeScalarView(output))
+    }
+
+    /// The domain with every label that has other letters than ASCII in its `xn--` form.
+    static func encoded(_ domain: String) -> String {
+        domain.split(separator: ".", omittingEmptySubsequences: false).map { label in
+            label.utf8.allSatisfy { $0 < 128 } ? String(label) : "xn--" + written(label)
+        }.joined(separator: ".")
+    }
+
+    /// What stands behind `xn--` for one label.
+    private static func written(_ label: Substring) -> String {
+        let input = label.unicodeScalars.map { Int($0.value) }
+        var output = input.filter { $0 < 128 }.map { UInt8($0) }
+        let basic = output.count
+        if basic > 0 { output.append(UInt8(ascii: "-")) }
+        var (code, delta, bias, handled) = (128, 0, 72, basic)
+        while let next = input.filter({ $0 >= code }).min() {
+            delta += (next - code) * (handled + 1)
+            code = next
+            for scalar in input {
+                if scalar < code { delta += 1 }
+                guard scalar == code else { continue }
+                var (rest, base) = (delta, 36)
+                while true {
+                    let threshold = min(max(base - bias, 1), 26)
+                    if rest < threshold { break }
+                    output.append(letter(threshold + (rest - threshold) % (36 - threshold)))
+                    rest = (rest - threshold) / (36 - threshold)
+                    base += 36
+                }
+                output.append(letter(rest))
+                handled += 1
+                bias = adapted(delta, count: handled, isFirst: handled == basic + 1)
+                delta = 0
+            }
+            delta += 1
+            code += 1
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    private static func letter(_ digit: Int) -> UInt8 {
+        UInt8(digit) + (digit < 26 ? UInt8(ascii: "a") : UInt8(ascii: "0") - 26)
     }
 
     private static func digit(_ byte: UInt8) -> Int? {

@@ -37,19 +37,20 @@ public final class SignInThrottle: Sendable {
     /// and keeps it counted unless it turns out to be none.
     ///
     /// - Parameters:
-    ///   - account: whose password is tried; nil where no account could have the address that was given, and for what
-    ///     costs a hash without trying a password.
+    ///   - account: whose password is tried, in any spelling; nil where no account could have the address that was
+    ///     given, and for what costs a hash without trying a password.
     ///   - forgets: whether a success is to make the failures of the account forgotten.
     ///   - attempt: looks at the password. When it answers, the failures of the account are forgotten and those of the
-    ///     network stay, less this attempt. When it throws `UNAVAILABLE` or `INTERNAL_ERROR`, the failure was ours: the
-    ///     attempt was none. Whatever else it throws is a failure.
+    ///     network stay, less this attempt. When it throws `UNAVAILABLE`, `INTERNAL_ERROR` or an error that is no
+    ///     ``KeybearerError``, such as the hash function's, the failure was ours: the attempt was none. Any other
+    ///     ``KeybearerError`` is a failure, and so is a cancellation: who leaves early must not guess for free.
     /// - Throws: `RATE_LIMITED` with how long to wait; what `attempt` throws.
     func attempt<Value>(
         _ account: EmailAddress?, from address: IPAddress, forgets: (Value) -> Bool = { _ in true },
         _ attempt: () async throws -> Value
     ) async throws -> Value {
         let network = Subject.network(address.throttlingNetwork)
-        let subjects = (account.map { [Subject.account($0)] } ?? []) + [network]
+        let subjects = (account.map { [Subject.account($0.throttlingForm)] } ?? []) + [network]
         let begun = try begin(subjects)
         do {
             let value = try await attempt()
@@ -61,7 +62,9 @@ public final class SignInThrottle: Sendable {
             }
             return value
         } catch {
-            let isOurs = (error as? KeybearerError).map { [.unavailable, .internalError].contains($0.code) } ?? false
+            let isOurs =
+                (error as? KeybearerError).map { [.unavailable, .internalError].contains($0.code) }
+                ?? !(error is CancellationError)
             records.withLock { records in
                 for subject in subjects {
                     if isOurs { records.takeBack(subject) } else { records.fail(subject, begun: begun) }

@@ -12,7 +12,7 @@ public struct User: Sendable, Hashable {
     public let id: UserID
     /// How the person signs in.
     public let email: EmailAddress
-    /// What the person is called; 1 to 200 characters.
+    /// What the person is called; 1 to 200 characters and at most 1,000 bytes.
     public let name: String
     /// Whether the account may be used.
     public let status: Status

@@ -61,8 +61,8 @@ extension KeybearerError {
         KeybearerError(.unauthorized, message, cause: AuthorityEnded.credential)
     }
 
-    /// The password that a change was asked for with, besides a session that lives on, was changed before the change was
-    /// committed. Nothing was changed. Whoever asked for the password says which one is wrong.
+    /// The session still lives, but the password verified for this change was replaced before the commit. Nothing was
+    /// changed. Callers turn this into their own message.
     package static let passwordChanged = KeybearerError(
         .unauthorized, "The password is wrong.", cause: AuthorityEnded.password)
 

@@ -1,9 +1,8 @@
 /// The value of a change that is committed and that nodes may not have applied yet.
 ///
 /// The value cannot be read here. Only ``ChangeSettling/waitUntilApplied(_:)`` returns it, when no node accepts what
-/// was before the change: so an answer that needs the value waits. A `Committed<Void>` could be dropped without waiting:
-/// the compiler's warning about unused results, an error in what is shipped, and the rule of `scripts/lint-sql` against
-/// `_ =` refuse that.
+/// was before the change: so an answer that needs the value waits. A `Committed<Void>` could still be dropped: the
+/// compiler's unused-result warning (an error in `Sources/`) and the rule against `_ =` in `scripts/lint-sql` refuse that.
 public struct Committed<Value: Sendable>: Sendable {
     fileprivate let value: Value
     fileprivate let position: ChangePosition

@@ -38,14 +38,6 @@ package struct Lock<Value: ~Copyable>: ~Copyable, Sendable {
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value.pointee)
     }
-
-    package borrowing func withLockIfAvailable<Result: ~Copyable, Failure: Error>(
-        _ body: (inout sending Value) throws(Failure) -> sending Result
-    ) throws(Failure) -> sending Result? {
-        guard pthread_mutex_trylock(mutex) == 0 else { return nil }
-        defer { pthread_mutex_unlock(mutex) }
-        return try body(&value.pointee)
-    }
 }
 
 #else

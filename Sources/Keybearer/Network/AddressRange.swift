@@ -56,7 +56,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
             return Problem(
                 description: "'\(text)' has a zone, which a network cannot have; leave out the % and the zone")
         }
-        return Problem(description: "'\(text)' is no network such as 10.0.0.0/8 or 2001:db8::/32, and no address")
+        return Problem(description: "'\(text)' is neither a network such as 10.0.0.0/8 or 2001:db8::/32 nor an address")
     }
 
     /// Whether the address lies in the block.

@@ -32,10 +32,7 @@ extension IPAddress: CustomStringConvertible {
             return
         }
         let zone = text.utf8[text.utf8.index(after: percent)...]
-        let isZone = zone.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || "-._~%".utf8.contains(byte)
-        }
+        let isZone = zone.allSatisfy { $0.isASCIILetterOrDigit || "-._~%".utf8.contains($0) }
         guard (1...64).contains(zone.count), isZone, text[..<percent].utf8.contains(UInt8(ascii: ":")) else {
             return nil
         }

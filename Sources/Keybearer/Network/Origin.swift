@@ -76,10 +76,7 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
         if !text.utf8.allSatisfy({ $0 < 0x80 }) {
             throw Problem(description: "its host is not in ASCII: write it in its xn-- form")
         }
-        let isName = text.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || "-._".utf8.contains(byte)
-        }
+        let isName = text.utf8.allSatisfy { $0.isASCIILetterOrDigit || "-._".utf8.contains($0) }
         guard isName, text.utf8.count <= 253, text.first != "." else {
             throw Problem(description: "its host is no name and no address")
         }

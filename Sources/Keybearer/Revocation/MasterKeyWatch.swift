@@ -54,6 +54,17 @@ final class MasterKeyWatch: Sendable {
         note(nil, at: now)
     }
 
+    /// Reloads the ring because someone asks for it: without the pause, and a ring that lacks something changes nothing.
+    /// It says nothing about the ring in use, which had all that is needed when it was loaded.
+    ///
+    /// - Throws: ``RingRefusal``; what the store throws.
+    func reload() async throws {
+        await beginLooking()
+        defer { endLooking() }
+        try await load()
+        note(nil, at: clocks.steady())
+    }
+
     private func beginLooking() async {
         await withCheckedContinuation { continuation in
             let isMyTurn = state.withLock { state in

@@ -60,8 +60,8 @@ public final class RevocationFence: ChangeSettling {
 
     /// Reads the master keys again, as after a rotation.
     ///
-    /// - Throws: ``RingRefusal`` when they lack something that the database needs: then those in use stay.
-    package func reloadMasterKeys() async throws { try await masterKeys.look() }
+    /// - Throws: ``RingRefusal`` when they lack something that the database needs: then those in use and the lease stay.
+    package func reloadMasterKeys() async throws { try await masterKeys.reload() }
 
     /// Under which id this process is registered; nil while it is not.
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }

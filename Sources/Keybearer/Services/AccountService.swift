@@ -29,7 +29,7 @@ public final class AccountService: Sendable {
 
     /// Makes an account for someone who asks for one.
     ///
-    /// Throttled by network: each one costs a hash, and tells whether an address is taken.
+    /// Failed sign-ups are throttled by client network: each costs a hash, and a refusal tells whether an address is taken.
     ///
     /// - Throws: `FORBIDDEN` when sign-up is closed; `RATE_LIMITED`; all that
     ///   ``create(name:email:password:isOperator:by:)`` throws.
@@ -58,19 +58,20 @@ public final class AccountService: Sendable {
 
     /// Checks what a new account is given, without making it.
     ///
+    /// - Parameter password: nil when it has not been chosen yet.
     /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `password`.
-    package static func check(name: String, email: String, password: Password) throws {
+    package static func check(name: String, email: String, password: Password? = nil) throws {
         _ = try wanted(name: name, email: email, password: password)
     }
 
     /// The name and the address that an account is to have, once all fields are accepted.
     private static func wanted(
-        name: String, email: String, password: Password
+        name: String, email: String, password: Password?
     ) throws -> (name: String, email: EmailAddress) {
         let name = NameRules.normalised(name)
         var problems: [String: String] = [:]
         problems["name"] = NameRules.problem(with: name)
-        problems["password"] = password.problem(email: email, name: name)
+        problems["password"] = password?.problem(email: email, name: name)
         do {
             let address = try EmailAddress(parsing: email)
             if problems.isEmpty { return (name, address) }

@@ -39,7 +39,7 @@ public final class SessionService: Sendable {
         email: String, password: Password, from address: IPAddress, userAgent: String,
         inPlaceOf cookie: SessionToken? = nil
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
-        // One name for all spellings of an address, so that they are throttled together.
+        // All spellings of an address are throttled together, those of accounts that earlier versions made included.
         let name = EmailAddress(email) ?? EmailAddress.legacyForm(email)
         let (account, version) = try await checkPassword(password, of: name, from: address) { [context] in
             try await context.account(spelt: email)

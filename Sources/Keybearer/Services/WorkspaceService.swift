@@ -91,7 +91,7 @@ public final class WorkspaceService: Sendable {
         let unknown = plan.features.subtracting(Feature.all).sorted()
         if !unknown.isEmpty {
             problems["features"] =
-                "\(unknown.map { "'\($0)'" }.joined(separator: ", ")) is no feature; these exist: "
+                "Unknown: \(unknown.map { "'\($0)'" }.joined(separator: ", ")). Use these features: "
                 + Feature.all.map(\.rawValue).joined(separator: ", ") + "."
         }
         guard problems.isEmpty else { throw KeybearerError.validation(problems) }

@@ -2,7 +2,7 @@
 public struct Workspace: Sendable, Hashable {
     /// Names the workspace.
     public let id: WorkspaceID
-    /// What people call it; 1 to 200 characters.
+    /// What people call it; 1 to 200 characters and at most 1,000 bytes.
     public let name: String
     /// The plan it is on.
     public let planID: PlanID

@@ -62,7 +62,8 @@ struct DemoCommand: AsyncParsableCommand {
         let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)
         let account = try await Self.readyAccount(deployment, password: password, hourlyLimit: hourlyLimit)
         let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
-        try await assembly.serve(store) { ports in
+        // Whoever closes the terminal ends the demonstration.
+        try await assembly.serve(store, reloadsAtHangup: false) { ports in
             Console.output(Self.greeting(port: ports.server, password: password, key: key))
         }
     }

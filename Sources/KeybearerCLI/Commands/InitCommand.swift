@@ -10,8 +10,8 @@ struct InitCommand: AsyncParsableCommand {
         commandName: "init",
         abstract: "Make the database, the master-key file (mode 0600) and the first operator's account.",
         discussion: """
-            What is there already is kept, so it can be run again. On a terminal it asks before it makes anything,
-            unless --yes or a flag for the password is given.
+            What is there already is kept, so it can be run again. Without a flag for the password, it asks for
+            confirmation and for a password. Without a terminal it then fails and makes nothing.
             """)
 
     @OptionGroup(title: SettingOptions.title) var options: SettingOptions
@@ -23,7 +23,7 @@ struct InitCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The first operator's name.")
     var name = "Operator"
 
-    @Flag(name: .long, help: "Do not ask on a terminal before anything is made.")
+    @Flag(name: .long, help: "Do not ask for confirmation; the password is still asked for.")
     var yes = false
 
     func run() async throws {
@@ -34,7 +34,8 @@ struct InitCommand: AsyncParsableCommand {
         let hasDatabase = try assembly.isThere(database)
         if hasDatabase && !hasKeys { try await Self.requireNewDatabase(assembly) }
         if hasDatabase && hasKeys, try await leavesAll(assembly) { return }
-        // Before anything is made: what is missing or refused leaves nothing behind.
+        // Before anything is made: what is missing or refused leaves nothing behind. Nobody is asked in vain.
+        try AccountService.check(name: name, email: email)
         try confirm(assembly, hasKeys: hasKeys, hasDatabase: hasDatabase)
         let chosen = try password.read()
         try AccountService.check(name: name, email: email, password: chosen.password)

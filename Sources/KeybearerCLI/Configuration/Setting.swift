@@ -60,28 +60,23 @@ enum Setting: String, CaseIterable {
 
     /// What kind of value a setting takes: it decides which JSON types the file may use.
     enum Kind: Sendable {
-        /// Text of whatever meaning.
+        /// Text, whatever it means.
         case text
         /// A whole number, as a JSON number or as text.
         case wholeNumber
-        /// A number with a unit, as text.
-        case span
         /// Networks: an array of strings, or text with commas.
         case networks
-        /// One of a few words.
-        case choice
     }
 
     /// What kind of value it takes.
     var kind: Kind {
         switch self {
-        case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .masterKeyFile, .keyPrefix, .gateAddress,
-            .gateWorkspacePath:
-            .text
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
-        case .databaseWait, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout: .span
         case .trustedProxies, .gateTrustedProxies: .networks
-        case .signUp, .regenerateByKey, .logFormat, .logLevel: .choice
+        case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
+            .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
+            .regenerateByKey, .logFormat, .logLevel:
+            .text
         }
     }
 

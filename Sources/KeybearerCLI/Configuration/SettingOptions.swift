@@ -58,16 +58,16 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The most headers of a request.")
     var headerCount: String?
 
-    @Option(name: .long, help: "How long a connection may be silent.")
+    @Option(name: .long, help: "How long a connection may stay without a request.")
     var idleTimeout: String?
 
     @Option(name: .long, help: "How long a TLS handshake, and a request's head, may take.")
     var headTimeout: String?
 
-    @Option(name: .long, help: "How long a request may take from its head to its answer's end.")
+    @Option(name: .long, help: "How long a request may take from its head until its answer is handed to the connection.")
     var requestTimeout: String?
 
-    @Option(name: .long, help: "How long a stop waits for requests that are being answered.")
+    @Option(name: .long, help: "How long a stop may take.")
     var stopTimeout: String?
 
     @Option(name: .long, help: "The most accounts that memory keeps.")

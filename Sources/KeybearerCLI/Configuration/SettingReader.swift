@@ -86,7 +86,7 @@ struct SettingReader: Sendable {
         if found.value.isEmpty { return found.source == setting.variable ? "To use the default, unset it" : nil }
         switch setting.kind {
         case .networks: return nil
-        case .text, .wholeNumber, .span, .choice:
+        case .text, .wholeNumber:
             let trimmed = found.value.trimmingCharacters(in: .whitespacesAndNewlines)
             return trimmed == found.value ? nil : "There is white space around it"
         }

@@ -102,7 +102,7 @@ private struct SettingsFile {
 
     private static func types(_ kind: Setting.Kind) -> String {
         switch kind {
-        case .text, .choice, .span: ", as text"
+        case .text: ", as text"
         case .wholeNumber: ", as a number or text"
         case .networks: ", as an array of texts or one text"
         }

@@ -27,13 +27,14 @@ enum Failure {
             case .usage: "wrong arguments"
             case .dataError:
                 "`BAD_REQUEST`, `VALIDATION_FAILED`, `CONFLICT`, `PAYLOAD_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`; a missing "
-                    + "`--yes`, or a no to the question of `init`; two passwords that differ; a password on standard input "
-                    + "that is not UTF-8; `backup`, `restore`: the database is a PostgreSQL; `migrate`: the target is not "
+                    + "`--yes`, or a no to the question of `init`; two passwords that differ; a password that is not "
+                    + "UTF-8 text; `backup`, `restore`: the database is a PostgreSQL; `migrate`: the target is not "
                     + "empty, or the database is being moved to another one"
             case .noInput: "no database, no master-key file, no password on standard input"
             case .noUser: "`NOT_FOUND`"
             case .unavailable:
-                "`UNAVAILABLE`; `serve`, `demo`: an address is taken, unknown or not allowed, or the server failed"
+                "`UNAVAILABLE`; `serve`, `demo`: an address is taken, unknown or not allowed, the process may open too few "
+                    + "files, or the server failed"
             case .software: "`INTERNAL_ERROR`"
             case .cannotCreate:
                 "`init`: a database without its master-key file; a master-key file that cannot be written"
@@ -106,7 +107,8 @@ enum Failure {
         Foundation.exit(status.rawValue)
     }
 
-    private static func status(of code: ErrorCode) -> Status {
+    /// The exit code that an error code means.
+    static func status(of code: ErrorCode) -> Status {
         switch code {
         case .badRequest, .validationFailed, .conflict, .payloadTooLarge, .unsupportedMediaType: .dataError
         case .notFound: .noUser
@@ -119,9 +121,10 @@ enum Failure {
 }
 
 /// A failure of the command line itself, with the exit code that it means.
-struct CommandFailure: Error {
+struct CommandFailure: Error, CustomStringConvertible {
     let status: Failure.Status
     let message: String
+    var description: String { message }
 
     init(_ status: Failure.Status, _ message: String) {
         self.status = status

@@ -55,11 +55,7 @@ struct PasswordInput: ParsableArguments {
             if line.unicodeScalars.first == "\u{FEFF}" { line.unicodeScalars.removeFirst() }
             if line.unicodeScalars.last == "\r" { line.unicodeScalars.removeLast() }
             if line.isEmpty { throw CommandFailure(.noInput, "standard input has no password on its first line") }
-            // What cannot be decoded would become the same character whatever it was.
-            guard !line.unicodeScalars.contains("\u{FFFD}") else {
-                throw CommandFailure(.dataError, "the password on standard input is not UTF-8 text")
-            }
-            return Chosen(password: Password(line))
+            return Chosen(password: Password(try Self.decoded(line)))
         }
         guard isInteractive else {
             throw ValidationError("name where the password comes from: --password-stdin or --generate-password")
@@ -71,6 +67,14 @@ struct PasswordInput: ParsableArguments {
 
     private func prompt(_ text: String) throws -> String {
         guard let line = getpass(text) else { throw CommandFailure(.noInput, "no password was typed") }
-        return String(cString: line)
+        return try Self.decoded(String(cString: line))
+    }
+
+    /// A line in which everything could be decoded: what cannot becomes the same character, whatever it was.
+    static func decoded(_ line: String) throws -> String {
+        guard !line.unicodeScalars.contains("\u{FFFD}") else {
+            throw CommandFailure(.dataError, "the password is not UTF-8 text")
+        }
+        return line
     }
 }

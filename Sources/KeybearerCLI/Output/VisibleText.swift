@@ -1,3 +1,5 @@
+import Keybearer
+
 /// Text that a terminal shows as it is, and that cannot command it.
 ///
 /// Names, labels and addresses come from people. A control character in one could move the cursor, hide a line or reverse
@@ -22,22 +24,15 @@ enum VisibleText {
 
     private static func replacing(in text: String, with replacement: (Unicode.Scalar) -> String?) -> String {
         var shown = ""
-        for scalar in text.unicodeScalars {
-            if isUnseen(scalar), let escaped = replacement(scalar) {
+        let scalars = Array(text.unicodeScalars)
+        for (place, scalar) in scalars.enumerated() {
+            if NameRules.isUnseen(at: place, in: scalars), let escaped = replacement(scalar) {
                 shown += escaped
             } else {
                 shown.unicodeScalars.append(scalar)
             }
         }
         return shown
-    }
-
-    private static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        // Controls; zero width, bidirectional and tags; U+2028; U+2029.
-        case .control, .format, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
     }
 
     private static func hexadecimal(_ value: UInt32) -> String {

@@ -75,7 +75,7 @@ package enum PoolerCheck {
     static func refusal(to address: String) -> StoreFailure {
         StoreFailure(
             .pooler, "cannot use", PostgresPlace(address).address,
-            "a pooler in transaction mode stands before it, and sessions do not last there",
+            "a pooler in transaction or statement mode stands before it, and sessions do not last there",
             advice: "Set it to session mode (pool_mode = session), or connect to the server itself.")
     }
 }

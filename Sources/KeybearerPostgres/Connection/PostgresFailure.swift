@@ -11,16 +11,23 @@ struct PostgresFailure: Error, Sendable, CustomStringConvertible {
     /// What was said.
     let message: String
     /// What it comes to, where that is known without the SQLSTATE.
-    var problem: PostgresProblem?
+    let problem: PostgresProblem?
+    /// Whether an answer did not come in time, to a statement or to the attempt to connect.
+    var isTimeOut = false
 
     init(state: String?, message: String, problem: PostgresProblem? = nil) {
         self.state = state
         self.message = message
         self.problem = problem
+        isTimeOut = problem == .noAnswer
     }
 
     /// No answer came within the patience of a connection.
-    static let timedOut = PostgresFailure(state: nil, message: "no answer in time")
+    static var timedOut: PostgresFailure {
+        var failure = PostgresFailure(state: nil, message: "no answer in time")
+        failure.isTimeOut = true
+        return failure
+    }
 
     init(_ problem: PostgresProblem) {
         self.init(state: nil, message: "no connection", problem: problem)
@@ -36,9 +43,6 @@ extension PostgresFailure {
         // Gone, shut down, out of step after a restart, or a primary that has become a standby.
         return state.hasPrefix("08") || state.hasPrefix("57P") || ["25006", "25P03", "25P04"].contains(state)
     }
-
-    /// Whether an answer did not come in time, to a statement or to the attempt to connect.
-    var isTimeOut: Bool { problem == .noAnswer || (state == nil && message == Self.timedOut.message) }
 
     /// The failure as the domain knows it.
     func translated(at place: PostgresPlace) -> KeybearerError {

@@ -141,7 +141,8 @@ package enum CommonMigrations {
         INSERT INTO stored_settings (name, value)
         SELECT 'regenerate-by-key', CASE WHEN count(*) > 0 THEN 'open' ELSE 'closed' END FROM users
         """,
-        // The highest cost that a password was ever hashed at: a sign-in takes as long for every address. One group or none.
+        // The highest cost that a password was ever hashed at: a sign-in takes as long for every address.
+        // `GROUP BY`: without such passwords no row is inserted.
         """
         INSERT INTO stored_settings (name, value)
         SELECT 'password-cost', CAST(max(CAST(substr(password_hash, 12, 2) AS {number})) AS TEXT) FROM users

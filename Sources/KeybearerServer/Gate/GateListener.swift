@@ -1,4 +1,3 @@
-import Foundation
 import Keybearer
 import Logging
 import NIOCore
@@ -35,7 +34,7 @@ struct GateListener: Service {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
-                        FileShortage(listener: "gate", logger: logger),
+                        FileShortage(listener: "gate", clocks: decision.clocks, logger: logger),
                         quiescing.makeServerChannelHandler(channel: channel))
                 }
             }

@@ -8,13 +8,13 @@ struct ConnectionLife {
         var handshake: Duration = .seconds(10)
         /// From the first byte of a head to its last.
         var head: Duration = .seconds(10)
-        /// From the end of a head to the last byte of its answer that the client took, or from the answer before.
+        /// From the end of a head until its answer is handed to the connection, or from the answer before.
         var request: Duration = .seconds(60)
         /// Without a request.
         var idle: Duration = .seconds(60)
         /// From the last byte of the last answer to the end: what the client sends meanwhile is thrown away.
         var linger: Duration = .seconds(1)
-        /// How long a server that stops still reads requests that have begun.
+        /// How long a stop still reads the bodies of requests whose heads have arrived.
         var readingAtStop: Duration = .seconds(2)
 
         /// How often time is told: often enough that the shortest limit is kept to a quarter.
@@ -48,8 +48,8 @@ struct ConnectionLife {
         case abort
     }
 
-    /// How long a client may not have heard yet that the server stops.
-    private static let farewell: Duration = .milliseconds(500)
+    /// Between the news of a stop and the end of an idle HTTP/2 connection: a request may have been sent before it was heard.
+    private static let goAwayDelay: Duration = .milliseconds(500)
 
     private let limits: Limits
     private(set) var stage: Stage
@@ -86,8 +86,10 @@ struct ConnectionLife {
     /// An HTTP/2 frame came whole.
     mutating func readFrame() { part = nil }
 
-    /// Bytes came that are no whole HTTP/2 frame.
-    mutating func readPartOfFrame() { part = part ?? .zero }
+    /// Bytes came that are no whole HTTP/2 frame. With a stream open, they may be a slow body's.
+    mutating func readPartOfFrame() {
+        if stage == .idle { part = part ?? .zero }
+    }
 
     /// Bytes came that are no complete head.
     mutating func readPartOfHead() {
@@ -163,7 +165,7 @@ struct ConnectionLife {
         case .head: return elapsed >= limits.head ? .close : .none
         case .idle:
             if let part, part >= limits.head { return .close }
-            if let stopping, stopping >= Self.farewell { return .close }
+            if let stopping, stopping >= Self.goAwayDelay { return .close }
             return elapsed >= limits.idle ? .close : .none
         case .closing: return elapsed >= limits.request ? .abort : .none
         case .lingering: return elapsed >= limits.linger ? .abort : .none

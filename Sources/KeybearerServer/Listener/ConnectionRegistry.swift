@@ -5,8 +5,8 @@ import Synchronization
 
 /// Every open connection of a server's listeners: bounds how many there are, and tells them how time passes.
 ///
-/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, or else one
-/// that has been idle for long, so that silent connections lock nobody out.
+/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, or else the
+/// one that has been idle for longest. So silent connections lock nobody out.
 final class ConnectionRegistry: Sendable {
     /// How many connections there may be.
     struct Bounds: Sendable, Hashable {
@@ -46,6 +46,15 @@ final class ConnectionRegistry: Sendable {
     }
 
     private struct Entry {
+        enum Stage {
+            /// It has not sent a whole request.
+            case unfinished
+            case served
+            /// It gave way and is not closed yet: its file is still open.
+            case leaving
+        }
+
+        var stage = Stage.unfinished
         let peer: Peer
         let idleness: Idleness
         let abort: @Sendable () -> Void
@@ -57,13 +66,28 @@ final class ConnectionRegistry: Sendable {
         /// The connections that have not sent a whole request, by age. Holes are left behind and taken away at the front.
         var unfinished: [UInt64] = []
         var firstUnfinished = 0
-        var isUnfinished: Set<UInt64> = []
-        /// Those that gave way and are not closed yet: their files are still open.
-        var leaving: Set<UInt64> = []
+        var unfinishedCount = 0
+        var leavingCount = 0
+        /// Of each address, those that do not leave.
         var perNetwork: [IPAddress: Int] = [:]
         var lastWarning: SteadyTime?
         /// The connections of each event loop.
         var loops: [ObjectIdentifier: NIOLoopBound<LoopConnections>] = [:]
+
+        /// Changes what a connection is to the counts; nil takes it out.
+        mutating func move(_ number: UInt64, to stage: Entry.Stage?) {
+            guard let entry = entries[number], entry.stage != stage else { return }
+            if entry.stage == .unfinished { unfinishedCount -= 1 }
+            if entry.stage == .leaving { leavingCount -= 1 } else if stage != .served { forget(entry.peer.network) }
+            if stage == .leaving { leavingCount += 1 }
+            if let stage { entries[number]?.stage = stage } else { entries[number] = nil }
+        }
+
+        private mutating func forget(_ network: IPAddress?) {
+            guard let network else { return }
+            let left = perNetwork[network, default: 1] - 1
+            perNetwork[network] = left > 0 ? left : nil
+        }
     }
 
     private let state = Lock(State())
@@ -90,7 +114,7 @@ final class ConnectionRegistry: Sendable {
     func admit(_ peer: Peer, idleness: Idleness = Idleness(), abort: @escaping @Sendable () -> Void) -> ID? {
         let (id, victim, warns) = state.withLock { state -> (ID?, Entry?, Bool) in
             var victim: Entry?
-            let isFull = state.entries.count - state.leaving.count >= bounds.all
+            let isFull = state.entries.count - state.leavingCount >= bounds.all
             let crowded =
                 peer.isExempt
                 ? nil
@@ -99,19 +123,20 @@ final class ConnectionRegistry: Sendable {
                 }
             if isFull || crowded != nil {
                 // Closing takes a moment: more than a few must not be on their way out at a time.
-                guard state.leaving.count < Self.mostLeaving,
+                guard state.leavingCount < Self.mostLeaving,
                     let found = oldestUnfinished(of: crowded, &state) ?? longestIdle(of: crowded, state)
                 else { return (nil, nil, warn(&state)) }
-                victim = letGo(found, &state)
+                victim = state.entries[found]
+                state.move(found, to: .leaving)
             }
             state.next += 1
             state.entries[state.next] = Entry(peer: peer, idleness: idleness, abort: abort)
             if let network = peer.network { state.perNetwork[network, default: 0] += 1 }
             state.unfinished.append(state.next)
-            state.isUnfinished.insert(state.next)
-            if state.unfinished.count > 2 * state.isUnfinished.count + 1_024 {
-                let left = state.isUnfinished
-                state.unfinished.removeAll { !left.contains($0) }
+            state.unfinishedCount += 1
+            if state.unfinished.count > 2 * state.unfinishedCount + 1_024 {
+                let entries = state.entries
+                state.unfinished.removeAll { entries[$0]?.stage != .unfinished }
                 state.firstUnfinished = 0
             }
             return (ID(number: state.next), victim, victim != nil && warn(&state))
@@ -119,17 +144,22 @@ final class ConnectionRegistry: Sendable {
         victim?.abort()
         if warns {
             logger.warning(
-                "Connections are at their bound: the oldest without a whole request give way.",
-                metadata: ["listener": "\(name)", "bound": "\(bounds.all)", "perAddress": "\(bounds.perAddress)"])
+                "Connections are at their bound: silent and idle ones are closed for new ones, or new ones are refused. Raise ulimit -n; if they come through a proxy of yours, add it to trusted-proxies.",
+                metadata: [
+                    "listener": "\(name)", "bound": "\(bounds.all)", "perAddress": "\(bounds.perAddress)",
+                    "refused": "\(id == nil)",
+                ])
         }
         return id
     }
 
-    /// The connection has sent a whole request: it gives way to no other.
-    func finished(_ id: ID) { state.withLock { _ = $0.isUnfinished.remove(id.number) } }
+    /// The connection has sent a whole request: it gives way only when it is idle.
+    func finished(_ id: ID) {
+        state.withLock { if $0.entries[id.number]?.stage == .unfinished { $0.move(id.number, to: .served) } }
+    }
 
     /// The connection is closed.
-    func remove(_ id: ID) { state.withLock { _ = take(id.number, from: &$0) } }
+    func remove(_ id: ID) { state.withLock { $0.move(id.number, to: nil) } }
 
     /// The connections on the calling event loop.
     func connections(on loop: any EventLoop, tick: Duration) -> LoopConnections {
@@ -151,13 +181,13 @@ final class ConnectionRegistry: Sendable {
 
     private func oldestUnfinished(of network: IPAddress?, _ state: inout State) -> UInt64? {
         while state.firstUnfinished < state.unfinished.count,
-            !state.isUnfinished.contains(state.unfinished[state.firstUnfinished])
+            state.entries[state.unfinished[state.firstUnfinished]]?.stage != .unfinished
         {
             state.firstUnfinished += 1
         }
         return state.unfinished[state.firstUnfinished...].prefix(Self.mostLookedAt).first { number in
-            state.isUnfinished.contains(number)
-                && (network == nil || state.entries[number]?.peer.network == network)
+            guard let entry = state.entries[number], entry.stage == .unfinished else { return false }
+            return network == nil || entry.peer.network == network
         }
     }
 
@@ -165,19 +195,11 @@ final class ConnectionRegistry: Sendable {
     private func longestIdle(of network: IPAddress?, _ state: State) -> UInt64? {
         var longest: (number: UInt64, ticks: Int)?
         for (number, entry) in state.entries.lazy.prefix(Self.mostLookedAt)
-        where !state.leaving.contains(number) && (network == nil || entry.peer.network == network) {
+        where entry.stage == .served && (network == nil || entry.peer.network == network) {
             let ticks = entry.idleness.count
             if ticks > longest?.ticks ?? 0 { longest = (number, ticks) }
         }
         return longest?.number
-    }
-
-    private func letGo(_ number: UInt64, _ state: inout State) -> Entry? {
-        guard let entry = state.entries[number] else { return nil }
-        state.isUnfinished.remove(number)
-        state.leaving.insert(number)
-        if let network = entry.peer.network { forget(network, &state) }
-        return entry
     }
 
     /// How many connections are looked at to find one that gives way.
@@ -185,19 +207,6 @@ final class ConnectionRegistry: Sendable {
 
     /// How many that gave way may still be open.
     private static let mostLeaving = 32
-
-    private func take(_ number: UInt64, from state: inout State) -> Entry? {
-        let hasLeft = state.leaving.remove(number) != nil
-        guard let entry = state.entries.removeValue(forKey: number) else { return nil }
-        state.isUnfinished.remove(number)
-        if !hasLeft, let network = entry.peer.network { forget(network, &state) }
-        return entry
-    }
-
-    private func forget(_ network: IPAddress, _ state: inout State) {
-        let left = state.perNetwork[network, default: 1] - 1
-        state.perNetwork[network] = left > 0 ? left : nil
-    }
 
     /// Whether a line is due: at most one a minute.
     private func warn(_ state: inout State) -> Bool {

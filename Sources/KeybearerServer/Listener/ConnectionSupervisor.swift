@@ -2,11 +2,11 @@ import Keybearer
 import NIOCore
 
 /// Stands at the head of every connection, whatever it carries, and owns its limits: how long each stage may take, how a
-/// connection ends, and what of it is thrown away then.
+/// connection ends, and what of it is discarded then.
 ///
 /// The handlers behind it tell it what they read and answered; it decides with ``ConnectionLife``. Bytes pass through it
-/// untouched until the last answer is given: from then on they are thrown away, up to a bound, and reach nothing that could keep
-/// them.
+/// untouched until no further request is taken: from then on they are discarded, up to a bound, and reach nothing that could
+/// keep them.
 final class ConnectionSupervisor: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -27,8 +27,8 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
     /// stops reaches nobody, and the library ends the process when it is let go open.
     var held: Any?
     /// What is written before the connection is closed for idleness or a stop.
-    var sayGoodbye: (() -> Void)?
-    /// How many more bytes are thrown away; nil while they are passed on.
+    var beforeClosing: (() -> Void)?
+    /// How many more bytes are discarded; nil while they are passed on.
     private var bytesToDiscard: Int?
     private var isClosing = false
     private var isInputClosed = false
@@ -102,9 +102,8 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
             // A request that has come is answered all the same.
             case .busy: context.fireUserInboundEventTriggered(event)
             case .lingering: abort()
-            // Nobody is there to answer to what else is said in closing, such as TLS's goodbye.
-            case .closing: close(context: context, mode: .all, promise: nil)
-            case .handshake, .idle, .head: close(context: context, mode: .all, promise: nil)
+            // Also while closing: nobody is left to answer TLS's close_notify.
+            case .handshake, .idle, .head, .closing: close(context: context, mode: .all, promise: nil)
             }
         case is ChannelShouldQuiesceEvent:
             // First those behind: they may have something to say before the end.
@@ -114,8 +113,8 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         }
     }
 
-    /// Our half first, behind what is still to be written. The rest with it; or, where the client may still be sending, when
-    /// it has closed its own half or the time is over.
+    /// Flushes, then half-closes. Closes fully immediately when the client cannot have sent more; otherwise when the client
+    /// closes or the time to linger is over.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         // Where the other half is closed, closing ours is closing all.
         guard mode == .all || (mode == .output && isInputClosed) else {
@@ -163,7 +162,6 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
 
     func began(_ stream: HTTP2Stream) {
         streams[ObjectIdentifier(stream)] = stream
-        life.readFrame()
         beganRequest()
     }
 
@@ -174,7 +172,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
 
     /// A head was read, and passed on to be answered.
     func beganRequest() {
-        finish()
+        noteServed()
         life.beganRequest()
     }
 
@@ -186,11 +184,11 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
 
     /// What was read has been answered at once. See ``ConnectionLife/answeredAtOnce(hasPart:)``.
     func answeredAtOnce(hasPart: Bool) {
-        finish()
+        noteServed()
         life.answeredAtOnce(hasPart: hasPart)
     }
 
-    /// The last answer is being written: what comes in from now on is thrown away.
+    /// The last answer is being written: what comes in from now on is discarded.
     ///
     /// Called before the connection is closed through its pipeline.
     func discardInput() {
@@ -199,7 +197,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         dropInput()
     }
 
-    /// No further request is taken: what comes in from now on is thrown away, while those that have come are answered.
+    /// No further request is taken: what comes in from now on is discarded, while those that have come are answered.
     ///
     /// The parser would keep what it does not parse.
     func dropInput() {
@@ -222,7 +220,8 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         context.close(mode: .all, promise: nil)
     }
 
-    private func finish() {
+    /// It has sent a whole request: it no longer gives way first.
+    private func noteServed() {
         guard !life.hasServed, let id else { return }
         registry.finished(id)
     }
@@ -233,8 +232,8 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         case .abort: abort()
         case .close:
             guard let context else { return }
-            sayGoodbye?()
-            sayGoodbye = nil
+            beforeClosing?()
+            beforeClosing = nil
             life.beginClosing()
             dropInput()
             let channel = context.channel
@@ -248,7 +247,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         id = nil
         connections?.remove(self)
         connections = nil
-        sayGoodbye = nil
+        beforeClosing = nil
         context = nil
     }
 }

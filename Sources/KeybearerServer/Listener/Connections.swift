@@ -11,10 +11,10 @@ struct Connections: Sendable {
         /// Forward authentication: a part of the files is its own, so that no crowd on the public listener locks it out.
         case gate
 
-        fileprivate var share: Double {
+        fileprivate func share(hasGate: Bool) -> Double {
             switch self {
-            case .public: 0.75
-            case .gate: 0.25
+            case .public: hasGate ? 0.75 : 1
+            case .gate: hasGate ? 0.25 : 0
             }
         }
     }
@@ -36,7 +36,9 @@ struct Connections: Sendable {
         }
         func registry(_ listener: Listener) -> ConnectionRegistry {
             ConnectionRegistry(
-                name: listener.rawValue, bounds: .within(files: files - settings.reservedFiles, share: listener.share),
+                name: listener.rawValue,
+                bounds: .within(
+                    files: files - settings.reservedFiles, share: listener.share(hasGate: settings.gate != nil)),
                 clocks: clocks,
                 logger: logger)
         }

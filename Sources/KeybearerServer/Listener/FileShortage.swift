@@ -21,24 +21,34 @@ final class FileShortage: ChannelInboundHandler {
     private static let pause: TimeAmount = .milliseconds(200)
 
     private let listener: String
+    private let clocks: Clocks
     private let logger: Logger
     private var lastLine: SteadyTime?
 
-    init(listener: String, logger: Logger) {
+    init(listener: String, clocks: Clocks, logger: Logger) {
         self.listener = listener
+        self.clocks = clocks
         self.logger = logger
+    }
+
+    private static func problem(_ code: CInt) -> String {
+        switch code {
+        case EMFILE: "the process has no files left: raise its limit (ulimit -n)"
+        case ENFILE: "the system has no files left: raise fs.file-max"
+        default: String(cString: strerror(code))
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError else { return context.fireErrorCaught(error) }
         // Others, such as a client that is gone again, are that connection's alone.
         guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else { return }
-        let now = SteadyTime.systemNow()
+        let now = clocks.steady()
         if lastLine.map({ $0.duration(to: now) >= .seconds(60) }) ?? true {
             lastLine = now
             logger.error(
-                "No connection can be accepted: the process has as many files open as it may. Raise its limit (ulimit -n).",
-                metadata: ["listener": "\(listener)"])
+                "No connection can be accepted.",
+                metadata: ["listener": "\(listener)", "problem": "\(Self.problem(error.errnoCode))"])
         }
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)

@@ -21,19 +21,25 @@ final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
         supervisor.beganHTTP2()
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         // Which requests were seen: a client may send the others again.
-        supervisor.sayGoodbye = {
+        supervisor.beforeClosing = {
             let connection = bound.value
-            connection.sayGoAway(connection.lastStream)
+            connection.sendGoAway(connection.lastStream)
         }
     }
 
     /// A stream was opened by the client.
     func began(_ id: HTTP2StreamID) { lastStream = max(lastStream, id) }
 
+    /// Frames of the connection come here; those of a stream go to that.
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        readFrame()
+        context.fireChannelRead(data)
+    }
+
+    /// A frame came whole, for the connection or for a stream.
+    func readFrame() {
         hasReadFrame = true
         supervisor.readFrame()
-        context.fireChannelRead(data)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -42,7 +48,7 @@ final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
         hasReadFrame = false
     }
 
-    private func sayGoAway(_ last: HTTP2StreamID) {
+    private func sendGoAway(_ last: HTTP2StreamID) {
         let frame = HTTP2Frame(
             streamID: .rootStream, payload: .goAway(lastStreamID: last, errorCode: .noError, opaqueData: nil))
         context?.writeAndFlush(wrapOutboundOut(frame), promise: nil)
@@ -61,9 +67,9 @@ final class HTTP2Connection: ChannelInboundHandler, NIOHTTP2FrameDelegate {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // Streams that are under way to us are taken; the goodbye that follows names the last one.
+        // Streams that are under way to us are taken; the GOAWAY that follows names the last one.
         guard event is ChannelShouldQuiesceEvent else { return context.fireUserInboundEventTriggered(event) }
-        sayGoAway(.maxID)
+        sendGoAway(.maxID)
     }
 
     /// An error of a stream is its stream's matter; one of the connection has been answered with GOAWAY by now.

@@ -36,6 +36,7 @@ final class HTTP2Stream: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        connection.readFrame()
         let payload = unwrapInboundIn(data)
         let isEnd = Self.endsStream(payload)
         if isEnd { ended() }

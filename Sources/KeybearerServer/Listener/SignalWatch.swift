@@ -15,7 +15,7 @@ struct SignalWatch: Sendable {
     let connections: Connections
     let stopTimeout: Duration
     let logger: Logger
-    /// What `SIGHUP` reads again.
+    /// What `SIGHUP` reads again; with nothing to read it is not trapped.
     let reloads: [(name: String, read: @Sendable () async throws -> Void)]
 
     /// Runs until it is cancelled.
@@ -25,7 +25,8 @@ struct SignalWatch: Sendable {
             // Apart from the signals: reading may wait for the database. One at a time, and one more at most.
             let (wanted, want) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
             group.addTask { for await _ in wanted { await readAgain() } }
-            for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+            let trapped: [UnixSignal] = [.sigterm, .sigint] + (reloads.isEmpty ? [] : [.sighup])
+            for await signal in await UnixSignalsSequence(trapping: trapped) {
                 if signal == .sighup {
                     want.yield()
                 } else if !isStopping {
@@ -45,10 +46,10 @@ struct SignalWatch: Sendable {
         for (name, read) in reloads {
             do {
                 try await read()
-                logger.info("Read again.", metadata: ["what": "\(name)"])
+                logger.info("Reloaded.", metadata: ["what": "\(name)"])
             } catch {
                 logger.error(
-                    "Could not be read again, and stays as it was.",
+                    "Reload failed; the previous one stays in use. Fix the file and send SIGHUP again.",
                     metadata: ["what": "\(name)", "error": "\(error)"])
             }
         }

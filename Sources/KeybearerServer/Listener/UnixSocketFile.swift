@@ -1,4 +1,3 @@
-import Foundation
 import Keybearer
 import NIOCore
 
@@ -30,10 +29,16 @@ struct UnixSocketFile: Sendable {
         let lock = try await lock(beside: path)
         defer { close(lock) }
         try removeLeftover(path)
-        // The owner and the group, from the first moment: whoever may open the file is believed like a trusted proxy.
-        let before = umask(0o117)
+        // Whoever may open the file is believed like a trusted proxy: nobody else from the first moment, then the group too. The
+        // mask is the whole process's, and never wider than it was.
+        let before = umask(0o177)
         defer { _ = umask(before) }
         let channel = try await bind()
+        guard chmod(path, 0o660) == 0 else {
+            let reason = String(cString: strerror(errno))
+            try? await channel.close()
+            throw KeybearerError(.conflict, "The permissions of \(path) cannot be set: \(reason).")
+        }
         return (channel, inode(of: path).map { UnixSocketFile(path: path, inode: $0.number) })
     }
 
@@ -46,10 +51,12 @@ struct UnixSocketFile: Sendable {
     private static func removeLeftover(_ path: String) throws {
         guard let found = inode(of: path) else { return }
         guard found.isSocket else {
-            throw KeybearerError(.conflict, "\(path) is there already and is no socket. It was left as it is.")
+            throw KeybearerError(
+                .conflict, "\(path) is there already and is not a socket. Remove it, or choose another gate-address.")
         }
         guard !isListenedOn(path) else {
-            throw KeybearerError(.conflict, "Another process listens on unix:\(path).")
+            throw KeybearerError(
+                .conflict, "Another process listens on unix:\(path). Stop it, or choose another gate-address.")
         }
         _ = unlink(path)
     }
@@ -76,13 +83,16 @@ struct UnixSocketFile: Sendable {
         let descriptor = open("\(path).lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw KeybearerError(
-                .conflict, "\(path).lock cannot be opened: \(String(cString: strerror(errno))).")
+                .conflict,
+                "\(path).lock cannot be opened: \(String(cString: strerror(errno))). It must be writable by this user; remove it if "
+                    + "another user left it.")
         }
         let giveUpAt = SteadyTime.systemNow().advanced(by: patience)
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard SteadyTime.systemNow() < giveUpAt, !Task.isCancelled else {
                 close(descriptor)
-                throw KeybearerError(.conflict, "Another process is about to listen on unix:\(path).")
+                throw KeybearerError(
+                    .conflict, "Another process is starting on unix:\(path). Try again when it has started.")
             }
             try? await Task.sleep(for: .milliseconds(20))
         }

@@ -39,18 +39,18 @@ struct FuzzNumbers {
 
 /// Makes inputs and checks what becomes of them. A failure names the input and its seed:
 ///
-///     KEYBEARER_FUZZ_SEED=123 swift test --filter FuzzTests
+///     KEYBEARER_TEST_FUZZ_SEED=123 swift test --filter FuzzTests
 ///
 /// prints and checks that input of every target. Where the process dies, the seeds of the inputs that it was at are in the
-/// files of the folder `KEYBEARER_FUZZ_DIRECTORY`, or of `keybearer-fuzz-<process>` among the temporary ones.
+/// files of the folder `KEYBEARER_TEST_FUZZ_DIRECTORY`, or of `keybearer-fuzz-<process>` among the temporary ones.
 enum Fuzzer {
     private static let environment = ProcessInfo.processInfo.environment
     static let isLong = environment["KEYBEARER_TEST_LONG"] != nil
     /// Whether one input alone is checked, which need not be of any kind.
     static var isReplaying: Bool { replayed != nil }
-    private static let replayed = environment["KEYBEARER_FUZZ_SEED"].flatMap { UInt64($0) }
+    private static let replayed = environment["KEYBEARER_TEST_FUZZ_SEED"].flatMap { UInt64($0) }
     private static let directory =
-        environment["KEYBEARER_FUZZ_DIRECTORY"]
+        environment["KEYBEARER_TEST_FUZZ_DIRECTORY"]
         ?? FileManager.default.temporaryDirectory
         .appendingPathComponent("keybearer-fuzz-\(ProcessInfo.processInfo.processIdentifier)").path
 

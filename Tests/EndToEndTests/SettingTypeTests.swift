@@ -53,7 +53,7 @@ extension EndToEndTests {
             .regenerateByKey: Good(#""open""#) { $0.isRegenerateByKeyOpen == true },
             .passwordCost: Good("18") { $0.deployment.passwordCost == 18 },
             .logFormat: Good(#""json""#) { $0.logFormat == .json },
-            .logLevel: Good(#""debug""#) { $0.logLevel == .debug },
+            .logLevel: Good(#""debug""#) { "\($0.logLevel)" == "debug" },
         ]
 
         private static func ranges(_ texts: String...) -> [AddressRange] { texts.compactMap { AddressRange($0) } }

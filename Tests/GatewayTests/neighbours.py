@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 import time
 from collections import Counter
@@ -209,7 +210,11 @@ class HostileClient(threading.Thread):
         connection.settimeout(HOSTILE_PATIENCE)
         received = b""
         try:
-            connection.sendall(each.data)
+            try:
+                connection.sendall(each.data)
+            except (ConnectionError, ssl.SSLError):
+                # The other end had seen enough of it.
+                pass
             self.sent[each.name] += 1
             if each.leaves != READ:
                 # Sometimes at once, sometimes when the request is on its way.

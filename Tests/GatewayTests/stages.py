@@ -92,10 +92,10 @@ HTTP2 = (
     Stage(
         "body held",
         PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *FORM)) + frame(0, 0, 1, b"%"),
-        UNKNOWN[:1], frame(0, 0, 1, b"%" * 16_000), "body",
+        UNKNOWN[:1], frame(0, 0, 1, b"%" * 16_000), "stream",
     ),
     Stage("idle", PREFACE + SETTINGS + GET, UNKNOWN[:1], UNKNOWN, "idle"),
-    Stage("streams open", PREFACE + NO_WINDOW + GET, UNKNOWN[:1], UNKNOWN, "request"),
+    Stage("streams open", PREFACE + NO_WINDOW + GET, UNKNOWN[:1], UNKNOWN, "stream"),
     Stage("after GOAWAY", PREFACE + SETTINGS + frame(0, 0, 0, b"a"), b"a", UNKNOWN, "linger"),
     Stage("after a refusal", PREFACE + SETTINGS + REFUSED, UNKNOWN[:1], UNKNOWN, "idle"),
 )

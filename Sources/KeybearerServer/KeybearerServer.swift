@@ -136,11 +136,7 @@ public struct KeybearerServer: Sendable {
         defer { logger.info("The server has stopped.") }
         let signals = SignalWatch(
             connections: connections, stopTimeout: settings.stopTimeout, logger: logger,
-            reloads: reloadsAtHangup
-                ? [
-                    ("the certificate", { try certificates?.reload() }),
-                    ("the master keys", { try await gate.fence.reloadMasterKeys() }),
-                ] : [])
+            reloads: reloadsAtHangup ? reloads(of: certificates) : [])
         let watching = Task { await signals.run() }
         defer { watching.cancel() }
         try await withTaskCancellationHandler {
@@ -155,6 +151,15 @@ public struct KeybearerServer: Sendable {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return quiet
+    }
+
+    /// What `SIGHUP` reads again, each on its own.
+    private func reloads(of certificates: CurrentCertificates?) -> [SignalWatch.Reload] {
+        let fence = gate.fence
+        return [
+            ("the certificate", { try certificates?.reload() }),
+            ("the master keys", { try await fence.reloadMasterKeys() }),
+        ]
     }
 
     private func makeListener(

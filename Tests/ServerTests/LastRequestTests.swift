@@ -51,7 +51,7 @@ struct LastRequestTests {
         defer { supervisor.abort() }
         let (passed, reads) = (Passed(), Reads())
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandlers(reads, supervisor, passed)
+        try pipeline.addHandlers(reads, supervisor, SupervisedOutbound(supervisor: supervisor), passed)
         try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
         try pipeline.addHandler(HTTP1Connection(supervisor: supervisor))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()

@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerPostgres
 import KeybearerSQL
 import TestSupport
 import Testing

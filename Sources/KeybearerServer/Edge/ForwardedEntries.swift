@@ -76,7 +76,7 @@ struct ForwardedEntries {
                 rest.removeFirst()
                 continue
             }
-            let name = rest.prefix(while: isTokenByte)
+            let name = rest.prefix(while: ASCIISet.token.contains)
             rest = rest[name.endIndex...]
             guard !name.isEmpty, rest.popFirst() == UInt8(ascii: "="), let value = takeValue(&rest) else { return nil }
             if Substring(name).lowercased() == "for" {
@@ -136,10 +136,6 @@ struct ForwardedEntries {
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-    }
-
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 
     /// Without blanks and tabs at both ends.

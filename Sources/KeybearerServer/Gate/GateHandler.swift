@@ -72,9 +72,13 @@ final class GateHandler: ChannelDuplexHandler {
     func read(context: ChannelHandlerContext) {
         if isAskingStore || !context.channel.isWritable {
             wantsRead = true
-        } else {
+        } else if supervisor.mayRead {
             context.read()
         }
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        supervisor.close(mode: mode, promise: promise)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -94,7 +98,7 @@ final class GateHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { supervisor.abort() }
 
     private func answerAll(_ context: ChannelHandlerContext) {
-        guard let peer else { return context.close(promise: nil) }
+        guard let peer else { return supervisor.close() }
         while !isAskingStore, !isClosing, unread.readableBytes > 0 {
             guard let length = headLength() else {
                 if unread.readableBytes > limits.bytes { refuse() }
@@ -202,12 +206,12 @@ final class GateHandler: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(out), promise: nil)
         out = ByteBuffer()
         supervisor.discardInput()
-        context.close(promise: nil)
+        supervisor.close()
     }
 
     private func readIfWanted(_ context: ChannelHandlerContext) {
         guard wantsRead, !isAskingStore, context.channel.isWritable else { return }
         wantsRead = false
-        context.read()
+        read(context: context)
     }
 }

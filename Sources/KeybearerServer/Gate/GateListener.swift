@@ -40,7 +40,7 @@ struct GateListener: Service {
             }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let supervisor = try supervision.supervise(channel, isEncrypted: false)
+                    let supervisor = try supervision.superviseInbound(channel, isEncrypted: false)
                     try channel.pipeline.syncOperations.addHandler(
                         GateHandler(decision: decision, limits: limits, supervisor: supervisor))
                 }

@@ -72,9 +72,9 @@ struct GateRequestHead {
     }
 
     private mutating func readRequestLine(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
-        while cursor < bytes.count, bytes[cursor] != 0x20 { cursor += 1 }
+        while cursor < bytes.count, ASCIISet.token.contains(bytes[cursor]) { cursor += 1 }
         method = Part(start: 0, count: cursor)
-        guard cursor > 0, bytes[..<cursor].allSatisfy(Self.isTokenByte) else { return false }
+        guard cursor > 0, cursor < bytes.count, bytes[cursor] == 0x20 else { return false }
         isHead = cursor == 4 && Self.equals(bytes, method, "head")
         cursor += 1
         let start = cursor
@@ -108,7 +108,7 @@ struct GateRequestHead {
     @inline(__always)
     private static func nextField(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> (name: Part, value: Part)? {
         let start = cursor
-        while cursor < bytes.count, isTokenByte(bytes[cursor]) { cursor += 1 }
+        while cursor < bytes.count, ASCIISet.token.contains(bytes[cursor]) { cursor += 1 }
         let name = Part(start: start, count: cursor - start)
         guard name.count > 0, cursor < bytes.count, bytes[cursor] == UInt8(ascii: ":") else { return nil }
         cursor += 1
@@ -205,13 +205,5 @@ struct GateRequestHead {
             if lowered != expected[offset] { return false }
         }
         return true
-    }
-
-    /// The characters of field names (RFC 9110 §5.6.2), as two halves of a set of 128.
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        let low: UInt64 = 0x03FF_6CFA_0000_0000
-        let high: UInt64 = 0x57FF_FFFF_C7FF_FFFE
-        if byte < 64 { return low >> UInt64(byte) & 1 == 1 }
-        return byte < 128 && high >> UInt64(byte - 64) & 1 == 1
     }
 }

@@ -7,10 +7,11 @@ import NIOCore
 /// The handlers behind it tell it what they read and answered; it decides with ``ConnectionLife``. Bytes pass through it
 /// untouched until no further request is taken: from then on they are discarded, up to a bound, and reach nothing that could
 /// keep them.
-final class ConnectionSupervisor: ChannelDuplexHandler {
+///
+/// What the handlers behind it write goes past it. They read and close through it: by ``SupervisedOutbound``, or by themselves.
+final class ConnectionSupervisor: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
-    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let registry: ConnectionRegistry
@@ -82,11 +83,6 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         bytesToDiscard = left - unwrapInboundIn(data).readableBytes
     }
 
-    /// Past the bound nothing is read any more: the client is held up until the connection ends.
-    func read(context: ChannelHandlerContext) {
-        if bytesToDiscard ?? 1 > 0 { context.read() }
-    }
-
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
         (hasRead, isHandshake) = (false, false)
@@ -103,7 +99,7 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
             case .busy: context.fireUserInboundEventTriggered(event)
             case .lingering: abort()
             // Also while closing: nobody is left to answer TLS's close_notify.
-            case .handshake, .idle, .head, .closing: close(context: context, mode: .all, promise: nil)
+            case .handshake, .idle, .head, .closing: close()
             }
         case is ChannelShouldQuiesceEvent:
             // First those behind: they may have something to say before the end.
@@ -113,9 +109,18 @@ final class ConnectionSupervisor: ChannelDuplexHandler {
         }
     }
 
+    // MARK: What the handlers behind ask for
+
+    /// Whether anything more is read. Past the bound of what is discarded the client is held up until the connection ends.
+    var mayRead: Bool { bytesToDiscard ?? 1 > 0 }
+
     /// Flushes, then half-closes. Closes fully immediately when the client cannot have sent more; otherwise when the client
     /// closes or the time to linger is over.
-    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    func close(mode: CloseMode = .all, promise: EventLoopPromise<Void>? = nil) {
+        guard let context else {
+            promise?.fail(ChannelError.alreadyClosed)
+            return
+        }
         // Where the other half is closed, closing ours is closing all.
         guard mode == .all || (mode == .output && isInputClosed) else {
             return context.close(mode: mode, promise: promise)

@@ -155,8 +155,8 @@ final class HTTP2Stream: ChannelDuplexHandler {
         // RFC 9113 §8.3.1: a Host beside the authority names the same.
         let hosts = headers[canonicalForm: "host"]
         let authority = headers.first(name: ":authority")
-        guard hosts.count <= 1, HostText.isValid((authority ?? "").utf8),
-            hosts.allSatisfy({ HostText.isValid($0.utf8) })
+        guard hosts.count <= 1, HostText.isValid((authority ?? "").utf8[...]),
+            hosts.allSatisfy({ HostText.isValid($0.utf8[...]) })
         else {
             return false
         }

@@ -12,11 +12,14 @@ import Darwin
 
 /// Watches the signals of a process that serves, beside the library that begins the stop at the first `SIGTERM` or `SIGINT`.
 struct SignalWatch: Sendable {
+    /// Something that `SIGHUP` reads again. It keeps what it had when that fails.
+    typealias Reload = (name: String, read: @Sendable () async throws -> Void)
+
     let connections: Connections
     let stopTimeout: Duration
     let logger: Logger
     /// What `SIGHUP` reads again; with nothing to read it is not trapped.
-    let reloads: [(name: String, read: @Sendable () async throws -> Void)]
+    let reloads: [Reload]
 
     /// Runs until it is cancelled.
     func run() async {

@@ -114,7 +114,8 @@ struct WireClient: Sendable {
     static func askGate(
         _ key: String, _ more: [(String, String)] = [], unixSocket path: String
     ) async throws -> WireResponse {
-        let fields = [("Connection", "close"), ("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")] + more
+        let fields =
+            [("Connection", "close"), ("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")] + more
         let bytes = WireRequest(path: "/gate", fields: fields).http1Head(port: 80) + Array("\r\n".utf8)
         return try parse(
             await exchange(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() })
@@ -191,7 +192,8 @@ struct WireClient: Sendable {
         connection.headerBlockValidation = .disabled
         connection.contentLengthValidation = .disabled
         let fixed = connection
-        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).channelInitializer { channel in
+        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).channelInitializer {
+            channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(
                     NIOSSLClientHandler(context: context, serverHostname: nil))

@@ -162,6 +162,6 @@ struct GateFuzzTests {
         }
         guard !Fuzzer.isReplaying else { return }
         #expect(asked > 0 && answered["200", default: 0] > seeds.count / 50, "\(asked) asked, \(answered)")
-        #expect(Set(answered.keys) == ["200"], "\(answered)")
+        #expect(Set(answered.keys).isSuperset(of: ["200", "400", "401", "403", "404"]), "\(answered)")
     }
 }

@@ -9,18 +9,54 @@ import Testing
 extension EndToEndTests {
     /// Every setting with every type that a JSON file can give it: it starts as written, or it does not start.
     @Suite struct SettingTypeTests {
-        /// A value that each setting accepts, as it stands in the file.
-        private static let good: [Setting: String] = [
-            .address: #""127.0.0.1:8080""#, .publicURL: #""https://yourapp.com""#, .database: #""kb.db""#,
-            .databaseConnections: "8", .databaseWait: #""10s""#, .masterKeyFile: #""kb.keys""#, .keyPrefix: #""tdc_""#,
-            .trustedProxies: #"["10.0.0.0/8", "2001:db8::/32"]"#, .gateAddress: #""unix:/run/kb.sock""#,
-            .gateTrustedProxies: #""10.0.0.0/8, 192.168.0.0/16""#,
-            .gateWorkspacePath: #""/workspaces/{workspace}""#, .lease: #""2s""#, .headerBytes: "4096",
-            .headerCount: #""20""#, .headTimeout: #""5s""#, .requestTimeout: #""5m""#, .idleTimeout: #""1h""#,
-            .stopTimeout: #""10m""#, .rememberedAccounts: "1000",
-            .signUp: #""closed""#, .regenerateByKey: #""open""#, .passwordCost: "17", .logFormat: #""json""#,
-            .logLevel: #""debug""#,
+        /// A value that a setting accepts and that is not its default.
+        private struct Good: Sendable {
+            /// As it stands in the file.
+            let written: String
+            /// Whether it is what the settings hold.
+            let isRead: @Sendable (LoadedSettings) -> Bool
+
+            init(_ written: String, _ isRead: @escaping @Sendable (LoadedSettings) -> Bool) {
+                (self.written, self.isRead) = (written, isRead)
+            }
+        }
+
+        private static let good: [Setting: Good] = [
+            .address: Good(#""127.0.0.2:8090""#) { $0.server.host == "127.0.0.2" && $0.server.port == 8_090 },
+            .publicURL: Good(#""https://yourapp.com""#) { $0.server.publicURL == Origin("https://yourapp.com") },
+            .database: Good(#""kb.db""#) { $0.database == .sqlite(path: "kb.db") },
+            .databaseConnections: Good("9") { $0.databaseConnections == 9 },
+            .databaseWait: Good(#""11s""#) { $0.databaseWait == .seconds(11) },
+            .masterKeyFile: Good(#""kb.keys""#) { $0.masterKeyPath == "kb.keys" },
+            .keyPrefix: Good(#""kbx_""#) { "\($0.deployment.keyPrefix) \($0.server.keyPrefix)" == "kbx_ kbx_" },
+            .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
+                $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
+            },
+            .gateAddress: Good(#""unix:/run/kb.sock""#) {
+                $0.server.gate?.address == .unixSocket(path: "/run/kb.sock")
+            },
+            .gateTrustedProxies: Good(#""10.0.0.0/8, 192.168.0.0/16""#) {
+                $0.server.gate?.trustedProxies == ranges("10.0.0.0/8", "192.168.0.0/16")
+            },
+            .gateWorkspacePath: Good(#""/workspaces/{workspace}""#) { settings in
+                settings.server.gate.map { $0.workspacePattern == WorkspacePattern("/workspaces/{workspace}") } ?? false
+            },
+            .lease: Good(#""1500ms""#) { $0.deployment.lease == .milliseconds(1_500) },
+            .headerBytes: Good("4096") { $0.server.headerBytes == 4_096 },
+            .headerCount: Good(#""20""#) { $0.server.headerCount == 20 },
+            .headTimeout: Good(#""5s""#) { $0.server.headTimeout == .seconds(5) },
+            .requestTimeout: Good(#""5m""#) { $0.server.requestTimeout == .seconds(300) },
+            .idleTimeout: Good(#""1h""#) { $0.server.idleTimeout == .seconds(3_600) },
+            .stopTimeout: Good(#""10m""#) { $0.server.stopTimeout == .seconds(600) },
+            .rememberedAccounts: Good("1000") { $0.deployment.rememberedAccounts == 1_000 },
+            .signUp: Good(#""closed""#) { !$0.deployment.isSignUpOpen },
+            .regenerateByKey: Good(#""open""#) { $0.isRegenerateByKeyOpen == true },
+            .passwordCost: Good("18") { $0.deployment.passwordCost == 18 },
+            .logFormat: Good(#""json""#) { $0.logFormat == .json },
+            .logLevel: Good(#""debug""#) { "\($0.logLevel)" == "debug" },
         ]
+
+        private static func ranges(_ texts: String...) -> [AddressRange] { texts.compactMap { AddressRange($0) } }
 
         private static let noFlags = SettingOptions.parseOrExit([])
 
@@ -47,14 +83,15 @@ extension EndToEndTests {
 
         @Test func everySettingTakesWhatItWants() throws {
             let directory = try TemporaryDirectory()
-            for setting in Setting.allCases where ![.tlsCertificate, .tlsKey].contains(setting) {
-                let value = try #require(Self.good[setting], "\(setting) needs a value in this table")
-                #expect(try Self.refusal(#"{"\#(setting.rawValue)": \#(value)}"#, directory).isEmpty, "\(setting)")
-            }
-            let members = Self.good.map { #""\#($0.key.rawValue)": \#($0.value)"# }
+            let members = Self.good.map { #""\#($0.key.rawValue)": \#($0.value.written)"# }
             let loaded = try Self.load("{\(members.joined(separator: ","))}", directory)
-            #expect(!loaded.deployment.isSignUpOpen && loaded.server.trustedProxies.count == 2)
-            #expect(loaded.server.gate?.trustedProxies.count == 2 && loaded.server.headerCount == 20)
+            let defaults = try Self.load("{}", directory)
+            for setting in Setting.allCases where ![.tlsCertificate, .tlsKey].contains(setting) {
+                let good = try #require(Self.good[setting], "\(setting) needs a value in this table")
+                let alone = try Self.refusal(#"{"\#(setting.rawValue)": \#(good.written)}"#, directory)
+                #expect(alone.isEmpty, "\(setting)")
+                #expect(good.isRead(loaded) && !good.isRead(defaults), "\(setting)")
+            }
         }
 
         @Test func noSettingTakesAnotherType() throws {
@@ -165,18 +202,36 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aNetworkThatIsRefusedSaysWhy() throws {
+        @Test func aNetworkOrOriginThatIsRefusedSaysWhy() throws {
             let directory = try TemporaryDirectory()
             let refused = [
-                ("10.0.0.1/8", "'10.0.0.1/8' is refused because host bits are set; write 10.0.0.0/8."),
-                ("2001:db8::1/32", "write 2001:db8::/32."), ("10.0.0.0/8,,", "There is an empty entry."),
-                ("0.0.0.0/0", "contains every public IPv4 address"), ("10.0.0/8", "'10.0.0/8' is neither a network"),
-                ("10.0. 0.0/8", "is neither a network"), ("10.0.0.0/33", "needs a length from 0 to 32"),
-                ("10.0.0.0/8 192.168.0.0/16", "is neither a network"),
+                (
+                    "trusted-proxies", "127.0.0.1, 10.0.0.1/8",
+                    "'10.0.0.1/8' is refused because host bits are set; write 10.0.0.0/8."
+                ),
+                ("trusted-proxies", "2001:db8::1/32", "write 2001:db8::/32."),
+                ("trusted-proxies", "10.0.0.0/8,,", "There is an empty entry."),
+                ("trusted-proxies", "0.0.0.0/0", "contains every public IPv4 address"),
+                ("trusted-proxies", "10.0.0/8", "'10.0.0/8' is neither a network"),
+                ("trusted-proxies", "10.0. 0.0/8", "is neither a network"),
+                ("trusted-proxies", "10.0.0.0/33", "needs a length from 0 to 32"),
+                ("trusted-proxies", "10.0.0.0/8 192.168.0.0/16", "is neither a network"),
+                ("trusted-proxies", "::/64", "'::/64' contains every public IPv4 address"),
+                (
+                    "trusted-proxies", "10.0.0.0/8,0.0.0.0/1,128.0.0.0/1",
+                    "'0.0.0.0/1', '128.0.0.0/1' together contain every public IPv4"
+                ),
+                ("gate-trusted-proxies", "::1,2000::/3", "'2000::/3' contains every public IPv6 address"),
+                ("gate-trusted-proxies", "::ffff:0:0/96", "'::ffff:0:0/96' contains every public IPv4 address"),
+                ("gate-trusted-proxies", "10.0.0.0/40", "'10.0.0.0/40' needs a length from 0 to 32"),
+                ("public-url", "ftp://yourapp.com", "it does not begin with https:// or http://"),
+                ("public-url", "https://user@yourapp.com", "it holds a user name"),
+                ("public-url", "https://yourapp.com/api", "leave out '/api'"),
+                ("public-url", "https://yourapp.com:99999", "its port is no number from 1 to 65535"),
             ]
-            for (value, piece) in refused {
-                let said = try Self.refusal(#"{"trusted-proxies": "\#(value)"}"#, directory)
-                #expect(said.contains(piece), "\(value): \(said)")
+            for (name, value, reason) in refused {
+                let said = try Self.refusal(#"{"\#(name)": "\#(value)"}"#, directory)
+                #expect(said.hasPrefix("setting \(name): got '\(value)'") && said.contains(reason), "\(value): \(said)")
             }
         }
 

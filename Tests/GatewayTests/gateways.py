@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from client import Client
-from keybearer_process import CLIENT_ADDRESS, KEY_SHAPE
-from processes import CADDY, ENVOY, NGINX, REPOSITORY, TRAEFIK, Program, free_port
+from processes import ENVOY, REPOSITORY, Program
+from reverse_proxy import ReverseProxy, replaced, run_caddy, run_nginx, run_traefik
 
 EXAMPLES = REPOSITORY / "examples" / "gateways"
 
 
-def replaced(text: str, replacements: dict[str, str]) -> str:
-    """The text with each of these replaced; each must stand in it exactly once, or the example has changed."""
-    for old, new in replacements.items():
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the example, not once"
-        text = text.replace(old, new)
-    return text
-
-
-class Gateway:
+class Gateway(ReverseProxy):
     """A gateway in front of an upstream, asking a gate, until it is stopped."""
 
-    name: str
     # Whether the hour's state reaches the client on answers that were let through.
     reports_rate_limit = True
     # Whether it removes fields such as X-Keybearer-Anything, which Keybearer does not send.
@@ -35,17 +25,6 @@ class Gateway:
     # Whether it can ask a gate on a Unix socket.
     asks_unix_sockets = True
 
-    def __init__(self, directory: Path, certificate: Path, key: Path, gate: str, upstream: str):
-        directory.mkdir(parents=True)
-        self._directory = directory
-        self.port = free_port()
-        self._program = self._start(directory, certificate, key, gate, upstream)
-        self.client = Client(self.port, certificate, CLIENT_ADDRESS)
-        self._program.wait_until(self._answers, f"{self.name} answered")
-
-    def _start(self, directory: Path, certificate: Path, key: Path, gate: str, upstream: str) -> Program:
-        raise NotImplementedError
-
     def _answers(self) -> bool:
         """Whether it has its configuration: with a route and without a key, it refuses."""
         try:
@@ -53,71 +32,39 @@ class Gateway:
         except OSError:
             return False
 
-    def stop(self) -> None:
-        """Stops it; no key may be in what it wrote."""
-        self._program.stop()
-        for file in self._directory.rglob("*"):
-            if file.is_file():
-                assert not KEY_SHAPE.search(file.read_text(errors="replace")), f"A Secret Key is in {file}."
-
 
 class Nginx(Gateway):
     name = "nginx"
     removes_unknown_names = False
 
     def _start(self, directory: Path, certificate: Path, key: Path, gate: str, upstream: str) -> Program:
-        example = (EXAMPLES / "nginx" / "nginx.conf").read_text()
-        configuration = directory / "nginx.conf"
-        configuration.write_text(
-            replaced(
-                example,
-                {
-                    "pid /run/nginx.pid;": f"pid {directory}/nginx.pid;",
-                    "error_log /var/log/nginx/error.log;": "error_log stderr;",
-                    "access_log /var/log/nginx/access.log combined;": f"access_log {directory}/access.log combined;",
-                    "server 127.0.0.1:8081;": f"server {gate};",
-                    "server 127.0.0.1:3000;": f"server {upstream};",
-                    "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
-                    "server_name api.example.com;": "server_name localhost;",
-                    "/etc/nginx/tls/fullchain.pem": str(certificate),
-                    "/etc/nginx/tls/privkey.pem": str(key),
-                },
-            )
-        )
-        # In the foreground; and where root starts it, as root, so that the workers may open the gate's socket.
-        return Program(
-            [str(NGINX), "-e", "stderr", "-c", str(configuration), "-g", "daemon off; user root;"], directory / "log"
-        )
+        replacements = {
+            "pid /run/nginx.pid;": f"pid {directory}/nginx.pid;",
+            "error_log /var/log/nginx/error.log;": "error_log stderr;",
+            "access_log /var/log/nginx/access.log combined;": f"access_log {directory}/access.log combined;",
+            "server 127.0.0.1:8081;": f"server {gate};",
+            "server 127.0.0.1:3000;": f"server {upstream};",
+            "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
+            "server_name api.example.com;": "server_name localhost;",
+            "/etc/nginx/tls/fullchain.pem": str(certificate),
+            "/etc/nginx/tls/privkey.pem": str(key),
+        }
+        return run_nginx(directory, replaced((EXAMPLES / "nginx" / "nginx.conf").read_text(), replacements))
 
 
 class Caddy(Gateway):
     name = "caddy"
 
     def _start(self, directory: Path, certificate: Path, key: Path, gate: str, upstream: str) -> Program:
-        example = (EXAMPLES / "caddy" / "Caddyfile").read_text()
-        configuration = directory / "Caddyfile"
-        configuration.write_text(
-            replaced(
-                example,
-                {
-                    "\napi.example.com {": f"\nlocalhost:{self.port} {{",
-                    "bind 0.0.0.0 [::]": "bind 127.0.0.1",
-                    "/etc/caddy/tls/fullchain.pem": str(certificate),
-                    "/etc/caddy/tls/privkey.pem": str(key),
-                    "forward_auth 127.0.0.1:8081 {": f"forward_auth {gate.replace('unix:', 'unix/')} {{",
-                    "reverse_proxy 127.0.0.1:3000": f"reverse_proxy {upstream}",
-                },
-            )
-        )
-        environment = {
-            "HOME": str(directory),
-            "XDG_DATA_HOME": str(directory / "data"),
-            "XDG_CONFIG_HOME": str(directory / "config"),
-            # Caddy's own API: on its usual port it would meet another Caddy's.
-            "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
+        replacements = {
+            "\napi.example.com {": f"\nlocalhost:{self.port} {{",
+            "bind 0.0.0.0 [::]": "bind 127.0.0.1",
+            "/etc/caddy/tls/fullchain.pem": str(certificate),
+            "/etc/caddy/tls/privkey.pem": str(key),
+            "forward_auth 127.0.0.1:8081 {": f"forward_auth {gate.replace('unix:', 'unix/')} {{",
+            "reverse_proxy 127.0.0.1:3000": f"reverse_proxy {upstream}",
         }
-        arguments = [str(CADDY), "run", "--config", str(configuration), "--adapter", "caddyfile"]
-        return Program(arguments, directory / "log", environment)
+        return run_caddy(directory, replaced((EXAMPLES / "caddy" / "Caddyfile").read_text(), replacements))
 
 
 class Traefik(Gateway):
@@ -131,27 +78,15 @@ class Traefik(Gateway):
     asks_unix_sockets = False
 
     def _start(self, directory: Path, certificate: Path, key: Path, gate: str, upstream: str) -> Program:
-        dynamic = directory / "dynamic.yml"
-        dynamic.write_text(
-            replaced(
-                (EXAMPLES / "traefik" / "dynamic.yml").read_text(),
-                {
-                    "Host(`api.example.com`)": "Host(`localhost`)",
-                    "http://127.0.0.1:8081/gate": f"http://{gate}/gate",
-                    "http://127.0.0.1:3000": f"http://{upstream}",
-                    "/etc/traefik/tls/fullchain.pem": str(certificate),
-                    "/etc/traefik/tls/privkey.pem": str(key),
-                },
-            )
-        )
-        static = directory / "traefik.yml"
-        static.write_text(
-            replaced(
-                (EXAMPLES / "traefik" / "traefik.yml").read_text(),
-                {'":443"': f'"127.0.0.1:{self.port}"', "/etc/traefik/dynamic.yml": str(dynamic)},
-            )
-        )
-        return Program([str(TRAEFIK), f"--configFile={static}"], directory / "log")
+        replacements = {
+            "Host(`api.example.com`)": "Host(`localhost`)",
+            "http://127.0.0.1:8081/gate": f"http://{gate}/gate",
+            "http://127.0.0.1:3000": f"http://{upstream}",
+            "/etc/traefik/tls/fullchain.pem": str(certificate),
+            "/etc/traefik/tls/privkey.pem": str(key),
+        }
+        dynamic = replaced((EXAMPLES / "traefik" / "dynamic.yml").read_text(), replacements)
+        return run_traefik(directory, self.port, (EXAMPLES / "traefik" / "traefik.yml").read_text(), dynamic)
 
 
 class Envoy(Gateway):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from client import Fields, head
@@ -165,5 +166,7 @@ def leave(connection: socket.socket, how: str) -> None:
     if how == RESET:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif how == FIN:
-        connection.shutdown(socket.SHUT_WR)
+        # The other end may have ended it before.
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
     connection.close()

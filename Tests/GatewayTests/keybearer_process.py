@@ -74,16 +74,32 @@ class Keybearer:
         """Where the gate listens: `host:port`, or `unix:` and a path."""
         return f"unix:{self._socket}" if self._socket else f"127.0.0.1:{self._gate_port}"
 
+    @property
+    def serve_arguments(self) -> list[str]:
+        """The command that serves, on the same addresses each time."""
+        return self.serve_arguments_at(self._port)
+
+    def serve_arguments_at(self, port: int) -> list[str]:
+        """The same with another port for the API and the dashboard."""
+        return [
+            str(KEYBEARER), "serve", *self._store, "--address", f"127.0.0.1:{port}", "--gate-address", self.gate,
+            "--gate-trusted-proxies", TRUSTED, "--gate-workspace-path", WORKSPACE_PATH, "--log-format", "json",
+            *self._settings,
+        ]
+
+    @property
+    def log_path(self) -> Path:
+        """The file with all that its servers said."""
+        return self.directory / "log.jsonl"
+
+    @property
+    def log(self) -> list[dict]:
+        """The lines of its log, of all its servers so far."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
     def start(self) -> None:
-        """Serves, on the same addresses each time, and waits until it is ready."""
-        self._program = Program(
-            [
-                str(KEYBEARER), "serve", *self._store, "--address", f"127.0.0.1:{self._port}",
-                "--gate-address", self.gate, "--gate-trusted-proxies", TRUSTED,
-                "--gate-workspace-path", WORKSPACE_PATH, "--log-format", "json", *self._settings,
-            ],
-            self.directory / "log.jsonl",
-        )
+        """Serves, and waits until it is ready."""
+        self._program = Program(self.serve_arguments, self.log_path)
         self._program.wait_until(self._is_ready, "Keybearer was ready")
 
     def _is_ready(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from client import Answer, Fields, head
 from hostile import READ, Hostile, hostile_requests, leave
 from keybearer_process import CLIENT_ADDRESS, Account, Keybearer
 from proxies import Proxy
-from wire import Closed, Wire
+from wire import Wire
 
 # Over all four proxies: at least 10,000 requests of good clients.
 GOOD_REQUESTS = 2_500
@@ -114,19 +115,21 @@ class GoodClient(threading.Thread):
         while len(self.problems) < 20 and (
             not self._are_alone.is_set() or self.answered + len(self.problems) < GOOD_REQUESTS // GOOD_CLIENTS
         ):
-            # Kept connections for the most part, and new ones.
-            if wire is None or chance.random() < 0.05:
-                if wire is not None:
-                    wire.close()
-                wire = Wire(self._proxy.client.connect())
             check = chance.choice([self.profile, self.workspace, self.change, self.introspection, self.account_page])
             try:
+                # Kept connections for the most part, and new ones.
+                if wire is None or chance.random() < 0.05:
+                    if wire is not None:
+                        wire.close()
+                        wire = None
+                    wire = Wire(self._proxy.client.connect())
                 check(wire)
                 self.answered += 1
-            except (AssertionError, Closed, OSError, ValueError) as problem:
+            except Exception as problem:
                 self.problems.append(f"{check.__name__}: {problem!r}")
-                wire.close()
-                wire = None
+                if wire is not None:
+                    wire.close()
+                    wire = None
         if wire is not None:
             wire.close()
 
@@ -193,20 +196,26 @@ class HostileClient(threading.Thread):
     def run(self) -> None:
         for _ in range(HOSTILE_ROUNDS):
             for each in self._chance.sample(self._requests, len(self._requests)):
-                try:
-                    received = self._misbehave(each)
-                except OSError:
-                    received = b""
-                self.sent[each.name] += 1
+                received = self._misbehave(each)
                 if any(foreign in received for foreign in self._foreign):
                     self.problems.append(f"{each.name}: {received[:500]!r}")
 
     def _misbehave(self, each: Hostile) -> bytes:
-        connection = self._proxy.client.connect()
+        """Sends it, and answers all that came back."""
+        try:
+            connection = self._proxy.client.connect()
+        except OSError as problem:
+            self.problems.append(f"{each.name}: not connected: {problem!r}")
+            return b""
         connection.settimeout(HOSTILE_PATIENCE)
         received = b""
         try:
-            connection.sendall(each.data)
+            try:
+                connection.sendall(each.data)
+            except (ConnectionError, ssl.SSLError):
+                # The other end had seen enough of it.
+                pass
+            self.sent[each.name] += 1
             if each.leaves != READ:
                 # Sometimes at once, sometimes when the request is on its way.
                 time.sleep(self._chance.choice([0, 0.002, 0.02]))
@@ -218,7 +227,8 @@ class HostileClient(threading.Thread):
                 elif b"\r\n\r\n" in received and b"HTTP/1.1 100" not in received:
                     connection.settimeout(0.02)
             return received
-        except TimeoutError:
+        except OSError:
+            # Time is up, or the other end has ended the connection.
             return received
         finally:
             leave(connection, each.leaves)

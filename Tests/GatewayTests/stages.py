@@ -45,13 +45,13 @@ class Stage:
     """How a connection gets into a stage, and which bytes continue it there."""
 
     name: str
-    # What is sent, piece by piece; before each piece but the first an answer is waited for.
-    steps: tuple[bytes, ...]
+    # What brings a connection into it.
+    step: bytes
     drip: bytes
     flood: bytes
     # Which of the server's limits ends it.
     limit: str
-    # Whether the steps are sent inside TLS.
+    # Whether all of this is sent inside TLS.
     is_inside: bool = True
 
 
@@ -69,35 +69,35 @@ def client_hello() -> bytes:
 HELLO = client_hello()
 # The length of a record that is longer than what comes.
 TLS = (
-    Stage("before TLS", (), HELLO[:1], bytes(FLOOD_PIECE), "head", is_inside=False),
-    Stage("half ClientHello", (HELLO[: len(HELLO) // 2],), HELLO[-1:], bytes(FLOOD_PIECE), "head", is_inside=False),
+    Stage("before TLS", b"", HELLO[:1], bytes(FLOOD_PIECE), "head", is_inside=False),
+    Stage("half ClientHello", HELLO[: len(HELLO) // 2], HELLO[-1:], bytes(FLOOD_PIECE), "head", is_inside=False),
 )
 HTTP1 = (
-    Stage("nothing", (), b"G", b"a" * FLOOD_PIECE, "idle"),
-    Stage("half head", (b"GET /readyz HTTP/1.1\r\nHost: loc",), b"a", b"a" * FLOOD_PIECE, "head"),
-    Stage("head without end", (HEAD,), b"X-A: b\r\n", b"X-A: b\r\n" * (FLOOD_PIECE // 8), "head"),
-    Stage("idle", (HEAD + b"\r\n",), b"G", b"X-A: b\r\n" * (FLOOD_PIECE // 8), "idle"),
-    Stage("after a refusal", (b"GET /\x01 HTTP/1.1\r\n\r\n",), b"a", b"a" * FLOOD_PIECE, "linger"),
+    Stage("nothing", b"", b"G", b"a" * FLOOD_PIECE, "idle"),
+    Stage("half head", b"GET /readyz HTTP/1.1\r\nHost: loc", b"a", b"a" * FLOOD_PIECE, "head"),
+    Stage("head without end", HEAD, b"X-A: b\r\n", b"X-A: b\r\n" * (FLOOD_PIECE // 8), "head"),
+    Stage("idle", HEAD + b"\r\n", b"G", b"X-A: b\r\n" * (FLOOD_PIECE // 8), "idle"),
+    Stage("after a refusal", b"GET /\x01 HTTP/1.1\r\n\r\n", b"a", b"a" * FLOOD_PIECE, "linger"),
 )
-BODY = (Stage("body held", (POST,), b"%", b"%" * FLOOD_PIECE, "body"),)
+BODY = (Stage("body held", POST, b"%", b"%" * FLOOD_PIECE, "body"),)
 HTTP2 = (
-    Stage("nothing", (), PREFACE[:1], PREFACE, "head"),
-    Stage("preface only", (PREFACE,), UNKNOWN[:1], UNKNOWN, "head"),
-    Stage("settings never acknowledged", (PREFACE + SETTINGS,), UNKNOWN[:1], UNKNOWN, "idle"),
-    Stage("half head", (PREFACE + SETTINGS + GET[:20],), b"a", bytes(FLOOD_PIECE), "head"),
+    Stage("nothing", b"", PREFACE[:1], PREFACE, "head"),
+    Stage("preface only", PREFACE, UNKNOWN[:1], UNKNOWN, "head"),
+    Stage("settings never acknowledged", PREFACE + SETTINGS, UNKNOWN[:1], UNKNOWN, "idle"),
+    Stage("half head", PREFACE + SETTINGS + GET[:20], b"a", bytes(FLOOD_PIECE), "head"),
     Stage(
-        "head without end", (PREFACE + SETTINGS + frame(1, 1, 1, block("GET", "/readyz")),), b"\x00",
+        "head without end", PREFACE + SETTINGS + frame(1, 1, 1, block("GET", "/readyz")), b"\x00",
         frame(9, 0, 1, literal("x-a", "b") * 1_000), "head",
     ),
     Stage(
         "body held",
-        (PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *FORM)) + frame(0, 0, 1, b"%"),),
-        UNKNOWN[:1], frame(0, 0, 1, b"%" * 16_000), "body",
+        PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *FORM)) + frame(0, 0, 1, b"%"),
+        UNKNOWN[:1], frame(0, 0, 1, b"%" * 16_000), "stream",
     ),
-    Stage("idle", (PREFACE + SETTINGS + GET,), UNKNOWN[:1], UNKNOWN, "idle"),
-    Stage("streams open", (PREFACE + NO_WINDOW + GET,), UNKNOWN[:1], UNKNOWN, "request"),
-    Stage("after GOAWAY", (PREFACE + SETTINGS + frame(0, 0, 0, b"a"),), b"a", UNKNOWN, "linger"),
-    Stage("after a refusal", (PREFACE + SETTINGS + REFUSED,), UNKNOWN[:1], UNKNOWN, "idle"),
+    Stage("idle", PREFACE + SETTINGS + GET, UNKNOWN[:1], UNKNOWN, "idle"),
+    Stage("streams open", PREFACE + NO_WINDOW + GET, UNKNOWN[:1], UNKNOWN, "stream"),
+    Stage("after GOAWAY", PREFACE + SETTINGS + frame(0, 0, 0, b"a"), b"a", UNKNOWN, "linger"),
+    Stage("after a refusal", PREFACE + SETTINGS + REFUSED, UNKNOWN[:1], UNKNOWN, "idle"),
 )
 
 
@@ -120,13 +120,28 @@ LISTENERS = (
 )
 
 
-def connect(address: int | str, source: str = "127.0.0.1") -> socket.socket:
-    """A connection to a port of this machine, or to a Unix socket."""
-    if isinstance(address, str):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(address)
-        return connection
-    return socket.create_connection(("127.0.0.1", address), timeout=30, source_address=(source, 0))
+def connect(address: int | str, seconds: float = 30) -> socket.socket:
+    """A connection to a port of this machine, or to a Unix socket.
+
+    Connecting, and each read and write after it, may take so many seconds.
+    """
+    connection = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    try:
+        if isinstance(address, str):
+            # Where the queue is full, only a blocking socket waits, and only this bounds how long.
+            limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            connection.connect(address)
+        connection.settimeout(seconds)
+        if not isinstance(address, str):
+            connection.connect(("127.0.0.1", address))
+    except BlockingIOError as problem:
+        connection.close()
+        raise TimeoutError from problem
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def over_tls(connection: socket.socket, protocol: str) -> ssl.SSLSocket:
@@ -141,11 +156,9 @@ def over_tls(connection: socket.socket, protocol: str) -> ssl.SSLSocket:
 def enter(listener: Listener, stage: Stage, address: int | str) -> socket.socket:
     """A connection in a stage."""
     connection = connect(address)
-    connection.settimeout(30)
     if listener.protocol and stage.is_inside:
         connection = over_tls(connection, listener.protocol)
-    for step in stage.steps:
-        connection.sendall(step)
+    connection.sendall(stage.step)
     return connection
 
 

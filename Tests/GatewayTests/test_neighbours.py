@@ -153,6 +153,7 @@ def test_a_connection_ends_or_can_be_used_again(place: Place, is_pipelined: bool
 
 def test_a_good_client_is_not_hurt_by_aborts_of_others(place: Place):
     """Each way to leave, many times; and the server has nothing to say about it."""
+    said = len(place.keybearer.log)
     requests = [each for each in hostile_requests(place.hostile, FORWARDED) if not each.is_whole]
     person = place.good[0]
     good = profile_request(person)
@@ -162,3 +163,5 @@ def test_a_good_client_is_not_hurt_by_aborts_of_others(place: Place):
                 connection.sendall(each.data)
                 leave(connection, each.leaves)
             assert wire.exchange(good).json["data"]["id"] == person.account.id
+    faults = [line for line in place.keybearer.log[said:] if line["level"] in ("warning", "error", "critical")]
+    assert not faults, faults

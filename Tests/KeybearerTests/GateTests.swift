@@ -74,6 +74,30 @@ struct GateFixture {
     }
 }
 
+/// A fixture with a server's deployment on it.
+struct GateStage {
+    let fixture: GateFixture
+    let deployment: Deployment
+    let gate: Gate
+
+    init() throws {
+        fixture = try GateFixture()
+        deployment = fixture.deployment()
+        gate = try #require(deployment.gate)
+    }
+}
+
+/// Tests that call the parts of their stage by name.
+protocol OnGateStage {
+    var stage: GateStage { get }
+}
+
+extension OnGateStage {
+    var fixture: GateFixture { stage.fixture }
+    var deployment: Deployment { stage.deployment }
+    var gate: Gate { stage.gate }
+}
+
 extension Verdict {
     var isAdmitted: Bool { if case .admitted = self { true } else { false } }
     var isUnauthorized: Bool { if case .unauthorized = self { true } else { false } }
@@ -85,15 +109,11 @@ extension Verdict {
 }
 
 @Suite("The gate")
-struct GateTests {
-    let fixture: GateFixture
-    let deployment: Deployment
-    let gate: Gate
+struct GateTests: OnGateStage {
+    let stage: GateStage
 
     init() throws {
-        fixture = try GateFixture()
-        deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        stage = try GateStage()
     }
 
     @Test("A cold key is read once; then memory decides alone")

@@ -4,15 +4,11 @@ import Testing
 @testable import Keybearer
 
 @Suite("Regenerates that are sent again")
-struct IdempotencyTests {
-    private let fixture: GateFixture
-    private let deployment: Deployment
-    private let gate: Gate
+struct IdempotencyTests: OnGateStage {
+    let stage: GateStage
 
     init() throws {
-        fixture = try GateFixture()
-        deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        stage = try GateStage()
     }
 
     @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")

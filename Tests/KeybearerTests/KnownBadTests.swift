@@ -4,15 +4,11 @@ import Testing
 @testable import Keybearer
 
 @Suite("What is refused without asking the store")
-struct KnownBadTests {
-    private let fixture: GateFixture
-    private let deployment: Deployment
-    private let gate: Gate
+struct KnownBadTests: OnGateStage {
+    let stage: GateStage
 
     init() throws {
-        fixture = try GateFixture()
-        deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        stage = try GateStage()
     }
 
     @Test("A live key is not known to be bad, a dead one and a forgery are, and without a lease nothing is")

@@ -26,9 +26,19 @@ struct UntaggedTokenTests {
     @Test("Many at once share a read, and a known one among them is known")
     func together() async throws {
         store.digests = [[1]]
-        let tokens = tokens
+        store.hold()
+        // Who asks reads the clock first.
+        let (clocks, asked) = (clock.clocks, Counter())
+        let counting = Clocks(
+            steady: {
+                asked.increment()
+                return clocks.steady()
+            }, wall: clocks.wall)
+        let tokens = UntaggedTokens(store: store, clocks: counting)
         let known = try await withThrowingTaskGroup(of: Bool.self) { group in
             for digest in 0..<100 as Range<UInt8> { group.addTask { try await tokens.contains([digest]) } }
+            while asked.value < 100 { await Task.yield() }
+            store.release()
             return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(known == 1)
@@ -56,6 +66,8 @@ private final class FewTokens: OperatorTokenStore {
         var digests: [[UInt8]] = []
         var reads = 0
         var isFailing = false
+        /// The reads that wait; nil while none is held.
+        var held: [CheckedContinuation<Void, Never>]?
     }
     private let state = Lock(State())
 
@@ -69,9 +81,27 @@ private final class FewTokens: OperatorTokenStore {
         set { state.withLock { $0.isFailing = newValue } }
     }
 
+    /// Holds every read until ``release()``.
+    func hold() { state.withLock { $0.held = [] } }
+
+    func release() {
+        let held = state.withLock { state in
+            defer { state.held = nil }
+            return state.held ?? []
+        }
+        for read in held { read.resume() }
+    }
+
     func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]] {
-        try state.withLock { state in
-            state.reads += 1
+        await withCheckedContinuation { read in
+            let isHeld = state.withLock { state in
+                state.reads += 1
+                state.held?.append(read)
+                return state.held != nil
+            }
+            if !isHeld { read.resume() }
+        }
+        return try state.withLock { state in
             if state.isFailing { throw KeybearerError.unavailable() }
             return Array(state.digests.prefix(limit))
         }

@@ -33,11 +33,15 @@ struct AuthenticationTableTests {
             for one in cases {
                 let answer: WireResponse
                 do {
-                    answer = try await client.send(WireRequest(fields: one.fields), over: wire)
+                    // Until the client has acknowledged the server's settings, the library's own limit ends a connection.
+                    answer =
+                        wire == .http2 && one.status == 400
+                        ? try await client.sendHTTP2(
+                            WireRequest(fields: one.fields),
+                            after: WireRequest(fields: [("Authorization", "Bearer \(key)")]))
+                        : try await client.send(WireRequest(fields: one.fields), over: wire)
                 } catch {
-                    // Until the client has acknowledged the server's settings, the library's own limit ends the connection.
-                    let isTooLarge = wire == .http2 && ["80 KB", "1,000 headers"].contains(one.name)
-                    if !isTooLarge { Issue.record("\(one.name) got no answer: \(error)") }
+                    Issue.record("\(one.name) got no answer: \(error)")
                     continue
                 }
                 #expect(answer.status == one.status, "\(one.name) gave \(answer.status)")
@@ -65,10 +69,11 @@ struct AuthenticationTableTests {
         let (_, second) = try await fixture.account("second@example.com")
         var cases = malformed(key, second)
         // The client of the tests cannot continue a header block over frames. What it can send in one frame, and what
-        // comes to 80 KB all the same, is one field many times over: compressed, each repetition takes a byte.
-        let filler = (0..<21).map { _ in ("x-filler", String(repeating: "a", count: 3_900)) }
+        // comes to 45 KB all the same, is one field many times over: compressed, each repetition takes a byte. More than
+        // twice the limit would end the connection.
+        let filler = (0..<12).map { _ in ("x-filler", String(repeating: "a", count: 3_900)) }
         let bearer = ("Authorization", "Bearer " + (wire == .http2 ? key : String(repeating: "a", count: 80 * 1_024)))
-        cases.append(Case(name: "80 KB", fields: [bearer] + (wire == .http2 ? filler : []), status: 400))
+        cases.append(Case(name: "too many bytes", fields: [bearer] + (wire == .http2 ? filler : []), status: 400))
         cases += changedCharacters(key)
         cases += try await deadKeys(fixture)
         return cases

@@ -130,7 +130,7 @@ struct ConnectionLifeTests {
         for _ in 0..<2_000 {
             var life = Self.life(isEncrypted: random.below(2) == 0)
             for _ in 0..<random.below(30) {
-                switch random.below(8) {
+                switch random.below(13) {
                 case 0: life.finishedHandshake()
                 case 1: life.readPartOfHead()
                 case 2: life.beganRequest()
@@ -138,6 +138,11 @@ struct ConnectionLifeTests {
                 case 4: _ = life.answeredRequest(wasRead: random.below(2) == 0)
                 case 5: life.answeredAtOnce(hasPart: random.below(2) == 0)
                 case 6: _ = life.passed(.milliseconds(random.below(2_000)))
+                case 7: life.beganHTTP2()
+                case 8: life.readFrame()
+                case 9: life.readPartOfFrame()
+                case 10: if random.below(4) == 0 { life.beginClosing() }
+                case 11: if random.below(4) == 0 { life.beginLingering() }
                 default: if random.below(10) == 0 { _ = life.stop() }
                 }
                 #expect(life.unread >= 0 && life.requests >= 0)

@@ -63,7 +63,7 @@ struct GateTests {
             let head = try await ask(client, key: key, method: "HEAD")
             #expect(head.status == 200 && head.body.isEmpty && head.values("content-length") == ["11"])
             // 7 were used. Of a reservation that ran out unused, 10 may be on their way back.
-            #expect(head.values("x-ratelimit-remaining").allSatisfy { ["993", "983"].contains($0) })
+            #expect(["993", "983"].contains(head.values("x-ratelimit-remaining").first))
         }
     }
 
@@ -291,11 +291,8 @@ struct GateTests {
         try await fixture.listening { _ in
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o660)
-            let bytes = Array(
-                "GET /gate HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\nAuthorization: Bearer \(key)\r\n\r\n"
-                    .utf8)
-            let answer = try await WireClient.exchange(bytes, unixSocket: path)
-            #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 OK"))
+            let answer = try await WireClient.askGate(key, [("X-Forwarded-For", "203.0.113.9")], unixSocket: path)
+            #expect(answer.status == 200)
             let record = try await fixture.deployment.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == "203.0.113.9")
         }

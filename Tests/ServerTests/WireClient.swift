@@ -110,9 +110,15 @@ struct WireClient: Sendable {
         }
     }
 
-    /// The same over a Unix socket; the bytes ask for the end.
-    static func exchange(_ bytes: [UInt8], unixSocket path: String) async throws -> [UInt8] {
-        try await exchange(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() }
+    /// Asks the gate on a Unix socket about a key.
+    static func askGate(
+        _ key: String, _ more: [(String, String)] = [], unixSocket path: String
+    ) async throws -> WireResponse {
+        let fields =
+            [("Connection", "close"), ("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")] + more
+        let bytes = WireRequest(path: "/gate", fields: fields).http1Head(port: 80) + Array("\r\n".utf8)
+        return try parse(
+            await exchange(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() })
     }
 
     private static func exchange(
@@ -166,6 +172,14 @@ struct WireClient: Sendable {
         return try await answer.get()
     }
 
+    /// Sends a request over HTTP/2 on a connection that has carried another: there, the server's settings hold.
+    func sendHTTP2(_ request: WireRequest, after first: WireRequest) async throws -> WireResponse {
+        let (channel, _, answer) = try await openStream(sending: first)
+        defer { channel.close(promise: nil) }
+        _ = try await answer.get()
+        return try await openStream(on: channel, sending: request).answer.get()
+    }
+
     /// Opens a connection with one stream.
     ///
     /// - Parameter request: what the stream sends; nil leaves that to the caller.
@@ -173,14 +187,13 @@ struct WireClient: Sendable {
     func openStream(
         sending request: WireRequest?
     ) async throws -> (connection: any Channel, stream: any Channel, answer: EventLoopFuture<WireResponse>) {
-        let loop = MultiThreadedEventLoopGroup.singleton.any()
         let context = try Self.tls(["h2"])
-        let done = loop.makePromise(of: WireResponse.self)
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
         connection.headerBlockValidation = .disabled
         connection.contentLengthValidation = .disabled
         let fixed = connection
-        let channel = try await ClientBootstrap(group: loop).channelInitializer { channel in
+        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).channelInitializer {
+            channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(
                     NIOSSLClientHandler(context: context, serverHostname: nil))
@@ -189,9 +202,17 @@ struct WireClient: Sendable {
                     inboundStreamInitializer: { $0.close() })
             }
         }.connect(host: "127.0.0.1", port: port).get()
+        let (stream, answer) = try await openStream(on: channel, sending: request)
+        return (channel, stream, answer)
+    }
+
+    private func openStream(
+        on channel: any Channel, sending request: WireRequest?
+    ) async throws -> (stream: any Channel, answer: EventLoopFuture<WireResponse>) {
+        let done = channel.eventLoop.makePromise(of: WireResponse.self)
         channel.closeFuture.whenComplete { _ in done.fail(Failure.closedWithoutAnswer) }
         let port = port
-        let opened = loop.makePromise(of: (any Channel).self)
+        let opened = channel.eventLoop.makePromise(of: (any Channel).self)
         try await channel.eventLoop.submit {
             let multiplexer = try channel.pipeline.syncOperations.handler(type: NIOHTTP2Handler.self).syncMultiplexer()
             multiplexer.createStreamChannel(promise: opened) { stream in
@@ -201,7 +222,7 @@ struct WireClient: Sendable {
                 }
             }
         }.get()
-        return (channel, try await opened.futureResult.get(), done.futureResult)
+        return (try await opened.futureResult.get(), done.futureResult)
     }
 }
 

@@ -7,7 +7,10 @@ import Testing
 /// Every transaction locks in one order, so that none ever waits for one that waits for it.
 @Suite struct LockOrderTests {
     private static let tasks = 8
+    private static let kinds = 20
+    /// How long at least, and how long until every kind of change was made.
     private static let span: Duration = .seconds(5)
+    private static let longest: Duration = .seconds(60)
 
     /// A few accounts that everybody works on; one that was deleted is replaced by a new one.
     private final class Field: Sendable {
@@ -38,16 +41,21 @@ import Testing
             var subjects: [AuthorityConformance.Subject] = []
             for _ in 0..<3 { subjects.append(try await AuthorityConformance.makeSubject(first, keeper, samples)) }
             let field = Field(subjects, keeper: keeper, samples: samples)
-            let (done, deadlocks) = (Counter(), Counter())
-            let deadline = ContinuousClock.now.advanced(by: Self.span)
+            let deadlocks = Counter()
+            let done = (0..<Self.kinds).map { _ in Counter() }
+            let start = ContinuousClock.now
             await withTaskGroup(of: Void.self) { group in
                 for index in 0..<Self.tasks {
                     let store = index.isMultiple(of: 2) ? first : second
                     group.addTask {
-                        while ContinuousClock.now < deadline {
+                        while true {
+                            let elapsed = ContinuousClock.now - start
+                            let isDone = elapsed >= Self.span && done.allSatisfy { $0.value > 0 }
+                            if isDone || elapsed >= Self.longest { break }
+                            let kind = samples.random.below(Self.kinds)
                             do {
-                                try await Self.step(samples.random.below(20), store, field)
-                                done.increment()
+                                try await Self.step(kind, store, field)
+                                done[kind].increment()
                             } catch let error as KeybearerError {
                                 if error.storeFailure?.code?.contains("40P01") == true { deadlocks.increment() }
                                 #expect(error.code != .internalError, "\(error.cause.map { "\($0)" } ?? "")")
@@ -59,7 +67,7 @@ import Testing
                 }
             }
             #expect(deadlocks.value == 0)
-            #expect(done.value > 20)
+            #expect(done.allSatisfy { $0.value > 0 }, "\(done.map(\.value)) of each kind")
         }
     }
 

@@ -3,6 +3,14 @@ import TestSupport
 import Testing
 
 @Suite struct SessionConformance {
+    /// The session of a new account.
+    private static func addAccountWithSession(_ store: any Store, _ samples: Samples) async throws -> Session {
+        let session = samples.session(of: try await store.addAccount(samples).user.id)
+        try await store.startSession(
+            session, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
+        return session
+    }
+
     @Test(arguments: storesUnderTest)
     func aSessionIsKnownByItsDigestAlone(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { store, second, samples in
@@ -37,10 +45,8 @@ import Testing
     func whatASignInReplacesEndsWithItsEvent(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let user = try await store.addAccount(samples).user.id
-            let other = try await store.addAccount(samples).user.id
-            let old = samples.session(of: other)
-            try await store.startSession(
-                old, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
+            let old = try await Self.addAccountWithSession(store, samples)
+            let other = old.userID
             let replaced = ReplacedSession(
                 id: old.id, userID: other, audit: samples.event(.sessionEnded, user: other, after: 60))
             func start(_ session: Session) async throws {
@@ -68,11 +74,9 @@ import Testing
     @Test(arguments: storesUnderTest)
     func nobodyReplacesAnothersSession(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
-            let user = try await store.addAccount(samples).user.id
+            let session = try await Self.addAccountWithSession(store, samples)
+            let user = session.userID
             let other = try await store.addAccount(samples).user.id
-            let session = samples.session(of: user)
-            try await store.startSession(
-                session, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
             try await store.startSession(
                 samples.session(of: other), tokenDigest: samples.random.bytes(32), replacing: session.id,
                 audit: samples.event(.sessionStarted))

@@ -14,8 +14,8 @@ import Darwin
 /// has committed by then, and the client cannot know.
 public final class CommitLoser: Sendable {
     /// Where it listens, on 127.0.0.1.
-    public let port: Int
-    private let listener: Int32
+    public var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let plan: Plan
 
     /// What is lost, and what has been.
@@ -58,51 +58,15 @@ public final class CommitLoser: Sendable {
     ///   - refusals: how many connections are turned away behind the lost answer.
     public init(before serverPort: Int, filling table: String, thenRefusing refusals: Int) throws {
         let plan = Plan(table: table, refusals: refusals)
-        let listener = Self.makeSocket()
-        var address = Self.address(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let outcome = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                guard bind(listener, pointer, length) == 0, listen(listener, 16) == 0 else { return -1 }
-                return getsockname(listener, pointer, &length)
-            }
-        }
-        guard outcome == 0 else { throw CocoaError(.fileWriteUnknown) }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        self.listener = listener
         self.plan = plan
-        Thread.detachNewThread {
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0 else { return }
-                if plan.refuses() { close(client) } else { Relay(client, serverPort, plan)?.run() }
-            }
+        listener = try LoopbackListener()
+        listener.start { client in
+            if plan.refuses() { close(client) } else { Relay(client, serverPort, plan)?.run() }
         }
-    }
-
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
     }
 
     /// Whether the answer was lost.
     public var hasLost: Bool { plan.hasLost }
-
-    private static func makeSocket() -> Int32 {
-        #if canImport(Darwin)
-        socket(AF_INET, SOCK_STREAM, 0)
-        #else
-        socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        #endif
-    }
-
-    private static func address(port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(port).bigEndian)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        return address
-    }
 
     /// One connection, and the one to the server behind it. Both close when nobody uses them any more.
     private final class Relay: Sendable {
@@ -114,15 +78,8 @@ public final class CommitLoser: Sendable {
         init?(_ client: Int32, _ serverPort: Int, _ plan: Plan) {
             self.client = client
             self.plan = plan
-            server = CommitLoser.makeSocket()
-            var address = CommitLoser.address(port: serverPort)
-            let descriptor = server
-            let outcome = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            guard outcome == 0 else { return nil }
+            server = Loopback.makeSocket()
+            guard Loopback.connects(server, to: serverPort) else { return nil }
         }
 
         deinit {

@@ -25,45 +25,20 @@ public final class FakePostgres: Sendable {
     }
 
     /// Where it listens, on 127.0.0.1.
-    public let port: Int
-    private let listener: Int32
+    public var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let connections = Lock<[Int32]>([])
 
     /// Begins to listen on a free port.
     public init(_ answer: Answer) throws {
-        #if canImport(Darwin)
-        let kind = SOCK_STREAM
-        #else
-        let kind = Int32(SOCK_STREAM.rawValue)
-        #endif
-        listener = socket(AF_INET, kind, 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let outcome = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                guard bind(descriptor, pointer, length) == 0, listen(descriptor, 16) == 0 else { return -1 }
-                return getsockname(descriptor, pointer, &length)
-            }
+        listener = try LoopbackListener()
+        listener.start { [weak self] connection in
+            self?.connections.withLock { $0.append(connection) }
+            Self.serve(connection, answer)
         }
-        guard outcome == 0 else { throw CocoaError(.fileWriteUnknown) }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        let thread = Thread { [weak self] in
-            while true {
-                let connection = accept(descriptor, nil, nil)
-                guard connection >= 0 else { return }
-                self?.connections.withLock { $0.append(connection) }
-                Self.serve(connection, answer)
-            }
-        }
-        thread.start()
     }
 
     deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
         for connection in connections.withLock({ $0 }) { close(connection) }
     }
 

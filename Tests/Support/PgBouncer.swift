@@ -29,7 +29,7 @@ public final class PgBouncer: Sendable {
             throw NotReady(words: "there is no port in the server's address")
         }
         directory = try TemporaryDirectory()
-        let ownPort = try Self.freePort()
+        let ownPort = try LoopbackListener().port
         try "\"\(user)\" \"\"\n".write(toFile: directory.file("users"), atomically: true, encoding: .utf8)
         // As root it changes to a user of its own, and then reads its files again.
         let account = geteuid() == 0 ? "user = nobody\n" : ""
@@ -57,21 +57,5 @@ public final class PgBouncer: Sendable {
             if answer.status == 0 { return }
             guard MonotonicTime.now() < deadline else { throw NotReady(words: answer.stderr) }
         }
-    }
-
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
-            } ? Int(UInt16(bigEndian: pointer.pointee.sin_port)) : 0
-        }
-        guard port > 0 else { throw NotReady(words: "no port is free") }
-        return port
     }
 }

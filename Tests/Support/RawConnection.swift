@@ -39,7 +39,7 @@ public final class RawConnection {
     ///
     /// - Parameter secondsToWait: how long a read waits before it fails.
     public init(port: Int, secondsToWait: Int = 30) throws {
-        descriptor = Self.makeSocket()
+        descriptor = Loopback.makeSocket()
         guard descriptor >= 0 else { throw Failure.refused }
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -47,16 +47,7 @@ public final class RawConnection {
         wait.tv_sec = .init(secondsToWait)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(port).bigEndian)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let outcome = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard outcome == 0 else {
+        guard Loopback.connects(descriptor, to: port) else {
             close()
             throw Failure.refused
         }
@@ -208,18 +199,6 @@ public final class RawConnection {
         if let failure { throw failure }
         received += more
         return !more.isEmpty
-    }
-
-    private static func makeSocket() -> Int32 {
-        #if canImport(Darwin)
-        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        var one: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &one, socklen_t(MemoryLayout<Int32>.size))
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        return descriptor
-        #else
-        return socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        #endif
     }
 }
 

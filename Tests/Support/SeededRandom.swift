@@ -1,20 +1,30 @@
 public import Keybearer
 import Synchronization
 
+/// The same numbers at every run, from a seed.
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    /// Begins with a seed.
+    public init(seed: UInt64) {
+        state = seed
+    }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
 extension RandomSource {
-    /// The same bytes at every run: SplitMix64 from a seed.
+    /// The same bytes at every run.
     public static func seeded(_ seed: UInt64) -> RandomSource {
-        let state = Lock(seed)
+        let numbers = Lock(SplitMix64(seed: seed))
         return RandomSource { count in
-            state.withLock { state in
-                (0..<count).map { _ in
-                    state &+= 0x9E37_79B9_7F4A_7C15
-                    var mixed = state
-                    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-                    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-                    return UInt8(truncatingIfNeeded: mixed ^ (mixed >> 31))
-                }
-            }
+            numbers.withLock { numbers in (0..<count).map { _ in UInt8(truncatingIfNeeded: numbers.next()) } }
         }
     }
 

@@ -1,21 +1,16 @@
 import Foundation
+import TestSupport
 import Testing
 
-/// Random numbers from a seed: SplitMix64. Every input has a seed of its own, so that one can be replayed without those before it.
+/// Random numbers from a seed. Every input has a seed of its own, so that one can be replayed without those before it.
 struct FuzzNumbers {
-    private var state: UInt64
+    private var numbers: SplitMix64
 
     init(seed: UInt64) {
-        state = seed &* 0xD134_2543_DE82_EF95
+        numbers = SplitMix64(seed: seed &* 0xD134_2543_DE82_EF95)
     }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    mutating func next() -> UInt64 { numbers.next() }
 
     /// A number from 0 to below a bound.
     mutating func below(_ bound: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % bound }
@@ -51,6 +46,8 @@ struct FuzzNumbers {
 enum Fuzzer {
     private static let environment = ProcessInfo.processInfo.environment
     static let isLong = environment["KEYBEARER_TEST_LONG"] != nil
+    /// Whether one input alone is checked, which need not be of any kind.
+    static var isReplaying: Bool { replayed != nil }
     private static let replayed = environment["KEYBEARER_TEST_FUZZ_SEED"].flatMap { UInt64($0) }
     private static let directory =
         environment["KEYBEARER_TEST_FUZZ_DIRECTORY"]
@@ -84,7 +81,8 @@ enum Fuzzer {
     ///   - make: makes an input.
     ///   - check: says what is wrong with what became of it; nil when nothing is.
     static func run(
-        _ target: String, _ seeds: Range<UInt64>, make: (inout FuzzNumbers) -> [UInt8], check: ([UInt8]) -> String?
+        _ target: String, _ seeds: Range<UInt64>, make: (inout FuzzNumbers) -> [UInt8],
+        check: ([UInt8]) async -> String?
     ) async throws {
         let mark = try mark(target, seeds.lowerBound)
         defer { mark.remove() }
@@ -93,7 +91,7 @@ enum Fuzzer {
             var numbers = FuzzNumbers(seed: seed)
             let input = make(&numbers)
             if replayed != nil { print("\(target), seed \(seed): \(hex(input))") }
-            if let problem = check(input) {
+            if let problem = await check(input) {
                 Issue.record("\(target), seed \(seed), input \(hex(input)): \(problem)")
                 return
             }

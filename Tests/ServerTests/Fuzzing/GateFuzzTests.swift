@@ -83,33 +83,43 @@ struct GateFuzzTests {
     @Test("Heads: the parser reads what a naive one reads", arguments: Fuzzer.cases(short: 60_000))
     func heads(seeds: Range<UInt64>) async throws {
         let key = Array("tdc_0000000000000000000000aaaaaaaaaa000000".utf8)
+        var accepted = 0
         try await Fuzzer.run("gate-head", seeds) {
             Self.head(&$0, key: key)
         } check: { input in
             Fuzzer.exactly(input) { bytes in
                 switch (GateRequestHead(bytes, limits: .init()), HeadReference(input)) {
-                case (nil, nil): nil
-                case (let parsed?, let expected?): Self.difference(bytes, parsed, expected)
-                case (nil, _?): "was refused"
-                case (_?, nil): "was accepted"
+                case (let parsed?, let expected?):
+                    accepted += 1
+                    return Self.difference(bytes, parsed, expected)
+                case (nil, nil): return nil
+                case (nil, _?): return "was refused"
+                case (_?, nil): return "was accepted"
                 }
             }
         }
+        if !Fuzzer.isReplaying { #expect(accepted * 20 > seeds.count, "heads that were accepted") }
     }
 
     @Test(
         "Decisions: whatever is asked gets an answer, and a 200 only the live key",
         arguments: Fuzzer.cases(short: 30_000, long: 1_000_000))
     func decisions(seeds: Range<UInt64>) async throws {
-        let fixture = try ServerFixture()
-        let (_, text) = try await fixture.account("ada@example.com")
+        let clocks = TestClock().clocks
+        let fixture = try ServerFixture(clocks: clocks)
+        let (account, text) = try await fixture.account("ada@example.com")
+        let plan = Plan(
+            id: PlanID(rawValue: "endless"), name: "Endless", features: [.apiWebhooks], hourlyLimit: 100_000_000,
+            position: 9)
+        _ = try await fixture.deployment.workspaces.putPlan(plan, by: .commandLine)
+        try await fixture.deployment.workspaces.setPlan(
+            plan.id, of: account.workspaces[0].workspace.id, by: .commandLine)
         let gate = try #require(fixture.deployment.gate)
         await gate.fence.step()
         let settings = GateSettings(
             address: .network(host: "127.0.0.1", port: 0),
             trustedProxies: ["127.0.0.0/8", "5.6.7.8"].compactMap { AddressRange($0) },
             workspacePattern: WorkspacePattern("/v1/workspaces/{workspace}"))
-        let clocks = Clocks.system
         let decision = GateDecision(
             gate: gate, clocks: clocks, settings: settings,
             logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
@@ -119,26 +129,39 @@ struct GateFuzzTests {
         let key = Array(text.utf8)
         var answers = GateAnswers(clocks: clocks)
         var out = ByteBuffer()
+        var asked = 0
+        var answered: [String: Int] = [:]
         try await Fuzzer.run("gate-decision", seeds) {
             Self.head(&$0, key: key)
         } check: { input in
-            Fuzzer.exactly(input) { bytes in
-                guard let head = GateRequestHead(bytes, limits: .init()) else { return nil }
-                for peer in peers {
-                    out.clear()
-                    let question = decision.answer(
-                        head, in: bytes, from: peer, isStopping: false, with: &answers, to: &out)
-                    let said = out.readableBytesView
-                    if question != nil { return said.isEmpty ? nil : "both an answer and a question" }
-                    guard said.starts(with: "HTTP/1.1 ".utf8), said.count > 12 else { return "no answer" }
-                    if said.dropFirst(9).starts(with: "200".utf8),
-                        HeadReference(input)?["authorization"].first?.suffix(key.count).elementsEqual(key) != true
-                    {
-                        return "a 200 without the key"
+            for peer in peers {
+                out.clear()
+                let question = Fuzzer.exactly(input) { bytes in
+                    GateRequestHead(bytes, limits: .init()).map {
+                        decision.answer($0, in: bytes, from: peer, isStopping: false, with: &answers, to: &out)
                     }
                 }
-                return nil
+                guard let question else { return nil }
+                if let question {
+                    guard out.readableBytes == 0 else { return "both an answer and a question" }
+                    asked += 1
+                    answers.write(
+                        await decision.resolve(question), scope: question.scope, problem: question.problem,
+                        shape: question.shape, wall: clocks.wall(), to: &out)
+                }
+                let said = out.readableBytesView
+                guard said.starts(with: "HTTP/1.1 ".utf8), said.count > 12 else { return "no answer" }
+                let status = String(decoding: said.dropFirst(9).prefix(3), as: UTF8.self)
+                answered[status, default: 0] += 1
+                guard status == "200" else { continue }
+                guard HeadReference(input)?["authorization"].first?.suffix(key.count).elementsEqual(key) == true else {
+                    return "a 200 without the key"
+                }
             }
+            return nil
         }
+        guard !Fuzzer.isReplaying else { return }
+        #expect(asked > 0 && answered["200", default: 0] > seeds.count / 50, "\(asked) asked, \(answered)")
+        #expect(Set(answered.keys).isSuperset(of: ["200", "400", "401", "403", "404"]), "\(answered)")
     }
 }

@@ -134,7 +134,7 @@ private final class HostileConnection: ChannelInboundHandler {
         switch end {
         case .early, .written: close(context)
         case .deaf: closeLater(context, .milliseconds(20))
-        case .answered: closeLater(context, .milliseconds(200))
+        case .answered: closeLater(context, .seconds(2))
         }
     }
 

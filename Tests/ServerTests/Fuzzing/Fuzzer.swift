@@ -57,7 +57,7 @@ enum Fuzzer {
     /// The seeds of each of a target's test cases, which run beside each other.
     ///
     /// - Parameters:
-    ///   - short: how many inputs `make test` checks.
+    ///   - short: how many inputs `make test` checks: about 30 seconds of one core.
     ///   - long: how many `make test-long` does.
     static func cases(short: UInt64, long: UInt64 = 10_000_000) -> [Range<UInt64>] {
         if let replayed { return [replayed..<replayed + 1] }

@@ -36,7 +36,7 @@ struct HeaderFuzzTests {
         }
     }
 
-    @Test("Authorization: a token comes out as it went in", arguments: Fuzzer.cases(short: 300_000))
+    @Test("Authorization: a token comes out as it went in", arguments: Fuzzer.cases(short: 900_000))
     func authorization(seeds: Range<UInt64>) async throws {
         try await Fuzzer.run("authorization", seeds, make: Self.authorization) { input in
             guard Fuzzer.exactly(input, { Self.found(BearerCredentials(value: $0)) }) == Self.expectedToken(input)
@@ -98,7 +98,7 @@ struct HeaderFuzzTests {
 
     @Test(
         "Forwarded and X-Forwarded-For: the client is who a naive walk finds, and nothing that it puts in front changes that",
-        arguments: Fuzzer.cases(short: 90_000))
+        arguments: Fuzzer.cases(short: 270_000))
     func forwarding(seeds: Range<UInt64>) async throws {
         let addresses = ClientAddress(trusted: Self.trusted)
         func expected(_ lines: [[UInt8]], _ isForwarded: Bool) -> IPAddress {

@@ -69,7 +69,7 @@ def run_caddy(directory: Path, configuration: str) -> Program:
 def run_traefik(directory: Path, port: int, static: str, dynamic: str) -> Program:
     """On a port, with the text of an example's two files; `dynamic` has its replacements."""
     (directory / "dynamic.yml").write_text(dynamic)
-    replacements = {'":443': f'"127.0.0.1:{port}"', "/etc/traefik/dynamic.yml": str(directory / "dynamic.yml")}
+    replacements = {'":443"': f'"127.0.0.1:{port}"', "/etc/traefik/dynamic.yml": str(directory / "dynamic.yml")}
     file = directory / "traefik.yml"
     file.write_text(replaced(static, replacements))
     return Program([str(TRAEFIK), f"--configFile={file}"], directory / "log")

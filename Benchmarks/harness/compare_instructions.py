@@ -22,6 +22,8 @@ from .processes import Failure, Process, Processes, note, run
 
 # Starts of each commit's server under callgrind. The median of them counts.
 STARTS = 5
+# How often a start is counted at most.
+ATTEMPTS = 3
 # N of each measurement: N and 2N requests are counted.
 REQUESTS = {"gate": 1_000, "me": 500, "cold": 190}
 # Requests before anything is counted: with cold keys, these are keys that are not used again.
@@ -67,7 +69,7 @@ def measure(versions: tuple[Version, Version], processes: Processes, directory: 
     for number in range(STARTS):
         for version in versions if number % 2 == 0 else versions[::-1]:
             note(f"Instructions, start {number + 1} of {STARTS}, {version.name}")
-            for name, found in count_once(version, processes, directory, shim).items():
+            for name, found in count_or_again(version, processes, directory, shim).items():
                 getattr(counts[name], version.name).append(found)
     return counts
 
@@ -80,6 +82,16 @@ def compile_shim(directory: str) -> str:
     return library
 
 
+def count_or_again(version: Version, processes: Processes, directory: str, shim: str) -> dict[str, float]:
+    """Under valgrind a server may be too slow to keep its lease, and answers 503 then: that start is counted again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return count_once(version, processes, directory, shim)
+        except Failure as failure:
+            note(f"{failure}: counted again")
+    return count_once(version, processes, directory, shim)
+
+
 def count_once(version: Version, processes: Processes, directory: str, shim: str) -> dict[str, float]:
     """All measurements on one start of the server."""
     place = os.path.join(directory, "callgrind")
@@ -90,12 +102,14 @@ def count_once(version: Version, processes: Processes, directory: str, shim: str
     callgrind = Callgrind(server.process, profile)
     warm, *cold = version.keys()
     counts = {}
-    # Cold keys first: what the server has reserved for them and not used it releases after 30 s, which is not counted.
-    for name, subject in (("cold", server.gate()), ("gate", server.gate()), ("me", server.profile())):
-        keys = iter(cold) if name == "cold" else itertools.repeat(warm)
-        counts[name] = count(callgrind, subject, keys, name)
-        callgrind.keep(f"{version.commit[:10]}-{name}")
-    server.stop()
+    try:
+        # Cold keys first: what the server has reserved for them and not used it releases after 30 s, which is not counted.
+        for name, subject in (("cold", server.gate()), ("gate", server.gate()), ("me", server.profile())):
+            keys = iter(cold) if name == "cold" else itertools.repeat(warm)
+            counts[name] = count(callgrind, subject, keys, name)
+            callgrind.keep(f"{version.commit[:10]}-{name}")
+    finally:
+        server.stop()
     return counts
 
 

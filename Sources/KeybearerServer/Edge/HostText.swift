@@ -12,7 +12,9 @@ enum HostText {
         }
         guard index < bytes.count else { return true }
         guard bytes[index] == UInt8(ascii: ":"), bytes.count - index <= 6 else { return false }
-        return bytes[(index + 1)...].allSatisfy { (48...57).contains($0) }
+        index += 1
+        while index < bytes.count, bytes[index] >= UInt8(ascii: "0"), bytes[index] <= UInt8(ascii: "9") { index += 1 }
+        return index == bytes.count
     }
 
     /// The same for a text.

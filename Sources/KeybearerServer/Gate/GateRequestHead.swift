@@ -4,22 +4,33 @@
 /// not know: no bodies, no folded lines, no bare line feeds, no absolute targets. What it accepts, the HTTP library
 /// accepts with the same meaning; a fuzz test holds it to that.
 struct GateRequestHead {
-    /// Where a part lies.
+    /// Where a part lies. Small: a head is copied a few times on its way.
     struct Part {
-        var start = 0
-        var count = -1
-        var isPresent: Bool { count >= 0 }
+        private var place: Int32 = 0
+        private var length: Int32 = -1
+
+        init() {}
+
+        init(start: Int, count: Int) {
+            place = Int32(truncatingIfNeeded: start)
+            length = Int32(truncatingIfNeeded: count)
+        }
+
+        var start: Int { Int(place) }
+        var count: Int { Int(length) }
+        var isPresent: Bool { length >= 0 }
     }
 
     /// A field with the value of its first line. Most count only when they stand once.
     struct Field {
         var value = Part()
         /// How often the field stands in the request.
-        var occurrences = 0
+        var occurrences: Int { Int(lines) }
+        private var lines: Int32 = 0
 
         mutating func note(_ part: Part) {
-            if occurrences == 0 { value = part }
-            occurrences += 1
+            if lines == 0 { value = part }
+            lines &+= 1
         }
     }
 

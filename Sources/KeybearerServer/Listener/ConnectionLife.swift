@@ -60,7 +60,7 @@ struct ConnectionLife {
     /// Those of them whose end was not read.
     private(set) var unread = 0
     /// Whether a whole head has come on it.
-    private(set) var hasServed = false
+    private var hasServed = false
     /// Since the server stops; nil while it does not.
     private var stopping: Duration?
     /// Since a part of an HTTP/2 frame came, or the handshake ended without one; nil when none is awaited.
@@ -97,11 +97,15 @@ struct ConnectionLife {
     }
 
     /// A head was read to its end.
-    mutating func beganRequest() {
-        hasServed = true
+    ///
+    /// - Returns: whether it is the connection's first.
+    @discardableResult
+    mutating func beganRequest() -> Bool {
+        defer { hasServed = true }
         requests += 1
         unread += 1
         if stage != .busy, !isEnding { enter(.busy) }
+        return !hasServed
     }
 
     /// The end of the newest request was read.
@@ -123,10 +127,12 @@ struct ConnectionLife {
     /// Whole requests were read and answered, all at once.
     ///
     /// - Parameter hasPart: whether a part of another head is behind them.
-    mutating func answeredAtOnce(hasPart: Bool) {
-        hasServed = true
-        guard stage == .idle || stage == .head else { return }
-        enter(hasPart ? .head : .idle)
+    /// - Returns: whether they are the connection's first.
+    @discardableResult
+    mutating func answeredAtOnce(hasPart: Bool) -> Bool {
+        defer { hasServed = true }
+        if stage == .idle || stage == .head { enter(hasPart ? .head : .idle) }
+        return !hasServed
     }
 
     /// The server stops.

@@ -179,8 +179,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     /// A head was read, and passed on to be answered.
     func beganRequest() {
-        noteServed()
-        life.beganRequest()
+        if life.beganRequest() { noteServed() }
     }
 
     /// The end of the newest request was read.
@@ -191,8 +190,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     /// What was read has been answered at once. See ``ConnectionLife/answeredAtOnce(hasPart:)``.
     func answeredAtOnce(hasPart: Bool) {
-        noteServed()
-        life.answeredAtOnce(hasPart: hasPart)
+        if life.answeredAtOnce(hasPart: hasPart) { noteServed() }
     }
 
     /// The last answer is being written: what comes in from now on is discarded.
@@ -229,8 +227,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     /// It has sent a whole request: it no longer gives way first.
     private func noteServed() {
-        guard !life.hasServed, let id else { return }
-        registry.finished(id)
+        if let id { registry.finished(id) }
     }
 
     private func act(_ action: ConnectionLife.Action) {

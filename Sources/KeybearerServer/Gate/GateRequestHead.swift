@@ -206,7 +206,9 @@ struct GateRequestHead {
         }
     }
 
-    /// Compares with a text in lower case, whatever the case of the bytes.
+    /// Compares with a text in lower case, whatever the case of the bytes. Always inlined: a comparison with a text that is
+    /// known then takes half as many instructions.
+    @inline(__always)
     static func equals(_ bytes: UnsafeRawBufferPointer, _ part: Part, _ text: StaticString) -> Bool {
         guard part.count == text.utf8CodeUnitCount else { return false }
         let expected = text.utf8Start

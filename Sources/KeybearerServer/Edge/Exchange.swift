@@ -33,7 +33,7 @@ struct Exchange: Sendable {
     var plainAuthority: String {
         let authority = request.head.authority ?? ""
         let isPlain = authority.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+            byte.isASCIILetterOrDigit
                 || ".-:[]".utf8.contains(byte)
         }
         return isPlain ? authority : ""

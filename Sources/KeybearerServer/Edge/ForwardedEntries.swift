@@ -129,13 +129,9 @@ struct ForwardedEntries {
         let port = text.utf8.dropFirst()
         if port.first == UInt8(ascii: "_") {
             let name = port.dropFirst()
-            return !name.isEmpty && name.allSatisfy { isAlphanumeric($0) || "._-".utf8.contains($0) }
+            return !name.isEmpty && name.allSatisfy { $0.isASCIILetterOrDigit || "._-".utf8.contains($0) }
         }
         return (1...5).contains(port.count) && port.allSatisfy { (48...57).contains($0) }
-    }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
 
     /// Without blanks and tabs at both ends.

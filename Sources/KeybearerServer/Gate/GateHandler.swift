@@ -210,7 +210,7 @@ final class GateHandler: ChannelDuplexHandler {
     }
 
     private func readIfWanted(_ context: ChannelHandlerContext) {
-        guard wantsRead, !isAskingStore, context.channel.isWritable else { return }
+        guard wantsRead else { return }
         wantsRead = false
         read(context: context)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Keybearer
 
 /// Where an original path names its workspace, such as `/workspaces/{workspace}`: the operator's setting.
 ///
@@ -102,7 +103,7 @@ public struct WorkspacePattern: Sendable, Hashable {
     private static func isUnclear(_ segment: String) -> Bool {
         // The usual segment of letters, digits, `-` and `_`: seen without Unicode's tables.
         let isUsual = segment.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+            byte.isASCIILetterOrDigit
                 || "-_".utf8.contains(byte)
         }
         if isUsual { return segment.isEmpty }

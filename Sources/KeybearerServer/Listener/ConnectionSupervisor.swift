@@ -121,7 +121,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
             promise?.fail(ChannelError.alreadyClosed)
             return
         }
-        // One that is told of a stop before it is open: what is written to it is never taken.
+        // The listener may give up a connection before it is open. What is written to that is never taken.
         guard context.channel.isActive else { return context.close(mode: .all, promise: promise) }
         // Where the other half is closed, closing ours is closing all.
         guard mode == .all || (mode == .output && isInputClosed) else {

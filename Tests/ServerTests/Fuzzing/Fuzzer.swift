@@ -57,7 +57,7 @@ enum Fuzzer {
     /// The seeds of each of a target's test cases, which run beside each other.
     ///
     /// - Parameters:
-    ///   - short: how many inputs `make test` checks: about 30 seconds of one core.
+    ///   - short: how many inputs `make test` checks: about 30 seconds, with all targets beside each other.
     ///   - long: how many `make test-long` does.
     static func cases(short: UInt64, long: UInt64 = 10_000_000) -> [Range<UInt64>] {
         if let replayed { return [replayed..<replayed + 1] }
@@ -68,7 +68,7 @@ enum Fuzzer {
 
     /// The seeds of hostile connections.
     static let connections: Range<UInt64> =
-        replayed.map { $0..<$0 + 32 } ?? 0..<(isLong ? 100_000 : 1_000)
+        replayed.map { $0..<$0 + 32 } ?? 0..<(isLong ? 100_000 : 2_500)
 
     /// A file with the seed of the input that a target is at.
     static func mark(_ target: String, _ part: UInt64) throws -> SeedMark {

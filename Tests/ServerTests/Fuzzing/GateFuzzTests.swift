@@ -80,7 +80,7 @@ struct GateFuzzTests {
         return nil
     }
 
-    @Test("Heads: the parser reads what a naive one reads", arguments: Fuzzer.cases(short: 180_000))
+    @Test("Heads: the parser reads what a naive one reads", arguments: Fuzzer.cases(short: 270_000))
     func heads(seeds: Range<UInt64>) async throws {
         let key = Array("tdc_0000000000000000000000aaaaaaaaaa000000".utf8)
         var accepted = 0
@@ -103,7 +103,7 @@ struct GateFuzzTests {
 
     @Test(
         "Decisions: whatever is asked gets an answer, and a 200 only the live key",
-        arguments: Fuzzer.cases(short: 90_000, long: 1_000_000))
+        arguments: Fuzzer.cases(short: 200_000, long: 1_000_000))
     func decisions(seeds: Range<UInt64>) async throws {
         let clocks = TestClock().clocks
         let fixture = try ServerFixture(clocks: clocks)

@@ -113,7 +113,7 @@ struct KeyAndFormFuzzTests {
         return Array(string.utf8) == bytes ? string : nil
     }
 
-    @Test("Forms: the pairs are those of a naive reader", arguments: Fuzzer.cases(short: 180_000))
+    @Test("Forms: the pairs are those of a naive reader", arguments: Fuzzer.cases(short: 270_000))
     func forms(seeds: Range<UInt64>) async throws {
         try await Fuzzer.run("form", seeds, make: Self.form) { input in
             let text = String(decoding: input, as: UTF8.self)
@@ -151,7 +151,7 @@ struct KeyAndFormFuzzTests {
 
     @Test(
         "Paths: a workspace is found only where a plain reader finds the same one",
-        arguments: Fuzzer.cases(short: 90_000, long: 1_000_000))
+        arguments: Fuzzer.cases(short: 240_000, long: 1_000_000))
     func paths(seeds: Range<UInt64>) async throws {
         let pattern = try #require(WorkspacePattern("/v1/*/workspaces/{workspace}"))
         try await Fuzzer.run("path", seeds, make: Self.path) { input in

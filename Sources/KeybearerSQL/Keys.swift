@@ -156,7 +156,7 @@ extension SQLStore {
 
     public func forgetOldRequests(now: Timestamp) async throws {
         try await remove(Self.oldRequests, now: now)
-        try await remove(PastHours.old, now: now)
+        try await remove(PastWindows.old, now: now)
     }
 
     private static let oldRequests = OldRows(

@@ -5,7 +5,7 @@ package import Keybearer
 /// Bodies run synchronously on a thread of the engine's own, which they may block. They are pure: a body whose
 /// transaction failed before its commit was sent may run again on another connection. Once a commit was sent, nothing
 /// is tried again.
-package protocol SQLEngine: BudgetStore {
+package protocol SQLEngine: RateLimitStore {
     /// Runs statements that change nothing and that see one state of the database.
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws -> Value

@@ -4,12 +4,12 @@ package import Keybearer
 /// An allowance as the file has it, see ``Allowance``.
 struct OpenAllowance {
     let holder: String
-    let bucket: RollingHour.Bucket
+    let bucket: RateLimitWindow.Bucket
 }
 
 extension [OpenAllowance] {
     /// What counts for every account, but for those of the one who reckons.
-    func buckets(without holder: NodeID?) -> [RollingHour.Bucket] {
+    func buckets(without holder: NodeID?) -> [RateLimitWindow.Bucket] {
         filter { $0.holder != holder?.rawValue }.map(\.bucket)
     }
 }
@@ -26,13 +26,14 @@ extension SQLiteEngine {
         return try await writeRaw { db in
             try db.executeCached(
                 sql: "DELETE FROM budget_allowances WHERE minute <= ?",
-                arguments: [RollingHour.lastFreedMinute(at: now)])
+                arguments: [RateLimitWindow.lastFreedMinute(at: now)])
             let others = try Self.allowances(at: Self.time(now, askedAt: askedAt), db).buckets(without: holder)
             let limit = try Int.fetchOne(
                 db.cachedStatement(sql: "SELECT min(hourly_limit) FROM plans WHERE hourly_limit > 0"))
             let count = Allowance.count(atMost: count, smallestLimit: limit ?? 0)
             guard others.isEmpty, count > 0 else { return nil }
-            let bucket = RollingHour.Bucket(minute: RollingHour.minute(of: now.advanced(by: life)), count: count)
+            let bucket = RateLimitWindow.Bucket(
+                minute: RateLimitWindow.minute(of: now.advanced(by: life)), count: count)
             try db.executeCached(
                 sql: "INSERT INTO budget_allowances (holder, minute, count) VALUES (?, ?, ?)",
                 arguments: [holder.rawValue, bucket.minute, bucket.count])
@@ -55,10 +56,10 @@ extension SQLiteEngine {
     ) throws -> Reservation {
         try readShort { db in
             let others = try Self.allowances(db).buckets(without: holder)
-            guard let hour = try Self.rollingHour(of: userID, db) else {
-                return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+            guard let window = try Self.rateLimitWindow(of: userID, db) else {
+                return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
             }
-            return hour.use(allowance.bucket, limit: limit, now: now, allowances: others)
+            return window.use(allowance.bucket, limit: limit, now: now, allowances: others)
         }
     }
 
@@ -66,12 +67,12 @@ extension SQLiteEngine {
     /// now on as if it were opened now, so that it frees within 62 minutes.
     static func allowances(at now: Timestamp, _ db: Database) throws -> [OpenAllowance] {
         let open = try allowances(db)
-        let ahead = Set(open.map(\.bucket.minute)).filter { RollingHour.foldedMinute($0, at: now) != $0 }
+        let ahead = Set(open.map(\.bucket.minute)).filter { RateLimitWindow.foldedMinute($0, at: now) != $0 }
         if ahead.isEmpty { return open }
         for minute in ahead {
             try db.executeCached(
                 sql: "UPDATE budget_allowances SET minute = ? WHERE minute = ?",
-                arguments: [RollingHour.foldedMinute(minute, at: now), minute])
+                arguments: [RateLimitWindow.foldedMinute(minute, at: now), minute])
         }
         return try allowances(db)
     }
@@ -80,7 +81,7 @@ extension SQLiteEngine {
         let statement = try db.cachedStatement(sql: "SELECT holder, minute, count FROM budget_allowances")
         return try Row.fetchAll(statement).map { row in
             OpenAllowance(
-                holder: row["holder"], bucket: RollingHour.Bucket(minute: row["minute"], count: row["count"]))
+                holder: row["holder"], bucket: RateLimitWindow.Bucket(minute: row["minute"], count: row["count"]))
         }
     }
 }

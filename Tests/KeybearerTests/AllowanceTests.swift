@@ -10,7 +10,7 @@ import Testing
 struct AllowanceTests {
     let fixture: GateFixture
     let account: Account
-    let store: CountingBudgetStore
+    let store: CountingRateLimitStore
     let office: BudgetOffice
     let ledger: AccountLedger
     var clock: TestClock { fixture.clock }
@@ -18,7 +18,7 @@ struct AllowanceTests {
     init() async throws {
         fixture = try GateFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
-        store = CountingBudgetStore(store: fixture.store)
+        store = CountingRateLimitStore(store: fixture.store)
         office = BudgetOffice(store: store, clocks: fixture.clock.clocks, isAlone: { true })
         ledger = AccountLedger(userID: account.user.id)
         await office.keepAllowance()
@@ -217,7 +217,7 @@ struct AllowanceTests {
 
     @Test("A look that was under way while the allowance was used does not take its place")
     func lookMeanwhile() async throws {
-        let earlier = Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+        let earlier = Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         #expect(office.useAllowance(for: ledger, limit: 1_000))
         #expect(admitted(1, ledger) == 1)
         let now = clock.clocks.steady()
@@ -230,7 +230,7 @@ struct AllowanceTests {
 
     @Test("While the store is asked for an account, it uses no allowance, until the last has been answered")
     func whileReserving() async throws {
-        let held = HeldBudgetStore(store: fixture.store)
+        let held = HeldRateLimitStore(store: fixture.store)
         await office.stop()
         let keeper = AllowanceKeeper(
             store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isAlone: { true })
@@ -282,11 +282,11 @@ struct AllowanceTests {
 }
 
 /// A real store whose reservations wait until they are let go, in the order in which they came.
-private final class HeldBudgetStore: BudgetStore {
-    private let store: any BudgetStore
+private final class HeldRateLimitStore: RateLimitStore {
+    private let store: any RateLimitStore
     private let waiting = Lock<[CheckedContinuation<Void, Never>]>([])
 
-    init(store: any BudgetStore) {
+    init(store: any RateLimitStore) {
         self.store = store
     }
 

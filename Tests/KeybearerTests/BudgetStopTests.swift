@@ -38,7 +38,7 @@ struct BudgetStopTests {
 
     @Test("Behind a stop nothing is reserved: a request whose client has left would keep it")
     func afterStop() async throws {
-        let store = CountingBudgetStore(store: fixture.store)
+        let store = CountingRateLimitStore(store: fixture.store)
         let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
         try await office.reserved(for: ledger, limit: 40)
         #expect(ledger.withLease { $0.available } == BudgetLease.smallestReservation)

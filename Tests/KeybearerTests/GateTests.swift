@@ -279,7 +279,7 @@ struct GateTests: OnGateStage {
     }
 
     @Test("1,000 pass, the next is refused; regenerating resets nothing; another process admits none")
-    func budget() async throws {
+    func rateLimitStatus() async throws {
         await gate.fence.step()
         let (account, first) = try await fixture.entitledAccount(deployment)
         for _ in 0..<600 { #expect(await fixture.decide(first, at: gate).isAdmitted) }
@@ -292,14 +292,14 @@ struct GateTests: OnGateStage {
             return
         }
         #expect(status.remaining == 0)
-        #expect(status.returnsAfter > .seconds(3_600))
+        #expect(status.resetsAfter > .seconds(3_600))
         let second = try #require(fixture.deployment().gate)
         await second.fence.step()
         #expect(await fixture.decide(key, at: second).isRateLimited)
     }
 
     @Test("64 at once admit exactly 1,000")
-    func concurrentBudget() async throws {
+    func concurrentRateLimit() async throws {
         await gate.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
         #expect(await fixture.admittedOf1600(key, at: gate) == 1_000)
@@ -315,8 +315,8 @@ struct GateTests: OnGateStage {
         let stored = try await deployment.accounts.account(account.user.id)
         #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
         let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
-        let hour = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
-        #expect(hour.first?.charged == 3)
+        let window = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
+        #expect(window.first?.charged == 3)
     }
 
     @Test(
@@ -326,7 +326,7 @@ struct GateTests: OnGateStage {
         ])
     func writes(milliseconds: Int, requests: Int, limit: Int, mostWaits: Int) async throws {
         await gate.fence.step()
-        let counting = CountingBudgetStore(store: fixture.store)
+        let counting = CountingRateLimitStore(store: fixture.store)
         let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, isAlone: { true })
         let (account, _) = try await fixture.entitledAccount(deployment)
         let ledger = AccountLedger(userID: account.user.id)
@@ -511,12 +511,12 @@ extension BudgetOffice {
 }
 
 /// Counts the transactions of a real store, and fails when it is told to.
-final class CountingBudgetStore: BudgetStore {
-    private let store: any BudgetStore
+final class CountingRateLimitStore: RateLimitStore {
+    private let store: any RateLimitStore
     private let counter = Counter()
     private let failing = Atomic<Bool>(false)
 
-    init(store: any BudgetStore) {
+    init(store: any RateLimitStore) {
         self.store = store
     }
 

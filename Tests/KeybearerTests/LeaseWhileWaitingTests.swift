@@ -10,12 +10,12 @@ import Testing
 struct LeaseWhileWaitingTests {
     /// A node whose reservations a test holds up.
     private struct Node {
-        let store: HeldBudgetStore
+        let store: HeldRateLimitStore
         let fence: RevocationFence
         let verifier: Verifier
 
         init(_ fixture: GateFixture) {
-            store = HeldBudgetStore(store: fixture.store)
+            store = HeldRateLimitStore(store: fixture.store)
             let clocks = fixture.clock.clocks
             let thread = fixture.store.executor
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -158,17 +158,17 @@ struct RecentChangesTests {
 }
 
 /// A budget store whose answers wait until a test lets them go.
-private final class HeldBudgetStore: BudgetStore {
+private final class HeldRateLimitStore: RateLimitStore {
     private struct State {
         var isHeld = false
         var held: [CheckedContinuation<Void, Never>] = []
         var watchers: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let store: any BudgetStore
+    private let store: any RateLimitStore
     private let state = Lock(State())
 
-    init(store: any BudgetStore) {
+    init(store: any RateLimitStore) {
         self.store = store
     }
 

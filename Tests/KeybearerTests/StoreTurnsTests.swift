@@ -11,7 +11,7 @@ struct StoreTurnsTests {
     let samples = Samples(seed: 41)
 
     /// Grants all that is wanted, and keeps what it was asked.
-    private final class GrantingStore: BudgetStore {
+    private final class GrantingStore: RateLimitStore {
         private let asked = Lock<[[BudgetRequest]]>([])
         var calls: [[BudgetRequest]] { asked.withLock { $0 } }
 
@@ -20,7 +20,7 @@ struct StoreTurnsTests {
 
         func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
             asked.withLock { $0.append(requests) }
-            return requests.map { Reservation(granted: $0.wanted, minute: 7, charged: $0.wanted, returns: []) }
+            return requests.map { Reservation(granted: $0.wanted, minute: 7, charged: $0.wanted, resets: []) }
         }
     }
 

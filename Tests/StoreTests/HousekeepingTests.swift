@@ -87,7 +87,7 @@ import Testing
         try store.close()
     }
 
-    @Test func onPostgresTheDatabasesClockStampsAndJudgesHoursOfDeletedAccounts() async throws {
+    @Test func onPostgresTheDatabasesClockStampsAndJudgesWindowsOfDeletedAccounts() async throws {
         let store = try PostgresDatabase().open(clock: .database)
         let samples = Samples()
         let now = Samples.start.duration(to: Clocks.system.wall()).components.seconds

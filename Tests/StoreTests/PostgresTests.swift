@@ -117,7 +117,7 @@ extension PostgresDatabase {
         try second.close()
     }
 
-    @Test func hoursFollowTheServersClockAndNoNodes() async throws {
+    @Test func windowsFollowTheServersClockAndNoNodes() async throws {
         let database = try PostgresDatabase()
         let store = try database.open(clock: .database)
         let user = try await store.addAccount(samples).user.id

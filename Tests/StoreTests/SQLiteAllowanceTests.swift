@@ -33,7 +33,7 @@ import Testing
     @Test func itCountsForEveryAccountButForItsHolder() async throws {
         let user = try await store.addAccount(samples).user.id
         let allowance = try #require(try await open(by: holder))
-        #expect(allowance.bucket == .init(minute: RollingHour.minute(of: samples.at(60)), count: 10))
+        #expect(allowance.bucket == .init(minute: RateLimitWindow.minute(of: samples.at(60)), count: 10))
         #expect(try await charged(user) == 10)
         #expect(try await charged(user, for: holder) == 0)
         let used = try store.use(of: allowance, by: user, limit: 100, holder: holder, now: samples.at(0))

@@ -88,7 +88,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: directory.file("keybearer.db.restoring")))
     }
 
-    @Test func aRestoreKeepsWhatTheHourHasUsed() async throws {
+    @Test func aRestoreKeepsWhatTheWindowHasUsed() async throws {
         let user = try await store.addAccount(samples).user.id
         let backup = directory.file("backup.db")
         try store.sqlite.backUp(to: backup)
@@ -98,7 +98,7 @@ import Testing
         #expect(try await store.reserve([request], now: samples.at(1)).map(\.granted) == [40])
     }
 
-    @Test func whoWasDeletedGetsNoSecondHourFromABackup() async throws {
+    @Test func whoWasDeletedGetsNoSecondWindowFromABackup() async throws {
         let (user, other) = (try await store.addAccount(samples).user.id, try await store.addAccount(samples).user.id)
         let backup = directory.file("backup.db")
         try store.sqlite.backUp(to: backup)
@@ -109,8 +109,8 @@ import Testing
         _ = try await store.reserve([request(user), request(other), request(later)], now: samples.at(880))
         _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, after: 890))
         _ = try store.sqlite.restore(from: backup, audit: restored)
-        let hours = try await store.reserve([request(user), request(other)], now: samples.at(910))
-        #expect(hours.map(\.granted) == [40, 40])
+        let windows = try await store.reserve([request(user), request(other)], now: samples.at(910))
+        #expect(windows.map(\.granted) == [40, 40])
         // An account that the first backup lacked comes back with the next one, and with what it had used.
         _ = try store.sqlite.restore(from: newer, audit: restored)
         #expect(try await store.reserve([request(later)], now: samples.at(910)).map(\.granted) == [40])
@@ -132,7 +132,7 @@ import Testing
         let request = BudgetRequest(userID: user, wanted: 60, limit: 100, life: .seconds(10))
         _ = try await store.reserve([request], now: samples.at(880))
         _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, after: 890))
-        let used = RollingHour.Bucket(minute: RollingHour.minute(of: samples.at(880)), count: 30)
+        let used = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: samples.at(880)), count: 30)
         _ = try await store.reserve(
             [BudgetRequest(userID: user, wanted: 0, limit: 100, life: .zero, unrecorded: used)], now: samples.at(891))
         _ = try store.sqlite.restore(from: backup, audit: restored)

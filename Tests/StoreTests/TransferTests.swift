@@ -59,8 +59,8 @@ import Testing
         #expect(try await second.auditEvents(userID: nil, limit: 100).suffix(events.count) == events[...])
         for account in accounts {
             let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
-            let hour = try await first.reserve([look], now: samples.at(80))
-            #expect(try await second.reserve([look], now: samples.at(80)) == hour)
+            let window = try await first.reserve([look], now: samples.at(80))
+            #expect(try await second.reserve([look], now: samples.at(80)) == window)
         }
     }
 

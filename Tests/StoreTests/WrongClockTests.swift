@@ -29,7 +29,7 @@ private struct History {
     private var lockedSince: Int64?
     private var told: Int64?
     private(set) var longestLock: Int64 = 0
-    private(set) var fullHours = 0
+    private(set) var fullWindows = 0
 
     init(_ store: any Store, _ user: UserID, _ samples: Samples, seed: UInt64, steps: [Int64]) {
         self.store = store
@@ -80,7 +80,7 @@ private struct History {
         lockedSince = since
         longestLock = max(longestLock, now - since)
         if let told { #expect(now < told, "what a refusal said came true") }
-        let first = try #require(answer.returns.first)
+        let first = try #require(answer.resets.first)
         // A second before it is over, nothing has come back yet.
         let after = (first.after.wholeMilliseconds + 999) / 1_000
         let early = try await reserve(0, unused: [], after: after - 1)
@@ -109,7 +109,7 @@ private struct History {
         // What was reserved before a step can be used after it, for as long as a reservation lives.
         let steps = forward.count { $0 >= begin - 60 }
         #expect(uses.count <= limit * (steps + 1), "\(steps) steps forward")
-        if uses.count == limit { fullHours += 1 }
+        if uses.count == limit { fullWindows += 1 }
     }
 }
 
@@ -118,24 +118,24 @@ private struct History {
     private static let seeds: [UInt64] =
         ProcessInfo.processInfo.environment["KEYBEARER_TEST_LONG"] == nil ? [0, 1] : Array(0..<40)
 
-    private static let hour: Int64 = 3_600
+    private static let window: Int64 = 3_600
     private static let year: Int64 = 365 * 24 * 3_600
 
     @Test(arguments: storesUnderTest, seeds)
     func theLimitHoldsInRealTimeAndNobodyIsLocked(_ subject: StoreUnderTest, _ seed: UInt64) async throws {
-        for steps in [[-Self.hour, -7, -120, -600], [-Self.hour, 2 * Self.hour, Self.year, -Self.year, 5, -5]] {
+        for steps in [[-Self.window, -7, -120, -600], [-Self.window, 2 * Self.window, Self.year, -Self.year, 5, -5]] {
             try await subject.run { store, samples in
                 let user = try await store.addAccount(samples).user.id
                 var history = History(store, user, samples, seed: seed, steps: steps)
                 try await history.play(200)
                 #expect(history.longestLock <= 62 * 60 + 15)
-                #expect(history.fullHours > 3, "it presses against the limit")
+                #expect(history.fullWindows > 3, "it presses against the limit")
             }
         }
     }
 
     @Test(arguments: storesUnderTest)
-    func aClockThatWasAheadAYearLocksForAnHour(_ subject: StoreUnderTest) async throws {
+    func aClockThatWasAheadAYearLocksForAnWindow(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { store, second, samples in
             let user = try await store.addAccount(samples).user.id
             func reserve(_ wanted: Int, at seconds: Int64, in store: any Store) async throws -> Reservation {
@@ -148,13 +148,13 @@ private struct History {
             for minute in 0...61 {
                 let refused = try await reserve(1, at: Int64(minute) * 60, in: minute % 2 == 0 ? store : second)
                 #expect(refused.granted == 0)
-                #expect(refused.returns.map(\.after) == [.seconds(62 * 60 - minute * 60)])
+                #expect(refused.resets.map(\.after) == [.seconds(62 * 60 - minute * 60)])
             }
             #expect(try await reserve(1_000, at: 62 * 60, in: store).granted == 1_000)
         }
     }
 
-    @Test func anAllowanceOfACrashWhileAheadCountsForAnHour() async throws {
+    @Test func anAllowanceOfACrashWhileAheadCountsForAnWindow() async throws {
         let directory = try TemporaryDirectory()
         let samples = Samples()
         let store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
@@ -168,7 +168,7 @@ private struct History {
                 atMost: 10, holder: .random(from: samples.random), life: .seconds(60), now: samples.at(seconds))
         }
         for opening in [true, false] {
-            let start = opening ? 0 : 10 * Self.hour
+            let start = opening ? 0 : 10 * Self.window
             #expect(try await open(at: start + Self.year) != nil)
             // Whoever looks first keeps it: one that opens, or one that reserves.
             if opening {
@@ -180,17 +180,17 @@ private struct History {
             #expect(try await open(at: start + 62 * 60 - 1) == nil)
             #expect(try await charged(at: start + 62 * 60) == 0)
             let next = try #require(try await open(at: start + 62 * 60))
-            #expect(next.bucket.minute == RollingHour.minute(of: samples.at(start + 63 * 60)))
+            #expect(next.bucket.minute == RateLimitWindow.minute(of: samples.at(start + 63 * 60)))
         }
         try store.close()
     }
 
-    @Test func anAllowanceThatWasCopiedFromAClockAheadCountsForAnHour() async throws {
+    @Test func anAllowanceThatWasCopiedFromAClockAheadCountsForAnWindow() async throws {
         let database = try PostgresDatabase()
         let samples = Samples()
         let store = try database.open()
         let user = try await store.addAccount(samples).user.id
-        let ahead = RollingHour.minute(of: samples.at(Self.year))
+        let ahead = RateLimitWindow.minute(of: samples.at(Self.year))
         try database.run("INSERT INTO budget_allowances VALUES (1, 'one', \(ahead), 7), (2, 'two', \(ahead + 1), 3)")
         for (minute, charged) in [(0, 10), (30, 10), (61, 10), (62, 0)] as [(Int64, Int)] {
             let look = BudgetRequest(userID: user, wanted: 0, limit: 100, life: .zero)
@@ -199,7 +199,7 @@ private struct History {
         try store.close()
     }
 
-    @Test func theDatabasesClockCutsTheHour() async throws {
+    @Test func theDatabasesClockCutsTheWindow() async throws {
         let store = try PostgresDatabase().open(clock: .database)
         let samples = Samples()
         let user = try await store.addAccount(samples).user.id
@@ -208,7 +208,7 @@ private struct History {
             let now = Clocks.system.wall().advanced(by: .seconds(Self.year) * year)
             let answer = try #require(try await store.reserve([request], now: now).first)
             #expect(answer.charged == (index + 1) * 10)
-            #expect(answer.returns.allSatisfy { $0.after > .seconds(3_600) && $0.after <= .seconds(62 * 60) })
+            #expect(answer.resets.allSatisfy { $0.after > .seconds(3_600) && $0.after <= .seconds(62 * 60) })
         }
         try store.close()
     }

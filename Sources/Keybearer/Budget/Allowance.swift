@@ -15,10 +15,10 @@ public struct Allowance: Sendable, Equatable {
     /// Names it in the store.
     public let id: Int64
     /// How many requests of each account, and the minute that they are charged to.
-    public let bucket: RollingHour.Bucket
+    public let bucket: RateLimitWindow.Bucket
 
     /// Puts an allowance together.
-    public init(id: Int64, bucket: RollingHour.Bucket) {
+    public init(id: Int64, bucket: RateLimitWindow.Bucket) {
         self.id = id
         self.bucket = bucket
     }

@@ -7,11 +7,11 @@ public struct BudgetLease: Sendable, Equatable {
     /// What a request may do.
     public enum Decision: Sendable, Equatable {
         /// It was admitted and counted.
-        case admitted(BudgetStatus)
+        case admitted(RateLimitStatus)
         /// Nothing is reserved that it may use: ask the store, then decide again.
         case needsReservation
         /// The hour is used up; nothing was counted.
-        case exhausted(BudgetStatus)
+        case exhausted(RateLimitStatus)
     }
 
     /// Unused units that must go back to the store, with the bucket they were charged to.
@@ -41,11 +41,11 @@ public struct BudgetLease: Sendable, Equatable {
     /// The most that is charged if all of ``available`` is used. A request whose own limit is lower may not use it.
     private var ceiling = 0
     private var minute: Int64 = 0
-    private var returns: [(at: SteadyTime, count: Int)] = []
-    private var nextReturn = 0
+    private var resets: [(at: SteadyTime, count: Int)] = []
+    private var nextReset = 0
     /// When the next of them comes back; nil when none does. Here as well, so that a hit reads no other memory: with
     /// many accounts every place that is read is waited for.
-    private var nextReturnAt: SteadyTime?
+    private var nextResetAt: SteadyTime?
     /// Until then the store need not be asked again by requests with at most ``refusedLimit``.
     private var refusedUntil = SteadyTime.distantPast
     private var refusedLimit = 0
@@ -81,7 +81,7 @@ public struct BudgetLease: Sendable, Equatable {
     /// The state of the hour without counting anything; nil before the store was ever asked.
     ///
     /// - Parameter wall: the time of day at `now`.
-    public mutating func peek(limit: Int, now: SteadyTime, wall: Timestamp) -> BudgetStatus? {
+    public mutating func peek(limit: Int, now: SteadyTime, wall: Timestamp) -> RateLimitStatus? {
         guard isKnown else { return nil }
         advance(to: now)
         return status(limit: limit, now: now, wall: wall)
@@ -186,7 +186,7 @@ public struct BudgetLease: Sendable, Equatable {
         usableUntil = askedAt.advanced(by: life)
         ceiling = reservation.charged
         if reservation.granted == 0 {
-            let soonest = returns.first?.at ?? now
+            let soonest = resets.first?.at ?? now
             refusedUntil = min(soonest, now.advanced(by: patience))
             refusedLimit = limit
         } else {
@@ -214,8 +214,8 @@ public struct BudgetLease: Sendable, Equatable {
     private mutating func learn(from reservation: Reservation, now: SteadyTime) {
         isKnown = true
         charged = reservation.charged - (leftover?.count ?? 0)
-        returns = reservation.returns.map { (now.advanced(by: $0.after), $0.count) }
-        skipReturns(to: 0)
+        resets = reservation.resets.map { (now.advanced(by: $0.after), $0.count) }
+        skipResets(to: 0)
     }
 
     private mutating func turnToWhatIsAhead(at now: SteadyTime) {
@@ -232,22 +232,22 @@ public struct BudgetLease: Sendable, Equatable {
     }
 
     private mutating func advance(to now: SteadyTime) {
-        while let at = nextReturnAt, at <= now {
-            charged = max(available + ahead.available, charged - returns[nextReturn].count)
-            skipReturns(to: nextReturn + 1)
+        while let at = nextResetAt, at <= now {
+            charged = max(available + ahead.available, charged - resets[nextReset].count)
+            skipResets(to: nextReset + 1)
         }
     }
 
-    private mutating func skipReturns(to index: Int) {
-        nextReturn = index
-        nextReturnAt = index < returns.count ? returns[index].at : nil
+    private mutating func skipResets(to index: Int) {
+        nextReset = index
+        nextResetAt = index < resets.count ? resets[index].at : nil
     }
 
-    private func status(limit: Int, now: SteadyTime, wall: Timestamp) -> BudgetStatus {
-        let soonest = nextReturnAt ?? now
-        return BudgetStatus(
+    private func status(limit: Int, now: SteadyTime, wall: Timestamp) -> RateLimitStatus {
+        let soonest = nextResetAt ?? now
+        return RateLimitStatus(
             limit: limit,
             remaining: max(0, limit - (charged - available - ahead.available)),
-            nanosecondsUntilReturn: max(0, soonest.nanoseconds - now.nanoseconds), reckonedAt: wall)
+            nanosecondsUntilReset: max(0, soonest.nanoseconds - now.nanoseconds), reckonedAt: wall)
     }
 }

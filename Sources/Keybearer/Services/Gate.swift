@@ -88,14 +88,14 @@ public final class Gate: Sendable {
     }
 
     /// How an account stands in its hour, without counting anything.
-    public func budget(of account: Account, limit: Int) async throws -> BudgetStatus {
+    public func rateLimitStatus(of account: Account, limit: Int) async throws -> RateLimitStatus {
         let ledger = directory.ledger(of: account.user.id)
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
         if let status = ledger.withLease({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
         try await StoreWait.atMost(verifier.patience) { office.look(at: ledger, limit: limit, waiter: $0) }
         let seen = ledger.withLease { $0.peek(limit: limit, now: now, wall: wall) }
-        return seen ?? BudgetStatus(limit: limit, remaining: limit, returnsAfter: .zero, reckonedAt: wall)
+        return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
     }
 
     /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated the

@@ -365,7 +365,7 @@ public protocol SettingStore: Sendable {
 }
 
 /// Everything that a database does for Keybearer.
-public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, BudgetStore, LastUseStore, FenceStore,
+public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, LastUseStore, FenceStore,
     AuditStore, OperatorTokenStore, SettingStore
 {
     /// Where tasks are best begun that mostly make short reads.

@@ -61,7 +61,7 @@ final class AllowanceKeeper: Sendable {
     private static let recordingDelay: Duration = .seconds(1)
     private static let clockTolerance: Duration = .seconds(1)
 
-    private let store: any BudgetStore
+    private let store: any RateLimitStore
     private let clocks: Clocks
     private let holder: NodeID
     private let isAlone: @Sendable () async throws -> Bool
@@ -69,7 +69,7 @@ final class AllowanceKeeper: Sendable {
 
     /// - Parameter isAlone: whether no other process serves from the store.
     init(
-        store: any BudgetStore, clocks: Clocks, holder: NodeID, isAlone: @escaping @Sendable () async throws -> Bool
+        store: any RateLimitStore, clocks: Clocks, holder: NodeID, isAlone: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
         self.clocks = clocks

@@ -45,7 +45,7 @@ final class BudgetOffice: Sendable {
     /// Bounds the waiting where a clock stands still.
     private static let mostRecallLooks = 10
 
-    private let store: any BudgetStore
+    private let store: any RateLimitStore
     private let allowances: AllowanceKeeper
     private let returns: BudgetReturns
     private let thread: any TaskExecutor
@@ -59,7 +59,7 @@ final class BudgetOffice: Sendable {
     ///   - holder: names this process to the store, as the holder of allowances.
     ///   - isAlone: whether no other process serves from the store: then there are allowances, and nobody to recall from.
     init(
-        store: any BudgetStore, thread: any TaskExecutor = StoreThread(), clocks: Clocks,
+        store: any RateLimitStore, thread: any TaskExecutor = StoreThread(), clocks: Clocks,
         holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store

@@ -14,12 +14,12 @@ final class BudgetReturns: Sendable {
         }
     }
 
-    private let store: any BudgetStore
+    private let store: any RateLimitStore
     private let allowances: AllowanceKeeper
     private let clocks: Clocks
     private let state = Lock(State())
 
-    init(store: any BudgetStore, allowances: AllowanceKeeper, clocks: Clocks) {
+    init(store: any RateLimitStore, allowances: AllowanceKeeper, clocks: Clocks) {
         self.store = store
         self.allowances = allowances
         self.clocks = clocks

@@ -144,7 +144,7 @@ public final class Verifier: Sendable {
     private func decide(
         _ account: LiveAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
-        func peek(_ limit: Int) -> BudgetStatus? {
+        func peek(_ limit: Int) -> RateLimitStatus? {
             account.ledger.withLease { $0.peek(limit: limit, now: now, wall: wall) }
         }
         switch account.entitlement(to: scope) {

@@ -52,7 +52,7 @@ extension CopiedTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
-        idempotentRequests, budgets, pastHours, budgetAllowances, operatorTokens, storedSettings, auditEvents,
+        idempotentRequests, rateLimits, pastWindows, rateLimitAllowances, operatorTokens, storedSettings, auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -115,13 +115,13 @@ extension CopiedTable {
             ("scope", .text), ("key_digest", .bytes), ("request_digest", .bytes), ("resource", .text), ("at", .number),
         ])
 
-    private static let budgets = CopiedTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
+    private static let rateLimits = CopiedTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
 
-    private static let pastHours = CopiedTable(
+    private static let pastWindows = CopiedTable(
         "past_hours", [("user_id", .text), ("rolling_hour", .bytes), ("ended_at", .number)])
 
     /// What a crash left open still counts for every account.
-    private static let budgetAllowances = CopiedTable(
+    private static let rateLimitAllowances = CopiedTable(
         "budget_allowances", [("id", .number), ("holder", .text), ("minute", .number), ("count", .number)])
 
     private static let operatorTokens = CopiedTable(

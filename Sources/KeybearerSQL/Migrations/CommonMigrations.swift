@@ -64,10 +64,10 @@ package enum CommonMigrations {
                     "DROP TABLE sealing",
                 ],
             ]),
-        Migration("c2 hours of deleted accounts", isCompatible: true, createPastHours),
+        Migration("c2 hours of deleted accounts", isCompatible: true, createPastWindows),
     ]
 
-    private static let createPastHours = [
+    private static let createPastWindows = [
         """
         CREATE TABLE past_hours (
             user_id      {id} NOT NULL PRIMARY KEY,

@@ -32,28 +32,28 @@ struct APIResponder: Sendable {
         }
         switch await admit(credentials, of: exchange, scope: scope) {
         case .refused(let answer): return answer
-        case .admitted(let account, let budget):
+        case .admitted(let account, let rateLimit):
             var answer: APIAnswer
             if let problem {
                 // A request that is malformed beyond its key is told so only when the key passes.
                 answer = failure(problem, of: exchange)
             } else if case .key(_, .awaiting(let handler)) = route?.access {
                 do {
-                    answer = try await handler(exchange, account, budget)
+                    answer = try await handler(exchange, account, rateLimit)
                 } catch {
                     answer = failure(error, of: exchange)
                 }
             } else {
-                answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
+                answer = answerNow(exchange, entry: entry, route: route, account: account, rateLimit: rateLimit)
             }
-            answer.headers.addRateLimit(budget, now: clocks.wall())
+            answer.headers.addRateLimit(rateLimit, now: clocks.wall())
             return answer
         }
     }
 
     /// What became of a request's key.
     enum Admission {
-        case admitted(LiveAccount, BudgetStatus)
+        case admitted(LiveAccount, RateLimitStatus)
         case refused(APIAnswer)
     }
 
@@ -61,10 +61,10 @@ struct APIResponder: Sendable {
     func admit(_ credentials: BearerCredentials, of exchange: Exchange, scope: AccessScope) async -> Admission {
         guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
         let verdict = await gate.verifier.decide(token, scope: scope, from: exchange.client)
-        guard case .admitted(let account, let budget) = verdict else {
+        guard case .admitted(let account, let rateLimit) = verdict else {
             return .refused(refusal(verdict, exchange: exchange, credentials: credentials))
         }
-        return .admitted(account, budget)
+        return .admitted(account, rateLimit)
     }
 
     /// Answers from memory alone; nil where the store is needed, and then nothing was counted.
@@ -77,17 +77,17 @@ struct APIResponder: Sendable {
         let verdict = gate.verifier.verify(
             token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return nil }
-        guard case .admitted(let account, let budget) = verdict else {
+        guard case .admitted(let account, let rateLimit) = verdict else {
             return refusal(verdict, exchange: exchange, credentials: credentials)
         }
-        var answer = answerNow(exchange, entry: entry, route: route, account: account, budget: budget)
-        answer.headers.addRateLimit(budget, now: clocks.wall())
+        var answer = answerNow(exchange, entry: entry, route: route, account: account, rateLimit: rateLimit)
+        answer.headers.addRateLimit(rateLimit, now: clocks.wall())
         return answer
     }
 
     /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
     private func answerNow(
-        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: LiveAccount, budget: BudgetStatus
+        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: LiveAccount, rateLimit: RateLimitStatus
     ) -> APIAnswer {
         guard let entry else {
             return failure(KeybearerError(.notFound, "There is nothing at this path."), of: exchange)
@@ -97,7 +97,7 @@ struct APIResponder: Sendable {
         }
         if case .key(_, .memory(let handler)) = route?.access {
             do {
-                return try handler(exchange, account, budget)
+                return try handler(exchange, account, rateLimit)
             } catch {
                 return failure(error, of: exchange)
             }
@@ -148,9 +148,9 @@ struct APIResponder: Sendable {
         guard let refusal = Refusal(verdict) else { return failure(KeybearerError.unavailable(), of: exchange) }
         var answer = failure(refusal.error, of: exchange)
         if refusal.error.code == .unauthorized { answer.headers[.wwwAuthenticate] = credentials.challenge }
-        if let budget = refusal.budget {
+        if let rateLimit = refusal.rateLimit {
             answer.headers.addRateLimit(
-                budget, now: clocks.wall(), isRefused: refusal.error.code == .rateLimited)
+                rateLimit, now: clocks.wall(), isRefused: refusal.error.code == .rateLimited)
         }
         return answer
     }

@@ -16,7 +16,7 @@ enum ProfileJSON {
 
     /// Writes the whole success envelope.
     static func write(
-        _ account: LiveAccount, lastUse: LastUse?, budget: BudgetStatus, into buffer: inout ByteBuffer
+        _ account: LiveAccount, lastUse: LastUse?, rateLimit: RateLimitStatus, into buffer: inout ByteBuffer
     ) {
         PreparedAccount.withProfile(account) { first, second in
             buffer.writeStaticString(#"{"ok":true,"data":"#)
@@ -37,11 +37,11 @@ enum ProfileJSON {
             buffer.writeBytes(second)
         }
         buffer.writeStaticString(#"{"limit":"#)
-        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(budget.limit)) })
+        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(rateLimit.limit)) })
         buffer.writeStaticString(#","remaining":"#)
-        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(budget.remaining)) })
+        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(rateLimit.remaining)) })
         buffer.writeStaticString(#","resetAt":""#)
-        buffer.writeString(budget.resetAt.description)
+        buffer.writeString(rateLimit.resetAt.description)
         buffer.writeStaticString("\"}}}")
     }
 }

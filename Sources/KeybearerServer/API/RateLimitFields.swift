@@ -6,25 +6,25 @@ extension HTTPFields {
     ///
     /// `t`, `X-RateLimit-Reset` and `Retry-After` name the second at which the next used requests are back, which is also
     /// the `resetAt` of bodies.
-    mutating func addRateLimit(_ budget: BudgetStatus, now: Timestamp, isRefused: Bool = false) {
-        let seconds = budget.secondsUntilReset(from: now)
-        let limit = Self.number(Int64(budget.limit))
+    mutating func addRateLimit(_ rateLimit: RateLimitStatus, now: Timestamp, isRefused: Bool = false) {
+        let seconds = rateLimit.secondsUntilReset(from: now)
+        let limit = Self.number(Int64(rateLimit.limit))
         let policy = ASCIIText.make(capacity: 48) {
             $0.text("\"hourly\";q=")
-            $0.number(Int64(budget.limit))
+            $0.number(Int64(rateLimit.limit))
             $0.text(";w=3600")
         }
         let state = ASCIIText.make(capacity: 64) {
             $0.text("\"hourly\";r=")
-            $0.number(Int64(budget.remaining))
+            $0.number(Int64(rateLimit.remaining))
             $0.text(";t=")
             $0.number(seconds)
         }
         append(HTTPField(name: FieldName.rateLimitPolicy, value: policy))
         append(HTTPField(name: FieldName.rateLimit, value: state))
         append(HTTPField(name: FieldName.xRateLimitLimit, value: limit))
-        append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(Int64(budget.remaining))))
-        append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(budget.resetSecond)))
+        append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(Int64(rateLimit.remaining))))
+        append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(rateLimit.resetSecond)))
         if isRefused { append(HTTPField(name: .retryAfter, value: Self.number(seconds))) }
     }
 

@@ -139,18 +139,19 @@ struct KeyPageHandlers: Sendable {
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: Self.lastUse(of: key),
-            budget: try await budget(of: account, access),
+            rateLimit: try await rateLimitStatus(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
     }
 
     /// What is left of the hour; nil where the store does not say it: the key and its record are worth a page without it.
-    private func budget(of account: Account, _ access: WorkspaceAccess) async throws -> BudgetMeter? {
+    private func rateLimitStatus(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
         do {
-            let budget = try await gate.budget(of: account, limit: access.plan.hourlyLimit)
-            return BudgetMeter(
-                limit: budget.limit, remaining: budget.remaining, nextReturn: budget.isUsed ? budget.resetAt : nil,
+            let rateLimit = try await gate.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)
+            return QuotaMeter(
+                limit: rateLimit.limit, remaining: rateLimit.remaining,
+                nextReset: rateLimit.isUsed ? rateLimit.resetAt : nil,
                 now: clocks.wall())
         } catch let error as KeybearerError where error.code == .unavailable {
             return nil

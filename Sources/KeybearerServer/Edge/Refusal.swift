@@ -4,7 +4,7 @@ import Keybearer
 struct Refusal {
     let error: KeybearerError
     /// How the account stands in its hour; nil where no account is known.
-    let budget: BudgetStatus?
+    let rateLimit: RateLimitStatus?
 
     /// Every 401 has this message, whichever check failed.
     static let unauthorizedMessage = "The Secret Key is missing or not valid."
@@ -15,24 +15,24 @@ struct Refusal {
         case .admitted: return nil
         case .unauthorized:
             error = KeybearerError(.unauthorized, Self.unauthorizedMessage)
-            budget = nil
+            rateLimit = nil
         case .featureLocked(_, let status):
             let feature = Feature.apiWebhooks.displayName
             error = KeybearerError(
                 .featureLocked, "The plan does not include \(feature). A workspace Owner can upgrade it.")
-            budget = status
+            rateLimit = status
         case .notAMember(_, let status):
             error = KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
-            budget = status
+            rateLimit = status
         case .rateLimited(_, let status):
             error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")
-            budget = status
+            rateLimit = status
         case .unavailable(let cause):
             error = .unavailable(cause: (cause as? KeybearerError)?.cause ?? cause)
-            budget = nil
+            rateLimit = nil
         case .needsStore:
             error = .unavailable()
-            budget = nil
+            rateLimit = nil
         }
     }
 }

@@ -65,18 +65,18 @@ struct GateAnswers {
         to out: inout ByteBuffer
     ) -> UInt64? {
         switch verdict {
-        case .admitted(let account, let budget):
+        case .admitted(let account, let rateLimit):
             if let problem {
                 let denial = Denial(problem.code, message: problem.message)
-                deny(denial, budget: budget, shape: shape, wall: wall, to: &out)
+                deny(denial, rateLimit: rateLimit, shape: shape, wall: wall, to: &out)
             } else {
-                allow(account, scope: scope, budget: budget, shape: shape, wall: wall, to: &out)
+                allow(account, scope: scope, rateLimit: rateLimit, shape: shape, wall: wall, to: &out)
             }
         case .unauthorized: deny(.tokenRefused, shape: shape, wall: wall, to: &out)
         default:
             guard let refusal = Refusal(verdict) else { return nil }
             let denial = Denial(refusal.error.code, message: refusal.error.message)
-            let request = deny(denial, budget: refusal.budget, shape: shape, wall: wall, to: &out)
+            let request = deny(denial, rateLimit: refusal.rateLimit, shape: shape, wall: wall, to: &out)
             return denial.code.status.code >= 500 ? request : nil
         }
         return nil
@@ -84,17 +84,18 @@ struct GateAnswers {
 
     /// Writes a 200 with who the client is.
     private mutating func allow(
-        _ account: LiveAccount, scope: AccessScope, budget: BudgetStatus, shape: Shape, wall: Timestamp,
+        _ account: LiveAccount, scope: AccessScope, rateLimit: RateLimitStatus, shape: Shape, wall: Timestamp,
         to out: inout ByteBuffer
     ) {
         if let workspace = account.access(to: scope) {
             let room = GateIdentity.room(account.account, at: workspace, plan: workspace.plan)
-            allow(identityRoom: room, budget: budget, shape: shape, wall: wall, to: &out) { writer in
+            allow(identityRoom: room, rateLimit: rateLimit, shape: shape, wall: wall, to: &out) { writer in
                 GateIdentity.write(account.account, at: workspace, plan: workspace.plan, to: &writer)
             }
         } else {
             PreparedAccount.withIdentity(account) { identity in
-                allow(identityRoom: identity.count, budget: budget, shape: shape, wall: wall, to: &out) { writer in
+                allow(identityRoom: identity.count, rateLimit: rateLimit, shape: shape, wall: wall, to: &out) {
+                    writer in
                     writer.bytes(identity)
                 }
             }
@@ -102,7 +103,7 @@ struct GateAnswers {
     }
 
     private mutating func allow(
-        identityRoom: Int, budget: BudgetStatus, shape: Shape, wall: Timestamp, to out: inout ByteBuffer,
+        identityRoom: Int, rateLimit: RateLimitStatus, shape: Shape, wall: Timestamp, to out: inout ByteBuffer,
         writeIdentity: (inout ByteWriter) -> Void
     ) {
         update(wall)
@@ -112,7 +113,7 @@ struct GateAnswers {
             writer.text("X-Request-Id: ")
             Self.writeIdentifier(RequestIdentifier.nextNumber(), to: &writer)
             writer.text("\r\n")
-            Self.writeRateLimit(budget, wall: wall, to: &writer)
+            Self.writeRateLimit(rateLimit, wall: wall, to: &writer)
             writeEnd(shape, to: &writer)
             if !shape.isHead { writer.text(Self.allowBody) }
         }
@@ -120,11 +121,11 @@ struct GateAnswers {
 
     /// Writes a denial.
     ///
-    /// - Parameter budget: how the account stands, where there is one.
+    /// - Parameter rateLimit: how the account stands, where there is one.
     /// - Returns: the number of the request in its identifier.
     @discardableResult
     mutating func deny(
-        _ denial: Denial, budget: BudgetStatus? = nil, shape: Shape, wall: Timestamp, to out: inout ByteBuffer
+        _ denial: Denial, rateLimit: RateLimitStatus? = nil, shape: Shape, wall: Timestamp, to out: inout ByteBuffer
     ) -> UInt64 {
         update(wall)
         let code = denial.code
@@ -148,8 +149,8 @@ struct GateAnswers {
                 writer.text(challenge)
                 writer.text("\r\n")
             }
-            if let budget {
-                let seconds = Self.writeRateLimit(budget, wall: wall, to: &writer)
+            if let rateLimit {
+                let seconds = Self.writeRateLimit(rateLimit, wall: wall, to: &writer)
                 if code == .rateLimited {
                     writer.text("Retry-After: ")
                     writer.number(seconds)
@@ -192,20 +193,22 @@ struct GateAnswers {
 
     /// Writes the five fields of the hour and answers the seconds until requests come back.
     @discardableResult
-    private static func writeRateLimit(_ budget: BudgetStatus, wall: Timestamp, to writer: inout ByteWriter) -> Int64 {
-        let seconds = budget.secondsUntilReset(from: wall)
+    private static func writeRateLimit(_ rateLimit: RateLimitStatus, wall: Timestamp, to writer: inout ByteWriter)
+        -> Int64
+    {
+        let seconds = rateLimit.secondsUntilReset(from: wall)
         writer.text("RateLimit-Policy: \"hourly\";q=")
-        writer.number(Int64(budget.limit))
+        writer.number(Int64(rateLimit.limit))
         writer.text(";w=3600\r\nRateLimit: \"hourly\";r=")
-        writer.number(Int64(budget.remaining))
+        writer.number(Int64(rateLimit.remaining))
         writer.text(";t=")
         writer.number(seconds)
         writer.text("\r\nX-RateLimit-Limit: ")
-        writer.number(Int64(budget.limit))
+        writer.number(Int64(rateLimit.limit))
         writer.text("\r\nX-RateLimit-Remaining: ")
-        writer.number(Int64(budget.remaining))
+        writer.number(Int64(rateLimit.remaining))
         writer.text("\r\nX-RateLimit-Reset: ")
-        writer.number(budget.resetSecond)
+        writer.number(rateLimit.resetSecond)
         writer.text("\r\n")
         return seconds
     }

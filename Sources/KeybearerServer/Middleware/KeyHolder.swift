@@ -15,9 +15,9 @@ public struct KeyHolder: Sendable {
     /// The leading characters of the key.
     public let keyPrefix: String
     /// How the account stands in its hour.
-    public let budget: BudgetStatus
+    public let rateLimit: RateLimitStatus
 
-    init(_ account: LiveAccount, scope: AccessScope, budget: BudgetStatus) {
+    init(_ account: LiveAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
         let named = account.access(to: scope)
         userID = account.account.user.id
         email = account.account.user.email
@@ -25,6 +25,6 @@ public struct KeyHolder: Sendable {
         role = named?.role
         plan = (named?.plan ?? account.decidingPlan)?.id
         keyPrefix = account.account.key.shownPrefix
-        self.budget = budget
+        self.rateLimit = rateLimit
     }
 }

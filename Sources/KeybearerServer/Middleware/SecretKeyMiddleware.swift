@@ -59,7 +59,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
         let (scope, problem) = scope(of: request, context)
         switch await api.admit(BearerCredentials(request.headers), of: exchange, scope: scope) {
         case .refused(let answer): return answer.response
-        case .admitted(let account, let budget):
+        case .admitted(let account, let rateLimit):
             var response: Response
             if let problem {
                 response = api.failure(problem, of: exchange).response
@@ -67,10 +67,10 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
                 var head = request.head
                 head.headerFields[.authorization] = nil
                 var context = context
-                context.keyHolder = KeyHolder(account, scope: scope, budget: budget)
+                context.keyHolder = KeyHolder(account, scope: scope, rateLimit: rateLimit)
                 response = try await next(Request(head: head, body: request.body), context)
             }
-            response.headers.addRateLimit(budget, now: clocks.wall())
+            response.headers.addRateLimit(rateLimit, now: clocks.wall())
             return response
         }
     }

@@ -37,8 +37,8 @@ struct IntrospectionHandlers: Sendable {
 
     private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {
         switch verdict {
-        case .admitted(let account, let budget):
-            return try Self.answer(IntrospectionBody(account, scope: scope, budget: budget))
+        case .admitted(let account, let rateLimit):
+            return try Self.answer(IntrospectionBody(account, scope: scope, rateLimit: rateLimit))
         case .unauthorized:
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
             return try Self.answer(IntrospectionBody())
@@ -69,18 +69,18 @@ struct IntrospectionBody: Encodable {
     var workspace: String?
     var role: String?
     var plan: String?
-    var rateLimit: Hour?
+    var rateLimit: Window?
 
     /// How the account stands in its hour.
-    struct Hour: Encodable {
+    struct Window: Encodable {
         let limit: Int
         let remaining: Int
         let resetAt: String
 
-        init(_ budget: BudgetStatus) {
-            limit = budget.limit
-            remaining = budget.remaining
-            resetAt = budget.resetAt.description
+        init(_ rateLimit: RateLimitStatus) {
+            limit = rateLimit.limit
+            remaining = rateLimit.remaining
+            resetAt = rateLimit.resetAt.description
         }
     }
 
@@ -94,11 +94,11 @@ struct IntrospectionBody: Encodable {
     init(_ refusal: Refusal, now: Timestamp) {
         error = refusal.error.code.rawValue
         status = refusal.error.code.status.code
-        rateLimit = refusal.budget.map { Hour($0) }
-        if refusal.error.code == .rateLimited { retryAfter = refusal.budget?.secondsUntilReset(from: now) }
+        rateLimit = refusal.rateLimit.map { Window($0) }
+        if refusal.error.code == .rateLimited { retryAfter = refusal.rateLimit?.secondsUntilReset(from: now) }
     }
 
-    init(_ account: LiveAccount, scope: AccessScope, budget: BudgetStatus) {
+    init(_ account: LiveAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
         let known = account.account
         active = true
         tokenType = "Bearer"
@@ -110,6 +110,6 @@ struct IntrospectionBody: Encodable {
         workspace = named?.workspace.id.rawValue
         role = named?.role.rawValue
         plan = (named?.plan ?? account.decidingPlan)?.id.rawValue
-        rateLimit = Hour(budget)
+        rateLimit = Window(rateLimit)
     }
 }

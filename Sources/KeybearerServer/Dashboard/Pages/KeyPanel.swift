@@ -11,7 +11,7 @@ struct KeyPanel: Sendable {
     /// The most recent successful request; nil for "Never used".
     let lastUse: KeyUse?
     /// What is left of the hour; nil where it could not be read.
-    let budget: BudgetMeter?
+    let rateLimit: QuotaMeter?
     /// The key itself, in the answer to the form that reveals it and nowhere else.
     let revealedKey: RevealedKey?
     /// A new random value per page: a form sent twice regenerates once.
@@ -23,14 +23,14 @@ struct KeyPanel: Sendable {
 
     /// Puts the panel together.
     init(
-        prefix: String, version: Int, generatedAt: Timestamp, lastUse: KeyUse?, budget: BudgetMeter?,
+        prefix: String, version: Int, generatedAt: Timestamp, lastUse: KeyUse?, rateLimit: QuotaMeter?,
         revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String
     ) {
         self.prefix = prefix
         self.version = version
         self.generatedAt = PageTime(generatedAt)
         self.lastUse = lastUse
-        self.budget = budget
+        self.rateLimit = rateLimit
         self.revealedKey = revealedKey
         self.idempotencyKey = idempotencyKey
         self.curlExample = curlExample

@@ -1,7 +1,7 @@
 import Testing
 
 @Suite("No 60 minutes admit more than the limit")
-struct BudgetSimulationTests {
+struct RateLimitSimulationTests {
     private struct Summary: Sendable {
         var schedules = 0
         var admitted = 0
@@ -18,8 +18,8 @@ struct BudgetSimulationTests {
             summary.schedules += 1
             summary.admitted += outcome.admitted
             summary.refused += outcome.refused
-            if outcome.worstHour == outcome.limit { summary.full += 1 }
-            if outcome.worstHour > outcome.limit { summary.violations.append(seed) }
+            if outcome.worstWindow == outcome.limit { summary.full += 1 }
+            if outcome.worstWindow > outcome.limit { summary.violations.append(seed) }
         }
         return summary
     }

@@ -1,7 +1,7 @@
 import Keybearer
 
 /// What is left of an account's requests in the running hour, in words and as a meter.
-struct BudgetMeter: Sendable, Equatable {
+struct QuotaMeter: Sendable, Equatable {
     /// Requests that any 60 minutes may have.
     let limit: Int
     /// Requests that are left now, from 0 to the limit.
@@ -13,24 +13,24 @@ struct BudgetMeter: Sendable, Equatable {
     /// The rest for people: `997`.
     let remainingText: String
     /// When the next used-up requests come back; nil when none are used up.
-    let nextReturn: PageTime?
+    let nextReset: PageTime?
     /// The span until then, such as `31 minutes`; empty when none are used up.
-    let nextReturnWait: String
+    let nextResetWait: String
 
     /// Puts a meter together.
     ///
     /// - Parameters:
     ///   - remaining: Held between 0 and the limit.
-    ///   - nextReturn: When the next used-up requests come back; nil when none are.
+    ///   - nextReset: When the next used-up requests come back; nil when none are.
     ///   - now: The time of the page, for the span until then.
-    init(limit: Int, remaining: Int, nextReturn: Timestamp?, now: Timestamp) {
+    init(limit: Int, remaining: Int, nextReset: Timestamp?, now: Timestamp) {
         self.limit = max(0, limit)
         self.remaining = min(max(0, remaining), self.limit)
         low = self.limit / 10
         limitText = Self.grouped(self.limit)
         remainingText = Self.grouped(self.remaining)
-        self.nextReturn = nextReturn.map(PageTime.init)
-        nextReturnWait = nextReturn.map { PageDuration.words(now.duration(to: $0)) } ?? ""
+        self.nextReset = nextReset.map(PageTime.init)
+        nextResetWait = nextReset.map { PageDuration.words(now.duration(to: $0)) } ?? ""
     }
 
     /// A number that is not negative, with a comma between thousands.

@@ -20,7 +20,7 @@ extension SQLiteEngine {
     static func time(_ now: Timestamp, askedAt: SteadyTime) -> Timestamp {
         let waited = askedAt.duration(to: .systemNow())
         // Time stands still for longer than that, and tests hold their clocks.
-        return waited < .milliseconds(RollingHour.standstill / 2) ? now : now.advanced(by: waited)
+        return waited < .milliseconds(RateLimitWindow.standstill / 2) ? now : now.advanced(by: waited)
     }
 
     /// How long a recall is shown to nodes: many times their interval of looking.
@@ -51,37 +51,37 @@ extension SQLiteEngine {
     private static func reserve(
         _ request: BudgetRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
     ) throws -> Reservation {
-        guard let stored = try rollingHour(of: request.userID, db) else {
-            try PastHours.record(request, now: now, SQLiteConnection(db: db))
-            return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+        guard let stored = try rateLimitWindow(of: request.userID, db) else {
+            try PastWindows.record(request, now: now, SQLiteConnection(db: db))
+            return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
-        var hour = stored
-        let reservation = hour.answer(request, now: now, allowances: allowances.buckets(without: request.holder))
+        var window = stored
+        let reservation = window.answer(request, now: now, allowances: allowances.buckets(without: request.holder))
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
-        if hour.isWorthWriting(over: stored) { try put(hour, of: request.userID, db) }
+        if window.isWorthWriting(over: stored) { try put(window, of: request.userID, db) }
         return reservation
     }
 
     /// The account's hour, empty when it never used one; nil when there is no such account.
-    static func rollingHour(of userID: UserID, _ db: Database) throws -> RollingHour? {
+    static func rateLimitWindow(of userID: UserID, _ db: Database) throws -> RateLimitWindow? {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT b.rolling_hour FROM users u LEFT JOIN budgets b ON b.user_id = u.id WHERE u.id = ?
                 """)
         guard let row = try Row.fetchOne(statement, arguments: [userID.rawValue]) else { return nil }
-        guard let stored = row["rolling_hour"] as Data? else { return RollingHour() }
-        guard let hour = RollingHour(storedForm: [UInt8](stored)) else {
+        guard let stored = row["rolling_hour"] as Data? else { return RateLimitWindow() }
+        guard let window = RateLimitWindow(storedForm: [UInt8](stored)) else {
             throw KeybearerError.unreadable("budgets.rolling_hour")
         }
-        return hour
+        return window
     }
 
-    private static func put(_ hour: RollingHour, of userID: UserID, _ db: Database) throws {
+    private static func put(_ window: RateLimitWindow, of userID: UserID, _ db: Database) throws {
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO budgets (user_id, rolling_hour) VALUES (?, ?)
                 ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
                 """)
-        try statement.execute(arguments: [userID.rawValue, Data(hour.storedForm)])
+        try statement.execute(arguments: [userID.rawValue, Data(window.storedForm)])
     }
 }

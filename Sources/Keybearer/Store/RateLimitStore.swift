@@ -1,5 +1,5 @@
 /// The rolling hours of accounts.
-public protocol BudgetStore: Sendable {
+public protocol RateLimitStore: Sendable {
     /// Gives back and reserves for several accounts in one transaction, in the order asked.
     func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation]
     /// Asks all nodes to give back what they hold of these accounts' hours and have not used.
@@ -22,7 +22,7 @@ public protocol BudgetStore: Sendable {
     ) async throws -> Allowance?
     /// Closes all allowances of a holder but those with these ids. What was used of them must be recorded.
     func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws
-    /// What an account may use of an allowance; see ``RollingHour/use(_:limit:now:allowances:)``. It only reads, and
+    /// What an account may use of an allowance; see ``RateLimitWindow/use(_:limit:now:allowances:)``. It only reads, and
     /// blocks its caller for as long as that takes.
     func use(
         of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
@@ -30,7 +30,7 @@ public protocol BudgetStore: Sendable {
 }
 
 /// A store without allowances.
-extension BudgetStore {
+extension RateLimitStore {
     public var opensAllowances: Bool { false }
 
     public func openAllowance(
@@ -42,7 +42,7 @@ extension BudgetStore {
     public func use(
         of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
-        Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+        Reservation(granted: 0, minute: 0, charged: 0, resets: [])
     }
 }
 
@@ -75,7 +75,7 @@ public struct BudgetRequest: Sendable, Equatable {
     /// Whether to take only a part of what is left, so that other nodes find some too.
     public var leavesRoom: Bool
     /// What was used of an allowance, recorded before all else.
-    public var unrecorded: RollingHour.Bucket?
+    public var unrecorded: RateLimitWindow.Bucket?
     /// Whose allowances are left out of the sum: the asking process's own, when nothing that it used of them for this
     /// account is unrecorded after this.
     public var holder: NodeID?
@@ -84,7 +84,7 @@ public struct BudgetRequest: Sendable, Equatable {
     public init(
         userID: UserID, unused: [BudgetLease.Unused] = [], wanted: Int, limit: Int, life: Duration,
         leavesRoom: Bool = false,
-        unrecorded: RollingHour.Bucket? = nil, holder: NodeID? = nil
+        unrecorded: RateLimitWindow.Bucket? = nil, holder: NodeID? = nil
     ) {
         self.leavesRoom = leavesRoom
         self.unrecorded = unrecorded
@@ -97,7 +97,7 @@ public struct BudgetRequest: Sendable, Equatable {
     }
 }
 
-extension RollingHour {
+extension RateLimitWindow {
     /// Records, gives back and reserves what a request asks for, as every store does.
     ///
     /// - Parameter allowances: those that count for every account, without the request's holder's own.

@@ -1,4 +1,4 @@
-import BudgetArithmetic
+import RateLimitArithmetic
 
 /// One random history of one account: nodes that reserve, also ahead, use allowances, spend, stall, give back, crash and
 /// start again, on a clock that jumps to where buckets end.
@@ -22,7 +22,7 @@ struct Schedule {
         var admitted = 0
         var refused = 0
         /// The most that any 60 minutes admitted, both ends included.
-        var worstHour = 0
+        var worstWindow = 0
         var limit = 0
         /// What the moves of the wall clock came to.
         var clock = WallClock.Outcome()
@@ -52,7 +52,7 @@ struct Schedule {
         let openedAt: Int64
         /// What the wall clock was ahead then.
         let offset: Int64
-        var bucket: RollingHour.Bucket
+        var bucket: RateLimitWindow.Bucket
     }
 
     private struct Node {
@@ -63,14 +63,14 @@ struct Schedule {
         var used: OpenAllowance?
     }
 
-    private static let hour: Int64 = 3_600_000
+    private static let window: Int64 = 3_600_000
     private static let life: Int64 = 60_000
     private static let use: Int64 = 30_000
 
     private let mistake: Mistake?
     private var random: SeededGenerator
     private let limit: Int
-    private var store = RollingHour()
+    private var store = RateLimitWindow()
     private var allowances: [OpenAllowance] = []
     private var nodes: [Node]
     private var lastID = 0
@@ -123,7 +123,7 @@ struct Schedule {
         case 4: now += 60_000 - intoMinute  // the first of the next
         case 5: now += Int64(random.below(60_000))
         case 6: now += Int64(random.below(20 * 60_000))
-        case 7: now += Self.hour - Int64(random.below(3)) * 60_000 - intoMinute + Int64(random.below(3)) - 1
+        case 7: now += Self.window - Int64(random.below(3)) * 60_000 - intoMinute + Int64(random.below(3)) - 1
         case 8: now += Self.life - 1
         default: now += Int64(random.below(5_000))
         }
@@ -237,7 +237,7 @@ struct Schedule {
         let allowance = OpenAllowance(
             id: lastID, process: nodes[node].process, openedAt: now, offset: clock.offset,
             bucket: .init(
-                minute: RollingHour.minute(of: wall.advanced(by: .milliseconds(Self.life))),
+                minute: RateLimitWindow.minute(of: wall.advanced(by: .milliseconds(Self.life))),
                 count: 1 + random.below(max(1, limit / 3))))
         allowances.append(allowance)
         nodes[node].held = allowance
@@ -271,15 +271,15 @@ struct Schedule {
         allowances.removeAll { $0.process == nodes[node].process && !kept.contains($0.id) }
     }
 
-    private mutating func others(than node: Int) -> [RollingHour.Bucket] {
+    private mutating func others(than node: Int) -> [RateLimitWindow.Bucket] {
         let process = nodes[node].process
         return counted().indices.filter { allowances[$0].process != process }.map { allowances[$0].bucket }
     }
 
     /// Folds what lies ahead, and keeps it so, as a store does in whatever it writes.
-    private mutating func counted() -> [RollingHour.Bucket] {
+    private mutating func counted() -> [RateLimitWindow.Bucket] {
         for index in allowances.indices {
-            allowances[index].bucket.minute = RollingHour.foldedMinute(allowances[index].bucket.minute, at: wall)
+            allowances[index].bucket.minute = RateLimitWindow.foldedMinute(allowances[index].bucket.minute, at: wall)
         }
         return allowances.map(\.bucket)
     }
@@ -288,8 +288,8 @@ struct Schedule {
         admissions.append(now)
         outcome.admitted += 1
         var first = admissions.count - 1
-        while first > 0, now - admissions[first - 1] <= Self.hour { first -= 1 }
-        outcome.worstHour = max(outcome.worstHour, admissions.count - first)
+        while first > 0, now - admissions[first - 1] <= Self.window { first -= 1 }
+        outcome.worstWindow = max(outcome.worstWindow, admissions.count - first)
         clock.check(admitted: admissions.count - first, limit: limit, since: admissions[first])
     }
 }

@@ -1,7 +1,7 @@
 package import Keybearer
 
 /// The hours of accounts that were deleted: a backup that still has such an account gives nobody a second hour.
-enum PastHourSQL {
+enum PastWindowSQL {
     static let take = SQL("DELETE FROM budgets WHERE user_id = $1 RETURNING rolling_hour")
     static let put = SQL(
         """
@@ -11,32 +11,32 @@ enum PastHourSQL {
     static let find = SQL("SELECT rolling_hour, ended_at FROM past_hours WHERE user_id = $1")
     static let old = SQL("SELECT user_id FROM past_hours WHERE ended_at < $1 ORDER BY user_id LIMIT $2")
     static let forget = SQL("DELETE FROM past_hours WHERE user_id = $1")
-    static let hours = SQL("SELECT user_id, rolling_hour FROM budgets ORDER BY user_id")
+    static let windows = SQL("SELECT user_id, rolling_hour FROM budgets ORDER BY user_id")
     static let gone = SQL("SELECT user_id, rolling_hour, ended_at FROM past_hours ORDER BY user_id")
-    static let putHour = SQL(
+    static let putWindow = SQL(
         """
         INSERT INTO budgets (user_id, rolling_hour) SELECT id, $2 FROM users WHERE id = $1
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
         """)
 
-    static let all = [take, put, find, old, forget, hours, gone, putHour]
+    static let all = [take, put, find, old, forget, windows, gone, putWindow]
 }
 
-package enum PastHours {
+package enum PastWindows {
     /// A bucket counts for 61 minutes, and a reservation is charged to the last minute in which it may be used.
     private static let memory: Duration = .seconds(2 * 3_600)
 
     /// Takes the hour of an account that is being deleted. It waits for a reservation that is under way.
     static func keep(_ userID: UserID, at time: Timestamp, _ connection: any SQLConnection) throws {
-        if let row = try connection.first(PastHourSQL.take, [.id(userID)]) {
-            let hour = try row.requiredBytes("rolling_hour")
-            try connection.execute(PastHourSQL.put, [.id(userID), .bytes(hour), .time(time)])
+        if let row = try connection.first(PastWindowSQL.take, [.id(userID)]) {
+            let window = try row.requiredBytes("rolling_hour")
+            try connection.execute(PastWindowSQL.put, [.id(userID), .bytes(window), .time(time)])
         }
     }
 
     /// Those that count for nothing any more.
     static let old = OldRows(
-        find: PastHourSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastHourSQL.forget,
+        find: PastWindowSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastWindowSQL.forget,
         key: { [.text(try $0.requiredText("user_id"))] })
 
     /// Records what a node used of an allowance for an account that was deleted meanwhile.
@@ -44,15 +44,15 @@ package enum PastHours {
         _ request: BudgetRequest, now: Timestamp, _ connection: any SQLConnection
     ) throws {
         guard let used = request.unrecorded,
-            let row = try connection.first(PastHourSQL.find, [.id(request.userID)]),
-            var hour = RollingHour(storedForm: try row.requiredBytes("rolling_hour"))
+            let row = try connection.first(PastWindowSQL.find, [.id(request.userID)]),
+            var window = RateLimitWindow(storedForm: try row.requiredBytes("rolling_hour"))
         else { return }
         let look = BudgetRequest(
             userID: request.userID, wanted: 0, limit: request.limit, life: .zero, unrecorded: used)
-        _ = hour.answer(look, now: now, allowances: [])
+        _ = window.answer(look, now: now, allowances: [])
         try connection.execute(
-            PastHourSQL.put,
-            [.id(request.userID), .bytes(hour.storedForm), .number(try row.requiredNumber("ended_at"))])
+            PastWindowSQL.put,
+            [.id(request.userID), .bytes(window.storedForm), .number(try row.requiredNumber("ended_at"))])
     }
 
     /// What was admitted here lately stays counted in a database that takes this one's place: of accounts that both have,
@@ -60,20 +60,21 @@ package enum PastHours {
     package static func carry(
         from old: any SQLConnection, to new: any SQLConnection, at time: Timestamp
     ) throws {
-        var hours: [(user: SQLValue, hour: SQLValue, endedAt: SQLValue)] = try old.rows(PastHourSQL.gone).map { row in
+        var windows: [(user: SQLValue, window: SQLValue, endedAt: SQLValue)] = try old.rows(PastWindowSQL.gone).map {
+            row in
             (
                 .text(try row.requiredText("user_id")), .bytes(try row.requiredBytes("rolling_hour")),
                 .number(try row.requiredNumber("ended_at"))
             )
         }
-        hours += try old.rows(PastHourSQL.hours).map { row in
+        windows += try old.rows(PastWindowSQL.windows).map { row in
             (.text(try row.requiredText("user_id")), .bytes(try row.requiredBytes("rolling_hour")), .time(time))
         }
-        for (user, hour, endedAt) in hours {
-            if try new.execute(PastHourSQL.putHour, [user, hour]) == 1 {
-                try new.execute(PastHourSQL.forget, [user])
+        for (user, window, endedAt) in windows {
+            if try new.execute(PastWindowSQL.putWindow, [user, window]) == 1 {
+                try new.execute(PastWindowSQL.forget, [user])
             } else {
-                try new.execute(PastHourSQL.put, [user, hour, endedAt])
+                try new.execute(PastWindowSQL.put, [user, window, endedAt])
             }
         }
         // Nobody waits for the rows of a database that is being filled.

@@ -2,7 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
-@Suite struct BudgetConformance {
+@Suite struct RateLimitConformance {
     private static func request(
         _ userID: UserID, _ wanted: Int, limit: Int = 100, unused: [BudgetLease.Unused] = []
     ) -> BudgetRequest {
@@ -10,10 +10,10 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func theStoreReckonsAsTheRollingHourDoes(_ subject: StoreUnderTest) async throws {
+    func theStoreReckonsAsTheRollingWindowDoes(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             let user = try await first.addAccount(samples).user.id
-            var model = RollingHour()
+            var model = RateLimitWindow()
             let steps: [(seconds: Int64, wanted: Int)] = [
                 (0, 30), (50, 0), (59, 40), (30, 5), (90, 50), (3_600, 10), (3_720, 100), (7_400, 1),
             ]
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func theHourSurvivesARegenerateAndGoesWithTheAccount(_ subject: StoreUnderTest) async throws {
+    func theWindowSurvivesARegenerateAndGoesWithTheAccount(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let account = try await store.addAccount(samples)
             let user = account.user.id
@@ -91,7 +91,7 @@ import Testing
             _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted))
             #expect(
                 try await store.reserve([Self.request(user, 1)], now: samples.at(60)) == [
-                    Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+                    Reservation(granted: 0, minute: 0, charged: 0, resets: [])
                 ])
         }
     }

@@ -4,99 +4,101 @@ import Testing
 @testable import Keybearer
 
 @Suite("The rolling hour")
-struct RollingHourTests {
+struct RateLimitWindowTests {
     let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
 
     @Test("Grants up to the limit and not one more")
     func limit() {
-        var hour = RollingHour()
-        #expect(hour.reserve(700, limit: 1_000, life: .zero, now: minute).granted == 700)
-        #expect(hour.reserve(700, limit: 1_000, life: .zero, now: minute).granted == 300)
-        #expect(hour.reserve(1, limit: 1_000, life: .zero, now: minute).granted == 0)
-        #expect(hour.charged == 1_000)
+        var window = RateLimitWindow()
+        #expect(window.reserve(700, limit: 1_000, life: .zero, now: minute).granted == 700)
+        #expect(window.reserve(700, limit: 1_000, life: .zero, now: minute).granted == 300)
+        #expect(window.reserve(1, limit: 1_000, life: .zero, now: minute).granted == 0)
+        #expect(window.charged == 1_000)
     }
 
     @Test("A bucket frees when its end is 60 minutes old, not a millisecond before")
     func frees() {
-        var hour = RollingHour()
-        _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(59)))
+        var window = RateLimitWindow()
+        _ = window.reserve(1_000, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(59)))
         let end = minute.advanced(by: .seconds(60 + 3_600))
-        #expect(hour.reserve(1, limit: 1_000, life: .zero, now: end.advanced(by: .milliseconds(-1))).granted == 0)
-        #expect(hour.reserve(1, limit: 1_000, life: .zero, now: end).granted == 1)
+        #expect(window.reserve(1, limit: 1_000, life: .zero, now: end.advanced(by: .milliseconds(-1))).granted == 0)
+        #expect(window.reserve(1, limit: 1_000, life: .zero, now: end).granted == 1)
     }
 
     @Test("A reservation is charged to the minute of its last permitted use")
     func chargedLate() {
-        var hour = RollingHour()
-        let reservation = hour.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(1)))
+        var window = RateLimitWindow()
+        let reservation = window.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(1)))
         #expect(reservation.minute == 30_000_001)
         let stillCharged = minute.advanced(by: .seconds(60 + 60 + 3_600 - 1))
-        #expect(hour.reserve(0, limit: 1_000, life: .zero, now: stillCharged).charged == 10)
+        #expect(window.reserve(0, limit: 1_000, life: .zero, now: stillCharged).charged == 10)
     }
 
     @Test("Giving back frees at once; giving back more than is charged frees no more")
     func giveBack() {
-        var hour = RollingHour()
-        let reservation = hour.reserve(1_000, limit: 1_000, life: .seconds(60), now: minute)
-        hour.giveBack(400, minute: reservation.minute)
-        #expect(hour.charged == 600)
-        hour.giveBack(4_000, minute: reservation.minute)
-        #expect(hour.charged == 0)
-        hour.giveBack(5, minute: 1)
-        #expect(hour.charged == 0)
+        var window = RateLimitWindow()
+        let reservation = window.reserve(1_000, limit: 1_000, life: .seconds(60), now: minute)
+        window.giveBack(400, minute: reservation.minute)
+        #expect(window.charged == 600)
+        window.giveBack(4_000, minute: reservation.minute)
+        #expect(window.charged == 0)
+        window.giveBack(5, minute: 1)
+        #expect(window.charged == 0)
     }
 
     @Test("An allowance counts beside the hour; it is used whole where a quarter of what is left holds it, or not")
     func allowances() {
-        var hour = RollingHour()
-        let allowance = RollingHour.Bucket(minute: RollingHour.minute(of: minute) + 1, count: 10)
-        let other = RollingHour.Bucket(minute: allowance.minute, count: 5)
-        let answer = hour.use(allowance, limit: 1_000, now: minute, allowances: [other])
+        var window = RateLimitWindow()
+        let allowance = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
+        let other = RateLimitWindow.Bucket(minute: allowance.minute, count: 5)
+        let answer = window.use(allowance, limit: 1_000, now: minute, allowances: [other])
         #expect(answer.granted == 10)
         #expect(answer.minute == allowance.minute)
         #expect(answer.charged == 15)
-        #expect(answer.returns == [.init(after: .seconds(3_600 + 120), count: 15)])
-        #expect(hour == RollingHour(), "it is only looked at")
+        #expect(answer.resets == [.init(after: .seconds(3_600 + 120), count: 15)])
+        #expect(window == RateLimitWindow(), "it is only looked at")
         #expect(
-            hour.reserve(1_000, limit: 1_000, life: .zero, now: minute, allowances: [allowance, other]).granted == 985)
-        hour.giveBack(985 - 945, minute: RollingHour.minute(of: minute))
-        #expect(hour.use(allowance, limit: 1_000, now: minute, allowances: [other]).granted == 10)
+            window.reserve(1_000, limit: 1_000, life: .zero, now: minute, allowances: [allowance, other]).granted == 985
+        )
+        window.giveBack(985 - 945, minute: RateLimitWindow.minute(of: minute))
+        #expect(window.use(allowance, limit: 1_000, now: minute, allowances: [other]).granted == 10)
         #expect(
-            hour.use(allowance, limit: 1_000, now: minute, allowances: Array(repeating: other, count: 4)).granted == 0)
-        #expect(hour.use(allowance, limit: 989, now: minute, allowances: [other]).granted == 0)
-        hour.record(10, minute: allowance.minute)
-        #expect(hour.charged == 955)
+            window.use(allowance, limit: 1_000, now: minute, allowances: Array(repeating: other, count: 4)).granted == 0
+        )
+        #expect(window.use(allowance, limit: 989, now: minute, allowances: [other]).granted == 0)
+        window.record(10, minute: allowance.minute)
+        #expect(window.charged == 955)
         let freed = minute.advanced(by: .seconds(3_600 + 120))
-        #expect(hour.reserve(0, limit: 1_000, life: .zero, now: freed, allowances: [other]).charged == 0)
-        #expect(RollingHour.lastFreedMinute(at: freed) == other.minute)
+        #expect(window.reserve(0, limit: 1_000, life: .zero, now: freed, allowances: [other]).charged == 0)
+        #expect(RateLimitWindow.lastFreedMinute(at: freed) == other.minute)
     }
 
     @Test("Where the clock was set back no allowance is used: its minute may free too early")
     func allowanceAfterTheClockWasSetBack() {
-        var hour = RollingHour()
-        _ = hour.reserve(1, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(1)))
-        let allowance = RollingHour.Bucket(minute: RollingHour.minute(of: minute) + 1, count: 10)
-        #expect(hour.use(allowance, limit: 1_000, now: minute).granted == 0)
-        #expect(hour.use(allowance, limit: 1_000, now: minute.advanced(by: .seconds(1))).granted == 10)
+        var window = RateLimitWindow()
+        _ = window.reserve(1, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(1)))
+        let allowance = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
+        #expect(window.use(allowance, limit: 1_000, now: minute).granted == 0)
+        #expect(window.use(allowance, limit: 1_000, now: minute.advanced(by: .seconds(1))).granted == 10)
     }
 
     @Test("The stored form reads back, and rubbish does not")
     func storedForm() throws {
-        var hour = RollingHour()
+        var window = RateLimitWindow()
         for offset in 0..<61 {
-            _ = hour.reserve(offset + 1, limit: 10_000, life: .zero, now: minute.advanced(by: .seconds(offset * 60)))
+            _ = window.reserve(offset + 1, limit: 10_000, life: .zero, now: minute.advanced(by: .seconds(offset * 60)))
         }
-        #expect(RollingHour(storedForm: hour.storedForm) == hour)
-        #expect(hour.buckets.count <= 62)
-        #expect(RollingHour(storedForm: []) == nil)
-        #expect(RollingHour(storedForm: [1, 2, 3]) == nil)
-        #expect(RollingHour(storedForm: Array(repeating: 0, count: 24)) == nil)
+        #expect(RateLimitWindow(storedForm: window.storedForm) == window)
+        #expect(window.buckets.count <= 62)
+        #expect(RateLimitWindow(storedForm: []) == nil)
+        #expect(RateLimitWindow(storedForm: [1, 2, 3]) == nil)
+        #expect(RateLimitWindow(storedForm: Array(repeating: 0, count: 24)) == nil)
         // With what it knows of a clock that came back.
-        let late = hour.reserve(3, limit: 10_000, life: .zero, now: minute)
-        var read = try #require(RollingHour(storedForm: hour.storedForm))
-        #expect(read == hour)
+        let late = window.reserve(3, limit: 10_000, life: .zero, now: minute)
+        var read = try #require(RateLimitWindow(storedForm: window.storedForm))
+        #expect(read == window)
         read.giveBack(3, minute: late.minute)
-        #expect(read.charged == hour.charged - 3)
+        #expect(read.charged == window.charged - 3)
     }
 }
 
@@ -106,9 +108,9 @@ struct BudgetLeaseTests {
     let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
 
     private func accept(
-        _ lease: inout BudgetLease, _ hour: inout RollingHour, wanted: Int, limit: Int, at now: SteadyTime
+        _ lease: inout BudgetLease, _ window: inout RateLimitWindow, wanted: Int, limit: Int, at now: SteadyTime
     ) {
-        let answer = hour.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
+        let answer = window.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
         lease.accept(
             answer, wanted: wanted, limit: limit, askedAt: now, life: .seconds(60), now: now, patience: .seconds(1))
     }
@@ -116,9 +118,9 @@ struct BudgetLeaseTests {
     @Test("Spends what it has, then asks")
     func spends() {
         var lease = BudgetLease()
-        var hour = RollingHour()
+        var window = RateLimitWindow()
         #expect(lease.spend(limit: 1_000, now: start, wall: Samples.start) == .needsReservation)
-        accept(&lease, &hour, wanted: 2, limit: 1_000, at: start)
+        accept(&lease, &window, wanted: 2, limit: 1_000, at: start)
         guard case .admitted(let first) = lease.spend(limit: 1_000, now: start, wall: Samples.start) else {
             Issue.record("refused"); return
         }
@@ -133,8 +135,8 @@ struct BudgetLeaseTests {
     @Test("Nothing is spent at or after the end of its life, counted from before it was asked for")
     func expires() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        var window = RateLimitWindow()
+        accept(&lease, &window, wanted: 10, limit: 1_000, at: start)
         #expect(
             lease.spend(limit: 1_000, now: start.advanced(by: .seconds(60)), wall: Samples.start) == .needsReservation)
         #expect(lease.withdrawExpired(at: start.advanced(by: .seconds(59))).isEmpty)
@@ -146,9 +148,9 @@ struct BudgetLeaseTests {
     @Test("Units reserved under a higher limit do not pass for a lower one")
     func ceiling() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        _ = hour.reserve(995, limit: 5_000, life: .zero, now: minute)
-        accept(&lease, &hour, wanted: 10, limit: 5_000, at: start)
+        var window = RateLimitWindow()
+        _ = window.reserve(995, limit: 5_000, life: .zero, now: minute)
+        accept(&lease, &window, wanted: 10, limit: 5_000, at: start)
         #expect(lease.spend(limit: 1_000, now: start, wall: Samples.start) == .needsReservation)
         guard case .admitted = lease.spend(limit: 5_000, now: start, wall: Samples.start) else {
             Issue.record("refused"); return
@@ -158,14 +160,14 @@ struct BudgetLeaseTests {
     @Test("A refusal is believed for a while, and says when capacity comes back")
     func refusal() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        _ = hour.reserve(1_000, limit: 1_000, life: .zero, now: minute)
-        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        var window = RateLimitWindow()
+        _ = window.reserve(1_000, limit: 1_000, life: .zero, now: minute)
+        accept(&lease, &window, wanted: 10, limit: 1_000, at: start)
         guard case .exhausted(let status) = lease.spend(limit: 1_000, now: start, wall: Samples.start) else {
             Issue.record("admitted"); return
         }
         #expect(status.remaining == 0)
-        #expect(status.returnsAfter == .seconds(3_660))
+        #expect(status.resetsAfter == .seconds(3_660))
         #expect(
             lease.spend(limit: 1_000, now: start.advanced(by: .seconds(1)), wall: Samples.start) == .needsReservation)
     }
@@ -173,9 +175,9 @@ struct BudgetLeaseTests {
     @Test("Looking reserves nothing and loses nothing")
     func look() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        accept(&lease, &hour, wanted: 5, limit: 1_000, at: start)
-        accept(&lease, &hour, wanted: 0, limit: 1_000, at: start)
+        var window = RateLimitWindow()
+        accept(&lease, &window, wanted: 5, limit: 1_000, at: start)
+        accept(&lease, &window, wanted: 0, limit: 1_000, at: start)
         #expect(lease.available == 5)
         #expect(lease.peek(limit: 1_000, now: start, wall: Samples.start)?.remaining == 1_000)
     }
@@ -183,12 +185,12 @@ struct BudgetLeaseTests {
     @Test("Reservations grow with use and stay a tenth of the limit")
     func growth() {
         var lease = BudgetLease()
-        var hour = RollingHour()
+        var window = RateLimitWindow()
         var sizes: [Int] = []
         for _ in 0..<6 {
             let wanted = lease.nextReservation(limit: 1_000, smallest: 10, now: start)
             sizes.append(wanted)
-            accept(&lease, &hour, wanted: wanted, limit: 1_000, at: start)
+            accept(&lease, &window, wanted: wanted, limit: 1_000, at: start)
             while case .admitted = lease.spend(limit: 1_000, now: start, wall: Samples.start) {}
         }
         #expect(sizes == [10, 20, 40, 80, 100, 100])
@@ -206,13 +208,13 @@ struct BudgetLeaseTests {
     @Test("With half used up it is time to reserve ahead, once; what was reserved then is used next")
     func ahead() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        var window = RateLimitWindow()
+        accept(&lease, &window, wanted: 10, limit: 1_000, at: start)
         #expect(spend(4, &lease, each: 100, from: start) == 0)
         #expect(spend(1, &lease, each: 100, from: start.advanced(by: .milliseconds(400))) == 1)
         let now = start.advanced(by: .milliseconds(500))
         #expect(lease.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
-        let answer = hour.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
+        let answer = window.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
         lease.acceptAhead(answer, askedAt: now, life: .seconds(60), now: now)
         #expect(lease.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 995)
         #expect(lease.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
@@ -226,10 +228,10 @@ struct BudgetLeaseTests {
     @Test("What expires beside what is ahead goes back; what is ahead has a life of its own")
     func aheadBeyondTheFirst() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        var window = RateLimitWindow()
+        accept(&lease, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(50))
-        let answer = hour.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
+        let answer = window.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
         lease.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
         let end = start.advanced(by: .seconds(60))
         #expect(spend(1, &lease, each: 0, from: end) == 0)
@@ -246,13 +248,13 @@ struct BudgetLeaseTests {
     @Test("A recall takes all: what is used, what is ahead and what has expired")
     func withdrawsAll() {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        accept(&lease, &hour, wanted: 10, limit: 1_000, at: start)
+        var window = RateLimitWindow()
+        accept(&lease, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(59))
-        let answer = hour.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
+        let answer = window.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
         lease.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
         _ = spend(1, &lease, each: 0, from: start.advanced(by: .seconds(60)))
-        let next = hour.reserve(14, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(60)))
+        let next = window.reserve(14, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(60)))
         lease.acceptAhead(next, askedAt: later, life: .seconds(60), now: later)
         #expect(lease.withdraw().map(\.count) == [10, 11, 14])
         #expect(lease.withdraw().isEmpty)
@@ -264,8 +266,8 @@ struct BudgetLeaseTests {
         arguments: [(20, 0), (3_000, 11), (1_000, 20), (3_400, 0), (10_000, 0)])
     func aheadByUse(milliseconds: Int, wanted: Int) {
         var lease = BudgetLease()
-        var hour = RollingHour()
-        accept(&lease, &hour, wanted: 10, limit: milliseconds == 20 ? 100 : 1_000, at: start)
+        var window = RateLimitWindow()
+        accept(&lease, &window, wanted: 10, limit: milliseconds == 20 ? 100 : 1_000, at: start)
         _ = spend(5, &lease, each: milliseconds, from: start)
         let now = start.advanced(by: .milliseconds(5 * milliseconds))
         let limit = milliseconds == 20 ? 100 : 1_000

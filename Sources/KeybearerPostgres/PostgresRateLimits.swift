@@ -17,7 +17,7 @@ extension PostgresEngine {
             }
             // In a transaction of its own: it waits for the accounts' rows, and whoever deletes an account waits for its
             // hour.
-            _ = try connection.roundTrip([Self.addMissingHours(of: users)])
+            _ = try connection.roundTrip([Self.addMissingWindows(of: users)])
             guard let answers = try Self.reckon(requests, users: users, requiresAll: false, at: now, clock, connection)
             else { throw KeybearerError.unreadable("budgets") }
             return answers
@@ -36,15 +36,15 @@ extension PostgresEngine {
         _ connection: PostgresConnection
     ) throws -> [Reservation]? {
         try connection.transaction { connection in
-            var locked = try lockedHours(connection.roundTrip([lockHours(of: users)])[0].rows)
-            if requiresAll && locked.hours.count < users.count { return (nil, []) }
-            let stored = locked.hours
+            var locked = try lockedWindows(connection.roundTrip([lockWindows(of: users)])[0].rows)
+            if requiresAll && locked.windows.count < users.count { return (nil, []) }
+            let stored = locked.windows
             let time = clock == .caller ? now : locked.time ?? now
             try locked.foldAllowances(at: time, connection)
             let answers = requests.map { reserve($0, in: &locked, at: time) }
             // What merely aged is reckoned again next time: a look and a refusal write nothing.
-            let changed = locked.hours.filter { isWorthWriting($0.value, was: stored[$0.key]) }
-            return (answers, changed.isEmpty ? [] : [putHours(changed)])
+            let changed = locked.windows.filter { isWorthWriting($0.value, was: stored[$0.key]) }
+            return (answers, changed.isEmpty ? [] : [putWindows(changed)])
         }.0
     }
 
@@ -85,11 +85,11 @@ extension PostgresEngine {
     }
 
     /// What a reservation reckons with.
-    private struct LockedHours {
-        var hours: [String: RollingHour] = [:]
+    private struct LockedWindows {
+        var windows: [String: RateLimitWindow] = [:]
         /// What counts for every account: what a crash left open in an embedded database that was copied here. Nobody
         /// opens any here. All of it in one bucket, the last: it frees late rather than early.
-        var allowances: [RollingHour.Bucket] = []
+        var allowances: [RateLimitWindow.Bucket] = []
         /// The primary's time; nil where no hour was found.
         var time: Timestamp?
 
@@ -97,35 +97,35 @@ extension PostgresEngine {
         /// they free within 62 minutes.
         mutating func foldAllowances(at now: Timestamp, _ connection: PostgresConnection) throws {
             guard let last = allowances.last?.minute else { return }
-            let folded = RollingHour.foldedMinute(last, at: now)
+            let folded = RateLimitWindow.foldedMinute(last, at: now)
             guard folded != last else { return }
             try connection.execute(
                 """
                 UPDATE budget_allowances SET minute = $1
                 WHERE id IN (SELECT id FROM budget_allowances WHERE minute > $1 ORDER BY id FOR UPDATE)
                 """, [.number(folded)])
-            allowances = allowances.map { RollingHour.Bucket(minute: folded, count: $0.count) }
+            allowances = allowances.map { RateLimitWindow.Bucket(minute: folded, count: $0.count) }
         }
     }
 
     private static func reserve(
-        _ request: BudgetRequest, in locked: inout LockedHours, at time: Timestamp
+        _ request: BudgetRequest, in locked: inout LockedWindows, at time: Timestamp
     ) -> Reservation {
-        guard var hour = locked.hours[request.userID.rawValue] else {
-            return Reservation(granted: 0, minute: 0, charged: 0, returns: [])
+        guard var window = locked.windows[request.userID.rawValue] else {
+            return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
-        let reservation = hour.answer(request, now: time, allowances: locked.allowances)
-        locked.hours[request.userID.rawValue] = hour
+        let reservation = window.answer(request, now: time, allowances: locked.allowances)
+        locked.windows[request.userID.rawValue] = window
         return reservation
     }
 
     /// Whether an hour differs in more than its age.
-    private static func isWorthWriting(_ hour: RollingHour, was stored: RollingHour?) -> Bool {
-        stored.map { hour.isWorthWriting(over: $0) } ?? true
+    private static func isWorthWriting(_ window: RateLimitWindow, was stored: RateLimitWindow?) -> Bool {
+        stored.map { window.isWorthWriting(over: $0) } ?? true
     }
 
     /// The hours of these accounts, locked. Accounts that never had an hour are left out.
-    private static func lockHours(of users: [String]) -> Statement {
+    private static func lockWindows(of users: [String]) -> Statement {
         Statement(
             """
             SELECT user_id, rolling_hour, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
@@ -135,33 +135,33 @@ extension PostgresEngine {
             """, [.texts(users)])
     }
 
-    private static func lockedHours(_ rows: [PostgresRow]) throws -> LockedHours {
-        var locked = LockedHours()
+    private static func lockedWindows(_ rows: [PostgresRow]) throws -> LockedWindows {
+        var locked = LockedWindows()
         for row in rows {
-            guard let hour = RollingHour(storedForm: try row.requiredBytes("rolling_hour")) else {
+            guard let window = RateLimitWindow(storedForm: try row.requiredBytes("rolling_hour")) else {
                 throw KeybearerError.unreadable("budgets.rolling_hour")
             }
-            locked.hours[try row.requiredText("user_id")] = hour
+            locked.windows[try row.requiredText("user_id")] = window
         }
         guard let last = rows.last else { return locked }
         locked.time = try last.timestamp("now")
         if let minute = last.number("allowed_minute"), let count = last.number("allowed_count") {
-            locked.allowances = [RollingHour.Bucket(minute: minute, count: Int(count))]
+            locked.allowances = [RateLimitWindow.Bucket(minute: minute, count: Int(count))]
         }
         return locked
     }
 
-    private static func addMissingHours(of users: [String]) -> Statement {
+    private static func addMissingWindows(of users: [String]) -> Statement {
         Statement(
             """
             INSERT INTO budgets (user_id, rolling_hour)
             SELECT id, $2 FROM (SELECT id FROM users WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE) AS known
             ON CONFLICT (user_id) DO NOTHING
-            """, [.texts(users), .bytes(RollingHour().storedForm)])
+            """, [.texts(users), .bytes(RateLimitWindow().storedForm)])
     }
 
-    private static func putHours(_ hours: [String: RollingHour]) -> Statement {
-        let sorted = hours.sorted { $0.key < $1.key }
+    private static func putWindows(_ windows: [String: RateLimitWindow]) -> Statement {
+        let sorted = windows.sorted { $0.key < $1.key }
         return Statement(
             """
             UPDATE budgets SET rolling_hour = new.hour

@@ -5,11 +5,11 @@ import Testing
 
 extension EndToEndTests {
     /// The hour over kills: what a server admitted and had not written counts all the same.
-    @Suite struct BudgetKillTests {
+    @Suite struct RateLimitKillTests {
         private static let limit = 200
         private static let kills = 5
 
-        @Test func noHourExceedsItsLimitHoweverOftenTheServerIsKilled() throws {
+        @Test func noWindowExceedsItsLimitHoweverOftenTheServerIsKilled() throws {
             let deployed = try Deployed()
             try deployed.command(
                 "plan", "put", "pro", "--name", "Pro", "--hourly-limit", "\(Self.limit)", "--feature", "api_webhooks",

@@ -1,4 +1,4 @@
-import BudgetArithmetic
+import RateLimitArithmetic
 
 /// A wall clock that is wrong at times, and what real time says about that.
 struct WallClock {
@@ -28,7 +28,7 @@ struct WallClock {
         var steps = 0
     }
 
-    private static let hour: Int64 = 3_600_000
+    private static let window: Int64 = 3_600_000
     private static let year: Int64 = 365 * 24 * 3_600_000
 
     /// How many milliseconds it is ahead of real time.
@@ -51,13 +51,13 @@ struct WallClock {
         let steps: [Int64] =
             switch moves {
             case .none: [0]
-            case .back: [-small, -small / 1_000 - 1, -Self.hour, -2 * Self.hour, -3 * 60_000]
-            case .both: [-small, small, -Self.hour, 2 * Self.hour, Self.year, -Self.year, -offset]
-            case .far: [-Self.hour, 2 * Self.hour, Self.year, -Self.year]
+            case .back: [-small, -small / 1_000 - 1, -Self.window, -2 * Self.window, -3 * 60_000]
+            case .both: [-small, small, -Self.window, 2 * Self.window, Self.year, -Self.year, -offset]
+            case .far: [-Self.window, 2 * Self.window, Self.year, -Self.year]
             }
         let step = steps[random.below(steps.count)]
         // Never before the epoch.
-        guard step != 0, now + offset + step > Self.hour else { return }
+        guard step != 0, now + offset + step > Self.window else { return }
         offset += step
         outcome.steps += 1
         if step > 0 { forwardSteps.append(now) }
@@ -84,14 +84,14 @@ struct WallClock {
         outcome.longestLock = max(outcome.longestLock, now - since)
         if let told = told[view], now >= told { outcome.isUntrue = true }
         // Where more is charged than the limit, what comes back first may not be enough.
-        if answer.charged == limit, told[view] == nil, let first = answer.returns.first {
+        if answer.charged == limit, told[view] == nil, let first = answer.resets.first {
             told[view] = now + first.after.wholeMilliseconds
         }
     }
 
     /// What a node told its client.
-    mutating func tell(_ status: BudgetStatus, at now: Int64) {
-        outcome.longestWait = max(outcome.longestWait, status.returnsAfter.wholeMilliseconds)
+    mutating func tell(_ status: RateLimitStatus, at now: Int64) {
+        outcome.longestWait = max(outcome.longestWait, status.resetsAfter.wholeMilliseconds)
     }
 
     /// - Parameters:

@@ -4,12 +4,12 @@ import PackageDescription
 // The budget's arithmetic alone, built for release: a million schedules take seconds there and minutes in debug. The
 // sources are links to those of the domain, so that nothing else has to be built.
 let package = Package(
-    name: "BudgetSimulation",
+    name: "RateLimitSimulation",
     targets: [
-        .target(name: "BudgetArithmetic", swiftSettings: [.swiftLanguageMode(.v6)]),
+        .target(name: "RateLimitArithmetic", swiftSettings: [.swiftLanguageMode(.v6)]),
         .testTarget(
-            name: "BudgetSimulationTests",
-            dependencies: ["BudgetArithmetic"],
+            name: "RateLimitSimulationTests",
+            dependencies: ["RateLimitArithmetic"],
             path: "Tests",
             swiftSettings: [.swiftLanguageMode(.v6)]
         ),

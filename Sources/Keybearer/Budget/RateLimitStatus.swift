@@ -1,33 +1,33 @@
 /// How an account stands in its hour, as headers and pages tell it.
-public struct BudgetStatus: Sendable, Equatable {
+public struct RateLimitStatus: Sendable, Equatable {
     /// Requests allowed in any 60 minutes.
     public let limit: Int
     /// How many of them are left; never more than really are.
     public let remaining: Int
     /// Nanoseconds until the next of the used ones come back: a span made on every request, so without the 128 bits of
-    /// ``returnsAfter``.
-    private let nanosecondsUntilReturn: Int64
+    /// ``resetsAfter``.
+    private let nanosecondsUntilReset: Int64
     /// The time of day when it stood so.
     private let reckonedAt: Timestamp
 
     /// Puts a status together.
     ///
-    /// - Parameter reckonedAt: the time of day from which `returnsAfter` counts.
-    public init(limit: Int, remaining: Int, returnsAfter: Duration, reckonedAt: Timestamp) {
+    /// - Parameter reckonedAt: the time of day from which `resetsAfter` counts.
+    public init(limit: Int, remaining: Int, resetsAfter: Duration, reckonedAt: Timestamp) {
         self.init(
-            limit: limit, remaining: remaining, nanosecondsUntilReturn: returnsAfter.wholeNanoseconds,
+            limit: limit, remaining: remaining, nanosecondsUntilReset: resetsAfter.wholeNanoseconds,
             reckonedAt: reckonedAt)
     }
 
-    init(limit: Int, remaining: Int, nanosecondsUntilReturn: Int64, reckonedAt: Timestamp) {
+    init(limit: Int, remaining: Int, nanosecondsUntilReset: Int64, reckonedAt: Timestamp) {
         self.limit = limit
         self.remaining = remaining
-        self.nanosecondsUntilReturn = nanosecondsUntilReturn
+        self.nanosecondsUntilReset = nanosecondsUntilReset
         self.reckonedAt = reckonedAt
     }
 
     /// How long until the next of the used ones come back; zero when none is used.
-    public var returnsAfter: Duration { .nanoseconds(nanosecondsUntilReturn) }
+    public var resetsAfter: Duration { .nanoseconds(nanosecondsUntilReset) }
 
     /// Whether some are used, and so come back.
     public var isUsed: Bool { remaining < limit }
@@ -37,7 +37,7 @@ public struct BudgetStatus: Sendable, Equatable {
     public var resetSecond: Int64 {
         let now = reckonedAt.millisecondsSinceEpoch
         if !isUsed { return now / 1_000 }
-        return (now + max(1, (nanosecondsUntilReturn + 999_999) / 1_000_000) + 999) / 1_000
+        return (now + max(1, (nanosecondsUntilReset + 999_999) / 1_000_000) + 999) / 1_000
     }
 
     /// ``resetSecond`` as a time.

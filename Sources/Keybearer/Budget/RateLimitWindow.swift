@@ -13,7 +13,7 @@
 ///   reservation made now can reach is charged to the last one that can: it frees within 62 minutes, and never before
 ///   it is 60 minutes old. Reservations from before that are not given back; they stay charged.
 /// - It goes forward: what was charged comes back early, once for each step.
-public struct RollingHour: Sendable, Equatable {
+public struct RateLimitWindow: Sendable, Equatable {
     /// One minute's charge.
     public struct Bucket: Sendable, Equatable {
         /// Minutes since the Unix epoch.
@@ -29,7 +29,8 @@ public struct RollingHour: Sendable, Equatable {
 
         /// When its charge no longer counts.
         public var freesAt: Timestamp {
-            Timestamp(millisecondsSinceEpoch: (minute + 1 + RollingHour.windowMinutes) * RollingHour.minuteLength)
+            Timestamp(
+                millisecondsSinceEpoch: (minute + 1 + RateLimitWindow.windowMinutes) * RateLimitWindow.minuteLength)
         }
     }
 
@@ -113,14 +114,14 @@ public struct RollingHour: Sendable, Equatable {
     public func use(
         _ allowance: Bucket, limit: Int, now: Timestamp, allowances: [Bucket] = []
     ) -> Reservation {
-        var hour = self
-        hour.advance(to: now)
-        hour = hour.counting(allowances)
+        var window = self
+        window.advance(to: now)
+        window = window.counting(allowances)
         // Where the clock was set back, the allowance's minute may be one that frees too early.
-        let isOnTime = hour.latest == now && hour.era == era
-        let fits = isOnTime && allowance.count <= Self.leavingRoom(of: limit - hour.charged)
-        if fits { hour.charge(allowance.count, to: allowance.minute) }
-        return hour.answer(granted: fits ? allowance.count : 0, minute: allowance.minute, now: now)
+        let isOnTime = window.latest == now && window.era == era
+        let fits = isOnTime && allowance.count <= Self.leavingRoom(of: limit - window.charged)
+        if fits { window.charge(allowance.count, to: allowance.minute) }
+        return window.answer(granted: fits ? allowance.count : 0, minute: allowance.minute, now: now)
     }
 
     /// Records what was used of an allowance, whatever the limit is by now: it was admitted.
@@ -138,7 +139,7 @@ public struct RollingHour: Sendable, Equatable {
     }
 
     /// Whether this hour differs from a stored one in more than its age.
-    public func isWorthWriting(over stored: RollingHour) -> Bool {
+    public func isWorthWriting(over stored: RateLimitWindow) -> Bool {
         era != stored.era || buckets != stored.buckets.filter { $0.freesAt > latest }
     }
 
@@ -161,12 +162,12 @@ public struct RollingHour: Sendable, Equatable {
     }
 
     /// The same hour with what counts for every account.
-    private func counting(_ allowances: [Bucket]) -> RollingHour {
-        var hour = self
+    private func counting(_ allowances: [Bucket]) -> RateLimitWindow {
+        var window = self
         for allowance in allowances where allowance.freesAt > latest {
-            hour.charge(allowance.count, to: Self.foldedMinute(allowance.minute, at: latest))
+            window.charge(allowance.count, to: Self.foldedMinute(allowance.minute, at: latest))
         }
-        return hour
+        return window
     }
 
     private static func leavingRoom(of left: Int) -> Int { left > 0 ? max(1, left / 4) : left }
@@ -175,7 +176,7 @@ public struct RollingHour: Sendable, Equatable {
     private func answer(granted: Int, minute: Int64, now: Timestamp) -> Reservation {
         Reservation(
             granted: granted, minute: era << Self.minuteBits | minute, charged: charged,
-            returns: buckets.map { .init(after: now.duration(to: $0.freesAt), count: $0.count) },
+            resets: buckets.map { .init(after: now.duration(to: $0.freesAt), count: $0.count) },
             mayBeUnspent: buckets.contains { $0.minute >= Self.minute(of: latest) })
     }
 
@@ -193,7 +194,7 @@ public struct RollingHour: Sendable, Equatable {
 /// The store's answer to a request for a reservation.
 public struct Reservation: Sendable, Equatable {
     /// Capacity that comes back after a span.
-    public struct Return: Sendable, Equatable {
+    public struct Reset: Sendable, Equatable {
         /// How long after the answer was made.
         public var after: Duration
         /// How many requests.
@@ -214,22 +215,22 @@ public struct Reservation: Sendable, Equatable {
     /// All that counts now, this reservation included.
     public let charged: Int
     /// When what counts now comes back, soonest first.
-    public let returns: [Return]
+    public let resets: [Reset]
     /// Whether some of what counts can still be unspent somewhere: a bucket that no time has passed yet. Where it is
     /// false there is nothing to recall.
     public let mayBeUnspent: Bool
 
     /// Puts an answer together.
-    public init(granted: Int, minute: Int64, charged: Int, returns: [Return], mayBeUnspent: Bool = false) {
+    public init(granted: Int, minute: Int64, charged: Int, resets: [Reset], mayBeUnspent: Bool = false) {
         self.granted = granted
         self.minute = minute
         self.charged = charged
-        self.returns = returns
+        self.resets = resets
         self.mayBeUnspent = mayBeUnspent
     }
 }
 
-extension RollingHour {
+extension RateLimitWindow {
     private static let minuteBits: Int64 = 40
     private static let timeBits: Int64 = 48
     private static let eraMask: Int64 = 1 << 15 - 1

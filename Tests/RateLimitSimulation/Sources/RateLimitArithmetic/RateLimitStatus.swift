@@ -1,0 +1,1 @@
+../../../../Sources/Keybearer/Budget/RateLimitStatus.swift

@@ -7,7 +7,7 @@ extension PostgresEngine {
 
     /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes never
     /// wait for each other, are what makes read, reckon and write back one step.
-    package func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let clock = clock
         return try await writeRaw { connection in
@@ -31,7 +31,7 @@ extension PostgresEngine {
     ///   - requiresAll: whether every account must have an hour; else those that have none are granted nothing.
     /// - Returns: nil when an hour is missing that is required. Nothing was changed then.
     private static func reckon(
-        _ requests: [BudgetRequest], users: [String], requiresAll: Bool, at now: Timestamp,
+        _ requests: [QuotaRequest], users: [String], requiresAll: Bool, at now: Timestamp,
         _ clock: PostgresStore.Clock,
         _ connection: PostgresConnection
     ) throws -> [Reservation]? {
@@ -109,7 +109,7 @@ extension PostgresEngine {
     }
 
     private static func reserve(
-        _ request: BudgetRequest, in locked: inout LockedWindows, at time: Timestamp
+        _ request: QuotaRequest, in locked: inout LockedWindows, at time: Timestamp
     ) -> Reservation {
         guard var window = locked.windows[request.userID.rawValue] else {
             return Reservation(granted: 0, minute: 0, charged: 0, resets: [])

@@ -95,7 +95,7 @@ extension SQLStore {
 
 /// Rate limits: reservations differ in each engine, so that their rows are read, reckoned and written in one step.
 extension SQLStore {
-    public func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    public func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         try await engine.reserve(requests, now: now)
     }
 

@@ -41,13 +41,13 @@ package enum PastWindows {
 
     /// Records what a node used of an allowance for an account that was deleted meanwhile.
     package static func record(
-        _ request: BudgetRequest, now: Timestamp, _ connection: any SQLConnection
+        _ request: QuotaRequest, now: Timestamp, _ connection: any SQLConnection
     ) throws {
         guard let used = request.unrecorded,
             let row = try connection.first(PastWindowSQL.find, [.id(request.userID)]),
             var window = RateLimitWindow(storedForm: try row.requiredBytes("rolling_hour"))
         else { return }
-        let look = BudgetRequest(
+        let look = QuotaRequest(
             userID: request.userID, wanted: 0, limit: request.limit, life: .zero, unrecorded: used)
         _ = window.answer(look, now: now, allowances: [])
         try connection.execute(

@@ -5,7 +5,7 @@ import KeybearerSQL
 
 extension SQLiteEngine {
     /// One write transaction for all of them: the write lock is what makes read, reckon and write back one step.
-    package func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let askedAt = SteadyTime.systemNow()
         return try await writeRaw { db in
@@ -49,7 +49,7 @@ extension SQLiteEngine {
     }
 
     private static func reserve(
-        _ request: BudgetRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
+        _ request: QuotaRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
     ) throws -> Reservation {
         guard let stored = try rateLimitWindow(of: request.userID, db) else {
             try PastWindows.record(request, now: now, SQLiteConnection(db: db))

@@ -12,7 +12,7 @@ struct AllowanceTests {
     let account: Account
     let store: CountingRateLimitStore
     let office: BudgetOffice
-    let ledger: AccountLedger
+    let accountState: AccountState
     var clock: TestClock { fixture.clock }
 
     init() async throws {
@@ -20,24 +20,24 @@ struct AllowanceTests {
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
         store = CountingRateLimitStore(store: fixture.store)
         office = BudgetOffice(store: store, clocks: fixture.clock.clocks, isAlone: { true })
-        ledger = AccountLedger(userID: account.user.id)
+        accountState = AccountState(userID: account.user.id)
         await office.keepAllowance()
     }
 
-    private func spend(_ ledger: AccountLedger, limit: Int = 1_000) -> BudgetLease.Decision {
-        ledger.spend(
+    private func consume(_ accountState: AccountState, limit: Int = 1_000) -> LocalQuota.Decision {
+        accountState.consume(
             limit: limit, keyID: account.key.id, from: Samples.address, now: clock.clocks.steady(), wall: Samples.start
         ).decision
     }
 
     /// How many of so many requests are admitted without the store.
-    private func admitted(_ requests: Int, _ ledger: AccountLedger, limit: Int = 1_000) -> Int {
-        (0..<requests).count { _ in if case .admitted = spend(ledger, limit: limit) { true } else { false } }
+    private func admitted(_ requests: Int, _ accountState: AccountState, limit: Int = 1_000) -> Int {
+        (0..<requests).count { _ in if case .admitted = consume(accountState, limit: limit) { true } else { false } }
     }
 
     /// What counts for the account, as another process sees it.
     private func charged(limit: Int = 1_000) async throws -> Int {
-        let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: limit, life: .zero)
+        let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: limit, life: .zero)
         return try #require(try await fixture.store.reserve([look], now: clock.clocks.wall()).first).charged
     }
 
@@ -52,10 +52,10 @@ struct AllowanceTests {
     @Test("Ten are admitted with nothing written; a second later they are recorded")
     func firstUse() async throws {
         #expect(try await charged() == 10)
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
-        guard case .admitted(let status) = spend(ledger) else { Issue.record("refused"); return }
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        guard case .admitted(let status) = consume(accountState) else { Issue.record("refused"); return }
         #expect(status.remaining == 999)
-        #expect(admitted(20, ledger) == 9)
+        #expect(admitted(20, accountState) == 9)
         #expect(store.calls == 0)
         #expect(try await charged() == 10)
         await advance(seconds: 1)
@@ -67,12 +67,12 @@ struct AllowanceTests {
 
     @Test("The next reservation records what was used in the same step, and leaves the allowance out of its sum")
     func recordedWithAReservation() async throws {
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
-        #expect(admitted(20, ledger) == 10)
-        #expect(!office.useAllowance(for: ledger, limit: 1_000))
-        try await office.reserved(for: ledger, limit: 1_000)
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(admitted(20, accountState) == 10)
+        #expect(!office.useAllowance(for: accountState, limit: 1_000))
+        try await office.reserved(for: accountState, limit: 1_000)
         #expect(store.calls == 1)
-        guard case .admitted(let status) = spend(ledger) else { Issue.record("refused"); return }
+        guard case .admitted(let status) = consume(accountState) else { Issue.record("refused"); return }
         #expect(status.remaining == 989)
         #expect(try await charged() == 10 + 20 + 10)
         await advance(seconds: 3)
@@ -81,26 +81,26 @@ struct AllowanceTests {
 
     @Test("It is renewed every half minute and closed when what was used is recorded; one that expired is not used")
     func renewal() async throws {
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
         await advance(seconds: 31)
         // Recorded, and given back because nothing was used: what is charged is the next allowance.
         #expect(try await charged() == 10)
-        #expect(admitted(1, ledger) == 0)
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(admitted(1, accountState) == 0)
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
         clock.advance(by: .seconds(29))
-        #expect(admitted(1, ledger) == 1)
+        #expect(admitted(1, accountState) == 1)
         clock.advance(by: .seconds(1))
-        #expect(admitted(1, ledger) == 0)
+        #expect(admitted(1, accountState) == 0)
         clock.advance(by: .seconds(1))
-        let other = AccountLedger(userID: account.user.id)
+        let other = AccountState(userID: account.user.id)
         #expect(!office.useAllowance(for: other, limit: 1_000), "nobody renewed it")
     }
 
     @Test("Before its use is recorded, the same account uses it no second time")
     func onceUntilRecorded() async throws {
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
-        #expect(admitted(20, ledger) == 10)
-        let again = AccountLedger(userID: account.user.id)
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(admitted(20, accountState) == 10)
+        let again = AccountState(userID: account.user.id)
         #expect(!office.useAllowance(for: again, limit: 1_000))
         await advance(seconds: 1)
         #expect(office.useAllowance(for: again, limit: 1_000))
@@ -111,11 +111,11 @@ struct AllowanceTests {
 
     @Test("After a crash it counts for every account, nobody opens another, and the limit holds")
     func crash() async throws {
-        #expect(office.useAllowance(for: ledger, limit: 100))
-        #expect(admitted(20, ledger, limit: 100) == 10)
+        #expect(office.useAllowance(for: accountState, limit: 100))
+        #expect(admitted(20, accountState, limit: 100) == 10)
         let successor = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
         await successor.keepAllowance()
-        let fresh = AccountLedger(userID: account.user.id)
+        let fresh = AccountState(userID: account.user.id)
         #expect(!successor.useAllowance(for: fresh, limit: 100))
         var total = 10
         while total < 200 {
@@ -128,16 +128,16 @@ struct AllowanceTests {
         // When its minute has freed, there is one again.
         clock.advance(by: .seconds(3_600 + 120))
         await successor.keepAllowance()
-        #expect(successor.useAllowance(for: AccountLedger(userID: account.user.id), limit: 100))
+        #expect(successor.useAllowance(for: AccountState(userID: account.user.id), limit: 100))
     }
 
     @Test("A store that fails keeps nothing from being recorded, and closes nothing")
     func failure() async throws {
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
-        #expect(admitted(20, ledger) == 10)
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(admitted(20, accountState) == 10)
         store.isFailing = true
         await advance(seconds: 2)
-        await #expect(throws: KeybearerError.self) { try await office.reserved(for: ledger, limit: 1_000) }
+        await #expect(throws: KeybearerError.self) { try await office.reserved(for: accountState, limit: 1_000) }
         await office.stop()
         #expect(try await charged() == 10)
         store.isFailing = false
@@ -148,13 +148,13 @@ struct AllowanceTests {
 
     @Test("A stop leaves what was used, and no allowance")
     func stop() async throws {
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
-        #expect(admitted(3, ledger) == 3)
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(admitted(3, accountState) == 3)
         await office.stop()
         #expect(try await charged() == 3)
         await office.keepAllowance()
         #expect(try await charged() == 3, "none is opened afterwards")
-        #expect(!office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        #expect(!office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 
     @Test(
@@ -168,16 +168,16 @@ struct AllowanceTests {
         let office = BudgetOffice(store: store, clocks: clocks, isAlone: { true })
         await office.keepAllowance()
         set.withLock { $0 = .seconds(seconds) }
-        #expect(!office.useAllowance(for: ledger, limit: 1_000))
+        #expect(!office.useAllowance(for: accountState, limit: 1_000))
         await office.keepAllowance()
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
     }
 
     @Test("Near its limit an account is reserved for, as before")
     func nearTheLimit() async throws {
-        #expect(!office.useAllowance(for: ledger, limit: 39))
-        #expect(office.useAllowance(for: ledger, limit: 40))
-        #expect(admitted(20, ledger, limit: 40) == 10)
+        #expect(!office.useAllowance(for: accountState, limit: 39))
+        #expect(office.useAllowance(for: accountState, limit: 40))
+        #expect(admitted(20, accountState, limit: 40) == 10)
     }
 
     @Test("With an allowance open, 64 at once admit exactly 1,000")
@@ -200,7 +200,7 @@ struct AllowanceTests {
         let (account, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
         await gate.office.keepAllowance()
         func charged() async throws -> Int? {
-            let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+            let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
             return try await fixture.store.reserve([look], now: clock.clocks.wall()).first?.charged
         }
         for number in 1...5 {
@@ -218,14 +218,14 @@ struct AllowanceTests {
     @Test("A look that was under way while the allowance was used does not take its place")
     func lookMeanwhile() async throws {
         let earlier = Reservation(granted: 0, minute: 0, charged: 0, resets: [])
-        #expect(office.useAllowance(for: ledger, limit: 1_000))
-        #expect(admitted(1, ledger) == 1)
+        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(admitted(1, accountState) == 1)
         let now = clock.clocks.steady()
-        ledger.withLease {
+        accountState.withQuota {
             $0.accept(
                 earlier, wanted: 0, limit: 1_000, askedAt: now, life: .zero, now: now, patience: .zero)
         }
-        #expect(ledger.withLease { $0.peek(limit: 1_000, now: now, wall: Samples.start) }?.remaining == 999)
+        #expect(accountState.withQuota { $0.peek(limit: 1_000, now: now, wall: Samples.start) }?.remaining == 999)
     }
 
     @Test("While the store is asked for an account, it uses no allowance, until the last has been answered")
@@ -235,20 +235,20 @@ struct AllowanceTests {
         let keeper = AllowanceKeeper(
             store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isAlone: { true })
         await keeper.keep()
-        let request = BudgetRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
+        let request = QuotaRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
         async let first = keeper.reserve([request])
         await held.waitUntilHeld(1)
-        #expect(keeper.use(by: ledger, limit: 1_000) == nil)
+        #expect(keeper.use(by: accountState, limit: 1_000) == nil)
         async let second = keeper.reserve([request])
         await held.waitUntilHeld(2)
         held.releaseOne()
         let firstAnswer = try? await first
-        let afterFirst = keeper.use(by: ledger, limit: 1_000)
+        let afterFirst = keeper.use(by: accountState, limit: 1_000)
         held.releaseOne()
         _ = try await second
         #expect(firstAnswer?.first?.granted == 1)
         #expect(afterFirst == nil)
-        #expect(keeper.use(by: ledger, limit: 1_000) != nil)
+        #expect(keeper.use(by: accountState, limit: 1_000) != nil)
     }
 
     @Test("None is opened beside another process that lives, and what is held is not used any more")
@@ -257,27 +257,27 @@ struct AllowanceTests {
         let gate = try #require(fixture.deployment().gate)
         await gate.fence.step()
         await gate.office.keepAllowance()
-        #expect(gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        #expect(gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
         let other = NodeID.random(from: fixture.random)
         let position = try await fixture.store.registerNode(other, lease: .seconds(2))
         clock.advance(by: .seconds(30))
         await gate.fence.step()
         await gate.office.keepAllowance()
-        #expect(!gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        #expect(!gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
         for _ in 0..<5 {
             clock.advance(by: .seconds(1))
             _ = try await fixture.store.renewLease(of: other, applied: position)
             await gate.fence.step()
             await gate.office.keepAllowance()
         }
-        #expect(!gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        #expect(!gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
         // It died: its row stays, and its renewals do not rise.
         for _ in 0..<4 {
             clock.advance(by: .seconds(1))
             await gate.fence.step()
             await gate.office.keepAllowance()
         }
-        #expect(gate.office.useAllowance(for: AccountLedger(userID: account.user.id), limit: 1_000))
+        #expect(gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 }
 
@@ -296,7 +296,7 @@ private final class HeldRateLimitStore: RateLimitStore {
 
     func releaseOne() { waiting.withLock { $0.removeFirst() }.resume() }
 
-    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         await withCheckedContinuation { continuation in waiting.withLock { $0.append(continuation) } }
         return try await store.reserve(requests, now: now)
     }

@@ -9,30 +9,30 @@ import Testing
 struct BudgetStopTests {
     let fixture: GateFixture
     let account: Account
-    let ledger: AccountLedger
+    let accountState: AccountState
     var clock: TestClock { fixture.clock }
 
     init() async throws {
         fixture = try GateFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
-        ledger = AccountLedger(userID: account.user.id)
+        accountState = AccountState(userID: account.user.id)
     }
 
     /// Takes so much of the hour as another process would, or gives it back.
     @discardableResult
-    private func elsewhere(wanted: Int = 0, unused: [BudgetLease.Unused] = []) async throws -> Reservation {
-        let request = BudgetRequest(
+    private func elsewhere(wanted: Int = 0, unused: [LocalQuota.Unused] = []) async throws -> Reservation {
+        let request = QuotaRequest(
             userID: account.user.id, unused: unused, wanted: wanted, limit: 40, life: .seconds(60))
         return try #require(try await fixture.store.reserve([request], now: clock.clocks.wall()).first)
     }
 
     /// Reserves and uses what it gets; false when the hour is used up.
     private func mayAsk(_ office: BudgetOffice) async throws -> Bool {
-        try await office.reserved(for: ledger, limit: 40)
+        try await office.reserved(for: accountState, limit: 40)
         let now = clock.clocks.steady()
-        return ledger.withLease { lease in
-            while case .admitted = lease.spend(limit: 40, now: now, wall: Samples.start) {}
-            return lease.needsStore(limit: 40, wantsUnits: true, now: now)
+        return accountState.withQuota { quota in
+            while case .admitted = quota.consume(limit: 40, now: now, wall: Samples.start) {}
+            return quota.needsStore(limit: 40, wantsUnits: true, now: now)
         }
     }
 
@@ -40,13 +40,15 @@ struct BudgetStopTests {
     func afterStop() async throws {
         let store = CountingRateLimitStore(store: fixture.store)
         let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
-        try await office.reserved(for: ledger, limit: 40)
-        #expect(ledger.withLease { $0.available } == BudgetLease.smallestReservation)
+        try await office.reserved(for: accountState, limit: 40)
+        #expect(accountState.withQuota { $0.available } == LocalQuota.smallestReservation)
         await office.stop()
         let calls = store.calls
-        let error = await #expect(throws: KeybearerError.self) { try await office.reserved(for: ledger, limit: 40) }
+        let error = await #expect(throws: KeybearerError.self) {
+            try await office.reserved(for: accountState, limit: 40)
+        }
         #expect(error?.code == .unavailable)
-        office.noteAhead(ledger, limit: 40)
+        office.noteAhead(accountState, limit: 40)
         #expect(office.reserveAhead() == nil)
         #expect(store.calls == calls)
         #expect(try await elsewhere().charged == 0)
@@ -64,20 +66,20 @@ struct BudgetStopTests {
                 return false
             })
         let taken = try await elsewhere(wanted: 40)
-        async let asking: Void = office.reserved(for: ledger, limit: 40)
+        async let asking: Void = office.reserved(for: accountState, limit: 40)
         for await _ in entered { break }
         async let stopping: Void = office.stop()
         // Behind the beginning of a stop nothing is reserved ahead.
         repeat {
-            office.noteAhead(ledger, limit: 40)
+            office.noteAhead(accountState, limit: 40)
             await Task.yield()
         } while office.reserveAhead() != nil
         // Comes back while it waits: the recall will find it.
-        try await elsewhere(unused: [BudgetLease.Unused(count: 40, minute: taken.minute)])
+        try await elsewhere(unused: [LocalQuota.Unused(count: 40, minute: taken.minute)])
         release.yield()
         try await asking
         await stopping
-        #expect(ledger.withLease { $0.available } == 0)
+        #expect(accountState.withQuota { $0.available } == 0)
         #expect(try await elsewhere().charged == 0)
     }
 

@@ -254,7 +254,7 @@ struct GateTests: OnGateStage {
             id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
         let account = LiveAccount(
             account: Account(user: user, key: record, workspaces: []), token: key.token, prepared: [],
-            ledger: directory.ledger(of: user.id))
+            accountState: directory.accountState(of: user.id))
         let generation = directory.generation
         directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .user(user.id))])
         #expect(!directory.remember(.live(account), for: key.token, user: user, readAt: generation))
@@ -314,7 +314,7 @@ struct GateTests: OnGateStage {
         #expect(try await fixture.store.nodes(behind: .max).isEmpty)
         let stored = try await deployment.accounts.account(account.user.id)
         #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
-        let look = BudgetRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+        let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
         let window = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
         #expect(window.first?.charged == 3)
     }
@@ -329,7 +329,7 @@ struct GateTests: OnGateStage {
         let counting = CountingRateLimitStore(store: fixture.store)
         let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, isAlone: { true })
         let (account, _) = try await fixture.entitledAccount(deployment)
-        let ledger = AccountLedger(userID: account.user.id)
+        let accountState = AccountState(userID: account.user.id)
         var admitted = 0
         var waits = 0
         for number in 0..<requests {
@@ -339,19 +339,19 @@ struct GateTests: OnGateStage {
                 await office.keepAllowance()
                 await office.giveBackExpired()
             }
-            func spend() -> BudgetLease.Decision {
-                let (decision, _, isAtAheadMark) = ledger.spend(
+            func consume() -> LocalQuota.Decision {
+                let (decision, _, isAtAheadMark) = accountState.consume(
                     limit: limit, keyID: account.key.id, from: Samples.address, now: fixture.clock.clocks.steady(),
                     wall: Samples.start)
-                if isAtAheadMark { office.noteAhead(ledger, limit: limit) }
+                if isAtAheadMark { office.noteAhead(accountState, limit: limit) }
                 return decision
             }
-            if spend() == .needsReservation {
-                if !office.useAllowance(for: ledger, limit: limit) {
+            if consume() == .needsReservation {
+                if !office.useAllowance(for: accountState, limit: limit) {
                     waits += 1
-                    try await office.reserved(for: ledger, limit: limit)
+                    try await office.reserved(for: accountState, limit: limit)
                 }
-                guard case .admitted = spend() else { continue }
+                guard case .admitted = consume() else { continue }
             }
             admitted += 1
         }
@@ -429,11 +429,11 @@ struct GateTests: OnGateStage {
         let (account, _) = try await fixture.entitledAccount(deployment)
         func office() -> BudgetOffice { BudgetOffice(store: fixture.store, clocks: clocks, isAlone: { false }) }
         let (holding, asking) = (office(), office())
-        let (held, empty) = (AccountLedger(userID: account.user.id), AccountLedger(userID: account.user.id))
+        let (held, empty) = (AccountState(userID: account.user.id), AccountState(userID: account.user.id))
         // All but one of the hour is gone to the one, which uses none of it.
         try await holding.reserved(for: held, limit: 40)
-        let taken = held.withLease { $0.available }
-        let rest = BudgetRequest(
+        let taken = held.withQuota { $0.available }
+        let rest = QuotaRequest(
             userID: account.user.id, wanted: 40 - taken, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([rest], now: clocks.wall())
         let answering = Task {
@@ -444,8 +444,8 @@ struct GateTests: OnGateStage {
         }
         try await asking.reserved(for: empty, limit: 40)
         answering.cancel()
-        #expect(empty.withLease { $0.available } > 0)
-        #expect(held.withLease { $0.available } == 0)
+        #expect(empty.withQuota { $0.available } > 0)
+        #expect(held.withQuota { $0.available } == 0)
     }
 
     @Test("An account whose hour is used up is refused when nothing comes back")
@@ -453,14 +453,14 @@ struct GateTests: OnGateStage {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(deployment)
         let office = BudgetOffice(store: fixture.store, clocks: clocks, isAlone: { false })
-        let all = BudgetRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
+        let all = QuotaRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
-        let ledger = AccountLedger(userID: account.user.id)
+        let accountState = AccountState(userID: account.user.id)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<20 { group.addTask { try await office.reserved(for: ledger, limit: 40) } }
+            for _ in 0..<20 { group.addTask { try await office.reserved(for: accountState, limit: 40) } }
             try await group.waitForAll()
         }
-        let (decision, _, _) = ledger.spend(
+        let (decision, _, _) = accountState.consume(
             limit: 40, keyID: account.key.id, from: Samples.address, now: clocks.steady(), wall: clocks.wall())
         guard case .exhausted = decision else { return #expect(Bool(false), "\(decision) for \(key)") }
     }
@@ -505,8 +505,8 @@ extension GateFixture {
 
 extension BudgetOffice {
     /// Waits until the store was asked.
-    func reserved(for ledger: AccountLedger, limit: Int) async throws {
-        try await StoreWait.atMost(.seconds(60)) { reserve(for: ledger, limit: limit, waiter: $0) }
+    func reserved(for accountState: AccountState, limit: Int) async throws {
+        try await StoreWait.atMost(.seconds(60)) { reserve(for: accountState, limit: limit, waiter: $0) }
     }
 }
 
@@ -527,7 +527,7 @@ final class CountingRateLimitStore: RateLimitStore {
         set { failing.store(newValue, ordering: .relaxed) }
     }
 
-    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if isFailing { throw KeybearerError.unavailable() }
         counter.increment()
         return try await store.reserve(requests, now: now)

@@ -33,7 +33,7 @@ struct KeyDirectoryTests {
         let account = LiveAccount(
             account: Account(
                 user: made.user, key: made.key, workspaces: (workspaces ?? [made.workspaceID]).map(access)),
-            token: token, prepared: [], ledger: directory.ledger(of: made.user.id))
+            token: token, prepared: [], accountState: directory.accountState(of: made.user.id))
         #expect(directory.remember(.live(account), for: token, user: made.user, readAt: directory.generation))
         return (account, token)
     }
@@ -65,9 +65,9 @@ struct KeyDirectoryTests {
         let directory = directory(capacity: 8)
         for _ in 0..<500 {
             try remember(in: directory)
-            directory.dropLedgers { _ in true }
+            directory.dropIdleAccountStates { _ in true }
         }
-        for _ in 0..<4 { directory.dropLedgers { _ in true } }
+        for _ in 0..<4 { directory.dropIdleAccountStates { _ in true } }
         #expect(directory.size.users == 8)
         #expect(directory.size.workspaces == 8)
     }
@@ -83,25 +83,25 @@ struct KeyDirectoryTests {
     }
 
     @Test("A ledger with something to lose outlives its account, and is dropped when it is idle")
-    func busyLedgersStay() throws {
+    func busyAccountStatesStay() throws {
         let directory = directory(capacity: 1)
         let busy = try remember(in: directory).account
         try remember(in: directory)
-        for _ in 0..<4 { directory.dropLedgers { $0 !== busy.ledger } }
-        #expect(directory.knownLedger(of: busy.account.user.id) === busy.ledger)
-        #expect(directory.ledger(of: busy.account.user.id) === busy.ledger)
-        for _ in 0..<4 { directory.dropLedgers { _ in true } }
-        #expect(directory.knownLedger(of: busy.account.user.id) == nil)
+        for _ in 0..<4 { directory.dropIdleAccountStates { $0 !== busy.accountState } }
+        #expect(directory.knownAccountState(of: busy.account.user.id) === busy.accountState)
+        #expect(directory.accountState(of: busy.account.user.id) === busy.accountState)
+        for _ in 0..<4 { directory.dropIdleAccountStates { _ in true } }
+        #expect(directory.knownAccountState(of: busy.account.user.id) == nil)
     }
 
     @Test("A ledger of a remembered account is not even looked at")
-    func rememberedLedgersCostNothing() throws {
+    func rememberedAccountStatesCostNothing() throws {
         let directory = directory(capacity: 2_000)
         for _ in 0..<1_000 { try remember(in: directory) }
         // Each was left over for a moment, between the read and the remembering.
-        for _ in 0..<4 { directory.dropLedgers { _ in true } }
+        for _ in 0..<4 { directory.dropIdleAccountStates { _ in true } }
         var looks = 0
-        directory.dropLedgers { _ in
+        directory.dropIdleAccountStates { _ in
             looks += 1
             return true
         }
@@ -113,30 +113,30 @@ struct KeyDirectoryTests {
     func boundedWork() throws {
         let directory = directory()
         let count = 20_000
-        for _ in 0..<count { _ = directory.ledger(of: .random(from: samples.random)) }
+        for _ in 0..<count { _ = directory.accountState(of: .random(from: samples.random)) }
         var looks = 0
-        directory.dropLedgers { _ in
+        directory.dropIdleAccountStates { _ in
             looks += 1
             return false
         }
         #expect((1...count / 8).contains(looks))
         var rounds = 0
         while directory.size.users > 0, rounds < 1_000 {
-            directory.dropLedgers { _ in true }
+            directory.dropIdleAccountStates { _ in true }
             rounds += 1
         }
         #expect(directory.size.users == 0)
     }
 
     @Test("After everything was forgotten, ledgers stay until they are idle")
-    func forgettingEverythingKeepsLedgers() throws {
+    func forgettingEverythingKeepsAccountStates() throws {
         let directory = directory()
         let (account, token) = try remember(in: directory)
         directory.restart(at: ChangePosition(number: 5, mark: "a"))
         #expect(!isKnown(token, to: directory))
-        #expect(directory.ledger(of: account.account.user.id) === account.ledger)
+        #expect(directory.accountState(of: account.account.user.id) === account.accountState)
         #expect(directory.size.workspaces == 0)
-        for _ in 0..<4 { directory.dropLedgers { _ in true } }
+        for _ in 0..<4 { directory.dropIdleAccountStates { _ in true } }
         #expect(directory.size.users == 0)
     }
 
@@ -144,18 +144,18 @@ struct KeyDirectoryTests {
     func adoption() throws {
         let directory = directory()
         let made = samples.newAccount()
-        func read(with ledger: AccountLedger) throws -> Bool {
+        func read(with accountState: AccountState) throws -> Bool {
             let token = try token()
             let account = LiveAccount(
                 account: Account(user: made.user, key: made.key, workspaces: []), token: token, prepared: [],
-                ledger: ledger)
+                accountState: accountState)
             return directory.remember(.live(account), for: token, user: made.user, readAt: directory.generation)
         }
-        let ledger = directory.ledger(of: made.user.id)
-        directory.dropLedgers { _ in true }
-        #expect(try read(with: ledger))
-        #expect(directory.ledger(of: made.user.id) === ledger)
-        #expect(try !read(with: AccountLedger(userID: made.user.id)))
+        let accountState = directory.accountState(of: made.user.id)
+        directory.dropIdleAccountStates { _ in true }
+        #expect(try read(with: accountState))
+        #expect(directory.accountState(of: made.user.id) === accountState)
+        #expect(try !read(with: AccountState(userID: made.user.id)))
     }
 
     @Test("A change of a workspace forgets its members and no one else; so after evictions too")

@@ -194,7 +194,7 @@ private final class HeldRateLimitStore: RateLimitStore {
         for continuation in held { continuation.resume() }
     }
 
-    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         await withCheckedContinuation { continuation in
             let watchers = state.withLock { state -> [CheckedContinuation<Void, Never>]? in
                 guard state.isHeld else { return nil }

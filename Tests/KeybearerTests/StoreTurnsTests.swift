@@ -12,30 +12,30 @@ struct StoreTurnsTests {
 
     /// Grants all that is wanted, and keeps what it was asked.
     private final class GrantingStore: RateLimitStore {
-        private let asked = Lock<[[BudgetRequest]]>([])
-        var calls: [[BudgetRequest]] { asked.withLock { $0 } }
+        private let asked = Lock<[[QuotaRequest]]>([])
+        var calls: [[QuotaRequest]] { asked.withLock { $0 } }
 
         func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {}
         func recalls(now: Timestamp) async throws -> [BudgetRecall] { [] }
 
-        func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+        func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
             asked.withLock { $0.append(requests) }
             return requests.map { Reservation(granted: $0.wanted, minute: 7, charged: $0.wanted, resets: []) }
         }
     }
 
-    private func reserve(_ ledger: AccountLedger, at office: BudgetOffice) async throws {
-        try await StoreWait.atMost(.seconds(60)) { office.reserve(for: ledger, limit: 1_000, waiter: $0) }
+    private func reserve(_ accountState: AccountState, at office: BudgetOffice) async throws {
+        try await StoreWait.atMost(.seconds(60)) { office.reserve(for: accountState, limit: 1_000, waiter: $0) }
     }
 
     @Test("What has ended unused is given back once, in parts; what has not ended is left alone")
     func givingBack() async throws {
         let store = GrantingStore()
         let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
-        let ledgers = (0..<150).map { _ in AccountLedger(userID: .random(from: samples.random)) }
-        for ledger in ledgers { try await reserve(ledger, at: office) }
+        let accountStates = (0..<150).map { _ in AccountState(userID: .random(from: samples.random)) }
+        for accountState in accountStates { try await reserve(accountState, at: office) }
         clock.advance(by: .seconds(30))
-        let later = AccountLedger(userID: .random(from: samples.random))
+        let later = AccountState(userID: .random(from: samples.random))
         try await reserve(later, at: office)
         let before = store.calls.count
         await office.giveBackExpired()
@@ -44,9 +44,9 @@ struct StoreTurnsTests {
         await office.giveBackExpired()
         let parts = store.calls.dropFirst(before)
         #expect(parts.map(\.count) == Array(repeating: 18, count: 8) + [6])
-        #expect(Set(parts.joined().map(\.userID)) == Set(ledgers.map(\.userID)))
+        #expect(Set(parts.joined().map(\.userID)) == Set(accountStates.map(\.userID)))
         #expect(parts.joined().allSatisfy { $0.unused.map(\.count) == [10] && $0.wanted == 0 })
-        #expect(later.withLease { $0.available } == 10)
+        #expect(later.withQuota { $0.available } == 10)
         await office.giveBackExpired()
         #expect(store.calls.count == before + parts.count)
         clock.advance(by: .seconds(30))
@@ -58,11 +58,11 @@ struct StoreTurnsTests {
     func renewed() async throws {
         let store = GrantingStore()
         let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
-        let ledger = AccountLedger(userID: .random(from: samples.random))
-        try await reserve(ledger, at: office)
+        let accountState = AccountState(userID: .random(from: samples.random))
+        try await reserve(accountState, at: office)
         clock.advance(by: .seconds(40))
-        _ = ledger.withLease { $0.withdraw() }
-        try await reserve(ledger, at: office)
+        _ = accountState.withQuota { $0.withdraw() }
+        try await reserve(accountState, at: office)
         clock.advance(by: .seconds(30))
         await office.giveBackExpired()
         #expect(store.calls.count == 2)
@@ -75,19 +75,19 @@ struct StoreTurnsTests {
     func expiresBesideAhead() async throws {
         let store = GrantingStore()
         let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
-        let ledger = AccountLedger(userID: .random(from: samples.random))
-        func spend(_ count: Int) {
+        let accountState = AccountState(userID: .random(from: samples.random))
+        func consume(_ count: Int) {
             for _ in 0..<count {
-                let (_, _, isAtAheadMark) = ledger.spend(
+                let (_, _, isAtAheadMark) = accountState.consume(
                     limit: 1_000, keyID: KeyID(rawValue: "key_1"), from: Samples.address, now: clock.clocks.steady(),
                     wall: Samples.start)
-                if isAtAheadMark { office.noteAhead(ledger, limit: 1_000) }
+                if isAtAheadMark { office.noteAhead(accountState, limit: 1_000) }
             }
         }
         func givenBack() -> [Int] { store.calls.joined().flatMap { $0.unused.map(\.count) } }
-        try await reserve(ledger, at: office)
+        try await reserve(accountState, at: office)
         clock.advance(by: .seconds(5))
-        spend(5)
+        consume(5)
         await office.reserveAhead()?.value
         #expect(store.calls.last?.map(\.wanted) == [20])
         // The ten end at 60, what was asked for at 5 ends at 65.
@@ -120,9 +120,9 @@ struct StoreTurnsTests {
     private func note(_ count: Int, in book: LastUseBook) -> Set<KeyID> {
         let keys = (0..<count).map { _ in KeyID.random(from: samples.random) }
         for keyID in keys {
-            let ledger = AccountLedger(userID: .random(from: samples.random))
-            #expect(ledger.restoreUnwritten((keyID, LastUse(at: Samples.start, address: Samples.address))))
-            book.note(ledger)
+            let accountState = AccountState(userID: .random(from: samples.random))
+            #expect(accountState.restoreUnwritten((keyID, LastUse(at: Samples.start, address: Samples.address))))
+            book.note(accountState)
         }
         return Set(keys)
     }

@@ -31,7 +31,7 @@ struct WrongClockTests {
             _ = window.reserve(1_000, limit: 1_000, life: life, now: at(seconds + into))
             let refused = window.reserve(1, limit: 1_000, life: life, now: at(into))
             #expect(refused.granted == 0)
-            #expect(refused.mayBeUnspent)
+            #expect(refused.mayBeUnused)
             let wait = refused.resets[0].after
             #expect(wait <= .seconds(62 * 60) && wait > .seconds(61 * 60), "an hour behind the last permitted use")
             for minute in 1...60 {
@@ -120,19 +120,19 @@ struct WrongClockTests {
     @Test("A last use from the future gives way to the next one, in memory too")
     func lastUse() {
         let samples = Samples()
-        let ledger = AccountLedger(userID: .random(from: samples.random))
+        let accountState = AccountState(userID: .random(from: samples.random))
         let keyID = KeyID.random(from: samples.random)
         var window = RateLimitWindow()
-        ledger.withLease {
+        accountState.withQuota {
             $0.accept(
                 window.reserve(5, limit: 10, life: life, now: start), wanted: 5, limit: 10,
                 askedAt: SteadyTime(nanoseconds: 0), life: life, now: SteadyTime(nanoseconds: 0), patience: .zero)
         }
         for wall in [at(Self.year), at(0), at(-3_600)] {
-            _ = ledger.spend(
+            _ = accountState.consume(
                 limit: 10, keyID: keyID, from: Samples.address, now: SteadyTime(nanoseconds: 1), wall: wall)
-            #expect(ledger.lastUse(of: keyID)?.at == wall)
-            #expect(ledger.takeUnwrittenUse()?.use.at == wall)
+            #expect(accountState.lastUse(of: keyID)?.at == wall)
+            #expect(accountState.takeUnwrittenUse()?.use.at == wall)
         }
     }
 }

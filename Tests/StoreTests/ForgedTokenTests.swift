@@ -116,7 +116,7 @@ private final class CountingEngine: SQLEngine {
     var executor: any TaskExecutor { engine.executor }
     func checkReadiness() async throws { try await counted.checkReadiness() }
     func close() throws { try engine.close() }
-    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation] {
+    func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         try await counted.reserve(requests, now: now)
     }
     func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {

@@ -4,9 +4,9 @@ import Testing
 
 @Suite struct RateLimitConformance {
     private static func request(
-        _ userID: UserID, _ wanted: Int, limit: Int = 100, unused: [BudgetLease.Unused] = []
-    ) -> BudgetRequest {
-        BudgetRequest(userID: userID, unused: unused, wanted: wanted, limit: limit, life: .seconds(10))
+        _ userID: UserID, _ wanted: Int, limit: Int = 100, unused: [LocalQuota.Unused] = []
+    ) -> QuotaRequest {
+        QuotaRequest(userID: userID, unused: unused, wanted: wanted, limit: limit, life: .seconds(10))
     }
 
     @Test(arguments: storesUnderTest)
@@ -36,7 +36,7 @@ import Testing
             let all = try await store.reserve([Self.request(user, 150)], now: now)
             #expect(all.map(\.granted) == [100])
             #expect(try await store.reserve([Self.request(user, 1)], now: now).map(\.granted) == [0])
-            let unused = BudgetLease.Unused(count: 40, minute: all[0].minute)
+            let unused = LocalQuota.Unused(count: 40, minute: all[0].minute)
             let again = try await store.reserve([Self.request(user, 50, unused: [unused])], now: now)
             #expect(again.map(\.granted) == [40])
             #expect(again.map(\.charged) == [100])

@@ -25,7 +25,7 @@ import Testing
     private func charged(
         _ userID: UserID, for holder: NodeID? = nil, at seconds: Int64 = 0, in store: (any Store)? = nil
     ) async throws -> Int? {
-        var look = BudgetRequest(userID: userID, wanted: 0, limit: 100, life: .zero)
+        var look = QuotaRequest(userID: userID, wanted: 0, limit: 100, life: .zero)
         look.holder = holder
         return try await (store ?? self.store).reserve([look], now: samples.at(seconds)).first?.charged
     }
@@ -41,10 +41,10 @@ import Testing
         #expect(used.charged == 10)
         let nobody = UserID.random(from: samples.random)
         #expect(try store.use(of: allowance, by: nobody, limit: 100, holder: holder, now: samples.at(0)).granted == 0)
-        let all = BudgetRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
+        let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
         #expect(try await store.reserve([all], now: samples.at(0)).map(\.granted) == [90])
         // What was used is recorded also where the limit has no room for it any more: it was admitted.
-        let record = BudgetRequest(
+        let record = QuotaRequest(
             userID: user, wanted: 0, limit: 50, life: .zero,
             unrecorded: .init(minute: used.minute, count: 10),
             holder: holder)
@@ -119,7 +119,7 @@ import Testing
         }
         for target in [shared as any Store, back] {
             #expect(try await charged(user, at: 30, in: target) == 20)
-            let all = BudgetRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
+            let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
             #expect(try await target.reserve([all], now: samples.at(30)).map(\.granted) == [80])
             #expect(try await charged(user, at: 60 + 3_600 + 120, in: target) == 0)
         }

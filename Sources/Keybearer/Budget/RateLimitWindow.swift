@@ -177,7 +177,7 @@ public struct RateLimitWindow: Sendable, Equatable {
         Reservation(
             granted: granted, minute: era << Self.minuteBits | minute, charged: charged,
             resets: buckets.map { .init(after: now.duration(to: $0.freesAt), count: $0.count) },
-            mayBeUnspent: buckets.contains { $0.minute >= Self.minute(of: latest) })
+            mayBeUnused: buckets.contains { $0.minute >= Self.minute(of: latest) })
     }
 
     private mutating func charge(_ count: Int, to minute: Int64) {
@@ -218,15 +218,15 @@ public struct Reservation: Sendable, Equatable {
     public let resets: [Reset]
     /// Whether some of what counts can still be unspent somewhere: a bucket that no time has passed yet. Where it is
     /// false there is nothing to recall.
-    public let mayBeUnspent: Bool
+    public let mayBeUnused: Bool
 
     /// Puts an answer together.
-    public init(granted: Int, minute: Int64, charged: Int, resets: [Reset], mayBeUnspent: Bool = false) {
+    public init(granted: Int, minute: Int64, charged: Int, resets: [Reset], mayBeUnused: Bool = false) {
         self.granted = granted
         self.minute = minute
         self.charged = charged
         self.resets = resets
-        self.mayBeUnspent = mayBeUnspent
+        self.mayBeUnused = mayBeUnused
     }
 }
 

@@ -59,7 +59,7 @@ public final class Gate: Sendable {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
                     let now = self.context.clocks.steady()
-                    self.directory.dropLedgers { $0.isWritten && $0.withLease { $0.isIdle(at: now) } }
+                    self.directory.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
                 }
             }
         }
@@ -89,12 +89,12 @@ public final class Gate: Sendable {
 
     /// How an account stands in its hour, without counting anything.
     public func rateLimitStatus(of account: Account, limit: Int) async throws -> RateLimitStatus {
-        let ledger = directory.ledger(of: account.user.id)
+        let accountState = directory.accountState(of: account.user.id)
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
-        if let status = ledger.withLease({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
-        try await StoreWait.atMost(verifier.patience) { office.look(at: ledger, limit: limit, waiter: $0) }
-        let seen = ledger.withLease { $0.peek(limit: limit, now: now, wall: wall) }
+        if let status = accountState.withQuota({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
+        try await StoreWait.atMost(verifier.patience) { office.look(at: accountState, limit: limit, waiter: $0) }
+        let seen = accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
     }
 
@@ -104,6 +104,6 @@ public final class Gate: Sendable {
 
     /// The last use of a key that memory has and the store may not have yet.
     func unwrittenLastUse(of userID: UserID, keyID: KeyID) -> LastUse? {
-        directory.knownLedger(of: userID)?.lastUse(of: keyID)
+        directory.knownAccountState(of: userID)?.lastUse(of: keyID)
     }
 }

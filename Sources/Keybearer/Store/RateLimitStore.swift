@@ -1,7 +1,7 @@
 /// The rolling hours of accounts.
 public protocol RateLimitStore: Sendable {
     /// Gives back and reserves for several accounts in one transaction, in the order asked.
-    func reserve(_ requests: [BudgetRequest], now: Timestamp) async throws -> [Reservation]
+    func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation]
     /// Asks all nodes to give back what they hold of these accounts' hours and have not used.
     func postRecalls(of userIDs: [UserID], now: Timestamp) async throws
     /// What was asked for within the last moments, the same account in a higher round each time.
@@ -61,11 +61,11 @@ public struct BudgetRecall: Sendable, Hashable {
 }
 
 /// What a node wants of one account's hour.
-public struct BudgetRequest: Sendable, Equatable {
+public struct QuotaRequest: Sendable, Equatable {
     /// Whose hour.
     public var userID: UserID
     /// What earlier reservations left unused, given back first.
-    public var unused: [BudgetLease.Unused]
+    public var unused: [LocalQuota.Unused]
     /// How many to reserve; 0 only looks.
     public var wanted: Int
     /// The most that may be charged afterwards.
@@ -82,7 +82,7 @@ public struct BudgetRequest: Sendable, Equatable {
 
     /// Puts a request together.
     public init(
-        userID: UserID, unused: [BudgetLease.Unused] = [], wanted: Int, limit: Int, life: Duration,
+        userID: UserID, unused: [LocalQuota.Unused] = [], wanted: Int, limit: Int, life: Duration,
         leavesRoom: Bool = false,
         unrecorded: RateLimitWindow.Bucket? = nil, holder: NodeID? = nil
     ) {
@@ -101,7 +101,7 @@ extension RateLimitWindow {
     /// Records, gives back and reserves what a request asks for, as every store does.
     ///
     /// - Parameter allowances: those that count for every account, without the request's holder's own.
-    public mutating func answer(_ request: BudgetRequest, now: Timestamp, allowances: [Bucket]) -> Reservation {
+    public mutating func answer(_ request: QuotaRequest, now: Timestamp, allowances: [Bucket]) -> Reservation {
         if let used = request.unrecorded { record(used.count, minute: used.minute) }
         for unused in request.unused { giveBack(unused.count, minute: unused.minute) }
         return reserve(

@@ -80,30 +80,32 @@ final class AllowanceKeeper: Sendable {
     /// Lets an account without a reservation use the allowance. Blocks for as long as one read takes.
     ///
     /// - Returns: until when it may be used; nil when the store must be asked for a reservation.
-    func use(by ledger: AccountLedger, limit: Int) -> SteadyTime? {
+    func use(by accountState: AccountState, limit: Int) -> SteadyTime? {
         let (askedAt, wall) = (clocks.steady(), clocks.wall())
-        guard ledger.withLease({ $0.isIdle(at: askedAt) }), let allowance = begin(ledger.userID, askedAt, wall) else {
+        guard accountState.withQuota({ $0.isIdle(at: askedAt) }),
+            let allowance = begin(accountState.userID, askedAt, wall)
+        else {
             return nil
         }
-        let answer = try? store.use(of: allowance, by: ledger.userID, limit: limit, holder: holder, now: wall)
+        let answer = try? store.use(of: allowance, by: accountState.userID, limit: limit, holder: holder, now: wall)
         guard let answer, answer.granted > 0 else {
-            state.withLock { $0.used[ledger.userID] = nil }
+            state.withLock { $0.used[accountState.userID] = nil }
             return nil
         }
-        let isTaken = ledger.withLease { lease in
+        let isTaken = accountState.withQuota { quota in
             // A reservation that came meanwhile is not written over: then nothing is used.
-            guard lease.isIdle(at: askedAt) else { return false }
-            lease.accept(
+            guard quota.isIdle(at: askedAt) else { return false }
+            quota.accept(
                 answer, wanted: answer.granted, limit: limit, askedAt: askedAt, life: Self.use, now: clocks.steady(),
                 patience: .zero)
             return true
         }
         state.withLock { state in
             if isTaken {
-                state.used[ledger.userID]?.isUnderWay = false
-                state.due.append((ledger.userID, askedAt))
+                state.used[accountState.userID]?.isUnderWay = false
+                state.due.append((accountState.userID, askedAt))
             } else {
-                state.used[ledger.userID] = nil
+                state.used[accountState.userID] = nil
             }
         }
         return isTaken ? askedAt.advanced(by: Self.use) : nil
@@ -120,7 +122,7 @@ final class AllowanceKeeper: Sendable {
     }
 
     /// Asks the store for reservations, and has recorded with them what the accounts used of an allowance.
-    func reserve(_ requests: [BudgetRequest]) async throws -> [Reservation] {
+    func reserve(_ requests: [QuotaRequest]) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let completed = state.withLock { state in requests.map { complete($0, in: &state) } }
         do {
@@ -134,7 +136,7 @@ final class AllowanceKeeper: Sendable {
         }
     }
 
-    private func complete(_ request: BudgetRequest, in state: inout State) -> BudgetRequest {
+    private func complete(_ request: QuotaRequest, in state: inout State) -> QuotaRequest {
         var request = request
         if request.wanted > 0 { state.reserving[request.userID, default: 0] += 1 }
         // While another step takes or records it, nobody can tell whether the hour has it: then the allowance counts.
@@ -145,7 +147,7 @@ final class AllowanceKeeper: Sendable {
         return request
     }
 
-    private func end(_ requests: [BudgetRequest], areRecorded: Bool) {
+    private func end(_ requests: [QuotaRequest], areRecorded: Bool) {
         state.withLock { state in
             for request in requests {
                 if request.wanted > 0, let count = state.reserving[request.userID] {
@@ -192,7 +194,7 @@ final class AllowanceKeeper: Sendable {
         do {
             for batch in BackgroundWrites.batches(due, isAwaited: isAwaited) {
                 _ = try await reserve(
-                    batch.map { BudgetRequest(userID: $0.userID, wanted: 0, limit: 0, life: .zero) })
+                    batch.map { QuotaRequest(userID: $0.userID, wanted: 0, limit: 0, life: .zero) })
             }
         } catch {
             let later = clocks.steady().advanced(by: Self.retry)
@@ -231,7 +233,7 @@ final class AllowanceKeeper: Sendable {
             let next =
                 isAlone
                 ? try await store.openAllowance(
-                    atMost: BudgetLease.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
+                    atMost: LocalQuota.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
             state.withLock { state in
                 state.retire()
                 state.held = next.map { Held(allowance: $0, openedAt: now, openedOn: wall) }

@@ -11,7 +11,7 @@ final class BudgetOffice: Sendable {
     /// What the store is asked for an account.
     private struct Asked {
         let pending: PendingReservation
-        let request: BudgetRequest
+        let request: QuotaRequest
         let at: SteadyTime
     }
 
@@ -30,7 +30,7 @@ final class BudgetOffice: Sendable {
 
     /// Accounts that are to be reserved for ahead, with their limits.
     private struct Ahead {
-        var accounts: [(ledger: AccountLedger, limit: Int)] = []
+        var accounts: [(accountState: AccountState, limit: Int)] = []
 
         init() { accounts.reserveCapacity(1_024) }
     }
@@ -74,29 +74,29 @@ final class BudgetOffice: Sendable {
     /// as long as one read takes.
     ///
     /// - Returns: false when the store must be asked for a reservation.
-    func useAllowance(for ledger: AccountLedger, limit: Int) -> Bool {
+    func useAllowance(for accountState: AccountState, limit: Int) -> Bool {
         // What is being recalled is answered with what the store said before: that would be written over.
-        if state.withLock({ $0.isStopped || $0.recalling[ledger.userID] != nil }) { return false }
-        guard let end = allowances.use(by: ledger, limit: limit) else { return false }
-        returns.watch(ledger, until: end)
+        if state.withLock({ $0.isStopped || $0.recalling[accountState.userID] != nil }) { return false }
+        guard let end = allowances.use(by: accountState, limit: limit) else { return false }
+        returns.watch(accountState, until: end)
         return true
     }
 
     /// Asks the store for more for this account, and resumes the waiter when it was asked.
-    func reserve(for ledger: AccountLedger, limit: Int, waiter: StoreWait.Waiter<Void>) {
-        ask(for: ledger, limit: limit, wantsUnits: true, waiter: waiter)
+    func reserve(for accountState: AccountState, limit: Int, waiter: StoreWait.Waiter<Void>) {
+        ask(for: accountState, limit: limit, wantsUnits: true, waiter: waiter)
     }
 
     /// Asks the store how the account's hour stands, and reserves nothing.
-    func look(at ledger: AccountLedger, limit: Int, waiter: StoreWait.Waiter<Void>) {
-        ask(for: ledger, limit: limit, wantsUnits: false, waiter: waiter)
+    func look(at accountState: AccountState, limit: Int, waiter: StoreWait.Waiter<Void>) {
+        ask(for: accountState, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
     /// Notes that an account will have used up what is reserved for it soon. Called on the request path: it allocates
     /// nothing unless a thousand accounts come in a tenth of a second. The store is asked with the next
     /// ``reserveAhead()``, for all of them at once.
-    func noteAhead(_ ledger: AccountLedger, limit: Int) {
-        ahead.withLock { $0.accounts.append((ledger, limit)) }
+    func noteAhead(_ accountState: AccountState, limit: Int) {
+        ahead.withLock { $0.accounts.append((accountState, limit)) }
     }
 
     /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is answered
@@ -112,9 +112,10 @@ final class BudgetOffice: Sendable {
         let accounts = noted.accounts
         return state.withLock { state in
             if state.isStopped { return nil }
-            for (ledger, limit) in accounts where state.recalling[ledger.userID] == nil {
+            for (accountState, limit) in accounts where state.recalling[accountState.userID] == nil {
                 state.pending.append(
-                    PendingReservation(ledger: ledger, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
+                    PendingReservation(
+                        accountState: accountState, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
             }
             beginWork(&state)
             return state.work
@@ -170,12 +171,13 @@ final class BudgetOffice: Sendable {
         await allowances.stop()
     }
 
-    private func ask(for ledger: AccountLedger, limit: Int, wantsUnits: Bool, waiter: Waiter) {
-        let asked = PendingReservation(ledger: ledger, limit: limit, wantsUnits: wantsUnits, waiters: [waiter])
+    private func ask(for accountState: AccountState, limit: Int, wantsUnits: Bool, waiter: Waiter) {
+        let asked = PendingReservation(
+            accountState: accountState, limit: limit, wantsUnits: wantsUnits, waiters: [waiter])
         let isTaken = state.withLock { state in
             if state.isStopped { return false }
-            if wantsUnits, state.recalling[ledger.userID] != nil {
-                state.recalling[ledger.userID]?.append(waiter)
+            if wantsUnits, state.recalling[accountState.userID] != nil {
+                state.recalling[accountState.userID]?.append(waiter)
                 return true
             }
             if let same = state.pending.firstIndex(where: asked.isSame) {
@@ -207,7 +209,7 @@ final class BudgetOffice: Sendable {
         var seen: Set<ObjectIdentifier> = []
         // One request an account and batch: a second one of the same account is decided anew by its caller.
         let asked = batch.compactMap { pending in
-            let isNew = seen.insert(ObjectIdentifier(pending.ledger)).inserted
+            let isNew = seen.insert(ObjectIdentifier(pending.accountState)).inserted
             return isNew ? pending.request(at: now).map { Asked(pending: pending, request: $0, at: now) } : nil
         }
         do {
@@ -215,7 +217,7 @@ final class BudgetOffice: Sendable {
             // Accounts that the store has nothing for, while other nodes may hold some of their hours.
             var refused: [(asked: Asked, answer: Reservation)] = []
             for (asked, answer) in zip(asked, answers) {
-                if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnspent, !asked.pending.isAhead {
+                if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnused, !asked.pending.isAhead {
                     refused.append((asked, answer))
                 } else {
                     take(answer, to: asked)
@@ -232,7 +234,9 @@ final class BudgetOffice: Sendable {
 
     private func take(_ answer: Reservation, to asked: Asked) {
         asked.pending.take(answer, to: asked.request, askedAt: asked.at, now: clocks.steady())
-        if answer.granted > 0 { returns.watch(asked.pending.ledger, until: asked.at.advanced(by: asked.request.life)) }
+        if answer.granted > 0 {
+            returns.watch(asked.pending.accountState, until: asked.at.advanced(by: asked.request.life))
+        }
     }
 
     private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {
@@ -248,7 +252,7 @@ extension BudgetOffice {
     private func recall(_ refused: [(asked: Asked, answer: Reservation)]) {
         state.withLock { state in
             let begun = refused.filter { one in
-                let user = one.asked.pending.ledger.userID
+                let user = one.asked.pending.accountState.userID
                 defer { state.recalling[user, default: []] += one.asked.pending.waiters }
                 return state.recalling[user] == nil
             }
@@ -269,7 +273,7 @@ extension BudgetOffice {
                 for (asked, answer) in refused { take(answer, to: asked) }
                 return end(left)
             }
-            try await store.postRecalls(of: left.map(\.ledger.userID), now: clocks.wall())
+            try await store.postRecalls(of: left.map(\.accountState.userID), now: clocks.wall())
             let deadline = clocks.steady().advanced(by: Self.recallPatience)
             for look in 1...Self.mostRecallLooks where !left.isEmpty {
                 try await Task.sleep(for: Self.recallPause)
@@ -288,7 +292,7 @@ extension BudgetOffice {
         let answers = try await allowances.reserve(asked.map(\.request))
         var left: [PendingReservation] = []
         for (asked, answer) in zip(asked, answers) {
-            if answer.granted == 0, answer.mayBeUnspent, !isLast {
+            if answer.granted == 0, answer.mayBeUnused, !isLast {
                 left.append(asked.pending)
             } else {
                 take(answer, to: asked)
@@ -301,7 +305,7 @@ extension BudgetOffice {
     /// Lets those who waited for these accounts decide anew.
     private func end(_ pendings: [PendingReservation], throwing error: (any Error)? = nil) {
         for pending in pendings {
-            let waiters = state.withLock { $0.recalling.removeValue(forKey: pending.ledger.userID) }
+            let waiters = state.withLock { $0.recalling.removeValue(forKey: pending.accountState.userID) }
             resume(waiters ?? [], throwing: error)
         }
     }

@@ -4,13 +4,13 @@ import Synchronization
 /// at the end.
 final class BudgetReturns: Sendable {
     private struct State {
-        /// Ledgers that hold reservations, by the interval in which these end: so that only those that end are looked at.
-        var holders: [Int64: [AccountLedger]] = [:]
+        /// Account states that hold reservations, by the interval in which these end: so that only those that end are looked at.
+        var holders: [Int64: [AccountState]] = [:]
         /// The recalls that were answered and that the store still shows.
         var answered: Set<BudgetRecall> = []
 
-        mutating func watch(_ ledger: AccountLedger, until end: SteadyTime) {
-            holders[BudgetReturns.interval(of: end), default: []].append(ledger)
+        mutating func watch(_ accountState: AccountState, until end: SteadyTime) {
+            holders[BudgetReturns.interval(of: end), default: []].append(accountState)
         }
     }
 
@@ -26,8 +26,8 @@ final class BudgetReturns: Sendable {
     }
 
     /// Watches for the end of what is reserved for an account, unless an earlier end of it is watched for.
-    func watch(_ ledger: AccountLedger, until end: SteadyTime) {
-        if ledger.beginWatching() { state.withLock { $0.watch(ledger, until: end) } }
+    func watch(_ accountState: AccountState, until end: SteadyTime) {
+        if accountState.beginWatching() { state.withLock { $0.watch(accountState, until: end) } }
     }
 
     /// Gives back what has expired unused.
@@ -37,11 +37,11 @@ final class BudgetReturns: Sendable {
             let ended = state.holders.keys.filter { $0 <= Self.interval(of: now) }
             return ended.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
         }
-        var requests: [BudgetRequest] = []
-        for ledger in due {
-            let (unused, watchUntil) = ledger.takeExpired(at: now)
-            if !unused.isEmpty { requests.append(Self.request(toGiveBack: unused, of: ledger)) }
-            if let watchUntil { state.withLock { $0.watch(ledger, until: watchUntil) } }
+        var requests: [QuotaRequest] = []
+        for accountState in due {
+            let (unused, watchUntil) = accountState.takeExpired(at: now)
+            if !unused.isEmpty { requests.append(Self.request(toGiveBack: unused, of: accountState)) }
+            if let watchUntil { state.withLock { $0.watch(accountState, until: watchUntil) } }
         }
         await giveBack(requests, isAwaited: false)
     }
@@ -60,7 +60,7 @@ final class BudgetReturns: Sendable {
         guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.recalls(now: clocks.wall()) else {
             return
         }
-        let due = state.withLock { state -> [AccountLedger] in
+        let due = state.withLock { state -> [AccountState] in
             let users = Set(Set(shown).subtracting(state.answered).map(\.userID))
             state.answered = Set(shown)
             if users.isEmpty { return [] }
@@ -69,24 +69,24 @@ final class BudgetReturns: Sendable {
         await giveBackUnused(of: due)
     }
 
-    private func giveBackUnused(of ledgers: [AccountLedger]) async {
+    private func giveBackUnused(of accountStates: [AccountState]) async {
         await giveBack(
-            ledgers.compactMap { ledger in
-                let unused = ledger.withLease { $0.withdraw() }
-                return unused.isEmpty ? nil : Self.request(toGiveBack: unused, of: ledger)
+            accountStates.compactMap { accountState in
+                let unused = accountState.withQuota { $0.withdraw() }
+                return unused.isEmpty ? nil : Self.request(toGiveBack: unused, of: accountState)
             }, isAwaited: true)
     }
 
-    private func giveBack(_ requests: [BudgetRequest], isAwaited: Bool) async {
+    private func giveBack(_ requests: [QuotaRequest], isAwaited: Bool) async {
         for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
             // What cannot be given back stays charged until its bucket frees: late, never too much.
             _ = try? await allowances.reserve(Array(batch))
         }
     }
 
-    private static func request(toGiveBack unused: [BudgetLease.Unused], of ledger: AccountLedger) -> BudgetRequest {
-        BudgetRequest(
-            userID: ledger.userID, unused: unused, wanted: 0, limit: 0, life: BudgetOffice.reservationLife)
+    private static func request(toGiveBack unused: [LocalQuota.Unused], of accountState: AccountState) -> QuotaRequest {
+        QuotaRequest(
+            userID: accountState.userID, unused: unused, wanted: 0, limit: 0, life: BudgetOffice.reservationLife)
     }
 
     private static func interval(of time: SteadyTime) -> Int64 {

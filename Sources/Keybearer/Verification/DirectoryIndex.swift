@@ -1,10 +1,10 @@
-/// What the directory knows of users: under which token each is remembered, who is in which workspace, and the ledgers.
+/// What the directory knows of users: under which token each is remembered, who is in which workspace, and the account states.
 ///
-/// It holds no more than the remembered accounts, and ledgers that cannot be dropped yet. Not safe by itself: the
+/// It holds no more than the remembered accounts, and account states that cannot be dropped yet. Not safe by itself: the
 /// directory holds its lock.
 struct DirectoryIndex: Sendable {
     private struct Record {
-        var ledger: AccountLedger?
+        var accountState: AccountState?
         /// The hash of the token under which the user is remembered; nil when the user is not.
         var hash: UInt64?
         /// Whether the user stands in ``leftovers``.
@@ -28,32 +28,32 @@ struct DirectoryIndex: Sendable {
     var deadCount = 0
     private var records: [UserID: Record] = [:]
     private var members: [WorkspaceID: Members] = [:]
-    /// Users who have a ledger and may not be remembered, in pages; each stands in it once.
+    /// Users who have a account state and may not be remembered, in pages; each stands in it once.
     private var leftovers: [[UserID]] = []
 
     /// How many users and workspaces it knows, for tests.
     var size: (users: Int, workspaces: Int) { (records.count, members.count) }
     var leftoverPages: Int { leftovers.count }
 
-    /// The account's ledger: the one that is there, or a new one.
-    mutating func ledger(of userID: UserID) -> AccountLedger {
-        if let ledger = records[userID]?.ledger { return ledger }
-        let ledger = AccountLedger(userID: userID)
-        records[userID, default: Record()].ledger = ledger
+    /// The account's account state: the one that is there, or a new one.
+    mutating func accountState(of userID: UserID) -> AccountState {
+        if let accountState = records[userID]?.accountState { return accountState }
+        let accountState = AccountState(userID: userID)
+        records[userID, default: Record()].accountState = accountState
         noteLeftover(userID)
-        return ledger
+        return accountState
     }
 
-    /// The ledger of an account if there is one.
-    func knownLedger(of userID: UserID) -> AccountLedger? { records[userID]?.ledger }
+    /// The account state of an account if there is one.
+    func knownAccountState(of userID: UserID) -> AccountState? { records[userID]?.accountState }
 
     /// The hash of the token under which a user is remembered.
     func hash(of userID: UserID) -> UInt64? { records[userID]?.hash }
 
-    /// Takes in an account's ledger that was dropped while the account was read; false when it has another by now.
-    mutating func adopt(_ ledger: AccountLedger) -> Bool {
-        if let known = records[ledger.userID]?.ledger { return known === ledger }
-        records[ledger.userID, default: Record()].ledger = ledger
+    /// Takes in an account's account state that was dropped while the account was read; false when it has another by now.
+    mutating func adopt(_ accountState: AccountState) -> Bool {
+        if let known = records[accountState.userID]?.accountState { return known === accountState }
+        records[accountState.userID, default: Record()].accountState = accountState
         return true
     }
 
@@ -63,11 +63,11 @@ struct DirectoryIndex: Sendable {
         for access in workspaces { insert(userID, into: access.workspace.id) }
     }
 
-    /// Notes that a user is not remembered any more. The ledger stays until nothing is lost with it.
+    /// Notes that a user is not remembered any more. The account state stays until nothing is lost with it.
     mutating func forget(_ userID: UserID, in workspaces: [WorkspaceAccess]) {
         for access in workspaces { remove(userID, from: access.workspace.id) }
         guard let record = records[userID] else { return }
-        if record.ledger == nil {
+        if record.accountState == nil {
             records[userID] = nil
         } else {
             records[userID]?.hash = nil
@@ -92,20 +92,20 @@ struct DirectoryIndex: Sendable {
         records = [:]
         leftovers = []
         for (userID, record) in old {
-            guard let ledger = record.ledger else { continue }
-            records[userID] = Record(ledger: ledger)
+            guard let accountState = record.accountState else { continue }
+            records[userID] = Record(accountState: accountState)
             noteLeftover(userID)
         }
     }
 
-    /// Looks at one page of those that are left over, and drops the ledgers with which nothing is lost.
-    mutating func dropLedgers(where isIdle: (AccountLedger) -> Bool) {
+    /// Looks at one page of those that are left over, and drops the account states with which nothing is lost.
+    mutating func dropIdleAccountStates(where isIdle: (AccountState) -> Bool) {
         guard !leftovers.isEmpty else { return }
         for userID in leftovers.removeFirst() {
-            guard let record = records[userID], let ledger = record.ledger else { continue }
+            guard let record = records[userID], let accountState = record.accountState else { continue }
             records[userID]?.isLeftover = false
             if record.hash != nil { continue }
-            if isIdle(ledger) {
+            if isIdle(accountState) {
                 records[userID] = nil
             } else {
                 noteLeftover(userID)

@@ -72,23 +72,23 @@ final class KeyDirectory: Sendable {
     /// The last change that was applied.
     var position: ChangePosition { index.withLock { $0.position } }
 
-    /// How many users and workspaces memory holds something of: never more than are remembered, and those whose ledgers
+    /// How many users and workspaces memory holds something of: never more than are remembered, and those whose account states
     /// cannot be dropped yet.
     var size: (users: Int, workspaces: Int) { index.withLock { $0.size } }
 
-    /// The account's ledger: the one that memory has, or a new one.
-    func ledger(of userID: UserID) -> AccountLedger { index.withLock { $0.ledger(of: userID) } }
+    /// The account's account state: the one that memory has, or a new one.
+    func accountState(of userID: UserID) -> AccountState { index.withLock { $0.accountState(of: userID) } }
 
-    /// The ledger of an account if memory has one.
-    func knownLedger(of userID: UserID) -> AccountLedger? { index.withLock { $0.knownLedger(of: userID) } }
+    /// The account state of an account if memory has one.
+    func knownAccountState(of userID: UserID) -> AccountState? { index.withLock { $0.knownAccountState(of: userID) } }
 
-    /// Drops ledgers of accounts that are not remembered, if nothing is lost with them.
+    /// Drops account states of accounts that are not remembered, if nothing is lost with them.
     ///
     /// Looks at a part of those alone, and holds the lock for one page of them at a time: keys that are asked for the
     /// first time wait for it. A part that grows with their number, so that it keeps up whatever is forgotten.
-    func dropLedgers(where isIdle: (AccountLedger) -> Bool) {
+    func dropIdleAccountStates(where isIdle: (AccountState) -> Bool) {
         let pages = index.withLock { $0.leftoverPages }
-        for _ in 0..<min(pages, 4 + pages / 16) { index.withLock { $0.dropLedgers(where: isIdle) } }
+        for _ in 0..<min(pages, 4 + pages / 16) { index.withLock { $0.dropIdleAccountStates(where: isIdle) } }
     }
 
     /// Remembers what a read found, unless something changed since it began.
@@ -103,7 +103,7 @@ final class KeyDirectory: Sendable {
             let hash = token.hash(keyed: hashSeed)
             switch entry {
             case .live(let account):
-                guard index.adopt(account.ledger) else { return false }
+                guard index.adopt(account.accountState) else { return false }
                 if index.liveCount >= capacity { evictLive(near: hash, index: &index) }
                 growTogether(near: hash)
                 index.liveCount += insert(account, hash: hash, into: \.live)

@@ -8,9 +8,9 @@ public final class LastUseBook: Sendable {
     /// How long a store that is out of reach is left alone.
     private static let retryInterval: Duration = .seconds(1)
 
-    /// Ledgers by the interval in which they were noted: a ring of a second.
+    /// Account states by the interval in which they were noted: a ring of a second.
     private struct Notes {
-        var parts: [[AccountLedger]]
+        var parts: [[AccountState]]
         var current = 0
 
         init() {
@@ -18,7 +18,7 @@ public final class LastUseBook: Sendable {
             for index in parts.indices { parts[index].reserveCapacity(512) }
         }
 
-        mutating func take(_ index: Int, atMost count: Int = .max) -> [AccountLedger] {
+        mutating func take(_ index: Int, atMost count: Int = .max) -> [AccountState] {
             let taken = Array(parts[index].prefix(count))
             parts[index].removeFirst(taken.count)
             return taken
@@ -27,8 +27,8 @@ public final class LastUseBook: Sendable {
         /// Goes on by so many intervals and takes the parts that were noted that long before the others. A small take is
         /// filled up with what would be due within half a second: a handful of keys that are always in use is written
         /// in two transactions a second, not in ten.
-        mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountLedger] {
-            var taken: [AccountLedger] = []
+        mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountState] {
+            var taken: [AccountState] = []
             for _ in 0..<min(intervals, parts.count) {
                 current = (current + 1) % parts.count
                 taken += take(current)
@@ -41,11 +41,11 @@ public final class LastUseBook: Sendable {
         }
 
         /// Keeps what could not be written where it is due next.
-        mutating func putBack(_ ledgers: some Sequence<AccountLedger>) {
-            parts[(current + 1) % parts.count] += ledgers
+        mutating func putBack(_ accountStates: some Sequence<AccountState>) {
+            parts[(current + 1) % parts.count] += accountStates
         }
 
-        mutating func takeAll() -> [AccountLedger] { parts.indices.flatMap { take($0) } }
+        mutating func takeAll() -> [AccountState] { parts.indices.flatMap { take($0) } }
     }
 
     /// After so many calls of ``writeOldest(intervals:)`` what was noted before the first is written.
@@ -62,9 +62,9 @@ public final class LastUseBook: Sendable {
         self.logger = logger
     }
 
-    /// Notes that a ledger has a use that is not written; called once per ledger and batch.
-    func note(_ ledger: AccountLedger) {
-        notes.withLock { $0.parts[$0.current].append(ledger) }
+    /// Notes that a account state has a use that is not written; called once per account state and batch.
+    func note(_ accountState: AccountState) {
+        notes.withLock { $0.parts[$0.current].append(accountState) }
     }
 
     /// Writes each use a second after it was noted, until the task is cancelled.
@@ -82,7 +82,7 @@ public final class LastUseBook: Sendable {
     /// Writes what was noted longest ago.
     ///
     /// - Parameter intervals: how many have passed since this was called last.
-    /// - Returns: false when the store is out of reach. The ledgers are kept for another time.
+    /// - Returns: false when the store is out of reach. The account states are kept for another time.
     @discardableResult
     func writeOldest(intervals: Int = 1) async -> Bool {
         let due = notes.withLock {
@@ -91,13 +91,13 @@ public final class LastUseBook: Sendable {
         return await write(BackgroundWrites.batches(due))
     }
 
-    /// Writes all that was noted. When the store is out of reach the ledgers are kept for another time.
+    /// Writes all that was noted. When the store is out of reach the account states are kept for another time.
     public func flush() async {
         await write(BackgroundWrites.batches(notes.withLock { $0.takeAll() }, isAwaited: true))
     }
 
     @discardableResult
-    private func write(_ batches: [ArraySlice<AccountLedger>]) async -> Bool {
+    private func write(_ batches: [ArraySlice<AccountState>]) async -> Bool {
         var rest = batches[...]
         while let batch = rest.popFirst() {
             guard await write(batch) else {
@@ -108,15 +108,17 @@ public final class LastUseBook: Sendable {
         return true
     }
 
-    private func write(_ ledgers: ArraySlice<AccountLedger>) async -> Bool {
-        let batch = ledgers.compactMap { ledger in ledger.takeUnwrittenUse().map { (ledger, $0) } }
+    private func write(_ accountStates: ArraySlice<AccountState>) async -> Bool {
+        let batch = accountStates.compactMap { accountState in
+            accountState.takeUnwrittenUse().map { (accountState, $0) }
+        }
         do {
             let uses = batch.map { KeyUse(userID: $0.0.userID, keyID: $0.1.keyID, use: $0.1.use) }
             try await store.recordLastUses(uses, now: clocks.wall())
             return true
         } catch {
             logger.warning("Last use could not be written; it is kept and tried again.")
-            let unwritten = batch.filter { ledger, use in ledger.restoreUnwritten(use) }.map(\.0)
+            let unwritten = batch.filter { accountState, use in accountState.restoreUnwritten(use) }.map(\.0)
             notes.withLock { $0.putBack(unwritten) }
             return false
         }

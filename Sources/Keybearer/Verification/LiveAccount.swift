@@ -7,7 +7,7 @@ public final class LiveAccount: Sendable {
     /// What the key's holder presents. Here and not in the directory's table: the two are always read together.
     let token: PresentedToken
     /// The parts that change with requests and outlive the key.
-    let ledger: AccountLedger
+    let accountState: AccountState
     /// The key's id, to note last use under.
     let keyID: KeyID
     /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
@@ -21,12 +21,12 @@ public final class LiveAccount: Sendable {
     /// The plan that decides when a request names no workspace.
     public let decidingPlan: Plan?
 
-    init(account: Account, token: PresentedToken, prepared: [UInt8], ledger: AccountLedger) {
+    init(account: Account, token: PresentedToken, prepared: [UInt8], accountState: AccountState) {
         self.account = account
         self.token = token
         // Copied: what grew while it was made has up to twice the room that it needs.
         self.prepared = prepared.withUnsafeBufferPointer { Array($0) }
-        self.ledger = ledger
+        self.accountState = accountState
         keyID = account.key.id
         decidingPlan = account.decidingPlan
         entitledLimit = decidingPlan?.hourlyLimit
@@ -34,7 +34,7 @@ public final class LiveAccount: Sendable {
     }
 
     /// The most recent successful request with this key: the store's, or a later one that memory saw.
-    public var lastUse: LastUse? { ledger.lastUse(of: account.key.id) ?? account.key.lastUse }
+    public var lastUse: LastUse? { accountState.lastUse(of: account.key.id) ?? account.key.lastUse }
 
     /// The account's place in the workspace that a scope names; nil where it names none.
     public func access(to scope: AccessScope) -> WorkspaceAccess? {

@@ -1,6 +1,6 @@
 /// An account that the store is to be asked for, and who waits for the answer.
 struct PendingReservation {
-    let ledger: AccountLedger
+    let accountState: AccountState
     let limit: Int
     /// Whether something is to be reserved, or only looked how the hour stands.
     let wantsUnits: Bool
@@ -9,37 +9,38 @@ struct PendingReservation {
     var waiters: [StoreWait.Waiter<Void>]
 
     func isSame(as other: PendingReservation) -> Bool {
-        ledger === other.ledger && limit == other.limit && wantsUnits == other.wantsUnits
+        accountState === other.accountState && limit == other.limit && wantsUnits == other.wantsUnits
     }
 
     /// What the store is to be asked; nil where there is nothing to ask by now.
-    func request(at now: SteadyTime) -> BudgetRequest? {
-        let isNeeded = ledger.withLease { $0.needsStore(limit: limit, wantsUnits: wantsUnits, now: now) }
+    func request(at now: SteadyTime) -> QuotaRequest? {
+        let isNeeded = accountState.withQuota { $0.needsStore(limit: limit, wantsUnits: wantsUnits, now: now) }
         // Who has run out meanwhile asks itself, and waits for it.
         if isAhead { return isNeeded ? nil : requestAhead(at: now) }
         return isNeeded ? requestNow(at: now) : nil
     }
 
     /// What is asked because somebody waits: what is left of the last reservation goes back with it.
-    func requestNow(at now: SteadyTime) -> BudgetRequest {
-        ledger.withLease { lease in
+    func requestNow(at now: SteadyTime) -> QuotaRequest {
+        accountState.withQuota { quota in
             let wanted =
                 wantsUnits
-                ? lease.nextReservation(limit: limit, smallest: BudgetLease.smallestReservation, now: now) : 0
-            return BudgetRequest(
-                userID: ledger.userID, unused: wanted > 0 ? lease.withdraw() : [], wanted: wanted, limit: limit,
+                ? quota.nextReservation(limit: limit, smallest: LocalQuota.smallestReservation, now: now) : 0
+            return QuotaRequest(
+                userID: accountState.userID, unused: wanted > 0 ? quota.withdraw() : [], wanted: wanted, limit: limit,
                 life: BudgetOffice.reservationLife, leavesRoom: true)
         }
     }
 
-    private func requestAhead(at now: SteadyTime) -> BudgetRequest? {
-        let wanted = ledger.withLease {
+    private func requestAhead(at now: SteadyTime) -> QuotaRequest? {
+        let wanted = accountState.withQuota {
             $0.aheadReservation(
-                limit: limit, smallest: BudgetLease.smallestReservation, life: BudgetOffice.reservationLife, now: now)
+                limit: limit, smallest: LocalQuota.smallestReservation, life: BudgetOffice.reservationLife, now: now)
         }
         guard wanted > 0 else { return nil }
-        return BudgetRequest(
-            userID: ledger.userID, wanted: wanted, limit: limit, life: BudgetOffice.reservationLife, leavesRoom: true)
+        return QuotaRequest(
+            userID: accountState.userID, wanted: wanted, limit: limit, life: BudgetOffice.reservationLife,
+            leavesRoom: true)
     }
 
     /// Takes in what the store answered.
@@ -47,12 +48,12 @@ struct PendingReservation {
     /// - Parameters:
     ///   - askedAt: a reading from before the store was asked.
     ///   - now: a reading after the answer came.
-    func take(_ answer: Reservation, to request: BudgetRequest, askedAt: SteadyTime, now: SteadyTime) {
-        ledger.withLease { lease in
+    func take(_ answer: Reservation, to request: QuotaRequest, askedAt: SteadyTime, now: SteadyTime) {
+        accountState.withQuota { quota in
             if isAhead {
-                lease.acceptAhead(answer, askedAt: askedAt, life: request.life, now: now)
+                quota.acceptAhead(answer, askedAt: askedAt, life: request.life, now: now)
             } else {
-                lease.accept(
+                quota.accept(
                     answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,
                     now: now, patience: BudgetOffice.refusalPatience)
             }

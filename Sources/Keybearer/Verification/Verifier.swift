@@ -145,14 +145,14 @@ public final class Verifier: Sendable {
         _ account: LiveAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
         func peek(_ limit: Int) -> RateLimitStatus? {
-            account.ledger.withLease { $0.peek(limit: limit, now: now, wall: wall) }
+            account.accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
         }
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
-            let (decision, isFirstUnwritten, isAtAheadMark) = account.ledger.spend(
+            let (decision, isFirstUnwritten, isAtAheadMark) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
-            if isFirstUnwritten { lastUses.note(account.ledger) }
-            if isAtAheadMark { office.noteAhead(account.ledger, limit: limit) }
+            if isFirstUnwritten { lastUses.note(account.accountState) }
+            if isAtAheadMark { office.noteAhead(account.accountState, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)
             case .exhausted(let status): .rateLimited(account, status)
@@ -170,7 +170,7 @@ public final class Verifier: Sendable {
         }
     }
 
-    /// Decides on a fresh account, asking the store for budget until the ledger can tell.
+    /// Decides on a fresh account, asking the store for budget until the account state can tell.
     ///
     /// - Parameter generation: what memory stood at before the account was looked for.
     /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told, and
@@ -191,13 +191,13 @@ public final class Verifier: Sendable {
             storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
-                if office.useAllowance(for: account.ledger, limit: limit) { continue }
+                if office.useAllowance(for: account.accountState, limit: limit) { continue }
                 try await StoreWait.atMost(patience(until: deadline)) { waiter in
-                    office.reserve(for: account.ledger, limit: limit, waiter: waiter)
+                    office.reserve(for: account.accountState, limit: limit, waiter: waiter)
                 }
             case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
                 try await StoreWait.atMost(patience(until: deadline)) { waiter in
-                    office.look(at: account.ledger, limit: limit, waiter: waiter)
+                    office.look(at: account.accountState, limit: limit, waiter: waiter)
                 }
             }
         }
@@ -273,7 +273,8 @@ public final class Verifier: Sendable {
             return nil
         }
         let account = LiveAccount(
-            account: found, token: token, prepared: prepare(found), ledger: directory.ledger(of: found.user.id))
+            account: found, token: token, prepared: prepare(found),
+            accountState: directory.accountState(of: found.user.id))
         directory.remember(.live(account), for: token, user: found.user, readAt: generation)
         return account
     }

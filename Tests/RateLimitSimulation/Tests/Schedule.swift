@@ -58,7 +58,7 @@ struct Schedule {
     private struct Node {
         /// Another one after each crash.
         var process: Int
-        var lease = BudgetLease()
+        var quota = LocalQuota()
         var held: OpenAllowance?
         var used: OpenAllowance?
     }
@@ -104,7 +104,7 @@ struct Schedule {
             case 4, 5: openAllowance(node)
             case 6: record(node)
             case 7: closeAllowances(node)
-            case 8: giveBack(node, nodes[node].lease.withdrawExpired(at: steady))
+            case 8: giveBack(node, nodes[node].quota.withdrawExpired(at: steady))
             default: burst(node)
             }
         }
@@ -135,12 +135,12 @@ struct Schedule {
             // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
             let askedAt = SteadyTime(nanoseconds: answer.askedAt * 1_000_000)
             if answer.kind == .ahead {
-                nodes[answer.node].lease.acceptAhead(
+                nodes[answer.node].quota.acceptAhead(
                     answer.reservation, askedAt: askedAt, life: .milliseconds(answer.life), now: steady)
                 continue
             }
             giveBack(answer.node)
-            nodes[answer.node].lease.accept(
+            nodes[answer.node].quota.accept(
                 answer.reservation, wanted: answer.wanted, limit: limit,
                 askedAt: askedAt, life: .milliseconds(answer.life), now: steady, patience: .seconds(1))
         }
@@ -149,7 +149,7 @@ struct Schedule {
 
     private mutating func burst(_ node: Int) {
         for _ in 0..<(1 + random.below(limit + 5)) {
-            switch nodes[node].lease.spend(limit: limit, now: steady, wall: wall) {
+            switch nodes[node].quota.consume(limit: limit, now: steady, wall: wall) {
             case .admitted:
                 admit()
                 if random.below(4) == 0 { reserveAhead(node) }
@@ -164,18 +164,18 @@ struct Schedule {
     }
 
     private mutating func reserve(_ node: Int) {
-        let unused = nodes[node].lease.withdraw()
+        let unused = nodes[node].quota.withdraw()
         reserve(node, unused, kind: .reservation)
     }
 
     private mutating func reserveAhead(_ node: Int) {
-        let wanted = nodes[node].lease.aheadReservation(
+        let wanted = nodes[node].quota.aheadReservation(
             limit: 1_000, smallest: 1, life: .milliseconds(Self.life), now: steady)
         guard wanted > 0, !answers.contains(where: { $0.node == node }) else { return }
         reserve(node, [], kind: .ahead)
     }
 
-    private mutating func reserve(_ node: Int, _ unused: [BudgetLease.Unused], kind: Kind) {
+    private mutating func reserve(_ node: Int, _ unused: [LocalQuota.Unused], kind: Kind) {
         // While it has not heard whether it may use an allowance, nobody leaves its allowances out.
         let isBeingUsed = answers.contains { $0.node == node && $0.kind == .allowance }
         if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
@@ -203,10 +203,10 @@ struct Schedule {
     }
 
     private mutating func giveBack(_ node: Int) {
-        giveBack(node, nodes[node].lease.withdraw())
+        giveBack(node, nodes[node].quota.withdraw())
     }
 
-    private mutating func giveBack(_ node: Int, _ unused: [BudgetLease.Unused]) {
+    private mutating func giveBack(_ node: Int, _ unused: [LocalQuota.Unused]) {
         for unused in unused {
             // Above the 40 bits of the minute stands how often the clock had come back.
             let minute = unused.minute & (1 << 40 - 1)
@@ -248,7 +248,7 @@ struct Schedule {
         let isAgain = nodes[node].used != nil && mistake != .usedAgainUnrecorded
         guard let held = nodes[node].held, now + Self.use <= held.openedAt + Self.life, !isAgain,
             abs(held.offset - clock.offset) < 1_000,
-            !answers.contains(where: { $0.node == node }), nodes[node].lease.isIdle(at: steady)
+            !answers.contains(where: { $0.node == node }), nodes[node].quota.isIdle(at: steady)
         else { return false }
         let answer = store.use(held.bucket, limit: limit, now: wall, allowances: others(than: node))
         guard answer.granted > 0 else { return false }

@@ -4,9 +4,9 @@ import Synchronization
 ///
 /// It belongs to the account, not to the key: regenerating a key leaves the hour as it was. One small lock, held for
 /// some arithmetic and nothing else.
-final class AccountLedger: Sendable {
+final class AccountState: Sendable {
     private struct State {
-        var lease = BudgetLease()
+        var quota = LocalQuota()
         var lastUse: (keyID: KeyID, use: LastUse)?
 
         /// Keeps the key's id where it is the same: writing it anew would count references on every request.
@@ -33,15 +33,15 @@ final class AccountLedger: Sendable {
     ///
     /// - Returns: the decision, whether this use is the first since the last write, and whether it is time to reserve
     ///   ahead.
-    func spend(
+    func consume(
         limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
-    ) -> (decision: BudgetLease.Decision, isFirstUnwritten: Bool, isAtAheadMark: Bool) {
+    ) -> (decision: LocalQuota.Decision, isFirstUnwritten: Bool, isAtAheadMark: Bool) {
         state.withLock { state in
-            let decision = state.lease.spend(limit: limit, now: now, wall: wall)
+            let decision = state.quota.consume(limit: limit, now: now, wall: wall)
             guard case .admitted = decision else { return (decision, false, false) }
             state.note(LastUse(at: wall, address: address), of: keyID)
             defer { state.isLastUseUnwritten = true }
-            return (decision, !state.isLastUseUnwritten, state.lease.isAtAheadMark)
+            return (decision, !state.isLastUseUnwritten, state.quota.isAtAheadMark)
         }
     }
 
@@ -60,7 +60,7 @@ final class AccountLedger: Sendable {
 
     /// Puts back a use that could not be written, unless a later one came meanwhile.
     ///
-    /// - Returns: whether the ledger must be noted again as unwritten.
+    /// - Returns: whether the account state must be noted again as unwritten.
     func restoreUnwritten(_ use: (keyID: KeyID, use: LastUse)) -> Bool {
         state.withLock { state in
             guard !state.isLastUseUnwritten else { return false }
@@ -84,17 +84,17 @@ final class AccountLedger: Sendable {
     }
 
     /// What reservations that have ended left unused; and when the next ends, if that is still to be watched.
-    func takeExpired(at now: SteadyTime) -> (unused: [BudgetLease.Unused], watchUntil: SteadyTime?) {
+    func takeExpired(at now: SteadyTime) -> (unused: [LocalQuota.Unused], watchUntil: SteadyTime?) {
         state.withLock { state in
-            let unused = state.lease.withdrawExpired(at: now)
-            let next = state.lease.nextExpiry
+            let unused = state.quota.withdrawExpired(at: now)
+            let next = state.quota.nextExpiry
             state.isWatched = next != nil
             return (unused, next)
         }
     }
 
     /// Works on the budget under the lock.
-    func withLease<Result: Sendable>(_ body: (inout BudgetLease) -> Result) -> Result {
-        state.withLock { body(&$0.lease) }
+    func withQuota<Result: Sendable>(_ body: (inout LocalQuota) -> Result) -> Result {
+        state.withLock { body(&$0.quota) }
     }
 }

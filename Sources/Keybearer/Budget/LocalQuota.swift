@@ -3,7 +3,7 @@
 /// It spends only what the store reserved for it before, and only until the reservation expires by this process's own
 /// steady clock, counted from BEFORE the store was asked. A slow answer therefore shortens the use, never the charge.
 /// Pure and synchronous: the caller holds the lock.
-public struct BudgetLease: Sendable, Equatable {
+public struct LocalQuota: Sendable, Equatable {
     /// What a request may do.
     public enum Decision: Sendable, Equatable {
         /// It was admitted and counted.
@@ -58,7 +58,7 @@ public struct BudgetLease: Sendable, Equatable {
     /// A lease that holds nothing yet.
     public init() {}
 
-    public static func == (left: BudgetLease, right: BudgetLease) -> Bool {
+    public static func == (left: LocalQuota, right: LocalQuota) -> Bool {
         left.available == right.available && left.minute == right.minute && left.usableUntil == right.usableUntil
             && left.charged == right.charged && left.ceiling == right.ceiling && left.ahead == right.ahead
             && left.leftover == right.leftover
@@ -67,7 +67,7 @@ public struct BudgetLease: Sendable, Equatable {
     /// Decides one request and counts it when admitted. Allocates nothing.
     ///
     /// - Parameter wall: the time of day at `now`, for the status.
-    public mutating func spend(limit: Int, now: SteadyTime, wall: Timestamp) -> Decision {
+    public mutating func consume(limit: Int, now: SteadyTime, wall: Timestamp) -> Decision {
         advance(to: now)
         if available == 0 || now >= usableUntil { turnToWhatIsAhead(at: now) }
         if available > 0, now < usableUntil, ceiling <= limit {
@@ -148,9 +148,9 @@ public struct BudgetLease: Sendable, Equatable {
         guard wantsUnits else { return !isKnown }
         let holdsUsable =
             (available > 0 && now < usableUntil) || (ahead.available > 0 && now < ahead.usableUntil)
-        let canSpend = holdsUsable && ceiling <= limit
+        let canConsume = holdsUsable && ceiling <= limit
         let isRefused = now < refusedUntil && limit <= refusedLimit
-        return !canSpend && !isRefused
+        return !canConsume && !isRefused
     }
 
     /// How many to reserve next: twice the last grant when it was used up in its life, else a small start; never more

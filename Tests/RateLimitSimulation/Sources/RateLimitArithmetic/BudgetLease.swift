@@ -1,1 +1,0 @@
-../../../../Sources/Keybearer/Budget/BudgetLease.swift

@@ -1,0 +1,1 @@
+../../../../Sources/Keybearer/Budget/LocalQuota.swift

@@ -3,7 +3,7 @@ import KeybearerSQL
 
 extension PostgresEngine {
     /// How long a recall is shown to nodes: many times their interval of looking.
-    private static let recallMemory: Duration = .seconds(2)
+    private static let reclaimMemory: Duration = .seconds(2)
 
     /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes never
     /// wait for each other, are what makes read, reckon and write back one step.
@@ -48,7 +48,7 @@ extension PostgresEngine {
         }.0
     }
 
-    package func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+    package func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
         let clock = clock
         try await writeRaw { connection in
             try connection.execute(
@@ -62,14 +62,14 @@ extension PostgresEngine {
         }
     }
 
-    package func recalls(now: Timestamp) async throws -> [BudgetRecall] {
+    package func reclaims(now: Timestamp) async throws -> [ReclaimRequest] {
         let clock = clock
         return try await fence(.read) { connection in
             try connection.execute(
                 "SELECT user_id, round FROM budget_recalls WHERE at > \(Self.time("$1", clock)) - $2",
-                [.number(now.millisecondsSinceEpoch), .number(Self.recallMemory.wholeMilliseconds)]
+                [.number(now.millisecondsSinceEpoch), .number(Self.reclaimMemory.wholeMilliseconds)]
             ).rows.map { row in
-                BudgetRecall(
+                ReclaimRequest(
                     userID: UserID(rawValue: try row.requiredText("user_id")), round: try row.requiredNumber("round"))
             }
         }

@@ -99,11 +99,11 @@ extension SQLStore {
         try await engine.reserve(requests, now: now)
     }
 
-    public func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
-        try await engine.postRecalls(of: userIDs, now: now)
+    public func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
+        try await engine.postReclaims(of: userIDs, now: now)
     }
 
-    public func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await engine.recalls(now: now) }
+    public func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await engine.reclaims(now: now) }
 
     public var opensAllowances: Bool { engine.opensAllowances }
 

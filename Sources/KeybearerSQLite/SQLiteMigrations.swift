@@ -4,7 +4,7 @@ enum SQLiteMigrations {
     static let all: [(identifier: String, sql: String)] = [
         ("1 accounts, workspaces, fence", createEverything),
         ("2 operator tokens", createOperatorTokens),
-        ("3 recalls of budget, labels of nodes", createRecalls),
+        ("3 recalls of budget, labels of nodes", createReclaims),
         ("4 allowances of budget", createAllowances),
     ]
 
@@ -150,7 +150,7 @@ enum SQLiteMigrations {
         ) STRICT;
         """
 
-    private static let createRecalls = """
+    private static let createReclaims = """
         ALTER TABLE nodes ADD COLUMN label TEXT NOT NULL DEFAULT '';
 
         CREATE TABLE budget_recalls (

@@ -24,9 +24,9 @@ extension SQLiteEngine {
     }
 
     /// How long a recall is shown to nodes: many times their interval of looking.
-    private static let recallMemory: Duration = .seconds(2)
+    private static let reclaimMemory: Duration = .seconds(2)
 
-    package func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+    package func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
         try await writeRaw { db in
             let statement = try db.cachedStatement(
                 sql: """
@@ -37,13 +37,13 @@ extension SQLiteEngine {
         }
     }
 
-    package func recalls(now: Timestamp) async throws -> [BudgetRecall] {
+    package func reclaims(now: Timestamp) async throws -> [ReclaimRequest] {
         try await withTaskExecutorPreference(executor) {
             try readShort { db in
                 try Row.fetchAll(
                     db.cachedStatement(sql: "SELECT user_id, round FROM budget_recalls WHERE at > ?"),
-                    arguments: [now.millisecondsSinceEpoch - Self.recallMemory.wholeMilliseconds]
-                ).map { BudgetRecall(userID: UserID(rawValue: $0["user_id"]), round: $0["round"]) }
+                    arguments: [now.millisecondsSinceEpoch - Self.reclaimMemory.wholeMilliseconds]
+                ).map { ReclaimRequest(userID: UserID(rawValue: $0["user_id"]), round: $0["round"]) }
             }
         }
     }

@@ -11,7 +11,7 @@ struct AllowanceTests {
     let fixture: GateFixture
     let account: Account
     let store: CountingRateLimitStore
-    let office: BudgetOffice
+    let batcher: ReservationBatcher
     let accountState: AccountState
     var clock: TestClock { fixture.clock }
 
@@ -19,9 +19,9 @@ struct AllowanceTests {
         fixture = try GateFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
         store = CountingRateLimitStore(store: fixture.store)
-        office = BudgetOffice(store: store, clocks: fixture.clock.clocks, isAlone: { true })
+        batcher = ReservationBatcher(store: store, clocks: fixture.clock.clocks, isAlone: { true })
         accountState = AccountState(userID: account.user.id)
-        await office.keepAllowance()
+        await batcher.keepAllowance()
     }
 
     private func consume(_ accountState: AccountState, limit: Int = 1_000) -> LocalQuota.Decision {
@@ -44,15 +44,15 @@ struct AllowanceTests {
     private func advance(seconds: Int) async {
         for _ in 0..<seconds {
             clock.advance(by: .seconds(1))
-            await office.keepAllowance()
-            await office.giveBackExpired()
+            await batcher.keepAllowance()
+            await batcher.releaseExpired()
         }
     }
 
     @Test("Ten are admitted with nothing written; a second later they are recorded")
     func firstUse() async throws {
         #expect(try await charged() == 10)
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         guard case .admitted(let status) = consume(accountState) else { Issue.record("refused"); return }
         #expect(status.remaining == 999)
         #expect(admitted(20, accountState) == 9)
@@ -67,10 +67,10 @@ struct AllowanceTests {
 
     @Test("The next reservation records what was used in the same step, and leaves the allowance out of its sum")
     func recordedWithAReservation() async throws {
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
-        #expect(!office.useAllowance(for: accountState, limit: 1_000))
-        try await office.reserved(for: accountState, limit: 1_000)
+        #expect(!batcher.useAllowance(for: accountState, limit: 1_000))
+        try await batcher.reserved(for: accountState, limit: 1_000)
         #expect(store.calls == 1)
         guard case .admitted(let status) = consume(accountState) else { Issue.record("refused"); return }
         #expect(status.remaining == 989)
@@ -81,29 +81,29 @@ struct AllowanceTests {
 
     @Test("It is renewed every half minute and closed when what was used is recorded; one that expired is not used")
     func renewal() async throws {
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         await advance(seconds: 31)
         // Recorded, and given back because nothing was used: what is charged is the next allowance.
         #expect(try await charged() == 10)
         #expect(admitted(1, accountState) == 0)
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         clock.advance(by: .seconds(29))
         #expect(admitted(1, accountState) == 1)
         clock.advance(by: .seconds(1))
         #expect(admitted(1, accountState) == 0)
         clock.advance(by: .seconds(1))
         let other = AccountState(userID: account.user.id)
-        #expect(!office.useAllowance(for: other, limit: 1_000), "nobody renewed it")
+        #expect(!batcher.useAllowance(for: other, limit: 1_000), "nobody renewed it")
     }
 
     @Test("Before its use is recorded, the same account uses it no second time")
     func onceUntilRecorded() async throws {
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
         let again = AccountState(userID: account.user.id)
-        #expect(!office.useAllowance(for: again, limit: 1_000))
+        #expect(!batcher.useAllowance(for: again, limit: 1_000))
         await advance(seconds: 1)
-        #expect(office.useAllowance(for: again, limit: 1_000))
+        #expect(batcher.useAllowance(for: again, limit: 1_000))
         #expect(admitted(20, again) == 10)
         await advance(seconds: 1)
         #expect(try await charged() == 20 + 10)
@@ -111,9 +111,9 @@ struct AllowanceTests {
 
     @Test("After a crash it counts for every account, nobody opens another, and the limit holds")
     func crash() async throws {
-        #expect(office.useAllowance(for: accountState, limit: 100))
+        #expect(batcher.useAllowance(for: accountState, limit: 100))
         #expect(admitted(20, accountState, limit: 100) == 10)
-        let successor = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
+        let successor = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
         await successor.keepAllowance()
         let fresh = AccountState(userID: account.user.id)
         #expect(!successor.useAllowance(for: fresh, limit: 100))
@@ -133,28 +133,28 @@ struct AllowanceTests {
 
     @Test("A store that fails keeps nothing from being recorded, and closes nothing")
     func failure() async throws {
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
         store.isFailing = true
         await advance(seconds: 2)
-        await #expect(throws: KeybearerError.self) { try await office.reserved(for: accountState, limit: 1_000) }
-        await office.stop()
+        await #expect(throws: KeybearerError.self) { try await batcher.reserved(for: accountState, limit: 1_000) }
+        await batcher.stop()
         #expect(try await charged() == 10)
         store.isFailing = false
-        await office.stop()
+        await batcher.stop()
         #expect(store.calls == 1)
         #expect(try await charged() == 10, "the account's own: the allowance is closed")
     }
 
     @Test("A stop leaves what was used, and no allowance")
     func stop() async throws {
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         #expect(admitted(3, accountState) == 3)
-        await office.stop()
+        await batcher.stop()
         #expect(try await charged() == 3)
-        await office.keepAllowance()
+        await batcher.keepAllowance()
         #expect(try await charged() == 3, "none is opened afterwards")
-        #expect(!office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(!batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 
     @Test(
@@ -164,51 +164,51 @@ struct AllowanceTests {
         let clocks = Clocks(
             steady: clock.clocks.steady,
             wall: { [clock] in clock.clocks.wall().advanced(by: set.withLock { $0 }) })
-        await office.stop()
-        let office = BudgetOffice(store: store, clocks: clocks, isAlone: { true })
-        await office.keepAllowance()
+        await batcher.stop()
+        let batcher = ReservationBatcher(store: store, clocks: clocks, isAlone: { true })
+        await batcher.keepAllowance()
         set.withLock { $0 = .seconds(seconds) }
-        #expect(!office.useAllowance(for: accountState, limit: 1_000))
-        await office.keepAllowance()
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(!batcher.useAllowance(for: accountState, limit: 1_000))
+        await batcher.keepAllowance()
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
     }
 
     @Test("Near its limit an account is reserved for, as before")
     func nearTheLimit() async throws {
-        #expect(!office.useAllowance(for: accountState, limit: 39))
-        #expect(office.useAllowance(for: accountState, limit: 40))
+        #expect(!batcher.useAllowance(for: accountState, limit: 39))
+        #expect(batcher.useAllowance(for: accountState, limit: 40))
         #expect(admitted(20, accountState, limit: 40) == 10)
     }
 
     @Test("With an allowance open, 64 at once admit exactly 1,000")
     func concurrently() async throws {
-        await office.stop()
+        await batcher.stop()
         let deployment = fixture.deployment()
         let gate = try #require(deployment.gate)
         await gate.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        await gate.office.keepAllowance()
+        await gate.batcher.keepAllowance()
         #expect(await fixture.admittedOf1600(key, at: gate) == 1_000)
     }
 
     @Test("A request with a cold key is decided with nothing written; in steady use the next are reserved ahead")
     func throughTheVerifier() async throws {
-        await office.stop()
+        await batcher.stop()
         let deployment = fixture.deployment()
         let gate = try #require(deployment.gate)
         await gate.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        await gate.office.keepAllowance()
+        await gate.batcher.keepAllowance()
         func charged() async throws -> Int? {
             let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
             return try await fixture.store.reserve([look], now: clock.clocks.wall()).first?.charged
         }
         for number in 1...5 {
-            #expect(await gate.office.reserveAhead() == nil, "before request \(number)")
+            #expect(await gate.batcher.reserveAhead() == nil, "before request \(number)")
             #expect(await fixture.decide(key, at: gate).isAdmitted)
         }
         #expect(try await charged() == 10, "what all are charged")
-        await gate.office.reserveAhead()?.value
+        await gate.batcher.reserveAhead()?.value
         #expect(try await charged() == 10 + 10 + 20)
         for _ in 6...30 { #expect(fixture.verify(key, at: gate).isAdmitted) }
         await gate.stop()
@@ -218,7 +218,7 @@ struct AllowanceTests {
     @Test("A look that was under way while the allowance was used does not take its place")
     func lookMeanwhile() async throws {
         let earlier = Reservation(granted: 0, minute: 0, charged: 0, resets: [])
-        #expect(office.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
         #expect(admitted(1, accountState) == 1)
         let now = clock.clocks.steady()
         accountState.withQuota {
@@ -231,7 +231,7 @@ struct AllowanceTests {
     @Test("While the store is asked for an account, it uses no allowance, until the last has been answered")
     func whileReserving() async throws {
         let held = HeldRateLimitStore(store: fixture.store)
-        await office.stop()
+        await batcher.stop()
         let keeper = AllowanceKeeper(
             store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isAlone: { true })
         await keeper.keep()
@@ -253,31 +253,31 @@ struct AllowanceTests {
 
     @Test("None is opened beside another process that lives, and what is held is not used any more")
     func anotherNode() async throws {
-        await office.stop()
+        await batcher.stop()
         let gate = try #require(fixture.deployment().gate)
         await gate.fence.step()
-        await gate.office.keepAllowance()
-        #expect(gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        await gate.batcher.keepAllowance()
+        #expect(gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
         let other = NodeID.random(from: fixture.random)
         let position = try await fixture.store.registerNode(other, lease: .seconds(2))
         clock.advance(by: .seconds(30))
         await gate.fence.step()
-        await gate.office.keepAllowance()
-        #expect(!gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        await gate.batcher.keepAllowance()
+        #expect(!gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
         for _ in 0..<5 {
             clock.advance(by: .seconds(1))
             _ = try await fixture.store.renewLease(of: other, applied: position)
             await gate.fence.step()
-            await gate.office.keepAllowance()
+            await gate.batcher.keepAllowance()
         }
-        #expect(!gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(!gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
         // It died: its row stays, and its renewals do not rise.
         for _ in 0..<4 {
             clock.advance(by: .seconds(1))
             await gate.fence.step()
-            await gate.office.keepAllowance()
+            await gate.batcher.keepAllowance()
         }
-        #expect(gate.office.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 }
 
@@ -301,8 +301,8 @@ private final class HeldRateLimitStore: RateLimitStore {
         return try await store.reserve(requests, now: now)
     }
 
-    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {}
-    func recalls(now: Timestamp) async throws -> [BudgetRecall] { [] }
+    func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {}
+    func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { [] }
 
     var opensAllowances: Bool { store.opensAllowances }
 

@@ -327,7 +327,7 @@ struct GateTests: OnGateStage {
     func writes(milliseconds: Int, requests: Int, limit: Int, mostWaits: Int) async throws {
         await gate.fence.step()
         let counting = CountingRateLimitStore(store: fixture.store)
-        let office = BudgetOffice(store: counting, clocks: fixture.clock.clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: counting, clocks: fixture.clock.clocks, isAlone: { true })
         let (account, _) = try await fixture.entitledAccount(deployment)
         let accountState = AccountState(userID: account.user.id)
         var admitted = 0
@@ -335,21 +335,21 @@ struct GateTests: OnGateStage {
         for number in 0..<requests {
             fixture.clock.advance(by: .milliseconds(milliseconds))
             if number * milliseconds % 100 < milliseconds {
-                await office.reserveAhead()?.value
-                await office.keepAllowance()
-                await office.giveBackExpired()
+                await batcher.reserveAhead()?.value
+                await batcher.keepAllowance()
+                await batcher.releaseExpired()
             }
             func consume() -> LocalQuota.Decision {
                 let (decision, _, isAtAheadMark) = accountState.consume(
                     limit: limit, keyID: account.key.id, from: Samples.address, now: fixture.clock.clocks.steady(),
                     wall: Samples.start)
-                if isAtAheadMark { office.noteAhead(accountState, limit: limit) }
+                if isAtAheadMark { batcher.noteAhead(accountState, limit: limit) }
                 return decision
             }
             if consume() == .needsReservation {
-                if !office.useAllowance(for: accountState, limit: limit) {
+                if !batcher.useAllowance(for: accountState, limit: limit) {
                     waits += 1
-                    try await office.reserved(for: accountState, limit: limit)
+                    try await batcher.reserved(for: accountState, limit: limit)
                 }
                 guard case .admitted = consume() else { continue }
             }
@@ -424,11 +424,13 @@ struct GateTests: OnGateStage {
     }
 
     @Test("Before an account is refused, others give back what they hold of its hour")
-    func recall() async throws {
+    func reclaim() async throws {
         let clocks = fixture.clock.clocks
         let (account, _) = try await fixture.entitledAccount(deployment)
-        func office() -> BudgetOffice { BudgetOffice(store: fixture.store, clocks: clocks, isAlone: { false }) }
-        let (holding, asking) = (office(), office())
+        func batcher() -> ReservationBatcher {
+            ReservationBatcher(store: fixture.store, clocks: clocks, isAlone: { false })
+        }
+        let (holding, asking) = (batcher(), batcher())
         let (held, empty) = (AccountState(userID: account.user.id), AccountState(userID: account.user.id))
         // All but one of the hour is gone to the one, which uses none of it.
         try await holding.reserved(for: held, limit: 40)
@@ -438,7 +440,7 @@ struct GateTests: OnGateStage {
         _ = try await fixture.store.reserve([rest], now: clocks.wall())
         let answering = Task {
             while !Task.isCancelled {
-                await holding.answerRecalls()
+                await holding.releaseReclaimed()
                 try? await Task.sleep(for: .milliseconds(1))
             }
         }
@@ -449,15 +451,15 @@ struct GateTests: OnGateStage {
     }
 
     @Test("An account whose hour is used up is refused when nothing comes back")
-    func nothingToRecall() async throws {
+    func nothingToReclaim() async throws {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(deployment)
-        let office = BudgetOffice(store: fixture.store, clocks: clocks, isAlone: { false })
+        let batcher = ReservationBatcher(store: fixture.store, clocks: clocks, isAlone: { false })
         let all = QuotaRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
         let accountState = AccountState(userID: account.user.id)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<20 { group.addTask { try await office.reserved(for: accountState, limit: 40) } }
+            for _ in 0..<20 { group.addTask { try await batcher.reserved(for: accountState, limit: 40) } }
             try await group.waitForAll()
         }
         let (decision, _, _) = accountState.consume(
@@ -503,7 +505,7 @@ extension GateFixture {
     }
 }
 
-extension BudgetOffice {
+extension ReservationBatcher {
     /// Waits until the store was asked.
     func reserved(for accountState: AccountState, limit: Int) async throws {
         try await StoreWait.atMost(.seconds(60)) { reserve(for: accountState, limit: limit, waiter: $0) }
@@ -553,10 +555,10 @@ final class CountingRateLimitStore: RateLimitStore {
         try store.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
     }
 
-    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
+    func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
         counter.increment()
-        try await store.postRecalls(of: userIDs, now: now)
+        try await store.postReclaims(of: userIDs, now: now)
     }
 
-    func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await store.recalls(now: now) }
+    func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await store.reclaims(now: now) }
 }

@@ -26,7 +26,7 @@ struct LeaseWhileWaitingTests {
                 lease: .seconds(2), thread: thread, logger: logger, onEverything: {})
             verifier = Verifier(
                 directory: directory, fence: fence,
-                office: BudgetOffice(store: store, thread: thread, clocks: clocks, isAlone: { false }),
+                batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isAlone: { false }),
                 lastUses: LastUseBook(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
                 store: fixture.store, thread: thread, clocks: clocks, prepare: { _ in [] })
         }
@@ -208,9 +208,9 @@ private final class HeldRateLimitStore: RateLimitStore {
         return try await store.reserve(requests, now: now)
     }
 
-    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
-        try await store.postRecalls(of: userIDs, now: now)
+    func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
+        try await store.postReclaims(of: userIDs, now: now)
     }
 
-    func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await store.recalls(now: now) }
+    func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await store.reclaims(now: now) }
 }

@@ -35,14 +35,14 @@ struct RateLimitWindowTests {
     }
 
     @Test("Giving back frees at once; giving back more than is charged frees no more")
-    func giveBack() {
+    func release() {
         var window = RateLimitWindow()
         let reservation = window.reserve(1_000, limit: 1_000, life: .seconds(60), now: minute)
-        window.giveBack(400, minute: reservation.minute)
+        window.release(400, minute: reservation.minute)
         #expect(window.charged == 600)
-        window.giveBack(4_000, minute: reservation.minute)
+        window.release(4_000, minute: reservation.minute)
         #expect(window.charged == 0)
-        window.giveBack(5, minute: 1)
+        window.release(5, minute: 1)
         #expect(window.charged == 0)
     }
 
@@ -60,7 +60,7 @@ struct RateLimitWindowTests {
         #expect(
             window.reserve(1_000, limit: 1_000, life: .zero, now: minute, allowances: [allowance, other]).granted == 985
         )
-        window.giveBack(985 - 945, minute: RateLimitWindow.minute(of: minute))
+        window.release(985 - 945, minute: RateLimitWindow.minute(of: minute))
         #expect(window.use(allowance, limit: 1_000, now: minute, allowances: [other]).granted == 10)
         #expect(
             window.use(allowance, limit: 1_000, now: minute, allowances: Array(repeating: other, count: 4)).granted == 0
@@ -97,7 +97,7 @@ struct RateLimitWindowTests {
         let late = window.reserve(3, limit: 10_000, life: .zero, now: minute)
         var read = try #require(RateLimitWindow(storedForm: window.storedForm))
         #expect(read == window)
-        read.giveBack(3, minute: late.minute)
+        read.release(3, minute: late.minute)
         #expect(read.charged == window.charged - 3)
     }
 }

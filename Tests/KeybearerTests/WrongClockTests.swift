@@ -54,17 +54,17 @@ struct WrongClockTests {
     }
 
     @Test("A reservation from before the clock came back is not given back, also when its minute comes again")
-    func givenBackLate() {
+    func releasedLate() {
         var window = RateLimitWindow()
         let early = window.reserve(40, limit: 100, life: life, now: at(3_600))
         _ = window.reserve(0, limit: 100, life: life, now: at(0))
-        window.giveBack(40, minute: early.minute)
+        window.release(40, minute: early.minute)
         #expect(window.charged == 40)
         let again = window.reserve(60, limit: 100, life: life, now: at(3_600))
         #expect(again.granted == 60)
-        window.giveBack(40, minute: early.minute)
+        window.release(40, minute: early.minute)
         #expect(window.charged == 100)
-        window.giveBack(10, minute: again.minute)
+        window.release(10, minute: again.minute)
         #expect(window.charged == 90)
     }
 

@@ -119,8 +119,8 @@ private final class CountingEngine: SQLEngine {
     func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         try await counted.reserve(requests, now: now)
     }
-    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws {
-        try await counted.postRecalls(of: userIDs, now: now)
+    func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
+        try await counted.postReclaims(of: userIDs, now: now)
     }
-    func recalls(now: Timestamp) async throws -> [BudgetRecall] { try await counted.recalls(now: now) }
+    func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await counted.reclaims(now: now) }
 }

@@ -127,8 +127,8 @@ extension PostgresDatabase {
         // A node whose clock is two days ahead frees nothing.
         let ahead = now.advanced(by: .seconds(2 * 24 * 3_600))
         #expect(try await store.reserve([all], now: ahead).map(\.granted) == [0])
-        try await store.postRecalls(of: [user], now: ahead)
-        #expect(try await store.recalls(now: now).map(\.userID) == [user])
+        try await store.postReclaims(of: [user], now: ahead)
+        #expect(try await store.reclaims(now: now).map(\.userID) == [user])
         try store.close()
     }
 }

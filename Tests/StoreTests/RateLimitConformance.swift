@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func whatIsGivenBackMayBeUsedAgain(_ subject: StoreUnderTest) async throws {
+    func whatIsReleasedMayBeUsedAgain(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let user = try await store.addAccount(samples).user.id
             let now = samples.at(0)
@@ -113,19 +113,19 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func aRecallIsShownToEveryNodeForAMoment(_ subject: StoreUnderTest) async throws {
+    func aReclaimIsShownToEveryNodeForAMoment(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             let user = try await first.addAccount(samples).user.id
-            #expect(try await second.recalls(now: samples.at(0)).isEmpty)
-            try await first.postRecalls(of: [user, .random(from: samples.random)], now: samples.at(0))
-            let shown = try await second.recalls(now: samples.at(1))
+            #expect(try await second.reclaims(now: samples.at(0)).isEmpty)
+            try await first.postReclaims(of: [user, .random(from: samples.random)], now: samples.at(0))
+            let shown = try await second.reclaims(now: samples.at(1))
             #expect(shown.map(\.userID) == [user])
-            #expect(try await second.recalls(now: samples.at(1)) == shown)
-            try await second.postRecalls(of: [user], now: samples.at(1))
-            let again = try await first.recalls(now: samples.at(2))
+            #expect(try await second.reclaims(now: samples.at(1)) == shown)
+            try await second.postReclaims(of: [user], now: samples.at(1))
+            let again = try await first.reclaims(now: samples.at(2))
             #expect(again.map(\.userID) == [user])
             #expect(again != shown)
-            #expect(try await first.recalls(now: samples.at(60)).isEmpty)
+            #expect(try await first.reclaims(now: samples.at(60)).isEmpty)
         }
     }
 }

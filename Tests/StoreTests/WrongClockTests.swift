@@ -46,7 +46,7 @@ private struct History {
             switch numbers.below(10) {
             // Killed: what it held is lost.
             case 0: held = []
-            case 1: try await giveBack()
+            case 1: try await release()
             default: try await ask()
             }
             use()
@@ -62,7 +62,7 @@ private struct History {
         told = nil
     }
 
-    private mutating func giveBack() async throws {
+    private mutating func release() async throws {
         let unused = held.map { LocalQuota.Unused(count: $0.left, minute: $0.minute) }
         held = []
         _ = try await reserve(0, unused: unused)

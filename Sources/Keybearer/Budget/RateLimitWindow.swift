@@ -131,7 +131,7 @@ public struct RateLimitWindow: Sendable, Equatable {
     ///
     /// - Parameter minute: the reservation's. One from before the clock came back stays charged: the bucket of that minute
     ///   may be another one by now.
-    public mutating func giveBack(_ count: Int, minute: Int64) {
+    public mutating func release(_ count: Int, minute: Int64) {
         let (era, minute) = (minute >> Self.minuteBits, minute & (1 << Self.minuteBits - 1))
         guard count > 0, era == self.era, let index = buckets.firstIndex(where: { $0.minute == minute }) else { return }
         buckets[index].count -= min(count, buckets[index].count)

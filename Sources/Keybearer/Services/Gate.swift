@@ -10,7 +10,7 @@ public final class Gate: Sendable {
     public let lastUses: LastUseBook
 
     private let directory: KeyDirectory
-    let office: BudgetOffice
+    let batcher: ReservationBatcher
     private let context: ServiceContext
 
     init(
@@ -34,12 +34,12 @@ public final class Gate: Sendable {
             })
         let fence = fence
         let watch = NodeWatch(store: context.store, clocks: context.clocks, own: { fence.nodeID })
-        office = BudgetOffice(
+        batcher = ReservationBatcher(
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isAlone: { try await watch.isAlone() })
         lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
-            directory: directory, fence: fence, office: office, lastUses: lastUses, vault: vault,
+            directory: directory, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks, prepare: prepare)
     }
 
@@ -49,12 +49,12 @@ public final class Gate: Sendable {
             group.addTask(executorPreference: self.context.thread) { await self.fence.run() }
             group.addTask(executorPreference: self.context.thread) {
                 while !Task.isCancelled {
-                    await self.office.answerRecalls()
+                    await self.batcher.releaseReclaimed()
                     await self.context.store.waitForHint(atMost: RevocationFence.pollInterval)
                 }
             }
             group.addTask { await self.lastUses.run() }
-            group.addTask { await self.office.run() }
+            group.addTask { await self.batcher.run() }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
@@ -68,7 +68,7 @@ public final class Gate: Sendable {
     /// Writes what is still in memory and gives the lease back. Call it when the last request was answered.
     public func stop() async {
         await lastUses.flush()
-        await office.stop()
+        await batcher.stop()
         await fence.stop()
     }
 
@@ -93,7 +93,7 @@ public final class Gate: Sendable {
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
         if let status = accountState.withQuota({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
-        try await StoreWait.atMost(verifier.patience) { office.look(at: accountState, limit: limit, waiter: $0) }
+        try await StoreWait.atMost(verifier.patience) { batcher.look(at: accountState, limit: limit, waiter: $0) }
         let seen = accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
     }

@@ -3,9 +3,9 @@ public protocol RateLimitStore: Sendable {
     /// Gives back and reserves for several accounts in one transaction, in the order asked.
     func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation]
     /// Asks all nodes to give back what they hold of these accounts' hours and have not used.
-    func postRecalls(of userIDs: [UserID], now: Timestamp) async throws
+    func postReclaims(of userIDs: [UserID], now: Timestamp) async throws
     /// What was asked for within the last moments, the same account in a higher round each time.
-    func recalls(now: Timestamp) async throws -> [BudgetRecall]
+    func reclaims(now: Timestamp) async throws -> [ReclaimRequest]
 
     /// Whether this store ever opens allowances.
     var opensAllowances: Bool { get }
@@ -47,7 +47,7 @@ extension RateLimitStore {
 }
 
 /// A request to all nodes to give back what they hold of an account's hour.
-public struct BudgetRecall: Sendable, Hashable {
+public struct ReclaimRequest: Sendable, Hashable {
     /// Whose hour.
     public var userID: UserID
     /// Tells one request from the next for the same account.
@@ -103,7 +103,7 @@ extension RateLimitWindow {
     /// - Parameter allowances: those that count for every account, without the request's holder's own.
     public mutating func answer(_ request: QuotaRequest, now: Timestamp, allowances: [Bucket]) -> Reservation {
         if let used = request.unrecorded { record(used.count, minute: used.minute) }
-        for unused in request.unused { giveBack(unused.count, minute: unused.minute) }
+        for unused in request.unused { release(unused.count, minute: unused.minute) }
         return reserve(
             request.wanted, limit: request.limit, life: request.life, now: now, leavingRoom: request.leavesRoom,
             allowances: allowances)

@@ -3,7 +3,7 @@ import Synchronization
 /// Holds this process's allowances: lets accounts that memory knows no reservation of use one without waiting for the
 /// disk, and records behind them what they used.
 ///
-/// It stands between ``BudgetOffice`` and the store, because every reservation of an account must say what the account
+/// It stands between ``ReservationBatcher`` and the store, because every reservation of an account must say what the account
 /// used of an allowance and has not recorded. ``Allowance`` says why no hour can exceed its limit through it.
 final class AllowanceKeeper: Sendable {
     private struct Held {
@@ -50,7 +50,7 @@ final class AllowanceKeeper: Sendable {
     }
 
     /// For how long an allowance may be used.
-    private static let life: Duration = BudgetOffice.reservationLife
+    private static let life: Duration = ReservationBatcher.reservationLife
     /// For how long an account may use what it took.
     private static let use: Duration = .seconds(30)
     /// When the next one is opened: there is always one with a use left in it.

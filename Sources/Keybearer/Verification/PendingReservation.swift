@@ -28,18 +28,19 @@ struct PendingReservation {
                 ? quota.nextReservation(limit: limit, smallest: LocalQuota.smallestReservation, now: now) : 0
             return QuotaRequest(
                 userID: accountState.userID, unused: wanted > 0 ? quota.withdraw() : [], wanted: wanted, limit: limit,
-                life: BudgetOffice.reservationLife, leavesRoom: true)
+                life: ReservationBatcher.reservationLife, leavesRoom: true)
         }
     }
 
     private func requestAhead(at now: SteadyTime) -> QuotaRequest? {
         let wanted = accountState.withQuota {
             $0.aheadReservation(
-                limit: limit, smallest: LocalQuota.smallestReservation, life: BudgetOffice.reservationLife, now: now)
+                limit: limit, smallest: LocalQuota.smallestReservation, life: ReservationBatcher.reservationLife,
+                now: now)
         }
         guard wanted > 0 else { return nil }
         return QuotaRequest(
-            userID: accountState.userID, wanted: wanted, limit: limit, life: BudgetOffice.reservationLife,
+            userID: accountState.userID, wanted: wanted, limit: limit, life: ReservationBatcher.reservationLife,
             leavesRoom: true)
     }
 
@@ -55,7 +56,7 @@ struct PendingReservation {
             } else {
                 quota.accept(
                     answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,
-                    now: now, patience: BudgetOffice.refusalPatience)
+                    now: now, patience: ReservationBatcher.refusalPatience)
             }
         }
     }

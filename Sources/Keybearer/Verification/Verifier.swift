@@ -26,7 +26,7 @@ public final class Verifier: Sendable {
 
     private let directory: KeyDirectory
     private let fence: RevocationFence
-    private let office: BudgetOffice
+    private let batcher: ReservationBatcher
     private let lastUses: LastUseBook
     private let vault: CurrentVault
     private let store: any KeyStore
@@ -37,13 +37,13 @@ public final class Verifier: Sendable {
     private let storeCount = Atomic<Int>(0)
 
     init(
-        directory: KeyDirectory, fence: RevocationFence, office: BudgetOffice, lastUses: LastUseBook,
+        directory: KeyDirectory, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseBook,
         vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
         prepare: @escaping @Sendable (Account) -> [UInt8]
     ) {
         self.directory = directory
         self.fence = fence
-        self.office = office
+        self.batcher = batcher
         self.lastUses = lastUses
         self.vault = vault
         self.store = store
@@ -152,7 +152,7 @@ public final class Verifier: Sendable {
             let (decision, isFirstUnwritten, isAtAheadMark) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
             if isFirstUnwritten { lastUses.note(account.accountState) }
-            if isAtAheadMark { office.noteAhead(account.accountState, limit: limit) }
+            if isAtAheadMark { batcher.noteAhead(account.accountState, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)
             case .exhausted(let status): .rateLimited(account, status)
@@ -191,13 +191,13 @@ public final class Verifier: Sendable {
             storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
-                if office.useAllowance(for: account.accountState, limit: limit) { continue }
+                if batcher.useAllowance(for: account.accountState, limit: limit) { continue }
                 try await StoreWait.atMost(patience(until: deadline)) { waiter in
-                    office.reserve(for: account.accountState, limit: limit, waiter: waiter)
+                    batcher.reserve(for: account.accountState, limit: limit, waiter: waiter)
                 }
             case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
                 try await StoreWait.atMost(patience(until: deadline)) { waiter in
-                    office.look(at: account.accountState, limit: limit, waiter: waiter)
+                    batcher.look(at: account.accountState, limit: limit, waiter: waiter)
                 }
             }
         }

@@ -87,9 +87,9 @@ struct RateLimitSimulationTests {
     }
 
     @Test("Giving back to a bucket of another time would exceed the limit, and is found")
-    func findsForgedReturns() {
+    func findsForgedReleases() {
         #expect(
-            Self.playWithClock(0..<200_000, .back, mistake: .givenBackToAnotherBucket).clock.exceeds)
+            Self.playWithClock(0..<200_000, .back, mistake: .releasedToAnotherBucket).clock.exceeds)
     }
 
     @Test(

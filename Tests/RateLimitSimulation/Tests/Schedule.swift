@@ -14,7 +14,7 @@ struct Schedule {
         /// The same account uses an allowance again before the first use is recorded.
         case usedAgainUnrecorded
         /// What is given back is not told apart by how often the clock has come back.
-        case givenBackToAnotherBucket
+        case releasedToAnotherBucket
     }
 
     /// What came of it.
@@ -99,12 +99,12 @@ struct Schedule {
             let node = random.below(nodes.count)
             switch random.below(24) {
             case 0: crash(node)
-            case 1, 2: giveBack(node)
+            case 1, 2: release(node)
             case 3: crashWithAnswersUnderWay(node)
             case 4, 5: openAllowance(node)
             case 6: record(node)
             case 7: closeAllowances(node)
-            case 8: giveBack(node, nodes[node].quota.withdrawExpired(at: steady))
+            case 8: release(node, nodes[node].quota.withdrawExpired(at: steady))
             default: burst(node)
             }
         }
@@ -139,7 +139,7 @@ struct Schedule {
                     answer.reservation, askedAt: askedAt, life: .milliseconds(answer.life), now: steady)
                 continue
             }
-            giveBack(answer.node)
+            release(answer.node)
             nodes[answer.node].quota.accept(
                 answer.reservation, wanted: answer.wanted, limit: limit,
                 askedAt: askedAt, life: .milliseconds(answer.life), now: steady, patience: .seconds(1))
@@ -179,7 +179,7 @@ struct Schedule {
         // While it has not heard whether it may use an allowance, nobody leaves its allowances out.
         let isBeingUsed = answers.contains { $0.node == node && $0.kind == .allowance }
         if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
-        giveBack(node, unused)
+        release(node, unused)
         let wanted = 1 + random.below(limit)
         let askedAt = now
         // The request takes a while to reach the store, and the answer a while to come back.
@@ -202,18 +202,18 @@ struct Schedule {
         if delay == 0 { deliver() }
     }
 
-    private mutating func giveBack(_ node: Int) {
-        giveBack(node, nodes[node].quota.withdraw())
+    private mutating func release(_ node: Int) {
+        release(node, nodes[node].quota.withdraw())
     }
 
-    private mutating func giveBack(_ node: Int, _ unused: [LocalQuota.Unused]) {
+    private mutating func release(_ node: Int, _ unused: [LocalQuota.Unused]) {
         for unused in unused {
             // Above the 40 bits of the minute stands how often the clock had come back.
             let minute = unused.minute & (1 << 40 - 1)
             let form = store.storedForm
             let comebacks = Int64(form[7]) << 8 | Int64(form[6])
-            let isForged = mistake == .givenBackToAnotherBucket
-            store.giveBack(unused.count, minute: isForged ? comebacks << 40 | minute : unused.minute)
+            let isForged = mistake == .releasedToAnotherBucket
+            store.release(unused.count, minute: isForged ? comebacks << 40 | minute : unused.minute)
         }
     }
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Keybearer
 
 @Suite("What a stop leaves of an hour, and whom a refused account waits for")
-struct BudgetStopTests {
+struct ReservationStopTests {
     let fixture: GateFixture
     let account: Account
     let accountState: AccountState
@@ -27,8 +27,8 @@ struct BudgetStopTests {
     }
 
     /// Reserves and uses what it gets; false when the hour is used up.
-    private func mayAsk(_ office: BudgetOffice) async throws -> Bool {
-        try await office.reserved(for: accountState, limit: 40)
+    private func mayAsk(_ batcher: ReservationBatcher) async throws -> Bool {
+        try await batcher.reserved(for: accountState, limit: 40)
         let now = clock.clocks.steady()
         return accountState.withQuota { quota in
             while case .admitted = quota.consume(limit: 40, now: now, wall: Samples.start) {}
@@ -39,26 +39,26 @@ struct BudgetStopTests {
     @Test("Behind a stop nothing is reserved: a request whose client has left would keep it")
     func afterStop() async throws {
         let store = CountingRateLimitStore(store: fixture.store)
-        let office = BudgetOffice(store: store, clocks: clock.clocks, isAlone: { true })
-        try await office.reserved(for: accountState, limit: 40)
+        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
+        try await batcher.reserved(for: accountState, limit: 40)
         #expect(accountState.withQuota { $0.available } == LocalQuota.smallestReservation)
-        await office.stop()
+        await batcher.stop()
         let calls = store.calls
         let error = await #expect(throws: KeybearerError.self) {
-            try await office.reserved(for: accountState, limit: 40)
+            try await batcher.reserved(for: accountState, limit: 40)
         }
         #expect(error?.code == .unavailable)
-        office.noteAhead(accountState, limit: 40)
-        #expect(office.reserveAhead() == nil)
+        batcher.noteAhead(accountState, limit: 40)
+        #expect(batcher.reserveAhead() == nil)
         #expect(store.calls == calls)
         #expect(try await elsewhere().charged == 0)
     }
 
     @Test("A stop waits for what is being recalled, and gives that back too")
-    func duringRecall() async throws {
+    func duringReclaim() async throws {
         let (entered, enter) = AsyncStream.makeStream(of: Void.self)
         let (released, release) = AsyncStream.makeStream(of: Void.self)
-        let office = BudgetOffice(
+        let batcher = ReservationBatcher(
             store: fixture.store, clocks: clock.clocks,
             isAlone: {
                 enter.yield()
@@ -66,14 +66,14 @@ struct BudgetStopTests {
                 return false
             })
         let taken = try await elsewhere(wanted: 40)
-        async let asking: Void = office.reserved(for: accountState, limit: 40)
+        async let asking: Void = batcher.reserved(for: accountState, limit: 40)
         for await _ in entered { break }
-        async let stopping: Void = office.stop()
+        async let stopping: Void = batcher.stop()
         // Behind the beginning of a stop nothing is reserved ahead.
         repeat {
-            office.noteAhead(accountState, limit: 40)
+            batcher.noteAhead(accountState, limit: 40)
             await Task.yield()
-        } while office.reserveAhead() != nil
+        } while batcher.reserveAhead() != nil
         // Comes back while it waits: the recall will find it.
         try await elsewhere(unused: [LocalQuota.Unused(count: 40, minute: taken.minute)])
         release.yield()
@@ -92,14 +92,14 @@ struct BudgetStopTests {
         // Seen for longer than its lease.
         for _ in 0..<4 {
             await gate.fence.step()
-            await gate.office.keepAllowance()
+            await gate.batcher.keepAllowance()
             clock.advance(by: .seconds(1))
             if isAlive { _ = try await fixture.store.renewLease(of: other, applied: position) }
         }
         await gate.fence.step()
         try await elsewhere(wanted: 40)
         // Alone, the gate has an allowance of its own, which the others' hour is without.
-        while try await mayAsk(gate.office) {}
-        #expect(try await fixture.store.recalls(now: clock.clocks.wall()).isEmpty == !isAlive)
+        while try await mayAsk(gate.batcher) {}
+        #expect(try await fixture.store.reclaims(now: clock.clocks.wall()).isEmpty == !isAlive)
     }
 }

@@ -2,15 +2,15 @@ import Synchronization
 
 /// Gives back what this process has reserved and does not use: what has expired, what other nodes ask for, and all of it
 /// at the end.
-final class BudgetReturns: Sendable {
+final class ReservationReleaser: Sendable {
     private struct State {
         /// Account states that hold reservations, by the interval in which these end: so that only those that end are looked at.
         var holders: [Int64: [AccountState]] = [:]
         /// The recalls that were answered and that the store still shows.
-        var answered: Set<BudgetRecall> = []
+        var answered: Set<ReclaimRequest> = []
 
         mutating func watch(_ accountState: AccountState, until end: SteadyTime) {
-            holders[BudgetReturns.interval(of: end), default: []].append(accountState)
+            holders[ReservationReleaser.interval(of: end), default: []].append(accountState)
         }
     }
 
@@ -31,7 +31,7 @@ final class BudgetReturns: Sendable {
     }
 
     /// Gives back what has expired unused.
-    func giveBackExpired() async {
+    func releaseExpired() async {
         let now = clocks.steady()
         let due = state.withLock { state in
             let ended = state.holders.keys.filter { $0 <= Self.interval(of: now) }
@@ -40,24 +40,24 @@ final class BudgetReturns: Sendable {
         var requests: [QuotaRequest] = []
         for accountState in due {
             let (unused, watchUntil) = accountState.takeExpired(at: now)
-            if !unused.isEmpty { requests.append(Self.request(toGiveBack: unused, of: accountState)) }
+            if !unused.isEmpty { requests.append(Self.request(toRelease: unused, of: accountState)) }
             if let watchUntil { state.withLock { $0.watch(accountState, until: watchUntil) } }
         }
-        await giveBack(requests, isAwaited: false)
+        await release(requests, isAwaited: false)
     }
 
     /// Gives back all.
-    func giveBackAll() async {
+    func releaseAll() async {
         let holders = state.withLock { state in
             defer { state.holders = [:] }
             return state.holders.values.flatMap { $0 }
         }
-        await giveBackUnused(of: holders)
+        await releaseUnused(of: holders)
     }
 
     /// Gives back what other nodes have asked for since this was called last.
-    func answerRecalls() async {
-        guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.recalls(now: clocks.wall()) else {
+    func releaseReclaimed() async {
+        guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.reclaims(now: clocks.wall()) else {
             return
         }
         let due = state.withLock { state -> [AccountState] in
@@ -66,27 +66,27 @@ final class BudgetReturns: Sendable {
             if users.isEmpty { return [] }
             return state.holders.values.joined().filter { users.contains($0.userID) }
         }
-        await giveBackUnused(of: due)
+        await releaseUnused(of: due)
     }
 
-    private func giveBackUnused(of accountStates: [AccountState]) async {
-        await giveBack(
+    private func releaseUnused(of accountStates: [AccountState]) async {
+        await release(
             accountStates.compactMap { accountState in
                 let unused = accountState.withQuota { $0.withdraw() }
-                return unused.isEmpty ? nil : Self.request(toGiveBack: unused, of: accountState)
+                return unused.isEmpty ? nil : Self.request(toRelease: unused, of: accountState)
             }, isAwaited: true)
     }
 
-    private func giveBack(_ requests: [QuotaRequest], isAwaited: Bool) async {
+    private func release(_ requests: [QuotaRequest], isAwaited: Bool) async {
         for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
             // What cannot be given back stays charged until its bucket frees: late, never too much.
             _ = try? await allowances.reserve(Array(batch))
         }
     }
 
-    private static func request(toGiveBack unused: [LocalQuota.Unused], of accountState: AccountState) -> QuotaRequest {
+    private static func request(toRelease unused: [LocalQuota.Unused], of accountState: AccountState) -> QuotaRequest {
         QuotaRequest(
-            userID: accountState.userID, unused: unused, wanted: 0, limit: 0, life: BudgetOffice.reservationLife)
+            userID: accountState.userID, unused: unused, wanted: 0, limit: 0, life: ReservationBatcher.reservationLife)
     }
 
     private static func interval(of time: SteadyTime) -> Int64 {

@@ -5,7 +5,7 @@ import Synchronization
 /// While one batch is at the store, what others ask for gathers for the next. An account that waits in the queue is
 /// asked for once, however many of its requests wait. Before an account is refused, other nodes are asked to give back
 /// what they hold of its hour and have not used.
-final class BudgetOffice: Sendable {
+final class ReservationBatcher: Sendable {
     private typealias Waiter = StoreWait.Waiter<Void>
 
     /// What the store is asked for an account.
@@ -20,10 +20,10 @@ final class BudgetOffice: Sendable {
         /// What asks the store, while anything is asked.
         var work: Task<Void, Never>?
         /// Those who wait for accounts that are being recalled.
-        var recalling: [UserID: [Waiter]] = [:]
+        var reclaiming: [UserID: [Waiter]] = [:]
         /// What recalls for others, by number, while it does.
-        var recalls: [Int: Task<Void, Never>] = [:]
-        var lastRecall = 0
+        var reclaims: [Int: Task<Void, Never>] = [:]
+        var lastReclaim = 0
         /// Nothing is asked for any more: it would not be given back.
         var isStopped = false
     }
@@ -40,14 +40,14 @@ final class BudgetOffice: Sendable {
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
     /// How long a request waits for other nodes to give back before it is refused.
-    private static let recallPatience: Duration = .milliseconds(100)
-    private static let recallPause: Duration = .milliseconds(10)
+    private static let reclaimPatience: Duration = .milliseconds(100)
+    private static let reclaimPause: Duration = .milliseconds(10)
     /// Bounds the waiting where a clock stands still.
-    private static let mostRecallLooks = 10
+    private static let mostReclaimLooks = 10
 
     private let store: any RateLimitStore
     private let allowances: AllowanceKeeper
-    private let returns: BudgetReturns
+    private let releaser: ReservationReleaser
     private let thread: any TaskExecutor
     private let clocks: Clocks
     private let isAlone: @Sendable () async throws -> Bool
@@ -64,7 +64,7 @@ final class BudgetOffice: Sendable {
     ) {
         self.store = store
         allowances = AllowanceKeeper(store: store, clocks: clocks, holder: holder, isAlone: isAlone)
-        returns = BudgetReturns(store: store, allowances: allowances, clocks: clocks)
+        releaser = ReservationReleaser(store: store, allowances: allowances, clocks: clocks)
         self.thread = thread
         self.clocks = clocks
         self.isAlone = isAlone
@@ -76,9 +76,9 @@ final class BudgetOffice: Sendable {
     /// - Returns: false when the store must be asked for a reservation.
     func useAllowance(for accountState: AccountState, limit: Int) -> Bool {
         // What is being recalled is answered with what the store said before: that would be written over.
-        if state.withLock({ $0.isStopped || $0.recalling[accountState.userID] != nil }) { return false }
+        if state.withLock({ $0.isStopped || $0.reclaiming[accountState.userID] != nil }) { return false }
         guard let end = allowances.use(by: accountState, limit: limit) else { return false }
-        returns.watch(accountState, until: end)
+        releaser.watch(accountState, until: end)
         return true
     }
 
@@ -112,7 +112,7 @@ final class BudgetOffice: Sendable {
         let accounts = noted.accounts
         return state.withLock { state in
             if state.isStopped { return nil }
-            for (accountState, limit) in accounts where state.recalling[accountState.userID] == nil {
+            for (accountState, limit) in accounts where state.reclaiming[accountState.userID] == nil {
                 state.pending.append(
                     PendingReservation(
                         accountState: accountState, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
@@ -139,7 +139,7 @@ final class BudgetOffice: Sendable {
             group.addTask {
                 while !Task.isCancelled {
                     await self.keepAllowance()
-                    await self.giveBackExpired()
+                    await self.releaseExpired()
                     try? await Task.sleep(for: BackgroundWrites.interval)
                 }
             }
@@ -150,10 +150,10 @@ final class BudgetOffice: Sendable {
     func keepAllowance() async { await allowances.keep() }
 
     /// Gives back what has expired unused.
-    func giveBackExpired() async { await returns.giveBackExpired() }
+    func releaseExpired() async { await releaser.releaseExpired() }
 
     /// Gives back what other nodes have asked for since this was called last.
-    func answerRecalls() async { await returns.answerRecalls() }
+    func releaseReclaimed() async { await releaser.releaseReclaimed() }
 
     /// Records what was used, gives back all that is unused and closes the allowance. Whoever asks for more afterwards,
     /// for a request that nobody waits for any more, gets none.
@@ -164,9 +164,9 @@ final class BudgetOffice: Sendable {
             return state.work
         }
         await work?.value
-        for recall in state.withLock({ $0.recalls.values }) { await recall.value }
+        for reclaim in state.withLock({ $0.reclaims.values }) { await reclaim.value }
         await allowances.stop()
-        await returns.giveBackAll()
+        await releaser.releaseAll()
         // Again: what was under way the first time may have been recorded since.
         await allowances.stop()
     }
@@ -176,8 +176,8 @@ final class BudgetOffice: Sendable {
             accountState: accountState, limit: limit, wantsUnits: wantsUnits, waiters: [waiter])
         let isTaken = state.withLock { state in
             if state.isStopped { return false }
-            if wantsUnits, state.recalling[accountState.userID] != nil {
-                state.recalling[accountState.userID]?.append(waiter)
+            if wantsUnits, state.reclaiming[accountState.userID] != nil {
+                state.reclaiming[accountState.userID]?.append(waiter)
                 return true
             }
             if let same = state.pending.firstIndex(where: asked.isSame) {
@@ -223,7 +223,7 @@ final class BudgetOffice: Sendable {
                     take(answer, to: asked)
                 }
             }
-            recall(refused)
+            reclaim(refused)
             for pending in batch where !refused.contains(where: { $0.asked.pending.isSame(as: pending) }) {
                 resume(pending.waiters)
             }
@@ -235,7 +235,7 @@ final class BudgetOffice: Sendable {
     private func take(_ answer: Reservation, to asked: Asked) {
         asked.pending.take(answer, to: asked.request, askedAt: asked.at, now: clocks.steady())
         if answer.granted > 0 {
-            returns.watch(asked.pending.accountState, until: asked.at.advanced(by: asked.request.life))
+            releaser.watch(asked.pending.accountState, until: asked.at.advanced(by: asked.request.life))
         }
     }
 
@@ -246,38 +246,38 @@ final class BudgetOffice: Sendable {
     }
 }
 
-extension BudgetOffice {
+extension ReservationBatcher {
     /// Asks other nodes to give back, and looks for it for a moment, before accounts are refused. Batches of other
     /// accounts go on meanwhile.
-    private func recall(_ refused: [(asked: Asked, answer: Reservation)]) {
+    private func reclaim(_ refused: [(asked: Asked, answer: Reservation)]) {
         state.withLock { state in
             let begun = refused.filter { one in
                 let user = one.asked.pending.accountState.userID
-                defer { state.recalling[user, default: []] += one.asked.pending.waiters }
-                return state.recalling[user] == nil
+                defer { state.reclaiming[user, default: []] += one.asked.pending.waiters }
+                return state.reclaiming[user] == nil
             }
             if begun.isEmpty { return }
-            state.lastRecall += 1
-            let number = state.lastRecall
-            state.recalls[number] = Task {
-                await lookForReturns(begun)
-                self.state.withLock { $0.recalls[number] = nil }
+            state.lastReclaim += 1
+            let number = state.lastReclaim
+            state.reclaims[number] = Task {
+                await lookForReleases(begun)
+                self.state.withLock { $0.reclaims[number] = nil }
             }
         }
     }
 
-    private func lookForReturns(_ refused: [(asked: Asked, answer: Reservation)]) async {
+    private func lookForReleases(_ refused: [(asked: Asked, answer: Reservation)]) async {
         var left = refused.map(\.asked.pending)
         do {
             if try await isAlone() {
                 for (asked, answer) in refused { take(answer, to: asked) }
                 return end(left)
             }
-            try await store.postRecalls(of: left.map(\.accountState.userID), now: clocks.wall())
-            let deadline = clocks.steady().advanced(by: Self.recallPatience)
-            for look in 1...Self.mostRecallLooks where !left.isEmpty {
-                try await Task.sleep(for: Self.recallPause)
-                let isLast = look == Self.mostRecallLooks || clocks.steady() >= deadline
+            try await store.postReclaims(of: left.map(\.accountState.userID), now: clocks.wall())
+            let deadline = clocks.steady().advanced(by: Self.reclaimPatience)
+            for look in 1...Self.mostReclaimLooks where !left.isEmpty {
+                try await Task.sleep(for: Self.reclaimPause)
+                let isLast = look == Self.mostReclaimLooks || clocks.steady() >= deadline
                 left = try await askAgain(left, isLast: isLast)
             }
         } catch {
@@ -305,7 +305,7 @@ extension BudgetOffice {
     /// Lets those who waited for these accounts decide anew.
     private func end(_ pendings: [PendingReservation], throwing error: (any Error)? = nil) {
         for pending in pendings {
-            let waiters = state.withLock { $0.recalling.removeValue(forKey: pending.accountState.userID) }
+            let waiters = state.withLock { $0.reclaiming.removeValue(forKey: pending.accountState.userID) }
             resume(waiters ?? [], throwing: error)
         }
     }

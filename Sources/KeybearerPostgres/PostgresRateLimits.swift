@@ -5,8 +5,8 @@ extension PostgresEngine {
     /// How long a recall is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
-    /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes never
-    /// wait for each other, are what makes read, reckon and write back one step.
+    /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes
+    /// never wait for each other, are what makes read, reckon and write back one step.
     package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let clock = clock
@@ -15,8 +15,8 @@ extension PostgresEngine {
             if let answers = try Self.reckon(requests, users: users, requiresAll: true, at: now, clock, connection) {
                 return answers
             }
-            // In a transaction of its own: it waits for the accounts' rows, and whoever deletes an account waits for its
-            // hour.
+            // In a transaction of its own: it waits for the accounts' rows, and whoever deletes an account waits for
+            // its hour.
             _ = try connection.roundTrip([Self.addMissingWindows(of: users)])
             guard let answers = try Self.reckon(requests, users: users, requiresAll: false, at: now, clock, connection)
             else { throw KeybearerError.unreadable("budgets") }
@@ -40,7 +40,7 @@ extension PostgresEngine {
             if requiresAll && locked.windows.count < users.count { return (nil, []) }
             let stored = locked.windows
             let time = clock == .caller ? now : locked.time ?? now
-            try locked.foldAllowances(at: time, connection)
+            try locked.foldSharedReservations(at: time, connection)
             let answers = requests.map { reserve($0, in: &locked, at: time) }
             // What merely aged is reckoned again next time: a look and a refusal write nothing.
             let changed = locked.windows.filter { isWorthWriting($0.value, was: stored[$0.key]) }
@@ -89,14 +89,14 @@ extension PostgresEngine {
         var windows: [String: RateLimitWindow] = [:]
         /// What counts for every account: what a crash left open in an embedded database that was copied here. Nobody
         /// opens any here. All of it in one bucket, the last: it frees late rather than early.
-        var allowances: [RateLimitWindow.Bucket] = []
+        var sharedReservations: [RateLimitWindow.Bucket] = []
         /// The primary's time; nil where no hour was found.
         var time: Timestamp?
 
-        /// Lets allowances of a clock that was ahead and has come back count from now on as if they were opened now, so that
-        /// they free within 62 minutes.
-        mutating func foldAllowances(at now: Timestamp, _ connection: PostgresConnection) throws {
-            guard let last = allowances.last?.minute else { return }
+        /// Lets shared reservations of a clock that was ahead and has come back count from now on as if they were
+        /// opened now, so that they free within 62 minutes.
+        mutating func foldSharedReservations(at now: Timestamp, _ connection: PostgresConnection) throws {
+            guard let last = sharedReservations.last?.minute else { return }
             let folded = RateLimitWindow.foldedMinute(last, at: now)
             guard folded != last else { return }
             try connection.execute(
@@ -104,7 +104,7 @@ extension PostgresEngine {
                 UPDATE budget_allowances SET minute = $1
                 WHERE id IN (SELECT id FROM budget_allowances WHERE minute > $1 ORDER BY id FOR UPDATE)
                 """, [.number(folded)])
-            allowances = allowances.map { RateLimitWindow.Bucket(minute: folded, count: $0.count) }
+            sharedReservations = sharedReservations.map { RateLimitWindow.Bucket(minute: folded, count: $0.count) }
         }
     }
 
@@ -114,7 +114,7 @@ extension PostgresEngine {
         guard var window = locked.windows[request.userID.rawValue] else {
             return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
-        let reservation = window.answer(request, now: time, allowances: locked.allowances)
+        let reservation = window.answer(request, now: time, sharedReservations: locked.sharedReservations)
         locked.windows[request.userID.rawValue] = window
         return reservation
     }
@@ -146,7 +146,7 @@ extension PostgresEngine {
         guard let last = rows.last else { return locked }
         locked.time = try last.timestamp("now")
         if let minute = last.number("allowed_minute"), let count = last.number("allowed_count") {
-            locked.allowances = [RateLimitWindow.Bucket(minute: minute, count: Int(count))]
+            locked.sharedReservations = [RateLimitWindow.Bucket(minute: minute, count: Int(count))]
         }
         return locked
     }

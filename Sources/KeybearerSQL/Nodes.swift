@@ -105,21 +105,21 @@ extension SQLStore {
 
     public func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await engine.reclaims(now: now) }
 
-    public var opensAllowances: Bool { engine.opensAllowances }
+    public var opensSharedReservations: Bool { engine.opensSharedReservations }
 
-    public func openAllowance(
+    public func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
-    ) async throws -> Allowance? {
-        try await engine.openAllowance(atMost: count, holder: holder, life: life, now: now)
+    ) async throws -> SharedReservation? {
+        try await engine.openSharedReservation(atMost: count, holder: holder, life: life, now: now)
     }
 
-    public func closeAllowances(of holder: NodeID, keeping ids: [Int64]) async throws {
-        try await engine.closeAllowances(of: holder, keeping: ids)
+    public func closeSharedReservations(of holder: NodeID, keeping ids: [Int64]) async throws {
+        try await engine.closeSharedReservations(of: holder, keeping: ids)
     }
 
     public func use(
-        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+        of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
-        try engine.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
+        try engine.use(of: sharedReservation, by: userID, limit: limit, holder: holder, now: now)
     }
 }

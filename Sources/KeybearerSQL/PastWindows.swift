@@ -39,7 +39,7 @@ package enum PastWindows {
         find: PastWindowSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastWindowSQL.forget,
         key: { [.text(try $0.requiredText("user_id"))] })
 
-    /// Records what a node used of an allowance for an account that was deleted meanwhile.
+    /// Records what a node used of a shared reservation for an account that was deleted meanwhile.
     package static func record(
         _ request: QuotaRequest, now: Timestamp, _ connection: any SQLConnection
     ) throws {
@@ -49,14 +49,14 @@ package enum PastWindows {
         else { return }
         let look = QuotaRequest(
             userID: request.userID, wanted: 0, limit: request.limit, life: .zero, unrecorded: used)
-        _ = window.answer(look, now: now, allowances: [])
+        _ = window.answer(look, now: now, sharedReservations: [])
         try connection.execute(
             PastWindowSQL.put,
             [.id(request.userID), .bytes(window.storedForm), .number(try row.requiredNumber("ended_at"))])
     }
 
-    /// What was admitted here lately stays counted in a database that takes this one's place: of accounts that both have,
-    /// of those that were deleted here, and of those that are missing there.
+    /// What was admitted here lately stays counted in a database that takes this one's place: of accounts that both
+    /// have, of those that were deleted here, and of those that are missing there.
     package static func carry(
         from old: any SQLConnection, to new: any SQLConnection, at time: Timestamp
     ) throws {

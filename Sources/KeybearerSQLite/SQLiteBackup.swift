@@ -112,8 +112,8 @@ extension SQLiteEngine {
     ) throws -> ChangePosition {
         let old = SQLiteConnection(db: live)
         let newest = try Self.newestPosition(live).number
-        // Allowances first: what is recorded and closed in between then counts twice, never not at all.
-        let allowances = try Row.fetchAll(live, sql: "SELECT * FROM budget_allowances")
+        // Shared reservations first: what is recorded and closed in between then counts twice, never not at all.
+        let sharedReservations = try Row.fetchAll(live, sql: "SELECT * FROM budget_allowances")
         let isEmpty = try !(Bool.fetchOne(live, sql: "SELECT EXISTS (SELECT 1 FROM users)") ?? false)
         let identity = try DatabaseIdentity.read(old)
         return try staging.write { db in
@@ -124,11 +124,14 @@ extension SQLiteEngine {
             try PastWindows.carry(from: old, to: new, at: audit.at)
             // The backup's own count where nothing else is known of the hours.
             if !isEmpty { try db.execute(sql: "DELETE FROM budget_allowances") }
-            for allowance in allowances where !isEmpty {
+            for sharedReservation in sharedReservations where !isEmpty {
                 // With their ids, by which whoever holds them closes them.
                 try db.execute(
                     sql: "INSERT INTO budget_allowances (id, holder, minute, count) VALUES (?, ?, ?, ?)",
-                    arguments: [allowance["id"], allowance["holder"], allowance["minute"], allowance["count"]])
+                    arguments: [
+                        sharedReservation["id"], sharedReservation["holder"], sharedReservation["minute"],
+                        sharedReservation["count"],
+                    ])
             }
             // It stays the database that it was.
             if let identity { try DatabaseIdentity.put(identity, new) }
@@ -178,8 +181,8 @@ private struct RestoredBackup {
         }
     }
 
-    /// Removes triggers and views before anything is written: somebody else's must not run, and ours of version 0.1 have
-    /// nothing to do here but to be there when a migration takes them away.
+    /// Removes triggers and views before anything is written: somebody else's must not run, and ours of version 0.1
+    /// have nothing to do here but to be there when a migration takes them away.
     private func dropForeignCode(_ db: Database) throws {
         // Triggers first: a view takes its own with it.
         let found = try Row.fetchAll(

@@ -5,7 +5,7 @@ enum SQLiteMigrations {
         ("1 accounts, workspaces, fence", createEverything),
         ("2 operator tokens", createOperatorTokens),
         ("3 recalls of budget, labels of nodes", createReclaims),
-        ("4 allowances of budget", createAllowances),
+        ("4 allowances of budget", createSharedReservations),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -161,7 +161,7 @@ enum SQLiteMigrations {
         CREATE INDEX budget_recalls_by_time ON budget_recalls (at);
         """
 
-    private static let createAllowances = """
+    private static let createSharedReservations = """
         CREATE TABLE budget_allowances (
             id     INTEGER PRIMARY KEY AUTOINCREMENT,
             holder TEXT NOT NULL,

@@ -10,8 +10,8 @@ extension SQLiteEngine {
         let askedAt = SteadyTime.systemNow()
         return try await writeRaw { db in
             let now = Self.time(now, askedAt: askedAt)
-            let allowances = try Self.allowances(at: now, db)
-            return try requests.map { try Self.reserve($0, beside: allowances, now: now, db) }
+            let sharedReservations = try Self.sharedReservations(at: now, db)
+            return try requests.map { try Self.reserve($0, beside: sharedReservations, now: now, db) }
         }
     }
 
@@ -49,14 +49,15 @@ extension SQLiteEngine {
     }
 
     private static func reserve(
-        _ request: QuotaRequest, beside allowances: [OpenAllowance], now: Timestamp, _ db: Database
+        _ request: QuotaRequest, beside sharedReservations: [OpenSharedReservation], now: Timestamp, _ db: Database
     ) throws -> Reservation {
         guard let stored = try rateLimitWindow(of: request.userID, db) else {
             try PastWindows.record(request, now: now, SQLiteConnection(db: db))
             return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
         var window = stored
-        let reservation = window.answer(request, now: now, allowances: allowances.buckets(without: request.holder))
+        let reservation = window.answer(
+            request, now: now, sharedReservations: sharedReservations.buckets(without: request.holder))
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
         if window.isWorthWriting(over: stored) { try put(window, of: request.userID, db) }
         return reservation

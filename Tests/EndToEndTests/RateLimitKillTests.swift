@@ -16,16 +16,16 @@ extension EndToEndTests {
                 "--position", "1")
             // One that was opened under the limit now; the next is opened half a minute later.
             #expect(deployed.server.terminate() == 0)
-            #expect(try Self.allowances(deployed.files).isEmpty, "a stop closes them")
+            #expect(try Self.sharedReservations(deployed.files).isEmpty, "a stop closes them")
             var server = try ServerProcess.serve(deployed.files)
-            try Self.waitForAllowance(deployed.files)
+            try Self.waitForSharedReservation(deployed.files)
             var admitted = 0
             var left: [Int]?
             for kill in 1...Self.kills {
                 admitted += try Self.admitted(1 + kill * 3, of: deployed.key, at: server)
                 server.kill9()
                 // Those of the first server alone, which nobody closes.
-                let open = try Self.allowances(deployed.files)
+                let open = try Self.sharedReservations(deployed.files)
                 #expect(open == left ?? open, "after kill \(kill)")
                 left = open
                 server = try ServerProcess.serve(deployed.files)
@@ -33,7 +33,7 @@ extension EndToEndTests {
             #expect(admitted == (1...Self.kills).reduce(0) { $0 + 1 + $1 * 3 })
             admitted += try Self.admitted(2 * Self.limit, of: deployed.key, at: server)
             #expect(admitted <= Self.limit)
-            // Each kill loses at most a tenth that was reserved, and all of them one server's allowances.
+            // Each kill loses at most a tenth that was reserved, and all of them one server's shared reservations.
             let lost = try #require(left).reduce(0, +)
             #expect((10...20).contains(lost))
             #expect(admitted >= Self.limit - Self.kills * Self.limit / 10 - lost)
@@ -57,16 +57,16 @@ extension EndToEndTests {
             return admitted
         }
 
-        private static func waitForAllowance(_ files: DeploymentFiles) throws {
+        private static func waitForSharedReservation(_ files: DeploymentFiles) throws {
             let deadline = MonotonicTime.now().advanced(byMilliseconds: 20_000)
-            while try allowances(files).isEmpty {
+            while try sharedReservations(files).isEmpty {
                 try #require(MonotonicTime.now() < deadline, "none was opened")
                 usleep(50_000)
             }
         }
 
-        /// How many requests each allowance in the file is for.
-        private static func allowances(_ files: DeploymentFiles) throws -> [Int] {
+        /// How many requests each shared reservation in the file is for.
+        private static func sharedReservations(_ files: DeploymentFiles) throws -> [Int] {
             var configuration = Configuration()
             configuration.readonly = true
             configuration.busyMode = .timeout(5)

@@ -335,19 +335,19 @@ struct GateTests: OnGateStage {
         for number in 0..<requests {
             fixture.clock.advance(by: .milliseconds(milliseconds))
             if number * milliseconds % 100 < milliseconds {
-                await batcher.reserveAhead()?.value
-                await batcher.keepAllowance()
+                await batcher.prefetch()?.value
+                await batcher.maintainSharedReservation()
                 await batcher.releaseExpired()
             }
             func consume() -> LocalQuota.Decision {
-                let (decision, _, isAtAheadMark) = accountState.consume(
+                let (decision, _, shouldPrefetch) = accountState.consume(
                     limit: limit, keyID: account.key.id, from: Samples.address, now: fixture.clock.clocks.steady(),
                     wall: Samples.start)
-                if isAtAheadMark { batcher.noteAhead(accountState, limit: limit) }
+                if shouldPrefetch { batcher.requestPrefetch(accountState, limit: limit) }
                 return decision
             }
             if consume() == .needsReservation {
-                if !batcher.useAllowance(for: accountState, limit: limit) {
+                if !batcher.useSharedReservation(for: accountState, limit: limit) {
                     waits += 1
                     try await batcher.reserved(for: accountState, limit: limit)
                 }
@@ -535,24 +535,24 @@ final class CountingRateLimitStore: RateLimitStore {
         return try await store.reserve(requests, now: now)
     }
 
-    var opensAllowances: Bool { store.opensAllowances }
+    var opensSharedReservations: Bool { store.opensSharedReservations }
 
-    func openAllowance(
+    func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
-    ) async throws -> Allowance? {
+    ) async throws -> SharedReservation? {
         if isFailing { throw KeybearerError.unavailable() }
-        return try await store.openAllowance(atMost: count, holder: holder, life: life, now: now)
+        return try await store.openSharedReservation(atMost: count, holder: holder, life: life, now: now)
     }
 
-    func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {
+    func closeSharedReservations(of holder: NodeID, keeping: [Int64]) async throws {
         if isFailing { throw KeybearerError.unavailable() }
-        try await store.closeAllowances(of: holder, keeping: keeping)
+        try await store.closeSharedReservations(of: holder, keeping: keeping)
     }
 
     func use(
-        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+        of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
-        try store.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
+        try store.use(of: sharedReservation, by: userID, limit: limit, holder: holder, now: now)
     }
 
     func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {

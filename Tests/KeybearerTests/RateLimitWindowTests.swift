@@ -47,39 +47,43 @@ struct RateLimitWindowTests {
     }
 
     @Test("An allowance counts beside the hour; it is used whole where a quarter of what is left holds it, or not")
-    func allowances() {
+    func sharedReservations() {
         var window = RateLimitWindow()
-        let allowance = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
-        let other = RateLimitWindow.Bucket(minute: allowance.minute, count: 5)
-        let answer = window.use(allowance, limit: 1_000, now: minute, allowances: [other])
+        let sharedReservation = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
+        let other = RateLimitWindow.Bucket(minute: sharedReservation.minute, count: 5)
+        let answer = window.use(sharedReservation, limit: 1_000, now: minute, sharedReservations: [other])
         #expect(answer.granted == 10)
-        #expect(answer.minute == allowance.minute)
+        #expect(answer.minute == sharedReservation.minute)
         #expect(answer.charged == 15)
         #expect(answer.resets == [.init(after: .seconds(3_600 + 120), count: 15)])
         #expect(window == RateLimitWindow(), "it is only looked at")
         #expect(
-            window.reserve(1_000, limit: 1_000, life: .zero, now: minute, allowances: [allowance, other]).granted == 985
+            window.reserve(
+                1_000, limit: 1_000, life: .zero, now: minute, sharedReservations: [sharedReservation, other]
+            ).granted == 985
         )
         window.release(985 - 945, minute: RateLimitWindow.minute(of: minute))
-        #expect(window.use(allowance, limit: 1_000, now: minute, allowances: [other]).granted == 10)
+        #expect(window.use(sharedReservation, limit: 1_000, now: minute, sharedReservations: [other]).granted == 10)
         #expect(
-            window.use(allowance, limit: 1_000, now: minute, allowances: Array(repeating: other, count: 4)).granted == 0
+            window.use(
+                sharedReservation, limit: 1_000, now: minute, sharedReservations: Array(repeating: other, count: 4)
+            ).granted == 0
         )
-        #expect(window.use(allowance, limit: 989, now: minute, allowances: [other]).granted == 0)
-        window.record(10, minute: allowance.minute)
+        #expect(window.use(sharedReservation, limit: 989, now: minute, sharedReservations: [other]).granted == 0)
+        window.record(10, minute: sharedReservation.minute)
         #expect(window.charged == 955)
         let freed = minute.advanced(by: .seconds(3_600 + 120))
-        #expect(window.reserve(0, limit: 1_000, life: .zero, now: freed, allowances: [other]).charged == 0)
+        #expect(window.reserve(0, limit: 1_000, life: .zero, now: freed, sharedReservations: [other]).charged == 0)
         #expect(RateLimitWindow.lastFreedMinute(at: freed) == other.minute)
     }
 
     @Test("Where the clock was set back no allowance is used: its minute may free too early")
-    func allowanceAfterTheClockWasSetBack() {
+    func sharedReservationAfterTheClockWasSetBack() {
         var window = RateLimitWindow()
         _ = window.reserve(1, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(1)))
-        let allowance = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
-        #expect(window.use(allowance, limit: 1_000, now: minute).granted == 0)
-        #expect(window.use(allowance, limit: 1_000, now: minute.advanced(by: .seconds(1))).granted == 10)
+        let sharedReservation = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
+        #expect(window.use(sharedReservation, limit: 1_000, now: minute).granted == 0)
+        #expect(window.use(sharedReservation, limit: 1_000, now: minute.advanced(by: .seconds(1))).granted == 10)
     }
 
     @Test("The stored form reads back, and rubbish does not")
@@ -202,23 +206,23 @@ struct LocalQuotaTests {
         (1...count).count { number in
             let at = now.advanced(by: .milliseconds(number * milliseconds))
             guard case .admitted = quota.consume(limit: 1_000, now: at, wall: Samples.start) else { return false }
-            return quota.isAtAheadMark
+            return quota.shouldPrefetch
         }
     }
 
     @Test("With half used up it is time to reserve ahead, once; what was reserved then is used next")
-    func ahead() {
+    func prefetched() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         #expect(consume(4, &quota, each: 100, from: start) == 0)
         #expect(consume(1, &quota, each: 100, from: start.advanced(by: .milliseconds(400))) == 1)
         let now = start.advanced(by: .milliseconds(500))
-        #expect(quota.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
+        #expect(quota.prefetchSize(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
         let answer = window.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
-        quota.acceptAhead(answer, askedAt: now, life: .seconds(60), now: now)
+        quota.acceptPrefetched(answer, askedAt: now, life: .seconds(60), now: now)
         #expect(quota.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 995)
-        #expect(quota.aheadReservation(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
+        #expect(quota.prefetchSize(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
         #expect(consume(5, &quota, each: 1, from: now) == 0)
         #expect(!quota.needsStore(limit: 1_000, wantsUnits: true, now: now))
         #expect(consume(20, &quota, each: 1, from: now) == 1)
@@ -227,13 +231,13 @@ struct LocalQuotaTests {
     }
 
     @Test("What expires beside what is ahead goes back; what is ahead has a life of its own")
-    func aheadBeyondTheFirst() {
+    func prefetchedBeyondTheFirst() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(50))
         let answer = window.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
-        quota.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
+        quota.acceptPrefetched(answer, askedAt: later, life: .seconds(60), now: later)
         let end = start.advanced(by: .seconds(60))
         #expect(consume(1, &quota, each: 0, from: end) == 0)
         #expect(quota.peek(limit: 1_000, now: end, wall: Samples.start)?.remaining == 999)
@@ -253,10 +257,10 @@ struct LocalQuotaTests {
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(59))
         let answer = window.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
-        quota.acceptAhead(answer, askedAt: later, life: .seconds(60), now: later)
+        quota.acceptPrefetched(answer, askedAt: later, life: .seconds(60), now: later)
         _ = consume(1, &quota, each: 0, from: start.advanced(by: .seconds(60)))
         let next = window.reserve(14, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(60)))
-        quota.acceptAhead(next, askedAt: later, life: .seconds(60), now: later)
+        quota.acceptPrefetched(next, askedAt: later, life: .seconds(60), now: later)
         #expect(quota.withdraw().map(\.count) == [10, 11, 14])
         #expect(quota.withdraw().isEmpty)
         #expect(quota.peek(limit: 1_000, now: later, wall: Samples.start)?.remaining == 999)
@@ -265,13 +269,13 @@ struct LocalQuotaTests {
     @Test(
         "As many are reserved ahead as will be used within a life, and none for a key that is used seldom",
         arguments: [(20, 0), (3_000, 11), (1_000, 20), (3_400, 0), (10_000, 0)])
-    func aheadByUse(milliseconds: Int, wanted: Int) {
+    func prefetchByUse(milliseconds: Int, wanted: Int) {
         var quota = LocalQuota()
         var window = RateLimitWindow()
         accept(&quota, &window, wanted: 10, limit: milliseconds == 20 ? 100 : 1_000, at: start)
         _ = consume(5, &quota, each: milliseconds, from: start)
         let now = start.advanced(by: .milliseconds(5 * milliseconds))
         let limit = milliseconds == 20 ? 100 : 1_000
-        #expect(quota.aheadReservation(limit: limit, smallest: 10, life: .seconds(60), now: now) == wanted)
+        #expect(quota.prefetchSize(limit: limit, smallest: 10, life: .seconds(60), now: now) == wanted)
     }
 }

@@ -48,8 +48,8 @@ struct ReservationStopTests {
             try await batcher.reserved(for: accountState, limit: 40)
         }
         #expect(error?.code == .unavailable)
-        batcher.noteAhead(accountState, limit: 40)
-        #expect(batcher.reserveAhead() == nil)
+        batcher.requestPrefetch(accountState, limit: 40)
+        #expect(batcher.prefetch() == nil)
         #expect(store.calls == calls)
         #expect(try await elsewhere().charged == 0)
     }
@@ -71,9 +71,9 @@ struct ReservationStopTests {
         async let stopping: Void = batcher.stop()
         // Behind the beginning of a stop nothing is reserved ahead.
         repeat {
-            batcher.noteAhead(accountState, limit: 40)
+            batcher.requestPrefetch(accountState, limit: 40)
             await Task.yield()
-        } while batcher.reserveAhead() != nil
+        } while batcher.prefetch() != nil
         // Comes back while it waits: the recall will find it.
         try await elsewhere(unused: [LocalQuota.Unused(count: 40, minute: taken.minute)])
         release.yield()
@@ -92,13 +92,13 @@ struct ReservationStopTests {
         // Seen for longer than its lease.
         for _ in 0..<4 {
             await gate.fence.step()
-            await gate.batcher.keepAllowance()
+            await gate.batcher.maintainSharedReservation()
             clock.advance(by: .seconds(1))
             if isAlive { _ = try await fixture.store.renewLease(of: other, applied: position) }
         }
         await gate.fence.step()
         try await elsewhere(wanted: 40)
-        // Alone, the gate has an allowance of its own, which the others' hour is without.
+        // Alone, the gate has a shared reservation of its own, which the others' hour is without.
         while try await mayAsk(gate.batcher) {}
         #expect(try await fixture.store.reclaims(now: clock.clocks.wall()).isEmpty == !isAlive)
     }

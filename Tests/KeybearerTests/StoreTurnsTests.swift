@@ -72,23 +72,23 @@ struct StoreTurnsTests {
     }
 
     @Test("What expires goes back when it expires, also while more is reserved ahead")
-    func expiresBesideAhead() async throws {
+    func expiresBesidePrefetched() async throws {
         let store = GrantingStore()
         let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
         let accountState = AccountState(userID: .random(from: samples.random))
         func consume(_ count: Int) {
             for _ in 0..<count {
-                let (_, _, isAtAheadMark) = accountState.consume(
+                let (_, _, shouldPrefetch) = accountState.consume(
                     limit: 1_000, keyID: KeyID(rawValue: "key_1"), from: Samples.address, now: clock.clocks.steady(),
                     wall: Samples.start)
-                if isAtAheadMark { batcher.noteAhead(accountState, limit: 1_000) }
+                if shouldPrefetch { batcher.requestPrefetch(accountState, limit: 1_000) }
             }
         }
         func released() -> [Int] { store.calls.joined().flatMap { $0.unused.map(\.count) } }
         try await reserve(accountState, at: batcher)
         clock.advance(by: .seconds(5))
         consume(5)
-        await batcher.reserveAhead()?.value
+        await batcher.prefetch()?.value
         #expect(store.calls.last?.map(\.wanted) == [20])
         // The ten end at 60, what was asked for at 5 ends at 65.
         for second in 6...65 {

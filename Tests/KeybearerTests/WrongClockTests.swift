@@ -81,16 +81,16 @@ struct WrongClockTests {
     }
 
     @Test("An allowance of a clock that was ahead counts for 62 minutes; none is used that frees too early")
-    func allowances() {
+    func sharedReservations() {
         var window = RateLimitWindow()
-        let ahead = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: at(Self.year)), count: 10)
-        let folded = RateLimitWindow.foldedMinute(ahead.minute, at: at(0))
+        let lead = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: at(Self.year)), count: 10)
+        let folded = RateLimitWindow.foldedMinute(lead.minute, at: at(0))
         #expect(folded == 30_000_001)
         #expect(RateLimitWindow.foldedMinute(folded, at: at(0)) == folded)
-        let look = window.reserve(0, limit: 100, life: life, now: at(0), allowances: [ahead])
+        let look = window.reserve(0, limit: 100, life: life, now: at(0), sharedReservations: [lead])
         #expect(look.resets == [.init(after: .seconds(62 * 60), count: 10)])
         // What is recorded of it lies as far ahead, though the hour itself never saw that time.
-        window.record(10, minute: ahead.minute)
+        window.record(10, minute: lead.minute)
         let open = RateLimitWindow.Bucket(minute: 30_000_001, count: 10)
         #expect(window.use(open, limit: 100, now: at(0)).granted == 0)
         #expect(window.reserve(0, limit: 100, life: life, now: at(0)).resets == look.resets)

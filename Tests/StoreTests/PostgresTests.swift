@@ -125,9 +125,9 @@ extension PostgresDatabase {
         let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
         #expect(try await store.reserve([all], now: now).map(\.granted) == [100])
         // A node whose clock is two days ahead frees nothing.
-        let ahead = now.advanced(by: .seconds(2 * 24 * 3_600))
-        #expect(try await store.reserve([all], now: ahead).map(\.granted) == [0])
-        try await store.postReclaims(of: [user], now: ahead)
+        let lead = now.advanced(by: .seconds(2 * 24 * 3_600))
+        #expect(try await store.reserve([all], now: lead).map(\.granted) == [0])
+        try await store.postReclaims(of: [user], now: lead)
         #expect(try await store.reclaims(now: now).map(\.userID) == [user])
         try store.close()
     }

@@ -137,9 +137,9 @@ import Testing
             }
             try await store.touchSession(old.id, at: samples.at(500))
             try await store.touchSession(live.id, at: samples.at(300))
-            let ahead = samples.session(of: user, after: 721)
+            let lead = samples.session(of: user, after: 721)
             try await store.startSession(
-                ahead, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
+                lead, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
             var policy = SessionPolicy()
             policy.absolute = .seconds(500)
             policy.idle = .seconds(300)

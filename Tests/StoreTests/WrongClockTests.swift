@@ -154,7 +154,7 @@ private struct History {
         }
     }
 
-    @Test func anAllowanceOfACrashWhileAheadCountsForAnWindow() async throws {
+    @Test func anSharedReservationOfACrashWhileAheadCountsForAnWindow() async throws {
         let directory = try TemporaryDirectory()
         let samples = Samples()
         let store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
@@ -163,8 +163,8 @@ private struct History {
             let look = QuotaRequest(userID: user, wanted: 0, limit: 100, life: .zero)
             return try await store.reserve([look], now: samples.at(seconds)).first?.charged
         }
-        func open(at seconds: Int64) async throws -> Allowance? {
-            try await store.openAllowance(
+        func open(at seconds: Int64) async throws -> SharedReservation? {
+            try await store.openSharedReservation(
                 atMost: 10, holder: .random(from: samples.random), life: .seconds(60), now: samples.at(seconds))
         }
         for opening in [true, false] {
@@ -185,13 +185,13 @@ private struct History {
         try store.close()
     }
 
-    @Test func anAllowanceThatWasCopiedFromAClockAheadCountsForAnWindow() async throws {
+    @Test func anSharedReservationThatWasCopiedFromAClockAheadCountsForAnWindow() async throws {
         let database = try PostgresDatabase()
         let samples = Samples()
         let store = try database.open()
         let user = try await store.addAccount(samples).user.id
-        let ahead = RateLimitWindow.minute(of: samples.at(Self.year))
-        try database.run("INSERT INTO budget_allowances VALUES (1, 'one', \(ahead), 7), (2, 'two', \(ahead + 1), 3)")
+        let lead = RateLimitWindow.minute(of: samples.at(Self.year))
+        try database.run("INSERT INTO budget_allowances VALUES (1, 'one', \(lead), 7), (2, 'two', \(lead + 1), 3)")
         for (minute, charged) in [(0, 10), (30, 10), (61, 10), (62, 0)] as [(Int64, Int)] {
             let look = QuotaRequest(userID: user, wanted: 0, limit: 100, life: .zero)
             #expect(try await store.reserve([look], now: samples.at(minute * 60)).first?.charged == charged)
@@ -219,13 +219,13 @@ private struct History {
     private static let year: Duration = .seconds(365 * 24 * 3_600)
     private let password = Password("long enough secret")
 
-    private func deployment(_ store: any Store, _ ring: MasterKeyRing, ahead: Duration = .zero) -> Deployment {
+    private func deployment(_ store: any Store, _ ring: MasterKeyRing, lead: Duration = .zero) -> Deployment {
         var settings = Deployment.Settings()
         settings.passwordCost = 10
         let system = Clocks.system
         return Deployment(
             store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
-            clocks: Clocks(steady: system.steady, wall: { system.wall().advanced(by: ahead) }),
+            clocks: Clocks(steady: system.steady, wall: { system.wall().advanced(by: lead) }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -236,14 +236,14 @@ private struct History {
             let now = deployment(store, ring)
             let ada = try await now.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
-            func signIn(ahead: Duration) async throws -> SessionToken {
-                try await deployment(store, ring, ahead: ahead).sessions.signIn(
+            func signIn(lead: Duration) async throws -> SessionToken {
+                try await deployment(store, ring, lead: lead).sessions.signIn(
                     email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0"
                 ).token
             }
-            for ahead in [Self.year, .seconds(3_600), .seconds(300), .seconds(125)] {
-                let token = try await signIn(ahead: ahead)
-                let signedIn = try #require(try await deployment(store, ring, ahead: ahead).sessions.find(token))
+            for lead in [Self.year, .seconds(3_600), .seconds(300), .seconds(125)] {
+                let token = try await signIn(lead: lead)
+                let signedIn = try #require(try await deployment(store, ring, lead: lead).sessions.find(token))
                 #expect(signedIn.isRecent)
                 // The clock is set back: it has ended, on the next page and where a change would be committed.
                 #expect(try await now.sessions.find(token) == nil)
@@ -252,7 +252,7 @@ private struct History {
                 }
                 #expect(try await now.sessions.list(of: ada.user.id).isEmpty)
             }
-            let token = try await signIn(ahead: .seconds(60))
+            let token = try await signIn(lead: .seconds(60))
             let signedIn = try #require(try await now.sessions.find(token))
             #expect(signedIn.isRecent)
             _ = try await now.keys.reveal(ada.user.id, by: signedIn.authority(from: Samples.address))
@@ -268,8 +268,8 @@ private struct History {
         let now = deployment(store, ring)
         let ada = try await now.accounts.create(
             name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
-        for ahead in [Self.year, .zero - Self.year] {
-            let wrong = deployment(store, ring, ahead: ahead)
+        for lead in [Self.year, .zero - Self.year] {
+            let wrong = deployment(store, ring, lead: lead)
             let (signedIn, token) = try await wrong.sessions.signIn(
                 email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0")
             let stamp = signedIn.session.createdAt.duration(to: Clocks.system.wall())

@@ -34,7 +34,7 @@ public struct LocalQuota: Sendable, Equatable {
     /// Reserved and not yet used, without what is reserved ahead.
     public private(set) var available = 0
     /// Used when ``available`` is used up or has expired.
-    private var ahead: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
+    private var prefetched: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
     private var usableUntil = SteadyTime.distantPast
     /// All that the store counts, ``available`` included, less what has come back since.
     private var charged = 0
@@ -52,7 +52,7 @@ public struct LocalQuota: Sendable, Equatable {
     private var isKnown = false
     private var lastGrant = 0
     private var usedSince = SteadyTime.distantPast
-    /// What had expired when ``ahead`` took its place.
+    /// What had expired when ``prefetched`` took its place.
     private var leftover: Unused?
 
     /// A lease that holds nothing yet.
@@ -60,7 +60,7 @@ public struct LocalQuota: Sendable, Equatable {
 
     public static func == (left: LocalQuota, right: LocalQuota) -> Bool {
         left.available == right.available && left.minute == right.minute && left.usableUntil == right.usableUntil
-            && left.charged == right.charged && left.ceiling == right.ceiling && left.ahead == right.ahead
+            && left.charged == right.charged && left.ceiling == right.ceiling && left.prefetched == right.prefetched
             && left.leftover == right.leftover
     }
 
@@ -69,7 +69,7 @@ public struct LocalQuota: Sendable, Equatable {
     /// - Parameter wall: the time of day at `now`, for the status.
     public mutating func consume(limit: Int, now: SteadyTime, wall: Timestamp) -> Decision {
         advance(to: now)
-        if available == 0 || now >= usableUntil { turnToWhatIsAhead(at: now) }
+        if available == 0 || now >= usableUntil { switchToPrefetched(at: now) }
         if available > 0, now < usableUntil, ceiling <= limit {
             available -= 1
             return .admitted(status(limit: limit, now: now, wall: wall))
@@ -102,29 +102,29 @@ public struct LocalQuota: Sendable, Equatable {
             charged -= available
             available = 0
         }
-        if ahead.available > 0, isDue(ahead.usableUntil) {
-            unused.append(Unused(count: ahead.available, minute: ahead.minute))
-            charged -= ahead.available
-            ahead.available = 0
+        if prefetched.available > 0, isDue(prefetched.usableUntil) {
+            unused.append(Unused(count: prefetched.available, minute: prefetched.minute))
+            charged -= prefetched.available
+            prefetched.available = 0
         }
         return unused
     }
 
     /// When the first of what is reserved here expires; nil when nothing is.
     public var nextExpiry: SteadyTime? {
-        let ends = [available > 0 ? usableUntil : nil, ahead.available > 0 ? ahead.usableUntil : nil]
+        let ends = [available > 0 ? usableUntil : nil, prefetched.available > 0 ? prefetched.usableUntil : nil]
         return ends.compactMap { $0 }.min()
     }
 
     /// Whether nothing is lost when this lease is forgotten.
     public func isIdle(at now: SteadyTime) -> Bool {
-        available == 0 && now >= usableUntil && ahead.available == 0 && leftover == nil
+        available == 0 && now >= usableUntil && prefetched.available == 0 && leftover == nil
     }
 
     /// Whether the request that was just admitted has come to the mark with which more is to be reserved ahead, so that
     /// none has to wait: with half of them left there is time. True once in a reservation. A few are not worth it: near
     /// the limit no server holds requests that a client of another one is waiting for.
-    public var isAtAheadMark: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
+    public var shouldPrefetch: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
 
     /// How many to reserve ahead: what will be used within a reservation's life if it goes on as it did, never more than
     /// twice the last grant, nor so many that a tenth of the limit is exceeded by what is reserved. 0 when that is not
@@ -132,8 +132,8 @@ public struct LocalQuota: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - life: a reservation's.
-    public func aheadReservation(limit: Int, smallest: Int, life: Duration, now: SteadyTime) -> Int {
-        guard available > 0, ahead.available == 0, now < usableUntil else { return 0 }
+    public func prefetchSize(limit: Int, smallest: Int, life: Duration, now: SteadyTime) -> Int {
+        guard available > 0, prefetched.available == 0, now < usableUntil else { return 0 }
         let elapsed = max(1_000_000, usedSince.duration(to: now).wholeNanoseconds)
         // Less than a life's: what is left over at its end costs another write.
         let expected = Double(lastGrant - available) * Double(life.wholeNanoseconds / 6 * 5) / Double(elapsed)
@@ -147,7 +147,7 @@ public struct LocalQuota: Sendable, Equatable {
     public func needsStore(limit: Int, wantsUnits: Bool, now: SteadyTime) -> Bool {
         guard wantsUnits else { return !isKnown }
         let holdsUsable =
-            (available > 0 && now < usableUntil) || (ahead.available > 0 && now < ahead.usableUntil)
+            (available > 0 && now < usableUntil) || (prefetched.available > 0 && now < prefetched.usableUntil)
         let canConsume = holdsUsable && ceiling <= limit
         let isRefused = now < refusedUntil && limit <= refusedLimit
         return !canConsume && !isRefused
@@ -201,12 +201,12 @@ public struct LocalQuota: Sendable, Equatable {
     ///   - askedAt: a reading from before the store was asked: the reservation's life counts from here.
     ///   - life: the life that was asked for.
     ///   - now: a reading after the answer came.
-    public mutating func acceptAhead(
+    public mutating func acceptPrefetched(
         _ reservation: Reservation, askedAt: SteadyTime, life: Duration, now: SteadyTime
     ) {
         learn(from: reservation, now: now)
         guard reservation.granted > 0 else { return }
-        ahead = (reservation.granted, reservation.minute, askedAt.advanced(by: life))
+        prefetched = (reservation.granted, reservation.minute, askedAt.advanced(by: life))
         ceiling = reservation.charged
     }
 
@@ -218,22 +218,22 @@ public struct LocalQuota: Sendable, Equatable {
         skipResets(to: 0)
     }
 
-    private mutating func turnToWhatIsAhead(at now: SteadyTime) {
-        guard ahead.available > 0, now < ahead.usableUntil else { return }
+    private mutating func switchToPrefetched(at now: SteadyTime) {
+        guard prefetched.available > 0, now < prefetched.usableUntil else { return }
         if available > 0 {
             // One that was not fetched stays charged until its bucket frees: late, never too much.
             leftover = Unused(count: available, minute: minute)
             charged -= available
         }
-        (available, minute, usableUntil) = ahead
-        ahead.available = 0
+        (available, minute, usableUntil) = prefetched
+        prefetched.available = 0
         lastGrant = available
         usedSince = now
     }
 
     private mutating func advance(to now: SteadyTime) {
         while let at = nextResetAt, at <= now {
-            charged = max(available + ahead.available, charged - resets[nextReset].count)
+            charged = max(available + prefetched.available, charged - resets[nextReset].count)
             skipResets(to: nextReset + 1)
         }
     }
@@ -247,7 +247,7 @@ public struct LocalQuota: Sendable, Equatable {
         let soonest = nextResetAt ?? now
         return RateLimitStatus(
             limit: limit,
-            remaining: max(0, limit - (charged - available - ahead.available)),
+            remaining: max(0, limit - (charged - available - prefetched.available)),
             nanosecondsUntilReset: max(0, soonest.nanoseconds - now.nanoseconds), reckonedAt: wall)
     }
 }

@@ -7,11 +7,11 @@
 /// The price: capacity returns up to one bucket plus one reservation's life late.
 ///
 /// The wall clock may be wrong:
-/// - It goes back by a few seconds: time stands still until the clock is there again. So processes that read the clock and
-///   then wait for one another do not turn time back.
-/// - It goes back further: it was ahead, and time goes on from where the clock is now. What was charged to minutes that no
-///   reservation made now can reach is charged to the last one that can: it frees within 62 minutes, and never before
-///   it is 60 minutes old. Reservations from before that are not given back; they stay charged.
+/// - It goes back by a few seconds: time stands still until the clock is there again. So processes that read the clock
+///   and then wait for one another do not turn time back.
+/// - It goes back further: it was ahead, and time goes on from where the clock is now. What was charged to minutes that
+///   no reservation made now can reach is charged to the last one that can: it frees within 62 minutes, and never
+///   before it is 60 minutes old. Reservations from before that are not given back; they stay charged.
 /// - It goes forward: what was charged comes back early, once for each step.
 public struct RateLimitWindow: Sendable, Equatable {
     /// One minute's charge.
@@ -38,7 +38,8 @@ public struct RateLimitWindow: Sendable, Equatable {
     static let minuteLength: Int64 = 60_000
     /// How long a reservation may live: a charge lies no further ahead than this and the rest of a bucket.
     static let longestLife: Duration = .seconds(60)
-    /// How many milliseconds the clock may go back while time stands still. What is charged meanwhile frees that much later.
+    /// How many milliseconds the clock may go back while time stands still. What is charged meanwhile frees that much
+    /// later.
     public static let standstill: Int64 = 15_000
 
     /// The bucket that a time is in.
@@ -60,7 +61,8 @@ public struct RateLimitWindow: Sendable, Equatable {
         time.millisecondsSinceEpoch - now.millisecondsSinceEpoch > standstill
     }
 
-    /// The minute in which a charge counts now: its own, unless it was made by a clock that was ahead and has come back.
+    /// The minute in which a charge counts now: its own, unless it was made by a clock that was ahead and has come
+    /// back.
     public static func foldedMinute(_ minute: Int64, at now: Timestamp) -> Int64 {
         hasComeBack(from: earliestCharge(to: minute), to: now) ? lastReachableMinute(at: now) : minute
     }
@@ -69,8 +71,8 @@ public struct RateLimitWindow: Sendable, Equatable {
     public private(set) var buckets: [Bucket]
     /// The latest time that was seen since the clock last came back: until it does, the hour never runs backwards.
     public private(set) var latest: Timestamp
-    /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that it is
-    /// given back to the bucket that it was charged to or to none.
+    /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that
+    /// it is given back to the bucket that it was charged to or to none.
     private var era: Int64 = 0
 
     /// An hour with nothing used, or one read back from a store.
@@ -91,46 +93,47 @@ public struct RateLimitWindow: Sendable, Equatable {
     ///   - now: the store's wall time; a time shortly before ``latest`` counts as ``latest``.
     ///   - leavingRoom: takes no more than a quarter of what is left, and the last few one by one: near the limit no
     ///     server holds requests that a client of another one is waiting for.
-    ///   - allowances: what counts for every account beside this hour's own buckets; see ``Allowance``.
+    ///   - sharedReservations: what counts for every account beside this hour's own buckets; see ``SharedReservation``.
     public mutating func reserve(
-        _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false, allowances: [Bucket] = []
+        _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false,
+        sharedReservations: [Bucket] = []
     ) -> Reservation {
         advance(to: now)
-        let left = limit - counting(allowances).charged
+        let left = limit - counting(sharedReservations).charged
         let most = leavingRoom ? Self.leavingRoom(of: left) : left
         let granted = max(0, min(wanted, most))
         let minute = Self.minute(of: latest.advanced(by: life))
         charge(granted, to: minute)
-        return counting(allowances).answer(granted: granted, minute: minute, now: now)
+        return counting(sharedReservations).answer(granted: granted, minute: minute, now: now)
     }
 
-    /// What may be used of an allowance: all of it where the hour has room for it, with room for others left, or
-    /// nothing. It changes nothing: what is used is recorded later, and counts for this account until then because the
-    /// allowance counts for all.
+    /// What may be used of a shared reservation: all of it where the hour has room for it, with room for others left,
+    /// or nothing. It changes nothing: what is used is recorded later, and counts for this account until then because
+    /// the shared reservation counts for all.
     ///
     /// - Parameters:
-    ///   - allowance: the one to use.
-    ///   - allowances: the others that count.
+    ///   - sharedReservation: the one to use.
+    ///   - sharedReservations: the others that count.
     public func use(
-        _ allowance: Bucket, limit: Int, now: Timestamp, allowances: [Bucket] = []
+        _ sharedReservation: Bucket, limit: Int, now: Timestamp, sharedReservations: [Bucket] = []
     ) -> Reservation {
         var window = self
         window.advance(to: now)
-        window = window.counting(allowances)
-        // Where the clock was set back, the allowance's minute may be one that frees too early.
+        window = window.counting(sharedReservations)
+        // Where the clock was set back, the shared reservation's minute may be one that frees too early.
         let isOnTime = window.latest == now && window.era == era
-        let fits = isOnTime && allowance.count <= Self.leavingRoom(of: limit - window.charged)
-        if fits { window.charge(allowance.count, to: allowance.minute) }
-        return window.answer(granted: fits ? allowance.count : 0, minute: allowance.minute, now: now)
+        let fits = isOnTime && sharedReservation.count <= Self.leavingRoom(of: limit - window.charged)
+        if fits { window.charge(sharedReservation.count, to: sharedReservation.minute) }
+        return window.answer(granted: fits ? sharedReservation.count : 0, minute: sharedReservation.minute, now: now)
     }
 
-    /// Records what was used of an allowance, whatever the limit is by now: it was admitted.
+    /// Records what was used of a shared reservation, whatever the limit is by now: it was admitted.
     public mutating func record(_ count: Int, minute: Int64) { charge(count, to: minute) }
 
     /// Gives back what a reservation did not use. Whoever calls this can no longer use it.
     ///
-    /// - Parameter minute: the reservation's. One from before the clock came back stays charged: the bucket of that minute
-    ///   may be another one by now.
+    /// - Parameter minute: the reservation's. One from before the clock came back stays charged: the bucket of that
+    ///   minute may be another one by now.
     public mutating func release(_ count: Int, minute: Int64) {
         let (era, minute) = (minute >> Self.minuteBits, minute & (1 << Self.minuteBits - 1))
         guard count > 0, era == self.era, let index = buckets.firstIndex(where: { $0.minute == minute }) else { return }
@@ -144,28 +147,28 @@ public struct RateLimitWindow: Sendable, Equatable {
     }
 
     private mutating func advance(to now: Timestamp) {
-        // What was recorded of an allowance can be later than all that was reserved.
+        // What was recorded of a shared reservation can be later than all that was reserved.
         let seen = buckets.last.map { max(latest, Self.earliestCharge(to: $0.minute)) } ?? latest
         if Self.hasComeBack(from: seen, to: now) { comeBack(to: now) } else { latest = max(seen, now) }
         buckets.removeAll { $0.freesAt <= latest }
     }
 
-    /// Goes on from a time before ``latest``. What is charged ahead of all that can be reserved now may still be in use for
-    /// the rest of a reservation's life: it is charged as if it were reserved now.
+    /// Goes on from a time before ``latest``. What is charged ahead of all that can be reserved now may still be in use
+    /// for the rest of a reservation's life: it is charged as if it were reserved now.
     private mutating func comeBack(to now: Timestamp) {
         latest = now
         era = (era + 1) & Self.eraMask
         let last = Self.lastReachableMinute(at: now)
-        let ahead = buckets.reduce(0) { $0 + ($1.minute > last ? $1.count : 0) }
+        let early = buckets.reduce(0) { $0 + ($1.minute > last ? $1.count : 0) }
         buckets.removeAll { $0.minute > last }
-        charge(ahead, to: last)
+        charge(early, to: last)
     }
 
     /// The same hour with what counts for every account.
-    private func counting(_ allowances: [Bucket]) -> RateLimitWindow {
+    private func counting(_ sharedReservations: [Bucket]) -> RateLimitWindow {
         var window = self
-        for allowance in allowances where allowance.freesAt > latest {
-            window.charge(allowance.count, to: Self.foldedMinute(allowance.minute, at: latest))
+        for sharedReservation in sharedReservations where sharedReservation.freesAt > latest {
+            window.charge(sharedReservation.count, to: Self.foldedMinute(sharedReservation.minute, at: latest))
         }
         return window
     }
@@ -209,8 +212,8 @@ public struct Reservation: Sendable, Equatable {
 
     /// How many requests may be used.
     public let granted: Int
-    /// Names the bucket they are charged to: where what is not used is given back. A minute since the Unix epoch, and in
-    /// the bits above it how often the clock had come back.
+    /// Names the bucket they are charged to: where what is not used is given back. A minute since the Unix epoch, and
+    /// in the bits above it how often the clock had come back.
     public let minute: Int64
     /// All that counts now, this reservation included.
     public let charged: Int
@@ -235,8 +238,8 @@ extension RateLimitWindow {
     private static let timeBits: Int64 = 48
     private static let eraMask: Int64 = 1 << 15 - 1
 
-    /// The stored form: the latest time, then minute and count of each bucket, all as 64-bit little-endian numbers. Above
-    /// the 48 bits of the latest time stands how often the clock has come back.
+    /// The stored form: the latest time, then minute and count of each bucket, all as 64-bit little-endian numbers.
+    /// Above the 48 bits of the latest time stands how often the clock has come back.
     public var storedForm: [UInt8] {
         var numbers: [Int64] = [era << Self.timeBits | max(0, latest.millisecondsSinceEpoch)]
         for bucket in buckets { numbers += [bucket.minute, Int64(bucket.count)] }

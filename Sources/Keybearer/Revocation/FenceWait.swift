@@ -3,10 +3,10 @@
 /// A node can believe its memory only under a lease. It renews the lease only if it has applied all changes,
 /// so a node either acknowledges this change, or its last renewal was before the change was committed and
 /// its lease has run out one lease after that. Both are measured here: acknowledgements are read from the store, and
-/// the lease is waited for on this process's own steady clock, with an allowance for clocks that run at other rates.
+/// the lease is waited for on this process's own steady clock, with a shared reservation for clocks that run at other rates.
 struct FenceWait: Sendable {
     /// How much faster another clock may be believed to run: a hundredth, far above what quartz drifts.
-    static let driftAllowance = 0.01
+    static let driftMargin = 0.01
     private static let pause: Duration = .milliseconds(4)
 
     let store: any FenceStore
@@ -35,7 +35,7 @@ struct FenceWait: Sendable {
         }
     }
 
-    private static func withDrift(_ lease: Duration) -> Duration { lease * (1 + driftAllowance) }
+    private static func withDrift(_ lease: Duration) -> Duration { lease * (1 + driftMargin) }
 
     private static func sleep(_ span: Duration) async {
         await Task.detached { try? await Task.sleep(for: span) }.value

@@ -7,40 +7,40 @@ public protocol RateLimitStore: Sendable {
     /// What was asked for within the last moments, the same account in a higher round each time.
     func reclaims(now: Timestamp) async throws -> [ReclaimRequest]
 
-    /// Whether this store ever opens allowances.
-    var opensAllowances: Bool { get }
-    /// Opens an allowance that is on disk when this answers; nil when there is none to have: another process has one open,
-    /// or an earlier one left one open, or limits are too small.
+    /// Whether this store ever opens shared reservations.
+    var opensSharedReservations: Bool { get }
+    /// Opens a shared reservation that is on disk when this answers; nil when there is none to have: another process
+    /// has one open, or an earlier one left one open, or limits are too small.
     ///
     /// - Parameters:
     ///   - count: the most that it may be, for each account.
     ///   - holder: who opens it.
     ///   - life: how long it may be used.
     ///   - now: a reading from before the life began.
-    func openAllowance(
+    func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
-    ) async throws -> Allowance?
-    /// Closes all allowances of a holder but those with these ids. What was used of them must be recorded.
-    func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws
-    /// What an account may use of an allowance; see ``RateLimitWindow/use(_:limit:now:allowances:)``. It only reads, and
-    /// blocks its caller for as long as that takes.
+    ) async throws -> SharedReservation?
+    /// Closes all shared reservations of a holder but those with these ids. What was used of them must be recorded.
+    func closeSharedReservations(of holder: NodeID, keeping: [Int64]) async throws
+    /// What an account may use of a shared reservation; see ``RateLimitWindow/use(_:limit:now:sharedReservations:)``.
+    /// It only reads, and blocks its caller for as long as that takes.
     func use(
-        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+        of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation
 }
 
-/// A store without allowances.
+/// A store without shared reservations.
 extension RateLimitStore {
-    public var opensAllowances: Bool { false }
+    public var opensSharedReservations: Bool { false }
 
-    public func openAllowance(
+    public func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
-    ) async throws -> Allowance? { nil }
+    ) async throws -> SharedReservation? { nil }
 
-    public func closeAllowances(of holder: NodeID, keeping: [Int64]) async throws {}
+    public func closeSharedReservations(of holder: NodeID, keeping: [Int64]) async throws {}
 
     public func use(
-        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+        of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
         Reservation(granted: 0, minute: 0, charged: 0, resets: [])
     }
@@ -74,10 +74,10 @@ public struct QuotaRequest: Sendable, Equatable {
     public var life: Duration
     /// Whether to take only a part of what is left, so that other nodes find some too.
     public var leavesRoom: Bool
-    /// What was used of an allowance, recorded before all else.
+    /// What was used of a shared reservation, recorded before all else.
     public var unrecorded: RateLimitWindow.Bucket?
-    /// Whose allowances are left out of the sum: the asking process's own, when nothing that it used of them for this
-    /// account is unrecorded after this.
+    /// Whose shared reservations are left out of the sum: the asking process's own, when nothing that it used of them
+    /// for this account is unrecorded after this.
     public var holder: NodeID?
 
     /// Puts a request together.
@@ -100,12 +100,12 @@ public struct QuotaRequest: Sendable, Equatable {
 extension RateLimitWindow {
     /// Records, gives back and reserves what a request asks for, as every store does.
     ///
-    /// - Parameter allowances: those that count for every account, without the request's holder's own.
-    public mutating func answer(_ request: QuotaRequest, now: Timestamp, allowances: [Bucket]) -> Reservation {
+    /// - Parameter sharedReservations: those that count for every account, without the request's holder's own.
+    public mutating func answer(_ request: QuotaRequest, now: Timestamp, sharedReservations: [Bucket]) -> Reservation {
         if let used = request.unrecorded { record(used.count, minute: used.minute) }
         for unused in request.unused { release(unused.count, minute: unused.minute) }
         return reserve(
             request.wanted, limit: request.limit, life: request.life, now: now, leavingRoom: request.leavesRoom,
-            allowances: allowances)
+            sharedReservations: sharedReservations)
     }
 }

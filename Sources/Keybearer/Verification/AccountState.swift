@@ -35,13 +35,13 @@ final class AccountState: Sendable {
     ///   ahead.
     func consume(
         limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
-    ) -> (decision: LocalQuota.Decision, isFirstUnwritten: Bool, isAtAheadMark: Bool) {
+    ) -> (decision: LocalQuota.Decision, isFirstUnwritten: Bool, shouldPrefetch: Bool) {
         state.withLock { state in
             let decision = state.quota.consume(limit: limit, now: now, wall: wall)
             guard case .admitted = decision else { return (decision, false, false) }
             state.note(LastUse(at: wall, address: address), of: keyID)
             defer { state.isLastUseUnwritten = true }
-            return (decision, !state.isLastUseUnwritten, state.quota.isAtAheadMark)
+            return (decision, !state.isLastUseUnwritten, state.quota.shouldPrefetch)
         }
     }
 

@@ -5,7 +5,7 @@ struct PendingReservation {
     /// Whether something is to be reserved, or only looked how the hour stands.
     let wantsUnits: Bool
     /// Whether it is asked before anybody waits.
-    var isAhead = false
+    var isPrefetch = false
     var waiters: [StoreWait.Waiter<Void>]
 
     func isSame(as other: PendingReservation) -> Bool {
@@ -16,7 +16,7 @@ struct PendingReservation {
     func request(at now: SteadyTime) -> QuotaRequest? {
         let isNeeded = accountState.withQuota { $0.needsStore(limit: limit, wantsUnits: wantsUnits, now: now) }
         // Who has run out meanwhile asks itself, and waits for it.
-        if isAhead { return isNeeded ? nil : requestAhead(at: now) }
+        if isPrefetch { return isNeeded ? nil : prefetchRequest(at: now) }
         return isNeeded ? requestNow(at: now) : nil
     }
 
@@ -32,9 +32,9 @@ struct PendingReservation {
         }
     }
 
-    private func requestAhead(at now: SteadyTime) -> QuotaRequest? {
+    private func prefetchRequest(at now: SteadyTime) -> QuotaRequest? {
         let wanted = accountState.withQuota {
-            $0.aheadReservation(
+            $0.prefetchSize(
                 limit: limit, smallest: LocalQuota.smallestReservation, life: ReservationBatcher.reservationLife,
                 now: now)
         }
@@ -51,8 +51,8 @@ struct PendingReservation {
     ///   - now: a reading after the answer came.
     func take(_ answer: Reservation, to request: QuotaRequest, askedAt: SteadyTime, now: SteadyTime) {
         accountState.withQuota { quota in
-            if isAhead {
-                quota.acceptAhead(answer, askedAt: askedAt, life: request.life, now: now)
+            if isPrefetch {
+                quota.acceptPrefetched(answer, askedAt: askedAt, life: request.life, now: now)
             } else {
                 quota.accept(
                     answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,

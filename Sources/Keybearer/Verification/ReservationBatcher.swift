@@ -29,7 +29,7 @@ final class ReservationBatcher: Sendable {
     }
 
     /// Accounts that are to be reserved for ahead, with their limits.
-    private struct Ahead {
+    private struct PrefetchQueue {
         var accounts: [(accountState: AccountState, limit: Int)] = []
 
         init() { accounts.reserveCapacity(1_024) }
@@ -46,38 +46,39 @@ final class ReservationBatcher: Sendable {
     private static let mostReclaimLooks = 10
 
     private let store: any RateLimitStore
-    private let allowances: AllowanceKeeper
+    private let sharedReservations: SharedReservations
     private let releaser: ReservationReleaser
     private let thread: any TaskExecutor
     private let clocks: Clocks
     private let isAlone: @Sendable () async throws -> Bool
     private let state = Lock(State())
     /// Under a lock of its own, which is held for an addition or an exchange: event loops take it.
-    private let ahead = Lock(Ahead())
+    private let prefetchQueue = Lock(PrefetchQueue())
 
     /// - Parameters:
-    ///   - holder: names this process to the store, as the holder of allowances.
-    ///   - isAlone: whether no other process serves from the store: then there are allowances, and nobody to recall from.
+    ///   - holder: names this process to the store, as the holder of shared reservations.
+    ///   - isAlone: whether no other process serves from the store: then there are shared reservations, and nobody to
+    ///     recall from.
     init(
         store: any RateLimitStore, thread: any TaskExecutor = StoreThread(), clocks: Clocks,
         holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
-        allowances = AllowanceKeeper(store: store, clocks: clocks, holder: holder, isAlone: isAlone)
-        releaser = ReservationReleaser(store: store, allowances: allowances, clocks: clocks)
+        sharedReservations = SharedReservations(store: store, clocks: clocks, holder: holder, isAlone: isAlone)
+        releaser = ReservationReleaser(store: store, sharedReservations: sharedReservations, clocks: clocks)
         self.thread = thread
         self.clocks = clocks
         self.isAlone = isAlone
     }
 
-    /// Lets an account that holds no reservation use this process's allowance, without waiting for the disk. Blocks for
-    /// as long as one read takes.
+    /// Lets an account that holds no reservation use this process's shared reservation, without waiting for the disk.
+    /// Blocks for as long as one read takes.
     ///
     /// - Returns: false when the store must be asked for a reservation.
-    func useAllowance(for accountState: AccountState, limit: Int) -> Bool {
+    func useSharedReservation(for accountState: AccountState, limit: Int) -> Bool {
         // What is being recalled is answered with what the store said before: that would be written over.
         if state.withLock({ $0.isStopped || $0.reclaiming[accountState.userID] != nil }) { return false }
-        guard let end = allowances.use(by: accountState, limit: limit) else { return false }
+        guard let end = sharedReservations.use(by: accountState, limit: limit) else { return false }
         releaser.watch(accountState, until: end)
         return true
     }
@@ -94,28 +95,28 @@ final class ReservationBatcher: Sendable {
 
     /// Notes that an account will have used up what is reserved for it soon. Called on the request path: it allocates
     /// nothing unless a thousand accounts come in a tenth of a second. The store is asked with the next
-    /// ``reserveAhead()``, for all of them at once.
-    func noteAhead(_ accountState: AccountState, limit: Int) {
-        ahead.withLock { $0.accounts.append((accountState, limit)) }
+    /// ``prefetch()``, for all of them at once.
+    func requestPrefetch(_ accountState: AccountState, limit: Int) {
+        prefetchQueue.withLock { $0.accounts.append((accountState, limit)) }
     }
 
-    /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is answered
-    /// comes behind it and finds it there.
+    /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is
+    /// answered comes behind it and finds it there.
     ///
     /// - Returns: what asks.
     @discardableResult
-    func reserveAhead() -> Task<Void, Never>? {
-        if ahead.withLock({ $0.accounts.isEmpty }) { return nil }
+    func prefetch() -> Task<Void, Never>? {
+        if prefetchQueue.withLock({ $0.accounts.isEmpty }) { return nil }
         // Made before: the lock is held for an exchange.
-        var noted = Ahead()
-        ahead.withLock { swap(&$0, &noted) }
+        var noted = PrefetchQueue()
+        prefetchQueue.withLock { swap(&$0, &noted) }
         let accounts = noted.accounts
         return state.withLock { state in
             if state.isStopped { return nil }
             for (accountState, limit) in accounts where state.reclaiming[accountState.userID] == nil {
                 state.pending.append(
                     PendingReservation(
-                        accountState: accountState, limit: limit, wantsUnits: true, isAhead: true, waiters: []))
+                        accountState: accountState, limit: limit, wantsUnits: true, isPrefetch: true, waiters: []))
             }
             beginWork(&state)
             return state.work
@@ -126,19 +127,19 @@ final class ReservationBatcher: Sendable {
         if state.work == nil { state.work = Task(executorPreference: thread) { await self.work() } }
     }
 
-    /// Reserves ahead, gives back what expires unused and keeps an allowance open, until the task is cancelled.
+    /// Reserves ahead, gives back what expires unused and keeps a shared reservation open, until the task is cancelled.
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             // By itself: the others wait for a store that is locked.
             group.addTask {
                 while !Task.isCancelled {
-                    self.reserveAhead()
+                    self.prefetch()
                     try? await Task.sleep(for: BackgroundWrites.interval)
                 }
             }
             group.addTask {
                 while !Task.isCancelled {
-                    await self.keepAllowance()
+                    await self.maintainSharedReservation()
                     await self.releaseExpired()
                     try? await Task.sleep(for: BackgroundWrites.interval)
                 }
@@ -146,8 +147,8 @@ final class ReservationBatcher: Sendable {
         }
     }
 
-    /// Sees to it that there is an allowance to use, and that what was used is recorded.
-    func keepAllowance() async { await allowances.keep() }
+    /// Sees to it that there is a shared reservation to use, and that what was used is recorded.
+    func maintainSharedReservation() async { await sharedReservations.keep() }
 
     /// Gives back what has expired unused.
     func releaseExpired() async { await releaser.releaseExpired() }
@@ -155,8 +156,8 @@ final class ReservationBatcher: Sendable {
     /// Gives back what other nodes have asked for since this was called last.
     func releaseReclaimed() async { await releaser.releaseReclaimed() }
 
-    /// Records what was used, gives back all that is unused and closes the allowance. Whoever asks for more afterwards,
-    /// for a request that nobody waits for any more, gets none.
+    /// Records what was used, gives back all that is unused and closes the shared reservation. Whoever asks for more
+    /// afterwards, for a request that nobody waits for any more, gets none.
     func stop() async {
         // What comes later than the giving back would stay charged.
         let work = state.withLock { state in
@@ -165,10 +166,10 @@ final class ReservationBatcher: Sendable {
         }
         await work?.value
         for reclaim in state.withLock({ $0.reclaims.values }) { await reclaim.value }
-        await allowances.stop()
+        await sharedReservations.stop()
         await releaser.releaseAll()
         // Again: what was under way the first time may have been recorded since.
-        await allowances.stop()
+        await sharedReservations.stop()
     }
 
     private func ask(for accountState: AccountState, limit: Int, wantsUnits: Bool, waiter: Waiter) {
@@ -181,7 +182,7 @@ final class ReservationBatcher: Sendable {
                 return true
             }
             if let same = state.pending.firstIndex(where: asked.isSame) {
-                state.pending[same].isAhead = false
+                state.pending[same].isPrefetch = false
                 state.pending[same].waiters.append(waiter)
             } else {
                 state.pending.append(asked)
@@ -213,11 +214,11 @@ final class ReservationBatcher: Sendable {
             return isNew ? pending.request(at: now).map { Asked(pending: pending, request: $0, at: now) } : nil
         }
         do {
-            let answers = try await allowances.reserve(asked.map(\.request))
+            let answers = try await sharedReservations.reserve(asked.map(\.request))
             // Accounts that the store has nothing for, while other nodes may hold some of their hours.
             var refused: [(asked: Asked, answer: Reservation)] = []
             for (asked, answer) in zip(asked, answers) {
-                if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnused, !asked.pending.isAhead {
+                if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnused, !asked.pending.isPrefetch {
                     refused.append((asked, answer))
                 } else {
                     take(answer, to: asked)
@@ -289,7 +290,7 @@ extension ReservationBatcher {
     private func askAgain(_ pendings: [PendingReservation], isLast: Bool) async throws -> [PendingReservation] {
         let now = clocks.steady()
         let asked = pendings.map { Asked(pending: $0, request: $0.requestNow(at: now), at: now) }
-        let answers = try await allowances.reserve(asked.map(\.request))
+        let answers = try await sharedReservations.reserve(asked.map(\.request))
         var left: [PendingReservation] = []
         for (asked, answer) in zip(asked, answers) {
             if answer.granted == 0, answer.mayBeUnused, !isLast {

@@ -15,13 +15,13 @@ final class ReservationReleaser: Sendable {
     }
 
     private let store: any RateLimitStore
-    private let allowances: AllowanceKeeper
+    private let sharedReservations: SharedReservations
     private let clocks: Clocks
     private let state = Lock(State())
 
-    init(store: any RateLimitStore, allowances: AllowanceKeeper, clocks: Clocks) {
+    init(store: any RateLimitStore, sharedReservations: SharedReservations, clocks: Clocks) {
         self.store = store
-        self.allowances = allowances
+        self.sharedReservations = sharedReservations
         self.clocks = clocks
     }
 
@@ -80,7 +80,7 @@ final class ReservationReleaser: Sendable {
     private func release(_ requests: [QuotaRequest], isAwaited: Bool) async {
         for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
             // What cannot be given back stays charged until its bucket frees: late, never too much.
-            _ = try? await allowances.reserve(Array(batch))
+            _ = try? await sharedReservations.reserve(Array(batch))
         }
     }
 

@@ -149,10 +149,10 @@ public final class Verifier: Sendable {
         }
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
-            let (decision, isFirstUnwritten, isAtAheadMark) = account.accountState.consume(
+            let (decision, isFirstUnwritten, shouldPrefetch) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
             if isFirstUnwritten { lastUses.note(account.accountState) }
-            if isAtAheadMark { batcher.noteAhead(account.accountState, limit: limit) }
+            if shouldPrefetch { batcher.requestPrefetch(account.accountState, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)
             case .exhausted(let status): .rateLimited(account, status)
@@ -191,7 +191,7 @@ public final class Verifier: Sendable {
             storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
-                if batcher.useAllowance(for: account.accountState, limit: limit) { continue }
+                if batcher.useSharedReservation(for: account.accountState, limit: limit) { continue }
                 try await StoreWait.atMost(patience(until: deadline)) { waiter in
                     batcher.reserve(for: account.accountState, limit: limit, waiter: waiter)
                 }

@@ -15,7 +15,7 @@ enum PostgresMigrations {
 
     static let all = [
         Migration(identifier: "1 accounts, workspaces, fence", needs: 1, statements: accounts + workspaces + fence),
-        Migration(identifier: "2 allowances of budget", needs: 1, statements: allowances),
+        Migration(identifier: "2 allowances of budget", needs: 1, statements: sharedReservations),
     ]
 
     /// `users.id` refers to `api_keys` and the other way round, checked at the end of a transaction: an account
@@ -200,7 +200,7 @@ enum PostgresMigrations {
     ]
 
     /// Filled by a copy of an embedded database alone, and so before any node of an earlier version works on it.
-    private static let allowances = [
+    private static let sharedReservations = [
         """
         CREATE TABLE budget_allowances (
             id     BIGINT NOT NULL PRIMARY KEY,

@@ -52,7 +52,8 @@ extension CopiedTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
-        idempotentRequests, rateLimits, pastWindows, rateLimitAllowances, operatorTokens, storedSettings, auditEvents,
+        idempotentRequests, rateLimits, pastWindows, rateLimitSharedReservations, operatorTokens, storedSettings,
+        auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -121,7 +122,7 @@ extension CopiedTable {
         "past_hours", [("user_id", .text), ("rolling_hour", .bytes), ("ended_at", .number)])
 
     /// What a crash left open still counts for every account.
-    private static let rateLimitAllowances = CopiedTable(
+    private static let rateLimitSharedReservations = CopiedTable(
         "budget_allowances", [("id", .number), ("holder", .text), ("minute", .number), ("count", .number)])
 
     private static let operatorTokens = CopiedTable(

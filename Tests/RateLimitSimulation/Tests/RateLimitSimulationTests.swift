@@ -95,7 +95,7 @@ struct RateLimitSimulationTests {
     @Test(
         "What would exceed the limit is found",
         arguments: [
-            Schedule.Mistake.chargedEarly, .allowancesGoWithACrash, .leftOutUnrecorded, .usedAgainUnrecorded,
+            Schedule.Mistake.chargedEarly, .sharedReservationsGoWithACrash, .leftOutUnrecorded, .usedAgainUnrecorded,
         ])
     func findsMistakes(_ mistake: Schedule.Mistake) {
         #expect(!Self.play(0..<20_000, mistake: mistake).violations.isEmpty)

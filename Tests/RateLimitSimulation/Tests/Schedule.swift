@@ -1,17 +1,17 @@
 import RateLimitArithmetic
 
-/// One random history of one account: nodes that reserve, also ahead, use allowances, spend, stall, give back, crash and
-/// start again, on a clock that jumps to where buckets end.
+/// One random history of one account: nodes that reserve, also ahead, use shared reservations, spend, stall, give back,
+/// crash and start again, on a clock that jumps to where buckets end.
 struct Schedule {
     /// A mistake that the simulation must find.
     enum Mistake {
         /// The store charges a reservation to the minute in which it is made.
         case chargedEarly
-        /// A crash takes the process's allowances with it.
-        case allowancesGoWithACrash
-        /// A process leaves its allowances out of the sum without recording what was used of them.
+        /// A crash takes the process's shared reservations with it.
+        case sharedReservationsGoWithACrash
+        /// A process leaves its shared reservations out of the sum without recording what was used of them.
         case leftOutUnrecorded
-        /// The same account uses an allowance again before the first use is recorded.
+        /// The same account uses a shared reservation again before the first use is recorded.
         case usedAgainUnrecorded
         /// What is given back is not told apart by how often the clock has come back.
         case releasedToAnotherBucket
@@ -28,7 +28,8 @@ struct Schedule {
         var clock = WallClock.Outcome()
     }
 
-    /// A reservation that the store has granted, or an allowance that may be used, of which the node has not heard yet.
+    /// A reservation that the store has granted, or a shared reservation that may be used, of which the node has not
+    /// heard yet.
     private struct Answer {
         let node: Int
         let reservation: Reservation
@@ -41,12 +42,12 @@ struct Schedule {
 
     private enum Kind {
         case reservation
-        case ahead
-        case allowance
+        case prefetch
+        case sharedReservation
     }
 
-    /// An allowance that is open in the store, whoever holds it.
-    private struct OpenAllowance {
+    /// A shared reservation that is open in the store, whoever holds it.
+    private struct OpenSharedReservation {
         let id: Int
         let process: Int
         let openedAt: Int64
@@ -59,8 +60,8 @@ struct Schedule {
         /// Another one after each crash.
         var process: Int
         var quota = LocalQuota()
-        var held: OpenAllowance?
-        var used: OpenAllowance?
+        var held: OpenSharedReservation?
+        var used: OpenSharedReservation?
     }
 
     private static let window: Int64 = 3_600_000
@@ -71,7 +72,7 @@ struct Schedule {
     private var random: SeededGenerator
     private let limit: Int
     private var store = RateLimitWindow()
-    private var allowances: [OpenAllowance] = []
+    private var sharedReservations: [OpenSharedReservation] = []
     private var nodes: [Node]
     private var lastID = 0
     private var answers: [Answer] = []
@@ -101,9 +102,9 @@ struct Schedule {
             case 0: crash(node)
             case 1, 2: release(node)
             case 3: crashWithAnswersUnderWay(node)
-            case 4, 5: openAllowance(node)
+            case 4, 5: openSharedReservation(node)
             case 6: record(node)
-            case 7: closeAllowances(node)
+            case 7: closeSharedReservations(node)
             case 8: release(node, nodes[node].quota.withdrawExpired(at: steady))
             default: burst(node)
             }
@@ -134,8 +135,8 @@ struct Schedule {
         for answer in answers where answer.arrivesAt <= now {
             // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
             let askedAt = SteadyTime(nanoseconds: answer.askedAt * 1_000_000)
-            if answer.kind == .ahead {
-                nodes[answer.node].quota.acceptAhead(
+            if answer.kind == .prefetch {
+                nodes[answer.node].quota.acceptPrefetched(
                     answer.reservation, askedAt: askedAt, life: .milliseconds(answer.life), now: steady)
                 continue
             }
@@ -152,12 +153,12 @@ struct Schedule {
             switch nodes[node].quota.consume(limit: limit, now: steady, wall: wall) {
             case .admitted:
                 admit()
-                if random.below(4) == 0 { reserveAhead(node) }
+                if random.below(4) == 0 { prefetch(node) }
             case .exhausted(let status):
                 outcome.refused += 1
                 clock.tell(status, at: now)
             case .needsReservation:
-                if !useAllowance(node) { reserve(node) }
+                if !useSharedReservation(node) { reserve(node) }
                 if answers.contains(where: { $0.node == node }) { return }
             }
         }
@@ -168,16 +169,16 @@ struct Schedule {
         reserve(node, unused, kind: .reservation)
     }
 
-    private mutating func reserveAhead(_ node: Int) {
-        let wanted = nodes[node].quota.aheadReservation(
+    private mutating func prefetch(_ node: Int) {
+        let wanted = nodes[node].quota.prefetchSize(
             limit: 1_000, smallest: 1, life: .milliseconds(Self.life), now: steady)
         guard wanted > 0, !answers.contains(where: { $0.node == node }) else { return }
-        reserve(node, [], kind: .ahead)
+        reserve(node, [], kind: .prefetch)
     }
 
     private mutating func reserve(_ node: Int, _ unused: [LocalQuota.Unused], kind: Kind) {
-        // While it has not heard whether it may use an allowance, nobody leaves its allowances out.
-        let isBeingUsed = answers.contains { $0.node == node && $0.kind == .allowance }
+        // While it has not heard whether it may use a shared reservation, nobody leaves its shared reservations out.
+        let isBeingUsed = answers.contains { $0.node == node && $0.kind == .sharedReservation }
         if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
         release(node, unused)
         let wanted = 1 + random.below(limit)
@@ -186,7 +187,7 @@ struct Schedule {
         if random.below(6) == 0 { now += Int64(random.below(2_000)) }
         let reservation = store.reserve(
             wanted, limit: limit, life: .milliseconds(mistake == .chargedEarly ? 0 : Self.life), now: wall,
-            leavingRoom: random.below(2) == 0, allowances: isBeingUsed ? counted() : others(than: node))
+            leavingRoom: random.below(2) == 0, sharedReservations: isBeingUsed ? counted() : others(than: node))
         clock.look(reservation, limit: limit, at: now, view: isBeingUsed ? -1 : node)
         expect(reservation, wanted: wanted, of: node, askedAt: askedAt, life: Self.life, kind: kind)
     }
@@ -217,10 +218,12 @@ struct Schedule {
         }
     }
 
-    /// What it held is lost, and stays charged; so do its allowances.
+    /// What it held is lost, and stays charged; so do its shared reservations.
     private mutating func crash(_ node: Int) {
-        if mistake == .allowancesGoWithACrash { allowances.removeAll { $0.process == nodes[node].process } }
-        answers.removeAll { $0.node == node && $0.kind == .allowance }
+        if mistake == .sharedReservationsGoWithACrash {
+            sharedReservations.removeAll { $0.process == nodes[node].process }
+        }
+        answers.removeAll { $0.node == node && $0.kind == .sharedReservation }
         lastID += 1
         nodes[node] = Node(process: lastID)
         clock.noteCrash()
@@ -232,33 +235,35 @@ struct Schedule {
         crash(node)
     }
 
-    private mutating func openAllowance(_ node: Int) {
+    private mutating func openSharedReservation(_ node: Int) {
         lastID += 1
-        let allowance = OpenAllowance(
+        let sharedReservation = OpenSharedReservation(
             id: lastID, process: nodes[node].process, openedAt: now, offset: clock.offset,
             bucket: .init(
                 minute: RateLimitWindow.minute(of: wall.advanced(by: .milliseconds(Self.life))),
                 count: 1 + random.below(max(1, limit / 3))))
-        allowances.append(allowance)
-        nodes[node].held = allowance
+        sharedReservations.append(sharedReservation)
+        nodes[node].held = sharedReservation
         clock.noteCharge()
     }
 
-    private mutating func useAllowance(_ node: Int) -> Bool {
+    private mutating func useSharedReservation(_ node: Int) -> Bool {
         let isAgain = nodes[node].used != nil && mistake != .usedAgainUnrecorded
         guard let held = nodes[node].held, now + Self.use <= held.openedAt + Self.life, !isAgain,
             abs(held.offset - clock.offset) < 1_000,
             !answers.contains(where: { $0.node == node }), nodes[node].quota.isIdle(at: steady)
         else { return false }
-        let answer = store.use(held.bucket, limit: limit, now: wall, allowances: others(than: node))
+        let answer = store.use(held.bucket, limit: limit, now: wall, sharedReservations: others(than: node))
         guard answer.granted > 0 else { return false }
         nodes[node].used = held
-        expect(answer, wanted: answer.granted, of: node, askedAt: now, life: Self.use, kind: .allowance)
+        expect(answer, wanted: answer.granted, of: node, askedAt: now, life: Self.use, kind: .sharedReservation)
         return true
     }
 
     private mutating func record(_ node: Int) {
-        guard let used = nodes[node].used, !answers.contains(where: { $0.node == node && $0.kind == .allowance }) else {
+        guard let used = nodes[node].used,
+            !answers.contains(where: { $0.node == node && $0.kind == .sharedReservation })
+        else {
             return
         }
         store.record(used.bucket.count, minute: used.bucket.minute)
@@ -266,22 +271,25 @@ struct Schedule {
         nodes[node].used = nil
     }
 
-    private mutating func closeAllowances(_ node: Int) {
+    private mutating func closeSharedReservations(_ node: Int) {
         let kept = [nodes[node].held?.id, nodes[node].used?.id]
-        allowances.removeAll { $0.process == nodes[node].process && !kept.contains($0.id) }
+        sharedReservations.removeAll { $0.process == nodes[node].process && !kept.contains($0.id) }
     }
 
     private mutating func others(than node: Int) -> [RateLimitWindow.Bucket] {
         let process = nodes[node].process
-        return counted().indices.filter { allowances[$0].process != process }.map { allowances[$0].bucket }
+        return counted().indices.filter { sharedReservations[$0].process != process }.map {
+            sharedReservations[$0].bucket
+        }
     }
 
     /// Folds what lies ahead, and keeps it so, as a store does in whatever it writes.
     private mutating func counted() -> [RateLimitWindow.Bucket] {
-        for index in allowances.indices {
-            allowances[index].bucket.minute = RateLimitWindow.foldedMinute(allowances[index].bucket.minute, at: wall)
+        for index in sharedReservations.indices {
+            sharedReservations[index].bucket.minute = RateLimitWindow.foldedMinute(
+                sharedReservations[index].bucket.minute, at: wall)
         }
-        return allowances.map(\.bucket)
+        return sharedReservations.map(\.bucket)
     }
 
     private mutating func admit() {

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// Holds this process's allowances: lets accounts that memory knows no reservation of use one without waiting for the
-/// disk, and records behind them what they used.
+/// Holds this process's shared reservations: lets accounts that memory knows no reservation of use one without waiting
+/// for the disk, and records behind them what they used.
 ///
 /// It stands between ``ReservationBatcher`` and the store, because every reservation of an account must say what the account
-/// used of an allowance and has not recorded. ``Allowance`` says why no hour can exceed its limit through it.
-final class AllowanceKeeper: Sendable {
+/// used of a shared reservation and has not recorded. ``SharedReservation`` says why no hour can exceed its limit through it.
+final class SharedReservations: Sendable {
     private struct Held {
-        let allowance: Allowance
+        let sharedReservation: SharedReservation
         let openedAt: SteadyTime
         let openedOn: Timestamp
 
@@ -16,13 +16,14 @@ final class AllowanceKeeper: Sendable {
         /// Whether the wall clock, by which its minute frees, has gone as the steady one did, by which it is used.
         func isTrue(at now: SteadyTime, on wall: Timestamp) -> Bool {
             let difference = openedOn.duration(to: wall) - age(at: now)
-            return difference > .zero - AllowanceKeeper.clockTolerance && difference < AllowanceKeeper.clockTolerance
+            return difference > .zero - SharedReservations.clockTolerance
+                && difference < SharedReservations.clockTolerance
         }
     }
 
     /// What an account used and has not recorded.
     private struct Used {
-        let allowance: Allowance
+        let sharedReservation: SharedReservation
         /// Whether it is being taken or recorded just now.
         var isUnderWay = true
     }
@@ -30,26 +31,29 @@ final class AllowanceKeeper: Sendable {
     private struct State {
         var held: Held?
         /// Nobody uses these any more; they are open until all that was used of them is recorded.
-        var retired: [Allowance] = []
+        var retired: [SharedReservation] = []
         var used: [UserID: Used] = [:]
         /// Accounts in ``used``, about in the order in which they came.
         var due: [(userID: UserID, usedAt: SteadyTime)] = []
-        /// For how many reservations the store is asked, by account: what they are reckoned with must not change meanwhile.
+        /// For how many reservations the store is asked, by account: what they are reckoned with must not change
+        /// meanwhile.
         var reserving: [UserID: Int] = [:]
         var opensNextAt = SteadyTime.distantPast
         var recordsNextAt = SteadyTime.distantPast
         var isStopped = false
 
         mutating func retire() {
-            if let old = held?.allowance { retired.append(old) }
+            if let old = held?.sharedReservation { retired.append(old) }
             held = nil
         }
 
         /// Whether all that was used of it is recorded: before, it must not be closed.
-        func isRecorded(_ allowance: Allowance) -> Bool { !used.values.contains { $0.allowance == allowance } }
+        func isRecorded(_ sharedReservation: SharedReservation) -> Bool {
+            !used.values.contains { $0.sharedReservation == sharedReservation }
+        }
     }
 
-    /// For how long an allowance may be used.
+    /// For how long a shared reservation may be used.
     private static let life: Duration = ReservationBatcher.reservationLife
     /// For how long an account may use what it took.
     private static let use: Duration = .seconds(30)
@@ -77,17 +81,18 @@ final class AllowanceKeeper: Sendable {
         self.isAlone = isAlone
     }
 
-    /// Lets an account without a reservation use the allowance. Blocks for as long as one read takes.
+    /// Lets an account without a reservation use the shared reservation. Blocks for as long as one read takes.
     ///
     /// - Returns: until when it may be used; nil when the store must be asked for a reservation.
     func use(by accountState: AccountState, limit: Int) -> SteadyTime? {
         let (askedAt, wall) = (clocks.steady(), clocks.wall())
         guard accountState.withQuota({ $0.isIdle(at: askedAt) }),
-            let allowance = begin(accountState.userID, askedAt, wall)
+            let sharedReservation = begin(accountState.userID, askedAt, wall)
         else {
             return nil
         }
-        let answer = try? store.use(of: allowance, by: accountState.userID, limit: limit, holder: holder, now: wall)
+        let answer = try? store.use(
+            of: sharedReservation, by: accountState.userID, limit: limit, holder: holder, now: wall)
         guard let answer, answer.granted > 0 else {
             state.withLock { $0.used[accountState.userID] = nil }
             return nil
@@ -111,17 +116,17 @@ final class AllowanceKeeper: Sendable {
         return isTaken ? askedAt.advanced(by: Self.use) : nil
     }
 
-    private func begin(_ userID: UserID, _ now: SteadyTime, _ wall: Timestamp) -> Allowance? {
+    private func begin(_ userID: UserID, _ now: SteadyTime, _ wall: Timestamp) -> SharedReservation? {
         state.withLock { state in
             guard let held = state.held, held.age(at: now) + Self.use <= Self.life, held.isTrue(at: now, on: wall),
                 state.used[userID] == nil, state.reserving[userID] == nil
             else { return nil }
-            state.used[userID] = Used(allowance: held.allowance)
-            return held.allowance
+            state.used[userID] = Used(sharedReservation: held.sharedReservation)
+            return held.sharedReservation
         }
     }
 
-    /// Asks the store for reservations, and has recorded with them what the accounts used of an allowance.
+    /// Asks the store for reservations, and has recorded with them what the accounts used of a shared reservation.
     func reserve(_ requests: [QuotaRequest]) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let completed = state.withLock { state in requests.map { complete($0, in: &state) } }
@@ -139,10 +144,11 @@ final class AllowanceKeeper: Sendable {
     private func complete(_ request: QuotaRequest, in state: inout State) -> QuotaRequest {
         var request = request
         if request.wanted > 0 { state.reserving[request.userID, default: 0] += 1 }
-        // While another step takes or records it, nobody can tell whether the hour has it: then the allowance counts.
+        // While another step takes or records it, nobody can tell whether the hour has it: then the shared reservation
+        // counts.
         if state.used[request.userID]?.isUnderWay == true { return request }
         request.holder = holder
-        request.unrecorded = state.used[request.userID]?.allowance.bucket
+        request.unrecorded = state.used[request.userID]?.sharedReservation.bucket
         state.used[request.userID]?.isUnderWay = true
         return request
     }
@@ -163,7 +169,8 @@ final class AllowanceKeeper: Sendable {
         }
     }
 
-    /// Opens the next allowance when it is time, records what was used a second ago, and closes what is recorded.
+    /// Opens the next shared reservation when it is time, records what was used a second ago, and closes what is
+    /// recorded.
     func keep() async {
         let now = clocks.steady()
         if now >= state.withLock({ $0.recordsNextAt }) {
@@ -205,19 +212,19 @@ final class AllowanceKeeper: Sendable {
     }
 
     private func close() async {
-        let kept = state.withLock { state -> [Allowance]? in
+        let kept = state.withLock { state -> [SharedReservation]? in
             let kept = state.retired.filter { !state.isRecorded($0) }
             if kept.count == state.retired.count { return nil }
             return kept
         }
         guard let kept else { return }
-        let open = kept + state.withLock { $0.held.map { [$0.allowance] } ?? [] }
-        guard (try? await store.closeAllowances(of: holder, keeping: open.map(\.id))) != nil else { return }
+        let open = kept + state.withLock { $0.held.map { [$0.sharedReservation] } ?? [] }
+        guard (try? await store.closeSharedReservations(of: holder, keeping: open.map(\.id))) != nil else { return }
         state.withLock { $0.retired = kept }
     }
 
     private func open() async {
-        guard store.opensAllowances else { return }
+        guard store.opensSharedReservations else { return }
         let (now, wall) = (clocks.steady(), clocks.wall())
         let isDue = state.withLock { state in
             if let held = state.held, !held.isTrue(at: now, on: wall) {
@@ -232,11 +239,11 @@ final class AllowanceKeeper: Sendable {
             let isAlone = try await isAlone()
             let next =
                 isAlone
-                ? try await store.openAllowance(
+                ? try await store.openSharedReservation(
                     atMost: LocalQuota.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
             state.withLock { state in
                 state.retire()
-                state.held = next.map { Held(allowance: $0, openedAt: now, openedOn: wall) }
+                state.held = next.map { Held(sharedReservation: $0, openedAt: now, openedOn: wall) }
                 state.opensNextAt = now.advanced(by: isAlone ? Self.renewal : Self.retry)
                 if state.isStopped { state.retire() }
             }

@@ -2,22 +2,23 @@
 ///
 /// A process has it written once, and then a key that it meets for the first time waits for a read alone, not for the
 /// disk. Why no hour can exceed its limit through it:
-/// - The store charges an allowance to every account, on top of its own hour, for as long as the allowance is open.
-/// - Only the process that holds it may use it, and for an account only when that account's hour has room for all of it.
-///   Nobody else can take that room afterwards, because the allowance counts for them.
+/// - The store charges a shared reservation to every account, on top of its own hour, for as long as the shared
+///   reservation is open.
+/// - Only the process that holds it may use it, and for an account only when that account's hour has room for all of
+///   it. Nobody else can take that room afterwards, because the shared reservation counts for them.
 /// - What was used is recorded in the account's own hour. Until then no more is used of it for the same account; the
-///   holder leaves the allowance out of an account's sum only in the same step that records what it used.
+///   holder leaves the shared reservation out of an account's sum only in the same step that records what it used.
 /// - It is closed when all is recorded. A process that crashes leaves it open: it then counts for every account until
 ///   its minute frees, as what the process may have admitted.
 ///
 /// It is charged to the minute of its last permitted use, as a reservation is.
-public struct Allowance: Sendable, Equatable {
+public struct SharedReservation: Sendable, Equatable {
     /// Names it in the store.
     public let id: Int64
     /// How many requests of each account, and the minute that they are charged to.
     public let bucket: RateLimitWindow.Bucket
 
-    /// Puts an allowance together.
+    /// Puts a shared reservation together.
     public init(id: Int64, bucket: RateLimitWindow.Bucket) {
         self.id = id
         self.bucket = bucket

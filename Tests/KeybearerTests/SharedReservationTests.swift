@@ -7,7 +7,7 @@ import Testing
 @testable import Keybearer
 
 @Suite("Allowances: a key that is met for the first time does not wait for the disk")
-struct AllowanceTests {
+struct SharedReservationTests {
     let fixture: GateFixture
     let account: Account
     let store: CountingRateLimitStore
@@ -21,7 +21,7 @@ struct AllowanceTests {
         store = CountingRateLimitStore(store: fixture.store)
         batcher = ReservationBatcher(store: store, clocks: fixture.clock.clocks, isAlone: { true })
         accountState = AccountState(userID: account.user.id)
-        await batcher.keepAllowance()
+        await batcher.maintainSharedReservation()
     }
 
     private func consume(_ accountState: AccountState, limit: Int = 1_000) -> LocalQuota.Decision {
@@ -44,7 +44,7 @@ struct AllowanceTests {
     private func advance(seconds: Int) async {
         for _ in 0..<seconds {
             clock.advance(by: .seconds(1))
-            await batcher.keepAllowance()
+            await batcher.maintainSharedReservation()
             await batcher.releaseExpired()
         }
     }
@@ -52,7 +52,7 @@ struct AllowanceTests {
     @Test("Ten are admitted with nothing written; a second later they are recorded")
     func firstUse() async throws {
         #expect(try await charged() == 10)
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         guard case .admitted(let status) = consume(accountState) else { Issue.record("refused"); return }
         #expect(status.remaining == 999)
         #expect(admitted(20, accountState) == 9)
@@ -67,9 +67,9 @@ struct AllowanceTests {
 
     @Test("The next reservation records what was used in the same step, and leaves the allowance out of its sum")
     func recordedWithAReservation() async throws {
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
-        #expect(!batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(!batcher.useSharedReservation(for: accountState, limit: 1_000))
         try await batcher.reserved(for: accountState, limit: 1_000)
         #expect(store.calls == 1)
         guard case .admitted(let status) = consume(accountState) else { Issue.record("refused"); return }
@@ -81,29 +81,29 @@ struct AllowanceTests {
 
     @Test("It is renewed every half minute and closed when what was used is recorded; one that expired is not used")
     func renewal() async throws {
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         await advance(seconds: 31)
-        // Recorded, and given back because nothing was used: what is charged is the next allowance.
+        // Recorded, and given back because nothing was used: what is charged is the next shared reservation.
         #expect(try await charged() == 10)
         #expect(admitted(1, accountState) == 0)
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         clock.advance(by: .seconds(29))
         #expect(admitted(1, accountState) == 1)
         clock.advance(by: .seconds(1))
         #expect(admitted(1, accountState) == 0)
         clock.advance(by: .seconds(1))
         let other = AccountState(userID: account.user.id)
-        #expect(!batcher.useAllowance(for: other, limit: 1_000), "nobody renewed it")
+        #expect(!batcher.useSharedReservation(for: other, limit: 1_000), "nobody renewed it")
     }
 
     @Test("Before its use is recorded, the same account uses it no second time")
     func onceUntilRecorded() async throws {
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
         let again = AccountState(userID: account.user.id)
-        #expect(!batcher.useAllowance(for: again, limit: 1_000))
+        #expect(!batcher.useSharedReservation(for: again, limit: 1_000))
         await advance(seconds: 1)
-        #expect(batcher.useAllowance(for: again, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: again, limit: 1_000))
         #expect(admitted(20, again) == 10)
         await advance(seconds: 1)
         #expect(try await charged() == 20 + 10)
@@ -111,12 +111,12 @@ struct AllowanceTests {
 
     @Test("After a crash it counts for every account, nobody opens another, and the limit holds")
     func crash() async throws {
-        #expect(batcher.useAllowance(for: accountState, limit: 100))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 100))
         #expect(admitted(20, accountState, limit: 100) == 10)
         let successor = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
-        await successor.keepAllowance()
+        await successor.maintainSharedReservation()
         let fresh = AccountState(userID: account.user.id)
-        #expect(!successor.useAllowance(for: fresh, limit: 100))
+        #expect(!successor.useSharedReservation(for: fresh, limit: 100))
         var total = 10
         while total < 200 {
             try await successor.reserved(for: fresh, limit: 100)
@@ -127,13 +127,13 @@ struct AllowanceTests {
         #expect(total == 100)
         // When its minute has freed, there is one again.
         clock.advance(by: .seconds(3_600 + 120))
-        await successor.keepAllowance()
-        #expect(successor.useAllowance(for: AccountState(userID: account.user.id), limit: 100))
+        await successor.maintainSharedReservation()
+        #expect(successor.useSharedReservation(for: AccountState(userID: account.user.id), limit: 100))
     }
 
     @Test("A store that fails keeps nothing from being recorded, and closes nothing")
     func failure() async throws {
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
         store.isFailing = true
         await advance(seconds: 2)
@@ -148,13 +148,13 @@ struct AllowanceTests {
 
     @Test("A stop leaves what was used, and no allowance")
     func stop() async throws {
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(3, accountState) == 3)
         await batcher.stop()
         #expect(try await charged() == 3)
-        await batcher.keepAllowance()
+        await batcher.maintainSharedReservation()
         #expect(try await charged() == 3, "none is opened afterwards")
-        #expect(!batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(!batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 
     @Test(
@@ -166,17 +166,17 @@ struct AllowanceTests {
             wall: { [clock] in clock.clocks.wall().advanced(by: set.withLock { $0 }) })
         await batcher.stop()
         let batcher = ReservationBatcher(store: store, clocks: clocks, isAlone: { true })
-        await batcher.keepAllowance()
+        await batcher.maintainSharedReservation()
         set.withLock { $0 = .seconds(seconds) }
-        #expect(!batcher.useAllowance(for: accountState, limit: 1_000))
-        await batcher.keepAllowance()
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(!batcher.useSharedReservation(for: accountState, limit: 1_000))
+        await batcher.maintainSharedReservation()
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
     }
 
     @Test("Near its limit an account is reserved for, as before")
     func nearTheLimit() async throws {
-        #expect(!batcher.useAllowance(for: accountState, limit: 39))
-        #expect(batcher.useAllowance(for: accountState, limit: 40))
+        #expect(!batcher.useSharedReservation(for: accountState, limit: 39))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 40))
         #expect(admitted(20, accountState, limit: 40) == 10)
     }
 
@@ -187,7 +187,7 @@ struct AllowanceTests {
         let gate = try #require(deployment.gate)
         await gate.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        await gate.batcher.keepAllowance()
+        await gate.batcher.maintainSharedReservation()
         #expect(await fixture.admittedOf1600(key, at: gate) == 1_000)
     }
 
@@ -198,17 +198,17 @@ struct AllowanceTests {
         let gate = try #require(deployment.gate)
         await gate.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        await gate.batcher.keepAllowance()
+        await gate.batcher.maintainSharedReservation()
         func charged() async throws -> Int? {
             let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
             return try await fixture.store.reserve([look], now: clock.clocks.wall()).first?.charged
         }
         for number in 1...5 {
-            #expect(await gate.batcher.reserveAhead() == nil, "before request \(number)")
+            #expect(await gate.batcher.prefetch() == nil, "before request \(number)")
             #expect(await fixture.decide(key, at: gate).isAdmitted)
         }
         #expect(try await charged() == 10, "what all are charged")
-        await gate.batcher.reserveAhead()?.value
+        await gate.batcher.prefetch()?.value
         #expect(try await charged() == 10 + 10 + 20)
         for _ in 6...30 { #expect(fixture.verify(key, at: gate).isAdmitted) }
         await gate.stop()
@@ -218,7 +218,7 @@ struct AllowanceTests {
     @Test("A look that was under way while the allowance was used does not take its place")
     func lookMeanwhile() async throws {
         let earlier = Reservation(granted: 0, minute: 0, charged: 0, resets: [])
-        #expect(batcher.useAllowance(for: accountState, limit: 1_000))
+        #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(1, accountState) == 1)
         let now = clock.clocks.steady()
         accountState.withQuota {
@@ -232,7 +232,7 @@ struct AllowanceTests {
     func whileReserving() async throws {
         let held = HeldRateLimitStore(store: fixture.store)
         await batcher.stop()
-        let keeper = AllowanceKeeper(
+        let keeper = SharedReservations(
             store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isAlone: { true })
         await keeper.keep()
         let request = QuotaRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
@@ -256,28 +256,28 @@ struct AllowanceTests {
         await batcher.stop()
         let gate = try #require(fixture.deployment().gate)
         await gate.fence.step()
-        await gate.batcher.keepAllowance()
-        #expect(gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        await gate.batcher.maintainSharedReservation()
+        #expect(gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
         let other = NodeID.random(from: fixture.random)
         let position = try await fixture.store.registerNode(other, lease: .seconds(2))
         clock.advance(by: .seconds(30))
         await gate.fence.step()
-        await gate.batcher.keepAllowance()
-        #expect(!gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        await gate.batcher.maintainSharedReservation()
+        #expect(!gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
         for _ in 0..<5 {
             clock.advance(by: .seconds(1))
             _ = try await fixture.store.renewLease(of: other, applied: position)
             await gate.fence.step()
-            await gate.batcher.keepAllowance()
+            await gate.batcher.maintainSharedReservation()
         }
-        #expect(!gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(!gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
         // It died: its row stays, and its renewals do not rise.
         for _ in 0..<4 {
             clock.advance(by: .seconds(1))
             await gate.fence.step()
-            await gate.batcher.keepAllowance()
+            await gate.batcher.maintainSharedReservation()
         }
-        #expect(gate.batcher.useAllowance(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 }
 
@@ -304,17 +304,17 @@ private final class HeldRateLimitStore: RateLimitStore {
     func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {}
     func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { [] }
 
-    var opensAllowances: Bool { store.opensAllowances }
+    var opensSharedReservations: Bool { store.opensSharedReservations }
 
-    func openAllowance(
+    func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
-    ) async throws -> Allowance? {
-        try await store.openAllowance(atMost: count, holder: holder, life: life, now: now)
+    ) async throws -> SharedReservation? {
+        try await store.openSharedReservation(atMost: count, holder: holder, life: life, now: now)
     }
 
     func use(
-        of allowance: Allowance, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
+        of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
-        try store.use(of: allowance, by: userID, limit: limit, holder: holder, now: now)
+        try store.use(of: sharedReservation, by: userID, limit: limit, holder: holder, now: now)
     }
 }

@@ -5,8 +5,8 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// Allowances: only the embedded store opens them.
-@Suite struct SQLiteAllowanceTests {
+/// Shared reservations: only the embedded store opens them.
+@Suite struct SQLiteSharedReservationTests {
     private let directory: TemporaryDirectory
     private let samples = Samples()
     private let store: SQLStore
@@ -18,8 +18,8 @@ import Testing
         holder = .random(from: samples.random)
     }
 
-    private func open(by holder: NodeID, at seconds: Int64 = 0) async throws -> Allowance? {
-        try await store.openAllowance(atMost: 10, holder: holder, life: .seconds(60), now: samples.at(seconds))
+    private func open(by holder: NodeID, at seconds: Int64 = 0) async throws -> SharedReservation? {
+        try await store.openSharedReservation(atMost: 10, holder: holder, life: .seconds(60), now: samples.at(seconds))
     }
 
     private func charged(
@@ -32,15 +32,17 @@ import Testing
 
     @Test func itCountsForEveryAccountButForItsHolder() async throws {
         let user = try await store.addAccount(samples).user.id
-        let allowance = try #require(try await open(by: holder))
-        #expect(allowance.bucket == .init(minute: RateLimitWindow.minute(of: samples.at(60)), count: 10))
+        let sharedReservation = try #require(try await open(by: holder))
+        #expect(sharedReservation.bucket == .init(minute: RateLimitWindow.minute(of: samples.at(60)), count: 10))
         #expect(try await charged(user) == 10)
         #expect(try await charged(user, for: holder) == 0)
-        let used = try store.use(of: allowance, by: user, limit: 100, holder: holder, now: samples.at(0))
+        let used = try store.use(of: sharedReservation, by: user, limit: 100, holder: holder, now: samples.at(0))
         #expect(used.granted == 10)
         #expect(used.charged == 10)
         let nobody = UserID.random(from: samples.random)
-        #expect(try store.use(of: allowance, by: nobody, limit: 100, holder: holder, now: samples.at(0)).granted == 0)
+        #expect(
+            try store.use(of: sharedReservation, by: nobody, limit: 100, holder: holder, now: samples.at(0)).granted
+                == 0)
         let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
         #expect(try await store.reserve([all], now: samples.at(0)).map(\.granted) == [90])
         // What was used is recorded also where the limit has no room for it any more: it was admitted.
@@ -49,7 +51,7 @@ import Testing
             unrecorded: .init(minute: used.minute, count: 10),
             holder: holder)
         #expect(try await store.reserve([record], now: samples.at(1)).map(\.charged) == [100])
-        try await store.closeAllowances(of: holder, keeping: [])
+        try await store.closeSharedReservations(of: holder, keeping: [])
         #expect(try await charged(user) == 100)
     }
 
@@ -59,9 +61,9 @@ import Testing
         let second = try #require(try await open(by: holder, at: 30))
         #expect(first.id != second.id)
         #expect(try await charged(user, at: 30) == 20)
-        try await store.closeAllowances(of: .random(from: samples.random), keeping: [])
+        try await store.closeSharedReservations(of: .random(from: samples.random), keeping: [])
         #expect(try await charged(user, at: 30) == 20)
-        try await store.closeAllowances(of: holder, keeping: [second.id])
+        try await store.closeSharedReservations(of: holder, keeping: [second.id])
         #expect(try await charged(user, at: 30) == 10)
         #expect(try await open(by: holder, at: 60)?.id != first.id)
     }
@@ -91,15 +93,15 @@ import Testing
         let earlier = NodeID.random(from: samples.random)
         _ = try await open(by: earlier)
         try store.sqlite.backUp(to: backup)
-        try await store.closeAllowances(of: earlier, keeping: [])
+        try await store.closeSharedReservations(of: earlier, keeping: [])
         // Numbers go on where the backup's do not.
         _ = try await open(by: holder)
-        let allowance = try #require(try await open(by: holder))
-        try await store.closeAllowances(of: holder, keeping: [allowance.id])
+        let sharedReservation = try #require(try await open(by: holder))
+        try await store.closeSharedReservations(of: holder, keeping: [sharedReservation.id])
         _ = try store.sqlite.restore(from: backup, audit: samples.event(.storeRestored))
         #expect(try await charged(user, at: 1) == 10)
         // The one who holds it goes on to know it by its id.
-        try await store.closeAllowances(of: holder, keeping: [allowance.id])
+        try await store.closeSharedReservations(of: holder, keeping: [sharedReservation.id])
         #expect(try await charged(user, at: 1) == 10)
         // Where nothing is known of the hours but by the backup, what was open then counts.
         let fresh = try SQLiteStore.open(path: directory.file("fresh.db"), role: .commandLine)

@@ -366,7 +366,7 @@ struct GateTests: OnGateStage {
         let (account, _) = try await fixture.entitledAccount(deployment)
         let samples = Samples()
         func change() async throws -> ChangePosition {
-            await settled(
+            await applied(
                 try await fixture.store.setStatus(
                     .active, of: account.user.id, by: .commandLine, audit: samples.event(.userEnabled))
             ).position
@@ -380,17 +380,17 @@ struct GateTests: OnGateStage {
         #expect(try await acknowledged() == foreign.number)
 
         let own = try await change()
-        await gate.fence.settle(own)
+        await gate.fence.waitUntilApplied(own)
         #expect(try await acknowledged() == foreign.number)
         fixture.clock.advance(by: .milliseconds(500))
         #expect(try await acknowledged() == own.number)
 
-        await gate.fence.settle(try await change())
+        await gate.fence.waitUntilApplied(try await change())
         let behindOwn = try await change()
         #expect(try await acknowledged() == behindOwn.number)
 
         // Waited for only when it was acknowledged already: that must not count for the next.
-        await gate.fence.settle(behindOwn)
+        await gate.fence.waitUntilApplied(behindOwn)
         let last = try await change()
         #expect(try await acknowledged() == last.number)
     }
@@ -401,7 +401,7 @@ struct GateTests: OnGateStage {
         let (_, key) = try await fixture.entitledAccount(deployment)
         #expect(await fixture.decide(key, at: gate).isAdmitted)
         let clock = fixture.runClock()
-        await gate.fence.settle(ChangePosition(number: 1_000, mark: "lost in a failover"))
+        await gate.fence.waitUntilApplied(ChangePosition(number: 1_000, mark: "lost in a failover"))
         clock.cancel()
         #expect(fixture.verify(key, at: gate).isNeedsStore)
         #expect(await fixture.decide(key, at: gate).isAdmitted)
@@ -412,13 +412,13 @@ struct GateTests: OnGateStage {
         await gate.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
         #expect(await fixture.decide(key, at: gate).isAdmitted)
-        let newest = await settled(
+        let newest = await applied(
             try await fixture.store.setStatus(
                 .active, of: account.user.id, by: .commandLine, audit: Samples().event(.userEnabled))
         ).position
-        await gate.fence.settle(newest)
+        await gate.fence.waitUntilApplied(newest)
         let clock = fixture.runClock()
-        await gate.fence.settle(ChangePosition(number: newest.number, mark: "of another history"))
+        await gate.fence.waitUntilApplied(ChangePosition(number: newest.number, mark: "of another history"))
         clock.cancel()
         #expect(fixture.verify(key, at: gate).isNeedsStore)
     }

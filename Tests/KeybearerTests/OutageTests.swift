@@ -29,8 +29,8 @@ struct OutageTests {
     }
 
     /// The node's own answer to changes; the first step of a change elsewhere may find nothing yet.
-    private func followUntilSettled(_ change: Committed<Void>) async {
-        let waiter = ChangeWaiter(store: store, clocks: clock.clocks, longestLease: .seconds(2))
+    private func followUntilApplied(_ change: Committed<Void>) async {
+        let waiter = CommandPropagation(store: store, clocks: clock.clocks, longestLease: .seconds(2))
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await waiter.waitUntilApplied(change) }
             group.addTask {
@@ -96,7 +96,7 @@ struct OutageTests {
         // The clock stands still: a wait for a lease would never end.
         let change = try await store.recordChange(
             of: .everything, by: .commandLine, audit: samples.event(.masterKeysChanged))
-        await followUntilSettled(change)
+        await followUntilApplied(change)
         await fence.stop()
         #expect(try await store.nodes().isEmpty)
     }

@@ -30,7 +30,7 @@ import Testing
         func replaceKey(_ store: any Store, by authority: Authority, _ event: AuditEvent) async throws -> Bool {
             let committed = try await store.replaceKey(
                 samples.replacement(of: account), by: authority, needs: nil, audit: event)
-            return await settled(committed).value == .replaced
+            return await applied(committed).value == .replaced
         }
     }
 

@@ -100,23 +100,23 @@ extension Store {
     func setPassword(
         _ hash: String, of userID: UserID, keeping session: SessionID?, audit: AuditEvent
     ) async throws -> ChangePosition {
-        await settled(
+        await applied(
             try await setPassword(hash, of: userID, keeping: session, by: .commandLine, audit: audit)
         ).position
     }
 
     func setStatus(_ status: User.Status, of userID: UserID, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await setStatus(status, of: userID, by: .commandLine, audit: audit)).position
+        await applied(try await setStatus(status, of: userID, by: .commandLine, audit: audit)).position
     }
 
     func deleteAccount(_ userID: UserID, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await deleteAccount(userID, by: .commandLine, audit: audit)).position
+        await applied(try await deleteAccount(userID, by: .commandLine, audit: audit)).position
     }
 
     func replaceKey(
         _ replacement: KeyReplacement, audit: AuditEvent
     ) async throws -> (value: KeyReplacementOutcome, position: ChangePosition) {
-        await settled(try await replaceKey(replacement, by: .commandLine, needs: nil, audit: audit))
+        await applied(try await replaceKey(replacement, by: .commandLine, needs: nil, audit: audit))
     }
 
     func recordReveal(of userID: UserID, audit: AuditEvent) async throws {
@@ -153,32 +153,32 @@ extension Store {
     }
 
     func putPlan(_ plan: Plan, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await putPlan(plan, by: .commandLine, audit: audit)).position
+        await applied(try await putPlan(plan, by: .commandLine, audit: audit)).position
     }
 
     func deletePlan(_ id: PlanID, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await deletePlan(id, by: .commandLine, audit: audit)).position
+        await applied(try await deletePlan(id, by: .commandLine, audit: audit)).position
     }
 
     func createWorkspace(
         id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, audit: AuditEvent
     ) async throws -> (workspace: Workspace, position: ChangePosition) {
-        let (workspace, position) = await settled(
+        let (workspace, position) = await applied(
             try await createWorkspace(
                 id: id, name: name, owner: owner, createdAt: createdAt, by: .commandLine, audit: audit))
         return (workspace, position)
     }
 
     func setPlan(_ planID: PlanID, of workspaceID: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await setPlan(planID, of: workspaceID, by: .commandLine, needs: nil, audit: audit)).position
+        await applied(try await setPlan(planID, of: workspaceID, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await putMember(membership, by: .commandLine, audit: audit)).position
+        await applied(try await putMember(membership, by: .commandLine, audit: audit)).position
     }
 
     func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
+        await applied(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
     }
 
     func startSession(
@@ -212,6 +212,6 @@ extension Store {
     }
 
     func recordChange(of subject: Change.Subject, audit: AuditEvent) async throws -> ChangePosition {
-        await settled(try await recordChange(of: subject, by: .commandLine, audit: audit)).position
+        await applied(try await recordChange(of: subject, by: .commandLine, audit: audit)).position
     }
 }

@@ -2,7 +2,7 @@ public import Keybearer
 import Synchronization
 
 /// Notes the position of a change instead of waiting for nodes.
-public final class PositionRecorder: ChangeSettling {
+public final class PositionRecorder: ChangePropagation {
     private let last = Lock(ChangePosition(number: -1, mark: ""))
 
     /// Notes nothing yet.
@@ -11,11 +11,11 @@ public final class PositionRecorder: ChangeSettling {
     /// The last position that was noted.
     public var position: ChangePosition { last.withLock { $0 } }
 
-    public func settle(_ position: ChangePosition) async { last.withLock { $0 = position } }
+    public func waitUntilApplied(_ position: ChangePosition) async { last.withLock { $0 = position } }
 }
 
 /// The value of a change and its position.
-public func settled<Value>(_ committed: Committed<Value>) async -> (value: Value, position: ChangePosition) {
+public func applied<Value>(_ committed: Committed<Value>) async -> (value: Value, position: ChangePosition) {
     let recorder = PositionRecorder()
     let value = await recorder.waitUntilApplied(committed)
     return (value, recorder.position)

@@ -1,6 +1,6 @@
 /// The value of a change that is committed and that nodes may not have applied yet.
 ///
-/// The value cannot be read here. Only ``ChangeSettling/waitUntilApplied(_:)`` returns it, when no node accepts what
+/// The value cannot be read here. Only ``ChangePropagation/waitUntilApplied(_:)`` returns it, when no node accepts what
 /// was before the change: so an answer that needs the value waits. A `Committed<Void>` could still be dropped: the
 /// compiler's unused-result warning (an error in `Sources/`) and the rule against `_ =` in `scripts/lint-sql` refuse that.
 public struct Committed<Value: Sendable>: Sendable {
@@ -14,10 +14,10 @@ public struct Committed<Value: Sendable>: Sendable {
     }
 }
 
-extension ChangeSettling {
+extension ChangePropagation {
     /// Waits until no node accepts what was before the change, then returns the change's value.
     public func waitUntilApplied<Value>(_ committed: Committed<Value>) async -> Value {
-        await settle(committed.position)
+        await waitUntilApplied(committed.position)
         return committed.value
     }
 }

@@ -10,7 +10,7 @@ struct FenceRegistration {
     var lastRenewalAt = SteadyTime.distantPast
     var acknowledged: ChangePosition?
     /// The numbers behind that one whose changes this process waits for itself.
-    var settledHere: Set<Int64> = []
+    var ownChanges: Set<Int64> = []
     var isStopped = false
     /// Why the database is not the one any more that this process opened; nil while it is.
     var loss: DatabaseLost?
@@ -19,8 +19,8 @@ struct FenceRegistration {
     /// what is acknowledged. Who waits in this process leaves its own node out.
     func isAwaited(at position: ChangePosition) -> Bool {
         guard let acknowledged, position.number >= acknowledged.number else { return true }
-        let ownChanges = settledHere.count { $0 > acknowledged.number && $0 <= position.number }
-        return position.number - acknowledged.number > ownChanges
+        let ownNewChanges = ownChanges.count { $0 > acknowledged.number && $0 <= position.number }
+        return position.number - acknowledged.number > ownNewChanges
     }
 
     /// Whether nothing may be believed any more, whatever the store says.
@@ -35,6 +35,6 @@ struct FenceRegistration {
     mutating func noteAcknowledged(_ position: ChangePosition, askedAt: SteadyTime) {
         lastRenewalAt = askedAt
         acknowledged = position
-        settledHere = settledHere.filter { $0 > position.number }
+        ownChanges = ownChanges.filter { $0 > position.number }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// applied every change.
 ///
 /// The protocol, its assumptions and what each failure costs are in `docs/revocation.md`.
-public final class RevocationFence: ChangeSettling {
+public final class RevocationFence: ChangePropagation {
     /// How often the store is asked for changes. It bounds how long another process waits for this one.
     static let pollInterval: Duration = .milliseconds(20)
 
@@ -14,7 +14,7 @@ public final class RevocationFence: ChangeSettling {
     private let clocks: Clocks
     private let random: RandomSource
     private let logger: Logger
-    private let fenceWait: FenceWait
+    private let propagationWait: PropagationWait
     private let label: String
     /// How long memory may be trusted after a renewal was asked for.
     private let lease: Duration
@@ -46,7 +46,7 @@ public final class RevocationFence: ChangeSettling {
         self.logger = logger
         outage = StoreOutage(clocks: clocks, logger: logger)
         masterKeys = MasterKeyWatch(clocks: clocks, logger: logger, load: onEverything)
-        fenceWait = FenceWait(store: store, clocks: clocks, longestLease: lease)
+        propagationWait = PropagationWait(store: store, clocks: clocks, longestLease: lease)
     }
 
     /// Whether memory may be trusted by a request whose last byte was read before `now`.
@@ -143,15 +143,15 @@ public final class RevocationFence: ChangeSettling {
     var lastFailure: (any Error)? { registration.withLock { $0.loss?.error } ?? outage.lastFailure }
 
     /// Applies every change up to this one here, then waits for the other nodes.
-    public func settle(_ position: ChangePosition) async {
-        await withTaskExecutorPreference(thread) { await settleOnThread(position) }
+    public func waitUntilApplied(_ position: ChangePosition) async {
+        await withTaskExecutorPreference(thread) { await waitUntilAppliedOnThread(position) }
     }
 
-    private func settleOnThread(_ position: ChangePosition) async {
+    private func waitUntilAppliedOnThread(_ position: ChangePosition) async {
         let isApplied = await hasApplied(position)
         let own = registration.withLock { registration in
             if isApplied {
-                registration.settledHere.insert(position.number)
+                registration.ownChanges.insert(position.number)
             } else {
                 // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
                 trustedUntil.store(.min, ordering: .releasing)
@@ -159,7 +159,7 @@ public final class RevocationFence: ChangeSettling {
             }
             return registration.nodeID
         }
-        await fenceWait.wait(for: position, excluding: own)
+        await propagationWait.wait(for: position, excluding: own)
     }
 
     /// Applies changes up to this one; false when the store cannot be asked, or does not have it: a failover went back.
@@ -246,7 +246,7 @@ public final class RevocationFence: ChangeSettling {
                 return true
             }
             registration.nodeID = nodeID
-            registration.settledHere = []
+            registration.ownChanges = []
             registration.noteAcknowledged(position, askedAt: askedAt)
             trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
             return false

@@ -1,15 +1,15 @@
 /// Accounts: making them, changing their password and status, removing them.
 public final class AccountService: Sendable {
     private let context: ServiceContext
-    private let settler: any ChangeSettling
+    private let propagation: any ChangePropagation
     private let hasher: PasswordHasher
     private let throttle: SignInThrottle
 
     init(
-        context: ServiceContext, settler: any ChangeSettling, hasher: PasswordHasher, throttle: SignInThrottle
+        context: ServiceContext, propagation: any ChangePropagation, hasher: PasswordHasher, throttle: SignInThrottle
     ) {
         self.context = context
-        self.settler = settler
+        self.propagation = propagation
         self.hasher = hasher
         self.throttle = throttle
     }
@@ -186,7 +186,7 @@ public final class AccountService: Sendable {
         if let problem = new.problem(email: user.email.rawValue, name: user.name) {
             throw KeybearerError.validation([field: problem])
         }
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.setPassword(
                 try await hasher.hash(new), of: user.id, keeping: session, by: authority,
                 audit: context.event(.passwordChanged, by: authority, user: user.id)))
@@ -195,7 +195,7 @@ public final class AccountService: Sendable {
     /// Disables or enables an account; answers when it holds on every node.
     public func setStatus(_ status: User.Status, of userID: UserID, by authority: Authority) async throws {
         let action: AuditEvent.Action = status == .active ? .userEnabled : .userDisabled
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.setStatus(
                 status, of: userID, by: authority, audit: context.event(action, by: authority, user: userID)))
     }
@@ -204,7 +204,7 @@ public final class AccountService: Sendable {
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace with other members.
     public func delete(_ userID: UserID, by authority: Authority) async throws {
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.deleteAccount(
                 userID, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
     }

@@ -58,22 +58,23 @@ public final class Deployment: Sendable {
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
         let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
-        var settler: any ChangeSettling = ChangeWaiter(store: store, clocks: clocks, longestLease: settings.lease)
+        var propagation: any ChangePropagation = CommandPropagation(
+            store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
         case .command: gate = nil
         case .server(let prepare):
             let gate = Gate(context: context, loadRing: loadRing, prepare: prepare, logger: logger)
             self.gate = gate
-            settler = gate.fence
+            propagation = gate.fence
         }
         let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
-        keys = KeyService(context: context, settler: settler, gate: gate)
+        keys = KeyService(context: context, propagation: propagation, gate: gate)
         let throttle = SignInThrottle(clocks: clocks)
         sessions = SessionService(context: context, hasher: hasher, throttle: throttle, gate: gate)
-        accounts = AccountService(context: context, settler: settler, hasher: hasher, throttle: throttle)
-        workspaces = WorkspaceService(context: context, settler: settler)
+        accounts = AccountService(context: context, propagation: propagation, hasher: hasher, throttle: throttle)
+        workspaces = WorkspaceService(context: context, propagation: propagation)
         operatorTokens = OperatorTokenService(context: context, gate: gate)
-        masterKeys = MasterKeyService(context: context, settler: settler)
+        masterKeys = MasterKeyService(context: context, propagation: propagation)
         self.ring = RingService(context: context, logger: logger)
     }
 }

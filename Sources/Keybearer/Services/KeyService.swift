@@ -3,12 +3,12 @@ import Crypto
 /// What an account holder does with the one Secret Key: look at its record, reveal it, regenerate it.
 public final class KeyService: Sendable {
     private let context: ServiceContext
-    private let settler: any ChangeSettling
+    private let propagation: any ChangePropagation
     private let gate: Gate?
 
-    init(context: ServiceContext, settler: any ChangeSettling, gate: Gate?) {
+    init(context: ServiceContext, propagation: any ChangePropagation, gate: Gate?) {
         self.context = context
-        self.settler = settler
+        self.propagation = propagation
         self.gate = gate
     }
 
@@ -108,7 +108,7 @@ public final class KeyService: Sendable {
         if replaced == nil { replaced = try await context.store.key(of: userID)?.version }
         guard let replaced else { throw Self.noAccount(authority, userID) }
         let (replacement, secret) = try makeReplacement(of: replaced, userID: userID, request: request)
-        let outcome = await settler.waitUntilApplied(
+        let outcome = await propagation.waitUntilApplied(
             try await context.store.replaceKey(
                 replacement, by: authority, needs: requirement,
                 audit: context.event(action, by: authority, user: userID)))

@@ -6,12 +6,12 @@ public final class MasterKeyService: Sendable {
     }
 
     private let context: ServiceContext
-    private let settler: any ChangeSettling
+    private let propagation: any ChangePropagation
     private static let batchSize = 200
 
-    init(context: ServiceContext, settler: any ChangeSettling) {
+    init(context: ServiceContext, propagation: any ChangePropagation) {
         self.context = context
-        self.settler = settler
+        self.propagation = propagation
     }
 
     /// Rotates to a new master key while servers run. Can be run again after an interruption.
@@ -71,7 +71,7 @@ public final class MasterKeyService: Sendable {
     private func announce(_ ring: MasterKeyRing) async throws {
         context.vault.replace(with: KeyVault(ring: ring))
         let event = context.event(.masterKeysChanged, by: .commandLine)
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.recordChange(of: .everything, by: .commandLine, audit: event))
     }
 

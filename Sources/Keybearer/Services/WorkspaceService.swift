@@ -1,11 +1,11 @@
 /// Workspaces, their members, and the catalogue of plans.
 public final class WorkspaceService: Sendable {
     private let context: ServiceContext
-    private let settler: any ChangeSettling
+    private let propagation: any ChangePropagation
 
-    init(context: ServiceContext, settler: any ChangeSettling) {
+    init(context: ServiceContext, propagation: any ChangePropagation) {
         self.context = context
-        self.settler = settler
+        self.propagation = propagation
     }
 
     /// Whether an Owner switches the plan at once.
@@ -33,7 +33,7 @@ public final class WorkspaceService: Sendable {
         let name = NameRules.normalised(name)
         if let problem = NameRules.problem(with: name) { throw KeybearerError.validation(["name": problem]) }
         let id = WorkspaceID.random(from: context.random)
-        return await settler.waitUntilApplied(
+        return await propagation.waitUntilApplied(
             try await context.store.createWorkspace(
                 id: id, name: name, owner: owner, createdAt: context.clocks.wall(), by: authority,
                 audit: context.event(.workspaceCreated, by: authority, user: owner, workspace: id)))
@@ -49,7 +49,7 @@ public final class WorkspaceService: Sendable {
     private func setPlan(
         _ planID: PlanID, of id: WorkspaceID, by authority: Authority, needs requirement: Requirement?
     ) async throws {
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.setPlan(
                 planID, of: id, by: authority, needs: requirement,
                 audit: context.event(.planChanged, by: authority, workspace: id, detail: planID.rawValue)))
@@ -95,7 +95,7 @@ public final class WorkspaceService: Sendable {
                 + Feature.all.map(\.rawValue).joined(separator: ", ") + "."
         }
         guard problems.isEmpty else { throw KeybearerError.validation(problems) }
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.putPlan(
                 plan, by: authority, audit: context.event(.planPut, by: authority, detail: plan.id.rawValue)))
     }
@@ -104,7 +104,7 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when workspaces are on it, or new ones start on it.
     public func deletePlan(_ id: PlanID, by authority: Authority) async throws {
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.deletePlan(
                 id, by: authority, audit: context.event(.planDeleted, by: authority, detail: id.rawValue)))
     }
@@ -113,7 +113,7 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when the last Owner would be gone.
     public func putMember(_ userID: UserID, in id: WorkspaceID, role: Role, by authority: Authority) async throws {
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.putMember(
                 Membership(workspaceID: id, userID: userID, role: role), by: authority,
                 audit: context.event(.memberAdded, by: authority, user: userID, workspace: id, detail: role.rawValue)))
@@ -123,7 +123,7 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner.
     public func removeMember(_ userID: UserID, from id: WorkspaceID, by authority: Authority) async throws {
-        await settler.waitUntilApplied(
+        await propagation.waitUntilApplied(
             try await context.store.removeMember(
                 userID, from: id, by: authority,
                 audit: context.event(.memberRemoved, by: authority, user: userID, workspace: id)))

@@ -3,8 +3,8 @@
 /// A node can believe its memory only under a lease. It renews the lease only if it has applied all changes,
 /// so a node either acknowledges this change, or its last renewal was before the change was committed and
 /// its lease has run out one lease after that. Both are measured here: acknowledgements are read from the store, and
-/// the lease is waited for on this process's own steady clock, with a shared reservation for clocks that run at other rates.
-struct FenceWait: Sendable {
+/// the lease is waited for on this process's own steady clock, with a margin for clocks that run at other rates.
+struct PropagationWait: Sendable {
     /// How much faster another clock may be believed to run: a hundredth, far above what quartz drifts.
     static let driftMargin = 0.01
     private static let pause: Duration = .milliseconds(4)
@@ -43,21 +43,21 @@ struct FenceWait: Sendable {
 }
 
 /// Waits for changes in a process that remembers nothing itself, such as a command beside a running server.
-public struct ChangeWaiter: ChangeSettling {
-    private let fenceWait: FenceWait
+public struct CommandPropagation: ChangePropagation {
+    private let propagationWait: PropagationWait
 
     /// - Parameter longestLease: the longest lease that a node of this deployment takes.
     public init(store: any FenceStore, clocks: Clocks, longestLease: Duration) {
-        fenceWait = FenceWait(store: store, clocks: clocks, longestLease: longestLease)
+        propagationWait = PropagationWait(store: store, clocks: clocks, longestLease: longestLease)
     }
 
-    public func settle(_ position: ChangePosition) async {
-        await fenceWait.wait(for: position, excluding: nil)
+    public func waitUntilApplied(_ position: ChangePosition) async {
+        await propagationWait.wait(for: position, excluding: nil)
     }
 }
 
 /// Something that knows when a committed change holds everywhere.
-public protocol ChangeSettling: Sendable {
+public protocol ChangePropagation: Sendable {
     /// Returns when no node accepts what was before the change. Never fails: at worst it takes one lease.
-    func settle(_ position: ChangePosition) async
+    func waitUntilApplied(_ position: ChangePosition) async
 }

@@ -6,7 +6,7 @@ extension PostgresEngine {
     /// commit notices when the wait for a standby was cancelled: a row that a failover loses is waited for by nobody.
     package func registerNode(
         _ id: NodeID, label: String, version: String, lease: Duration
-    ) async throws -> ChangePosition {
+    ) async throws -> ChangeLogPosition {
         try await fence(.write) { connection in
             let register = Statement(
                 """
@@ -29,7 +29,7 @@ extension PostgresEngine {
 
     /// Under a shared lock on the counter, which a change that is being committed holds alone: a renewal waits for it
     /// and then reads its number.
-    package func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+    package func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await fence(.write) { connection in
             let renewed = try connection.execute(
                 """
@@ -37,7 +37,7 @@ extension PostgresEngine {
                 UPDATE nodes SET acknowledged = newest.number, renewals = renewals + 1 FROM newest
                 WHERE nodes.id = $1 AND newest.number = $2 AND newest.mark = $3
                 """,
-                [.text(id.rawValue), .number(applied.number), .text(applied.mark)])
+                [.text(id.rawValue), .number(applied.number), .text(applied.nonce)])
             if renewed.touched == 1 { return .renewed }
             let isRegistered = try connection.execute("SELECT 1 FROM nodes WHERE id = $1", [.text(id.rawValue)])
             guard isRegistered.first != nil else { return .unknownNode }
@@ -48,7 +48,7 @@ extension PostgresEngine {
         }
     }
 
-    package func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+    package func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         try await fence(.read) {
             try ChangeLog.changes(
                 after: position, limit: limit, PostgresTransaction(connection: $0, clock: .caller))
@@ -60,10 +60,10 @@ extension PostgresEngine {
     /// The position of the newest change.
     static let newest = Statement("SELECT number, mark FROM fence_counter")
 
-    func newMark() -> String { String(decoding: random.base62(count: 22), as: UTF8.self) }
+    func newNonce() -> String { String(decoding: random.base62(count: 22), as: UTF8.self) }
 
     /// Numbers a change, and notes it: the last statement of its transaction.
-    static func number(_ subject: Change.Subject, _ mark: String, _ time: Timestamp) -> Statement {
+    static func number(_ subject: Change.Subject, _ nonce: String, _ time: Timestamp) -> Statement {
         let (kind, id) = StoredValues.storedForm(subject)
         return Statement(
             """
@@ -75,24 +75,24 @@ extension PostgresEngine {
             )
             SELECT number FROM counted
             """,
-            [.text(mark), .text(kind), .optional(id), .number(time.millisecondsSinceEpoch)])
+            [.text(nonce), .text(kind), .optional(id), .number(time.millisecondsSinceEpoch)])
     }
 
     /// Reads the number that a committed change took, and tells the nodes that there is something new.
     static func announce(
-        _ last: [PostgresResult], _ mark: String, _ connection: PostgresConnection
-    ) throws -> ChangePosition {
+        _ last: [PostgresResult], _ nonce: String, _ connection: PostgresConnection
+    ) throws -> ChangeLogPosition {
         guard let number = try last.last?.first?.requiredNumber("number") else {
             throw KeybearerError.unreadable("fence_counter.number")
         }
-        hint(connection)
+        notifyNodes(connection)
         // A failure leaves old rows for the next time.
         try? ChangeLog.prune(behind: number, PostgresTransaction(connection: connection, clock: .caller))
-        return ChangePosition(number: number, mark: mark)
+        return ChangeLogPosition(number: number, nonce: nonce)
     }
 
     /// A hint that fails, or that the server does not know, is no failure of what it hints at.
-    static func hint(_ connection: PostgresConnection) {
+    static func notifyNodes(_ connection: PostgresConnection) {
         _ = try? connection.execute("SELECT pg_notify($1, '')", [.text(PostgresListener.channel)])
     }
 }

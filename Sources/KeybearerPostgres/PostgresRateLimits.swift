@@ -58,7 +58,7 @@ extension PostgresEngine {
                 ON CONFLICT (user_id) DO UPDATE SET round = budget_recalls.round + 1, at = excluded.at
                 """,
                 [.texts(userIDs.map(\.rawValue)), .number(now.millisecondsSinceEpoch)])
-            Self.hint(connection)
+            Self.notifyNodes(connection)
         }
     }
 

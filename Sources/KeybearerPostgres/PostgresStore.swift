@@ -109,7 +109,7 @@ package final class PostgresEngine: SQLEngine {
     private let thread = StoreThread()
     /// Connections of its own for the fence, which is polled many times a second and must not queue behind slow work.
     private let fencePool: PostgresPool
-    private let hints = HintBell()
+    private let notifier = ChangeNotifier()
     private let listener: PostgresListener?
 
     init(
@@ -128,7 +128,7 @@ package final class PostgresEngine: SQLEngine {
         fencePool = PostgresPool(
             to: address, name: "keybearer fence", size: 2,
             patience: .init(roundTrip: max(options.lease / 2, .milliseconds(500)), lock: lock), epoch: epoch)
-        listener = options.listens ? PostgresListener(to: address, bell: hints) : nil
+        listener = options.listens ? PostgresListener(to: address, notifier: notifier) : nil
     }
 
     package var executor: any TaskExecutor { thread }
@@ -157,8 +157,8 @@ package final class PostgresEngine: SQLEngine {
         pool.close()
     }
 
-    package func waitForHint(atMost span: Duration) async {
-        await hints.wait(atMost: span)
+    package func waitForNotification(atMost span: Duration) async {
+        await notifier.wait(atMost: span)
     }
 }
 
@@ -200,13 +200,13 @@ extension PostgresEngine {
     package func change<Value: Sendable>(
         _ subject: Change.Subject, at time: Timestamp,
         _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
-    ) async throws -> (value: Value, position: ChangePosition) {
-        let (mark, clock) = (newMark(), clock)
+    ) async throws -> (value: Value, position: ChangeLogPosition) {
+        let (nonce, clock) = (newNonce(), clock)
         return try await pool.run(.write) { connection in
             let ((value, isChange), last) = try connection.transaction { connection in
                 switch try body(PostgresTransaction(connection: connection, clock: clock)) {
                 case .changes(let value, let last):
-                    ((value, true), last.map(\.forServer) + [Self.number(subject, mark, time)])
+                    ((value, true), last.map(\.forServer) + [Self.number(subject, nonce, time)])
                 case .nothing(let value): ((value, false), [Self.newest])
                 }
             }
@@ -214,7 +214,7 @@ extension PostgresEngine {
                 guard let row = last.last?.first else { throw KeybearerError.unreadable("fence_counter") }
                 return (value, try StoredValues.position(row))
             }
-            return (value, try Self.announce(last, mark, connection))
+            return (value, try Self.announce(last, nonce, connection))
         }
     }
 
@@ -278,7 +278,7 @@ extension PostgresEngine {
     }
 
     package func beginHistory(
-        at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection
+        at position: ChangeLogPosition, _ time: Timestamp, _ connection: any SQLConnection
     ) throws {
         guard let connection = (connection as? PostgresTransaction)?.connection else { return }
         // Rows were added with their own numbers: the next ones go on behind them.
@@ -289,8 +289,8 @@ extension PostgresEngine {
             """)
         try connection.execute("DELETE FROM changes")
         try connection.execute(
-            "UPDATE fence_counter SET number = $1, mark = $2", [.number(position.number - 1), .text(position.mark)])
-        let number = Self.number(.everything, position.mark, time)
+            "UPDATE fence_counter SET number = $1, mark = $2", [.number(position.number - 1), .text(position.nonce)])
+        let number = Self.number(.everything, position.nonce, time)
         try connection.execute(number.sql, number.parameters)
     }
 

@@ -19,7 +19,7 @@ package enum ChangeLog {
 
     /// The changes after a position; nil when it is not part of this history.
     package static func changes(
-        after position: ChangePosition, limit: Int, _ connection: any SQLConnection
+        after position: ChangeLogPosition, limit: Int, _ connection: any SQLConnection
     ) throws -> [Change]? {
         let rows = try connection.rows(
             ChangeLogSQL.fromPosition, [.number(position.number), .number(min(max(0, limit), 100_000) + 1)])

@@ -42,19 +42,19 @@ extension StoredSetting {
 extension SQLStore {
     public func registerNode(
         _ id: NodeID, label: String, version: String, lease: Duration
-    ) async throws -> ChangePosition {
+    ) async throws -> ChangeLogPosition {
         try await engine.registerNode(id, label: label, version: version, lease: lease)
     }
 
-    public func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+    public func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await engine.renewLease(of: id, applied: applied)
     }
 
-    public func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+    public func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         try await engine.changes(after: position, limit: limit)
     }
 
-    public func waitForHint(atMost span: Duration) async { await engine.waitForHint(atMost: span) }
+    public func waitForNotification(atMost span: Duration) async { await engine.waitForNotification(atMost: span) }
 
     public func recordChange(
         of subject: Change.Subject, by authority: Authority, audit: AuditEvent

@@ -30,22 +30,22 @@ package protocol SQLEngine: RateLimitStore {
     func change<Value: Sendable>(
         _ subject: Change.Subject, at time: Timestamp,
         _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
-    ) async throws -> (value: Value, position: ChangePosition)
+    ) async throws -> (value: Value, position: ChangeLogPosition)
 
     /// Copies whole tables in one snapshot of this database. Blocks.
     func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value
     /// Fills whole tables in one transaction, committed when the body returns. Blocks.
     func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value
     /// Makes one change of everything the only one that there is, and moves on what counts rows. Within a copy.
-    func beginHistory(at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection) throws
+    func beginHistory(at position: ChangeLogPosition, _ time: Timestamp, _ connection: any SQLConnection) throws
     /// The number of the newest change. Within a copy.
     func newestNumber(_ connection: any SQLConnection) throws -> Int64
 
     /// See ``Keybearer/FenceStore``: the counter of changes is the engine's own.
-    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition
-    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal
-    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]?
-    func waitForHint(atMost span: Duration) async
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition
+    func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal
+    func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]?
+    func waitForNotification(atMost span: Duration) async
 
     /// Where tasks are best begun that mostly make short reads.
     var executor: any TaskExecutor { get }

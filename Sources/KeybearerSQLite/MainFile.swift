@@ -9,7 +9,7 @@ struct MainFile: Equatable {
     /// The bytes 18 and 19 of its head: 2 for a file with a write-ahead log. A backup has none, and new connections would
     /// pass over the log beside it.
     let format: [UInt8]
-    let position: ChangePosition
+    let position: ChangeLogPosition
     /// The last audit row: account creations, ended sessions and the like take no number in the change log.
     let lastEvent: Int64
     let lastEventID: String
@@ -34,7 +34,7 @@ struct MainFile: Equatable {
                 "SELECT 0, value FROM stored_settings WHERE name = '\(StoredSetting.databaseID.rawValue)'", connection)
         else { return nil }
         return MainFile(
-            format: format, position: ChangePosition(number: change.0, mark: change.1), lastEvent: event.0,
+            format: format, position: ChangeLogPosition(number: change.0, nonce: change.1), lastEvent: event.0,
             lastEventID: event.1, databaseID: identity.1)
     }
 

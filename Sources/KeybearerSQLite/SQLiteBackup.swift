@@ -39,7 +39,7 @@ extension SQLiteEngine {
     /// - Returns: the position of the change; no position of the time before is part of the history any more.
     /// - Throws: `VALIDATION_FAILED` when the file is not a sound backup that this version understands. Nothing is
     ///   changed then.
-    package func restore(from path: String, audit: AuditEvent) throws -> ChangePosition {
+    package func restore(from path: String, audit: AuditEvent) throws -> ChangeLogPosition {
         try translatingErrors(at: self.path) {
             try watch.checkPath()
             return try DatabaseFile.withDirectoryLock(self.path) {
@@ -109,7 +109,7 @@ extension SQLiteEngine {
 
     private func makeReady(
         _ staging: DatabaseQueue, above last: Int64, toReplace live: Database, audit: AuditEvent
-    ) throws -> ChangePosition {
+    ) throws -> ChangeLogPosition {
         let old = SQLiteConnection(db: live)
         let newest = try Self.newestPosition(live).number
         // Shared reservations first: what is recorded and closed in between then counts twice, never not at all.
@@ -136,7 +136,7 @@ extension SQLiteEngine {
             // It stays the database that it was.
             if let identity { try DatabaseIdentity.put(identity, new) }
             try new.execute(SQLStore.record(audit))
-            let position = ChangePosition(number: number, mark: newMark())
+            let position = ChangeLogPosition(number: number, nonce: newNonce())
             try Self.append(.everything, at: position, audit.at, db)
             return position
         }

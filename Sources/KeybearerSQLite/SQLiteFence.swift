@@ -5,7 +5,7 @@ import KeybearerSQL
 extension SQLiteEngine {
     package func registerNode(
         _ id: NodeID, label: String, version: String, lease: Duration
-    ) async throws -> ChangePosition {
+    ) async throws -> ChangeLogPosition {
         try watch.step()
         return try await writeRaw { db in
             let newest = try Self.newestPosition(db)
@@ -26,7 +26,7 @@ extension SQLiteEngine {
     }
 
     /// The write lock stands in for a lock on the counter: no change can commit between the look and the renewal.
-    package func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+    package func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await writeRaw { db in
             let newest = try Self.newestPosition(db)
             if newest == applied {
@@ -42,7 +42,7 @@ extension SQLiteEngine {
         }
     }
 
-    package func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+    package func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         try watch.step()
         return try await withTaskExecutorPreference(executor) {
             try readShort { try ChangeLog.changes(after: position, limit: limit, SQLiteConnection(db: $0)) }
@@ -50,33 +50,33 @@ extension SQLiteEngine {
     }
 
     /// Waits out the span: a file gives no notifications.
-    package func waitForHint(atMost span: Duration) async { try? await Task.sleep(for: span) }
+    package func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }
 
 extension SQLiteEngine {
     /// The newest change; number 0 with an empty mark before the first.
-    static func newestPosition(_ db: Database) throws -> ChangePosition {
+    static func newestPosition(_ db: Database) throws -> ChangeLogPosition {
         let row = try SQLiteConnection(db: db).first(newest)
-        return try row.map { try StoredValues.position($0) } ?? ChangePosition(number: 0, mark: "")
+        return try row.map { try StoredValues.position($0) } ?? ChangeLogPosition(number: 0, nonce: "")
     }
 
     private static let newest = SQL("SELECT number, mark FROM changes ORDER BY number DESC LIMIT 1")
 
     /// The number after the newest, with a mark of 131 random bits. Only within a write transaction does it stay free.
-    func nextPosition(_ db: Database) throws -> ChangePosition {
-        ChangePosition(number: try Self.newestPosition(db).number + 1, mark: newMark())
+    func nextPosition(_ db: Database) throws -> ChangeLogPosition {
+        ChangeLogPosition(number: try Self.newestPosition(db).number + 1, nonce: newNonce())
     }
 
-    func newMark() -> String { String(decoding: random.base62(count: 22), as: UTF8.self) }
+    func newNonce() -> String { String(decoding: random.base62(count: 22), as: UTF8.self) }
 
     /// Writes a change: the last statement of its transaction.
     static func append(
-        _ subject: Change.Subject, at position: ChangePosition, _ time: Timestamp, _ db: Database
+        _ subject: Change.Subject, at position: ChangeLogPosition, _ time: Timestamp, _ db: Database
     ) throws {
         try ChangeLog.prune(behind: position.number, SQLiteConnection(db: db))
         let (kind, id) = StoredValues.storedForm(subject)
         try db.executeCached(
             sql: "INSERT INTO changes (number, mark, subject_kind, subject_id, at) VALUES (?, ?, ?, ?, ?)",
-            arguments: [position.number, position.mark, kind, id, time.millisecondsSinceEpoch])
+            arguments: [position.number, position.nonce, kind, id, time.millisecondsSinceEpoch])
     }
 }

@@ -276,7 +276,7 @@ extension SQLiteEngine {
     package func change<Value: Sendable>(
         _ subject: Change.Subject, at time: Timestamp,
         _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
-    ) async throws -> (value: Value, position: ChangePosition) {
+    ) async throws -> (value: Value, position: ChangeLogPosition) {
         try await writeRaw { [self] db in
             let connection = SQLiteConnection(db: db)
             switch try body(connection) {
@@ -299,7 +299,7 @@ extension SQLiteEngine {
     }
 
     package func beginHistory(
-        at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection
+        at position: ChangeLogPosition, _ time: Timestamp, _ connection: any SQLConnection
     ) throws {
         guard let connection = connection as? SQLiteConnection else { return }
         try connection.db.execute(sql: "DELETE FROM changes")

@@ -256,12 +256,12 @@ struct GateTests: OnGateStage {
             account: Account(user: user, key: record, workspaces: []), token: key.token, prepared: [],
             accountState: directory.accountState(of: user.id))
         let generation = directory.generation
-        directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .user(user.id))])
+        directory.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .user(user.id))])
         #expect(!directory.remember(.live(account), for: key.token, user: user, readAt: generation))
         #expect(directory.find(key.token) == nil)
         #expect(directory.remember(.live(account), for: key.token, user: user, readAt: directory.generation))
         #expect(directory.find(key.token) != nil)
-        directory.apply([Change(position: ChangePosition(number: 2, mark: "b"), subject: .everything)])
+        directory.apply([Change(position: ChangeLogPosition(number: 2, nonce: "b"), subject: .everything)])
         #expect(directory.find(key.token) == nil)
     }
 
@@ -365,7 +365,7 @@ struct GateTests: OnGateStage {
         await gate.fence.step()
         let (account, _) = try await fixture.entitledAccount(deployment)
         let samples = Samples()
-        func change() async throws -> ChangePosition {
+        func change() async throws -> ChangeLogPosition {
             await applied(
                 try await fixture.store.setStatus(
                     .active, of: account.user.id, by: .commandLine, audit: samples.event(.userEnabled))
@@ -401,7 +401,7 @@ struct GateTests: OnGateStage {
         let (_, key) = try await fixture.entitledAccount(deployment)
         #expect(await fixture.decide(key, at: gate).isAdmitted)
         let clock = fixture.runClock()
-        await gate.fence.waitUntilApplied(ChangePosition(number: 1_000, mark: "lost in a failover"))
+        await gate.fence.waitUntilApplied(ChangeLogPosition(number: 1_000, nonce: "lost in a failover"))
         clock.cancel()
         #expect(fixture.verify(key, at: gate).isNeedsStore)
         #expect(await fixture.decide(key, at: gate).isAdmitted)
@@ -418,7 +418,7 @@ struct GateTests: OnGateStage {
         ).position
         await gate.fence.waitUntilApplied(newest)
         let clock = fixture.runClock()
-        await gate.fence.waitUntilApplied(ChangePosition(number: newest.number, mark: "of another history"))
+        await gate.fence.waitUntilApplied(ChangeLogPosition(number: newest.number, nonce: "of another history"))
         clock.cancel()
         #expect(fixture.verify(key, at: gate).isNeedsStore)
     }

@@ -132,7 +132,7 @@ struct KeyDirectoryTests {
     func forgettingEverythingKeepsAccountStates() throws {
         let directory = directory()
         let (account, token) = try remember(in: directory)
-        directory.restart(at: ChangePosition(number: 5, mark: "a"))
+        directory.restart(at: ChangeLogPosition(number: 5, nonce: "a"))
         #expect(!isKnown(token, to: directory))
         #expect(directory.accountState(of: account.account.user.id) === account.accountState)
         #expect(directory.size.workspaces == 0)
@@ -167,7 +167,7 @@ struct KeyDirectoryTests {
         let other = try remember(in: directory).token
         let before = members.count { isKnown($0, to: directory) }
         #expect(before > 0)
-        directory.apply([Change(position: ChangePosition(number: 1, mark: "a"), subject: .workspace(shared))])
+        directory.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .workspace(shared))])
         #expect(members.allSatisfy { !isKnown($0, to: directory) })
         #expect(isKnown(other, to: directory))
     }

@@ -129,7 +129,7 @@ final class BreakableFenceStore: FenceStore {
         if failures.contains(fails) { throw Self.error }
     }
 
-    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition {
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition {
         try check(.everything)
         let position = try await store.registerNode(id, label: label, version: version, lease: lease)
         try check(.answersOfRegistering)
@@ -142,7 +142,7 @@ final class BreakableFenceStore: FenceStore {
         try check(.answersOfUnregistering)
     }
 
-    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+    func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try check(.everything)
         return try await store.renewLease(of: id, applied: applied)
     }
@@ -153,7 +153,7 @@ final class BreakableFenceStore: FenceStore {
         try await store.recordChange(of: subject, by: authority, audit: audit)
     }
 
-    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+    func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         try check(.everything)
         return try await store.changes(after: position, limit: limit)
     }

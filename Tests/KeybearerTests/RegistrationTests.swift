@@ -148,7 +148,7 @@ final class HeldFenceStore: FenceStore {
         }
     }
 
-    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition {
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition {
         state.withLock { $0.registrations += 1 }
         await pass(.before)
         let position = try await store.registerNode(id, label: label, version: version, lease: lease)
@@ -156,12 +156,12 @@ final class HeldFenceStore: FenceStore {
         return position
     }
 
-    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+    func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         hasAnotherHistory ? nil : try await store.changes(after: position, limit: limit)
     }
 
     func unregisterNode(_ id: NodeID) async throws { try await store.unregisterNode(id) }
-    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+    func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await store.renewLease(of: id, applied: applied)
     }
     func recordChange(

@@ -122,7 +122,7 @@ import Testing
             let enabled = try await store.setStatus(.active, of: user, audit: samples.event(.userEnabled, user: user))
             #expect(try await store.account(id: user)?.user.status == .active)
             #expect(
-                try await store.changes(after: ChangePosition(number: 0, mark: ""), limit: 10) == [
+                try await store.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 10) == [
                     Change(position: disabled, subject: .user(user)), Change(position: enabled, subject: .user(user)),
                 ])
         }

@@ -112,7 +112,7 @@ import Testing
         var workspaceCount: Int
         var roles: [Role]
         var passwordHash: String?
-        var newest: ChangePosition
+        var newest: ChangeLogPosition
         var events: [AuditEvent]
     }
 

@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 
 @Suite struct FenceConformance {
-    private static let origin = ChangePosition(number: 0, mark: "")
+    private static let origin = ChangeLogPosition(number: 0, nonce: "")
     private static let lease = Duration.milliseconds(2_500)
 
-    private static func change(_ store: any Store, _ samples: Samples) async throws -> ChangePosition {
+    private static func change(_ store: any Store, _ samples: Samples) async throws -> ChangeLogPosition {
         try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
     }
 
@@ -17,7 +17,7 @@ import Testing
             #expect(try await store.registerNode(node, lease: Self.lease) == Self.origin)
             #expect(try await store.changes(after: Self.origin, limit: 10) == [])
             #expect(try await store.renewLease(of: node, applied: Self.origin) == .renewed)
-            #expect(try await store.changes(after: ChangePosition(number: 1, mark: ""), limit: 10) == nil)
+            #expect(try await store.changes(after: ChangeLogPosition(number: 1, nonce: ""), limit: 10) == nil)
         }
     }
 
@@ -39,7 +39,7 @@ import Testing
             }
             let ordered = positions.sorted { $0.position.number < $1.position.number }
             #expect(ordered.map(\.position.number) == Array(1...40))
-            #expect(Set(ordered.map(\.position.mark)).count == 40)
+            #expect(Set(ordered.map(\.position.nonce)).count == 40)
             #expect(try await second.changes(after: Self.origin, limit: 100) == ordered)
             // In pieces as well.
             #expect(try await first.changes(after: Self.origin, limit: 3) == Array(ordered[0..<3]))
@@ -69,8 +69,9 @@ import Testing
             let position = try await Self.change(store, samples)
             _ = try await Self.change(store, samples)
             #expect(try await store.changes(after: position, limit: 10)?.count == 1)
-            #expect(try await store.changes(after: ChangePosition(number: 1, mark: "other"), limit: 10) == nil)
-            #expect(try await store.changes(after: ChangePosition(number: 3, mark: position.mark), limit: 10) == nil)
+            #expect(try await store.changes(after: ChangeLogPosition(number: 1, nonce: "other"), limit: 10) == nil)
+            #expect(
+                try await store.changes(after: ChangeLogPosition(number: 3, nonce: position.nonce), limit: 10) == nil)
         }
     }
 
@@ -97,8 +98,8 @@ import Testing
             #expect(try await store.renewLease(of: node, applied: Self.origin) == .unknownNode)
             _ = try await store.registerNode(node, lease: Self.lease)
             let position = try await Self.change(store, samples)
-            let other = ChangePosition(number: position.number, mark: "other")
-            let beyond = ChangePosition(number: position.number + 1, mark: position.mark)
+            let other = ChangeLogPosition(number: position.number, nonce: "other")
+            let beyond = ChangeLogPosition(number: position.number + 1, nonce: position.nonce)
             #expect(try await store.renewLease(of: node, applied: other) == .unknownNode)
             #expect(try await store.renewLease(of: node, applied: beyond) == .unknownNode)
             #expect(try await store.nodes(behind: position.number).map(\.id) == [node])

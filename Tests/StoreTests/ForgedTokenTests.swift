@@ -90,7 +90,7 @@ private final class CountingEngine: SQLEngine {
     func change<Value: Sendable>(
         _ subject: Change.Subject, at time: Timestamp,
         _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
-    ) async throws -> (value: Value, position: ChangePosition) { try await counted.change(subject, at: time, body) }
+    ) async throws -> (value: Value, position: ChangeLogPosition) { try await counted.change(subject, at: time, body) }
 
     func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
         try counted.withCopyReader(body)
@@ -98,21 +98,21 @@ private final class CountingEngine: SQLEngine {
     func withCopyWriter<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
         try counted.withCopyWriter(body)
     }
-    func beginHistory(at position: ChangePosition, _ time: Timestamp, _ connection: any SQLConnection) throws {
+    func beginHistory(at position: ChangeLogPosition, _ time: Timestamp, _ connection: any SQLConnection) throws {
         try counted.beginHistory(at: position, time, connection)
     }
     func checkWritable() async throws { try await counted.checkWritable() }
     func newestNumber(_ connection: any SQLConnection) throws -> Int64 { try counted.newestNumber(connection) }
-    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition {
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition {
         try await counted.registerNode(id, label: label, version: version, lease: lease)
     }
-    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal {
+    func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await counted.renewLease(of: id, applied: applied)
     }
-    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]? {
+    func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         try await counted.changes(after: position, limit: limit)
     }
-    func waitForHint(atMost span: Duration) async { await engine.waitForHint(atMost: span) }
+    func waitForNotification(atMost span: Duration) async { await engine.waitForNotification(atMost: span) }
     var executor: any TaskExecutor { engine.executor }
     func checkReadiness() async throws { try await counted.checkReadiness() }
     func close() throws { try engine.close() }

@@ -57,7 +57,7 @@ import Testing
         let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
         for (source, target) in [(file, shared), (shared, back)] {
             let report = try Transfer { _ in }
-                .run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
+                .run(from: source, to: target, nonce: "moved", audit: samples.event(.storeMoved))
             #expect(report.rows.first { $0.table == "api_keys" }?.count == Self.count)
             let (page, total) = try await target.accounts(offset: Self.count - 50, limit: 50)
             let original = try await file.accounts(offset: Self.count - 50, limit: 50).page

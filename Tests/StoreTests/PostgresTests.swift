@@ -104,15 +104,15 @@ extension PostgresDatabase {
         try store.close()
     }
 
-    @Test(.timeLimit(.minutes(1))) func aChangeIsHintedAt() async throws {
+    @Test(.timeLimit(.minutes(1))) func aChangeIsNotified() async throws {
         let database = try PostgresDatabase()
         let first = try database.open()
         let second = try database.open()
         // The first hint says that it listens.
-        await second.waitForHint(atMost: .seconds(3_600))
+        await second.waitForNotification(atMost: .seconds(3_600))
         _ = try await first.recordChange(of: .everything, audit: samples.event(.planChanged))
-        await second.waitForHint(atMost: .seconds(3_600))
-        await second.waitForHint(atMost: .milliseconds(1))
+        await second.waitForNotification(atMost: .seconds(3_600))
+        await second.waitForNotification(atMost: .milliseconds(1))
         try first.close()
         try second.close()
     }

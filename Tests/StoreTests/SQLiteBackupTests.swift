@@ -74,7 +74,7 @@ import Testing
         #expect(try await store.session(tokenDigest: tokenDigest) == nil)
         #expect(try await store.auditEvents(userID: nil, limit: 1) == [audit])
         // Nobody can go on from a position of the time before, whether the backup knew it or not.
-        for old in [shared, lost, ChangePosition(number: 0, mark: "")] {
+        for old in [shared, lost, ChangeLogPosition(number: 0, nonce: "")] {
             #expect(try await store.changes(after: old, limit: 10) == nil)
             #expect(try await store.renewLease(of: node, applied: old) == .unknownNode)
         }

@@ -84,7 +84,7 @@ import Testing
     @Test func aCommandAloneLeavesNoLogBehind() async throws {
         let command = try SQLiteStore.open(path: path, role: .commandLine)
         _ = try await command.addAccount(Samples())
-        _ = try await command.changes(after: ChangePosition(number: 0, mark: ""), limit: 1)
+        _ = try await command.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 1)
         try command.close()
         #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
         #expect(try SQLiteStore.schemaState(path: path) == .current)
@@ -231,14 +231,14 @@ import Testing
                     """)
         }
         let store = try SQLiteStore.open(path: path, role: .server)
-        let origin = ChangePosition(number: 0, mark: "")
-        #expect(try await store.changes(after: origin, limit: 1)?.first?.position.mark == "m1")
+        let origin = ChangeLogPosition(number: 0, nonce: "")
+        #expect(try await store.changes(after: origin, limit: 1)?.first?.position.nonce == "m1")
         let newest = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
         #expect(newest.number == 11_000)
         // A node from before the first change has missed what is gone: it must forget everything.
         #expect(try await store.changes(after: origin, limit: 1) == nil)
-        #expect(try await store.changes(after: ChangePosition(number: 1_000, mark: "m1000"), limit: 1) == nil)
-        let kept = try await store.changes(after: ChangePosition(number: 1_001, mark: "m1001"), limit: 20_000)
+        #expect(try await store.changes(after: ChangeLogPosition(number: 1_000, nonce: "m1000"), limit: 1) == nil)
+        let kept = try await store.changes(after: ChangeLogPosition(number: 1_001, nonce: "m1001"), limit: 20_000)
         #expect(kept?.count == 9_999)
         #expect(kept?.last?.position == newest)
         try store.close()
@@ -266,7 +266,7 @@ import Testing
         await expect(.unavailable) { _ = try await store.account(id: .random(from: samples.random)) }
         await expect(.unavailable) { _ = try await store.addAccount(samples) }
         await expect(.unavailable) {
-            _ = try await store.changes(after: ChangePosition(number: 0, mark: ""), limit: 1)
+            _ = try await store.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 1)
         }
     }
 

@@ -117,7 +117,7 @@ import Testing
         let shared = try PostgresDatabase().open()
         let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
         for (source, target) in [(store, shared), (shared, back)] {
-            _ = try Transfer { _ in }.run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
+            _ = try Transfer { _ in }.run(from: source, to: target, nonce: "moved", audit: samples.event(.storeMoved))
         }
         for target in [shared as any Store, back] {
             #expect(try await charged(user, at: 30, in: target) == 20)

@@ -71,7 +71,7 @@ extension Store {
     }
 
     /// The position of the newest change, found as a node finds it.
-    func newestPosition(_ samples: Samples) async throws -> ChangePosition {
+    func newestPosition(_ samples: Samples) async throws -> ChangeLogPosition {
         let node = NodeID.random(from: samples.random)
         let position = try await registerNode(node, lease: .seconds(2))
         try await unregisterNode(node)
@@ -99,23 +99,23 @@ extension Store {
 
     func setPassword(
         _ hash: String, of userID: UserID, keeping session: SessionID?, audit: AuditEvent
-    ) async throws -> ChangePosition {
+    ) async throws -> ChangeLogPosition {
         await applied(
             try await setPassword(hash, of: userID, keeping: session, by: .commandLine, audit: audit)
         ).position
     }
 
-    func setStatus(_ status: User.Status, of userID: UserID, audit: AuditEvent) async throws -> ChangePosition {
+    func setStatus(_ status: User.Status, of userID: UserID, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await setStatus(status, of: userID, by: .commandLine, audit: audit)).position
     }
 
-    func deleteAccount(_ userID: UserID, audit: AuditEvent) async throws -> ChangePosition {
+    func deleteAccount(_ userID: UserID, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await deleteAccount(userID, by: .commandLine, audit: audit)).position
     }
 
     func replaceKey(
         _ replacement: KeyReplacement, audit: AuditEvent
-    ) async throws -> (value: KeyReplacementOutcome, position: ChangePosition) {
+    ) async throws -> (value: KeyReplacementOutcome, position: ChangeLogPosition) {
         await applied(try await replaceKey(replacement, by: .commandLine, needs: nil, audit: audit))
     }
 
@@ -152,32 +152,32 @@ extension Store {
         ])
     }
 
-    func putPlan(_ plan: Plan, audit: AuditEvent) async throws -> ChangePosition {
+    func putPlan(_ plan: Plan, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await putPlan(plan, by: .commandLine, audit: audit)).position
     }
 
-    func deletePlan(_ id: PlanID, audit: AuditEvent) async throws -> ChangePosition {
+    func deletePlan(_ id: PlanID, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await deletePlan(id, by: .commandLine, audit: audit)).position
     }
 
     func createWorkspace(
         id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, audit: AuditEvent
-    ) async throws -> (workspace: Workspace, position: ChangePosition) {
+    ) async throws -> (workspace: Workspace, position: ChangeLogPosition) {
         let (workspace, position) = await applied(
             try await createWorkspace(
                 id: id, name: name, owner: owner, createdAt: createdAt, by: .commandLine, audit: audit))
         return (workspace, position)
     }
 
-    func setPlan(_ planID: PlanID, of workspaceID: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition {
+    func setPlan(_ planID: PlanID, of workspaceID: WorkspaceID, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await setPlan(planID, of: workspaceID, by: .commandLine, needs: nil, audit: audit)).position
     }
 
-    func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangePosition {
+    func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await putMember(membership, by: .commandLine, audit: audit)).position
     }
 
-    func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangePosition {
+    func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
     }
 
@@ -211,7 +211,7 @@ extension Store {
         try await revokeOperatorToken(id, by: .commandLine, audit: audit)
     }
 
-    func recordChange(of subject: Change.Subject, audit: AuditEvent) async throws -> ChangePosition {
+    func recordChange(of subject: Change.Subject, audit: AuditEvent) async throws -> ChangeLogPosition {
         await applied(try await recordChange(of: subject, by: .commandLine, audit: audit)).position
     }
 }

@@ -17,7 +17,7 @@ import Testing
         _ source: SQLStore, to target: SQLStore, progress: @escaping () -> Void = {}
     ) throws -> Transfer.Report {
         try Transfer { _ in progress() }
-            .run(from: source, to: target, mark: "moved", audit: samples.event(.storeMoved))
+            .run(from: source, to: target, nonce: "moved", audit: samples.event(.storeMoved))
     }
 
     /// Accounts, members, sessions, a used hour, a regenerated key, an operator's token, a retired master key.
@@ -96,7 +96,7 @@ import Testing
         _ = try move(file, to: shared)
         let newest = try await shared.newestPosition(samples)
         #expect(newest.number == 4)
-        #expect(newest.mark == "moved")
+        #expect(newest.nonce == "moved")
         #expect(try await shared.changes(after: earlier, limit: 10) == nil)
         #expect(try await shared.changes(after: newest, limit: 10) == [])
         try file.close()
@@ -124,7 +124,7 @@ import Testing
         await expect(.conflict) {
             // An event that is among the copied ones: writing it fails when all tables have arrived.
             let event = try #require(try await file.auditEvents(userID: nil, limit: 1).first)
-            _ = try Transfer { _ in }.run(from: file, to: shared, mark: "moved", audit: event)
+            _ = try Transfer { _ in }.run(from: file, to: shared, nonce: "moved", audit: event)
         }
         #expect(try await shared.accounts(offset: 0, limit: 10).total == 0)
         #expect(try await shared.plans().count == 2)

@@ -19,7 +19,7 @@ import Testing
                 billingURL: try BillingURL("https://example.com/team"), position: -1)
             let position = try await store.putPlan(team, audit: samples.event(.planChanged))
             #expect(
-                try await store.changes(after: ChangePosition(number: 0, mark: ""), limit: 1) == [
+                try await store.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 1) == [
                     Change(position: position, subject: .everything)
                 ])
             #expect(try await second.plans() == [team] + Plan.defaultCatalogue)
@@ -139,7 +139,7 @@ import Testing
             let position = try await store.setPlan(
                 pro.id, of: workspace, audit: samples.event(.planChanged, workspace: workspace))
             #expect(
-                try await store.changes(after: ChangePosition(number: 0, mark: ""), limit: 1) == [
+                try await store.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 1) == [
                     Change(position: position, subject: .workspace(workspace))
                 ])
             #expect(try await store.account(id: account.user.id)?.workspaces[0].plan == pro)
@@ -173,7 +173,7 @@ import Testing
             let removed = try await store.removeMember(
                 guest.user.id, from: workspace, audit: samples.event(.memberRemoved, user: guest.user.id))
             #expect(
-                try await store.changes(after: ChangePosition(number: 0, mark: ""), limit: 10)?.last
+                try await store.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 10)?.last
                     == Change(position: removed, subject: .user(guest.user.id)))
             #expect(try await store.members(of: workspace).map(\.user.id) == [owner.user.id])
             #expect(try await store.account(id: guest.user.id)?.workspaces.count == 1)

@@ -3,19 +3,19 @@ import Synchronization
 
 /// Notes the position of a change instead of waiting for nodes.
 public final class PositionRecorder: ChangePropagation {
-    private let last = Lock(ChangePosition(number: -1, mark: ""))
+    private let last = Lock(ChangeLogPosition(number: -1, mark: ""))
 
     /// Notes nothing yet.
     public init() {}
 
     /// The last position that was noted.
-    public var position: ChangePosition { last.withLock { $0 } }
+    public var position: ChangeLogPosition { last.withLock { $0 } }
 
-    public func waitUntilApplied(_ position: ChangePosition) async { last.withLock { $0 = position } }
+    public func waitUntilApplied(_ position: ChangeLogPosition) async { last.withLock { $0 = position } }
 }
 
 /// The value of a change and its position.
-public func applied<Value>(_ committed: Committed<Value>) async -> (value: Value, position: ChangePosition) {
+public func applied<Value>(_ committed: Committed<Value>) async -> (value: Value, position: ChangeLogPosition) {
     let recorder = PositionRecorder()
     let value = await recorder.waitUntilApplied(committed)
     return (value, recorder.position)

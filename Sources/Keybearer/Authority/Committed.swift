@@ -5,10 +5,10 @@
 /// compiler's unused-result warning (an error in `Sources/`) and the rule against `_ =` in `scripts/lint-sql` refuse that.
 public struct Committed<Value: Sendable>: Sendable {
     fileprivate let value: Value
-    fileprivate let position: ChangePosition
+    fileprivate let position: ChangeLogPosition
 
     /// For stores alone, behind the commit.
-    package init(_ value: Value, at position: ChangePosition) {
+    package init(_ value: Value, at position: ChangeLogPosition) {
         self.value = value
         self.position = position
     }

@@ -8,7 +8,7 @@ struct FenceRegistration {
     /// Those who wait until no step runs.
     var awaitingRest: [CheckedContinuation<Void, Never>] = []
     var lastRenewalAt = SteadyTime.distantPast
-    var acknowledged: ChangePosition?
+    var acknowledged: ChangeLogPosition?
     /// The numbers behind that one whose changes this process waits for itself.
     var ownChanges: Set<Int64> = []
     var isStopped = false
@@ -17,7 +17,7 @@ struct FenceRegistration {
 
     /// Whether somebody may wait until this node acknowledges a position: it has a change from elsewhere behind
     /// what is acknowledged. Who waits in this process leaves its own node out.
-    func isAwaited(at position: ChangePosition) -> Bool {
+    func isAwaited(at position: ChangeLogPosition) -> Bool {
         guard let acknowledged, position.number >= acknowledged.number else { return true }
         let ownNewChanges = ownChanges.count { $0 > acknowledged.number && $0 <= position.number }
         return position.number - acknowledged.number > ownNewChanges
@@ -32,7 +32,7 @@ struct FenceRegistration {
         nodeID = nil
     }
 
-    mutating func noteAcknowledged(_ position: ChangePosition, askedAt: SteadyTime) {
+    mutating func noteAcknowledged(_ position: ChangeLogPosition, askedAt: SteadyTime) {
         lastRenewalAt = askedAt
         acknowledged = position
         ownChanges = ownChanges.filter { $0 > position.number }

@@ -15,7 +15,7 @@ struct PropagationWait: Sendable {
     let longestLease: Duration
 
     /// Returns when every node but `own` has applied the change or can no longer believe anything older.
-    func wait(for position: ChangePosition, excluding own: NodeID?) async {
+    func wait(for position: ChangeLogPosition, excluding own: NodeID?) async {
         let committedBy = clocks.steady()
         while true {
             let waited = committedBy.duration(to: clocks.steady())
@@ -51,7 +51,7 @@ public struct CommandPropagation: ChangePropagation {
         propagationWait = PropagationWait(store: store, clocks: clocks, longestLease: longestLease)
     }
 
-    public func waitUntilApplied(_ position: ChangePosition) async {
+    public func waitUntilApplied(_ position: ChangeLogPosition) async {
         await propagationWait.wait(for: position, excluding: nil)
     }
 }
@@ -59,5 +59,5 @@ public struct CommandPropagation: ChangePropagation {
 /// Something that knows when a committed change holds everywhere.
 public protocol ChangePropagation: Sendable {
     /// Returns when no node accepts what was before the change. Never fails: at worst it takes one lease.
-    func waitUntilApplied(_ position: ChangePosition) async
+    func waitUntilApplied(_ position: ChangeLogPosition) async
 }

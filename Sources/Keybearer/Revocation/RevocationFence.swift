@@ -73,7 +73,7 @@ public final class RevocationFence: ChangePropagation {
     public func run() async {
         while !Task.isCancelled {
             await step()
-            await store.waitForHint(atMost: Self.pollInterval)
+            await store.waitForNotification(atMost: Self.pollInterval)
         }
     }
 
@@ -143,11 +143,11 @@ public final class RevocationFence: ChangePropagation {
     var lastFailure: (any Error)? { registration.withLock { $0.loss?.error } ?? outage.lastFailure }
 
     /// Applies every change up to this one here, then waits for the other nodes.
-    public func waitUntilApplied(_ position: ChangePosition) async {
+    public func waitUntilApplied(_ position: ChangeLogPosition) async {
         await withTaskExecutorPreference(thread) { await waitUntilAppliedOnThread(position) }
     }
 
-    private func waitUntilAppliedOnThread(_ position: ChangePosition) async {
+    private func waitUntilAppliedOnThread(_ position: ChangeLogPosition) async {
         let isApplied = await hasApplied(position)
         let own = registration.withLock { registration in
             if isApplied {
@@ -165,7 +165,7 @@ public final class RevocationFence: ChangePropagation {
     /// Applies changes up to this one; false when the store cannot be asked, or does not have it: a failover went back.
     ///
     /// It looks at least once: the number alone proves nothing, for after a failover another change can have it.
-    private func hasApplied(_ position: ChangePosition) async -> Bool {
+    private func hasApplied(_ position: ChangeLogPosition) async -> Bool {
         while true {
             let before = directory.position
             guard (try? await catchUp()) == true else { return false }
@@ -221,7 +221,7 @@ public final class RevocationFence: ChangePropagation {
         if masterKeys.isLacking { try await masterKeys.look() }
         let nodeID = NodeID.random(from: random)
         let askedAt = clocks.steady()
-        let position: ChangePosition
+        let position: ChangeLogPosition
         do {
             position = try await store.registerNode(
                 nodeID, label: label, version: KeybearerVersion.current, lease: lease)

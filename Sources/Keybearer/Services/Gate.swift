@@ -50,7 +50,7 @@ public final class Gate: Sendable {
             group.addTask(executorPreference: self.context.thread) {
                 while !Task.isCancelled {
                     await self.batcher.releaseReclaimed()
-                    await self.context.store.waitForHint(atMost: RevocationFence.pollInterval)
+                    await self.context.store.waitForNotification(atMost: RevocationFence.pollInterval)
                 }
             }
             group.addTask { await self.lastUses.run() }

@@ -5,14 +5,14 @@ public protocol FenceStore: Sendable {
     /// - Parameters:
     ///   - label: what people know the node by.
     ///   - version: the version of Keybearer that it runs.
-    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangePosition
+    func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition
     /// Renews a node's lease, which acknowledges that it has applied everything up to `applied`.
-    func renewLease(of id: NodeID, applied: ChangePosition) async throws -> LeaseRenewal
+    func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal
     /// Writes a change that stands in no other table, such as a new master-key ring, and numbers it.
     func recordChange(of subject: Change.Subject, by authority: Authority, audit: AuditEvent) async throws
         -> Committed<Void>
     /// The changes after a position, in order, at most `limit`; nil when the position is not part of this history.
-    func changes(after position: ChangePosition, limit: Int) async throws -> [Change]?
+    func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]?
     /// The nodes that have not acknowledged this number, with their leases.
     func nodes(behind number: Int64) async throws -> [(id: NodeID, lease: Duration)]
     /// Removes nodes that are still behind this number: their leases have run out.
@@ -22,17 +22,17 @@ public protocol FenceStore: Sendable {
     /// All registered nodes, those that died included.
     func nodes() async throws -> [RegisteredNode]
     /// Returns when there may be something new, or when the span is over. A hint can be lost or come for nothing.
-    func waitForHint(atMost span: Duration) async
+    func waitForNotification(atMost span: Duration) async
 }
 
 extension FenceStore {
     /// Registers a node that has no label.
-    public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangePosition {
+    public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangeLogPosition {
         try await registerNode(id, label: "", version: KeybearerVersion.current, lease: lease)
     }
 
     /// Waits out the span: for stores that give no hints.
-    public func waitForHint(atMost span: Duration) async { try? await Task.sleep(for: span) }
+    public func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }
 
 /// The cause behind ``ErrorCode/unavailable`` when the database is no longer the one that this process opened.
@@ -98,16 +98,16 @@ public enum LeaseRenewal: Sendable, Equatable {
 ///
 /// Numbers run without gaps in the order in which changes became visible. After a failover or a restore the same
 /// number may name another change; its mark then differs.
-public struct ChangePosition: Sendable, Hashable {
+public struct ChangeLogPosition: Sendable, Hashable {
     /// 1 for the first change; 0 before it.
     public let number: Int64
     /// Random, made with the change.
-    public let mark: String
+    public let nonce: String
 
     /// Puts both together.
-    public init(number: Int64, mark: String) {
+    public init(number: Int64, nonce: String) {
         self.number = number
-        self.mark = mark
+        self.nonce = nonce
     }
 }
 
@@ -124,12 +124,12 @@ public struct Change: Sendable, Hashable {
     }
 
     /// Its place in the order.
-    public let position: ChangePosition
+    public let position: ChangeLogPosition
     /// What it touched.
     public let subject: Subject
 
     /// Puts a change together.
-    public init(position: ChangePosition, subject: Subject) {
+    public init(position: ChangeLogPosition, subject: Subject) {
         self.position = position
         self.subject = subject
     }

@@ -22,7 +22,7 @@ struct DirectoryIndex: Sendable {
 
     /// What was applied; its generation is the one that reads begin with.
     var changes = RecentChanges()
-    var position = ChangePosition(number: 0, mark: "")
+    var position = ChangeLogPosition(number: 0, nonce: "")
     /// How many live and how many dead tokens the tables hold.
     var liveCount = 0
     var deadCount = 0

@@ -70,7 +70,7 @@ final class KeyDirectory: Sendable {
     }
 
     /// The last change that was applied.
-    var position: ChangePosition { index.withLock { $0.position } }
+    var position: ChangeLogPosition { index.withLock { $0.position } }
 
     /// How many users and workspaces memory holds something of: never more than are remembered, and those whose account states
     /// cannot be dropped yet.
@@ -137,7 +137,7 @@ final class KeyDirectory: Sendable {
     }
 
     /// Forgets everything and stands at a new position: after registering, or after a lost lease.
-    func restart(at position: ChangePosition) {
+    func restart(at position: ChangeLogPosition) {
         _ = index.withLock { index in
             index.changes.append(.everything)
             index.position = position

@@ -222,8 +222,8 @@ struct DatabaseMove {
         }
         let audit = AuditEvent(
             id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .storeMoved)
-        let mark = String(decoding: RandomSource.system.base62(count: 22), as: UTF8.self)
-        let report = try transfer.run(from: source, to: target, mark: mark, audit: audit)
+        let nonce = String(decoding: RandomSource.system.base62(count: 22), as: UTF8.self)
+        let report = try transfer.run(from: source, to: target, nonce: nonce, audit: audit)
         bar.end()
         return report
     }

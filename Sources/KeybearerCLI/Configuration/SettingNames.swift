@@ -22,9 +22,9 @@ enum SettingNames {
     /// The error for a name that is no setting.
     static func unknown(_ name: String, in source: String, among known: [String]) -> SettingError {
         let near = known.map { ($0, distance(plain(name), plain($0))) }.min { $0.1 < $1.1 }
-        let hint = near.flatMap { $0.1 <= 2 ? " (did you mean \($0.0)?)" : nil } ?? ""
+        let suggestion = near.flatMap { $0.1 <= 2 ? " (did you mean \($0.0)?)" : nil } ?? ""
         return SettingError(
-            name: name, got: "a name that is no setting\(hint)", source: source,
+            name: name, got: "a name that is no setting\(suggestion)", source: source,
             wants: "one of \(known.joined(separator: ", "))")
     }
 

@@ -22,14 +22,14 @@ package enum PoolerCheck {
         // A pooler makes up what it says when a connection begins.
         if before == Int64(PQbackendPID(connection.pointer)) { return .direct }
         do {
-            let mark = String(decoding: RandomSource.system.base62(count: 22), as: UTF8.self)
-            try connection.execute("SELECT set_config($1, $2, false)", [.text(setting), .text(mark)])
+            let nonce = String(decoding: RandomSource.system.base62(count: 22), as: UTF8.self)
+            try connection.execute("SELECT set_config($1, $2, false)", [.text(setting), .text(nonce)])
             let other = try second(to: address)
             // It takes the session that is free, if there is one.
             let isSame = try other.transaction { other in
                 try backend(other)
                 let row = try connection.execute("SELECT current_setting($1, true) AS mark", [.text(setting)]).first
-                return (row?.text("mark") == mark, [])
+                return (row?.text("mark") == nonce, [])
             }.0
             let after = try backend(connection)
             guard isSame, after == before else { throw refusal(to: address) }

@@ -22,13 +22,13 @@ final class PostgresListener: Sendable {
     private static let pause: Duration = .seconds(1)
 
     private let address: String
-    private let bell: HintBell
+    private let notifier: ChangeNotifier
     private let isClosed = Atomic<Bool>(false)
     private let ended = DispatchSemaphore(value: 0)
 
-    init(to address: String, bell: HintBell) {
+    init(to address: String, notifier: ChangeNotifier) {
         self.address = address
-        self.bell = bell
+        self.notifier = notifier
         let thread = Thread { [self] in
             while !isClosed.load(ordering: .acquiring) {
                 try? listen()
@@ -56,9 +56,9 @@ final class PostgresListener: Sendable {
         )
         try connection.execute("LISTEN \(Self.channel)")
         // What was announced while nobody listened.
-        bell.ring()
+        notifier.notify()
         while !isClosed.load(ordering: .acquiring) {
-            if try connection.awaitNotifications(atMost: .milliseconds(200)) { bell.ring() }
+            if try connection.awaitNotifications(atMost: .milliseconds(200)) { notifier.notify() }
         }
     }
 }
@@ -71,11 +71,11 @@ extension PostgresConnection {
         if count > 0, PQconsumeInput(pointer) != 1 {
             throw PostgresFailure(state: nil, message: "the connection was lost")
         }
-        var isHinted = false
+        var isNotified = false
         while let notification = PQnotifies(pointer) {
             PQfreemem(notification)
-            isHinted = true
+            isNotified = true
         }
-        return isHinted
+        return isNotified
     }
 }

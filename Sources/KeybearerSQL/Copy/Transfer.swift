@@ -45,7 +45,7 @@ package struct Transfer {
     /// - Throws: `CONFLICT` when the target holds accounts; `INTERNAL_ERROR` when what arrived is not what was sent.
     ///   Nothing is changed then.
     package func run(
-        from source: SQLStore, to target: SQLStore, mark: String, audit: AuditEvent
+        from source: SQLStore, to target: SQLStore, nonce: String, audit: AuditEvent
     ) throws -> Report {
         try source.engine.withCopyReader { reader in
             try target.engine.withCopyWriter { writer in
@@ -72,7 +72,7 @@ package struct Transfer {
                 }
                 let number =
                     max(try source.engine.newestNumber(reader), try target.engine.newestNumber(writer)) + 1
-                try target.engine.beginHistory(at: ChangePosition(number: number, mark: mark), audit.at, writer)
+                try target.engine.beginHistory(at: ChangeLogPosition(number: number, nonce: nonce), audit.at, writer)
                 try writer.execute(SQLStore.record(audit))
                 return Report(rows: zip(CopiedTable.all.map(\.name), counts).map { (table: $0, count: $1) })
             }

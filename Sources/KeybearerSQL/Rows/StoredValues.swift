@@ -150,8 +150,8 @@ extension StoredValues {
             lease: .milliseconds(try row.requiredNumber("lease_ms")), version: row.text("version") ?? "")
     }
 
-    package static func position(_ row: any StoredRow) throws -> ChangePosition {
-        ChangePosition(number: try row.requiredNumber("number"), mark: try row.requiredText("mark"))
+    package static func position(_ row: any StoredRow) throws -> ChangeLogPosition {
+        ChangeLogPosition(number: try row.requiredNumber("number"), nonce: try row.requiredText("mark"))
     }
 
     /// The changes after a position, of rows from that position on, in order: the row of the position itself proves
@@ -160,7 +160,7 @@ extension StoredValues {
     ///
     /// - Returns: nil when the position is not part of this history.
     package static func changes(
-        after position: ChangePosition, limit: Int, of rows: [any StoredRow]
+        after position: ChangeLogPosition, limit: Int, of rows: [any StoredRow]
     ) throws -> [Change]? {
         let found = try rows.map { try change($0) }
         if position.number > 0 {

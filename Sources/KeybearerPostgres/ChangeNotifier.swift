@@ -2,9 +2,9 @@ import Keybearer
 import Synchronization
 
 /// Wakes those who wait for something to happen; what rings while nobody waits is kept for the next who does.
-final class HintBell: Sendable {
+final class ChangeNotifier: Sendable {
     private struct State {
-        var hasRung = false
+        var hasNotified = false
         var nextID = 0
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     }
@@ -12,9 +12,9 @@ final class HintBell: Sendable {
     private let state = Lock(State())
 
     /// Wakes all who wait, or else the next who comes.
-    func ring() {
+    func notify() {
         let waiters = state.withLock { state in
-            state.hasRung = state.waiters.isEmpty
+            state.hasNotified = state.waiters.isEmpty
             defer { state.waiters = [:] }
             return state.waiters.values.map { $0 }
         }
@@ -26,8 +26,8 @@ final class HintBell: Sendable {
         let timer = Lock<Task<Void, Never>?>(nil)
         await withCheckedContinuation { continuation in
             let id = state.withLock { state -> Int? in
-                if state.hasRung {
-                    state.hasRung = false
+                if state.hasNotified {
+                    state.hasNotified = false
                     return nil
                 }
                 state.nextID += 1

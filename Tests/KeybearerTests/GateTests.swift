@@ -327,7 +327,7 @@ struct GateTests: OnGateStage {
     func writes(milliseconds: Int, requests: Int, limit: Int, mostWaits: Int) async throws {
         await gate.fence.step()
         let counting = CountingRateLimitStore(store: fixture.store)
-        let batcher = ReservationBatcher(store: counting, clocks: fixture.clock.clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: counting, clocks: fixture.clock.clocks, isOnlyNode: { true })
         let (account, _) = try await fixture.entitledAccount(deployment)
         let accountState = AccountState(userID: account.user.id)
         var admitted = 0
@@ -428,7 +428,7 @@ struct GateTests: OnGateStage {
         let clocks = fixture.clock.clocks
         let (account, _) = try await fixture.entitledAccount(deployment)
         func batcher() -> ReservationBatcher {
-            ReservationBatcher(store: fixture.store, clocks: clocks, isAlone: { false })
+            ReservationBatcher(store: fixture.store, clocks: clocks, isOnlyNode: { false })
         }
         let (holding, asking) = (batcher(), batcher())
         let (held, empty) = (AccountState(userID: account.user.id), AccountState(userID: account.user.id))
@@ -454,7 +454,7 @@ struct GateTests: OnGateStage {
     func nothingToReclaim() async throws {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(deployment)
-        let batcher = ReservationBatcher(store: fixture.store, clocks: clocks, isAlone: { false })
+        let batcher = ReservationBatcher(store: fixture.store, clocks: clocks, isOnlyNode: { false })
         let all = QuotaRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
         let accountState = AccountState(userID: account.user.id)

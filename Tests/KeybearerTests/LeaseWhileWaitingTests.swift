@@ -26,7 +26,7 @@ struct LeaseWhileWaitingTests {
                 lease: .seconds(2), thread: thread, logger: logger, onEverything: {})
             verifier = Verifier(
                 directory: directory, fence: fence,
-                batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isAlone: { false }),
+                batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isOnlyNode: { false }),
                 lastUses: LastUseBook(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
                 store: fixture.store, thread: thread, clocks: clocks, prepare: { _ in [] })
         }

@@ -39,7 +39,7 @@ struct ReservationStopTests {
     @Test("Behind a stop nothing is reserved: a request whose client has left would keep it")
     func afterStop() async throws {
         let store = CountingRateLimitStore(store: fixture.store)
-        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })
         try await batcher.reserved(for: accountState, limit: 40)
         #expect(accountState.withQuota { $0.available } == LocalQuota.smallestReservation)
         await batcher.stop()
@@ -60,7 +60,7 @@ struct ReservationStopTests {
         let (released, release) = AsyncStream.makeStream(of: Void.self)
         let batcher = ReservationBatcher(
             store: fixture.store, clocks: clock.clocks,
-            isAlone: {
+            isOnlyNode: {
                 enter.yield()
                 for await _ in released { break }
                 return false

@@ -19,7 +19,7 @@ struct SharedReservationTests {
         fixture = try GateFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
         store = CountingRateLimitStore(store: fixture.store)
-        batcher = ReservationBatcher(store: store, clocks: fixture.clock.clocks, isAlone: { true })
+        batcher = ReservationBatcher(store: store, clocks: fixture.clock.clocks, isOnlyNode: { true })
         accountState = AccountState(userID: account.user.id)
         await batcher.maintainSharedReservation()
     }
@@ -113,7 +113,7 @@ struct SharedReservationTests {
     func crash() async throws {
         #expect(batcher.useSharedReservation(for: accountState, limit: 100))
         #expect(admitted(20, accountState, limit: 100) == 10)
-        let successor = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
+        let successor = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })
         await successor.maintainSharedReservation()
         let fresh = AccountState(userID: account.user.id)
         #expect(!successor.useSharedReservation(for: fresh, limit: 100))
@@ -165,7 +165,7 @@ struct SharedReservationTests {
             steady: clock.clocks.steady,
             wall: { [clock] in clock.clocks.wall().advanced(by: set.withLock { $0 }) })
         await batcher.stop()
-        let batcher = ReservationBatcher(store: store, clocks: clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: store, clocks: clocks, isOnlyNode: { true })
         await batcher.maintainSharedReservation()
         set.withLock { $0 = .seconds(seconds) }
         #expect(!batcher.useSharedReservation(for: accountState, limit: 1_000))
@@ -233,7 +233,7 @@ struct SharedReservationTests {
         let held = HeldRateLimitStore(store: fixture.store)
         await batcher.stop()
         let keeper = SharedReservations(
-            store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isAlone: { true })
+            store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isOnlyNode: { true })
         await keeper.keep()
         let request = QuotaRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
         async let first = keeper.reserve([request])

@@ -31,7 +31,7 @@ struct StoreTurnsTests {
     @Test("What has ended unused is given back once, in parts; what has not ended is left alone")
     func releasing() async throws {
         let store = GrantingStore()
-        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })
         let accountStates = (0..<150).map { _ in AccountState(userID: .random(from: samples.random)) }
         for accountState in accountStates { try await reserve(accountState, at: batcher) }
         clock.advance(by: .seconds(30))
@@ -57,7 +57,7 @@ struct StoreTurnsTests {
     @Test("A reservation that was renewed is watched until the new one ends")
     func renewed() async throws {
         let store = GrantingStore()
-        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })
         let accountState = AccountState(userID: .random(from: samples.random))
         try await reserve(accountState, at: batcher)
         clock.advance(by: .seconds(40))
@@ -74,7 +74,7 @@ struct StoreTurnsTests {
     @Test("What expires goes back when it expires, also while more is reserved ahead")
     func expiresBesidePrefetched() async throws {
         let store = GrantingStore()
-        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isAlone: { true })
+        let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })
         let accountState = AccountState(userID: .random(from: samples.random))
         func consume(_ count: Int) {
             for _ in 0..<count {

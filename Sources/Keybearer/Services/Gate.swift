@@ -33,10 +33,10 @@ public final class Gate: Sendable {
                 vault.replace(with: loaded)
             })
         let fence = fence
-        let watch = NodeWatch(store: context.store, clocks: context.clocks, own: { fence.nodeID })
+        let liveness = NodeLiveness(store: context.store, clocks: context.clocks, own: { fence.nodeID })
         batcher = ReservationBatcher(
             store: context.store, thread: context.thread, clocks: context.clocks,
-            holder: .random(from: context.random), isAlone: { try await watch.isAlone() })
+            holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
         lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             directory: directory, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,

@@ -50,25 +50,25 @@ final class ReservationBatcher: Sendable {
     private let releaser: ReservationReleaser
     private let thread: any TaskExecutor
     private let clocks: Clocks
-    private let isAlone: @Sendable () async throws -> Bool
+    private let isOnlyNode: @Sendable () async throws -> Bool
     private let state = Lock(State())
     /// Under a lock of its own, which is held for an addition or an exchange: event loops take it.
     private let prefetchQueue = Lock(PrefetchQueue())
 
     /// - Parameters:
     ///   - holder: names this process to the store, as the holder of shared reservations.
-    ///   - isAlone: whether no other process serves from the store: then there are shared reservations, and nobody to
+    ///   - isOnlyNode: whether no other process serves from the store: then there are shared reservations, and nobody to
     ///     recall from.
     init(
         store: any RateLimitStore, thread: any TaskExecutor = StoreThread(), clocks: Clocks,
-        holder: NodeID = .random(from: .system), isAlone: @escaping @Sendable () async throws -> Bool
+        holder: NodeID = .random(from: .system), isOnlyNode: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
-        sharedReservations = SharedReservations(store: store, clocks: clocks, holder: holder, isAlone: isAlone)
+        sharedReservations = SharedReservations(store: store, clocks: clocks, holder: holder, isOnlyNode: isOnlyNode)
         releaser = ReservationReleaser(store: store, sharedReservations: sharedReservations, clocks: clocks)
         self.thread = thread
         self.clocks = clocks
-        self.isAlone = isAlone
+        self.isOnlyNode = isOnlyNode
     }
 
     /// Lets an account that holds no reservation use this process's shared reservation, without waiting for the disk.
@@ -270,7 +270,7 @@ extension ReservationBatcher {
     private func lookForReleases(_ refused: [(asked: Asked, answer: Reservation)]) async {
         var left = refused.map(\.asked.pending)
         do {
-            if try await isAlone() {
+            if try await isOnlyNode() {
                 for (asked, answer) in refused { take(answer, to: asked) }
                 return end(left)
             }

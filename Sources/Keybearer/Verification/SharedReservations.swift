@@ -68,17 +68,18 @@ final class SharedReservations: Sendable {
     private let store: any RateLimitStore
     private let clocks: Clocks
     private let holder: NodeID
-    private let isAlone: @Sendable () async throws -> Bool
+    private let isOnlyNode: @Sendable () async throws -> Bool
     private let state = Lock(State())
 
-    /// - Parameter isAlone: whether no other process serves from the store.
+    /// - Parameter isOnlyNode: whether no other process serves from the store.
     init(
-        store: any RateLimitStore, clocks: Clocks, holder: NodeID, isAlone: @escaping @Sendable () async throws -> Bool
+        store: any RateLimitStore, clocks: Clocks, holder: NodeID,
+        isOnlyNode: @escaping @Sendable () async throws -> Bool
     ) {
         self.store = store
         self.clocks = clocks
         self.holder = holder
-        self.isAlone = isAlone
+        self.isOnlyNode = isOnlyNode
     }
 
     /// Lets an account without a reservation use the shared reservation. Blocks for as long as one read takes.
@@ -236,15 +237,15 @@ final class SharedReservations: Sendable {
         guard isDue else { return }
         do {
             // Beside another process none is held: the last requests of an hour are to be usable at either.
-            let isAlone = try await isAlone()
+            let isOnlyNode = try await isOnlyNode()
             let next =
-                isAlone
+                isOnlyNode
                 ? try await store.openSharedReservation(
                     atMost: LocalQuota.smallestReservation, holder: holder, life: Self.life, now: wall) : nil
             state.withLock { state in
                 state.retire()
                 state.held = next.map { Held(sharedReservation: $0, openedAt: now, openedOn: wall) }
-                state.opensNextAt = now.advanced(by: isAlone ? Self.renewal : Self.retry)
+                state.opensNextAt = now.advanced(by: isOnlyNode ? Self.renewal : Self.retry)
                 if state.isStopped { state.retire() }
             }
         } catch {

@@ -43,7 +43,7 @@ struct DatabaseMove {
         case nil:
             if isThere { throw CommandFailure(.dataError, "\(to) holds this database already; name an empty one") }
             try checkTarget()
-            let dead = try await NodeSurvey.requireNone(on: source.store)
+            let dead = try await RunningNodes.requireNone(on: source.store)
             try source.engine.setMoveMark(moving, replacing: nil, dead: dead)
             TestKill.reached("marked")
             try await takingBack(source, unlessHeldAs: id) { try await copy(source) }
@@ -209,7 +209,7 @@ struct DatabaseMove {
             ? try PostgresStore.open(address.text, options: options)
             : try PostgresStore.openTarget(address.text, options: options)
         defer { try? target.close() }
-        if isMade { try await NodeSurvey.requireNone(on: target) }
+        if isMade { try await RunningNodes.requireNone(on: target) }
         return try transfer(source, to: target)
     }
 

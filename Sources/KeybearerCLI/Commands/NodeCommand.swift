@@ -21,7 +21,7 @@ struct NodeCommand: AsyncParsableCommand {
         func run() async throws {
             let store = try await Assembly(options).openStore(.commandLine)
             defer { try? store.close() }
-            let entries = try await NodeSurvey.entries(of: store)
+            let entries = try await RunningNodes.entries(of: store)
             if json { return try Console.json(entries.map(NodeShape.init)) }
             Console.table(
                 ["ID", "LABEL", "STATE", "ACKNOWLEDGED", "RENEWALS", "LEASE"],
@@ -44,7 +44,7 @@ struct NodeShape: Encodable {
     let renewals: Int64
     let leaseMilliseconds: Int64
 
-    init(_ entry: NodeSurvey.Entry) {
+    init(_ entry: RunningNodes.Entry) {
         id = entry.node.id.rawValue
         label = entry.node.label
         alive = entry.isAlive

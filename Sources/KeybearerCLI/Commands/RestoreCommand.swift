@@ -24,7 +24,7 @@ struct RestoreCommand: AsyncParsableCommand {
         try await assembly.requireRing(ofBackup: file)
         let (store, database) = try assembly.openFile(instead: "pg_restore or its physical backups", creating: true)
         defer { try? store.close() }
-        try await NodeSurvey.requireNone(on: store)
+        try await RunningNodes.requireNone(on: store)
         let clocks = Clocks.system
         _ = try database.restore(
             from: file,

@@ -1,7 +1,7 @@
 import Keybearer
 
 /// Tells registered nodes that live from those that died: one that lives renews within its lease.
-struct NodeSurvey {
+struct RunningNodes {
     /// A node and whether it renewed while it was watched.
     struct Entry {
         let node: RegisteredNode

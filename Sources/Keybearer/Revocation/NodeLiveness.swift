@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// A process that died stays registered until a change has waited for it. It is told from a live one without any clock of
 /// the store: whether its renewals rise within its lease.
-final class NodeWatch: Sendable {
+final class NodeLiveness: Sendable {
     private struct Seen {
         let renewals: Int64
         let since: SteadyTime
@@ -24,7 +24,7 @@ final class NodeWatch: Sendable {
 
     /// Whether no other process renews its lease. False also when that is not known yet: one that was never seen before
     /// is taken for alive until its lease has passed.
-    func isAlone() async throws -> Bool {
+    func isOnlyNode() async throws -> Bool {
         guard let own = own() else { return false }
         let askedAt = clocks.steady()
         let nodes = try await store.nodes()

@@ -65,7 +65,7 @@ public struct KeybearerServer: Sendable {
 
     private let settings: Settings
     private let deployment: Deployment
-    private let gate: Gate
+    private let node: Node
     private let checkStore: @Sendable () async throws -> Void
     private let clocks: Clocks
     private let random: RandomSource
@@ -83,7 +83,7 @@ public struct KeybearerServer: Sendable {
         settings: Settings, deployment: Deployment, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) throws {
-        gate = try deployment.requireGate()
+        node = try deployment.requireNode()
         self.settings = settings
         self.deployment = deployment
         self.checkStore = checkStore
@@ -103,7 +103,7 @@ public struct KeybearerServer: Sendable {
         reloadsAtHangup: Bool = true,
         onReady: @escaping @Sendable (_ ports: ListeningPorts) async -> Void
     ) async throws {
-        let gate = gate
+        let node = node
         EventLoopSlices.shorten(MultiThreadedEventLoopGroup.singleton, to: EventLoopSlices.server)
         let connections = try Connections(settings: settings, clocks: clocks, logger: logger)
         let certificates = try settings.tls.map {
@@ -116,7 +116,7 @@ public struct KeybearerServer: Sendable {
         var application = Application(
             responder: responder, server: makeListener(responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
-            services: [GateService(gate: gate), Sweeper(deployment: deployment)],
+            services: [NodeService(node: node), Sweeper(deployment: deployment)],
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
                     let shortage = FileShortage(listener: "public", clocks: clocks, logger: logger)
@@ -127,7 +127,7 @@ public struct KeybearerServer: Sendable {
                 guard gateListener == nil || gatePort != nil else { return }
                 await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
             }, logger: quietLogger)
-        application.beforeServerStarts { await gate.fence.step() }
+        application.beforeServerStarts { await node.fence.step() }
         // Stopped from the last to the first: the gate's listener before what keeps its memory true.
         let services: [any Service] = [application] + (gateListener.map { [$0] } ?? [])
         var configuration = ServiceGroupConfiguration(
@@ -155,7 +155,7 @@ public struct KeybearerServer: Sendable {
 
     /// What `SIGHUP` reads again, each on its own.
     private func reloads(of certificates: CurrentCertificates?) -> [SignalWatch.Reload] {
-        let fence = gate.fence
+        let fence = node.fence
         return [
             ("the certificate", { try certificates?.reload() }),
             ("the master keys", { try await fence.reloadMasterKeys() }),
@@ -184,7 +184,7 @@ public struct KeybearerServer: Sendable {
     ) -> GateListener? {
         settings.gate.map { gateSettings in
             GateListener(
-                decision: GateDecision(gate: gate, clocks: clocks, settings: gateSettings, logger: logger),
+                decision: GateDecision(node: node, clocks: clocks, settings: gateSettings, logger: logger),
                 limits: .init(bytes: settings.headerBytes, fields: settings.headerCount),
                 supervision: connections.supervision(of: .gate) { _ in true }, logger: logger, onReady: onReady)
         }
@@ -193,7 +193,7 @@ public struct KeybearerServer: Sendable {
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
         let pages = try makePages()
-        let api = APIResponder(gate: gate, clocks: clocks, logger: logger)
+        let api = APIResponder(node: node, clocks: clocks, logger: logger)
         return EdgeResponder(
             routes: RouteTable(makeRoutes(pages)),
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
@@ -217,13 +217,13 @@ public struct KeybearerServer: Sendable {
 
     private func makeRoutes(_ pages: DashboardResponder) -> [Route] {
         let handlers = Routes.Handlers(
-            probes: Probes(gate: gate, clocks: clocks, checkStore: checkStore),
+            probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: deployment.keys),
-            operators: IntrospectionHandlers(gate: gate, clocks: clocks),
+            operators: IntrospectionHandlers(node: node, clocks: clocks),
             assets: AssetHandlers(),
             entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
             keyPage: KeyPageHandlers(
-                keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, gate: gate,
+                keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, node: node,
                 pages: pages, clocks: clocks, publicURL: settings.publicURL?.description,
                 keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(

@@ -4,16 +4,16 @@ import Testing
 @testable import Keybearer
 
 @Suite("Regenerates that are sent again")
-struct IdempotencyTests: OnGateStage {
-    let stage: GateStage
+struct IdempotencyTests: OnNodeStage {
+    let stage: NodeStage
 
     init() throws {
-        stage = try GateStage()
+        stage = try NodeStage()
     }
 
     @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")
     func idempotency() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, _) = try await fixture.entitledAccount(deployment)
         let id = account.user.id
         let (first, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
@@ -35,7 +35,7 @@ struct IdempotencyTests: OnGateStage {
 
     @Test("The same idempotency key with another request is refused; a replay with the new key is none")
     func anotherRequest() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         let id = account.user.id
         let workspace = account.workspaces[0].workspace.id

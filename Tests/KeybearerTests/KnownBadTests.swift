@@ -4,28 +4,28 @@ import Testing
 @testable import Keybearer
 
 @Suite("What is refused without asking the store")
-struct KnownBadTests: OnGateStage {
-    let stage: GateStage
+struct KnownBadTests: OnNodeStage {
+    let stage: NodeStage
 
     init() throws {
-        stage = try GateStage()
+        stage = try NodeStage()
     }
 
     @Test("A live key is not known to be bad, a dead one and a forgery are, and without a lease nothing is")
     func knownBad() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
         let forger = KeyVault(ring: try .generate(from: RandomSource.seeded(77)))
         let forgery = try forger.issue(prefix: .standard, random: fixture.random)
         func isKnownBad(_ key: SecretKey) -> Bool {
-            gate.verifier.isKnownBad(key.token, now: fixture.clock.clocks.steady())
+            node.verifier.isKnownBad(key.token, now: fixture.clock.clocks.steady())
         }
         #expect(!isKnownBad(key), "not read yet")
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         #expect(!isKnownBad(key))
         #expect(isKnownBad(forgery))
         _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(key, at: gate).isUnauthorized)
+        #expect(await fixture.decide(key, at: node).isUnauthorized)
         #expect(isKnownBad(key))
         fixture.clock.advance(by: .seconds(3))
         #expect(!isKnownBad(key))
@@ -34,12 +34,12 @@ struct KnownBadTests: OnGateStage {
 
     @Test("Without its database a request is not decided, at once and for that reason", .timeLimit(.minutes(1)))
     func lostDatabase() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
-        gate.fence.giveUp(DatabaseLost(reason: "database_replaced", message: "It was replaced."))
+        #expect(await fixture.decide(key, at: node).isAdmitted)
+        node.fence.giveUp(DatabaseLost(reason: "database_replaced", message: "It was replaced."))
         // The clock stands still: a wait for the lease would never end.
-        guard case .unavailable(let error) = await fixture.decide(key, at: gate) else {
+        guard case .unavailable(let error) = await fixture.decide(key, at: node) else {
             Issue.record("decided")
             return
         }

@@ -14,7 +14,7 @@ struct LeaseWhileWaitingTests {
         let fence: RevocationFence
         let verifier: Verifier
 
-        init(_ fixture: GateFixture) {
+        init(_ fixture: NodeFixture) {
             store = HeldRateLimitStore(store: fixture.store)
             let clocks = fixture.clock.clocks
             let thread = fixture.store.executor
@@ -32,12 +32,12 @@ struct LeaseWhileWaitingTests {
         }
     }
 
-    private let fixture: GateFixture
+    private let fixture: NodeFixture
     private let elsewhere: Deployment
     private let node: Node
 
     init() async throws {
-        fixture = try GateFixture()
+        fixture = try NodeFixture()
         elsewhere = fixture.deployment(.command)
         node = Node(fixture)
     }

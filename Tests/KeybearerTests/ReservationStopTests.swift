@@ -7,13 +7,13 @@ import Testing
 
 @Suite("What a stop leaves of an hour, and whom a refused account waits for")
 struct ReservationStopTests {
-    let fixture: GateFixture
+    let fixture: NodeFixture
     let account: Account
     let accountState: AccountState
     var clock: TestClock { fixture.clock }
 
     init() async throws {
-        fixture = try GateFixture()
+        fixture = try NodeFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
         accountState = AccountState(userID: account.user.id)
     }
@@ -85,21 +85,21 @@ struct ReservationStopTests {
 
     @Test("A process that died is not waited for, one that lives is", arguments: [true, false])
     func otherNode(isAlive: Bool) async throws {
-        let gate = try #require(fixture.deployment().gate)
-        await gate.fence.step()
+        let node = try #require(fixture.deployment().node)
+        await node.fence.step()
         let other = NodeID.random(from: fixture.random)
         let position = try await fixture.store.registerNode(other, lease: .seconds(2))
         // Seen for longer than its lease.
         for _ in 0..<4 {
-            await gate.fence.step()
-            await gate.batcher.maintainSharedReservation()
+            await node.fence.step()
+            await node.batcher.maintainSharedReservation()
             clock.advance(by: .seconds(1))
             if isAlive { _ = try await fixture.store.renewLease(of: other, applied: position) }
         }
-        await gate.fence.step()
+        await node.fence.step()
         try await elsewhere(wanted: 40)
         // Alone, the gate has a shared reservation of its own, which the others' hour is without.
-        while try await mayAsk(gate.batcher) {}
+        while try await mayAsk(node.batcher) {}
         #expect(try await fixture.store.reclaims(now: clock.clocks.wall()).isEmpty == !isAlive)
     }
 }

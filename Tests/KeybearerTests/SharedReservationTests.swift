@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Allowances: a key that is met for the first time does not wait for the disk")
 struct SharedReservationTests {
-    let fixture: GateFixture
+    let fixture: NodeFixture
     let account: Account
     let store: CountingRateLimitStore
     let batcher: ReservationBatcher
@@ -16,7 +16,7 @@ struct SharedReservationTests {
     var clock: TestClock { fixture.clock }
 
     init() async throws {
-        fixture = try GateFixture()
+        fixture = try NodeFixture()
         account = try await fixture.entitledAccount(fixture.deployment(.command)).0
         store = CountingRateLimitStore(store: fixture.store)
         batcher = ReservationBatcher(store: store, clocks: fixture.clock.clocks, isOnlyNode: { true })
@@ -184,34 +184,34 @@ struct SharedReservationTests {
     func concurrently() async throws {
         await batcher.stop()
         let deployment = fixture.deployment()
-        let gate = try #require(deployment.gate)
-        await gate.fence.step()
+        let node = try #require(deployment.node)
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        await gate.batcher.maintainSharedReservation()
-        #expect(await fixture.admittedOf1600(key, at: gate) == 1_000)
+        await node.batcher.maintainSharedReservation()
+        #expect(await fixture.admittedOf1600(key, at: node) == 1_000)
     }
 
     @Test("A request with a cold key is decided with nothing written; in steady use the next are reserved ahead")
     func throughTheVerifier() async throws {
         await batcher.stop()
         let deployment = fixture.deployment()
-        let gate = try #require(deployment.gate)
-        await gate.fence.step()
+        let node = try #require(deployment.node)
+        await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        await gate.batcher.maintainSharedReservation()
+        await node.batcher.maintainSharedReservation()
         func charged() async throws -> Int? {
             let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
             return try await fixture.store.reserve([look], now: clock.clocks.wall()).first?.charged
         }
         for number in 1...5 {
-            #expect(await gate.batcher.prefetch() == nil, "before request \(number)")
-            #expect(await fixture.decide(key, at: gate).isAdmitted)
+            #expect(await node.batcher.prefetch() == nil, "before request \(number)")
+            #expect(await fixture.decide(key, at: node).isAdmitted)
         }
         #expect(try await charged() == 10, "what all are charged")
-        await gate.batcher.prefetch()?.value
+        await node.batcher.prefetch()?.value
         #expect(try await charged() == 10 + 10 + 20)
-        for _ in 6...30 { #expect(fixture.verify(key, at: gate).isAdmitted) }
-        await gate.stop()
+        for _ in 6...30 { #expect(fixture.verify(key, at: node).isAdmitted) }
+        await node.stop()
         #expect(try await charged() == 30)
     }
 
@@ -254,30 +254,30 @@ struct SharedReservationTests {
     @Test("None is opened beside another process that lives, and what is held is not used any more")
     func anotherNode() async throws {
         await batcher.stop()
-        let gate = try #require(fixture.deployment().gate)
-        await gate.fence.step()
-        await gate.batcher.maintainSharedReservation()
-        #expect(gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
+        let node = try #require(fixture.deployment().node)
+        await node.fence.step()
+        await node.batcher.maintainSharedReservation()
+        #expect(node.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
         let other = NodeID.random(from: fixture.random)
         let position = try await fixture.store.registerNode(other, lease: .seconds(2))
         clock.advance(by: .seconds(30))
-        await gate.fence.step()
-        await gate.batcher.maintainSharedReservation()
-        #expect(!gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
+        await node.fence.step()
+        await node.batcher.maintainSharedReservation()
+        #expect(!node.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
         for _ in 0..<5 {
             clock.advance(by: .seconds(1))
             _ = try await fixture.store.renewLease(of: other, applied: position)
-            await gate.fence.step()
-            await gate.batcher.maintainSharedReservation()
+            await node.fence.step()
+            await node.batcher.maintainSharedReservation()
         }
-        #expect(!gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(!node.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
         // It died: its row stays, and its renewals do not rise.
         for _ in 0..<4 {
             clock.advance(by: .seconds(1))
-            await gate.fence.step()
-            await gate.batcher.maintainSharedReservation()
+            await node.fence.step()
+            await node.batcher.maintainSharedReservation()
         }
-        #expect(gate.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
+        #expect(node.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))
     }
 }
 

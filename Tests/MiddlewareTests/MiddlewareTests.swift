@@ -56,7 +56,7 @@ struct MiddlewareTests {
         }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            services: [try GateService(deployment)], logger: logger)
+            services: [try NodeService(deployment)], logger: logger)
         return Guarded(
             directory: directory, deployment: deployment, key: key, account: account, application: application)
     }

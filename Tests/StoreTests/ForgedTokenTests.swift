@@ -19,7 +19,7 @@ import Testing
             let deployment = Deployment(
                 store: store, ring: ring, loadRing: { ring }, settings: settings,
                 role: .server(prepare: { _ in [] }), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            await deployment.gate?.fence.step()
+            await deployment.node?.fence.step()
             let password = Password("long enough secret")
             _ = try await deployment.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
@@ -35,7 +35,7 @@ import Testing
             var secrets = (0..<50).map { _ in OperatorSecret.mint(from: other, random: .system).secret.characters }
             secrets.append("kbo_" + session.characters)
             secrets.append(Self.altered(secret.characters))
-            await deployment.gate?.fence.step()
+            await deployment.node?.fence.step()
             let before = engine.calls
             for cookie in cookies {
                 let token = try #require(SessionToken(parsing: cookie))

@@ -275,19 +275,19 @@ import Testing
             _ = try await other.deployment.workspaces.setPlan(
                 PlanID(rawValue: "pro"), of: account.workspaces[0].workspace.id, by: .commandLine)
             let server = Process(second, ring, role: .server(prepare: { _ in [] }))
-            let gate = try #require(server.deployment.gate)
-            await gate.fence.step()
+            let node = try #require(server.deployment.node)
+            await node.fence.step()
             func verdict(_ key: SecretKey) async -> Verdict {
-                await gate.verifier.decide(key.token, scope: .anyWorkspace, from: Samples.address)
+                await node.verifier.decide(key.token, scope: .anyWorkspace, from: Samples.address)
             }
             guard case .admitted = await verdict(key) else { Issue.record("a good key"); return }
             let session = try await other.signIn("ada@example.com")
             // The server's file stays as it was. The rotation waits for its lease, no longer.
-            let running = Task { await gate.fence.run() }
+            let running = Task { await node.fence.run() }
             let rotated = try await other.rotate()
             let (_, new) = try await other.create("bob@example.com")
-            #expect(gate.fence.lacksMasterKeys)
-            #expect(!gate.fence.holdsLease(at: Clocks.system.steady()))
+            #expect(node.fence.lacksMasterKeys)
+            #expect(!node.fence.holdsLease(at: Clocks.system.steady()))
             for key in [key, new] {
                 guard case .unavailable = await verdict(key) else { Issue.record("never refused"); return }
             }
@@ -297,7 +297,7 @@ import Testing
             // The new file arrives.
             server.file.replace(with: KeyVault(ring: rotated))
             let deadline = ContinuousClock.now + .seconds(30)
-            while gate.fence.lacksMasterKeys || !gate.fence.holdsLease(at: Clocks.system.steady()) {
+            while node.fence.lacksMasterKeys || !node.fence.holdsLease(at: Clocks.system.steady()) {
                 guard ContinuousClock.now < deadline else { Issue.record("it did not come back"); break }
                 try await Task.sleep(for: .milliseconds(5))
             }
@@ -307,7 +307,7 @@ import Testing
             #expect(try await server.deployment.sessions.find(session) != nil)
             running.cancel()
             await running.value
-            await gate.stop()
+            await node.stop()
         }
     }
 }

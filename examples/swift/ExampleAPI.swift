@@ -45,7 +45,7 @@ struct ExampleAPI {
         router.get("/things") { _, context in "Hello, \(context.keyHolder?.email.rawValue ?? "nobody")!\n" }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 8090)),
-            services: [try GateService(deployment)], logger: logger)
+            services: [try NodeService(deployment)], logger: logger)
         try await application.runService()
     }
 }

@@ -7,7 +7,7 @@ enum Floods {
     static let rounds = 11
     static let regenerated = 200
 
-    static func measure(_ node: Node) async throws {
+    static func measure(_ node: BenchmarkNode) async throws {
         let other = KeyVault(ring: try .generate(from: .system))
         let forged = try (0..<requests).map { _ in
             try other.issue(prefix: .standard, random: AccountFile.random).presented
@@ -55,23 +55,24 @@ enum Floods {
 
     /// What a handler does for each request, once for each token: read the clocks, decide.
     @inline(never)
-    private static func refuseAll(_ tokens: [PresentedToken], at node: Node) throws(ReservationEnded) {
+    private static func refuseAll(_ tokens: [PresentedToken], at node: BenchmarkNode) throws(ReservationEnded) {
         for token in tokens {
-            let verdict = node.gate.verifier.verify(
-                token, scope: .anyWorkspace, from: Node.address, now: node.clocks.steady(), wall: node.clocks.wall())
+            let verdict = node.node.verifier.verify(
+                token, scope: .anyWorkspace, from: BenchmarkNode.address, now: node.clocks.steady(),
+                wall: node.clocks.wall())
             if case .needsStore = verdict { throw ReservationEnded() }
             guard case .unauthorized = verdict else { fatalError("a dead key was not refused: \(verdict)") }
         }
     }
 
-    private static func expectRefusal(_ token: PresentedToken, at node: Node) async {
-        let verdict = await node.gate.verifier.decide(token, scope: .anyWorkspace, from: Node.address)
+    private static func expectRefusal(_ token: PresentedToken, at node: BenchmarkNode) async {
+        let verdict = await node.node.verifier.decide(token, scope: .anyWorkspace, from: BenchmarkNode.address)
         guard case .unauthorized = verdict else { fatalError("a dead key was not refused: \(verdict)") }
     }
 
-    private static func storeRequests(_ node: Node, _ body: () async -> Void) async -> Int {
-        let before = node.gate.verifier.storeRequests
+    private static func storeRequests(_ node: BenchmarkNode, _ body: () async -> Void) async -> Int {
+        let before = node.node.verifier.storeRequests
         await body()
-        return node.gate.verifier.storeRequests - before
+        return node.node.verifier.storeRequests - before
     }
 }

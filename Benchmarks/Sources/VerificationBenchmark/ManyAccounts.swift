@@ -16,10 +16,11 @@ enum ManyAccounts {
     static func measure(_ file: AccountFile, count: Int) async throws {
         let store = try SQLiteStore.open(path: file.database, role: .server)
         let (small, large) = (
-            try Node(file, store: store, slowness: slowness), try Node(file, store: store, slowness: slowness)
+            try BenchmarkNode(file, store: store, slowness: slowness),
+            try BenchmarkNode(file, store: store, slowness: slowness)
         )
         var tokens = try file.tokens().prefix(count).map(\.presented)
-        let followers = [small, large].map { node in Task { await node.gate.fence.run() } }
+        let followers = [small, large].map { node in Task { await node.node.fence.run() } }
         await small.reserve(1, for: tokens[..<few])
         let before = residentBytes()
         let start = ContinuousClock.now
@@ -29,20 +30,21 @@ enum ManyAccounts {
         print(
             "remembered accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
                 + "of the whole process: \(residentBytes() >> 20) MiB")
-        print("cold keys, \(Node.askedAtOnce) at once: \(Int(Double(tokens.count) / seconds)) a second")
+        print("cold keys, \(BenchmarkNode.askedAtOnce) at once: \(Int(Double(tokens.count) / seconds)) a second")
         // Not in the order in which they were read: requests do not come in the order of memory.
         tokens = tokens[..<few] + tokens[few...].shuffled()
         try await compare(small, large, tokens)
         for follower in followers { follower.cancel() }
     }
 
-    private static func compare(_ small: Node, _ large: Node, _ tokens: [PresentedToken]) async throws {
+    private static func compare(_ small: BenchmarkNode, _ large: BenchmarkNode, _ tokens: [PresentedToken]) async throws
+    {
         let hot = tokens[..<few]
         let times = perRound / few
         var (one, same, all): ([Double], [Double], [Double]) = ([], [], [])
-        func nanoseconds(_ node: Node, _ tokens: ArraySlice<PresentedToken>, times: Int) throws -> Double {
+        func nanoseconds(_ node: BenchmarkNode, _ tokens: ArraySlice<PresentedToken>, times: Int) throws -> Double {
             try Stopwatch.nanoseconds(per: tokens.count * times) {
-                for _ in 0..<times { try node.gate.verifier.verifyAll(tokens, clocks: node.clocks) }
+                for _ in 0..<times { try node.node.verifier.verifyAll(tokens, clocks: node.clocks) }
             }
         }
         for node in [small, large] { await node.reserve((rounds + 1) * times, for: hot) }

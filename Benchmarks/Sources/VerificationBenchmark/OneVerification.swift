@@ -9,7 +9,7 @@ enum OneVerification {
     static let rounds = 21
     static let perRound = 200_000
 
-    static func measure(_ node: Node, token: AccountFile.Token) async throws {
+    static func measure(_ node: BenchmarkNode, token: AccountFile.Token) async throws {
         let bytes = Array(token.characters.utf8)
         var verifications: [Double] = []
         var hashes: [Double] = []
@@ -17,7 +17,7 @@ enum OneVerification {
         await node.reserve(rounds * perRound, for: [token.presented])
         while hashes.count < rounds {
             let before = keybearer_allocation_count()
-            guard let time = try? Stopwatch.nanoseconds(per: perRound, { try verify(node.gate.verifier, bytes: bytes) })
+            guard let time = try? Stopwatch.nanoseconds(per: perRound, { try verify(node.node.verifier, bytes: bytes) })
             else {
                 await node.reserve(rounds * perRound, for: [token.presented])
                 continue
@@ -42,7 +42,7 @@ enum OneVerification {
             for _ in 0..<perRound {
                 guard let token = PresentedToken(buffer) else { fatalError("the key has another length") }
                 let verdict = verifier.verify(
-                    token, scope: .anyWorkspace, from: Node.address, now: clocks.steady(), wall: clocks.wall())
+                    token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall())
                 guard case .admitted = verdict else { throw ReservationEnded() }
             }
         }

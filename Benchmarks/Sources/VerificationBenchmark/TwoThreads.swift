@@ -12,8 +12,8 @@ enum TwoThreads {
     static let rounds = 24
     static let usesPerRound = 100
 
-    static func measure(_ node: Node, tokens: [AccountFile.Token]) async throws {
-        let verifier = node.gate.verifier
+    static func measure(_ node: BenchmarkNode, tokens: [AccountFile.Token]) async throws {
+        let verifier = node.node.verifier
         let half = tokens.count / 2
         let parts = [tokens[..<half], tokens[half...]].map { $0.map(\.presented)[...] }
         let bytes = Array(tokens[0].characters.utf8)

@@ -28,7 +28,7 @@ struct VerificationBenchmark {
     }
 
     private static func withThousandAccounts(
-        _ measure: @Sendable (Node, [AccountFile.Token]) async throws -> Void
+        _ measure: @Sendable (BenchmarkNode, [AccountFile.Token]) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("keybearer-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -36,7 +36,7 @@ struct VerificationBenchmark {
         let file = AccountFile(directory: directory.path)
         try file.create()
         try await file.add(1_000)
-        let node = try Node(file)
+        let node = try BenchmarkNode(file)
         try await node.run { try await measure(node, file.tokens()) }
     }
 

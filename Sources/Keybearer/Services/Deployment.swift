@@ -18,7 +18,7 @@ public final class Deployment: Sendable {
     /// Whether the master keys at hand are those of the database.
     public let ring: RingService
     /// The decision on every request; only a server has one.
-    public let gate: Gate?
+    public let node: Node?
 
     /// Settings of the domain.
     public struct Settings: Sendable {
@@ -61,19 +61,19 @@ public final class Deployment: Sendable {
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
-        case .command: gate = nil
+        case .command: node = nil
         case .server(let prepare):
-            let gate = Gate(context: context, loadRing: loadRing, prepare: prepare, logger: logger)
-            self.gate = gate
-            propagation = gate.fence
+            let node = Node(context: context, loadRing: loadRing, prepare: prepare, logger: logger)
+            self.node = node
+            propagation = node.fence
         }
         let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
-        keys = KeyService(context: context, propagation: propagation, gate: gate)
+        keys = KeyService(context: context, propagation: propagation, node: node)
         let throttle = SignInThrottle(clocks: clocks)
-        sessions = SessionService(context: context, hasher: hasher, throttle: throttle, gate: gate)
+        sessions = SessionService(context: context, hasher: hasher, throttle: throttle, node: node)
         accounts = AccountService(context: context, propagation: propagation, hasher: hasher, throttle: throttle)
         workspaces = WorkspaceService(context: context, propagation: propagation)
-        operatorTokens = OperatorTokenService(context: context, gate: gate)
+        operatorTokens = OperatorTokenService(context: context, node: node)
         masterKeys = MasterKeyService(context: context, propagation: propagation)
         self.ring = RingService(context: context, logger: logger)
     }
@@ -118,10 +118,10 @@ struct ServiceContext: Sendable {
 
     /// Where a presented token comes from, told from memory.
     ///
-    /// - Parameter gate: the gate of this process; nil in a command, which read its ring a moment ago.
-    func origin(of characters: String, kind: TokenKind, at gate: Gate?) -> TokenOrigin {
+    /// - Parameter node: the gate of this process; nil in a command, which read its ring a moment ago.
+    func origin(of characters: String, kind: TokenKind, at node: Node?) -> TokenOrigin {
         // The lease first: behind it the ring is at least as new, so a tag that it does not recognise is none of ours.
-        let knowsAllMasterKeys = gate?.knowsAllMasterKeys ?? true
+        let knowsAllMasterKeys = node?.knowsAllMasterKeys ?? true
         if vault.current.tagKey(of: characters, kind: kind) != nil { return .genuine }
         return knowsAllMasterKeys ? .forged : .unknown
     }

@@ -4,12 +4,12 @@ import Crypto
 public final class KeyService: Sendable {
     private let context: ServiceContext
     private let propagation: any ChangePropagation
-    private let gate: Gate?
+    private let node: Node?
 
-    init(context: ServiceContext, propagation: any ChangePropagation, gate: Gate?) {
+    init(context: ServiceContext, propagation: any ChangePropagation, node: Node?) {
         self.context = context
         self.propagation = propagation
-        self.gate = gate
+        self.node = node
     }
 
     /// The key's record, with the last use as this process knows it.
@@ -23,7 +23,7 @@ public final class KeyService: Sendable {
     /// The record with the later of its own last use and the one that memory has not written yet. Either gives way to the
     /// other where it lies ahead of the clock, from a time when that was wrong.
     public func withLatestUse(_ key: APIKey, of userID: UserID) -> APIKey {
-        guard let use = gate?.unwrittenLastUse(of: userID, keyID: key.id) else { return key }
+        guard let use = node?.unwrittenLastUse(of: userID, keyID: key.id) else { return key }
         let tooFarAhead = context.clocks.wall().advanced(by: SessionPolicy.clockTolerance)
         var key = key
         guard let stored = key.lastUse else {

@@ -2,11 +2,11 @@
 public final class OperatorTokenService: Sendable {
     private let context: ServiceContext
     private let untagged: UntaggedTokens
-    private let gate: Gate?
+    private let node: Node?
 
-    init(context: ServiceContext, gate: Gate?) {
+    init(context: ServiceContext, node: Node?) {
         self.context = context
-        self.gate = gate
+        self.node = node
         untagged = UntaggedTokens(store: context.store, clocks: context.clocks)
     }
 
@@ -47,7 +47,7 @@ public final class OperatorTokenService: Sendable {
     }
 
     private func origin(of secret: OperatorSecret) -> TokenOrigin {
-        context.origin(of: secret.characters, kind: .operatorToken, at: gate)
+        context.origin(of: secret.characters, kind: .operatorToken, at: node)
     }
 
     /// The token of a secret that was presented.

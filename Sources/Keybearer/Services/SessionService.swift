@@ -20,11 +20,11 @@ public final class SessionService: Sendable {
     private let context: ServiceContext
     let hasher: PasswordHasher
     private let throttle: SignInThrottle
-    private let gate: Gate?
+    private let node: Node?
 
-    init(context: ServiceContext, hasher: PasswordHasher, throttle: SignInThrottle, gate: Gate?) {
+    init(context: ServiceContext, hasher: PasswordHasher, throttle: SignInThrottle, node: Node?) {
         self.context = context
-        self.gate = gate
+        self.node = node
         self.hasher = hasher
         self.throttle = throttle
     }
@@ -143,7 +143,7 @@ public final class SessionService: Sendable {
     public func isForged(_ token: SessionToken) -> Bool { origin(of: token) == .forged }
 
     private func origin(of token: SessionToken) -> TokenOrigin {
-        context.origin(of: token.characters, kind: .session, at: gate)
+        context.origin(of: token.characters, kind: .session, at: node)
     }
 
     /// The session behind a cookie; nil when there is none that may still be used.

@@ -5,7 +5,7 @@ import Logging
 
 /// Answers `/api/*`: the key first, then plan and budget, then the path and the method, then the handler.
 struct APIResponder: Sendable {
-    let gate: Gate
+    let node: Node
     let clocks: Clocks
     let logger: Logger
 
@@ -24,7 +24,7 @@ struct APIResponder: Sendable {
         }
         if case .key(_, .awaiting) = route?.access {
             // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
-            guard case .token(let token) = credentials, !gate.verifier.isKnownBad(token, now: clocks.steady()) else {
+            guard case .token(let token) = credentials, !node.verifier.isKnownBad(token, now: clocks.steady()) else {
                 return unauthorized(exchange, credentials)
             }
             let bodyProblem = await bodies.read(into: &exchange)
@@ -60,7 +60,7 @@ struct APIResponder: Sendable {
     /// Decides about the key of a request, with the store's help where memory cannot tell.
     func admit(_ credentials: BearerCredentials, of exchange: Exchange, scope: AccessScope) async -> Admission {
         guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
-        let verdict = await gate.verifier.decide(token, scope: scope, from: exchange.client)
+        let verdict = await node.verifier.decide(token, scope: scope, from: exchange.client)
         guard case .admitted(let account, let rateLimit) = verdict else {
             return .refused(refusal(verdict, exchange: exchange, credentials: credentials))
         }
@@ -74,7 +74,7 @@ struct APIResponder: Sendable {
         guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
         guard let scope = try? Self.scope(of: exchange, route: route) else { return nil }
         // The clocks are read here, after the request was read: see Verifier.verify.
-        let verdict = gate.verifier.verify(
+        let verdict = node.verifier.verify(
             token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return nil }
         guard case .admitted(let account, let rateLimit) = verdict else {

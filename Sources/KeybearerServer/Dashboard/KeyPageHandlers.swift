@@ -8,7 +8,7 @@ struct KeyPageHandlers: Sendable {
     let keys: KeyService
     let sessions: SessionService
     let workspaces: WorkspaceService
-    let gate: Gate
+    let node: Node
     let pages: DashboardResponder
     let clocks: Clocks
     /// `https://yourapp.com`, for the examples; nil takes the address that the browser used.
@@ -148,7 +148,7 @@ struct KeyPageHandlers: Sendable {
     /// What is left of the hour; nil where the store does not say it: the key and its record are worth a page without it.
     private func rateLimitStatus(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
         do {
-            let rateLimit = try await gate.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)
+            let rateLimit = try await node.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)
             return QuotaMeter(
                 limit: rateLimit.limit, remaining: rateLimit.remaining,
                 nextReset: rateLimit.isUsed ? rateLimit.resetAt : nil,

@@ -61,15 +61,15 @@ struct GateDecision: Sendable {
         case unknown
     }
 
-    let gate: Gate
+    let node: Node
     let clocks: Clocks
     let settings: GateSettings
     let failures: GateFailureLog
     private let addresses: ClientAddress
 
-    init(gate: Gate, clocks: Clocks, settings: GateSettings, logger: Logger) {
+    init(node: Node, clocks: Clocks, settings: GateSettings, logger: Logger) {
         failures = GateFailureLog(logger: logger)
-        self.gate = gate
+        self.node = node
         self.clocks = clocks
         self.settings = settings
         addresses = ClientAddress(trusted: settings.trustedProxies)
@@ -116,7 +116,7 @@ struct GateDecision: Sendable {
         } catch {
             problem = error
         }
-        let verdict = gate.verifier.verify(token, scope: scope, from: client, now: now, wall: wall)
+        let verdict = node.verifier.verify(token, scope: scope, from: client, now: now, wall: wall)
         if case .needsStore = verdict {
             return Question(token: token, scope: scope, client: client, problem: problem, shape: shape)
         }
@@ -126,7 +126,7 @@ struct GateDecision: Sendable {
 
     /// Answers a question with the store's help.
     func resolve(_ question: Question) async -> Verdict {
-        await gate.verifier.resolve(question.token, scope: question.scope, from: question.client)
+        await node.verifier.resolve(question.token, scope: question.scope, from: question.client)
     }
 
     /// `/gate` and `/gate-nginx`, alone or with anything behind a slash or a question mark.

@@ -153,7 +153,7 @@ final class GateHandler: ChannelDuplexHandler {
         let decision = decision
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let promise = context.eventLoop.makePromise(of: Verdict.self)
-        Task(executorPreference: decision.gate.verifier.executor) {
+        Task(executorPreference: decision.node.verifier.executor) {
             promise.succeed(await decision.resolve(question))
         }
         promise.futureResult.whenSuccess { verdict in

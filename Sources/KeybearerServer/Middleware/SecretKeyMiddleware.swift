@@ -17,7 +17,7 @@ public protocol KeyHolderRequestContext: RemoteAddressRequestContext {
 ///
 /// The key is taken out of the request before it goes on, so that no handler can log it.
 public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddleware {
-    private let gate: Gate
+    private let node: Node
     private let clientAddress: ClientAddress
     private let isTLS: Bool
     private let api: APIResponder
@@ -27,7 +27,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     /// Puts a guard together.
     ///
     /// - Parameters:
-    ///   - deployment: the domain, in the role of a server; run its ``GateService`` beside the application.
+    ///   - deployment: the domain, in the role of a server; run its ``NodeService`` beside the application.
     ///   - isTLS: whether the application's own listener is encrypted. Over plain HTTP only tools on the same machine
     ///     and trusted proxies that say `https` pass.
     ///   - trustedProxies: the operator's own proxies, whose forwarding headers are believed.
@@ -38,12 +38,12 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
         deployment: Deployment, isTLS: Bool, trustedProxies: [AddressRange] = [], workspaceParameter: String? = nil,
         clocks: Clocks = .system, logger: Logger
     ) throws {
-        gate = try deployment.requireGate()
+        node = try deployment.requireNode()
         clientAddress = ClientAddress(trusted: trustedProxies)
         self.isTLS = isTLS
         self.clocks = clocks
         self.workspaceParameter = workspaceParameter
-        api = APIResponder(gate: gate, clocks: clocks, logger: logger)
+        api = APIResponder(node: node, clocks: clocks, logger: logger)
     }
 
     public func handle(

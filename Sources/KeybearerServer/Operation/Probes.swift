@@ -5,7 +5,7 @@ import NIOCore
 
 /// What an orchestrator asks: is the process alive, and may it be sent requests.
 struct Probes: Sendable {
-    let gate: Gate
+    let node: Node
     let clocks: Clocks
     let checkStore: @Sendable () async throws -> Void
 
@@ -18,14 +18,14 @@ struct Probes: Sendable {
     /// why the database is lost, otherwise.
     @Sendable func readiness(_ exchange: Exchange) async throws -> Response {
         do {
-            try await gate.askStore(checkStore)
+            try await node.askStore(checkStore)
         } catch {
             let lost = (error as? KeybearerError)?.cause as? DatabaseLost
-            if let lost { gate.fence.giveUp(lost) }
+            if let lost { node.fence.giveUp(lost) }
             return Self.answer(.serviceUnavailable, lost?.reason ?? "store_unreachable")
         }
-        if gate.fence.lacksMasterKeys { return Self.answer(.serviceUnavailable, "master_keys_missing") }
-        guard gate.fence.holdsLease(at: clocks.steady()) else {
+        if node.fence.lacksMasterKeys { return Self.answer(.serviceUnavailable, "master_keys_missing") }
+        guard node.fence.holdsLease(at: clocks.steady()) else {
             return Self.answer(.serviceUnavailable, "lease_lost")
         }
         return Self.answer(.ok, "ready")

@@ -4,7 +4,7 @@ import NIOCore
 
 /// Introspection (RFC 7662): a program of the operator asks whether a Secret Key may pass.
 struct IntrospectionHandlers: Sendable {
-    let gate: Gate
+    let node: Node
     let clocks: Clocks
 
     /// `POST /operator/v1/introspect`, a form with `token`, and beside it `workspace_id` and `client_address` where the
@@ -32,7 +32,7 @@ struct IntrospectionHandlers: Sendable {
         guard let token = Array(text.utf8).withUnsafeBufferPointer({ PresentedToken($0) }) else {
             return try Self.answer(IntrospectionBody())
         }
-        return try conclude(await gate.verifier.decide(token, scope: scope, from: client), scope: scope)
+        return try conclude(await node.verifier.decide(token, scope: scope, from: client), scope: scope)
     }
 
     private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {

@@ -1,7 +1,7 @@
 import Logging
 
 /// The request path of a server and what keeps it true: directory, fence, budgets and last uses.
-public final class Gate: Sendable {
+public final class Node: Sendable {
     /// Decides requests.
     public let verifier: Verifier
     /// Keeps memory true.

@@ -4,9 +4,9 @@ import KeybearerSQLite
 import Logging
 
 /// A server's memory over a database, without a listener.
-struct Node: Sendable {
+struct BenchmarkNode: Sendable {
     let deployment: Deployment
-    let gate: Gate
+    let node: Node
     let clocks: Clocks
 
     static let address = IPAddress(v4: 0x7F00_0001)
@@ -27,14 +27,14 @@ struct Node: Sendable {
         deployment = Deployment(
             store: store, ring: ring, loadRing: { ring }, settings: settings, role: .server(prepare: { _ in [] }),
             clocks: clocks, logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
-        guard let gate = deployment.gate else { throw VerificationBenchmark.Misuse() }
-        self.gate = gate
+        guard let node = deployment.node else { throw VerificationBenchmark.Misuse() }
+        self.node = node
         self.clocks = clocks
     }
 
     /// Keeps memory true while the body runs, as a server does.
     func run(_ body: () async throws -> Void) async throws {
-        let running = Task { await gate.run() }
+        let running = Task { await node.run() }
         defer { running.cancel() }
         try await body()
     }
@@ -57,8 +57,8 @@ struct Node: Sendable {
         var used = 0
         repeat {
             used = 1
-            while used <= uses, !gate.verifier.needsStore(token, clocks: clocks) { used += 1 }
-            _ = await gate.verifier.resolve(token, scope: .anyWorkspace, from: Self.address)
+            while used <= uses, !node.verifier.needsStore(token, clocks: clocks) { used += 1 }
+            _ = await node.verifier.resolve(token, scope: .anyWorkspace, from: Self.address)
         } while used * 2 <= uses
     }
 }
@@ -70,7 +70,7 @@ extension Verifier {
     /// Whether memory could not tell about a request with this token.
     func needsStore(_ token: PresentedToken, clocks: Clocks) -> Bool {
         let verdict = verify(
-            token, scope: .anyWorkspace, from: Node.address, now: clocks.steady(), wall: clocks.wall())
+            token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return true }
         return false
     }
@@ -80,7 +80,7 @@ extension Verifier {
     func verifyAll(_ tokens: ArraySlice<PresentedToken>, clocks: Clocks) throws(ReservationEnded) {
         for token in tokens {
             let verdict = verify(
-                token, scope: .anyWorkspace, from: Node.address, now: clocks.steady(), wall: clocks.wall())
+                token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall())
             guard case .admitted = verdict else { throw ReservationEnded() }
         }
     }

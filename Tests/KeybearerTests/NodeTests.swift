@@ -8,7 +8,7 @@ import Testing
 @testable import Keybearer
 
 /// One deployment over a real SQLite file, with clocks that the test holds.
-struct GateFixture {
+struct NodeFixture {
     let directory: TemporaryDirectory
     let clock = TestClock()
     let store: SQLStore
@@ -48,18 +48,18 @@ struct GateFixture {
         return (account, try await deployment.keys.reveal(made.user.id, by: .commandLine))
     }
 
-    func verify(_ key: SecretKey, at gate: Gate, scope: AccessScope = .anyWorkspace) -> Verdict {
-        gate.verifier.verify(
+    func verify(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) -> Verdict {
+        node.verifier.verify(
             key.token, scope: scope, from: Samples.address, now: clock.clocks.steady(), wall: clock.clocks.wall())
     }
 
     /// How many of 1,600 requests are admitted, by 64 clients at once.
-    func admittedOf1600(_ key: SecretKey, at gate: Gate) async -> Int {
+    func admittedOf1600(_ key: SecretKey, at node: Node) async -> Int {
         await withTaskGroup(of: Int.self) { group in
             for _ in 0..<64 {
                 group.addTask {
                     var admitted = 0
-                    for _ in 0..<25 where await decide(key, at: gate).isAdmitted { admitted += 1 }
+                    for _ in 0..<25 where await decide(key, at: node).isAdmitted { admitted += 1 }
                     return admitted
                 }
             }
@@ -67,35 +67,35 @@ struct GateFixture {
         }
     }
 
-    func decide(_ key: SecretKey, at gate: Gate, scope: AccessScope = .anyWorkspace) async -> Verdict {
-        let verdict = verify(key, at: gate, scope: scope)
+    func decide(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) async -> Verdict {
+        let verdict = verify(key, at: node, scope: scope)
         guard case .needsStore = verdict else { return verdict }
-        return await gate.verifier.resolve(key.token, scope: scope, from: Samples.address)
+        return await node.verifier.resolve(key.token, scope: scope, from: Samples.address)
     }
 }
 
 /// A fixture with a server's deployment on it.
-struct GateStage {
-    let fixture: GateFixture
+struct NodeStage {
+    let fixture: NodeFixture
     let deployment: Deployment
-    let gate: Gate
+    let node: Node
 
     init() throws {
-        fixture = try GateFixture()
+        fixture = try NodeFixture()
         deployment = fixture.deployment()
-        gate = try #require(deployment.gate)
+        node = try #require(deployment.node)
     }
 }
 
 /// Tests that call the parts of their stage by name.
-protocol OnGateStage {
-    var stage: GateStage { get }
+protocol OnNodeStage {
+    var stage: NodeStage { get }
 }
 
-extension OnGateStage {
-    var fixture: GateFixture { stage.fixture }
+extension OnNodeStage {
+    var fixture: NodeFixture { stage.fixture }
     var deployment: Deployment { stage.deployment }
-    var gate: Gate { stage.gate }
+    var node: Node { stage.node }
 }
 
 extension Verdict {
@@ -109,104 +109,104 @@ extension Verdict {
 }
 
 @Suite("The gate")
-struct GateTests: OnGateStage {
-    let stage: GateStage
+struct NodeTests: OnNodeStage {
+    let stage: NodeStage
 
     init() throws {
-        stage = try GateStage()
+        stage = try NodeStage()
     }
 
     @Test("A cold key is read once; then memory decides alone")
     func coldThenWarm() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(fixture.verify(key, at: gate).isNeedsStore)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
-        #expect(fixture.verify(key, at: gate).isAdmitted)
+        #expect(fixture.verify(key, at: node).isNeedsStore)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(fixture.verify(key, at: node).isAdmitted)
     }
 
     @Test("Without a lease nothing is decided from memory, and resolving takes a new one")
     func leaseLost() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         fixture.clock.advance(by: .seconds(2))
-        #expect(fixture.verify(key, at: gate).isNeedsStore)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
-        #expect(fixture.verify(key, at: gate).isAdmitted)
+        #expect(fixture.verify(key, at: node).isNeedsStore)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(fixture.verify(key, at: node).isAdmitted)
     }
 
     @Test("A lease ends exactly when it says")
     func leaseEnd() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         fixture.clock.advance(by: .nanoseconds(1_999_999_999))
-        #expect(fixture.verify(key, at: gate).isAdmitted)
+        #expect(fixture.verify(key, at: node).isAdmitted)
         fixture.clock.advance(by: .nanoseconds(1))
-        #expect(fixture.verify(key, at: gate).isNeedsStore)
+        #expect(fixture.verify(key, at: node).isNeedsStore)
     }
 
     @Test("With the store gone, a key is never called invalid: unavailable")
     func storeGone() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
         try fixture.store.close()
-        #expect(await fixture.decide(key, at: gate).isUnavailable)
+        #expect(await fixture.decide(key, at: node).isUnavailable)
     }
 
     @Test("Forgeries are refused without the store")
     func forgeries() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let other = KeyVault(ring: try .generate(from: RandomSource.seeded(99)))
         let forged = try other.issue(prefix: .standard, random: fixture.random)
         try fixture.store.close()
-        #expect(await fixture.decide(forged, at: gate).isUnauthorized)
+        #expect(await fixture.decide(forged, at: node).isUnauthorized)
     }
 
     @Test("Dead keys are remembered as dead: a replay does not reach the store")
     func tombstones() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(old, at: gate).isUnauthorized)
-        #expect(fixture.verify(old, at: gate).isUnauthorized)
+        #expect(await fixture.decide(old, at: node).isUnauthorized)
+        #expect(fixture.verify(old, at: node).isUnauthorized)
     }
 
     @Test("Regenerate, disable, enable, plan, membership: each holds when its call returns")
     func changes() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         let id = account.workspaces[0].workspace.id
-        #expect(await fixture.decide(old, at: gate).isAdmitted)
+        #expect(await fixture.decide(old, at: node).isAdmitted)
         let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(old, at: gate).isUnauthorized)
-        #expect(await fixture.decide(new, at: gate).isAdmitted)
+        #expect(await fixture.decide(old, at: node).isUnauthorized)
+        #expect(await fixture.decide(new, at: node).isAdmitted)
         try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate).isUnauthorized)
+        #expect(await fixture.decide(new, at: node).isUnauthorized)
         try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate).isAdmitted)
+        #expect(await fixture.decide(new, at: node).isAdmitted)
         try await deployment.workspaces.setPlan(PlanID(rawValue: "free"), of: id, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate).isLocked)
-        #expect(await fixture.decide(new, at: gate, scope: .accountOnly).isAdmitted)
+        #expect(await fixture.decide(new, at: node).isLocked)
+        #expect(await fixture.decide(new, at: node, scope: .accountOnly).isAdmitted)
         try await deployment.workspaces.setPlan(PlanID(rawValue: "pro"), of: id, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate, scope: .workspace(id)).isAdmitted)
+        #expect(await fixture.decide(new, at: node, scope: .workspace(id)).isAdmitted)
         let (other, _) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
+        #expect(await fixture.decide(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
         try await deployment.workspaces.putMember(
             account.user.id, in: other.workspaces[0].workspace.id, role: .member, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
+        #expect(await fixture.decide(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
         try await deployment.workspaces.removeMember(
             account.user.id, from: other.workspaces[0].workspace.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
+        #expect(await fixture.decide(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
         try await deployment.accounts.delete(account.user.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: gate).isUnauthorized)
+        #expect(await fixture.decide(new, at: node).isUnauthorized)
     }
 
     @Test("Two nodes: a change at one holds at the other when the answer arrives")
     func twoNodes() async throws {
-        let second = try #require(fixture.deployment().gate)
-        await gate.fence.step()
+        let second = try #require(fixture.deployment().node)
+        await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         await second.fence.step()
         #expect(await fixture.decide(old, at: second).isAdmitted)
@@ -224,8 +224,8 @@ struct GateTests: OnGateStage {
 
     @Test("A node that does not answer is waited for until its lease is over, once, and then begins anew")
     func silentNode() async throws {
-        let silent = try #require(fixture.deployment().gate)
-        await gate.fence.step()
+        let silent = try #require(fixture.deployment().node)
+        await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         await silent.fence.step()
         #expect(await fixture.decide(old, at: silent).isAdmitted)
@@ -280,37 +280,37 @@ struct GateTests: OnGateStage {
 
     @Test("1,000 pass, the next is refused; regenerating resets nothing; another process admits none")
     func rateLimitStatus() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, first) = try await fixture.entitledAccount(deployment)
-        for _ in 0..<600 { #expect(await fixture.decide(first, at: gate).isAdmitted) }
+        for _ in 0..<600 { #expect(await fixture.decide(first, at: node).isAdmitted) }
         let (key, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         var admitted = 0
-        for _ in 0..<500 where await fixture.decide(key, at: gate).isAdmitted { admitted += 1 }
+        for _ in 0..<500 where await fixture.decide(key, at: node).isAdmitted { admitted += 1 }
         #expect(admitted == 400)
-        guard case .rateLimited(_, let status) = await fixture.decide(key, at: gate) else {
+        guard case .rateLimited(_, let status) = await fixture.decide(key, at: node) else {
             Issue.record("admitted")
             return
         }
         #expect(status.remaining == 0)
         #expect(status.resetsAfter > .seconds(3_600))
-        let second = try #require(fixture.deployment().gate)
+        let second = try #require(fixture.deployment().node)
         await second.fence.step()
         #expect(await fixture.decide(key, at: second).isRateLimited)
     }
 
     @Test("64 at once admit exactly 1,000")
     func concurrentRateLimit() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.admittedOf1600(key, at: gate) == 1_000)
+        #expect(await fixture.admittedOf1600(key, at: node) == 1_000)
     }
 
     @Test("A stop gives back what is unused and writes last uses; a crash loses no limit")
     func stop() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
-        for _ in 0..<3 { #expect(await fixture.decide(key, at: gate).isAdmitted) }
-        await gate.stop()
+        for _ in 0..<3 { #expect(await fixture.decide(key, at: node).isAdmitted) }
+        await node.stop()
         #expect(try await fixture.store.nodes(behind: .max).isEmpty)
         let stored = try await deployment.accounts.account(account.user.id)
         #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
@@ -325,7 +325,7 @@ struct GateTests: OnGateStage {
             (3_000, 900, 1_000, 0), (600, 3_000, 100_000, 0), (20, 20_000, 100_000, 0), (2, 20_000, 100_000, 3),
         ])
     func writes(milliseconds: Int, requests: Int, limit: Int, mostWaits: Int) async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let counting = CountingRateLimitStore(store: fixture.store)
         let batcher = ReservationBatcher(store: counting, clocks: fixture.clock.clocks, isOnlyNode: { true })
         let (account, _) = try await fixture.entitledAccount(deployment)
@@ -362,7 +362,7 @@ struct GateTests: OnGateStage {
 
     @Test("Changes from elsewhere are acknowledged at once, those that this process waits for with the next renewal")
     func acknowledgements() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, _) = try await fixture.entitledAccount(deployment)
         let samples = Samples()
         func change() async throws -> ChangeLogPosition {
@@ -372,7 +372,7 @@ struct GateTests: OnGateStage {
             ).position
         }
         func acknowledged() async throws -> Int64 {
-            await gate.fence.step()
+            await node.fence.step()
             return try #require(await fixture.store.nodes().first).acknowledged
         }
         #expect(try await acknowledged() == 0)
@@ -380,47 +380,47 @@ struct GateTests: OnGateStage {
         #expect(try await acknowledged() == foreign.number)
 
         let own = try await change()
-        await gate.fence.waitUntilApplied(own)
+        await node.fence.waitUntilApplied(own)
         #expect(try await acknowledged() == foreign.number)
         fixture.clock.advance(by: .milliseconds(500))
         #expect(try await acknowledged() == own.number)
 
-        await gate.fence.waitUntilApplied(try await change())
+        await node.fence.waitUntilApplied(try await change())
         let behindOwn = try await change()
         #expect(try await acknowledged() == behindOwn.number)
 
         // Waited for only when it was acknowledged already: that must not count for the next.
-        await gate.fence.waitUntilApplied(behindOwn)
+        await node.fence.waitUntilApplied(behindOwn)
         let last = try await change()
         #expect(try await acknowledged() == last.number)
     }
 
     @Test("A change that the store has lost is not waited for for ever, and costs the lease")
     func lostChange() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         let clock = fixture.runClock()
-        await gate.fence.waitUntilApplied(ChangeLogPosition(number: 1_000, nonce: "lost in a failover"))
+        await node.fence.waitUntilApplied(ChangeLogPosition(number: 1_000, nonce: "lost in a failover"))
         clock.cancel()
-        #expect(fixture.verify(key, at: gate).isNeedsStore)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(fixture.verify(key, at: node).isNeedsStore)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
     }
 
     @Test("A change under a number that was applied already, of a history that is gone, costs the lease")
     func numberUsedAgain() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         let newest = await applied(
             try await fixture.store.setStatus(
                 .active, of: account.user.id, by: .commandLine, audit: Samples().event(.userEnabled))
         ).position
-        await gate.fence.waitUntilApplied(newest)
+        await node.fence.waitUntilApplied(newest)
         let clock = fixture.runClock()
-        await gate.fence.waitUntilApplied(ChangeLogPosition(number: newest.number, nonce: "of another history"))
+        await node.fence.waitUntilApplied(ChangeLogPosition(number: newest.number, nonce: "of another history"))
         clock.cancel()
-        #expect(fixture.verify(key, at: gate).isNeedsStore)
+        #expect(fixture.verify(key, at: node).isNeedsStore)
     }
 
     @Test("Before an account is refused, others give back what they hold of its hour")
@@ -469,15 +469,15 @@ struct GateTests: OnGateStage {
 
     @Test("Rotation: keys go on working, the old master key is reduced to its tag, and nothing is left under it")
     func rotation() async throws {
-        await gate.fence.step()
+        await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         var saved: [MasterKeyRing] = []
         let ring = try await deployment.masterKeys.rotate(
             save: {
                 saved.append($0); fixture.ringFile.replace(with: KeyVault(ring: $0))
             }, progress: { _ in })
-        #expect(await fixture.decide(key, at: gate).isAdmitted)
+        #expect(await fixture.decide(key, at: node).isAdmitted)
         #expect(saved.count == 3)
         #expect(ring.activeID != fixture.ring.activeID)
         #expect(try await fixture.store.sealedKeyCounts().keys.map(\.rawValue) == [ring.activeID?.rawValue])
@@ -492,7 +492,7 @@ struct GateTests: OnGateStage {
     }
 }
 
-extension GateFixture {
+extension NodeFixture {
     /// Moves the clocks for as long as it is not cancelled, so that waits for leases end.
     func runClock() -> Task<Void, Never> {
         let clock = clock

@@ -11,13 +11,13 @@ extension PostgresEngine: MovableEngine {
         }
     }
 
-    package func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, dead: [RegisteredNode]) throws {
+    package func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, expired: [RegisteredNode]) throws {
         try translatingErrors(at: PostgresPlace(address)) {
             _ = try PostgresSchema.connect(to: address).transaction { connection in
                 try PostgresSchema.lockMigrations(connection)
                 let found = try PostgresSchema.mark(connection)
                 guard found == old else { throw Self.differs(found) }
-                if old == nil { try close(connection, forgetting: dead) }
+                if old == nil { try close(connection, removing: expired) }
                 if let old {
                     try connection.execute(
                         "DELETE FROM schema_migrations WHERE identifier = $1", [.text(old.identifier)])
@@ -35,10 +35,10 @@ extension PostgresEngine: MovableEngine {
         }
     }
 
-    private func close(_ connection: PostgresConnection, forgetting dead: [RegisteredNode]) throws {
+    private func close(_ connection: PostgresConnection, removing expired: [RegisteredNode]) throws {
         // Before it is looked at: no server registers in between.
         try connection.execute("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE")
-        try forget(dead, PostgresTransaction(connection: connection, clock: .caller))
+        try remove(expired, PostgresTransaction(connection: connection, clock: .caller))
         for table in MoveMark.closedTables {
             try connection.execute(
                 "ALTER TABLE \(table) ADD CONSTRAINT \(Self.closingConstraint) CHECK (false) NOT VALID")

@@ -169,7 +169,7 @@ extension SQLStore {
             try PastWindows.keep(userID, at: locked.now(audit.at), connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
             try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
-            try connection.execute(KeySQL.forgetRequests, user)
+            try connection.execute(KeySQL.removeRequests, user)
             // The key, the sessions and the memberships go with the account by ON DELETE CASCADE.
             guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
             return .changes((), with: [])

@@ -50,7 +50,7 @@ enum KeySQL {
         SELECT request_digest, resource FROM idempotent_requests
         WHERE scope = $1 AND key_digest = $2 AND at >= $3 AND at <= $4
         """)
-    static let rememberRequest = SQL(
+    static let recordRequest = SQL(
         """
         INSERT INTO idempotent_requests (scope, key_digest, request_digest, resource, at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (scope, key_digest) DO UPDATE
@@ -62,12 +62,12 @@ enum KeySQL {
         SELECT scope, key_digest FROM idempotent_requests
         WHERE at < $1 OR at > $2 ORDER BY scope, key_digest LIMIT $3
         """)
-    static let forgetRequests = SQL("DELETE FROM idempotent_requests WHERE scope = $1")
-    static let forgetRequest = SQL("DELETE FROM idempotent_requests WHERE scope = $1 AND key_digest = $2")
+    static let removeRequests = SQL("DELETE FROM idempotent_requests WHERE scope = $1")
+    static let removeRequest = SQL("DELETE FROM idempotent_requests WHERE scope = $1 AND key_digest = $2")
 
     static let all = [
         insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
-        findRequest, rememberRequest, requests, oldRequests, forgetRequests, forgetRequest,
+        findRequest, recordRequest, requests, oldRequests, removeRequests, removeRequest,
     ]
 }
 
@@ -154,13 +154,13 @@ extension SQLStore {
         }
     }
 
-    public func forgetOldRequests(now: Timestamp) async throws {
+    public func removeOldRequests(now: Timestamp) async throws {
         try await remove(Self.oldRequests, now: now)
         try await remove(PastWindows.old, now: now)
     }
 
     private static let oldRequests = OldRows(
-        find: KeySQL.oldRequests, bounds: { remembered($0) }, remove: KeySQL.forgetRequest,
+        find: KeySQL.oldRequests, bounds: { remembered($0) }, remove: KeySQL.removeRequest,
         key: { [.text(try $0.requiredText("scope")), .bytes(try $0.requiredBytes("key_digest"))] })
 
     /// How long an idempotency key is remembered.
@@ -210,7 +210,7 @@ extension SQLStore {
         guard let request = replacement.request else { return [] }
         return [
             SQLStatement(
-                KeySQL.rememberRequest,
+                KeySQL.recordRequest,
                 [
                     .id(replacement.userID), .bytes(request.keyDigest), .bytes(request.requestDigest),
                     .id(replacement.key.id), .time(now),

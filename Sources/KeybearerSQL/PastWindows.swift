@@ -10,7 +10,7 @@ enum PastWindowSQL {
         """)
     static let find = SQL("SELECT rolling_hour, ended_at FROM past_hours WHERE user_id = $1")
     static let old = SQL("SELECT user_id FROM past_hours WHERE ended_at < $1 ORDER BY user_id LIMIT $2")
-    static let forget = SQL("DELETE FROM past_hours WHERE user_id = $1")
+    static let remove = SQL("DELETE FROM past_hours WHERE user_id = $1")
     static let windows = SQL("SELECT user_id, rolling_hour FROM budgets ORDER BY user_id")
     static let gone = SQL("SELECT user_id, rolling_hour, ended_at FROM past_hours ORDER BY user_id")
     static let putWindow = SQL(
@@ -19,7 +19,7 @@ enum PastWindowSQL {
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
         """)
 
-    static let all = [take, put, find, old, forget, windows, gone, putWindow]
+    static let all = [take, put, find, old, remove, windows, gone, putWindow]
 }
 
 package enum PastWindows {
@@ -36,7 +36,7 @@ package enum PastWindows {
 
     /// Those that count for nothing any more.
     static let old = OldRows(
-        find: PastWindowSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastWindowSQL.forget,
+        find: PastWindowSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastWindowSQL.remove,
         key: { [.text(try $0.requiredText("user_id"))] })
 
     /// Records what a node used of a shared reservation for an account that was deleted meanwhile.
@@ -72,7 +72,7 @@ package enum PastWindows {
         }
         for (user, window, endedAt) in windows {
             if try new.execute(PastWindowSQL.putWindow, [user, window]) == 1 {
-                try new.execute(PastWindowSQL.forget, [user])
+                try new.execute(PastWindowSQL.remove, [user])
             } else {
                 try new.execute(PastWindowSQL.put, [user, window, endedAt])
             }

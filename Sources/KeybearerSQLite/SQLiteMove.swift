@@ -7,13 +7,13 @@ extension SQLiteEngine: MovableEngine {
         try translatingErrors(at: path) { try pool.read(SQLiteSchema.mark) }
     }
 
-    package func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, dead: [RegisteredNode]) throws {
+    package func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, expired: [RegisteredNode]) throws {
         try translatingErrors(at: path) {
             try pool.write { db in
                 let found = try SQLiteSchema.mark(db)
                 guard found == old else { throw Self.differs(found) }
                 if old == nil {
-                    try forget(dead, SQLiteConnection(db: db))
+                    try remove(expired, SQLiteConnection(db: db))
                     for (name, table, event) in Self.triggers {
                         try db.execute(
                             sql: """

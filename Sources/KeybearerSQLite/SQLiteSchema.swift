@@ -23,7 +23,7 @@ enum SQLiteSchema {
     /// What must be true of a file that is brought up to date, and what a new one begins with.
     struct Conditions: Sendable {
         /// The nodes of version 0.1 that were seen not to live; nil for a copy, which no server has open.
-        var deadNodes: Set<OlderNodes.Node>?
+        var expiredNodes: Set<OlderNodes.Node>?
         /// Whether a new database is one of `keybearer demo`, which shows everything.
         var isDemonstration = false
     }
@@ -40,7 +40,7 @@ enum SQLiteSchema {
                 if migration.identifier == OlderNodes.firstStep {
                     // Again, under the write lock: a server may have started since they were watched.
                     let nodes = try OlderNodes.nodes(SQLiteConnection(db: db))
-                    if let dead = conditions.deadNodes, !nodes.isSubset(of: dead) { throw OlderNodes.refusal }
+                    if let expired = conditions.expiredNodes, !nodes.isSubset(of: expired) { throw OlderNodes.refusal }
                 }
                 for statement in migration.statements(for: .sqlite) { try db.execute(sql: statement) }
                 if conditions.isDemonstration, migration.identifier == OlderNodes.firstStep {

@@ -120,9 +120,9 @@ package final class SQLiteEngine: SQLEngine {
                 let pool = try DatabasePool(path: path, configuration: configuration())
                 try makeDurable(pool)
                 if state != .movedAway {
-                    let dead = state == .older ? try SQLiteSchema.refuseOlderNodes(pool) : []
+                    let expired = state == .older ? try SQLiteSchema.refuseOlderNodes(pool) : []
                     try SQLiteSchema.bringUpToDate(
-                        pool, .init(deadNodes: dead, isDemonstration: isDemonstration && state == .empty))
+                        pool, .init(expiredNodes: expired, isDemonstration: isDemonstration && state == .empty))
                     try giveIdentity(pool, random)
                 }
                 return try SQLiteEngine(path: path, role: role, random: random, pool: pool)

@@ -240,7 +240,7 @@ private struct Sweeper: Service {
         await cancelWhenGracefulShutdown { [deployment] in
             while !Task.isCancelled {
                 try? await deployment.sessions.removeExpired()
-                try? await deployment.keys.forgetOldRequests()
+                try? await deployment.keys.removeOldRequests()
                 try? await Task.sleep(for: .seconds(600))
             }
         }

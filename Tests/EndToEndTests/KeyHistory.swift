@@ -53,7 +53,7 @@ final class KeyHistory: Sendable {
         /// Before the request that ended it was sent.
         var endingFrom = MonotonicTime.distantFuture
         /// When the answer that ended it had arrived.
-        var deadFrom = MonotonicTime.distantFuture
+        var rejectedFrom = MonotonicTime.distantFuture
     }
 
     private let lives: Lock<[Life]>
@@ -75,7 +75,7 @@ final class KeyHistory: Sendable {
 
     /// The answer has arrived: the current key is dead.
     func regenerated(at time: MonotonicTime) {
-        lives.withLock { $0[$0.count - 1].deadFrom = time }
+        lives.withLock { $0[$0.count - 1].rejectedFrom = time }
     }
 
     /// The new key is known; it lives since the answer.
@@ -96,7 +96,7 @@ final class KeyHistory: Sendable {
             let life = lives[use.key]
             if use.outcome == .strange {
                 verdict.strange += 1
-            } else if use.began > life.deadFrom {
+            } else if use.began > life.rejectedFrom {
                 if use.outcome == .passed { verdict.oldKeyPassed += 1 } else { verdict.oldKeyRefused += 1 }
             } else if use.began >= life.liveFrom && use.answered < life.endingFrom {
                 if use.outcome == .passed { verdict.newKeyPassed += 1 } else { verdict.newKeyFailed += 1 }

@@ -26,7 +26,7 @@ struct FailureTableTests {
             held(subject).flatMap { now - $0.at < 3_600 ? $0 : nil }
         }
 
-        mutating func forget(_ subject: Int) { for half in 0...1 { lines[half].removeAll { $0.subject == subject } } }
+        mutating func remove(_ subject: Int) { for half in 0...1 { lines[half].removeAll { $0.subject == subject } } }
 
         static func half(_ failures: Int) -> Int { failures < 5 ? 0 : 1 }
 
@@ -52,7 +52,7 @@ struct FailureTableTests {
             held.open = max(0, held.open - 1)
             if held.open == 0, let known = held.known { held.at = known }
             if held.failures == 0 {
-                forget(subject)
+                remove(subject)
             } else if Self.half(held.failures) != half {
                 put(held)
             } else {
@@ -66,7 +66,7 @@ struct FailureTableTests {
         }
 
         private mutating func put(_ held: Held) {
-            forget(held.subject)
+            remove(held.subject)
             let half = Self.half(held.failures)
             if lines[half].count >= capacity / 2 { lines[half].removeFirst() }
             lines[half].append(held)
@@ -84,8 +84,8 @@ struct FailureTableTests {
             let subject = numbers.below(24)
             switch numbers.below(14) {
             case 0:
-                table.forget(subject)
-                model.forget(subject)
+                table.remove(subject)
+                model.remove(subject)
             case 1, 2:
                 table.takeBack(subject)
                 model.takeBack(subject)
@@ -119,7 +119,7 @@ struct FailureTableTests {
             let subject = numbers.below(4 * capacity)
             switch numbers.below(8) {
             case 0: table.takeBack(subject)
-            case 1: table.forget(subject)
+            case 1: table.remove(subject)
             case 2: table.fail(subject, begun: Self.time(0))
             default: table.begin(turn % 4 == 0 ? subject % 1_000 : subject, at: Self.time(Int64(turn / capacity)))
             }

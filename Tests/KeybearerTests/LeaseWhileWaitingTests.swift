@@ -19,13 +19,13 @@ struct LeaseWhileWaitingTests {
             let clocks = fixture.clock.clocks
             let thread = fixture.store.executor
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            let directory = KeyDirectory(capacity: 100, deadCapacity: 100, random: fixture.random)
+            let cache = KeyCache(capacity: 100, rejectedCapacity: 100, random: fixture.random)
             let vault = CurrentVault(KeyVault(ring: fixture.ring))
             fence = RevocationFence(
-                store: fixture.store, directory: directory, clocks: clocks, random: fixture.random,
+                store: fixture.store, cache: cache, clocks: clocks, random: fixture.random,
                 lease: .seconds(2), thread: thread, logger: logger, onEverything: {})
             verifier = Verifier(
-                directory: directory, fence: fence,
+                cache: cache, fence: fence,
                 batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isOnlyNode: { false }),
                 lastUses: LastUseBook(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
                 store: fixture.store, thread: thread, clocks: clocks, prepare: { _ in [] })

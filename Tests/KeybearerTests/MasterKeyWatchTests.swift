@@ -56,7 +56,7 @@ struct MasterKeyWatchTests {
             let random = RandomSource.seeded(1)
             fence = RevocationFence(
                 store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server),
-                directory: KeyDirectory(capacity: 10, deadCapacity: 10, random: random), clocks: clock.clocks,
+                cache: KeyCache(capacity: 10, rejectedCapacity: 10, random: random), clocks: clock.clocks,
                 random: random, lease: .seconds(2), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 onEverything: { [file] in
                     let read = file.state.withLock { $0.file }

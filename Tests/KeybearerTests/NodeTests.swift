@@ -244,7 +244,7 @@ struct NodeTests: OnNodeStage {
 
     @Test("What was read before a change is not remembered after it")
     func staleRead() throws {
-        let directory = KeyDirectory(capacity: 1_000, deadCapacity: 1_000, random: fixture.random)
+        let cache = KeyCache(capacity: 1_000, rejectedCapacity: 1_000, random: fixture.random)
         let vault = KeyVault(ring: fixture.ring)
         let key = try vault.issue(prefix: .standard, random: fixture.random)
         let user = User(
@@ -252,30 +252,30 @@ struct NodeTests: OnNodeStage {
             createdAt: Samples.start)
         let record = APIKey(
             id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
-        let account = LiveAccount(
+        let account = CachedAccount(
             account: Account(user: user, key: record, workspaces: []), token: key.token, prepared: [],
-            accountState: directory.accountState(of: user.id))
-        let generation = directory.generation
-        directory.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .user(user.id))])
-        #expect(!directory.remember(.live(account), for: key.token, user: user, readAt: generation))
-        #expect(directory.find(key.token) == nil)
-        #expect(directory.remember(.live(account), for: key.token, user: user, readAt: directory.generation))
-        #expect(directory.find(key.token) != nil)
-        directory.apply([Change(position: ChangeLogPosition(number: 2, nonce: "b"), subject: .everything)])
-        #expect(directory.find(key.token) == nil)
+            accountState: cache.accountState(of: user.id))
+        let generation = cache.generation
+        cache.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .user(user.id))])
+        #expect(!cache.insert(.cached(account), for: key.token, user: user, readAt: generation))
+        #expect(cache.find(key.token) == nil)
+        #expect(cache.insert(.cached(account), for: key.token, user: user, readAt: cache.generation))
+        #expect(cache.find(key.token) != nil)
+        cache.apply([Change(position: ChangeLogPosition(number: 2, nonce: "b"), subject: .everything)])
+        #expect(cache.find(key.token) == nil)
     }
 
     @Test("Memory keeps to its cap; what is forgotten is read again")
     func capacity() throws {
-        let directory = KeyDirectory(capacity: 64, deadCapacity: 64, random: fixture.random)
+        let cache = KeyCache(capacity: 64, rejectedCapacity: 64, random: fixture.random)
         let vault = KeyVault(ring: fixture.ring)
-        var remembered = 0
+        var cached = 0
         for _ in 0..<2_000 {
             let key = try vault.issue(prefix: .standard, random: fixture.random)
-            directory.remember(.dead, for: key.token, user: nil, readAt: directory.generation)
-            if directory.find(key.token) != nil { remembered += 1 }
+            cache.insert(.rejected, for: key.token, user: nil, readAt: cache.generation)
+            if cache.find(key.token) != nil { cached += 1 }
         }
-        #expect(remembered == 2_000, "the newest is always known")
+        #expect(cached == 2_000, "the newest is always known")
     }
 
     @Test("1,000 pass, the next is refused; regenerating resets nothing; another process admits none")

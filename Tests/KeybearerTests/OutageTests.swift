@@ -24,7 +24,7 @@ struct OutageTests {
         var logger = Logger(label: "test") { [log] _ in log }
         logger.logLevel = .notice
         fence = RevocationFence(
-            store: broken, directory: KeyDirectory(capacity: 10, deadCapacity: 10, random: samples.random),
+            store: broken, cache: KeyCache(capacity: 10, rejectedCapacity: 10, random: samples.random),
             clocks: clock.clocks, random: samples.random, lease: .seconds(2), logger: logger, onEverything: {})
     }
 

@@ -21,7 +21,7 @@ struct RegistrationTests {
         store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
         held = HeldFenceStore(store)
         fence = RevocationFence(
-            store: held, directory: KeyDirectory(capacity: 10, deadCapacity: 10, random: samples.random),
+            store: held, cache: KeyCache(capacity: 10, rejectedCapacity: 10, random: samples.random),
             clocks: clock.clocks, random: samples.random, lease: .seconds(2),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onEverything: {})
     }

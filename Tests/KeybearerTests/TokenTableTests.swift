@@ -17,7 +17,7 @@ struct TokenTableTests {
     func isADictionary(mask: UInt64) throws {
         let random = RandomSource.seeded(mask ^ 99)
         let seed = PresentedToken.HashSeed(from: random)
-        var table = TokenTable<DeadToken>()
+        var table = TokenTable<RejectedToken>()
         var model: [Int: UserID] = [:]
         for _ in 0..<40_000 {
             let draw = random.bytes(3)
@@ -28,7 +28,7 @@ struct TokenTableTests {
             case 0...3:
                 // Two users in turn at one token: the later one counts.
                 let userID = userID(number + Int(draw[2] % 2) * 1_000)
-                table.insert(DeadToken(token: token, userID: userID), hash: hash)
+                table.insert(RejectedToken(token: token, userID: userID), hash: hash)
                 model[number] = userID
             case 4...6:
                 let userID = userID(number)
@@ -53,10 +53,10 @@ struct TokenTableTests {
     @Test("Eviction takes out each token once")
     func eviction() throws {
         let seed = PresentedToken.HashSeed(from: .seeded(5))
-        var table = TokenTable<DeadToken>()
+        var table = TokenTable<RejectedToken>()
         for number in 0..<500 {
             let token = try token(number)
-            table.insert(DeadToken(token: token, userID: userID(number)), hash: token.hash(keyed: seed))
+            table.insert(RejectedToken(token: token, userID: userID(number)), hash: token.hash(keyed: seed))
         }
         var evicted: Set<UserID> = []
         while let entry = table.evict() { evicted.insert(try #require(entry.userID)) }

@@ -75,7 +75,7 @@ struct AuthenticationTableTests {
         let bearer = ("Authorization", "Bearer " + (wire == .http2 ? key : String(repeating: "a", count: 80 * 1_024)))
         cases.append(Case(name: "too many bytes", fields: [bearer] + (wire == .http2 ? filler : []), status: 400))
         cases += changedCharacters(key)
-        cases += try await deadKeys(fixture)
+        cases += try await endedKeys(fixture)
         return cases
     }
 
@@ -134,7 +134,7 @@ struct AuthenticationTableTests {
     }
 
     /// Keys of another deployment, of a deleted and a disabled account, and a regenerated one.
-    private static func deadKeys(_ fixture: ServerFixture) async throws -> [Case] {
+    private static func endedKeys(_ fixture: ServerFixture) async throws -> [Case] {
         let vault = KeyVault(ring: try .generate(from: .system))
         let foreign = try vault.issue(prefix: .standard, random: .system).characters
         let (deleted, deletedKey) = try await fixture.account("deleted@example.com")
@@ -143,10 +143,10 @@ struct AuthenticationTableTests {
         try await fixture.deployment.accounts.setStatus(.disabled, of: disabled.user.id, by: .commandLine)
         let (regenerated, oldKey) = try await fixture.account("regenerated@example.com")
         _ = try await fixture.deployment.keys.regenerate(regenerated.user.id, idempotencyKey: nil, by: .commandLine)
-        let dead = [
+        let ended = [
             ("of another deployment", foreign), ("deleted", deletedKey), ("disabled", disabledKey),
             ("regenerated", oldKey),
         ]
-        return dead.map { Case(name: $0, fields: [("Authorization", "Bearer \($1)")], status: 401) }
+        return ended.map { Case(name: $0, fields: [("Authorization", "Bearer \($1)")], status: 401) }
     }
 }

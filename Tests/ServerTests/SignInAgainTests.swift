@@ -87,11 +87,11 @@ struct SignInAgainTests {
             #expect(try await Self.isSignedIn(live, fixture))
 
             let id = try #require(try await fixture.deployment.sessions.list(of: ada).first?.id)
-            var dead = Visitor(fixture: fixture)
-            #expect(try await dead.signIn("ada@example.com") == 303)
-            #expect(try await dead.send("/sign-out", ["from": "page"]) == 303)
+            var ended = Visitor(fixture: fixture)
+            #expect(try await ended.signIn("ada@example.com") == 303)
+            #expect(try await ended.send("/sign-out", ["from": "page"]) == 303)
             let forged = String(live.reversed())
-            for cookie in [dead.cookie, forged, "x", ""] {
+            for cookie in [ended.cookie, forged, "x", ""] {
                 var other = Visitor(fixture: fixture, cookie: cookie)
                 #expect(try await other.signIn("ada@example.com") == 303)
                 #expect(try await Self.isSignedIn(other.cookie, fixture))

@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func aNodeThatTheStoreDoesNotKnowMustForget(_ subject: StoreUnderTest) async throws {
+    func aNodeThatTheStoreDoesNotKnowMustEmptyItsCache(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let node = NodeID.random(from: samples.random)
             #expect(try await store.renewLease(of: node, applied: Self.origin) == .unknownNode)

@@ -40,7 +40,7 @@ import Testing
                     [.text("usr_\(first + number)"), .bytes([0]), .time(samples.at(endedAt))]
                 }
             }
-            try await store.forgetOldRequests(now: samples.at(day + 1))
+            try await store.removeOldRequests(now: samples.at(day + 1))
             #expect(try await Self.count("idempotent_requests", store) == 7)
             #expect(try await Self.count("past_hours", store) == 4)
         }
@@ -53,10 +53,10 @@ import Testing
         try Self.insertRequests(1_500, store, samples, at: 0)
         // Somebody has the last one, for longer than is waited for it.
         let holder = try database.hold("SELECT at FROM idempotent_requests WHERE scope = 'usr_11499' FOR UPDATE")
-        await expect(.unavailable) { try await store.forgetOldRequests(now: samples.at(30 * 3_600)) }
+        await expect(.unavailable) { try await store.removeOldRequests(now: samples.at(30 * 3_600)) }
         #expect(try await Self.count("idempotent_requests", store) == 500)
         holder.release()
-        try await store.forgetOldRequests(now: samples.at(30 * 3_600))
+        try await store.removeOldRequests(now: samples.at(30 * 3_600))
         #expect(try await Self.count("idempotent_requests", store) == 0)
         try store.close()
     }
@@ -74,7 +74,7 @@ import Testing
             let made = samples.replacement(of: account, idempotencyDigest: digest, after: now + first)
             #expect(try await store.replaceKey(made, audit: samples.event(.keyRegenerated)).value == .replaced)
             for second in nodes {
-                try await store.forgetOldRequests(now: samples.at(now + second))
+                try await store.removeOldRequests(now: samples.at(now + second))
                 let retry = samples.replacement(of: account, idempotencyDigest: digest, after: now + second)
                 let outcome = try await store.replaceKey(retry, audit: samples.event(.keyRegenerated)).value
                 guard case .replayed(let key, _) = outcome else {
@@ -96,8 +96,8 @@ import Testing
             let request = QuotaRequest(userID: user, wanted: 1, limit: 100, life: .seconds(10))
             #expect(try await store.reserve([request], now: samples.at(now)).map(\.granted) == [1])
             _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, user: user, after: now + off))
-            try await store.forgetOldRequests(now: samples.at(now + off))
-            try await store.forgetOldRequests(now: samples.at(now))
+            try await store.removeOldRequests(now: samples.at(now + off))
+            try await store.removeOldRequests(now: samples.at(now))
         }
         #expect(try await Self.count("past_hours", store) == 2)
         try store.close()

@@ -110,7 +110,7 @@ import Testing
                         userID: key.userID, keyID: key.keyID, version: key.version, sealed: samples.sealedKey())
                 }, audit: event)
         case 15: try await reserve(store, field)
-        case 16: try await store.forgetOldRequests(now: samples.at(24 * 3_600 + 2))
+        case 16: try await store.removeOldRequests(now: samples.at(24 * 3_600 + 2))
         case 17:
             // Those that began first have ended then, and those that began a second later have not.
             var policy = SessionPolicy()

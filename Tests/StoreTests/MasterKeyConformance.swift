@@ -61,7 +61,7 @@ import Testing
     }
 
     /// As version 0.1 left a database: ids alone.
-    private func forgetFingerprints(_ store: any Store) async throws {
+    private func removeFingerprints(_ store: any Store) async throws {
         let sqlStore = try #require(store as? SQLStore)
         let records = try await store.masterKeys()
         try sqlStore.engine.withCopyWriter { writer in
@@ -147,7 +147,7 @@ import Testing
             let ring = try await process.rotate()
             _ = try await process.create("bob@example.com")
             let noted = try await store.masterKeys()
-            try await forgetFingerprints(store)
+            try await removeFingerprints(store)
             // One that only verifies goes on and notes nothing.
             try await Process(store, try KeyVault(ring: ring).verifyOnlyRing()).deployment.ring.require(.refuse)
             #expect(try await store.masterKeys().allSatisfy { $0.tagFingerprint == nil })

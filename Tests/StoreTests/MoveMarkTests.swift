@@ -31,11 +31,11 @@ import Testing
         let position = try await store.registerNode(node, lease: .seconds(2))
         let mark = MoveMark(.moving, to: Self.target)
         // A node that nobody watched is in the way; so is one that renewed since.
-        await expect(.conflict) { try engine.setMoveMark(mark, replacing: nil, dead: []) }
+        await expect(.conflict) { try engine.setMoveMark(mark, replacing: nil, expired: []) }
         let seen = try await store.nodes()
         _ = try await store.renewLease(of: node, applied: position)
-        await expect(.conflict) { try engine.setMoveMark(mark, replacing: nil, dead: seen) }
-        try engine.setMoveMark(mark, replacing: nil, dead: try await store.nodes())
+        await expect(.conflict) { try engine.setMoveMark(mark, replacing: nil, expired: seen) }
+        try engine.setMoveMark(mark, replacing: nil, expired: try await store.nodes())
         #expect(try engine.moveMark() == mark)
         #expect(try await store.renewLease(of: node, applied: position) == .unknownNode)
         await expect(.unavailable) { _ = try await store.registerNode(node, lease: .seconds(2)) }
@@ -54,14 +54,14 @@ import Testing
         // Nobody opens it any more, until the mark is taken back.
         await expect(.unavailable) { _ = try await open() }
         // Another mark than the one that was to be replaced says where the move goes; none, that somebody took it back.
-        let refusal = #expect(throws: KeybearerError.self) { try engine.setMoveMark(nil, replacing: nil, dead: []) }
+        let refusal = #expect(throws: KeybearerError.self) { try engine.setMoveMark(nil, replacing: nil, expired: []) }
         #expect(refusal?.operatorMessage.contains("is being moved to postgres://ada@db:5432/kb") == true)
         #expect(refusal?.storeFailure?.advice.contains("--undo") == true)
         let moved = MoveMark(.moved, to: Self.target)
-        try engine.setMoveMark(moved, replacing: mark, dead: [])
+        try engine.setMoveMark(moved, replacing: mark, expired: [])
         await expect(.unavailable) { _ = try await open() }
-        try engine.setMoveMark(nil, replacing: moved, dead: [])
-        await expect(.conflict) { try engine.setMoveMark(nil, replacing: moved, dead: []) }
+        try engine.setMoveMark(nil, replacing: moved, expired: [])
+        await expect(.conflict) { try engine.setMoveMark(nil, replacing: moved, expired: []) }
         _ = try await store.replaceKey(samples.replacement(of: account), audit: samples.event(.keyRegenerated))
         try await open().close()
         try store.close()

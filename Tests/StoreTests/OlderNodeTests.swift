@@ -61,14 +61,14 @@ import Testing
             atPath: Self.fixtures.appendingPathComponent("keybearer.db").path, toPath: path)
         let file = try DatabaseQueue(path: path)
         try await file.write { try $0.execute(sql: Self.insert) }
-        let dead = try await file.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) }
+        let expired = try await file.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) }
         // It renewed since; then another one has come.
         try await file.write { try $0.execute(sql: Self.renew) }
-        expectRefusal { try SQLiteSchema.bringUpToDate(file, .init(deadNodes: dead)) }
-        expectRefusal { try SQLiteSchema.bringUpToDate(file, .init(deadNodes: [])) }
+        expectRefusal { try SQLiteSchema.bringUpToDate(file, .init(expiredNodes: expired)) }
+        expectRefusal { try SQLiteSchema.bringUpToDate(file, .init(expiredNodes: [])) }
         #expect(try await file.read { try SQLiteSchema.state($0) } == .older)
         let found = try await file.read { try OlderNodes.nodes(SQLiteConnection(db: $0)) }
-        try SQLiteSchema.bringUpToDate(file, .init(deadNodes: found))
+        try SQLiteSchema.bringUpToDate(file, .init(expiredNodes: found))
         #expect(try await file.read { try SQLiteSchema.state($0) } == .current)
         try file.close()
     }

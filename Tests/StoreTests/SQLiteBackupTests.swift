@@ -117,7 +117,7 @@ import Testing
         // Two hours later nothing of it is kept.
         _ = try await store.deleteAccount(other, audit: samples.event(.userDeleted, after: 900))
         _ = try await store.deleteAccount(later, audit: samples.event(.userDeleted, after: 9_000))
-        try await store.forgetOldRequests(now: samples.at(9_000))
+        try await store.removeOldRequests(now: samples.at(9_000))
         try store.close()
         let kept = try await DatabaseQueue(path: directory.file("keybearer.db")).read {
             try String.fetchAll($0, sql: "SELECT user_id FROM past_hours")

@@ -13,33 +13,33 @@ enum Floods {
             try other.issue(prefix: .standard, random: AccountFile.random).presented
         }
         let whileForged = await storeRequests(node) { for token in forged { await expectRefusal(token, at: node) } }
-        var dead: [PresentedToken] = []
+        var ended: [PresentedToken] = []
         let account = try await node.deployment.accounts.find(AccountFile.email(0))
         for _ in 0..<regenerated {
-            dead.append(try await node.deployment.keys.reveal(account.user.id, by: .commandLine).presented)
+            ended.append(try await node.deployment.keys.reveal(account.user.id, by: .commandLine).presented)
             _ = try await node.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         }
-        let first = await storeRequests(node) { for token in dead { await expectRefusal(token, at: node) } }
-        let whileDead = await storeRequests(node) {
-            for number in 0..<requests { await expectRefusal(dead[number % dead.count], at: node) }
+        let first = await storeRequests(node) { for token in ended { await expectRefusal(token, at: node) } }
+        let whileEnded = await storeRequests(node) {
+            for number in 0..<requests { await expectRefusal(ended[number % ended.count], at: node) }
         }
         print("store requests during \(requests) forged keys, each another: \(whileForged) (aim 0)")
         print("store requests at the first meeting of \(regenerated) regenerated keys: \(first)")
-        print("store requests during \(requests) requests with these: \(whileDead) (aim 0)")
+        print("store requests during \(requests) requests with these: \(whileEnded) (aim 0)")
         let bytes = Array(try other.issue(prefix: .standard, random: AccountFile.random).characters.utf8)
-        var (hashes, ofForged, ofDead): ([Double], [Double], [Double]) = ([], [], [])
+        var (hashes, ofForged, ofEnded): ([Double], [Double], [Double]) = ([], [], [])
         while hashes.count < rounds {
             // Lets what keeps the lease go on.
             await Task.yield()
             let hash = Stopwatch.nanosecondsOfHash(bytes, count: requests)
             do {
                 let forgedTime = try Stopwatch.nanoseconds(per: requests) { try refuseAll(forged, at: node) }
-                let deadTime = try Stopwatch.nanoseconds(per: requests) {
-                    for _ in 0..<requests / dead.count { try refuseAll(dead, at: node) }
+                let rejectionTime = try Stopwatch.nanoseconds(per: requests) {
+                    for _ in 0..<requests / ended.count { try refuseAll(ended, at: node) }
                 }
                 hashes.append(hash)
                 ofForged.append(forgedTime)
-                ofDead.append(deadTime)
+                ofEnded.append(rejectionTime)
             } catch {
                 // The lease had run out: asked by way of the store, it comes back.
                 await expectRefusal(forged[0], at: node)
@@ -49,8 +49,8 @@ enum Floods {
             "one refusal of a forged key: \(Stopwatch.text(Stopwatch.median(ofForged))) ns; : SHA-256 = "
                 + "\(Stopwatch.text(Stopwatch.ratio(ofForged, hashes))) (median of \(rounds) rounds)")
         print(
-            "one refusal of a regenerated key: \(Stopwatch.text(Stopwatch.median(ofDead))) ns; : SHA-256 = "
-                + "\(Stopwatch.text(Stopwatch.ratio(ofDead, hashes))) (median of \(rounds) rounds)")
+            "one refusal of a regenerated key: \(Stopwatch.text(Stopwatch.median(ofEnded))) ns; : SHA-256 = "
+                + "\(Stopwatch.text(Stopwatch.ratio(ofEnded, hashes))) (median of \(rounds) rounds)")
     }
 
     /// What a handler does for each request, once for each token: read the clocks, decide.

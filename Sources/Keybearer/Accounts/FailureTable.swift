@@ -103,7 +103,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         record.failures -= 1
         record.open = max(0, record.open - 1)
         if record.open == 0, let known = record.knownFailureAt { record.lastFailureAt = known }
-        guard record.failures > 0 else { return forget(subject) }
+        guard record.failures > 0 else { return remove(subject) }
         if Self.half(of: record) == Self.half(of: slots[place].record) {
             slots[place].record = record
         } else {
@@ -114,7 +114,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
     }
 
     /// Forgets a subject.
-    mutating func forget(_ subject: Subject) {
+    mutating func remove(_ subject: Subject) {
         guard let place = places.removeValue(forKey: subject) else { return }
         unlink(place)
         free.append(place)
@@ -136,7 +136,7 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
             // On a line of its own: a build that is not optimised reads it from a copy of the table, which must be gone
             // before the table changes, or all of it is copied each time.
             let oldest = self[keyPath: half].oldest
-            forget(slots[oldest].subject)
+            remove(slots[oldest].subject)
         }
         let before = self[keyPath: half].newest
         slots[place].older = before

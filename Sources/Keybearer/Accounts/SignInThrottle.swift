@@ -39,14 +39,14 @@ public final class SignInThrottle: Sendable {
     /// - Parameters:
     ///   - account: whose password is tried, in any spelling; nil where no account could have the address that was
     ///     given, and for what costs a hash without trying a password.
-    ///   - forgets: whether a success is to make the failures of the account forgotten.
+    ///   - clears: whether a success is to make the failures of the account forgotten.
     ///   - attempt: looks at the password. When it answers, the failures of the account are forgotten and those of the
     ///     network stay, less this attempt. When it throws `UNAVAILABLE`, `INTERNAL_ERROR` or an error that is no
     ///     ``KeybearerError``, such as the hash function's, the failure was ours: the attempt was none. Any other
     ///     ``KeybearerError`` is a failure, and so is a cancellation: who leaves early must not guess for free.
     /// - Throws: `RATE_LIMITED` with how long to wait; what `attempt` throws.
     func attempt<Value>(
-        _ account: EmailAddress?, from address: IPAddress, forgets: (Value) -> Bool = { _ in true },
+        _ account: EmailAddress?, from address: IPAddress, clears: (Value) -> Bool = { _ in true },
         _ attempt: () async throws -> Value
     ) async throws -> Value {
         let network = Subject.network(address.throttlingNetwork)
@@ -54,10 +54,10 @@ public final class SignInThrottle: Sendable {
         let begun = try begin(subjects)
         do {
             let value = try await attempt()
-            let isForgotten = forgets(value)
+            let isCleared = clears(value)
             records.withLock { records in
                 for subject in subjects {
-                    if isForgotten, subject != network { records.forget(subject) } else { records.takeBack(subject) }
+                    if isCleared, subject != network { records.remove(subject) } else { records.takeBack(subject) }
                 }
             }
             return value

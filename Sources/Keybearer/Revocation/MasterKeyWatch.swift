@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Reloads the ring of master keys when another process says that it may have changed, and remembers whether it then
+/// Reloads the ring of master keys when another process says that it may have changed, and caches whether it then
 /// held everything that the database needs.
 final class MasterKeyWatch: Sendable {
     private struct State {
@@ -54,8 +54,8 @@ final class MasterKeyWatch: Sendable {
         note(nil, at: now)
     }
 
-    /// Reloads the ring because someone asks for it: without the pause, and a ring that lacks something changes nothing.
-    /// It says nothing about the ring in use, which had all that is needed when it was loaded.
+    /// Reloads the ring because someone asks for it: without the pause, and a ring that lacks something changes
+    /// nothing. It says nothing about the ring in use, which had all that is needed when it was loaded.
     ///
     /// - Throws: ``RingRefusal``; what the store throws.
     func reload() async throws {

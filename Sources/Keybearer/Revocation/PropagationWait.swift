@@ -42,7 +42,7 @@ struct PropagationWait: Sendable {
     }
 }
 
-/// Waits for changes in a process that remembers nothing itself, such as a command beside a running server.
+/// Waits for changes in a process that caches nothing itself, such as a command beside a running server.
 public struct CommandPropagation: ChangePropagation {
     private let propagationWait: PropagationWait
 

@@ -10,7 +10,7 @@ public final class RevocationFence: ChangePropagation {
     static let pollInterval: Duration = .milliseconds(20)
 
     private let store: any FenceStore
-    private let directory: KeyDirectory
+    private let cache: KeyCache
     private let clocks: Clocks
     private let random: RandomSource
     private let logger: Logger
@@ -32,12 +32,12 @@ public final class RevocationFence: ChangePropagation {
     /// - Parameter onEverything: called before a change of everything is applied, and at each registration; when it
     ///   throws, the change is not acknowledged.
     init(
-        store: any FenceStore, directory: KeyDirectory, clocks: Clocks, random: RandomSource,
+        store: any FenceStore, cache: KeyCache, clocks: Clocks, random: RandomSource,
         label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(), logger: Logger,
         onEverything: @escaping @Sendable () async throws -> Void
     ) {
         self.store = store
-        self.directory = directory
+        self.cache = cache
         self.clocks = clocks
         self.random = random
         self.label = label
@@ -54,13 +54,14 @@ public final class RevocationFence: ChangePropagation {
         now.nanoseconds < trustedUntil.load(ordering: .acquiring)
     }
 
-    /// Whether nothing can be acknowledged because the database needs a master key that is not at hand. It ends when the
-    /// file has it.
+    /// Whether nothing can be acknowledged because the database needs a master key that is not at hand. It ends when
+    /// the file has it.
     public var lacksMasterKeys: Bool { masterKeys.isLacking }
 
     /// Reads the master keys again, as after a rotation.
     ///
-    /// - Throws: ``RingRefusal`` when they lack something that the database needs: then those in use and the lease stay.
+    /// - Throws: ``RingRefusal`` when they lack something that the database needs: then those in use and the lease
+    ///   stay.
     package func reloadMasterKeys() async throws { try await masterKeys.reload() }
 
     /// Under which id this process is registered; nil while it is not.
@@ -112,7 +113,8 @@ public final class RevocationFence: ChangePropagation {
         }
     }
 
-    /// Gives the lease up, empties memory and says why, once: memory holds what a database said that is not there any more.
+    /// Gives the lease up, empties memory and says why, once: memory holds what a database said that is not there any
+    /// more.
     public func giveUp(_ lost: DatabaseLost) {
         let isNews = registration.withLock { registration in
             trustedUntil.store(.min, ordering: .releasing)
@@ -121,7 +123,7 @@ public final class RevocationFence: ChangePropagation {
             return registration.loss == nil
         }
         if isNews {
-            directory.restart(at: directory.position)
+            cache.restart(at: cache.position)
             logger.critical("\(lost.message)")
         }
     }
@@ -153,7 +155,8 @@ public final class RevocationFence: ChangePropagation {
             if isApplied {
                 registration.ownChanges.insert(position.number)
             } else {
-                // What could not be applied must not be believed: the lease is given up, and nobody is left out of the wait.
+                // What could not be applied must not be believed: the lease is given up, and nobody is left out of the
+                // wait.
                 trustedUntil.store(.min, ordering: .releasing)
                 registration.giveUp()
             }
@@ -167,9 +170,9 @@ public final class RevocationFence: ChangePropagation {
     /// It looks at least once: the number alone proves nothing, for after a failover another change can have it.
     private func hasApplied(_ position: ChangeLogPosition) async -> Bool {
         while true {
-            let before = directory.position
+            let before = cache.position
             guard (try? await catchUp()) == true else { return false }
-            let reached = directory.position
+            let reached = cache.position
             if reached == position || reached.number > position.number { return true }
             if reached == before { return false }
         }
@@ -198,7 +201,8 @@ public final class RevocationFence: ChangePropagation {
         }
     }
 
-    /// Removes the rows of all registrations that were given up. What cannot be removed is tried again with the next one.
+    /// Removes the rows of all registrations that were given up. What cannot be removed is tried again with the next
+    /// one.
     private func removeGivenUp() async throws {
         while let nodeID = registration.withLock({ $0.givenUp.first }) {
             try await store.unregisterNode(nodeID)
@@ -206,7 +210,7 @@ public final class RevocationFence: ChangePropagation {
         }
     }
 
-    /// Registers with empty memory at the current number, before the first read that may be remembered. Called by steps
+    /// Registers with empty memory at the current number, before the first read that may be cached. Called by steps
     /// alone, so one at a time: each removes the rows of those before it.
     private func register() async throws {
         trustedUntil.store(.min, ordering: .releasing)
@@ -238,7 +242,7 @@ public final class RevocationFence: ChangePropagation {
             try await removeGivenUp()
             throw error
         }
-        directory.restart(at: position)
+        cache.restart(at: position)
         // Together: who gives the lease up meanwhile must not see it come back under an id that is left out of a wait.
         let isOver = registration.withLock { registration in
             guard !registration.isOver else {
@@ -257,9 +261,9 @@ public final class RevocationFence: ChangePropagation {
     /// Applies what is new.
     ///
     /// - Returns: false when the store has another history, for a restore or a failover went back. Then nothing that is
-    ///   remembered can be believed: the lease is given up, and the next step registers.
+    ///   cached can be believed: the lease is given up, and the next step registers.
     private func catchUp() async throws -> Bool {
-        let position = directory.position
+        let position = cache.position
         let askedAt = clocks.steady()
         let found = try await store.changes(after: position, limit: 1_000)
         noteAnswer(askedAt: askedAt)
@@ -269,13 +273,13 @@ public final class RevocationFence: ChangePropagation {
         }
         // When it throws, nothing of this is acknowledged, and the lease runs out.
         if changes.contains(where: { $0.subject == .everything }) { try await masterKeys.look() }
-        directory.apply(changes)
+        cache.apply(changes)
         return true
     }
 
     private func renewIfDue(_ nodeID: NodeID) async throws {
         let askedAt = clocks.steady()
-        let position = directory.position
+        let position = cache.position
         let isDue = registration.withLock { registration in
             registration.isAwaited(at: position) || registration.lastRenewalAt.duration(to: askedAt) >= lease / 4
         }

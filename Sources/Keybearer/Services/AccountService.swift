@@ -148,7 +148,7 @@ public final class AccountService: Sendable {
     public func changePassword(
         of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
     ) async throws {
-        let (stored, _) = try await throttle.attempt(user.email, from: address, forgets: { !$0.1 }) {
+        let (stored, _) = try await throttle.attempt(user.email, from: address, clears: { !$0.1 }) {
             guard let stored = try await context.store.password(of: user.id) else {
                 throw KeybearerError.authorityEnded("Sign in first.")
             }

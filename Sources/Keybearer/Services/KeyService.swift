@@ -95,8 +95,8 @@ public final class KeyService: Sendable {
     }
 
     /// Forgets the idempotency keys of more than a day ago.
-    public func forgetOldRequests() async throws {
-        try await context.store.forgetOldRequests(now: context.clocks.wall())
+    public func removeOldRequests() async throws {
+        try await context.store.removeOldRequests(now: context.clocks.wall())
     }
 
     private func replace(

@@ -9,7 +9,7 @@ public final class Node: Sendable {
     /// Writes last uses in batches.
     public let lastUses: LastUseBook
 
-    private let directory: KeyDirectory
+    private let cache: KeyCache
     let batcher: ReservationBatcher
     private let context: ServiceContext
 
@@ -18,11 +18,11 @@ public final class Node: Sendable {
         prepare: @escaping @Sendable (Account) -> [UInt8], logger: Logger
     ) {
         self.context = context
-        directory = KeyDirectory(
-            capacity: context.settings.rememberedAccounts, deadCapacity: 65_536, random: context.random)
+        cache = KeyCache(
+            capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
         fence = RevocationFence(
-            store: context.store, directory: directory, clocks: context.clocks, random: context.random,
+            store: context.store, cache: cache, clocks: context.clocks, random: context.random,
             label: context.settings.nodeLabel, lease: context.settings.lease, thread: context.thread, logger: logger,
             // A node that lacks a master key must not acknowledge the change: it would refuse keys that are live.
             onEverything: { [store = context.store] in
@@ -39,7 +39,7 @@ public final class Node: Sendable {
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
         lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
-            directory: directory, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
+            cache: cache, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks, prepare: prepare)
     }
 
@@ -59,7 +59,7 @@ public final class Node: Sendable {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
                     let now = self.context.clocks.steady()
-                    self.directory.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
+                    self.cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
                 }
             }
         }
@@ -89,7 +89,7 @@ public final class Node: Sendable {
 
     /// How an account stands in its hour, without counting anything.
     public func rateLimitStatus(of account: Account, limit: Int) async throws -> RateLimitStatus {
-        let accountState = directory.accountState(of: account.user.id)
+        let accountState = cache.accountState(of: account.user.id)
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
         if let status = accountState.withQuota({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
@@ -104,6 +104,6 @@ public final class Node: Sendable {
 
     /// The last use of a key that memory has and the store may not have yet.
     func unwrittenLastUse(of userID: UserID, keyID: KeyID) -> LastUse? {
-        directory.knownAccountState(of: userID)?.lastUse(of: keyID)
+        cache.knownAccountState(of: userID)?.lastUse(of: keyID)
     }
 }

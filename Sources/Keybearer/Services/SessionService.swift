@@ -101,7 +101,7 @@ public final class SessionService: Sendable {
     private func checkPassword(
         _ password: Password, of email: EmailAddress?, from address: IPAddress, find: () async throws -> Account?
     ) async throws -> (account: Account, passwordVersion: Int) {
-        let (account, stored, _) = try await throttle.attempt(email, from: address, forgets: { !$0.2 }) {
+        let (account, stored, _) = try await throttle.attempt(email, from: address, clears: { !$0.2 }) {
             guard password.isWithinLimit, let account = try await find(),
                 let stored = try await context.store.password(of: account.user.id)
             else {

@@ -101,7 +101,7 @@ public protocol KeyStore: Sendable {
     /// The keys that an account had before, the first one first; also of an account that was deleted.
     func pastKeys(of userID: UserID) async throws -> [PastKey]
     /// Forgets the idempotency keys of more than a day ago.
-    func forgetOldRequests(now: Timestamp) async throws
+    func removeOldRequests(now: Timestamp) async throws
     /// Up to `limit` keys that are not sealed under this master key.
     func keys(notSealedUnder id: MasterKeyID, limit: Int) async throws -> [StoredKey]
     /// Puts new sealed forms in the place of old ones, each only if the key is still the one that was read.

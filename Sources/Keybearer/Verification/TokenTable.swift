@@ -7,7 +7,7 @@ protocol TokenEntry: Sendable {
 }
 
 /// A token that is known to be refused.
-struct DeadToken: TokenEntry {
+struct RejectedToken: TokenEntry {
     let token: PresentedToken
     /// The holder of a disabled account; nil for a token that no key has.
     let userID: UserID?
@@ -16,7 +16,7 @@ struct DeadToken: TokenEntry {
 /// A table of tokens: open addressing with linear probing, one hash for a look-up and nothing allocated.
 ///
 /// A slot is found by the keyed hash; what counts is the comparison of the whole token, in constant time. Not safe by
-/// itself: the directory's shard holds its lock.
+/// itself: the cache's shard holds its lock.
 struct TokenTable<Entry: TokenEntry>: Sendable {
     /// Hash and entry side by side: with many tokens every place that is read is waited for.
     private struct Slot: Sendable {

@@ -3,13 +3,14 @@ import Synchronization
 /// Decides whether a presented token may pass.
 ///
 /// ``verify(_:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a hit. It
-/// remembers identity, never the decision: lease, entitlement and budget are looked at every time.
+/// caches identity, never the decision: lease, entitlement and budget are looked at every time.
 /// ``resolve(_:scope:from:)`` is for what memory cannot tell.
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
 
-    /// How often a request looks for its account: again when the lease was lost, or the account changed, while it waited.
+    /// How often a request looks for its account: again when the lease was lost, or the account changed, while it
+    /// waited.
     private static let mostLooks = 3
 
     /// How often a request asks for budget.
@@ -17,14 +18,15 @@ public final class Verifier: Sendable {
 
     /// How long a request waits for a store that is near and stuck, such as one that another process has locked.
     static let storePatience: Duration = .seconds(2)
-    /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for longer.
+    /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for
+    /// longer.
     private static let answersWaitedFor = 10
     /// The longest that a request waits for each thing that it asks of the store.
     private static let longestPatience: Duration = .seconds(4)
     /// The longest that a request waits for all of it: less than the 5 s that the sample gateways wait for the gate.
     private static let requestPatience: Duration = .milliseconds(4_500)
 
-    private let directory: KeyDirectory
+    private let cache: KeyCache
     private let fence: RevocationFence
     private let batcher: ReservationBatcher
     private let lastUses: LastUseBook
@@ -37,11 +39,11 @@ public final class Verifier: Sendable {
     private let storeCount = Atomic<Int>(0)
 
     init(
-        directory: KeyDirectory, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseBook,
+        cache: KeyCache, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseBook,
         vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
         prepare: @escaping @Sendable (Account) -> [UInt8]
     ) {
-        self.directory = directory
+        self.cache = cache
         self.fence = fence
         self.batcher = batcher
         self.lastUses = lastUses
@@ -71,27 +73,28 @@ public final class Verifier: Sendable {
         _ token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
         guard fence.holdsLease(at: now) else { return .needsStore }
-        switch directory.find(token) {
+        switch cache.find(token) {
         case nil: return isGenuine(token) ? .needsStore : .unauthorized
-        case .dead: return .unauthorized
-        case .live(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
+        case .rejected: return .unauthorized
+        case .cached(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
         }
     }
 
-    /// Whether memory knows already that a token cannot pass: it is forged, or it ended. Such a request is refused at its
-    /// head, before a body is read.
+    /// Whether memory knows already that a token cannot pass: it is forged, or it ended. Such a request is refused at
+    /// its head, before a body is read.
     public func isKnownBad(_ token: PresentedToken, now: SteadyTime) -> Bool {
         // Without a lease this node may lack a master key, and may not know that a key lives again.
         guard fence.holdsLease(at: now) else { return SecretKey(token: token) == nil }
-        switch directory.find(token) {
+        switch cache.find(token) {
         case nil: return !isGenuine(token)
-        case .dead: return true
-        case .live: return false
+        case .rejected: return true
+        case .cached: return false
         }
     }
 
-    /// Whether a token that memory does not have may be a key. Forgeries end here: without the server's secret nobody makes
-    /// a tag, and nobody waits for the store. The lease is looked at first: without one a master key may be missing.
+    /// Whether a token that memory does not have may be a key. Forgeries end here: without the server's secret nobody
+    /// makes a tag, and nobody waits for the store. The lease is looked at first: without one a master key may be
+    /// missing.
     private func isGenuine(_ token: PresentedToken) -> Bool {
         SecretKey(token: token).map { vault.current.isGenuine($0) } ?? false
     }
@@ -127,7 +130,7 @@ public final class Verifier: Sendable {
                 guard await awaitLease(until: deadline) else {
                     return .unavailable(fence.lastFailure ?? Undecided.withoutLease)
                 }
-                let generation = directory.generation
+                let generation = cache.generation
                 guard let account = try await account(for: token, key: key, until: deadline) else {
                     return .unauthorized
                 }
@@ -142,7 +145,7 @@ public final class Verifier: Sendable {
     }
 
     private func decide(
-        _ account: LiveAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
+        _ account: CachedAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
         func peek(_ limit: Int) -> RateLimitStatus? {
             account.accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
@@ -173,17 +176,17 @@ public final class Verifier: Sendable {
     /// Decides on a fresh account, asking the store for budget until the account state can tell.
     ///
     /// - Parameter generation: what memory stood at before the account was looked for.
-    /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told, and
-    ///   behind a new one, or a change, it is another. It must be looked for again.
+    /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told,
+    ///   and behind a new one, or a change, it is another. It must be looked for again.
     private func decide(
-        _ account: LiveAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress,
+        _ account: CachedAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress,
         until deadline: SteadyTime
     ) async throws -> Verdict? {
         // Every round asks the store once. Many requests that share a small grant can find it used up again.
         for _ in 0..<Self.mostRounds {
             let now = clocks.steady()
             // In this order: a lease that came back did so behind a new generation.
-            guard fence.holdsLease(at: now), !directory.mayHaveChanged(account.account, since: generation) else {
+            guard fence.holdsLease(at: now), !cache.mayHaveChanged(account.account, since: generation) else {
                 return nil
             }
             let verdict = decide(account, scope: scope, from: address, now: now, wall: clocks.wall())
@@ -218,8 +221,8 @@ public final class Verifier: Sendable {
         while !fence.holdsLease(at: clocks.steady()) {
             // It comes back when somebody has changed the file or started the process again: not while a request waits.
             if fence.lacksMasterKeys || fence.isOver { return false }
-            // Not awaited: a store that is stuck would hold the request for as long as it likes. One step runs at a time.
-            // On this thread, or it could wait for its turn while the request's patience ends.
+            // Not awaited: a store that is stuck would hold the request for as long as it likes. One step runs at a
+            // time. On this thread, or it could wait for its turn while the request's patience ends.
             Task(executorPreference: thread) { await self.fence.step() }
             guard clocks.steady() < deadline, (try? await Task.sleep(for: .milliseconds(5))) != nil else {
                 return false
@@ -234,13 +237,13 @@ public final class Verifier: Sendable {
     /// answered must never be decided by a read from before it.
     private func account(
         for token: PresentedToken, key: SecretKey, until deadline: SteadyTime
-    ) async throws -> LiveAccount? {
-        switch directory.find(token) {
-        case .live(let account): return account
-        case .dead: return nil
+    ) async throws -> CachedAccount? {
+        switch cache.find(token) {
+        case .cached(let account): return account
+        case .rejected: return nil
         case nil: break
         }
-        let generation = directory.generation
+        let generation = cache.generation
         let (read, isNew) = reads.withLock { reads in
             if let read = reads[token], read.generation == generation { return (read, false) }
             let read = SharedRead(generation: generation)
@@ -265,17 +268,17 @@ public final class Verifier: Sendable {
         read.finish(outcome)
     }
 
-    private func read(_ token: PresentedToken, _ key: SecretKey, _ generation: UInt64) async throws -> LiveAccount? {
+    private func read(_ token: PresentedToken, _ key: SecretKey, _ generation: UInt64) async throws -> CachedAccount? {
         storeCount.add(1, ordering: .relaxed)
         let found = try await store.account(keyDigests: vault.current.digests(of: key))
         guard let found, found.user.status == .active else {
-            directory.remember(.dead, for: token, user: found?.user, readAt: generation)
+            cache.insert(.rejected, for: token, user: found?.user, readAt: generation)
             return nil
         }
-        let account = LiveAccount(
+        let account = CachedAccount(
             account: found, token: token, prepared: prepare(found),
-            accountState: directory.accountState(of: found.user.id))
-        directory.remember(.live(account), for: token, user: found.user, readAt: generation)
+            accountState: cache.accountState(of: found.user.id))
+        cache.insert(.cached(account), for: token, user: found.user, readAt: generation)
         return account
     }
 }

@@ -43,8 +43,8 @@ struct DatabaseMove {
         case nil:
             if isThere { throw CommandFailure(.dataError, "\(to) holds this database already; name an empty one") }
             try checkTarget()
-            let dead = try await RunningNodes.requireNone(on: source.store)
-            try source.engine.setMoveMark(moving, replacing: nil, dead: dead)
+            let expired = try await RunningNodes.requireNone(on: source.store)
+            try source.engine.setMoveMark(moving, replacing: nil, expired: expired)
             TestKill.reached("marked")
             try await takingBack(source, unlessHeldAs: id) { try await copy(source) }
             try finish(source)
@@ -79,7 +79,7 @@ struct DatabaseMove {
                     + "old one, remove the new one first")
         }
         removeLeftovers()
-        try source.engine.setMoveMark(nil, replacing: moving, dead: [])
+        try source.engine.setMoveMark(nil, replacing: moving, expired: [])
         Console.note("Took it back: \(from) can be used again.")
     }
 
@@ -174,7 +174,7 @@ struct DatabaseMove {
                 throw error
             }
             if held == id { return }
-            try source.engine.setMoveMark(nil, replacing: moving, dead: [])
+            try source.engine.setMoveMark(nil, replacing: moving, expired: [])
             Console.note("Nothing was moved: \(from) can be used as before.")
             throw error
         }
@@ -231,7 +231,7 @@ struct DatabaseMove {
     private func finish(_ source: Source) throws {
         TestKill.reached("committed")
         removeLeftovers()
-        try source.engine.setMoveMark(MoveMark(.moved, to: to.moveTarget), replacing: moving, dead: [])
+        try source.engine.setMoveMark(MoveMark(.moved, to: to.moveTarget), replacing: moving, expired: [])
         TestKill.reached("moved")
         Console.note("Moved. Set the setting database to \(to). The old one refuses every command from now on.")
     }

@@ -64,12 +64,12 @@ enum PostgresSchema {
         try refuse(state, connection, at: place)
         try createTable(connection)
         // Outside of the transaction: it takes a lease.
-        let dead = try olderNodes(connection).map { _ in
+        let expired = try olderNodes(connection).map { _ in
             try OlderNodes.refuseLiving { try olderNodes(connection) ?? [] }
         }
         _ = try connection.transaction { connection in
             try lockMigrations(connection)
-            if let dead, let now = try olderNodes(connection, locking: true), !now.isSubset(of: dead) {
+            if let expired, let now = try olderNodes(connection, locking: true), !now.isSubset(of: expired) {
                 throw OlderNodes.refusal
             }
             try applyMissing(connection, at: place)

@@ -125,9 +125,9 @@ package protocol MovableEngine: SQLEngine {
     /// - Parameters:
     ///   - mark: nil takes it back.
     ///   - old: what must be there.
-    ///   - dead: the nodes that were watched and do not live: they are forgotten. Others are in the way.
+    ///   - expired: the nodes that were watched and do not live: they are forgotten. Others are in the way.
     /// - Throws: `UNAVAILABLE` when another mark is there; `CONFLICT` when another node is, or the mark is gone.
-    func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, dead: [RegisteredNode]) throws
+    func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, expired: [RegisteredNode]) throws
 
     /// Lets no other process move this database until this one ends. Blocks no reader and no writer.
     ///
@@ -137,9 +137,9 @@ package protocol MovableEngine: SQLEngine {
 
 extension MovableEngine {
     /// Refuses when a node is registered that was not seen to be dead.
-    package func forget(_ dead: [RegisteredNode], _ connection: any SQLConnection) throws {
+    package func remove(_ expired: [RegisteredNode], _ connection: any SQLConnection) throws {
         let found = try connection.rows(NodeSQL.list).map { try StoredValues.node($0) }
-        guard Set(found.map(\.stand)).isSubset(of: dead.map(\.stand)) else {
+        guard Set(found.map(\.stand)).isSubset(of: expired.map(\.stand)) else {
             throw KeybearerError(
                 .conflict, "A server was started on this database. Stop it first; nothing was changed.")
         }

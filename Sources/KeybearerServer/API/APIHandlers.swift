@@ -8,7 +8,7 @@ struct APIHandlers: Sendable {
     let keys: KeyService
 
     /// `GET /api/v1/me`: the profile, from memory.
-    @Sendable func me(_ exchange: Exchange, _ account: LiveAccount, _ rateLimit: RateLimitStatus) -> APIAnswer {
+    @Sendable func me(_ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> APIAnswer {
         var buffer = ByteBufferAllocator().buffer(capacity: account.prepared.count + 256)
         ProfileJSON.write(account, lastUse: account.lastUse, rateLimit: rateLimit, into: &buffer)
         return APIAnswer.json(buffer)
@@ -16,7 +16,7 @@ struct APIHandlers: Sendable {
 
     /// `GET /api/v1/workspaces`: a page of the account's workspaces.
     @Sendable func workspaces(
-        _ exchange: Exchange, _ account: LiveAccount, _ rateLimit: RateLimitStatus
+        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) throws -> APIAnswer {
         let (page, limit) = try Self.page(of: exchange)
         let all = account.account.workspaces
@@ -28,7 +28,7 @@ struct APIHandlers: Sendable {
 
     /// `GET /api/v1/workspaces/{workspaceID}`: one of the account's workspaces.
     @Sendable func workspace(
-        _ exchange: Exchange, _ account: LiveAccount, _ rateLimit: RateLimitStatus
+        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) throws -> APIAnswer {
         let id = exchange.parameters["workspaceID"]
         guard let access = account.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
@@ -38,7 +38,8 @@ struct APIHandlers: Sendable {
     }
 
     /// `GET /api/v1/key`: the key's record, without the key.
-    @Sendable func key(_ exchange: Exchange, _ account: LiveAccount, _ rateLimit: RateLimitStatus) throws -> APIAnswer {
+    @Sendable func key(_ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus) throws -> APIAnswer
+    {
         var record = account.account.key
         record.lastUse = account.lastUse
         return APIAnswer.json(try Envelope.success(KeyBody(record)))
@@ -46,7 +47,7 @@ struct APIHandlers: Sendable {
 
     /// `POST /api/v1/key/regenerate`: a new key in the old one's place, answered when the old one is dead everywhere.
     @Sendable func regenerate(
-        _ exchange: Exchange, _ account: LiveAccount, _ rateLimit: RateLimitStatus
+        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) async throws -> APIAnswer {
         let idempotencyKeys = exchange.fields[values: FieldName.idempotencyKey]
         guard idempotencyKeys.count <= 1 else {
@@ -60,7 +61,7 @@ struct APIHandlers: Sendable {
 
     /// `POST /api/v1/key/revoke`: ends the key that asks. Its successor is in the dashboard alone.
     @Sendable func revoke(
-        _ exchange: Exchange, _ account: LiveAccount, _ rateLimit: RateLimitStatus
+        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) async throws -> APIAnswer {
         try Self.requireNoContent(of: exchange)
         try await keys.revoke(account.account.user.id, by: Self.authority(exchange, account))
@@ -68,7 +69,7 @@ struct APIHandlers: Sendable {
     }
 
     /// The key that admitted the request, in the version in which it did.
-    private static func authority(_ exchange: Exchange, _ account: LiveAccount) -> Authority {
+    private static func authority(_ exchange: Exchange, _ account: CachedAccount) -> Authority {
         let (user, key) = (account.account.user, account.account.key)
         return Authority(.key(key.id, version: key.version, of: user.id), from: exchange.client)
     }

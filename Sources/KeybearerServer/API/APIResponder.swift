@@ -53,7 +53,7 @@ struct APIResponder: Sendable {
 
     /// What became of a request's key.
     enum Admission {
-        case admitted(LiveAccount, RateLimitStatus)
+        case admitted(CachedAccount, RateLimitStatus)
         case refused(APIAnswer)
     }
 
@@ -87,7 +87,8 @@ struct APIResponder: Sendable {
 
     /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
     private func answerNow(
-        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: LiveAccount, rateLimit: RateLimitStatus
+        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: CachedAccount,
+        rateLimit: RateLimitStatus
     ) -> APIAnswer {
         guard let entry else {
             return failure(KeybearerError(.notFound, "There is nothing at this path."), of: exchange)

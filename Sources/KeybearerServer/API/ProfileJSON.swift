@@ -16,7 +16,7 @@ enum ProfileJSON {
 
     /// Writes the whole success envelope.
     static func write(
-        _ account: LiveAccount, lastUse: LastUse?, rateLimit: RateLimitStatus, into buffer: inout ByteBuffer
+        _ account: CachedAccount, lastUse: LastUse?, rateLimit: RateLimitStatus, into buffer: inout ByteBuffer
     ) {
         PreparedAccount.withProfile(account) { first, second in
             buffer.writeStaticString(#"{"ok":true,"data":"#)

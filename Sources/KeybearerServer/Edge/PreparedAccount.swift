@@ -19,7 +19,7 @@ enum PreparedAccount {
 
     /// Calls `body` with the identity fields of a request that names no workspace.
     static func withIdentity<Result>(
-        _ account: LiveAccount, _ body: (UnsafeRawBufferPointer) throws -> Result
+        _ account: CachedAccount, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         try account.prepared.withUnsafeBytes { prepared in
             let end = headLength + length(0, prepared)
@@ -30,7 +30,7 @@ enum PreparedAccount {
 
     /// Calls `body` with the profile's parts, up to the last use and behind it.
     static func withProfile<Result>(
-        _ account: LiveAccount, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
+        _ account: CachedAccount, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         try account.prepared.withUnsafeBytes { prepared in
             let start = headLength + length(0, prepared)

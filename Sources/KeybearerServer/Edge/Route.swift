@@ -12,9 +12,9 @@ struct Route: Sendable {
     /// What answers a request whose key passed.
     enum KeyHandler: Sendable {
         /// Answers from memory: on the event loop, where the connection allows it.
-        case memory(@Sendable (Exchange, LiveAccount, RateLimitStatus) throws -> APIAnswer)
+        case memory(@Sendable (Exchange, CachedAccount, RateLimitStatus) throws -> APIAnswer)
         /// Waits for the store.
-        case awaiting(@Sendable (Exchange, LiveAccount, RateLimitStatus) async throws -> APIAnswer)
+        case awaiting(@Sendable (Exchange, CachedAccount, RateLimitStatus) async throws -> APIAnswer)
     }
 
     /// Who may reach a route. There is no default: a route says it or does not compile.

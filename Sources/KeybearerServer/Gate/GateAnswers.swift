@@ -84,7 +84,7 @@ struct GateAnswers {
 
     /// Writes a 200 with who the client is.
     private mutating func allow(
-        _ account: LiveAccount, scope: AccessScope, rateLimit: RateLimitStatus, shape: Shape, wall: Timestamp,
+        _ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus, shape: Shape, wall: Timestamp,
         to out: inout ByteBuffer
     ) {
         if let workspace = account.access(to: scope) {

@@ -78,12 +78,12 @@ final class ConnectionRegistry: Sendable {
         mutating func move(_ number: UInt64, to stage: Entry.Stage?) {
             guard let entry = entries[number], entry.stage != stage else { return }
             if entry.stage == .unfinished { unfinishedCount -= 1 }
-            if entry.stage == .leaving { leavingCount -= 1 } else if stage != .served { forget(entry.peer.network) }
+            if entry.stage == .leaving { leavingCount -= 1 } else if stage != .served { remove(entry.peer.network) }
             if stage == .leaving { leavingCount += 1 }
             if let stage { entries[number]?.stage = stage } else { entries[number] = nil }
         }
 
-        private mutating func forget(_ network: IPAddress?) {
+        private mutating func remove(_ network: IPAddress?) {
             guard let network else { return }
             let left = perNetwork[network, default: 1] - 1
             perNetwork[network] = left > 0 ? left : nil

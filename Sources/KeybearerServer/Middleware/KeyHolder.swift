@@ -17,7 +17,7 @@ public struct KeyHolder: Sendable {
     /// How the account stands in its hour.
     public let rateLimit: RateLimitStatus
 
-    init(_ account: LiveAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
+    init(_ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
         let named = account.access(to: scope)
         userID = account.account.user.id
         email = account.account.user.email

@@ -98,7 +98,7 @@ struct IntrospectionBody: Encodable {
         if refusal.error.code == .rateLimited { retryAfter = refusal.rateLimit?.secondsUntilReset(from: now) }
     }
 
-    init(_ account: LiveAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
+    init(_ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
         let known = account.account
         active = true
         tokenType = "Bearer"

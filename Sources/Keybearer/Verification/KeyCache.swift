@@ -5,22 +5,22 @@ import Synchronization
 /// Lookups take one shard's lock and allocate nothing. Insertions and invalidations take the index lock around it, and
 /// that order is the safety argument: an invalidation first raises the generation, then drops what it names, both
 /// under the index lock; an insertion checks under the same lock that the generation is still the one its read began
-/// with. So a read from before a change is never remembered after it.
-final class KeyDirectory: Sendable {
+/// with. So a read from before a change is never cached after it.
+final class KeyCache: Sendable {
     /// What a token is.
     enum Entry {
-        case live(LiveAccount)
-        case dead
+        case cached(CachedAccount)
+        case rejected
     }
 
     private final class Shard: Sendable {
         struct State: Sendable {
-            var live = TokenTable<LiveAccount>()
-            var dead = TokenTable<DeadToken>()
+            var cached = TokenTable<CachedAccount>()
+            var rejected = TokenTable<RejectedToken>()
         }
         let state = Lock(State())
-        /// Keeps the next shard off the lines of the processor's cache that this one is on: with a neighbour there, cores
-        /// would wait for each other's look-ups.
+        /// Keeps the next shard off the lines of the processor's cache that this one is on: with a neighbour there,
+        /// cores would wait for each other's look-ups.
         private let distance = SIMD8<UInt64>()
     }
 
@@ -29,21 +29,22 @@ final class KeyDirectory: Sendable {
     /// to wait for.
     private static let shardBits = 12
     private static let shardCount = 1 << shardBits
-    /// How many shards' tables of accounts grow together, so that they lie together in memory. One that grew alone, when it
-    /// was full, would lie among accounts that were made meanwhile: look-ups among many accounts took longer so.
+    /// How many shards' tables of accounts grow together, so that they lie together in memory. One that grew alone,
+    /// when it was full, would lie among accounts that were made meanwhile: look-ups among many accounts took longer
+    /// so.
     private static let neighbours = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
-    private let index = Lock(DirectoryIndex())
+    private let index = Lock(KeyCacheIndex())
     private let hashSeed: PresentedToken.HashSeed
     private let capacity: Int
-    private let deadCapacity: Int
+    private let rejectedCapacity: Int
 
     /// - Parameters:
-    ///   - capacity: the most accounts that are remembered; beyond it others are forgotten, which costs a read.
-    ///   - deadCapacity: the most dead tokens that are remembered.
-    init(capacity: Int, deadCapacity: Int, random: RandomSource) {
+    ///   - capacity: the most accounts that are cached; beyond it others are dropped, which costs a read.
+    ///   - rejectedCapacity: the most rejected tokens that are cached.
+    init(capacity: Int, rejectedCapacity: Int, random: RandomSource) {
         self.capacity = max(1, capacity)
-        self.deadCapacity = max(1, deadCapacity)
+        self.rejectedCapacity = max(1, rejectedCapacity)
         hashSeed = PresentedToken.HashSeed(from: random)
     }
 
@@ -56,12 +57,12 @@ final class KeyDirectory: Sendable {
     func find(_ token: PresentedToken) -> Entry? {
         let hash = token.hash(keyed: hashSeed)
         return shard(of: hash).state.withLock { state in
-            if let account = state.live.find(token, hash: hash) { return .live(account) }
-            return state.dead.find(token, hash: hash) == nil ? nil : .dead
+            if let account = state.cached.find(token, hash: hash) { return .cached(account) }
+            return state.rejected.find(token, hash: hash) == nil ? nil : .rejected
         }
     }
 
-    /// The generation that a read must begin with to be remembered.
+    /// The generation that a read must begin with to be cached.
     var generation: UInt64 { index.withLock { $0.changes.generation } }
 
     /// Whether an account that was read at a generation may be another by now, as far as memory has been told.
@@ -72,8 +73,8 @@ final class KeyDirectory: Sendable {
     /// The last change that was applied.
     var position: ChangeLogPosition { index.withLock { $0.position } }
 
-    /// How many users and workspaces memory holds something of: never more than are remembered, and those whose account states
-    /// cannot be dropped yet.
+    /// How many users and workspaces memory holds something of: never more than are cached, and those whose account
+    /// states cannot be dropped yet.
     var size: (users: Int, workspaces: Int) { index.withLock { $0.size } }
 
     /// The account's account state: the one that memory has, or a new one.
@@ -82,36 +83,37 @@ final class KeyDirectory: Sendable {
     /// The account state of an account if memory has one.
     func knownAccountState(of userID: UserID) -> AccountState? { index.withLock { $0.knownAccountState(of: userID) } }
 
-    /// Drops account states of accounts that are not remembered, if nothing is lost with them.
+    /// Drops account states of accounts that are not cached, if nothing is lost with them.
     ///
     /// Looks at a part of those alone, and holds the lock for one page of them at a time: keys that are asked for the
-    /// first time wait for it. A part that grows with their number, so that it keeps up whatever is forgotten.
+    /// first time wait for it. A part that grows with their number, so that it keeps up whatever is dropped.
     func dropIdleAccountStates(where isIdle: (AccountState) -> Bool) {
         let pages = index.withLock { $0.leftoverPages }
         for _ in 0..<min(pages, 4 + pages / 16) { index.withLock { $0.dropIdleAccountStates(where: isIdle) } }
     }
 
-    /// Remembers what a read found, unless something changed since it began.
+    /// Caches what a read found, unless something changed since it began.
     ///
-    /// - Parameter entry: a disabled account is remembered as dead under its user, so that enabling it drops that.
+    /// - Parameter entry: a disabled account is cached as rejected under its user, so that enabling it drops that.
     /// - Returns: whether the generation was still the same. When false, the read may be older than a change.
     @discardableResult
-    func remember(_ entry: Entry, for token: PresentedToken, user: User?, readAt generation: UInt64) -> Bool {
+    func insert(_ entry: Entry, for token: PresentedToken, user: User?, readAt generation: UInt64) -> Bool {
         index.withLock { index in
             guard index.changes.generation == generation else { return false }
-            if let user { forget(user.id, index: &index) }
+            if let user { remove(user.id, index: &index) }
             let hash = token.hash(keyed: hashSeed)
             switch entry {
-            case .live(let account):
+            case .cached(let account):
                 guard index.adopt(account.accountState) else { return false }
-                if index.liveCount >= capacity { evictLive(near: hash, index: &index) }
+                if index.cachedCount >= capacity { evictCached(near: hash, index: &index) }
                 growTogether(near: hash)
-                index.liveCount += insert(account, hash: hash, into: \.live)
-                index.remember(account.account.user.id, hash: hash, in: account.account.workspaces)
-            case .dead:
-                if index.deadCount >= deadCapacity { evictDead(near: hash, index: &index) }
-                index.deadCount += insert(DeadToken(token: token, userID: user?.id), hash: hash, into: \.dead)
-                if let user { index.remember(user.id, hash: hash, in: []) }
+                index.cachedCount += insert(account, hash: hash, into: \.cached)
+                index.insert(account.account.user.id, hash: hash, in: account.account.workspaces)
+            case .rejected:
+                if index.rejectedCount >= rejectedCapacity { evictRejected(near: hash, index: &index) }
+                index.rejectedCount += insert(
+                    RejectedToken(token: token, userID: user?.id), hash: hash, into: \.rejected)
+                if let user { index.insert(user.id, hash: hash, in: []) }
             }
             return true
         }
@@ -119,39 +121,39 @@ final class KeyDirectory: Sendable {
 
     /// Applies changes in order and notes the last; those that were applied before are passed over.
     func apply(_ changes: [Change]) {
-        // What is forgotten is freed behind the locks: a million accounts take a while.
+        // What is dropped is freed behind the locks: a million accounts take a while.
         _ = index.withLock { index in
             var forgotten: [Shard.State] = []
             for change in changes where change.position.number == index.position.number + 1 {
                 index.changes.append(change.subject)
                 index.position = change.position
                 switch change.subject {
-                case .user(let id): forget(id, index: &index)
+                case .user(let id): remove(id, index: &index)
                 case .workspace(let id):
-                    for user in index.users(of: id) { forget(user, index: &index) }
-                case .everything: forgotten += forgetAll(&index)
+                    for user in index.users(of: id) { remove(user, index: &index) }
+                case .everything: forgotten += removeAll(&index)
                 }
             }
             return forgotten
         }
     }
 
-    /// Forgets everything and stands at a new position: after registering, or after a lost lease.
+    /// Drops everything and stands at a new position: after registering, or after a lost lease.
     func restart(at position: ChangeLogPosition) {
         _ = index.withLock { index in
             index.changes.append(.everything)
             index.position = position
-            return forgetAll(&index)
+            return removeAll(&index)
         }
     }
 
-    /// Makes room for one more account where its shard has none: in the tables of all its neighbours, one after another. The
-    /// caller holds the index lock, so they are as large as each other.
+    /// Makes room for one more account where its shard has none: in the tables of all its neighbours, one after
+    /// another. The caller holds the index lock, so they are as large as each other.
     private func growTogether(near hash: UInt64) {
         let number = Self.shardNumber(hash)
-        guard let size = shards[number].state.withLock({ $0.live.isFull ? $0.live.nextSize : nil }) else { return }
+        guard let size = shards[number].state.withLock({ $0.cached.isFull ? $0.cached.nextSize : nil }) else { return }
         let first = number / Self.neighbours * Self.neighbours
-        for shard in shards[first..<first + Self.neighbours] { shard.state.withLock { $0.live.reserve(size) } }
+        for shard in shards[first..<first + Self.neighbours] { shard.state.withLock { $0.cached.reserve(size) } }
     }
 
     /// - Returns: how many more tokens the table holds: 1, or 0 when it held this one.
@@ -176,30 +178,30 @@ final class KeyDirectory: Sendable {
         return nil
     }
 
-    private func evictLive(near hash: UInt64, index: inout DirectoryIndex) {
-        guard let evicted = evict(near: hash, from: \.live) else { return }
-        index.liveCount -= 1
-        index.forget(evicted.account.user.id, in: evicted.account.workspaces)
+    private func evictCached(near hash: UInt64, index: inout KeyCacheIndex) {
+        guard let evicted = evict(near: hash, from: \.cached) else { return }
+        index.cachedCount -= 1
+        index.remove(evicted.account.user.id, in: evicted.account.workspaces)
     }
 
-    private func evictDead(near hash: UInt64, index: inout DirectoryIndex) {
-        guard let evicted = evict(near: hash, from: \.dead) else { return }
-        index.deadCount -= 1
-        if let userID = evicted.userID { index.forget(userID, in: []) }
+    private func evictRejected(near hash: UInt64, index: inout KeyCacheIndex) {
+        guard let evicted = evict(near: hash, from: \.rejected) else { return }
+        index.rejectedCount -= 1
+        if let userID = evicted.userID { index.remove(userID, in: []) }
     }
 
-    private func forget(_ userID: UserID, index: inout DirectoryIndex) {
+    private func remove(_ userID: UserID, index: inout KeyCacheIndex) {
         guard let hash = index.hash(of: userID) else { return }
-        let (live, dead) = shard(of: hash).state.withLock { state in
-            (state.live.remove(hash: hash, of: userID), state.dead.remove(hash: hash, of: userID))
+        let (cached, rejected) = shard(of: hash).state.withLock { state in
+            (state.cached.remove(hash: hash, of: userID), state.rejected.remove(hash: hash, of: userID))
         }
-        if live != nil { index.liveCount -= 1 }
-        if dead != nil { index.deadCount -= 1 }
-        index.forget(userID, in: live?.account.workspaces ?? [])
+        if cached != nil { index.cachedCount -= 1 }
+        if rejected != nil { index.rejectedCount -= 1 }
+        index.remove(userID, in: cached?.account.workspaces ?? [])
     }
 
-    private func forgetAll(_ index: inout DirectoryIndex) -> [Shard.State] {
-        index.forgetAll()
+    private func removeAll(_ index: inout KeyCacheIndex) -> [Shard.State] {
+        index.removeAll()
         return shards.map { shard in
             shard.state.withLock { state in
                 defer { state = Shard.State() }

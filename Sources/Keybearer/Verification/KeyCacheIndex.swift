@@ -1,11 +1,11 @@
-/// What the directory knows of users: under which token each is remembered, who is in which workspace, and the account states.
+/// What the cache knows of users: under which token each is cached, who is in which workspace, and the account states.
 ///
-/// It holds no more than the remembered accounts, and account states that cannot be dropped yet. Not safe by itself: the
+/// It holds no more than the cached accounts, and account states that cannot be dropped yet. Not safe by itself: the
 /// directory holds its lock.
-struct DirectoryIndex: Sendable {
+struct KeyCacheIndex: Sendable {
     private struct Record {
         var accountState: AccountState?
-        /// The hash of the token under which the user is remembered; nil when the user is not.
+        /// The hash of the token under which the user is cached; nil when the user is not.
         var hash: UInt64?
         /// Whether the user stands in ``leftovers``.
         var isLeftover = false
@@ -23,12 +23,12 @@ struct DirectoryIndex: Sendable {
     /// What was applied; its generation is the one that reads begin with.
     var changes = RecentChanges()
     var position = ChangeLogPosition(number: 0, nonce: "")
-    /// How many live and how many dead tokens the tables hold.
-    var liveCount = 0
-    var deadCount = 0
+    /// How many live and how many rejected tokens the tables hold.
+    var cachedCount = 0
+    var rejectedCount = 0
     private var records: [UserID: Record] = [:]
     private var members: [WorkspaceID: Members] = [:]
-    /// Users who have a account state and may not be remembered, in pages; each stands in it once.
+    /// Users who have a account state and may not be cached, in pages; each stands in it once.
     private var leftovers: [[UserID]] = []
 
     /// How many users and workspaces it knows, for tests.
@@ -47,24 +47,25 @@ struct DirectoryIndex: Sendable {
     /// The account state of an account if there is one.
     func knownAccountState(of userID: UserID) -> AccountState? { records[userID]?.accountState }
 
-    /// The hash of the token under which a user is remembered.
+    /// The hash of the token under which a user is cached.
     func hash(of userID: UserID) -> UInt64? { records[userID]?.hash }
 
-    /// Takes in an account's account state that was dropped while the account was read; false when it has another by now.
+    /// Takes in an account's account state that was dropped while the account was read; false when it has another by
+    /// now.
     mutating func adopt(_ accountState: AccountState) -> Bool {
         if let known = records[accountState.userID]?.accountState { return known === accountState }
         records[accountState.userID, default: Record()].accountState = accountState
         return true
     }
 
-    /// Notes that a user is remembered under a token.
-    mutating func remember(_ userID: UserID, hash: UInt64, in workspaces: [WorkspaceAccess]) {
+    /// Notes that a user is cached under a token.
+    mutating func insert(_ userID: UserID, hash: UInt64, in workspaces: [WorkspaceAccess]) {
         records[userID, default: Record()].hash = hash
         for access in workspaces { insert(userID, into: access.workspace.id) }
     }
 
-    /// Notes that a user is not remembered any more. The account state stays until nothing is lost with it.
-    mutating func forget(_ userID: UserID, in workspaces: [WorkspaceAccess]) {
+    /// Notes that a user is not cached any more. The account state stays until nothing is lost with it.
+    mutating func remove(_ userID: UserID, in workspaces: [WorkspaceAccess]) {
         for access in workspaces { remove(userID, from: access.workspace.id) }
         guard let record = records[userID] else { return }
         if record.accountState == nil {
@@ -75,7 +76,7 @@ struct DirectoryIndex: Sendable {
         }
     }
 
-    /// The remembered users of a workspace.
+    /// The cached users of a workspace.
     func users(of workspaceID: WorkspaceID) -> [UserID] {
         switch members[workspaceID] {
         case nil: []
@@ -84,9 +85,9 @@ struct DirectoryIndex: Sendable {
         }
     }
 
-    /// Notes that no one is remembered.
-    mutating func forgetAll() {
-        (liveCount, deadCount) = (0, 0)
+    /// Notes that no one is cached.
+    mutating func removeAll() {
+        (cachedCount, rejectedCount) = (0, 0)
         members = [:]
         let old = records
         records = [:]

@@ -1,10 +1,10 @@
 /// An account as memory knows it: its identity, never a decision about it.
 ///
 /// Immutable. A change of the account drops the whole object; the next request reads a new one.
-public final class LiveAccount: Sendable {
+public final class CachedAccount: Sendable {
     // First what every request reads, in two lines of the processor's cache: with many accounts each is waited for.
 
-    /// What the key's holder presents. Here and not in the directory's table: the two are always read together.
+    /// What the key's holder presents. Here and not in the cache's table: the two are always read together.
     let token: PresentedToken
     /// The parts that change with requests and outlive the key.
     let accountState: AccountState
@@ -78,7 +78,7 @@ extension Account {
     }
 }
 
-extension LiveAccount: TokenEntry {
+extension CachedAccount: TokenEntry {
     var userID: UserID? { account.user.id }
 }
 

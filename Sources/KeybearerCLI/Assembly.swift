@@ -147,7 +147,7 @@ struct Assembly: Sendable {
         assembly.settings.deployment.nodeLabel =
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let deployment = try assembly.makeDeployment(
-            store: store, role: .server(prepare: KeybearerServer.prepare))
+            store: store, role: .server(responseFragments: KeybearerServer.responseFragments))
         try await requireRing(deployment, .refuse)
         try await deployment.accounts.adoptPasswordCost()
         var edge = settings.server

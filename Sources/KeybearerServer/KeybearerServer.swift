@@ -61,7 +61,7 @@ public struct KeybearerServer: Sendable {
     }
 
     /// What a server remembers of an account to answer quickly; pass it to the deployment's role.
-    public static let prepare: @Sendable (Account) -> [UInt8] = PreparedAccount.make
+    public static let responseFragments: @Sendable (Account) -> [UInt8] = ResponseFragments.make
 
     private let settings: Settings
     private let deployment: Deployment

@@ -24,7 +24,7 @@ struct NodeFixture {
         ringFile = CurrentVault(KeyVault(ring: ring))
     }
 
-    func deployment(_ role: Deployment.Role = .server(prepare: { _ in [] }), random: RandomSource = .system)
+    func deployment(_ role: Deployment.Role = .server(responseFragments: { _ in [] }), random: RandomSource = .system)
         -> Deployment
     {
         var settings = Deployment.Settings()
@@ -253,7 +253,7 @@ struct NodeTests: OnNodeStage {
         let record = APIKey(
             id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
         let account = CachedAccount(
-            account: Account(user: user, key: record, workspaces: []), token: key.token, prepared: [],
+            account: Account(user: user, key: record, workspaces: []), token: key.token, responseFragments: [],
             accountState: cache.accountState(of: user.id))
         let generation = cache.generation
         cache.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .user(user.id))])
@@ -508,7 +508,7 @@ extension NodeFixture {
 extension ReservationBatcher {
     /// Waits until the store was asked.
     func reserved(for accountState: AccountState, limit: Int) async throws {
-        try await StoreWait.atMost(.seconds(60)) { reserve(for: accountState, limit: limit, waiter: $0) }
+        try await Timeout.atMost(.seconds(60)) { reserve(for: accountState, limit: limit, waiter: $0) }
     }
 }
 

@@ -25,7 +25,7 @@ struct StoreTurnsTests {
     }
 
     private func reserve(_ accountState: AccountState, at batcher: ReservationBatcher) async throws {
-        try await StoreWait.atMost(.seconds(60)) { batcher.reserve(for: accountState, limit: 1_000, waiter: $0) }
+        try await Timeout.atMost(.seconds(60)) { batcher.reserve(for: accountState, limit: 1_000, waiter: $0) }
     }
 
     @Test("What has ended unused is given back once, in parts; what has not ended is left alone")

@@ -40,7 +40,8 @@ struct MiddlewareTests {
         settings.passwordCost = 10
         let deployment = Deployment(
             store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server), ring: ring,
-            loadRing: { ring }, settings: settings, role: .server(prepare: KeybearerServer.prepare), logger: logger)
+            loadRing: { ring }, settings: settings, role: .server(responseFragments: KeybearerServer.responseFragments),
+            logger: logger)
         let account = try await deployment.accounts.create(
             name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
         try await deployment.workspaces.setPlan(

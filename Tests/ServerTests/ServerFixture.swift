@@ -50,7 +50,7 @@ final class ServerFixture: Sendable {
         settings = edge
         deployment = Deployment(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
-            role: .server(prepare: KeybearerServer.prepare), clocks: clocks, logger: logger)
+            role: .server(responseFragments: KeybearerServer.responseFragments), clocks: clocks, logger: logger)
     }
 
     func server() throws -> KeybearerServer {

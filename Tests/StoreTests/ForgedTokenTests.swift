@@ -18,7 +18,8 @@ import Testing
             settings.passwordCost = 10
             let deployment = Deployment(
                 store: store, ring: ring, loadRing: { ring }, settings: settings,
-                role: .server(prepare: { _ in [] }), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                role: .server(responseFragments: { _ in [] }),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             await deployment.node?.fence.step()
             let password = Password("long enough secret")
             _ = try await deployment.accounts.create(

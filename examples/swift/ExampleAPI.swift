@@ -36,7 +36,7 @@ struct ExampleAPI {
         }
         let deployment = Deployment(
             store: store, ring: try loadRing(), loadRing: loadRing, settings: .init(),
-            role: .server(prepare: KeybearerServer.prepare), logger: logger)
+            role: .server(responseFragments: KeybearerServer.responseFragments), logger: logger)
         // With another deployment's master keys, good keys would be refused.
         try await deployment.ring.require(.refuse)
 

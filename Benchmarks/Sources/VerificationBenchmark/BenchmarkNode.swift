@@ -25,7 +25,8 @@ struct BenchmarkNode: Sendable {
             : Clocks(
                 steady: { SteadyTime(nanoseconds: system.steady().nanoseconds / slowness) }, wall: system.wall)
         deployment = Deployment(
-            store: store, ring: ring, loadRing: { ring }, settings: settings, role: .server(prepare: { _ in [] }),
+            store: store, ring: ring, loadRing: { ring }, settings: settings,
+            role: .server(responseFragments: { _ in [] }),
             clocks: clocks, logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
         guard let node = deployment.node else { throw VerificationBenchmark.Misuse() }
         self.node = node

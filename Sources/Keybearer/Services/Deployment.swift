@@ -44,7 +44,7 @@ public final class Deployment: Sendable {
     /// What a process is: it decides what it has to keep.
     public enum Role: Sendable {
         /// Answers requests: remembers accounts under a lease.
-        case server(prepare: @Sendable (Account) -> [UInt8])
+        case server(responseFragments: @Sendable (Account) -> [UInt8])
         /// Makes changes and ends: remembers nothing.
         case command
     }
@@ -62,8 +62,8 @@ public final class Deployment: Sendable {
             store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
         case .command: node = nil
-        case .server(let prepare):
-            let node = Node(context: context, loadRing: loadRing, prepare: prepare, logger: logger)
+        case .server(let responseFragments):
+            let node = Node(context: context, loadRing: loadRing, responseFragments: responseFragments, logger: logger)
             self.node = node
             propagation = node.fence
         }

@@ -15,7 +15,7 @@ public final class Node: Sendable {
 
     init(
         context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
-        prepare: @escaping @Sendable (Account) -> [UInt8], logger: Logger
+        responseFragments: @escaping @Sendable (Account) -> [UInt8], logger: Logger
     ) {
         self.context = context
         cache = KeyCache(
@@ -40,7 +40,7 @@ public final class Node: Sendable {
         lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             cache: cache, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
-            store: context.store, thread: context.thread, clocks: context.clocks, prepare: prepare)
+            store: context.store, thread: context.thread, clocks: context.clocks, responseFragments: responseFragments)
     }
 
     /// Follows changes and writes last uses until the task is cancelled.
@@ -76,7 +76,7 @@ public final class Node: Sendable {
     ///
     /// - Throws: what the check throws; `UNAVAILABLE` when it takes too long.
     public func askStore(_ check: @escaping @Sendable () async throws -> Void) async throws {
-        try await StoreWait.atMost(verifier.patience) { (waiter: StoreWait.Waiter<Void>) in
+        try await Timeout.atMost(verifier.patience) { (waiter: Timeout.Waiter<Void>) in
             Task {
                 do {
                     waiter.resume(with: .success(try await check()))
@@ -93,7 +93,7 @@ public final class Node: Sendable {
         let now = context.clocks.steady()
         let wall = context.clocks.wall()
         if let status = accountState.withQuota({ $0.peek(limit: limit, now: now, wall: wall) }) { return status }
-        try await StoreWait.atMost(verifier.patience) { batcher.look(at: accountState, limit: limit, waiter: $0) }
+        try await Timeout.atMost(verifier.patience) { batcher.look(at: accountState, limit: limit, waiter: $0) }
         let seen = accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
     }

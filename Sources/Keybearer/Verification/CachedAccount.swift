@@ -15,17 +15,17 @@ public final class CachedAccount: Sendable {
     /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
     private let fallbackLimit: Int
     /// What the edge made of the account once, to have it at hand for every answer.
-    public let prepared: [UInt8]
+    public let responseFragments: [UInt8]
     /// The account as the store had it.
     public let account: Account
     /// The plan that decides when a request names no workspace.
     public let decidingPlan: Plan?
 
-    init(account: Account, token: PresentedToken, prepared: [UInt8], accountState: AccountState) {
+    init(account: Account, token: PresentedToken, responseFragments: [UInt8], accountState: AccountState) {
         self.account = account
         self.token = token
         // Copied: what grew while it was made has up to twice the room that it needs.
-        self.prepared = prepared.withUnsafeBufferPointer { Array($0) }
+        self.responseFragments = responseFragments.withUnsafeBufferPointer { Array($0) }
         self.accountState = accountState
         keyID = account.key.id
         decidingPlan = account.decidingPlan

@@ -6,7 +6,7 @@ struct PendingReservation {
     let wantsUnits: Bool
     /// Whether it is asked before anybody waits.
     var isPrefetch = false
-    var waiters: [StoreWait.Waiter<Void>]
+    var waiters: [Timeout.Waiter<Void>]
 
     func isSame(as other: PendingReservation) -> Bool {
         accountState === other.accountState && limit == other.limit && wantsUnits == other.wantsUnits

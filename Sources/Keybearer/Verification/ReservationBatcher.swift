@@ -6,7 +6,7 @@ import Synchronization
 /// asked for once, however many of its requests wait. Before an account is refused, other nodes are asked to give back
 /// what they hold of its hour and have not used.
 final class ReservationBatcher: Sendable {
-    private typealias Waiter = StoreWait.Waiter<Void>
+    private typealias Waiter = Timeout.Waiter<Void>
 
     /// What the store is asked for an account.
     private struct Asked {
@@ -84,12 +84,12 @@ final class ReservationBatcher: Sendable {
     }
 
     /// Asks the store for more for this account, and resumes the waiter when it was asked.
-    func reserve(for accountState: AccountState, limit: Int, waiter: StoreWait.Waiter<Void>) {
+    func reserve(for accountState: AccountState, limit: Int, waiter: Timeout.Waiter<Void>) {
         ask(for: accountState, limit: limit, wantsUnits: true, waiter: waiter)
     }
 
     /// Asks the store how the account's hour stands, and reserves nothing.
-    func look(at accountState: AccountState, limit: Int, waiter: StoreWait.Waiter<Void>) {
+    func look(at accountState: AccountState, limit: Int, waiter: Timeout.Waiter<Void>) {
         ask(for: accountState, limit: limit, wantsUnits: false, waiter: waiter)
     }
 

@@ -34,14 +34,14 @@ public final class Verifier: Sendable {
     private let store: any KeyStore
     private let clocks: Clocks
     private let thread: any TaskExecutor
-    private let prepare: @Sendable (Account) -> [UInt8]
-    private let reads = Lock<[PresentedToken: SharedRead]>([:])
+    private let responseFragments: @Sendable (Account) -> [UInt8]
+    private let reads = Lock<[PresentedToken: SingleFlightRead]>([:])
     private let storeCount = Atomic<Int>(0)
 
     init(
         cache: KeyCache, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseBook,
         vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
-        prepare: @escaping @Sendable (Account) -> [UInt8]
+        responseFragments: @escaping @Sendable (Account) -> [UInt8]
     ) {
         self.cache = cache
         self.fence = fence
@@ -51,7 +51,7 @@ public final class Verifier: Sendable {
         self.store = store
         self.thread = thread
         self.clocks = clocks
-        self.prepare = prepare
+        self.responseFragments = responseFragments
     }
 
     /// How often a request had to ask the store so far, for an account or for budget.
@@ -195,11 +195,11 @@ public final class Verifier: Sendable {
             switch account.entitlement(to: scope) {
             case .entitled(let limit):
                 if batcher.useSharedReservation(for: account.accountState, limit: limit) { continue }
-                try await StoreWait.atMost(patience(until: deadline)) { waiter in
+                try await Timeout.atMost(patience(until: deadline)) { waiter in
                     batcher.reserve(for: account.accountState, limit: limit, waiter: waiter)
                 }
             case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
-                try await StoreWait.atMost(patience(until: deadline)) { waiter in
+                try await Timeout.atMost(patience(until: deadline)) { waiter in
                     batcher.look(at: account.accountState, limit: limit, waiter: waiter)
                 }
             }
@@ -246,17 +246,17 @@ public final class Verifier: Sendable {
         let generation = cache.generation
         let (read, isNew) = reads.withLock { reads in
             if let read = reads[token], read.generation == generation { return (read, false) }
-            let read = SharedRead(generation: generation)
+            let read = SingleFlightRead(generation: generation)
             reads[token] = read
             return (read, true)
         }
         // A task of its own: the read goes on when this request has waited long enough.
         if isNew { Task(executorPreference: thread) { await self.finish(read, of: token, key) } }
-        return try await StoreWait.atMost(patience(until: deadline)) { read.add($0) }
+        return try await Timeout.atMost(patience(until: deadline)) { read.add($0) }
     }
 
-    private func finish(_ read: SharedRead, of token: PresentedToken, _ key: SecretKey) async {
-        let outcome: SharedRead.Outcome
+    private func finish(_ read: SingleFlightRead, of token: PresentedToken, _ key: SecretKey) async {
+        let outcome: SingleFlightRead.Outcome
         do {
             outcome = .success(try await self.read(token, key, read.generation))
         } catch {
@@ -276,7 +276,7 @@ public final class Verifier: Sendable {
             return nil
         }
         let account = CachedAccount(
-            account: found, token: token, prepared: prepare(found),
+            account: found, token: token, responseFragments: responseFragments(found),
             accountState: cache.accountState(of: found.user.id))
         cache.insert(.cached(account), for: token, user: found.user, readAt: generation)
         return account

@@ -9,7 +9,7 @@ struct APIHandlers: Sendable {
 
     /// `GET /api/v1/me`: the profile, from memory.
     @Sendable func me(_ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> APIAnswer {
-        var buffer = ByteBufferAllocator().buffer(capacity: account.prepared.count + 256)
+        var buffer = ByteBufferAllocator().buffer(capacity: account.responseFragments.count + 256)
         ProfileJSON.write(account, lastUse: account.lastUse, rateLimit: rateLimit, into: &buffer)
         return APIAnswer.json(buffer)
     }

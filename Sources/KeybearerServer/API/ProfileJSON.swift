@@ -18,7 +18,7 @@ enum ProfileJSON {
     static func write(
         _ account: CachedAccount, lastUse: LastUse?, rateLimit: RateLimitStatus, into buffer: inout ByteBuffer
     ) {
-        PreparedAccount.withProfile(account) { first, second in
+        ResponseFragments.withProfile(account) { first, second in
             buffer.writeStaticString(#"{"ok":true,"data":"#)
             buffer.writeBytes(first)
             if let lastUse {

@@ -93,7 +93,7 @@ struct GateAnswers {
                 GateIdentity.write(account.account, at: workspace, plan: workspace.plan, to: &writer)
             }
         } else {
-            PreparedAccount.withIdentity(account) { identity in
+            ResponseFragments.withIdentity(account) { identity in
                 allow(identityRoom: identity.count, rateLimit: rateLimit, shape: shape, wall: wall, to: &out) {
                     writer in
                     writer.bytes(identity)

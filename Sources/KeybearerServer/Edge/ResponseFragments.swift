@@ -4,7 +4,7 @@ import Keybearer
 ///
 /// One piece of memory, with what the gate answers first: where many accounts are asked for, each line of the
 /// processor's cache that an answer reads is waited for, and every text of an account is a piece of its own.
-enum PreparedAccount {
+enum ResponseFragments {
     private static let headLength = 8
 
     /// The lengths of the first two parts, four bytes each, then the gate's identity and the profile's two parts.
@@ -21,10 +21,10 @@ enum PreparedAccount {
     static func withIdentity<Result>(
         _ account: CachedAccount, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        try account.prepared.withUnsafeBytes { prepared in
-            let end = headLength + length(0, prepared)
-            precondition(end <= prepared.count, madeByAnother)
-            return try body(UnsafeRawBufferPointer(rebasing: prepared[headLength..<end]))
+        try account.responseFragments.withUnsafeBytes { responseFragments in
+            let end = headLength + length(0, responseFragments)
+            precondition(end <= responseFragments.count, madeByAnother)
+            return try body(UnsafeRawBufferPointer(rebasing: responseFragments[headLength..<end]))
         }
     }
 
@@ -32,21 +32,21 @@ enum PreparedAccount {
     static func withProfile<Result>(
         _ account: CachedAccount, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        try account.prepared.withUnsafeBytes { prepared in
-            let start = headLength + length(0, prepared)
-            let middle = start + length(1, prepared)
-            precondition(middle <= prepared.count, madeByAnother)
+        try account.responseFragments.withUnsafeBytes { responseFragments in
+            let start = headLength + length(0, responseFragments)
+            let middle = start + length(1, responseFragments)
+            precondition(middle <= responseFragments.count, madeByAnother)
             return try body(
-                UnsafeRawBufferPointer(rebasing: prepared[start..<middle]),
-                UnsafeRawBufferPointer(rebasing: prepared[middle...]))
+                UnsafeRawBufferPointer(rebasing: responseFragments[start..<middle]),
+                UnsafeRawBufferPointer(rebasing: responseFragments[middle...]))
         }
     }
 
-    /// A deployment may be given any `prepare`: what is none of ours must not be read past its end.
+    /// A deployment may be given any `responseFragments`: what is none of ours must not be read past its end.
     private static let madeByAnother = "a server's deployment prepares by KeybearerServer.prepare"
 
-    private static func length(_ part: Int, _ prepared: UnsafeRawBufferPointer) -> Int {
-        precondition(prepared.count >= headLength, madeByAnother)
-        return Int(UInt32(littleEndian: prepared.loadUnaligned(fromByteOffset: part * 4, as: UInt32.self)))
+    private static func length(_ part: Int, _ responseFragments: UnsafeRawBufferPointer) -> Int {
+        precondition(responseFragments.count >= headLength, madeByAnother)
+        return Int(UInt32(littleEndian: responseFragments.loadUnaligned(fromByteOffset: part * 4, as: UInt32.self)))
     }
 }

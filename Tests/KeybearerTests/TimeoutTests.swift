@@ -3,15 +3,15 @@ import Testing
 @testable import Keybearer
 
 @Suite("Waiting for the store")
-struct StoreWaitTests {
+struct TimeoutTests {
     @Test("An answer and an error come through as they are")
     func comesThrough() async throws {
-        let seven = try await StoreWait.atMost(.seconds(60)) { (waiter: StoreWait.Waiter<Int>) in
+        let seven = try await Timeout.atMost(.seconds(60)) { (waiter: Timeout.Waiter<Int>) in
             Task { waiter.resume(with: .success(7)) }
         }
         #expect(seven == 7)
         let error = await #expect(throws: KeybearerError.self) {
-            try await StoreWait.atMost(.seconds(60)) { (waiter: StoreWait.Waiter<Int>) in
+            try await Timeout.atMost(.seconds(60)) { (waiter: Timeout.Waiter<Int>) in
                 waiter.resume(with: .failure(KeybearerError(.conflict, "taken")))
             }
         }
@@ -23,7 +23,7 @@ struct StoreWaitTests {
         let (isOver, over) = AsyncStream<Bool>.makeStream()
         let (release, letGo) = AsyncStream<Void>.makeStream()
         let error = await #expect(throws: KeybearerError.self) {
-            try await StoreWait.atMost(.milliseconds(10)) { (waiter: StoreWait.Waiter<Void>) in
+            try await Timeout.atMost(.milliseconds(10)) { (waiter: Timeout.Waiter<Void>) in
                 Task {
                     for await _ in release { break }
                     over.yield(Task.isCancelled)

@@ -3,14 +3,14 @@ import Synchronization
 /// Waits for the store, but not for longer than a request may take.
 ///
 /// What was begun goes on: a reservation that comes late serves the next request. Only the waiting ends.
-enum StoreWait {
+enum Timeout {
     /// How often waiting requests are looked at: they wait up to this much longer than they may.
     private static let interval: Duration = .milliseconds(100)
 
     /// Those who wait, and whether somebody looks at them. One timer for all of them, for each of its own would wake two
     /// threads more on every cold request.
     private struct State {
-        var waiting: [(until: ContinuousClock.Instant, waiter: any StoreWaiting)] = []
+        var waiting: [(until: ContinuousClock.Instant, waiter: any TimedWaiter)] = []
         var isWatched = false
     }
     private static let state = Lock(State())
@@ -37,7 +37,7 @@ enum StoreWait {
         while true {
             try? await Task.sleep(for: interval)
             let now = ContinuousClock.now
-            let late: [any StoreWaiting]? = state.withLock { state in
+            let late: [any TimedWaiter]? = state.withLock { state in
                 let late = state.waiting.filter { $0.until <= now }.map(\.waiter)
                 state.waiting.removeAll { $0.until <= now || !$0.waiter.isWaiting }
                 if !state.waiting.isEmpty || !late.isEmpty { return late }
@@ -50,7 +50,7 @@ enum StoreWait {
     }
 
     /// Resumes its continuation once, whoever comes first.
-    final class Waiter<Value: Sendable>: StoreWaiting {
+    final class Waiter<Value: Sendable>: TimedWaiter {
         private let continuation: Lock<CheckedContinuation<Value, any Error>?>
         private let patience: Duration
 
@@ -81,7 +81,7 @@ struct StoreTimedOut: Error, CustomStringConvertible {
 }
 
 /// What a request waits for, whatever it is.
-private protocol StoreWaiting: Sendable {
+private protocol TimedWaiter: Sendable {
     var isWaiting: Bool { get }
     func giveUp()
 }

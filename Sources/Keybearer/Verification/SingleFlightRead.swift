@@ -1,11 +1,11 @@
 import Synchronization
 
 /// A read of one key that is under way, and the requests that wait for it.
-final class SharedRead: Sendable {
+final class SingleFlightRead: Sendable {
     typealias Outcome = Result<CachedAccount?, any Error>
 
     private enum State {
-        case waiting([StoreWait.Waiter<CachedAccount?>])
+        case waiting([Timeout.Waiter<CachedAccount?>])
         case done(Outcome)
     }
 
@@ -18,7 +18,7 @@ final class SharedRead: Sendable {
     }
 
     /// Resumes a waiter with the outcome, now or when there is one.
-    func add(_ waiter: StoreWait.Waiter<CachedAccount?>) {
+    func add(_ waiter: Timeout.Waiter<CachedAccount?>) {
         let outcome: Outcome? = state.withLock { state in
             switch state {
             case .done(let outcome): return outcome
@@ -32,7 +32,7 @@ final class SharedRead: Sendable {
 
     /// Ends the read.
     func finish(_ outcome: Outcome) {
-        let waiters: [StoreWait.Waiter<CachedAccount?>] = state.withLock { state in
+        let waiters: [Timeout.Waiter<CachedAccount?>] = state.withLock { state in
             guard case .waiting(let waiters) = state else { return [] }
             state = .done(outcome)
             return waiters

@@ -21,11 +21,11 @@ struct KnownBadTests: OnNodeStage {
             node.verifier.isKnownBad(key.token, now: fixture.clock.clocks.steady())
         }
         #expect(!isKnownBad(key), "not read yet")
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         #expect(!isKnownBad(key))
         #expect(isKnownBad(forgery))
         _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(key, at: node).isUnauthorized)
+        #expect(await fixture.verdict(key, at: node).isUnauthorized)
         #expect(isKnownBad(key))
         fixture.clock.advance(by: .seconds(3))
         #expect(!isKnownBad(key))
@@ -36,10 +36,10 @@ struct KnownBadTests: OnNodeStage {
     func lostDatabase() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         node.fence.giveUp(DatabaseLost(reason: "database_replaced", message: "It was replaced."))
         // The clock stands still: a wait for the lease would never end.
-        guard case .unavailable(let error) = await fixture.decide(key, at: node) else {
+        guard case .unavailable(let error) = await fixture.verdict(key, at: node) else {
             Issue.record("decided")
             return
         }

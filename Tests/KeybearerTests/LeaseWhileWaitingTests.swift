@@ -47,7 +47,7 @@ struct LeaseWhileWaitingTests {
         await node.fence.step()
         node.store.hold()
         let verifier = node.verifier
-        async let verdict = verifier.resolve(key.token, scope: .anyWorkspace, from: Samples.address)
+        async let verdict = verifier.verdictFromStore(for: key.token, scope: .anyWorkspace, from: Samples.address)
         await node.store.waitForRequest()
         do {
             try await body()

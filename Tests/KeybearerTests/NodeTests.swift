@@ -48,9 +48,9 @@ struct NodeFixture {
         return (account, try await deployment.keys.reveal(made.user.id, by: .commandLine))
     }
 
-    func verify(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) -> Verdict {
-        node.verifier.verify(
-            key.token, scope: scope, from: Samples.address, now: clock.clocks.steady(), wall: clock.clocks.wall())
+    func cachedVerdict(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) -> Verdict {
+        node.verifier.cachedVerdict(
+            for: key.token, scope: scope, from: Samples.address, now: clock.clocks.steady(), wall: clock.clocks.wall())
     }
 
     /// How many of 1,600 requests are admitted, by 64 clients at once.
@@ -59,7 +59,7 @@ struct NodeFixture {
             for _ in 0..<64 {
                 group.addTask {
                     var admitted = 0
-                    for _ in 0..<25 where await decide(key, at: node).isAdmitted { admitted += 1 }
+                    for _ in 0..<25 where await verdict(key, at: node).isAdmitted { admitted += 1 }
                     return admitted
                 }
             }
@@ -67,10 +67,10 @@ struct NodeFixture {
         }
     }
 
-    func decide(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) async -> Verdict {
-        let verdict = verify(key, at: node, scope: scope)
+    func verdict(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) async -> Verdict {
+        let verdict = cachedVerdict(key, at: node, scope: scope)
         guard case .needsStore = verdict else { return verdict }
-        return await node.verifier.resolve(key.token, scope: scope, from: Samples.address)
+        return await node.verifier.verdictFromStore(for: key.token, scope: scope, from: Samples.address)
     }
 }
 
@@ -120,31 +120,31 @@ struct NodeTests: OnNodeStage {
     func coldThenWarm() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(fixture.verify(key, at: node).isNeedsStore)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
-        #expect(fixture.verify(key, at: node).isAdmitted)
+        #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
+        #expect(fixture.cachedVerdict(key, at: node).isAdmitted)
     }
 
     @Test("Without a lease nothing is decided from memory, and resolving takes a new one")
     func leaseLost() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         fixture.clock.advance(by: .seconds(2))
-        #expect(fixture.verify(key, at: node).isNeedsStore)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
-        #expect(fixture.verify(key, at: node).isAdmitted)
+        #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
+        #expect(fixture.cachedVerdict(key, at: node).isAdmitted)
     }
 
     @Test("A lease ends exactly when it says")
     func leaseEnd() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         fixture.clock.advance(by: .nanoseconds(1_999_999_999))
-        #expect(fixture.verify(key, at: node).isAdmitted)
+        #expect(fixture.cachedVerdict(key, at: node).isAdmitted)
         fixture.clock.advance(by: .nanoseconds(1))
-        #expect(fixture.verify(key, at: node).isNeedsStore)
+        #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
     }
 
     @Test("With the store gone, a key is never called invalid: unavailable")
@@ -152,7 +152,7 @@ struct NodeTests: OnNodeStage {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
         try fixture.store.close()
-        #expect(await fixture.decide(key, at: node).isUnavailable)
+        #expect(await fixture.verdict(key, at: node).isUnavailable)
     }
 
     @Test("Forgeries are refused without the store")
@@ -161,7 +161,7 @@ struct NodeTests: OnNodeStage {
         let other = KeyVault(ring: try .generate(from: RandomSource.seeded(99)))
         let forged = try other.issue(prefix: .standard, random: fixture.random)
         try fixture.store.close()
-        #expect(await fixture.decide(forged, at: node).isUnauthorized)
+        #expect(await fixture.verdict(forged, at: node).isUnauthorized)
     }
 
     @Test("Dead keys are remembered as dead: a replay does not reach the store")
@@ -169,8 +169,8 @@ struct NodeTests: OnNodeStage {
         await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(old, at: node).isUnauthorized)
-        #expect(fixture.verify(old, at: node).isUnauthorized)
+        #expect(await fixture.verdict(old, at: node).isUnauthorized)
+        #expect(fixture.cachedVerdict(old, at: node).isUnauthorized)
     }
 
     @Test("Regenerate, disable, enable, plan, membership: each holds when its call returns")
@@ -178,29 +178,29 @@ struct NodeTests: OnNodeStage {
         await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         let id = account.workspaces[0].workspace.id
-        #expect(await fixture.decide(old, at: node).isAdmitted)
+        #expect(await fixture.verdict(old, at: node).isAdmitted)
         let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(old, at: node).isUnauthorized)
-        #expect(await fixture.decide(new, at: node).isAdmitted)
+        #expect(await fixture.verdict(old, at: node).isUnauthorized)
+        #expect(await fixture.verdict(new, at: node).isAdmitted)
         try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: node).isUnauthorized)
+        #expect(await fixture.verdict(new, at: node).isUnauthorized)
         try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: node).isAdmitted)
+        #expect(await fixture.verdict(new, at: node).isAdmitted)
         try await deployment.workspaces.setPlan(PlanID(rawValue: "free"), of: id, by: .commandLine)
-        #expect(await fixture.decide(new, at: node).isLocked)
-        #expect(await fixture.decide(new, at: node, scope: .accountOnly).isAdmitted)
+        #expect(await fixture.verdict(new, at: node).isLocked)
+        #expect(await fixture.verdict(new, at: node, scope: .accountOnly).isAdmitted)
         try await deployment.workspaces.setPlan(PlanID(rawValue: "pro"), of: id, by: .commandLine)
-        #expect(await fixture.decide(new, at: node, scope: .workspace(id)).isAdmitted)
+        #expect(await fixture.verdict(new, at: node, scope: .workspace(id)).isAdmitted)
         let (other, _) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
-        #expect(await fixture.decide(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
+        #expect(await fixture.verdict(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
         try await deployment.workspaces.putMember(
             account.user.id, in: other.workspaces[0].workspace.id, role: .member, by: .commandLine)
-        #expect(await fixture.decide(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
+        #expect(await fixture.verdict(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
         try await deployment.workspaces.removeMember(
             account.user.id, from: other.workspaces[0].workspace.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
+        #expect(await fixture.verdict(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
         try await deployment.accounts.delete(account.user.id, by: .commandLine)
-        #expect(await fixture.decide(new, at: node).isUnauthorized)
+        #expect(await fixture.verdict(new, at: node).isUnauthorized)
     }
 
     @Test("Two nodes: a change at one holds at the other when the answer arrives")
@@ -209,7 +209,7 @@ struct NodeTests: OnNodeStage {
         await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         await second.fence.step()
-        #expect(await fixture.decide(old, at: second).isAdmitted)
+        #expect(await fixture.verdict(old, at: second).isAdmitted)
         let follower = Task {
             while !Task.isCancelled {
                 await second.fence.step()
@@ -217,7 +217,7 @@ struct NodeTests: OnNodeStage {
             }
         }
         _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(!fixture.verify(old, at: second).isAdmitted)
+        #expect(!fixture.cachedVerdict(old, at: second).isAdmitted)
         follower.cancel()
         await follower.value
     }
@@ -228,18 +228,18 @@ struct NodeTests: OnNodeStage {
         await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(deployment)
         await silent.fence.step()
-        #expect(await fixture.decide(old, at: silent).isAdmitted)
+        #expect(await fixture.verdict(old, at: silent).isAdmitted)
         let start = fixture.clock.clocks.steady()
         let runner = fixture.runClock()
         let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         runner.cancel()
         await runner.value
         #expect(start.duration(to: fixture.clock.clocks.steady()) >= .seconds(2))
-        #expect(!fixture.verify(old, at: silent).isAdmitted)
+        #expect(!fixture.cachedVerdict(old, at: silent).isAdmitted)
         // Its row is gone: with the clock standing still, this would wait for ever if it were still waited for.
         _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(await fixture.decide(old, at: silent).isUnauthorized)
-        #expect(await fixture.decide(new, at: silent).isUnauthorized)
+        #expect(await fixture.verdict(old, at: silent).isUnauthorized)
+        #expect(await fixture.verdict(new, at: silent).isUnauthorized)
     }
 
     @Test("What was read before a change is not remembered after it")
@@ -282,12 +282,12 @@ struct NodeTests: OnNodeStage {
     func rateLimitStatus() async throws {
         await node.fence.step()
         let (account, first) = try await fixture.entitledAccount(deployment)
-        for _ in 0..<600 { #expect(await fixture.decide(first, at: node).isAdmitted) }
+        for _ in 0..<600 { #expect(await fixture.verdict(first, at: node).isAdmitted) }
         let (key, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         var admitted = 0
-        for _ in 0..<500 where await fixture.decide(key, at: node).isAdmitted { admitted += 1 }
+        for _ in 0..<500 where await fixture.verdict(key, at: node).isAdmitted { admitted += 1 }
         #expect(admitted == 400)
-        guard case .rateLimited(_, let status) = await fixture.decide(key, at: node) else {
+        guard case .rateLimited(_, let status) = await fixture.verdict(key, at: node) else {
             Issue.record("admitted")
             return
         }
@@ -295,7 +295,7 @@ struct NodeTests: OnNodeStage {
         #expect(status.resetsAfter > .seconds(3_600))
         let second = try #require(fixture.deployment().node)
         await second.fence.step()
-        #expect(await fixture.decide(key, at: second).isRateLimited)
+        #expect(await fixture.verdict(key, at: second).isRateLimited)
     }
 
     @Test("64 at once admit exactly 1,000")
@@ -309,7 +309,7 @@ struct NodeTests: OnNodeStage {
     func stop() async throws {
         await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
-        for _ in 0..<3 { #expect(await fixture.decide(key, at: node).isAdmitted) }
+        for _ in 0..<3 { #expect(await fixture.verdict(key, at: node).isAdmitted) }
         await node.stop()
         #expect(try await fixture.store.nodes(behind: .max).isEmpty)
         let stored = try await deployment.accounts.account(account.user.id)
@@ -399,19 +399,19 @@ struct NodeTests: OnNodeStage {
     func lostChange() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         let clock = fixture.runClock()
         await node.fence.waitUntilApplied(ChangeLogPosition(number: 1_000, nonce: "lost in a failover"))
         clock.cancel()
-        #expect(fixture.verify(key, at: node).isNeedsStore)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
     }
 
     @Test("A change under a number that was applied already, of a history that is gone, costs the lease")
     func numberUsedAgain() async throws {
         await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         let newest = await applied(
             try await fixture.store.setStatus(
                 .active, of: account.user.id, by: .commandLine, audit: Samples().event(.userEnabled))
@@ -420,7 +420,7 @@ struct NodeTests: OnNodeStage {
         let clock = fixture.runClock()
         await node.fence.waitUntilApplied(ChangeLogPosition(number: newest.number, nonce: "of another history"))
         clock.cancel()
-        #expect(fixture.verify(key, at: node).isNeedsStore)
+        #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
     }
 
     @Test("Before an account is refused, others give back what they hold of its hour")
@@ -471,13 +471,13 @@ struct NodeTests: OnNodeStage {
     func rotation() async throws {
         await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(deployment)
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         var saved: [MasterKeyRing] = []
         let ring = try await deployment.masterKeys.rotate(
             save: {
                 saved.append($0); fixture.ringFile.replace(with: KeyVault(ring: $0))
             }, progress: { _ in })
-        #expect(await fixture.decide(key, at: node).isAdmitted)
+        #expect(await fixture.verdict(key, at: node).isAdmitted)
         #expect(saved.count == 3)
         #expect(ring.activeID != fixture.ring.activeID)
         #expect(try await fixture.store.sealedKeyCounts().keys.map(\.rawValue) == [ring.activeID?.rawValue])

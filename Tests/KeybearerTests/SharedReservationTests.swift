@@ -205,12 +205,12 @@ struct SharedReservationTests {
         }
         for number in 1...5 {
             #expect(await node.batcher.prefetch() == nil, "before request \(number)")
-            #expect(await fixture.decide(key, at: node).isAdmitted)
+            #expect(await fixture.verdict(key, at: node).isAdmitted)
         }
         #expect(try await charged() == 10, "what all are charged")
         await node.batcher.prefetch()?.value
         #expect(try await charged() == 10 + 10 + 20)
-        for _ in 6...30 { #expect(fixture.verify(key, at: node).isAdmitted) }
+        for _ in 6...30 { #expect(fixture.cachedVerdict(key, at: node).isAdmitted) }
         await node.stop()
         #expect(try await charged() == 30)
     }

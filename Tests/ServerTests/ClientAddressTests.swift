@@ -15,7 +15,7 @@ struct ClientAddressTests {
         var fields = HTTPFields()
         for value in forwarded { fields.append(HTTPField(name: FieldName.forwarded, value: value)) }
         for value in forwardedFor { fields.append(HTTPField(name: FieldName.forwardedFor, value: value)) }
-        return ClientAddress(trusted: Self.trusted).resolve(peer: peer, fields: fields).description
+        return ClientAddress(trusted: Self.trusted).address(peer: peer, fields: fields).description
     }
 
     @Test(

@@ -278,7 +278,7 @@ import Testing
             let node = try #require(server.deployment.node)
             await node.fence.step()
             func verdict(_ key: SecretKey) async -> Verdict {
-                await node.verifier.decide(key.token, scope: .anyWorkspace, from: Samples.address)
+                await node.verifier.verdict(for: key.token, scope: .anyWorkspace, from: Samples.address)
             }
             guard case .admitted = await verdict(key) else { Issue.record("a good key"); return }
             let session = try await other.signIn("ada@example.com")

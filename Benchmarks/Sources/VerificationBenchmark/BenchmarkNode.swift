@@ -59,7 +59,7 @@ struct BenchmarkNode: Sendable {
         repeat {
             used = 1
             while used <= uses, !node.verifier.needsStore(token, clocks: clocks) { used += 1 }
-            _ = await node.verifier.resolve(token, scope: .anyWorkspace, from: Self.address)
+            _ = await node.verifier.verdictFromStore(for: token, scope: .anyWorkspace, from: Self.address)
         } while used * 2 <= uses
     }
 }
@@ -70,8 +70,8 @@ struct ReservationEnded: Error {}
 extension Verifier {
     /// Whether memory could not tell about a request with this token.
     func needsStore(_ token: PresentedToken, clocks: Clocks) -> Bool {
-        let verdict = verify(
-            token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall())
+        let verdict = cachedVerdict(
+            for: token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return true }
         return false
     }
@@ -80,8 +80,9 @@ extension Verifier {
     @inline(never)
     func verifyAll(_ tokens: ArraySlice<PresentedToken>, clocks: Clocks) throws(ReservationEnded) {
         for token in tokens {
-            let verdict = verify(
-                token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall())
+            let verdict = cachedVerdict(
+                for: token, scope: .anyWorkspace, from: BenchmarkNode.address, now: clocks.steady(), wall: clocks.wall()
+            )
             guard case .admitted = verdict else { throw ReservationEnded() }
         }
     }

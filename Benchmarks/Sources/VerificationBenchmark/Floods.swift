@@ -57,8 +57,8 @@ enum Floods {
     @inline(never)
     private static func refuseAll(_ tokens: [PresentedToken], at node: BenchmarkNode) throws(ReservationEnded) {
         for token in tokens {
-            let verdict = node.node.verifier.verify(
-                token, scope: .anyWorkspace, from: BenchmarkNode.address, now: node.clocks.steady(),
+            let verdict = node.node.verifier.cachedVerdict(
+                for: token, scope: .anyWorkspace, from: BenchmarkNode.address, now: node.clocks.steady(),
                 wall: node.clocks.wall())
             if case .needsStore = verdict { throw ReservationEnded() }
             guard case .unauthorized = verdict else { fatalError("a dead key was not refused: \(verdict)") }
@@ -66,7 +66,7 @@ enum Floods {
     }
 
     private static func expectRefusal(_ token: PresentedToken, at node: BenchmarkNode) async {
-        let verdict = await node.node.verifier.decide(token, scope: .anyWorkspace, from: BenchmarkNode.address)
+        let verdict = await node.node.verifier.verdict(for: token, scope: .anyWorkspace, from: BenchmarkNode.address)
         guard case .unauthorized = verdict else { fatalError("a dead key was not refused: \(verdict)") }
     }
 

@@ -10,7 +10,7 @@ public enum Verdict: Sendable {
     case notAMember(CachedAccount, RateLimitStatus)
     /// A live key whose hour is used up; nothing was counted.
     case rateLimited(CachedAccount, RateLimitStatus)
-    /// Memory alone cannot tell: ask ``Verifier/resolve(_:scope:from:)``.
+    /// Memory alone cannot tell: ask ``Verifier/verdictFromStore(for:scope:from:)``.
     case needsStore
     /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the key.
     case unavailable(any Error)

@@ -2,9 +2,9 @@ import Synchronization
 
 /// Decides whether a presented token may pass.
 ///
-/// ``verify(_:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a hit. It
+/// ``cachedVerdict(for:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a hit. It
 /// caches identity, never the decision: lease, entitlement and budget are looked at every time.
-/// ``resolve(_:scope:from:)`` is for what memory cannot tell.
+/// ``verdictFromStore(for:scope:from:)`` is for what memory cannot tell.
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
@@ -57,7 +57,7 @@ public final class Verifier: Sendable {
     /// How often a request had to ask the store so far, for an account or for budget.
     public var storeRequests: Int { storeCount.load(ordering: .relaxed) }
 
-    /// Where tasks are best begun that only call ``resolve(_:scope:from:)``: it goes on there anyway.
+    /// Where tasks are best begun that only call ``verdictFromStore(for:scope:from:)``: it goes on there anyway.
     public var executor: any TaskExecutor { thread }
 
     /// Decides from memory, or answers ``Verdict/needsStore``.
@@ -69,14 +69,14 @@ public final class Verifier: Sendable {
     ///   - now: a reading from after the request's last byte was read. An earlier one would let a process that
     ///     was stopped in between trust a lease that has run out.
     ///   - wall: the time of day, for last use.
-    public func verify(
-        _ token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
+    public func cachedVerdict(
+        for token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
         guard fence.holdsLease(at: now) else { return .needsStore }
         switch cache.find(token) {
         case nil: return isGenuine(token) ? .needsStore : .unauthorized
         case .rejected: return .unauthorized
-        case .cached(let account): return decide(account, scope: scope, from: address, now: now, wall: wall)
+        case .cached(let account): return verdict(account, scope: scope, from: address, now: now, wall: wall)
         }
     }
 
@@ -102,18 +102,20 @@ public final class Verifier: Sendable {
     /// Decides from memory, and with the store's help where memory cannot tell.
     ///
     /// The clocks are read here: call it after the request's last byte was read.
-    public func decide(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
-        let verdict = verify(token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
+    public func verdict(for token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
+        let verdict = cachedVerdict(for: token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
         guard case .needsStore = verdict else { return verdict }
-        return await resolve(token, scope: scope, from: address)
+        return await verdictFromStore(for: token, scope: scope, from: address)
     }
 
     /// Decides with the store's help: reads a key that memory does not know, or reserves budget.
-    public func resolve(_ token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
-        await withTaskExecutorPreference(thread) { await resolveOnThread(token, scope: scope, from: address) }
+    public func verdictFromStore(for token: PresentedToken, scope: AccessScope, from address: IPAddress) async
+        -> Verdict
+    {
+        await withTaskExecutorPreference(thread) { await verdictFromStoreOnThread(token, scope: scope, from: address) }
     }
 
-    private func resolveOnThread(
+    private func verdictFromStoreOnThread(
         _ token: PresentedToken, scope: AccessScope, from address: IPAddress
     ) async -> Verdict {
         let deadline = clocks.steady().advanced(by: Self.requestPatience)
@@ -134,7 +136,7 @@ public final class Verifier: Sendable {
                 guard let account = try await account(for: token, key: key, until: deadline) else {
                     return .unauthorized
                 }
-                let verdict = try await decide(
+                let verdict = try await verdict(
                     account, readAt: generation, scope: scope, from: address, until: deadline)
                 if let verdict { return verdict }
             }
@@ -144,7 +146,7 @@ public final class Verifier: Sendable {
         }
     }
 
-    private func decide(
+    private func verdict(
         _ account: CachedAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
         func peek(_ limit: Int) -> RateLimitStatus? {
@@ -178,7 +180,7 @@ public final class Verifier: Sendable {
     /// - Parameter generation: what memory stood at before the account was looked for.
     /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told,
     ///   and behind a new one, or a change, it is another. It must be looked for again.
-    private func decide(
+    private func verdict(
         _ account: CachedAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress,
         until deadline: SteadyTime
     ) async throws -> Verdict? {
@@ -189,7 +191,7 @@ public final class Verifier: Sendable {
             guard fence.holdsLease(at: now), !cache.mayHaveChanged(account.account, since: generation) else {
                 return nil
             }
-            let verdict = decide(account, scope: scope, from: address, now: now, wall: clocks.wall())
+            let verdict = verdict(account, scope: scope, from: address, now: now, wall: clocks.wall())
             guard case .needsStore = verdict else { return verdict }
             storeCount.add(1, ordering: .relaxed)
             switch account.entitlement(to: scope) {

@@ -60,7 +60,7 @@ struct APIResponder: Sendable {
     /// Decides about the key of a request, with the store's help where memory cannot tell.
     func admit(_ credentials: BearerCredentials, of exchange: Exchange, scope: AccessScope) async -> Admission {
         guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
-        let verdict = await node.verifier.decide(token, scope: scope, from: exchange.client)
+        let verdict = await node.verifier.verdict(for: token, scope: scope, from: exchange.client)
         guard case .admitted(let account, let rateLimit) = verdict else {
             return .refused(refusal(verdict, exchange: exchange, credentials: credentials))
         }
@@ -74,8 +74,8 @@ struct APIResponder: Sendable {
         guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
         guard let scope = try? Self.scope(of: exchange, route: route) else { return nil }
         // The clocks are read here, after the request was read: see Verifier.verify.
-        let verdict = node.verifier.verify(
-            token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
+        let verdict = node.verifier.cachedVerdict(
+            for: token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return nil }
         guard case .admitted(let account, let rateLimit) = verdict else {
             return refusal(verdict, exchange: exchange, credentials: credentials)

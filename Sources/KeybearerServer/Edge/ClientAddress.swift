@@ -12,10 +12,10 @@ struct ClientAddress: Sendable {
     }
 
     /// The client's address: the peer, or, behind a trusted peer, what
-    /// ``resolveBehind(trustedPeer:forwarded:forwardedFor:)`` finds.
-    func resolve(peer: IPAddress, fields: HTTPFields) -> IPAddress {
+    /// ``addressBehind(trustedPeer:forwarded:forwardedFor:)`` finds.
+    func address(peer: IPAddress, fields: HTTPFields) -> IPAddress {
         guard !trusted.isEmpty, isTrusted(peer) else { return peer }
-        return resolveBehind(
+        return addressBehind(
             trustedPeer: peer, forwarded: fields[values: FieldName.forwarded],
             forwardedFor: fields[values: FieldName.forwardedFor])
     }
@@ -26,7 +26,7 @@ struct ClientAddress: Sendable {
     /// - Parameters:
     ///   - forwarded: the values of all lines of `Forwarded`, in order.
     ///   - forwardedFor: the same of `X-Forwarded-For`.
-    func resolveBehind(trustedPeer peer: IPAddress, forwarded: [String], forwardedFor: [String]) -> IPAddress {
+    func addressBehind(trustedPeer peer: IPAddress, forwarded: [String], forwardedFor: [String]) -> IPAddress {
         switch (forwarded.isEmpty, forwardedFor.isEmpty) {
         case (true, true): return peer
         case (false, true): return client(ForwardedEntries(.forwarded, lines: forwarded), peer: peer)

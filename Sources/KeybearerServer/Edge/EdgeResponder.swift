@@ -50,7 +50,7 @@ struct EdgeResponder: HTTPResponder {
     private func makeExchange(_ request: Request, peer: IPAddress?, parameters: [String: String]) -> Exchange {
         let peer = peer ?? .localSocket
         var exchange = Exchange(
-            request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
+            request: request, client: clientAddress.address(peer: peer, fields: request.headers),
             requestID: RequestIdentifier.next(), parameters: parameters)
         exchange.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers)
         exchange.isHTTPS = isTLS || clientAddress.isTrusted(peer)

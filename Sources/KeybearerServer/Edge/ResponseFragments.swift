@@ -43,7 +43,8 @@ enum ResponseFragments {
     }
 
     /// A deployment may be given any `responseFragments`: what is none of ours must not be read past its end.
-    private static let madeByAnother = "a server's deployment prepares by KeybearerServer.prepare"
+    private static let madeByAnother =
+        "a server's deployment takes its fragments from KeybearerServer.responseFragments"
 
     private static func length(_ part: Int, _ responseFragments: UnsafeRawBufferPointer) -> Int {
         precondition(responseFragments.count >= headLength, madeByAnother)

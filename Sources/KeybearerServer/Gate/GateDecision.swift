@@ -116,7 +116,7 @@ struct GateDecision: Sendable {
         } catch {
             problem = error
         }
-        let verdict = node.verifier.verify(token, scope: scope, from: client, now: now, wall: wall)
+        let verdict = node.verifier.cachedVerdict(for: token, scope: scope, from: client, now: now, wall: wall)
         if case .needsStore = verdict {
             return Question(token: token, scope: scope, client: client, problem: problem, shape: shape)
         }
@@ -125,8 +125,8 @@ struct GateDecision: Sendable {
     }
 
     /// Answers a question with the store's help.
-    func resolve(_ question: Question) async -> Verdict {
-        await node.verifier.resolve(question.token, scope: question.scope, from: question.client)
+    func verdictFromStore(_ question: Question) async -> Verdict {
+        await node.verifier.verdictFromStore(for: question.token, scope: question.scope, from: question.client)
     }
 
     /// `/gate` and `/gate-nginx`, alone or with anything behind a slash or a question mark.
@@ -171,7 +171,7 @@ struct GateDecision: Sendable {
         func lines(_ field: GateRequestHead.Field, _ name: StaticString) -> [String] {
             head.values(of: field, named: name, in: bytes).map { Self.text($0, bytes) }
         }
-        return addresses.resolveBehind(
+        return addresses.addressBehind(
             trustedPeer: peer.address, forwarded: lines(head.forwarded, "forwarded"),
             forwardedFor: lines(head.forwardedFor, "x-forwarded-for"))
     }

@@ -154,7 +154,7 @@ final class GateHandler: ChannelDuplexHandler {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let promise = context.eventLoop.makePromise(of: Verdict.self)
         Task(executorPreference: decision.node.verifier.executor) {
-            promise.succeed(await decision.resolve(question))
+            promise.succeed(await decision.verdictFromStore(question))
         }
         promise.futureResult.whenSuccess { verdict in
             let (handler, context) = bound.value

@@ -51,7 +51,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     ) async throws -> Response {
         let peer = context.remoteAddress.flatMap { IPAddress($0) } ?? .localSocket
         let exchange = Exchange(
-            request: request, client: clientAddress.resolve(peer: peer, fields: request.headers),
+            request: request, client: clientAddress.address(peer: peer, fields: request.headers),
             requestID: RequestIdentifier.next(), parameters: [:])
         guard clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers) else {
             return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: exchange).response

@@ -32,7 +32,7 @@ struct IntrospectionHandlers: Sendable {
         guard let token = Array(text.utf8).withUnsafeBufferPointer({ PresentedToken($0) }) else {
             return try Self.answer(IntrospectionBody())
         }
-        return try conclude(await node.verifier.decide(token, scope: scope, from: client), scope: scope)
+        return try conclude(await node.verifier.verdict(for: token, scope: scope, from: client), scope: scope)
     }
 
     private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {

@@ -146,7 +146,7 @@ struct GateFuzzTests {
                     guard out.readableBytes == 0 else { return "both an answer and a question" }
                     asked += 1
                     answers.write(
-                        await decision.resolve(question), scope: question.scope, problem: question.problem,
+                        await decision.verdictFromStore(question), scope: question.scope, problem: question.problem,
                         shape: question.shape, wall: clocks.wall(), to: &out)
                 }
                 let said = out.readableBytesView

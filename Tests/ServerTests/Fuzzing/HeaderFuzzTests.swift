@@ -115,7 +115,7 @@ struct HeaderFuzzTests {
             let lines = [FieldName.forwarded, FieldName.forwardedFor].map { name in
                 fields[values: name].map { Array($0.utf8) }
             }
-            let found = addresses.resolve(peer: Self.peer, fields: fields)
+            let found = addresses.address(peer: Self.peer, fields: fields)
             let clients = [expected(lines[0], true), expected(lines[1], false)]
             let isSingle = lines[0].isEmpty || lines[1].isEmpty
             let wanted =
@@ -127,7 +127,7 @@ struct HeaderFuzzTests {
             longer.append(
                 HTTPField(name: fields[0].name, value: ["for=\"6.6.6.6", "6.6.6.6", "\\\"", ""][input.count % 4]))
             for field in fields { longer.append(field) }
-            let again = addresses.resolve(peer: Self.peer, fields: longer)
+            let again = addresses.address(peer: Self.peer, fields: longer)
             return again == found ? nil : "\(again) instead of \(found) behind another line"
         }
     }

@@ -12,15 +12,18 @@ extension PostgresEngine {
         let clock = clock
         return try await writeRaw { connection in
             let users = Set(requests.map(\.userID.rawValue)).sorted()
-            if let answers = try Self.reckon(requests, users: users, requiresAll: true, at: now, clock, connection) {
-                return answers
+            if let reservations = try Self.reckon(requests, users: users, requiresAll: true, at: now, clock, connection)
+            {
+                return reservations
             }
             // In a transaction of its own: it waits for the accounts' rows, and whoever deletes an account waits for
             // its hour.
             _ = try connection.roundTrip([Self.addMissingWindows(of: users)])
-            guard let answers = try Self.reckon(requests, users: users, requiresAll: false, at: now, clock, connection)
+            guard
+                let reservations = try Self.reckon(
+                    requests, users: users, requiresAll: false, at: now, clock, connection)
             else { throw KeybearerError.unreadable("budgets") }
-            return answers
+            return reservations
         }
     }
 
@@ -41,10 +44,10 @@ extension PostgresEngine {
             let stored = locked.windows
             let time = clock == .caller ? now : locked.time ?? now
             try locked.foldSharedReservations(at: time, connection)
-            let answers = requests.map { reserve($0, in: &locked, at: time) }
+            let reservations = requests.map { reserve($0, in: &locked, at: time) }
             // What merely aged is reckoned again next time: a look and a refusal write nothing.
             let changed = locked.windows.filter { isWorthWriting($0.value, was: stored[$0.key]) }
-            return (answers, changed.isEmpty ? [] : [putWindows(changed)])
+            return (reservations, changed.isEmpty ? [] : [putWindows(changed)])
         }.0
     }
 
@@ -114,7 +117,7 @@ extension PostgresEngine {
         guard var window = locked.windows[request.userID.rawValue] else {
             return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
-        let reservation = window.answer(request, now: time, sharedReservations: locked.sharedReservations)
+        let reservation = window.apply(request, now: time, sharedReservations: locked.sharedReservations)
         locked.windows[request.userID.rawValue] = window
         return reservation
     }

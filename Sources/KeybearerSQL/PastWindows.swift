@@ -49,7 +49,7 @@ package enum PastWindows {
         else { return }
         let look = QuotaRequest(
             userID: request.userID, wanted: 0, limit: request.limit, life: .zero, unrecorded: used)
-        _ = window.answer(look, now: now, sharedReservations: [])
+        _ = window.apply(look, now: now, sharedReservations: [])
         try connection.execute(
             PastWindowSQL.put,
             [.id(request.userID), .bytes(window.storedForm), .number(try row.requiredNumber("ended_at"))])

@@ -56,7 +56,7 @@ extension SQLiteEngine {
             return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
         var window = stored
-        let reservation = window.answer(
+        let reservation = window.apply(
             request, now: now, sharedReservations: sharedReservations.buckets(without: request.holder))
         // What merely aged is reckoned again next time: a look and a refusal write nothing.
         if window.isWorthWriting(over: stored) { try put(window, of: request.userID, db) }

@@ -29,8 +29,8 @@ extension EndToEndTests {
 
             let server = try ServerProcess.serve(deployed.files, name: "after")
             let connection = try RawConnection(port: server.port)
-            #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 200, "it lives again")
-            #expect(try connection.exchange(RawRequest.get(key: newKey)).status == 401)
+            #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 200, "it lives again")
+            #expect(try connection.roundTrip(RawRequest.get(key: newKey)).status == 401)
             #expect(try deployed.files.run("user", "show", "late@example.com").status == 67)
             let later = try Browser(port: server.port, token: browser.token)
             #expect(try later.get("/account")["location"]?.hasPrefix("/sign-in") == true)

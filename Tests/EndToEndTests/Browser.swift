@@ -22,7 +22,7 @@ final class Browser {
 
     /// A page.
     func get(_ path: String) throws -> RawResponse {
-        try connection.exchange(RawRequest.text("GET", path, fields: cookie))
+        try connection.roundTrip(RawRequest.text("GET", path, fields: cookie))
     }
 
     /// The text of a form that is sent.

@@ -104,7 +104,7 @@ struct BusyDay {
     private func apiRequests(_ key: String) throws {
         let connection = try RawConnection(port: port)
         func status(_ method: String, _ path: String, _ fields: [(String, String)], body: String? = nil) throws -> Int {
-            try connection.exchange(RawRequest.text(method, path, fields: fields, body: body)).status
+            try connection.roundTrip(RawRequest.text(method, path, fields: fields, body: body)).status
         }
         let bearer = [("Authorization", "Bearer \(key)")]
         #expect(try status("GET", "/api/v1/me", bearer) == 200)
@@ -129,9 +129,9 @@ struct BusyDay {
         let large = try RawConnection(port: port)
         let padding = String(repeating: "a", count: 40_000)
         let oversized = RawRequest.text("GET", "/", fields: bearer + [("X-Padding", padding)])
-        #expect(try large.exchange(oversized).status >= 400)
+        #expect(try large.roundTrip(oversized).status >= 400)
         let malformed = try RawConnection(port: port)
-        #expect(try malformed.exchange("Bearer \(key)\r\n\r\n").status == 400)
+        #expect(try malformed.roundTrip("Bearer \(key)\r\n\r\n").status == 400)
     }
 
     /// Almost the key: one with another end, one with another middle, one cut short.
@@ -148,7 +148,7 @@ struct BusyDay {
         let request = RawRequest.text(
             "POST", "/api/v1/key/regenerate",
             fields: [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")], body: "{}")
-        let response = try RawConnection(port: port).exchange(request)
+        let response = try RawConnection(port: port).roundTrip(request)
         return try #require(response.data?["key"] as? String)
     }
 

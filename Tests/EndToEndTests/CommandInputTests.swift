@@ -241,9 +241,9 @@ extension EndToEndTests {
             // A server that has no TLS refuses requests of others, but it listens to them.
             let server = try ServerProcess(
                 ["serve", "--address", "*:0"] + files.flags, logs: files.directory, name: "all")
-            let answer = try RawConnection(port: server.port).exchange(
+            let response = try RawConnection(port: server.port).roundTrip(
                 "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            #expect(answer.status == 200, "over IPv4: \(answer.status)")
+            #expect(response.status == 200, "over IPv4: \(response.status)")
         }
     }
 }

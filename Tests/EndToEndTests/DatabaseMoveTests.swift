@@ -141,7 +141,7 @@ extension EndToEndTests {
         }
 
         /// - Parameter refusals: how often the target cannot be looked at after the answer was lost.
-        @Test(arguments: [0, 1]) func aLostAnswerToTheCommitLeavesOneDatabase(refusals: Int) throws {
+        @Test(arguments: [0, 1]) func aLostResponseToTheCommitLeavesOneDatabase(refusals: Int) throws {
             let file = try copyOfOriginal()
             let shared = try PostgresDatabase()
             let port = try #require(shared.host.split(separator: ":").last.flatMap { Int($0) })

@@ -61,13 +61,13 @@ struct Deployed {
     }
 
     /// The answer to a request with a key, on a connection of its own.
-    func answer(to key: String, path: String = "/api/v1/me") throws -> RawResponse {
-        try RawConnection(port: server.port).exchange(RawRequest.get(path, key: key))
+    func respond(to key: String, path: String = "/api/v1/me") throws -> RawResponse {
+        try RawConnection(port: server.port).roundTrip(RawRequest.get(path, key: key))
     }
 
     /// The status, and the error's code for a failure: `200`, `401 UNAUTHORIZED`.
     func outcome(of key: String) throws -> String {
-        let response = try answer(to: key)
+        let response = try respond(to: key)
         return ["\(response.status)", response.errorCode].compactMap(\.self).joined(separator: " ")
     }
 

@@ -12,7 +12,7 @@ extension EndToEndTests {
         private static let mostAttempts = 150
         private static let seed: UInt64 = 20_260_101
 
-        @Test func everyAnsweredWriteSurvivesKills() throws {
+        @Test func everyAcknowledgedWriteSurvivesKills() throws {
             let files = try DeploymentFiles()
             let ledger = WriteLedger()
             let random = RandomSource.seeded(Self.seed)
@@ -72,7 +72,7 @@ extension EndToEndTests {
             crew.start { _ in try writers.planSwitches(holders[2]) }
             crew.start { _ in try writers.commands() }
             let bytes = random.bytes(3)
-            writers.waitForAnswers(1 + Int(bytes[0]) % 40, includingCommand: bytes[0].isMultiple(of: 3))
+            writers.waitForResponses(1 + Int(bytes[0]) % 40, includingCommand: bytes[0].isMultiple(of: 3))
             // The moment itself: somewhere in the next 6.5 ms.
             usleep(UInt32(bytes[1]) * 25 + UInt32(bytes[2]) / 4)
             writers.killBegins()
@@ -88,12 +88,12 @@ extension EndToEndTests {
         var kills = 0
         var attempts = 0
         var unansweredWrites = 0
-        var committedWithoutAnswer = 0
+        var committedWithoutResponse = 0
         var replays = 0
 
         var description: String {
             "\(kills) kills with a write in flight of \(attempts), \(unansweredWrites) writes unanswered, "
-                + "\(committedWithoutAnswer) of them committed, \(replays) settled by a replay"
+                + "\(committedWithoutResponse) of them committed, \(replays) settled by a replay"
         }
     }
 }
@@ -150,7 +150,7 @@ private struct Aftermath {
         #expect(lost.isEmpty, "answered accounts are gone")
         let unexpected = present.subtracting(expected.acknowledged).subtracting(["ada@example.com"])
         #expect(unexpected.isSubset(of: expected.attempted), "accounts that nobody asked for")
-        tally.committedWithoutAnswer += unexpected.count
+        tally.committedWithoutResponse += unexpected.count
         // From now on they have to stay.
         for email in unexpected { ledger.acknowledgeAccount(email, by: "nobody") }
     }
@@ -170,7 +170,7 @@ private struct Aftermath {
         #expect(replay.status == 0, "\(replay.stderr)")
         #expect(try self.version(of: holder, file) == version, "a replay made a second change")
         #expect(try authenticates(replay.line))
-        tally.committedWithoutAnswer += 1
+        tally.committedWithoutResponse += 1
         tally.replays += 1
         ledger.acknowledgeKey(replay.line, of: holder.email)
     }
@@ -185,7 +185,7 @@ private struct Aftermath {
         let known = try #require(ledger.plan(of: holder.email))
         if plan == known.id { return }
         #expect(plan == known.unanswered, "an answered change of plan is gone")
-        tally.committedWithoutAnswer += 1
+        tally.committedWithoutResponse += 1
         ledger.acknowledgePlan(try #require(plan), of: holder.email)
     }
 
@@ -200,7 +200,7 @@ private struct Aftermath {
 
     /// Whether the key is known. The account whose plan is switched may be locked out all the same.
     private func authenticates(_ key: String) throws -> Bool {
-        let response = try RawConnection(port: port).exchange(RawRequest.get("/api/v1/key", key: key))
+        let response = try RawConnection(port: port).roundTrip(RawRequest.get("/api/v1/key", key: key))
         #expect(response.status == 200 || response.status == 401 || response.errorCode == "FEATURE_LOCKED")
         return response.status != 401
     }

@@ -20,7 +20,7 @@ final class KeyHistory: Sendable {
         /// Before its first byte was sent.
         let began: MonotonicTime
         /// After its answer was read.
-        let answered: MonotonicTime
+        let responded: MonotonicTime
         let outcome: Outcome
     }
 
@@ -98,7 +98,7 @@ final class KeyHistory: Sendable {
                 verdict.strange += 1
             } else if use.began > life.rejectedFrom {
                 if use.outcome == .passed { verdict.oldKeyPassed += 1 } else { verdict.oldKeyRefused += 1 }
-            } else if use.began >= life.liveFrom && use.answered < life.endingFrom {
+            } else if use.began >= life.liveFrom && use.responded < life.endingFrom {
                 if use.outcome == .passed { verdict.newKeyPassed += 1 } else { verdict.newKeyFailed += 1 }
             } else {
                 verdict.inBetween += 1

@@ -10,7 +10,7 @@ extension EndToEndTests {
     @Suite struct MasterKeyTests {
         /// What clients saw while the master keys were rotated.
         private struct Seen {
-            var answers = 0
+            var responses = 0
             var others: [Int] = []
         }
 
@@ -96,12 +96,12 @@ extension EndToEndTests {
                 ["serve", "--address", "127.0.0.1:0", "--regenerate-by-key", "open"] + flags,
                 logs: deployed.files.directory, name: "verify")
             let connection = try RawConnection(port: server.port)
-            #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 200)
+            #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 200)
             let regenerate = RawRequest.text(
                 "POST", "/api/v1/key/revoke", fields: [("Authorization", "Bearer \(deployed.key)")], body: "")
-            let answer = try connection.exchange(regenerate)
-            #expect(answer.status == 503 && answer.errorCode == "UNAVAILABLE")
-            #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 200)
+            let response = try connection.roundTrip(regenerate)
+            #expect(response.status == 503 && response.errorCode == "UNAVAILABLE")
+            #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 200)
             for words in [["key", "show"], ["key", "regenerate"]] {
                 let result = try CommandRunner.run(words + [Deployed.ada] + flags)
                 #expect(result.status == 69 && result.stderr.contains("holds no master key") && result.stdout.isEmpty)
@@ -149,19 +149,19 @@ extension EndToEndTests {
 private final class Load: @unchecked Sendable {
     // Everything below is under the condition's lock.
     private let condition = NSCondition()
-    private var answers = 0
+    private var responses = 0
     private var refused: [Int] = []
 
     /// The statuses other than 200.
     var failures: [Int] { condition.withLock { refused } }
-    var summary: String { condition.withLock { "\(answers) answers, \(refused.count) other than 200" } }
+    var summary: String { condition.withLock { "\(responses) answers, \(refused.count) other than 200" } }
 
     func run(_ deployed: Deployed, until crew: Crew) throws {
         let connection = try RawConnection(port: deployed.server.port)
         while !crew.shouldStop {
-            let status = try connection.exchange(RawRequest.get(key: deployed.key)).status
+            let status = try connection.roundTrip(RawRequest.get(key: deployed.key)).status
             condition.withLock {
-                answers += 1
+                responses += 1
                 if status != 200 { refused.append(status) }
                 condition.broadcast()
             }
@@ -172,8 +172,8 @@ private final class Load: @unchecked Sendable {
     func waitForMore() {
         let deadline = Date().addingTimeInterval(60)
         condition.withLock {
-            let goal = answers + 100
-            while answers < goal {
+            let goal = responses + 100
+            while responses < goal {
                 guard condition.wait(until: deadline) else {
                     Issue.record("the clients stand still")
                     return

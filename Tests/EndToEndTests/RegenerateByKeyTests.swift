@@ -13,7 +13,7 @@ extension EndToEndTests {
             return try ["/api/v1/key/unknown", "/api/v1/key/regenerate"].map { path in
                 let fields = [("Authorization", "Bearer \(key)")]
                 let request = RawRequest.text("POST", path, fields: fields, body: "")
-                return try RawConnection(port: server.port).exchange(request).status
+                return try RawConnection(port: server.port).roundTrip(request).status
             }
         }
 

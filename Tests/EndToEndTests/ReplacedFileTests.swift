@@ -17,7 +17,7 @@ extension EndToEndTests {
         }
 
         private func readiness(_ deployed: Deployed) throws -> String {
-            try RawConnection(port: deployed.server.port).exchange(RawRequest.text("GET", "/readyz")).text
+            try RawConnection(port: deployed.server.port).roundTrip(RawRequest.text("GET", "/readyz")).text
                 .trimmingCharacters(in: .whitespacesAndNewlines)
         }
 
@@ -58,7 +58,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: Replacement.allCases)
-        func aServerNoticesAndStopsAnswering(_ kind: Replacement) throws {
+        func aServerNoticesAndStopsResponding(_ kind: Replacement) throws {
             var deployed = try Deployed()
             let backup = deployed.files.directory.file("backup.db")
             #expect(try deployed.outcome(of: deployed.key) == "200")
@@ -86,10 +86,10 @@ extension EndToEndTests {
                 let outcome = try deployed.outcome(of: old)
                 #expect(outcome == "503 UNAVAILABLE")
             }
-            let answer = try RawConnection(port: deployed.server.port).exchange(
+            let response = try RawConnection(port: deployed.server.port).roundTrip(
                 RawRequest.text(
                     "POST", "/api/v1/key/revoke", fields: [("Authorization", "Bearer \(key)")], body: ""))
-            #expect(answer.status == 503)
+            #expect(response.status == 503)
             #expect(try readiness(deployed) == "database_replaced")
             let lines = deployed.server.text.split(separator: "\n").filter {
                 $0.contains("was replaced under this server")

@@ -18,7 +18,7 @@ extension EndToEndTests {
         private static let burstConnections = 6
         private static let burstLength = 8
 
-        @Test func aRegeneratedKeyIsDeadWhenTheAnswerArrives() throws {
+        @Test func aRegeneratedKeyIsDeadWhenTheResponseArrives() throws {
             let files = try DeploymentFiles()
             let server = try ServerProcess.demo(files, ["--hourly-limit", "100000000"])
             let greeting = try #require(server.greeting)
@@ -36,15 +36,15 @@ extension EndToEndTests {
                 let burst = Array(
                     String(repeating: RawRequest.get(key: old.characters), count: Self.burstLength).utf8)
                 history.regenerateBegins(at: .now())
-                let answer = try regenerator.regenerate(way, old: old.characters)
+                let response = try regenerator.regenerate(way, old: old.characters)
                 // At once: nothing stands between the answer and the burst.
                 let times = try bursts.map { try $0.send(burst) }
-                history.regenerated(at: answer.arrivedAt)
+                history.regenerated(at: response.arrivedAt)
                 let statuses = try bursts.flatMap { connection in
                     try (0..<Self.burstLength).map { _ in try Self.outcome(of: connection.receive()) }
                 }
-                tallies[way, default: Tally()].add(times, answeredAt: answer.arrivedAt, statuses: statuses)
-                history.begin(with: try answer.newKey ?? regenerator.reveal(), liveFrom: answer.arrivedAt)
+                tallies[way, default: Tally()].add(times, respondedAt: response.arrivedAt, statuses: statuses)
+                history.begin(with: try response.newKey ?? regenerator.reveal(), liveFrom: response.arrivedAt)
                 history.note(try Self.useNewKey(history.current, on: bursts))
             }
             try crew.stop()
@@ -72,7 +72,7 @@ extension EndToEndTests {
             return try zip(connections, times).flatMap { connection, times in
                 try (0..<burstLength).map { _ in
                     let outcome = outcome(of: try connection.receive())
-                    return KeyHistory.Use(key: key.number, began: times.began, answered: .now(), outcome: outcome)
+                    return KeyHistory.Use(key: key.number, began: times.began, responded: .now(), outcome: outcome)
                 }
             }
         }
@@ -86,7 +86,7 @@ extension EndToEndTests {
                 let response = try connection.receive()
                 uses.append(
                     KeyHistory.Use(
-                        key: key.number, began: times.began, answered: .now(), outcome: outcome(of: response)))
+                        key: key.number, began: times.began, responded: .now(), outcome: outcome(of: response)))
             }
             history.note(uses)
         }
@@ -105,12 +105,12 @@ extension EndToEndTests {
         var refused = 0
 
         mutating func add(
-            _ times: [RawConnection.SendTimes], answeredAt: MonotonicTime, statuses: [KeyHistory.Outcome]
+            _ times: [RawConnection.SendTimes], respondedAt: MonotonicTime, statuses: [KeyHistory.Outcome]
         ) {
             let perConnection = statuses.count / times.count
-            let limit = answeredAt.advanced(byMilliseconds: 5)
+            let limit = respondedAt.advanced(byMilliseconds: 5)
             sent += statuses.count
-            sentWithin5ms += times.count { $0.began >= answeredAt && $0.ended <= limit } * perConnection
+            sentWithin5ms += times.count { $0.began >= respondedAt && $0.ended <= limit } * perConnection
             passed += statuses.count { $0 == .passed }
             refused += statuses.count { $0 == .refused }
         }
@@ -125,7 +125,7 @@ extension EndToEndTests {
 /// Regenerates Ada's key in every way there is.
 private struct Regenerator {
     /// An answer, the moment that all of it was here, and the key if the answer has it.
-    struct Answer {
+    struct Response {
         let arrivedAt: MonotonicTime
         let newKey: String?
     }
@@ -145,23 +145,23 @@ private struct Regenerator {
         api = try RawConnection(port: server.port)
     }
 
-    mutating func regenerate(_ way: EndToEndTests.RevocationTests.Way, old: String) throws -> Answer {
+    mutating func regenerate(_ way: EndToEndTests.RevocationTests.Way, old: String) throws -> Response {
         switch way {
         case .page:
             let response = try browser.post("\(page)/regenerate")
             let arrivedAt = MonotonicTime.now()
             #expect(response.status == 303)
-            return Answer(arrivedAt: arrivedAt, newKey: nil)
+            return Response(arrivedAt: arrivedAt, newKey: nil)
         case .api:
             let request = RawRequest.text(
                 "POST", "/api/v1/key/regenerate", fields: [("Authorization", "Bearer \(old)")], body: "")
-            let response = try api.exchange(request)
+            let response = try api.roundTrip(request)
             let arrivedAt = MonotonicTime.now()
-            return Answer(arrivedAt: arrivedAt, newKey: try #require(response.data?["key"] as? String))
+            return Response(arrivedAt: arrivedAt, newKey: try #require(response.data?["key"] as? String))
         case .commandLine:
             let result = try files.run("key", "regenerate", email)
             try #require(result.status == 0, "\(result.stderr)")
-            return Answer(arrivedAt: result.endedAt, newKey: result.line)
+            return Response(arrivedAt: result.endedAt, newKey: result.line)
         }
     }
 

@@ -82,7 +82,7 @@ extension EndToEndTests {
             #expect(try foreign.files.run("key", "show", Deployed.ada).line == foreign.key)
             let server = try ServerProcess.serve(foreign.files)
             let connection = try RawConnection(port: server.port)
-            #expect(try connection.exchange(RawRequest.get(key: foreign.key)).status != 401)
+            #expect(try connection.roundTrip(RawRequest.get(key: foreign.key)).status != 401)
         }
 
         @Test func aRingWithTheRightIDAndAnotherSecretIsRefused() throws {
@@ -165,15 +165,15 @@ extension EndToEndTests {
                     "--master-key-file", copy,
                 ], logs: deployed.files.directory, name: "stale")
             let connection = try RawConnection(port: stale.port)
-            #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 200)
+            #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 200)
             try deployed.command("master-key", "rotate")
             let id = try Self.activeID(deployed.files)
-            let probe = try connection.exchange(RawRequest.text("GET", "/readyz"))
+            let probe = try connection.roundTrip(RawRequest.text("GET", "/readyz"))
             #expect(probe.status == 503 && probe.text.contains("master_keys_missing"), "\(probe.text)")
             let fresh = try deployed.command("key", "regenerate", Deployed.ada)
             for key in [deployed.key, fresh] {
-                let answer = try connection.exchange(RawRequest.get(key: key))
-                #expect(answer.status == 503 && answer.errorCode == "UNAVAILABLE")
+                let response = try connection.roundTrip(RawRequest.get(key: key))
+                #expect(response.status == 503 && response.errorCode == "UNAVAILABLE")
             }
             #expect(try deployed.outcome(of: fresh) == "200", "the other server goes on")
             // Once of its own accord; each request that it cost names it too, under its id.
@@ -185,10 +185,10 @@ extension EndToEndTests {
             let deadline = Date().addingTimeInterval(30)
             var status = 0
             while status != 200, Date() < deadline {
-                status = try connection.exchange(RawRequest.text("GET", "/readyz")).status
+                status = try connection.roundTrip(RawRequest.text("GET", "/readyz")).status
             }
-            #expect(try connection.exchange(RawRequest.get(key: fresh)).status == 200)
-            #expect(try connection.exchange(RawRequest.get(key: deployed.key)).status == 401)
+            #expect(try connection.roundTrip(RawRequest.get(key: fresh)).status == 200)
+            #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 401)
             #expect(stale.text.contains("complete again"))
         }
 

@@ -54,7 +54,7 @@ extension EndToEndTests {
             #expect(try browser.get("/account")["location"]?.hasPrefix("/sign-in") == true)
         }
 
-        @Test func aPoliteStopAnswersWhatItHasBegunAndWritesLastUses() throws {
+        @Test func aPoliteStopFinishesWhatItHasBegunAndWritesLastUses() throws {
             let deployed = try Deployed()
             let eveKey = try deployed.makeAccount("eve@example.com")
             try deployed.command("workspace", "add-member", deployed.workspaceID, "eve@example.com")
@@ -66,13 +66,13 @@ extension EndToEndTests {
             try connection.send(RawRequest.get(key: deployed.key) + request.dropLast(2))
             #expect(try connection.receive().status == 200)
             let used = Date()
-            #expect(try deployed.answer(to: eveKey).status == 200)
+            #expect(try deployed.respond(to: eveKey).status == 200)
             deployed.server.beginTermination()
             try Self.waitUntilRefused(port: deployed.server.port)
             try connection.send("{}")
-            let answer = try connection.receive()
-            #expect(answer.status == 200)
-            let newKey = try #require(answer.data?["key"] as? String)
+            let response = try connection.receive()
+            #expect(response.status == 200)
+            let newKey = try #require(response.data?["key"] as? String)
             #expect(deployed.server.waitForEnd() == 0)
             #expect(try deployed.registeredServers() == 0, "the lease is given back")
             #expect(try deployed.command("key", "show", Deployed.ada) == newKey)
@@ -85,11 +85,11 @@ extension EndToEndTests {
             #expect(try style.parse(usedAt) >= used.addingTimeInterval(-0.001))
         }
 
-        @Test func aServerThatStoodStillRefusesTheOldKeyFromItsFirstAnswerOn() throws {
+        @Test func aServerThatStoodStillRefusesTheOldKeyFromItsFirstResponseOn() throws {
             let deployed = try Deployed(["--lease", "500ms"])
             let warm = try (0..<6).map { _ in try RawConnection(port: deployed.server.port) }
             let request = RawRequest.get(key: deployed.key)
-            for connection in warm { #expect(try connection.exchange(request).status == 200) }
+            for connection in warm { #expect(try connection.roundTrip(request).status == 200) }
             deployed.server.suspend()
             // Ends while the server stands still: the lease runs out without it.
             let newKey = try deployed.command("key", "regenerate", Deployed.ada)

@@ -41,7 +41,7 @@ extension EndToEndTests {
 
             /// The status that a key gets; the plan does not matter to it.
             func status(of key: String) throws -> Int {
-                try RawConnection(port: server.port).exchange(RawRequest.get("/api/v1/key", key: key)).status
+                try RawConnection(port: server.port).roundTrip(RawRequest.get("/api/v1/key", key: key)).status
             }
 
             /// Ends the live key as its holder.
@@ -88,10 +88,10 @@ extension EndToEndTests {
             let guessing = try stage.hold(stolen, fields: [("Idempotency-Key", Self.idempotencyKey)])
             try stage.regenerate(way)
             let live = try stage.liveKey()
-            for answer in [try stage.finish(thief), try stage.finish(guessing)] {
-                #expect(answer.status == 401 && answer.errorCode == "UNAUTHORIZED", "\(way): \(answer.text)")
-                #expect(answer["www-authenticate"] != nil)
-                #expect(!answer.text.contains("tdc_"))
+            for response in [try stage.finish(thief), try stage.finish(guessing)] {
+                #expect(response.status == 401 && response.errorCode == "UNAUTHORIZED", "\(way): \(response.text)")
+                #expect(response["www-authenticate"] != nil)
+                #expect(!response.text.contains("tdc_"))
             }
             #expect(try stage.liveKey() == live)
             #expect(try stage.status(of: live) != 401)
@@ -113,10 +113,10 @@ extension EndToEndTests {
             let stolen = try stage.liveKey()
             let thieves = try (0..<6).map { _ in try stage.hold(stolen) }
             for thief in thieves { try thief.send(String(repeating: " ", count: Self.length - 3) + "}") }
-            let answers = try thieves.map { try $0.receive() }
-            let won = answers.filter { $0.status == 200 }
-            #expect(won.count == 1, "\(answers.map(\.status))")
-            #expect(answers.allSatisfy { [200, 401, 409].contains($0.status) }, "\(answers.map(\.status))")
+            let responses = try thieves.map { try $0.receive() }
+            let won = responses.filter { $0.status == 200 }
+            #expect(won.count == 1, "\(responses.map(\.status))")
+            #expect(responses.allSatisfy { [200, 401, 409].contains($0.status) }, "\(responses.map(\.status))")
             let key = try #require(won.first?.data?["key"] as? String)
             #expect(try stage.liveKey() == key)
             #expect(try stage.status(of: key) != 401)

@@ -27,7 +27,7 @@ final class WriteLedger: Sendable {
         var acknowledged: Set<String> = []
         var keys: [String: Key] = [:]
         var plans: [String: Plan] = [:]
-        var answers: [String: Int] = [:]
+        var responses: [String: Int] = [:]
     }
     private let state = Lock(State())
 
@@ -47,7 +47,7 @@ final class WriteLedger: Sendable {
     func acknowledgeAccount(_ email: String, by way: String) {
         state.withLock { state in
             state.acknowledged.insert(email)
-            state.answers["accounts by \(way)", default: 0] += 1
+            state.responses["accounts by \(way)", default: 0] += 1
         }
     }
 
@@ -58,7 +58,7 @@ final class WriteLedger: Sendable {
     func acknowledgeKey(_ characters: String, of email: String) {
         state.withLock { state in
             state.keys[email] = Key(characters: characters, version: (state.keys[email]?.version ?? 0) + 1)
-            state.answers["keys", default: 0] += 1
+            state.responses["keys", default: 0] += 1
         }
     }
 
@@ -69,14 +69,14 @@ final class WriteLedger: Sendable {
     func acknowledgePlan(_ id: String, of email: String) {
         state.withLock { state in
             state.plans[email] = Plan(id: id)
-            state.answers["plans", default: 0] += 1
+            state.responses["plans", default: 0] += 1
         }
     }
 
     /// How much was answered.
     var summary: String {
         state.withLock { state in
-            let counts = state.answers.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+            let counts = state.responses.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
             return "answered: " + counts.joined(separator: ", ")
         }
     }
@@ -90,8 +90,8 @@ final class Writers: @unchecked Sendable {
     private let run = UUID().uuidString.prefix(8).lowercased()
     // Everything below is under the condition's lock.
     private let condition = NSCondition()
-    private var answers = 0
-    private var commandAnswers = 0
+    private var responses = 0
+    private var commandResponses = 0
     private var made = 0
     private var killBeganAt: MonotonicTime?
     private var unanswered: [MonotonicTime] = []
@@ -106,10 +106,10 @@ final class Writers: @unchecked Sendable {
     /// Waits until so many writes have been answered.
     ///
     /// - Parameter includingCommand: whether one of them has to be a command's, which takes far longer than the others.
-    func waitForAnswers(_ count: Int, includingCommand: Bool) {
+    func waitForResponses(_ count: Int, includingCommand: Bool) {
         let deadline = Date().addingTimeInterval(60)
         condition.withLock {
-            while answers < count || (includingCommand && commandAnswers == 0) {
+            while responses < count || (includingCommand && commandResponses == 0) {
                 guard condition.wait(until: deadline) else {
                     Issue.record("the writers stand still")
                     return
@@ -147,7 +147,7 @@ final class Writers: @unchecked Sendable {
                 "/sign-up", [("name", "Writer"), ("email", email), ("password", "correct horse battery")])
             guard try write(request, on: connection, expecting: 303) != nil else { return }
             ledger.acknowledgeAccount(email, by: "form")
-            answered()
+            responded()
         }
     }
 
@@ -163,7 +163,7 @@ final class Writers: @unchecked Sendable {
                 fields: [("Authorization", "Bearer \(key)"), ("Idempotency-Key", request)], body: "")
             guard let response = try write(text, on: connection, expecting: 200) else { return }
             ledger.acknowledgeKey(try #require(response.data?["key"] as? String), of: email)
-            answered()
+            responded()
         }
     }
 
@@ -179,7 +179,7 @@ final class Writers: @unchecked Sendable {
                 return
             }
             ledger.acknowledgePlan(plan, of: holder.email)
-            answered()
+            responded()
         }
     }
 
@@ -201,8 +201,8 @@ final class Writers: @unchecked Sendable {
                 return
             }
             ledger.acknowledgeAccount(email, by: "command")
-            condition.withLock { commandAnswers += 1 }
-            answered()
+            condition.withLock { commandResponses += 1 }
+            responded()
         }
     }
 
@@ -226,9 +226,9 @@ final class Writers: @unchecked Sendable {
         }
     }
 
-    private func answered() {
+    private func responded() {
         condition.withLock {
-            answers += 1
+            responses += 1
             condition.broadcast()
         }
     }

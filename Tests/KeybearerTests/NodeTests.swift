@@ -438,14 +438,14 @@ struct NodeTests: OnNodeStage {
         let rest = QuotaRequest(
             userID: account.user.id, wanted: 40 - taken, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([rest], now: clocks.wall())
-        let answering = Task {
+        let responding = Task {
             while !Task.isCancelled {
                 await holding.releaseReclaimed()
                 try? await Task.sleep(for: .milliseconds(1))
             }
         }
         try await asking.reserved(for: empty, limit: 40)
-        answering.cancel()
+        responding.cancel()
         #expect(empty.withQuota { $0.available } > 0)
         #expect(held.withQuota { $0.available } == 0)
     }

@@ -77,7 +77,7 @@ struct OutageTests {
         "After an outage the node is registered once, and the next change does not wait for its old registration",
         .timeLimit(.minutes(1)),
         arguments: [
-            BreakableFenceStore.Failure.everything, .unregistering, .answersOfRegistering, .answersOfUnregistering,
+            BreakableFenceStore.Failure.everything, .unregistering, .outcomesOfRegistering, .outcomesOfUnregistering,
         ])
     func noGhost(failure: BreakableFenceStore.Failure) async throws {
         await fence.step()
@@ -109,8 +109,8 @@ final class BreakableFenceStore: FenceStore {
         case everything
         case unregistering
         /// It is done, and the answer is lost.
-        case answersOfRegistering
-        case answersOfUnregistering
+        case outcomesOfRegistering
+        case outcomesOfUnregistering
     }
 
     private let store: any FenceStore
@@ -132,14 +132,14 @@ final class BreakableFenceStore: FenceStore {
     func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition {
         try check(.everything)
         let position = try await store.registerNode(id, label: label, version: version, lease: lease)
-        try check(.answersOfRegistering)
+        try check(.outcomesOfRegistering)
         return position
     }
 
     func unregisterNode(_ id: NodeID) async throws {
         try check(.everything, .unregistering)
         try await store.unregisterNode(id)
-        try check(.answersOfUnregistering)
+        try check(.outcomesOfUnregistering)
     }
 
     func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {

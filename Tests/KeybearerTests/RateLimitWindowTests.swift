@@ -51,11 +51,11 @@ struct RateLimitWindowTests {
         var window = RateLimitWindow()
         let sharedReservation = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
         let other = RateLimitWindow.Bucket(minute: sharedReservation.minute, count: 5)
-        let answer = window.use(sharedReservation, limit: 1_000, now: minute, sharedReservations: [other])
-        #expect(answer.granted == 10)
-        #expect(answer.minute == sharedReservation.minute)
-        #expect(answer.charged == 15)
-        #expect(answer.resets == [.init(after: .seconds(3_600 + 120), count: 15)])
+        let reservation = window.use(sharedReservation, limit: 1_000, now: minute, sharedReservations: [other])
+        #expect(reservation.granted == 10)
+        #expect(reservation.minute == sharedReservation.minute)
+        #expect(reservation.charged == 15)
+        #expect(reservation.resets == [.init(after: .seconds(3_600 + 120), count: 15)])
         #expect(window == RateLimitWindow(), "it is only looked at")
         #expect(
             window.reserve(
@@ -114,9 +114,10 @@ struct LocalQuotaTests {
     private func accept(
         _ quota: inout LocalQuota, _ window: inout RateLimitWindow, wanted: Int, limit: Int, at now: SteadyTime
     ) {
-        let answer = window.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
+        let reservation = window.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
         quota.accept(
-            answer, wanted: wanted, limit: limit, askedAt: now, life: .seconds(60), now: now, patience: .seconds(1))
+            reservation, wanted: wanted, limit: limit, askedAt: now, life: .seconds(60), now: now, patience: .seconds(1)
+        )
     }
 
     @Test("Spends what it has, then asks")
@@ -219,8 +220,8 @@ struct LocalQuotaTests {
         #expect(consume(1, &quota, each: 100, from: start.advanced(by: .milliseconds(400))) == 1)
         let now = start.advanced(by: .milliseconds(500))
         #expect(quota.prefetchSize(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
-        let answer = window.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
-        quota.acceptPrefetched(answer, askedAt: now, life: .seconds(60), now: now)
+        let reservation = window.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
+        quota.acceptPrefetched(reservation, askedAt: now, life: .seconds(60), now: now)
         #expect(quota.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 995)
         #expect(quota.prefetchSize(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
         #expect(consume(5, &quota, each: 1, from: now) == 0)
@@ -236,8 +237,8 @@ struct LocalQuotaTests {
         var window = RateLimitWindow()
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(50))
-        let answer = window.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
-        quota.acceptPrefetched(answer, askedAt: later, life: .seconds(60), now: later)
+        let reservation = window.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
+        quota.acceptPrefetched(reservation, askedAt: later, life: .seconds(60), now: later)
         let end = start.advanced(by: .seconds(60))
         #expect(consume(1, &quota, each: 0, from: end) == 0)
         #expect(quota.peek(limit: 1_000, now: end, wall: Samples.start)?.remaining == 999)
@@ -256,8 +257,8 @@ struct LocalQuotaTests {
         var window = RateLimitWindow()
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(59))
-        let answer = window.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
-        quota.acceptPrefetched(answer, askedAt: later, life: .seconds(60), now: later)
+        let reservation = window.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
+        quota.acceptPrefetched(reservation, askedAt: later, life: .seconds(60), now: later)
         _ = consume(1, &quota, each: 0, from: start.advanced(by: .seconds(60)))
         let next = window.reserve(14, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(60)))
         quota.acceptPrefetched(next, askedAt: later, life: .seconds(60), now: later)

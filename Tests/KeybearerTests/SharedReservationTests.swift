@@ -242,11 +242,11 @@ struct SharedReservationTests {
         async let second = keeper.reserve([request])
         await held.waitUntilHeld(2)
         held.releaseOne()
-        let firstAnswer = try? await first
+        let firstResponse = try? await first
         let afterFirst = keeper.use(by: accountState, limit: 1_000)
         held.releaseOne()
         _ = try await second
-        #expect(firstAnswer?.first?.granted == 1)
+        #expect(firstResponse?.first?.granted == 1)
         #expect(afterFirst == nil)
         #expect(keeper.use(by: accountState, limit: 1_000) != nil)
     }

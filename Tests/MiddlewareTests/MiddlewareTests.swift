@@ -71,11 +71,11 @@ struct MiddlewareTests {
             for (fields, named) in [(HTTPFields(), "-"), ([name: workspace] as HTTPFields, workspace)] {
                 var fields = fields
                 fields[.authorization] = "Bearer \(guarded.key)"
-                let answer = try await client.execute(uri: "/things", method: .post, headers: fields)
-                #expect(answer.status == .ok)
+                let response = try await client.execute(uri: "/things", method: .post, headers: fields)
+                #expect(response.status == .ok)
                 let expected = "\(guarded.account.user.id) \(named) \(guarded.key.prefix(8)) false"
-                #expect(String(buffer: answer.body) == expected)
-                #expect(answer.headers[try #require(HTTPField.Name("X-RateLimit-Limit"))] == "1000")
+                #expect(String(buffer: response.body) == expected)
+                #expect(response.headers[try #require(HTTPField.Name("X-RateLimit-Limit"))] == "1000")
             }
         }
     }
@@ -85,8 +85,8 @@ struct MiddlewareTests {
         let guarded = try await guarded(isTLS: true)
         try await guarded.application.test(.router) { client in
             let fields: HTTPFields = [.authorization: "Bearer \(guarded.key)"]
-            let answer = try await client.execute(uri: "/things", method: .post, headers: fields)
-            #expect(answer.status == .ok)
+            let response = try await client.execute(uri: "/things", method: .post, headers: fields)
+            #expect(response.status == .ok)
             let record = try await guarded.deployment.keys.metadata(of: guarded.account.user.id)
             #expect(record.lastUse?.address == .localSocket)
         }
@@ -101,9 +101,10 @@ struct MiddlewareTests {
             func ask(_ fields: HTTPFields, key: String? = nil) async throws -> (HTTPResponse.Status, String) {
                 var fields = fields
                 if let key { fields[.authorization] = "Bearer \(key)" }
-                let answer = try await client.execute(uri: "/things", method: .post, headers: fields)
-                let body = try JSONSerialization.jsonObject(with: Data(answer.body.readableBytesView)) as? [String: Any]
-                return (answer.status, body?["error"] as? String ?? "")
+                let response = try await client.execute(uri: "/things", method: .post, headers: fields)
+                let body =
+                    try JSONSerialization.jsonObject(with: Data(response.body.readableBytesView)) as? [String: Any]
+                return (response.status, body?["error"] as? String ?? "")
             }
             #expect(try await ask([:]) == (.unauthorized, "UNAUTHORIZED"))
             #expect(try await ask([:], key: "tdc_nothing") == (.unauthorized, "UNAUTHORIZED"))

@@ -18,9 +18,9 @@ struct APITests {
     func profile() async throws {
         let fixture = try ServerFixture()
         let (account, key) = try await fixture.account("ada@example.com")
-        let answer = try await fixture.respond(.get, "/api/v1/me", bearer(key), peer: "192.0.2.9")
-        #expect(answer.status == 200)
-        let body = try object(answer.body)
+        let response = try await fixture.respond(.get, "/api/v1/me", bearer(key), peer: "192.0.2.9")
+        #expect(response.status == 200)
+        let body = try object(response.body)
         #expect(body["ok"] as? Bool == true)
         let data = try #require(body["data"] as? [String: Any])
         #expect(data["id"] as? String == account.user.id.rawValue)
@@ -37,13 +37,13 @@ struct APITests {
         let rateLimit = try #require(data["rateLimit"] as? [String: Any])
         #expect(rateLimit["limit"] as? Int == 1_000)
         #expect(rateLimit["remaining"] as? Int == 999)
-        #expect(answer.fields[FieldName.rateLimitPolicy] == "\"hourly\";q=1000;w=3600")
-        #expect(answer.fields[FieldName.rateLimit]?.hasPrefix("\"hourly\";r=999;t=") == true)
-        #expect(answer.fields[FieldName.xRateLimitLimit] == "1000")
-        #expect(answer.fields[FieldName.xRateLimitRemaining] == "999")
-        let reset = try #require(answer.fields[FieldName.xRateLimitReset].flatMap { Int64($0) })
+        #expect(response.fields[FieldName.rateLimitPolicy] == "\"hourly\";q=1000;w=3600")
+        #expect(response.fields[FieldName.rateLimit]?.hasPrefix("\"hourly\";r=999;t=") == true)
+        #expect(response.fields[FieldName.xRateLimitLimit] == "1000")
+        #expect(response.fields[FieldName.xRateLimitRemaining] == "999")
+        let reset = try #require(response.fields[FieldName.xRateLimitReset].flatMap { Int64($0) })
         #expect(rateLimit["resetAt"] as? String == Timestamp(millisecondsSinceEpoch: reset * 1_000).description)
-        #expect(!answer.body.contains(key))
+        #expect(!response.body.contains(key))
     }
 
     @Test(
@@ -63,18 +63,18 @@ struct APITests {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
         for count in 1...1_000 {
-            let answer = try await fixture.respond(.get, "/api/v1/me", bearer(key))
-            try #require(answer.status == 200, "request \(count)")
+            let response = try await fixture.respond(.get, "/api/v1/me", bearer(key))
+            try #require(response.status == 200, "request \(count)")
         }
         for _ in 0..<3 {
-            let answer = try await fixture.respond(.get, "/api/v1/me", bearer(key))
-            #expect(answer.status == 429)
-            #expect(try object(answer.body)["error"] as? String == "RATE_LIMITED")
-            #expect(answer.fields[.cacheControl] == "no-store")
-            #expect(answer.fields[FieldName.xRateLimitRemaining] == "0")
-            let state = try #require(answer.fields[FieldName.rateLimit])
+            let response = try await fixture.respond(.get, "/api/v1/me", bearer(key))
+            #expect(response.status == 429)
+            #expect(try object(response.body)["error"] as? String == "RATE_LIMITED")
+            #expect(response.fields[.cacheControl] == "no-store")
+            #expect(response.fields[FieldName.xRateLimitRemaining] == "0")
+            let state = try #require(response.fields[FieldName.rateLimit])
             let wait = try #require(Int64(state.replacing("\"hourly\";r=0;t=", with: "")))
-            #expect(try #require(answer.fields[.retryAfter].flatMap { Int64($0) }) >= wait)
+            #expect(try #require(response.fields[.retryAfter].flatMap { Int64($0) }) >= wait)
             #expect((3_541...3_721).contains(wait))
         }
     }

@@ -25,16 +25,16 @@ struct AuthenticationTableTests {
         let (_, key) = try await fixture.account("ok@example.com")
         try await fixture.listening { client in
             for scheme in ["Bearer \(key)", "bearer \(key)", "BEARER \(key)", "Bearer  \(key)", "bEaReR     \(key)"] {
-                let answer = try await client.send(WireRequest(fields: [("Authorization", scheme)]), over: wire)
-                #expect(answer.status == 200, "\(scheme.prefix(10)): \(answer.text)")
-                #expect(answer.values("www-authenticate").isEmpty)
+                let response = try await client.send(WireRequest(fields: [("Authorization", scheme)]), over: wire)
+                #expect(response.status == 200, "\(scheme.prefix(10)): \(response.text)")
+                #expect(response.values("www-authenticate").isEmpty)
             }
             var bodies: Set<String> = []
             for one in cases {
-                let answer: WireResponse
+                let response: WireResponse
                 do {
                     // Until the client has acknowledged the server's settings, the library's own limit ends a connection.
-                    answer =
+                    response =
                         wire == .http2 && one.status == 400
                         ? try await client.sendHTTP2(
                             WireRequest(fields: one.fields),
@@ -44,12 +44,12 @@ struct AuthenticationTableTests {
                     Issue.record("\(one.name) got no answer: \(error)")
                     continue
                 }
-                #expect(answer.status == one.status, "\(one.name) gave \(answer.status)")
-                let body = try object(answer.text)
+                #expect(response.status == one.status, "\(one.name) gave \(response.status)")
+                let body = try object(response.text)
                 #expect(body["ok"] as? Bool == false, "\(one.name)")
                 let requestID = try #require(body["requestId"] as? String, "\(one.name)")
-                #expect(answer.values("x-request-id") == [requestID], "\(one.name)")
-                #expect(answer.values("cache-control") == ["no-store"], "\(one.name)")
+                #expect(response.values("x-request-id") == [requestID], "\(one.name)")
+                #expect(response.values("cache-control") == ["no-store"], "\(one.name)")
                 guard one.status == 401 else {
                     #expect(body["error"] as? String == "BAD_REQUEST", "\(one.name)")
                     continue
@@ -57,8 +57,8 @@ struct AuthenticationTableTests {
                 #expect(body["error"] as? String == "UNAUTHORIZED", "\(one.name)")
                 let challenge =
                     one.sentToken ? #"Bearer realm="Keybearer", error="invalid_token""# : #"Bearer realm="Keybearer""#
-                #expect(answer.values("www-authenticate") == [challenge], "\(one.name)")
-                bodies.insert(answer.text.replacing(requestID, with: ""))
+                #expect(response.values("www-authenticate") == [challenge], "\(one.name)")
+                bodies.insert(response.text.replacing(requestID, with: ""))
             }
             #expect(bodies.count == 1, "all 401 bodies are alike but for the request id")
         }

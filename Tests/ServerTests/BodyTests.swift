@@ -63,9 +63,9 @@ struct BodyTests {
                     }
                 }
                 // Over HTTP/1.1 this answer is complete only when the server has closed.
-                let answer = try await held.response()
+                let response = try await held.response()
                 dripping.cancel()
-                #expect(answer.status == 408, "\(request.path): \(answer.text)")
+                #expect(response.status == 408, "\(request.path): \(response.text)")
                 try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
             }
             // The key was not ended.
@@ -100,8 +100,8 @@ struct BodyTests {
                 for size in [1, 4_000, 1 << 30] {
                     let held = try await stage.client.hold(
                         stage.request(key: key, body: min(size, 100_000)), over: wire, sending: 0)
-                    let answer = try await held.response()
-                    #expect(answer.status == 401 && !answer.values("www-authenticate").isEmpty)
+                    let response = try await held.response()
+                    #expect(response.status == 401 && !response.values("www-authenticate").isEmpty)
                 }
             }
             var introspection = stage.request(key: "kbo_" + String(repeating: "a", count: 53))
@@ -169,9 +169,10 @@ struct BodyTests {
                 for more in [0, 10_000] {
                     let held = try await stage.client.hold(request, over: wire, sending: first, closing: false)
                     if more > 0 { held.send([UInt8](repeating: 32, count: min(more, request.body.count - 200))) }
-                    let answer = try await held.response()
-                    #expect(answer.status == status && answer.values("connection") == ["close"], "\(status) \(more)")
-                    #expect(answer.values("content-length") == ["\(answer.body.count)"])
+                    let response = try await held.response()
+                    #expect(
+                        response.status == status && response.values("connection") == ["close"], "\(status) \(more)")
+                    #expect(response.values("content-length") == ["\(response.body.count)"])
                 }
             }
         }
@@ -181,17 +182,17 @@ struct BodyTests {
     func kept() async throws {
         try await Self.run(.http1) { stage in
             let (port, key) = (stage.client.port, stage.key)
-            try await onThread { try Self.exchangeKept(port: port, key: key) }
+            try await onThread { try Self.roundTripKept(port: port, key: key) }
         }
     }
 
-    private static func exchangeKept(port: Int, key good: String) throws {
+    private static func roundTripKept(port: Int, key good: String) throws {
         let connection = try RawConnection(port: port)
         for (key, body, status) in [("tdc_short", "{}", 401), (good, "{", 400), (good, "", 204)] {
             let fields = [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")]
             let request = RawRequest.text("POST", "/api/v1/key/revoke", fields: fields, body: body)
-            let answer = try connection.exchange(request)
-            #expect(answer.status == status && answer["connection"] == nil, "\(answer.text)")
+            let response = try connection.roundTrip(request)
+            #expect(response.status == status && response["connection"] == nil, "\(response.text)")
         }
     }
 
@@ -243,11 +244,11 @@ struct BodyTests {
             let memory = BodyMemory()
             await source.yield(ByteBuffer(string: "begun"))
             let reading = Task {
-                var exchange = Exchange(
+                var roundTrip = RequestContext(
                     request: Request(
                         head: HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/"), body: body),
                     client: Samples.address, requestID: "r", parameters: [:])
-                return await BodyReader(timeout: timeout, memory: memory).read(into: &exchange)
+                return await BodyReader(timeout: timeout, memory: memory).read(into: &roundTrip)
             }
             try await until("it reads") { memory.bytesTaken == 5 || timeout < .seconds(1) }
             if timeout > .seconds(1) { reading.cancel() }

@@ -83,11 +83,11 @@ struct CrossSiteCheckTests {
         for value in given.fetchSites { fields.append(HTTPField(name: FieldName.fetchSite, value: value)) }
         let head = HTTPRequest(
             method: .post, scheme: "https", authority: given.authority, path: "/", headerFields: fields)
-        var exchange = Exchange(
+        var roundTrip = RequestContext(
             request: Request(head: head, body: RequestBody(buffer: ByteBuffer())), client: .localSocket,
             requestID: "req_1", parameters: [:])
-        exchange.isHTTPS = given.isHTTPS
-        #expect(CrossSiteCheck(publicOrigin: given.publicURL.flatMap { Origin($0) }).allows(exchange) == given.passes)
+        roundTrip.isHTTPS = given.isHTTPS
+        #expect(CrossSiteCheck(publicOrigin: given.publicURL.flatMap { Origin($0) }).allows(roundTrip) == given.passes)
     }
 
     @Test("Over TLS a page of the same host that came over plain HTTP changes nothing")
@@ -97,9 +97,9 @@ struct CrossSiteCheckTests {
             ("http://localhost", true, 403), ("https://localhost", true, 422), ("http://localhost", false, 422),
         ] {
             let fields: HTTPFields = [.origin: origin, .contentType: "application/x-www-form-urlencoded"]
-            let answer = try await fixture.respond(
+            let response = try await fixture.respond(
                 .post, "/sign-in", fields, body: "email=&password=", isTLS: isTLS, authority: "localhost")
-            #expect((answer.status == 403) == (status == 403), "\(origin) \(isTLS): \(answer.status)")
+            #expect((response.status == 403) == (status == 403), "\(origin) \(isTLS): \(response.status)")
         }
     }
 }

@@ -37,8 +37,8 @@ struct GateAddressTests {
         try await fixture.listening { client in
             let all = fields + [("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")]
             let request = WireRequest(method: "GET", path: "/gate", fields: all)
-            let answer = try await WireClient(port: client.gatePort).send(request, over: .http1)
-            #expect(answer.status == 200)
+            let response = try await WireClient(port: client.gatePort).send(request, over: .http1)
+            #expect(response.status == 200)
             let record = try await fixture.deployment.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == expected)
         }
@@ -53,8 +53,8 @@ struct GateAddressTests {
         }
         let (account, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { _ in
-            let answer = try await WireClient.askGate(key, unixSocket: path)
-            #expect(answer.status == 200)
+            let response = try await WireClient.askGate(key, unixSocket: path)
+            #expect(response.status == 200)
         }
         let record = try await fixture.deployment.keys.metadata(of: account.user.id)
         let use = try #require(record.lastUse)
@@ -79,8 +79,8 @@ struct GateAddressTests {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
         let fields: HTTPFields = [.authorization: "Bearer \(key)"]
-        let answer = try await fixture.respond(.get, "/api/v1/me", fields, peer: "::")
-        let data = try #require(try object(answer.body)["data"] as? [String: Any])
+        let response = try await fixture.respond(.get, "/api/v1/me", fields, peer: "::")
+        let data = try #require(try object(response.body)["data"] as? [String: Any])
         let record = try #require(data["key"] as? [String: Any])
         #expect(record["lastUsedIp"] is NSNull && record["lastUsedAt"] is String)
     }

@@ -36,7 +36,7 @@ struct GateTests {
         return try await gate.send(WireRequest(method: method, path: path, fields: fields), over: .http1)
     }
 
-    private func code(_ answer: WireResponse) throws -> String? { try object(answer.text)["error"] as? String }
+    private func code(_ response: WireResponse) throws -> String? { try object(response.text)["error"] as? String }
 
     @Test("Allowed: 200 for any method and path, identity that is always there, the hour, a tiny body")
     func allowed() async throws {
@@ -47,18 +47,18 @@ struct GateTests {
                 ("GET", "/gate"), ("POST", "/gate/"), ("DELETE", "/gate/a/b?c=d"), ("PROPFIND", "/gate?x"),
                 ("OPTIONS", "/gate-nginx"), ("PATCH", "/gate-nginx/%2e%2e//x"),
             ] {
-                let answer = try await ask(client, path, key: key, method: method)
-                #expect(answer.status == 200, "\(method) \(path)")
-                #expect(answer.text == #"{"ok":true}"#)
-                let values = Self.identity.map { answer.values($0) }
+                let response = try await ask(client, path, key: key, method: method)
+                #expect(response.status == 200, "\(method) \(path)")
+                #expect(response.text == #"{"ok":true}"#)
+                let values = Self.identity.map { response.values($0) }
                 #expect(
                     values == [
                         [account.user.id.rawValue], ["ada@example.com"], ["-"], ["-"], ["pro"], [String(key.prefix(8))],
                     ])
                 for name in ["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-reset", "date"] {
-                    #expect(answer.values(name).count == 1, "\(name)")
+                    #expect(response.values(name).count == 1, "\(name)")
                 }
-                #expect(answer.values("x-request-id").first?.hasPrefix("req_") == true)
+                #expect(response.values("x-request-id").first?.hasPrefix("req_") == true)
             }
             let head = try await ask(client, key: key, method: "HEAD")
             #expect(head.status == 200 && head.body.isEmpty && head.values("content-length") == ["11"])
@@ -90,8 +90,8 @@ struct GateTests {
                 ("/gate", [("X-Forwarded-Uri", "/v1/eu/workspaces/\(mine)")]),
                 ("/gate/v1/eu/workspaces/\(foreign)", [("X-Forwarded-Uri", "/v1/eu/%77orkspaces/\(mine)/")]),
             ] {
-                let answer = try await ask(client, path, key: key, fields)
-                #expect(answer.values("x-keybearer-workspace") == [mine], "\(path) \(fields)")
+                let response = try await ask(client, path, key: key, fields)
+                #expect(response.values("x-keybearer-workspace") == [mine], "\(path) \(fields)")
             }
             for path in ["/gate?x=1", "/gate", "/gate/", "/gate/v1/eu/things"] {
                 #expect(try await ask(client, path, key: key).values("x-keybearer-workspace") == ["-"], "\(path)")
@@ -113,11 +113,11 @@ struct GateTests {
                 ("/gate/v1/eu/x%5c..%5cworkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
                 ("/gate/v1/eu/%2577orkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
             ] {
-                let answer = try await ask(client, path, key: key, fields)
-                #expect(answer.status == status, "\(path) \(fields)")
-                #expect(try code(answer) == expected, "\(path) \(fields)")
-                #expect(answer.values("x-keybearer-reason") == [expected])
-                #expect(answer.values("x-keybearer-user").isEmpty)
+                let response = try await ask(client, path, key: key, fields)
+                #expect(response.status == status, "\(path) \(fields)")
+                #expect(try code(response) == expected, "\(path) \(fields)")
+                #expect(response.values("x-keybearer-reason") == [expected])
+                #expect(response.values("x-keybearer-user").isEmpty)
                 let forNginx = try await ask(
                     client, path.replacing("/gate", with: "/gate-nginx", maxReplacements: 1), key: key, fields)
                 #expect(forNginx.status == 403 && forNginx.values("x-keybearer-reason") == [expected], "\(path)")
@@ -130,8 +130,8 @@ struct GateTests {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
-            let answer = try await ask(client, key: key, [("X-Workspace-Id", "not an id")])
-            #expect(answer.status == 400)
+            let response = try await ask(client, key: key, [("X-Workspace-Id", "not an id")])
+            #expect(response.status == 400)
             #expect(try await ask(client, key: String(key.reversed()), [("X-Workspace-Id", "x y")]).status == 401)
         }
     }
@@ -146,8 +146,8 @@ struct GateTests {
             #expect(try await ask(client, key: key).status == (isTrusted ? 200 : 403))
             #expect(try await ask(client, key: key, scheme: nil).status == (isTrusted ? 403 : 200))
             for scheme in ["http", "https, http", "http,https", ""] {
-                let answer = try await ask(client, key: key, scheme: scheme)
-                #expect(try code(answer) == "HTTPS_REQUIRED", "\(scheme)")
+                let response = try await ask(client, key: key, scheme: scheme)
+                #expect(try code(response) == "HTTPS_REQUIRED", "\(scheme)")
             }
             #expect(try await ask(client, key: key, [("X-Forwarded-Proto", "https")]).status == 403, "said twice")
             for (value, expected) in [
@@ -211,7 +211,7 @@ struct GateTests {
             }
             // The last one asks for the end, so that all that came before is there.
             let bytes = Array((requests.joined() + "GET /gate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").utf8)
-            let text = String(decoding: try await gate.exchange(bytes, closing: true), as: UTF8.self)
+            let text = String(decoding: try await gate.roundTrip(bytes, closing: true), as: UTF8.self)
             let users = text.components(separatedBy: "X-Keybearer-User: ").dropFirst().map {
                 $0.prefix { $0 != "\r\n" }
             }
@@ -238,8 +238,8 @@ struct GateTests {
         let fixture = try ServerFixture()
         let key = try await Self.account(of: "ädä%0d@exämple.com", on: fixture).key
         try await fixture.listening { client in
-            let answer = try await ask(client, key: key)
-            #expect(answer.values("x-keybearer-email") == ["%C3%A4d%C3%A4%250d@ex%C3%A4mple.com"])
+            let response = try await ask(client, key: key)
+            #expect(response.values("x-keybearer-email") == ["%C3%A4d%C3%A4%250d@ex%C3%A4mple.com"])
         }
     }
 
@@ -252,9 +252,9 @@ struct GateTests {
         let written = String(repeating: "%25", count: 64) + "@" + String(repeating: "%25", count: 189)
         try await fixture.listening { client in
             for fields in [[], [("X-Workspace-Id", workspace)]] {
-                let answer = try await ask(client, key: key, fields)
-                #expect(answer.status == 200)
-                #expect(answer.values("x-keybearer-email") == [written])
+                let response = try await ask(client, key: key, fields)
+                #expect(response.status == 200)
+                #expect(response.values("x-keybearer-email") == [written])
             }
         }
     }
@@ -272,10 +272,12 @@ struct GateTests {
                 "\(head)X: \(String(repeating: "a", count: 400_000))",
                 "\(head) folded\r\n\r\n",
             ] {
-                let answer = String(decoding: try await gate.exchange(Array(text.utf8), closing: true), as: UTF8.self)
-                #expect(answer.hasPrefix("HTTP/1.1 400 Bad Request\r\n"), "\(text.prefix(60)): \(answer.prefix(60))")
-                #expect(answer.contains(#""error":"BAD_REQUEST""#) && answer.contains("Connection: close"))
-                #expect(answer.components(separatedBy: "HTTP/1.1 ").count == 2, "one answer alone")
+                let response = String(
+                    decoding: try await gate.roundTrip(Array(text.utf8), closing: true), as: UTF8.self)
+                #expect(
+                    response.hasPrefix("HTTP/1.1 400 Bad Request\r\n"), "\(text.prefix(60)): \(response.prefix(60))")
+                #expect(response.contains(#""error":"BAD_REQUEST""#) && response.contains("Connection: close"))
+                #expect(response.components(separatedBy: "HTTP/1.1 ").count == 2, "one answer alone")
             }
         }
     }
@@ -291,8 +293,8 @@ struct GateTests {
         try await fixture.listening { _ in
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o660)
-            let answer = try await WireClient.askGate(key, [("X-Forwarded-For", "203.0.113.9")], unixSocket: path)
-            #expect(answer.status == 200)
+            let response = try await WireClient.askGate(key, [("X-Forwarded-For", "203.0.113.9")], unixSocket: path)
+            #expect(response.status == 200)
             let record = try await fixture.deployment.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == "203.0.113.9")
         }

@@ -38,8 +38,8 @@ struct HTTP1ConnectionTests {
                 // What comes behind the last request is not answered.
                 let next = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 _ = try connection.send("\(head)Host: localhost\r\n\(authorization)\r\n\(next)")
-                let answer = try connection.receive()
-                #expect(answer.status == 200 && answer.values(of: "connection") == ["close"], "\(head)")
+                let response = try connection.receive()
+                #expect(response.status == 200 && response.values(of: "connection") == ["close"], "\(head)")
                 #expect(try connection.takeRest().isEmpty, "\(head)")
             }
         }
@@ -51,8 +51,8 @@ struct HTTP1ConnectionTests {
             let connection = try RawConnection(port: port)
             for field in ["", "Connection: keep-alive\r\n", "Connection: x-closed\r\n", "Keep-Alive: timeout=5\r\n"] {
                 _ = try connection.send("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n\(field)\(authorization)\r\n")
-                let answer = try connection.receive()
-                #expect(answer.status == 200 && answer["connection"] == nil, "\(field)")
+                let response = try connection.receive()
+                #expect(response.status == 200 && response["connection"] == nil, "\(field)")
             }
         }
     }
@@ -71,9 +71,9 @@ struct HTTP1ConnectionTests {
             for (fields, status) in cases {
                 let connection = try RawConnection(port: port)
                 _ = try connection.send("GET /api/v1/me HTTP/1.1\r\n\(fields)\(authorization)\r\n")
-                let answer = try connection.receive()
-                #expect(answer.status == status, "\(fields)")
-                #expect(status == 200 || answer.errorCode == "BAD_REQUEST", "\(fields)")
+                let response = try connection.receive()
+                #expect(response.status == status, "\(fields)")
+                #expect(status == 200 || response.errorCode == "BAD_REQUEST", "\(fields)")
             }
             let old = try RawConnection(port: port)
             _ = try old.send("GET /api/v1/me HTTP/1.0\r\n\(authorization)\r\n")
@@ -94,9 +94,9 @@ struct HTTP1ConnectionTests {
             for (target, status) in cases {
                 let connection = try RawConnection(port: port)
                 _ = try connection.send("GET \(target) HTTP/1.1\r\nHost: other\r\n\(authorization)\r\n")
-                let answer = try connection.receive()
-                #expect(answer.status == status, "\(target)")
-                #expect(status != 400 || answer.errorCode == "BAD_REQUEST", "\(target)")
+                let response = try connection.receive()
+                #expect(response.status == status, "\(target)")
+                #expect(status != 400 || response.errorCode == "BAD_REQUEST", "\(target)")
             }
             // The rest of what is asked of a request holds all the same.
             for fields in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n"] {
@@ -130,8 +130,8 @@ struct HTTP1ConnectionTests {
             for (fields, status) in refused {
                 let connection = try RawConnection(port: port)
                 _ = try connection.send("\(head)\(fields)Expect: 100-continue\r\n\r\n")
-                let answer = try connection.receive()
-                #expect(answer.status == status && answer["connection"] == "close")
+                let response = try connection.receive()
+                #expect(response.status == status && response["connection"] == "close")
                 #expect(try connection.takeRest().isEmpty)
             }
         }
@@ -148,8 +148,9 @@ struct HTTP1ConnectionTests {
                 _ = try connection.send(good + good + bad + good)
                 #expect(try connection.receive().status == 200)
                 #expect(try connection.receive().status == 200)
-                let answer = try connection.receive()
-                #expect(answer.status == 400 && answer.errorCode == "BAD_REQUEST" && answer["connection"] == "close")
+                let response = try connection.receive()
+                #expect(
+                    response.status == 400 && response.errorCode == "BAD_REQUEST" && response["connection"] == "close")
                 #expect(try connection.takeRest().isEmpty)
             }
         }
@@ -196,12 +197,13 @@ struct HTTP1ConnectionTests {
                     let head =
                         "\(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(authorization)"
                     _ = try connection.send("\(head)\(fields)\r\n\(body)\(hidden)\(hidden)")
-                    let answer = try connection.receive()
+                    let response = try connection.receive()
                     // GET is answered without its body, so perhaps before a fault that is inside it.
                     let mayPass = path.hasPrefix("GET") && fields == "Transfer-Encoding: chunked\r\n"
                     #expect(
-                        (answer.status == 400 || mayPass && answer.status == 200) && answer["connection"] == "close",
-                        "\(path) \(fields.debugDescription) \(body.debugDescription): \(answer.status)")
+                        (response.status == 400 || mayPass && response.status == 200)
+                            && response["connection"] == "close",
+                        "\(path) \(fields.debugDescription) \(body.debugDescription): \(response.status)")
                     #expect(try connection.takeRest().isEmpty, "\(path) \(fields.debugDescription)")
                 }
             }
@@ -216,12 +218,12 @@ struct HTTP1ConnectionTests {
             let body = "transfer-encoding:  Chunked \r\n\r\n8;a=b\r\n{\"a\": 1}\r\n0\r\nX-Trailer: a\r\n\r\n"
             let connection = try RawConnection(port: port)
             for _ in 0..<2 {
-                let answer = try connection.exchange(head.replacing("%", with: "1") + body)
-                #expect(answer.status == 422 && answer["connection"] == nil)
+                let response = try connection.roundTrip(head.replacing("%", with: "1") + body)
+                #expect(response.status == 422 && response["connection"] == nil)
             }
             let old = try RawConnection(port: port)
-            let answer = try old.exchange(head.replacing("%", with: "0") + body)
-            #expect(answer.status == 400 && answer["connection"] == "close")
+            let response = try old.roundTrip(head.replacing("%", with: "0") + body)
+            #expect(response.status == 400 && response["connection"] == "close")
         }
     }
 
@@ -255,6 +257,6 @@ struct HTTP1ConnectionTests {
         _ = try aborted.send(head + "Content-Length: 9\r\n\r\n{")
         aborted.close()
         let after = try RawConnection(port: port)
-        #expect(try after.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200)
+        #expect(try after.roundTrip("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200)
     }
 }

@@ -7,19 +7,19 @@ import Testing
 struct HeldRequest: Sendable {
     private let rest: [UInt8]
     private let write: @Sendable (_ bytes: [UInt8], _ isLast: Bool) -> Void
-    private let answer: EventLoopFuture<WireResponse>
+    private let response: EventLoopFuture<WireResponse>
     private let connection: any Channel
     /// The request's own stream, over HTTP/2.
     private let stream: (any Channel)?
 
     fileprivate init(
-        connection: any Channel, stream: (any Channel)? = nil, rest: [UInt8], answer: EventLoopFuture<WireResponse>,
+        connection: any Channel, stream: (any Channel)? = nil, rest: [UInt8], response: EventLoopFuture<WireResponse>,
         write: @escaping @Sendable (_ bytes: [UInt8], _ isLast: Bool) -> Void
     ) {
         self.connection = connection
         self.stream = stream
         self.rest = rest
-        self.answer = answer
+        self.response = response
         self.write = write
     }
 
@@ -32,7 +32,7 @@ struct HeldRequest: Sendable {
     /// The answer. Over HTTP/1.1 it is complete when the server has closed the connection.
     func response() async throws -> WireResponse {
         defer { connection.close(promise: nil) }
-        return try await answer.get()
+        return try await response.get()
     }
 
     /// Gives the request up: over HTTP/2 its stream is reset, over HTTP/1.1 the connection ends.
@@ -79,17 +79,17 @@ extension WireClient {
         if closing { head += Array("Connection: close\r\n".utf8) }
         channel.writeAndFlush(ByteBuffer(bytes: head + Array("\r\n".utf8)), promise: nil)
         return HeldRequest(
-            connection: channel, rest: rest, answer: bytes.flatMapThrowing { try Self.parse($0) }
+            connection: channel, rest: rest, response: bytes.flatMapThrowing { try Self.parse($0) }
         ) { bytes, _ in
             channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
         }
     }
 
     private func holdHTTP2(_ request: WireRequest, _ rest: [UInt8]) async throws -> HeldRequest {
-        let (connection, stream, answer) = try await openStream(sending: nil)
+        let (connection, stream, response) = try await openStream(sending: nil)
         let head = HTTP2Frame.FramePayload.headers(.init(headers: request.http2Headers(port: port), endStream: false))
         stream.writeAndFlush(head, promise: nil)
-        return HeldRequest(connection: connection, stream: stream, rest: rest, answer: answer) { bytes, isLast in
+        return HeldRequest(connection: connection, stream: stream, rest: rest, response: response) { bytes, isLast in
             let data = HTTP2Frame.FramePayload.Data(data: .byteBuffer(ByteBuffer(bytes: bytes)), endStream: isLast)
             stream.writeAndFlush(HTTP2Frame.FramePayload.data(data), promise: nil)
         }

@@ -14,8 +14,8 @@ struct IntrospectionTests {
     ) async throws -> (status: Int, fields: HTTPFields, body: [String: Any]) {
         var fields: HTTPFields = [.contentType: type]
         if let token { fields[.authorization] = "Bearer \(token)" }
-        let answer = try await fixture.respond(method, path, fields, body: body)
-        return (answer.status, answer.fields, try object(answer.body))
+        let response = try await fixture.respond(method, path, fields, body: body)
+        return (response.status, response.fields, try object(response.body))
     }
 
     private func operatorToken(_ fixture: ServerFixture) async throws -> (id: OperatorTokenID, secret: String) {
@@ -57,9 +57,9 @@ struct IntrospectionTests {
         let token = try await operatorToken(fixture).secret
         let foreign = try KeyVault(ring: try .generate(from: .system)).issue(prefix: .standard, random: .system)
         for unknown in ["", "x", foreign.characters, String(key.dropLast()) + "!", token] {
-            let answer = try await ask(fixture, "token=\(unknown)", token: token)
-            #expect(answer.status == 200)
-            #expect(answer.body.count == 1 && answer.body["active"] as? Bool == false, "\(unknown.prefix(6))")
+            let response = try await ask(fixture, "token=\(unknown)", token: token)
+            #expect(response.status == 200)
+            #expect(response.body.count == 1 && response.body["active"] as? Bool == false, "\(unknown.prefix(6))")
         }
         let refused = try await ask(fixture, "token=\(locked)", token: token).body
         #expect(refused["active"] as? Bool == false && refused["error"] as? String == "FEATURE_LOCKED")
@@ -81,9 +81,9 @@ struct IntrospectionTests {
         let (id, secret) = try await operatorToken(fixture)
         let cut = String(secret.dropLast())
         for wrong in [nil, "", key, cut, cut + "é", secret + "x", "kbo_" + String(repeating: "a", count: 43)] {
-            let answer = try await ask(fixture, "token=\(key)", token: wrong)
-            #expect(answer.status == 401)
-            #expect(answer.fields[.wwwAuthenticate]?.hasPrefix(#"Bearer realm="Keybearer operators""#) == true)
+            let response = try await ask(fixture, "token=\(key)", token: wrong)
+            #expect(response.status == 401)
+            #expect(response.fields[.wwwAuthenticate]?.hasPrefix(#"Bearer realm="Keybearer operators""#) == true)
         }
         for guess in 100..<150 {
             let unknown = "kbo_" + String(repeating: "a", count: 40) + "\(guess)"
@@ -92,8 +92,8 @@ struct IntrospectionTests {
         #expect(try await ask(fixture, "", token: secret).status == 400)
         #expect(try await ask(fixture, "token=\(key)&workspace_id=x", token: secret).status == 400)
         for (address, status) in [("x", 400), ("::", 400), ("fe80::1%25eth0", 200), ("::ffff:192.0.2.1", 200)] {
-            let answer = try await ask(fixture, "token=\(key)&client_address=\(address)", token: secret)
-            #expect(answer.status == status, "\(address)")
+            let response = try await ask(fixture, "token=\(key)&client_address=\(address)", token: secret)
+            #expect(response.status == status, "\(address)")
         }
         #expect(try await ask(fixture, "{}", token: secret, type: "application/json").status == 415)
         #expect(try await ask(fixture, "", token: secret, method: .get).status == 405)

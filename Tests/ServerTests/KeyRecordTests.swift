@@ -34,9 +34,9 @@ struct KeyRecordTests {
             return try await fixture.respond(method, page + path, fields, body: body)
         }
 
-        func data(_ answer: (status: Int, fields: HTTPFields, body: String)) throws -> [String: Any] {
-            #expect(answer.status == 200)
-            return try #require(try object(answer.body)["data"] as? [String: Any])
+        func data(_ response: (status: Int, fields: HTTPFields, body: String)) throws -> [String: Any] {
+            #expect(response.status == 200)
+            return try #require(try object(response.body)["data"] as? [String: Any])
         }
     }
 

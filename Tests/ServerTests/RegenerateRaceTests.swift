@@ -14,16 +14,16 @@ struct RegenerateRaceTests {
                 try await stage.warm(subject.key, of: subject)
                 let request = subject.bearer(
                     subject.key, "/api/v1/key/regenerate", type: "application/json", body: "{}")
-                let answers = try await withThrowingTaskGroup(of: WireResponse.self) { group in
+                let responses = try await withThrowingTaskGroup(of: WireResponse.self) { group in
                     for _ in 0..<6 {
                         group.addTask { try await stage.client.send(request, over: stage.wire) }
                     }
                     return try await group.reduce(into: []) { $0.append($1) }
                 }
-                let won = answers.filter { $0.status == 200 }
-                #expect(won.count == 1, "round \(round): \(answers.map(\.status))")
-                #expect(answers.allSatisfy { [200, 401, 409].contains($0.status) }, "\(answers.map(\.status))")
-                #expect(answers.filter { $0.status != 200 }.allSatisfy { $0.secrets.isEmpty })
+                let won = responses.filter { $0.status == 200 }
+                #expect(won.count == 1, "round \(round): \(responses.map(\.status))")
+                #expect(responses.allSatisfy { [200, 401, 409].contains($0.status) }, "\(responses.map(\.status))")
+                #expect(responses.filter { $0.status != 200 }.allSatisfy { $0.secrets.isEmpty })
                 let data = try #require(try object(won[0].text)["data"] as? [String: Any])
                 try await stage.warm(try #require(data["key"] as? String), of: subject)
                 let live = try await stage.others.keys.metadata(of: subject.id)

@@ -41,16 +41,16 @@ struct RouteWalkTests {
             for path in Self.spellings(of: filled) {
                 for method in Self.methods {
                     if openPaths.contains(String(path.prefix { $0 != "?" })) { continue }
-                    let answer = try await fixture.respond(
+                    let response = try await fixture.respond(
                         method, path, [FieldName.fetchSite: "same-origin", .origin: "https://yourapp.com"])
                     count += 1
                     let isRefusal =
-                        answer.status == 401 || answer.status == 403
-                        || (answer.status == 303 && answer.fields[.location]?.hasPrefix("/sign-in") == true)
-                    #expect(isRefusal, "\(method.rawValue) \(path) gave \(answer.status)")
-                    #expect(!answer.body.contains("tdc_"), "\(method.rawValue) \(path)")
-                    if answer.status == 401 && RouteTable.isAPI(path[...]) {
-                        #expect(answer.fields[.wwwAuthenticate] != nil, "\(method.rawValue) \(path)")
+                        response.status == 401 || response.status == 403
+                        || (response.status == 303 && response.fields[.location]?.hasPrefix("/sign-in") == true)
+                    #expect(isRefusal, "\(method.rawValue) \(path) gave \(response.status)")
+                    #expect(!response.body.contains("tdc_"), "\(method.rawValue) \(path)")
+                    if response.status == 401 && RouteTable.isAPI(path[...]) {
+                        #expect(response.fields[.wwwAuthenticate] != nil, "\(method.rawValue) \(path)")
                     }
                 }
             }
@@ -63,9 +63,10 @@ struct RouteWalkTests {
         let fixture = try ServerFixture()
         for path in Set(Self.open.map { String($0.split(separator: " ")[1]) }) {
             for method in Self.methods where !Self.open.contains("\(method.rawValue) \(path)") && method != .head {
-                let answer = try await fixture.respond(method, path, [FieldName.fetchSite: "same-origin"])
+                let response = try await fixture.respond(method, path, [FieldName.fetchSite: "same-origin"])
                 #expect(
-                    [303, 401, 403, 405].contains(answer.status), "\(method.rawValue) \(path) gave \(answer.status)")
+                    [303, 401, 403, 405].contains(response.status), "\(method.rawValue) \(path) gave \(response.status)"
+                )
             }
         }
     }

@@ -111,7 +111,7 @@ final class ServerFixture: Sendable {
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(string: body)))
-        let response = try await responder.respond(to: request, context: EdgeContext(peer: IPAddress(peer)))
+        let response = try await responder.respond(to: request, context: ConnectionContext(peer: IPAddress(peer)))
         let writer = BodyCollector()
         try await response.body.write(writer)
         return (response.status.code, response.headers, writer.text)

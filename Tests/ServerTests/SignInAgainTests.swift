@@ -22,11 +22,11 @@ struct SignInAgainTests {
             ]
             if let cookie { fields[.cookie] = "\(SessionCookie.name)=\(cookie)" }
             let body = form.map { "\($0.key)=\(DashboardResponder.escape($0.value))" }.joined(separator: "&")
-            let answer = try await fixture.respond(.post, path, fields, body: body)
-            if let set = answer.fields[.setCookie]?.split(separator: ";").first?.split(separator: "=").last {
+            let response = try await fixture.respond(.post, path, fields, body: body)
+            if let set = response.fields[.setCookie]?.split(separator: ";").first?.split(separator: "=").last {
                 cookie = String(set)
             }
-            return answer.status
+            return response.status
         }
 
         mutating func signIn(_ email: String, password: String = SignInAgainTests.password) async throws -> Int {

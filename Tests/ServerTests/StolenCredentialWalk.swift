@@ -81,19 +81,19 @@ struct StolenCredentialWalk {
         let subject = try await stage.subject()
         if route.isByKey { try await stage.warm(subject.key, of: subject) }
         let request = route.request(subject)
-        let (answer, before) = try await stage.hold(request, hold, at: route.action) {
+        let (response, before) = try await stage.hold(request, hold, at: route.action) {
             try await end.carryOut(on: subject, by: stage.others)
         }
         let after = try await DatabaseSnapshot(stage.otherStore)
         var violations = after.difference(from: before).map { "it changed \($0)" }
-        violations += answer.secrets
+        violations += response.secrets
         // The answer is the one that the same request would get now.
         let fresh = try await stage.client.send(request, over: stage.wire)
-        if answer.outcome != fresh.outcome {
-            violations.append("it was answered \(answer.outcome); a new request, \(fresh.outcome)")
+        if response.outcome != fresh.outcome {
+            violations.append("it was answered \(response.outcome); a new request, \(fresh.outcome)")
         }
-        if ![303, 401, 403, 404, 409, 422].contains(answer.status) { violations.append("status \(answer.status)") }
-        if answer.status == 303, answer.values("location") != ["/sign-in"] { violations.append("it went on") }
+        if ![303, 401, 403, 404, 409, 422].contains(response.status) { violations.append("status \(response.status)") }
+        if response.status == 303, response.values("location") != ["/sign-in"] { violations.append("it went on") }
         return violations
     }
 }
@@ -111,7 +111,7 @@ extension WalkStage {
     func hold(
         _ request: WireRequest, _ hold: StolenCredentialWalk.Hold, at action: AuditEvent.Action?,
         meanwhile: () async throws -> Void
-    ) async throws -> (answer: WireResponse, before: DatabaseSnapshot) {
+    ) async throws -> (response: WireResponse, before: DatabaseSnapshot) {
         let held = try await client.hold(request, over: wire)
         try await until("the server has all but the last byte") {
             server.bodyMemory.bytesTaken == request.body.count - 1
@@ -125,15 +125,15 @@ extension WalkStage {
         let gate = WriteHold(action, of: heldStore)
         defer { heldStore.holdWrites(nil) }
         var before: DatabaseSnapshot?
-        let (answer, first) = try await gate.during {
+        let (response, first) = try await gate.during {
             held.finish()
             return try await held.response()
         } meanwhile: {
             try await meanwhile()
             before = try await DatabaseSnapshot(otherStore)
         }
-        #expect(first == .reached, "\(request.path) was not held: \(answer.text.prefix(300))")
-        return (answer, try #require(before))
+        #expect(first == .reached, "\(request.path) was not held: \(response.text.prefix(300))")
+        return (response, try #require(before))
     }
 }
 

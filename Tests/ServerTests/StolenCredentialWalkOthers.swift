@@ -29,13 +29,13 @@ extension StolenCredentialWalk {
             for standIn in WalkStandIn.all {
                 for hold in standIn.holds {
                     let subject = try await stage.subject()
-                    let (answer, before) = try await stage.hold(standIn.request(subject), hold, at: standIn.action) {
+                    let (response, before) = try await stage.hold(standIn.request(subject), hold, at: standIn.action) {
                         try await standIn.meanwhile(subject, stage.others)
                     }
                     let after = try await DatabaseSnapshot(stage.otherStore)
                     let what: Comment = "\(standIn.name) held \(hold.rawValue), \(standIn.event)"
-                    #expect(answer.outcome == standIn.outcome, what)
-                    #expect(answer.secrets.isEmpty, what)
+                    #expect(response.outcome == standIn.outcome, what)
+                    #expect(response.secrets.isEmpty, what)
                     #expect(after.difference(from: before).isEmpty, what)
                 }
             }

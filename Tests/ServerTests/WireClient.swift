@@ -58,7 +58,7 @@ struct WireResponse: Sendable {
 
 /// Sends single requests over real sockets.
 struct WireClient: Sendable {
-    enum Failure: Error { case closedWithoutAnswer }
+    enum Failure: Error { case closedWithoutResponse }
 
     let port: Int
     /// The gate's port; 0 when there is none.
@@ -97,15 +97,15 @@ struct WireClient: Sendable {
         if !request.body.isEmpty { bytes += Array("Content-Length: \(request.body.count)\r\n".utf8) }
         if closing { bytes += Array("Connection: close\r\n".utf8) }
         bytes += Array("\r\n".utf8) + request.body
-        return try Self.parse(try await exchange(bytes, tls: tls, closing: closing))
+        return try Self.parse(try await roundTrip(bytes, tls: tls, closing: closing))
     }
 
     /// Sends bytes and answers with all that came back until the server closed.
     ///
     /// - Parameter closing: whether the bytes ask for that; otherwise the client says by closing its half that it is done.
-    func exchange(_ bytes: [UInt8], tls: NIOSSLContext? = nil, closing: Bool = false) async throws -> [UInt8] {
+    func roundTrip(_ bytes: [UInt8], tls: NIOSSLContext? = nil, closing: Bool = false) async throws -> [UInt8] {
         let port = port
-        return try await Self.exchange(bytes, tls: tls, closing: closing) {
+        return try await Self.roundTrip(bytes, tls: tls, closing: closing) {
             try await $0.connect(host: "127.0.0.1", port: port).get()
         }
     }
@@ -118,17 +118,17 @@ struct WireClient: Sendable {
             [("Connection", "close"), ("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")] + more
         let bytes = WireRequest(path: "/gate", fields: fields).http1Head(port: 80) + Array("\r\n".utf8)
         return try parse(
-            await exchange(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() })
+            await roundTrip(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() })
     }
 
-    private static func exchange(
+    private static func roundTrip(
         _ bytes: [UInt8], tls: NIOSSLContext?, closing: Bool,
         connect: (ClientBootstrap) async throws -> any Channel
     ) async throws -> [UInt8] {
-        let (channel, answer) = try await open(tls: tls, connect: connect)
+        let (channel, response) = try await open(tls: tls, connect: connect)
         channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
         if !closing { channel.close(mode: .output, promise: nil) }
-        return try await answer.get()
+        return try await response.get()
     }
 
     /// Connects.
@@ -155,7 +155,7 @@ struct WireClient: Sendable {
     static func parse(_ bytes: [UInt8]) throws -> WireResponse {
         let separator = Array("\r\n\r\n".utf8)
         guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: separator) }) else {
-            throw Failure.closedWithoutAnswer
+            throw Failure.closedWithoutResponse
         }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
         let status = Int(lines.first?.split(separator: " ").dropFirst().first ?? "") ?? 0
@@ -167,17 +167,17 @@ struct WireClient: Sendable {
     }
 
     private func sendHTTP2(_ request: WireRequest) async throws -> WireResponse {
-        let (channel, _, answer) = try await openStream(sending: request)
+        let (channel, _, response) = try await openStream(sending: request)
         defer { channel.close(promise: nil) }
-        return try await answer.get()
+        return try await response.get()
     }
 
     /// Sends a request over HTTP/2 on a connection that has carried another: there, the server's settings hold.
     func sendHTTP2(_ request: WireRequest, after first: WireRequest) async throws -> WireResponse {
-        let (channel, _, answer) = try await openStream(sending: first)
+        let (channel, _, response) = try await openStream(sending: first)
         defer { channel.close(promise: nil) }
-        _ = try await answer.get()
-        return try await openStream(on: channel, sending: request).answer.get()
+        _ = try await response.get()
+        return try await openStream(on: channel, sending: request).response.get()
     }
 
     /// Opens a connection with one stream.
@@ -186,7 +186,7 @@ struct WireClient: Sendable {
     /// - Returns: the connection, its stream, and the answer.
     func openStream(
         sending request: WireRequest?
-    ) async throws -> (connection: any Channel, stream: any Channel, answer: EventLoopFuture<WireResponse>) {
+    ) async throws -> (connection: any Channel, stream: any Channel, response: EventLoopFuture<WireResponse>) {
         let context = try Self.tls(["h2"])
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
         connection.headerBlockValidation = .disabled
@@ -202,15 +202,15 @@ struct WireClient: Sendable {
                     inboundStreamInitializer: { $0.close() })
             }
         }.connect(host: "127.0.0.1", port: port).get()
-        let (stream, answer) = try await openStream(on: channel, sending: request)
-        return (channel, stream, answer)
+        let (stream, response) = try await openStream(on: channel, sending: request)
+        return (channel, stream, response)
     }
 
     private func openStream(
         on channel: any Channel, sending request: WireRequest?
-    ) async throws -> (stream: any Channel, answer: EventLoopFuture<WireResponse>) {
+    ) async throws -> (stream: any Channel, response: EventLoopFuture<WireResponse>) {
         let done = channel.eventLoop.makePromise(of: WireResponse.self)
-        channel.closeFuture.whenComplete { _ in done.fail(Failure.closedWithoutAnswer) }
+        channel.closeFuture.whenComplete { _ in done.fail(Failure.closedWithoutResponse) }
         let port = port
         let opened = channel.eventLoop.makePromise(of: (any Channel).self)
         try await channel.eventLoop.submit {
@@ -297,7 +297,7 @@ private final class StreamCollector: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        done.fail(WireClient.Failure.closedWithoutAnswer)
+        done.fail(WireClient.Failure.closedWithoutResponse)
         context.fireChannelInactive()
     }
 

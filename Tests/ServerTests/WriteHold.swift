@@ -11,7 +11,7 @@ final class WriteHold: Sendable {
         /// The write stands at the gate.
         case reached
         /// Whoever asked for it was answered without it.
-        case answered
+        case responded
     }
 
     private let isArmed = Lock(true)
@@ -33,16 +33,16 @@ final class WriteHold: Sendable {
     /// Runs what asks for the write, and does something while that is held.
     ///
     /// - Returns: what asking came to; the first event tells whether it was held at all.
-    func during<Answer: Sendable>(
-        asking: @escaping @Sendable () async throws -> Answer, meanwhile: () async throws -> Void
-    ) async throws -> (answer: Answer, first: Event) {
+    func during<Response: Sendable>(
+        asking: @escaping @Sendable () async throws -> Response, meanwhile: () async throws -> Void
+    ) async throws -> (response: Response, first: Event) {
         let report = report
         let asked = Task {
-            defer { report.yield(.answered) }
+            defer { report.yield(.responded) }
             return try await asking()
         }
         var iterator = events.makeAsyncIterator()
-        let first = await iterator.next() ?? .answered
+        let first = await iterator.next() ?? .responded
         do {
             try await meanwhile()
         } catch {

@@ -130,9 +130,9 @@ import Testing
                         of: asking.id, by: asking.bySession, needs: Requirement(.revealKey, in: asking.workspace),
                         audit: samples.event(.keyRevealed, user: asking.id, after: seconds))
                 }
-                let answer = await reveal.result
+                let response = await reveal.result
                 held.holdWrites(nil)
-                if isShown { _ = try answer.get() } else { await expect(.forbidden) { _ = try answer.get() } }
+                if isShown { _ = try response.get() } else { await expect(.forbidden) { _ = try response.get() } }
                 let events = try await store.auditEvents(userID: asking.id, limit: 10)
                 #expect(events.contains { $0.action == .keyRevealed } == isShown)
             }

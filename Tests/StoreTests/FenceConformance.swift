@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func aChangeIsThereForOthersWhenItIsAnswered(_ subject: StoreUnderTest) async throws {
+    func aChangeIsThereForOthersWhenItReturns(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             var before = Self.origin
             for _ in 0..<10 {

@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func aRetryIsAnsweredWithTheFirstReplacement(_ subject: StoreUnderTest) async throws {
+    func aRetryGetsTheFirstReplacement(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { store, second, samples in
             let account = try await store.addAccount(samples)
             let digest = samples.random.bytes(32)

@@ -19,11 +19,11 @@ import Testing
             ]
             for (index, step) in steps.enumerated() {
                 let store = index.isMultiple(of: 2) ? first : second
-                let answer = try await store.reserve(
+                let reservation = try await store.reserve(
                     [Self.request(user, step.wanted)], now: samples.at(step.seconds))
                 let expected = model.reserve(
                     step.wanted, limit: 100, life: .seconds(10), now: samples.at(step.seconds))
-                #expect(answer == [expected], "step \(index)")
+                #expect(reservation == [expected], "step \(index)")
             }
         }
     }
@@ -48,17 +48,17 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
-    func aBatchIsAnsweredInItsOrder(_ subject: StoreUnderTest) async throws {
+    func aBatchKeepsItsOrder(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let first = try await store.addAccount(samples).user.id
             let second = try await store.addAccount(samples).user.id
             let nobody = UserID.random(from: samples.random)
-            let answers = try await store.reserve(
+            let reservations = try await store.reserve(
                 [
                     Self.request(first, 70), Self.request(nobody, 5), Self.request(second, 10, limit: 3),
                     Self.request(first, 70),
                 ], now: samples.at(0))
-            #expect(answers.map(\.granted) == [70, 0, 3, 30])
+            #expect(reservations.map(\.granted) == [70, 0, 3, 30])
             #expect(try await store.reserve([], now: samples.at(0)).isEmpty)
         }
     }

@@ -20,7 +20,7 @@ import Testing
         try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
     }
 
-    @Test func anAnsweredCommitIsOnDisk() async throws {
+    @Test func aReturnedCommitIsOnDisk() async throws {
         let store = try SQLiteStore.open(path: path, role: .server)
         let samples = Samples()
         // Asked again after writes: the setting must not wear off.

@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func aTimeOutIsKnownByNoText() {
-        #expect(PostgresFailure.timedOut.isTimeOut && PostgresFailure(.noAnswer).isTimeOut)
+        #expect(PostgresFailure.timedOut.isTimeOut && PostgresFailure(.noResponse).isTimeOut)
         #expect(!PostgresFailure(state: nil, message: PostgresFailure.timedOut.message).isTimeOut)
         #expect(!PostgresFailure(.closed).isTimeOut)
     }

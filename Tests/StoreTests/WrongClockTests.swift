@@ -69,9 +69,9 @@ private struct History {
     }
 
     private mutating func ask() async throws {
-        let answer = try await reserve(1 + numbers.below(limit), unused: [])
-        guard answer.granted == 0 else {
-            held.append(Held(left: answer.granted, minute: answer.minute, until: now + 60))
+        let reservation = try await reserve(1 + numbers.below(limit), unused: [])
+        guard reservation.granted == 0 else {
+            held.append(Held(left: reservation.granted, minute: reservation.minute, until: now + 60))
             lockedSince = nil
             told = nil
             return
@@ -80,11 +80,11 @@ private struct History {
         lockedSince = since
         longestLock = max(longestLock, now - since)
         if let told { #expect(now < told, "what a refusal said came true") }
-        let first = try #require(answer.resets.first)
+        let first = try #require(reservation.resets.first)
         // A second before it is over, nothing has come back yet.
         let after = (first.after.wholeMilliseconds + 999) / 1_000
         let early = try await reserve(0, unused: [], after: after - 1)
-        #expect(early.charged == answer.charged, "a refusal does not say more than it must")
+        #expect(early.charged == reservation.charged, "a refusal does not say more than it must")
         if told == nil { told = now + after }
     }
 
@@ -206,9 +206,9 @@ private struct History {
         for (index, year) in [0, 1, -1, 50].enumerated() {
             let request = QuotaRequest(userID: user, wanted: 10, limit: 100, life: .seconds(60))
             let now = Clocks.system.wall().advanced(by: .seconds(Self.year) * year)
-            let answer = try #require(try await store.reserve([request], now: now).first)
-            #expect(answer.charged == (index + 1) * 10)
-            #expect(answer.resets.allSatisfy { $0.after > .seconds(3_600) && $0.after <= .seconds(62 * 60) })
+            let reservation = try #require(try await store.reserve([request], now: now).first)
+            #expect(reservation.charged == (index + 1) * 10)
+            #expect(reservation.resets.allSatisfy { $0.after > .seconds(3_600) && $0.after <= .seconds(62 * 60) })
         }
         try store.close()
     }

@@ -13,7 +13,7 @@ import Darwin
 /// Listens as a PostgreSQL would and answers every connection in one way: for what a real server cannot be brought to say.
 public final class FakePostgres: Sendable {
     /// What it answers.
-    public enum Answer: Sendable {
+    public enum Response: Sendable {
         /// Nothing at all.
         case silence
         /// A failure, as PostgreSQL reports it before a session begins.
@@ -30,11 +30,11 @@ public final class FakePostgres: Sendable {
     private let connections = Lock<[Int32]>([])
 
     /// Begins to listen on a free port.
-    public init(_ answer: Answer) throws {
+    public init(_ response: Response) throws {
         listener = try LoopbackListener()
         listener.start { [weak self] connection in
             self?.connections.withLock { $0.append(connection) }
-            Self.serve(connection, answer)
+            Self.serve(connection, response)
         }
     }
 
@@ -45,15 +45,15 @@ public final class FakePostgres: Sendable {
     /// How many connections were made.
     public var connectionCount: Int { connections.withLock { $0.count } }
 
-    private static func serve(_ connection: Int32, _ answer: Answer) {
-        if case .silence = answer { return }
+    private static func serve(_ connection: Int32, _ response: Response) {
+        if case .silence = response { return }
         while let code = readStartup(connection) {
             // Requests for encryption, which it has none of.
             if code == 80_877_103 || code == 80_877_104 {
                 send(connection, [UInt8(ascii: "N")])
                 continue
             }
-            switch answer {
+            switch response {
             case .silence: break
             case .failure(let state, let message):
                 send(connection, failure("FATAL", state, message))

@@ -53,9 +53,9 @@ public final class PgBouncer: Sendable {
         address = parts.string ?? ""
         let deadline = MonotonicTime.now().advanced(byMilliseconds: 20_000)
         while true {
-            let answer = try CommandRunner.run(program: "psql", ["--no-psqlrc", "-d", address, "-c", "SELECT 1"])
-            if answer.status == 0 { return }
-            guard MonotonicTime.now() < deadline else { throw NotReady(words: answer.stderr) }
+            let response = try CommandRunner.run(program: "psql", ["--no-psqlrc", "-d", address, "-c", "SELECT 1"])
+            if response.status == 0 { return }
+            guard MonotonicTime.now() < deadline else { throw NotReady(words: response.stderr) }
         }
     }
 }

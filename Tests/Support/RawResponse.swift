@@ -82,7 +82,7 @@ public enum RawRequest {
 
 extension RawConnection {
     /// Sends a request and reads its answer.
-    public func exchange(_ request: String) throws -> RawResponse {
+    public func roundTrip(_ request: String) throws -> RawResponse {
         try send(request)
         return try receive(isToHead: request.hasPrefix("HEAD "))
     }

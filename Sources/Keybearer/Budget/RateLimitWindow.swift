@@ -104,7 +104,7 @@ public struct RateLimitWindow: Sendable, Equatable {
         let granted = max(0, min(wanted, most))
         let minute = Self.minute(of: latest.advanced(by: life))
         charge(granted, to: minute)
-        return counting(sharedReservations).answer(granted: granted, minute: minute, now: now)
+        return counting(sharedReservations).reservation(granted: granted, minute: minute, now: now)
     }
 
     /// What may be used of a shared reservation: all of it where the hour has room for it, with room for others left,
@@ -124,7 +124,8 @@ public struct RateLimitWindow: Sendable, Equatable {
         let isOnTime = window.latest == now && window.era == era
         let fits = isOnTime && sharedReservation.count <= Self.leavingRoom(of: limit - window.charged)
         if fits { window.charge(sharedReservation.count, to: sharedReservation.minute) }
-        return window.answer(granted: fits ? sharedReservation.count : 0, minute: sharedReservation.minute, now: now)
+        return window.reservation(
+            granted: fits ? sharedReservation.count : 0, minute: sharedReservation.minute, now: now)
     }
 
     /// Records what was used of a shared reservation, whatever the limit is by now: it was admitted.
@@ -176,7 +177,7 @@ public struct RateLimitWindow: Sendable, Equatable {
     private static func leavingRoom(of left: Int) -> Int { left > 0 ? max(1, left / 4) : left }
 
     /// - Parameter now: spans count from the clock as it is, also while time stands still.
-    private func answer(granted: Int, minute: Int64, now: Timestamp) -> Reservation {
+    private func reservation(granted: Int, minute: Int64, now: Timestamp) -> Reservation {
         Reservation(
             granted: granted, minute: era << Self.minuteBits | minute, charged: charged,
             resets: buckets.map { .init(after: now.duration(to: $0.freesAt), count: $0.count) },

@@ -25,7 +25,7 @@ public final class RevocationFence: ChangePropagation {
     private let registration = Lock(FenceRegistration())
     private let outage: StoreOutage
     /// How long the store takes to answer, in nanoseconds: an average that follows the last dozen answers.
-    private let answerNanoseconds = Atomic<Int64>(0)
+    private let responseNanoseconds = Atomic<Int64>(0)
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
@@ -103,7 +103,7 @@ public final class RevocationFence: ChangePropagation {
             } else {
                 try await register()
             }
-            outage.noteAnswer()
+            outage.noteResponse()
         } catch {
             if let lost = (error as? KeybearerError)?.cause as? DatabaseLost {
                 giveUp(lost)
@@ -129,13 +129,13 @@ public final class RevocationFence: ChangePropagation {
     }
 
     /// How long the store takes to answer, the way to it included: next to nothing for a file.
-    var answerTime: Duration { .nanoseconds(answerNanoseconds.load(ordering: .relaxed)) }
+    var responseTime: Duration { .nanoseconds(responseNanoseconds.load(ordering: .relaxed)) }
 
-    private func noteAnswer(askedAt: SteadyTime) {
+    private func noteResponse(askedAt: SteadyTime) {
         let span = askedAt.duration(to: clocks.steady()).wholeNanoseconds
         // Two at once may lose one: it is an average.
-        let average = answerNanoseconds.load(ordering: .relaxed)
-        answerNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
+        let average = responseNanoseconds.load(ordering: .relaxed)
+        responseNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
     }
 
     /// Whether no lease comes back to this process: it stops, or its database is lost.
@@ -266,7 +266,7 @@ public final class RevocationFence: ChangePropagation {
         let position = cache.position
         let askedAt = clocks.steady()
         let found = try await store.changes(after: position, limit: 1_000)
-        noteAnswer(askedAt: askedAt)
+        noteResponse(askedAt: askedAt)
         guard let changes = found else {
             trustedUntil.store(.min, ordering: .releasing)
             return false

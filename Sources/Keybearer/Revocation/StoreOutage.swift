@@ -4,7 +4,7 @@ import Synchronization
 /// Tells the log once that the store is out of reach for longer than a lease, and once that it is back.
 final class StoreOutage: Sendable {
     private struct State {
-        var lastAnswerAt: SteadyTime
+        var lastResponseAt: SteadyTime
         var lastFailure: (any Error)?
         var isReported = false
     }
@@ -16,7 +16,7 @@ final class StoreOutage: Sendable {
     init(clocks: Clocks, logger: Logger) {
         self.clocks = clocks
         self.logger = logger
-        state = Lock(State(lastAnswerAt: clocks.steady()))
+        state = Lock(State(lastResponseAt: clocks.steady()))
     }
 
     /// Whether the outage that lasts was reported.
@@ -26,11 +26,11 @@ final class StoreOutage: Sendable {
     var lastFailure: (any Error)? { state.withLock { $0.lastFailure } }
 
     /// The store answered.
-    func noteAnswer() {
+    func noteResponse() {
         let now = clocks.steady()
         let silence = state.withLock { state in
-            defer { state = State(lastAnswerAt: now) }
-            return state.isReported ? state.lastAnswerAt.duration(to: now) : nil
+            defer { state = State(lastResponseAt: now) }
+            return state.isReported ? state.lastResponseAt.duration(to: now) : nil
         }
         guard let silence else { return }
         logger.notice(

@@ -101,7 +101,7 @@ extension RateLimitWindow {
     /// Records, gives back and reserves what a request asks for, as every store does.
     ///
     /// - Parameter sharedReservations: those that count for every account, without the request's holder's own.
-    public mutating func answer(_ request: QuotaRequest, now: Timestamp, sharedReservations: [Bucket]) -> Reservation {
+    public mutating func apply(_ request: QuotaRequest, now: Timestamp, sharedReservations: [Bucket]) -> Reservation {
         if let used = request.unrecorded { record(used.count, minute: used.minute) }
         for unused in request.unused { release(unused.count, minute: unused.minute) }
         return reserve(

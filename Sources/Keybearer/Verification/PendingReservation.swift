@@ -49,13 +49,13 @@ struct PendingReservation {
     /// - Parameters:
     ///   - askedAt: a reading from before the store was asked.
     ///   - now: a reading after the answer came.
-    func take(_ answer: Reservation, to request: QuotaRequest, askedAt: SteadyTime, now: SteadyTime) {
+    func take(_ reservation: Reservation, to request: QuotaRequest, askedAt: SteadyTime, now: SteadyTime) {
         accountState.withQuota { quota in
             if isPrefetch {
-                quota.acceptPrefetched(answer, askedAt: askedAt, life: request.life, now: now)
+                quota.acceptPrefetched(reservation, askedAt: askedAt, life: request.life, now: now)
             } else {
                 quota.accept(
-                    answer, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,
+                    reservation, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,
                     now: now, patience: ReservationBatcher.refusalPatience)
             }
         }

@@ -214,14 +214,16 @@ final class ReservationBatcher: Sendable {
             return isNew ? pending.request(at: now).map { Asked(pending: pending, request: $0, at: now) } : nil
         }
         do {
-            let answers = try await sharedReservations.reserve(asked.map(\.request))
+            let reservations = try await sharedReservations.reserve(asked.map(\.request))
             // Accounts that the store has nothing for, while other nodes may hold some of their hours.
-            var refused: [(asked: Asked, answer: Reservation)] = []
-            for (asked, answer) in zip(asked, answers) {
-                if asked.request.wanted > 0, answer.granted == 0, answer.mayBeUnused, !asked.pending.isPrefetch {
-                    refused.append((asked, answer))
+            var refused: [(asked: Asked, reservation: Reservation)] = []
+            for (asked, reservation) in zip(asked, reservations) {
+                if asked.request.wanted > 0, reservation.granted == 0, reservation.mayBeUnused,
+                    !asked.pending.isPrefetch
+                {
+                    refused.append((asked, reservation))
                 } else {
-                    take(answer, to: asked)
+                    take(reservation, to: asked)
                 }
             }
             reclaim(refused)
@@ -233,9 +235,9 @@ final class ReservationBatcher: Sendable {
         }
     }
 
-    private func take(_ answer: Reservation, to asked: Asked) {
-        asked.pending.take(answer, to: asked.request, askedAt: asked.at, now: clocks.steady())
-        if answer.granted > 0 {
+    private func take(_ reservation: Reservation, to asked: Asked) {
+        asked.pending.take(reservation, to: asked.request, askedAt: asked.at, now: clocks.steady())
+        if reservation.granted > 0 {
             releaser.watch(asked.pending.accountState, until: asked.at.advanced(by: asked.request.life))
         }
     }
@@ -250,7 +252,7 @@ final class ReservationBatcher: Sendable {
 extension ReservationBatcher {
     /// Asks other nodes to give back, and looks for it for a moment, before accounts are refused. Batches of other
     /// accounts go on meanwhile.
-    private func reclaim(_ refused: [(asked: Asked, answer: Reservation)]) {
+    private func reclaim(_ refused: [(asked: Asked, reservation: Reservation)]) {
         state.withLock { state in
             let begun = refused.filter { one in
                 let user = one.asked.pending.accountState.userID
@@ -267,11 +269,11 @@ extension ReservationBatcher {
         }
     }
 
-    private func lookForReleases(_ refused: [(asked: Asked, answer: Reservation)]) async {
+    private func lookForReleases(_ refused: [(asked: Asked, reservation: Reservation)]) async {
         var left = refused.map(\.asked.pending)
         do {
             if try await isOnlyNode() {
-                for (asked, answer) in refused { take(answer, to: asked) }
+                for (asked, reservation) in refused { take(reservation, to: asked) }
                 return end(left)
             }
             try await store.postReclaims(of: left.map(\.accountState.userID), now: clocks.wall())
@@ -290,13 +292,13 @@ extension ReservationBatcher {
     private func askAgain(_ pendings: [PendingReservation], isLast: Bool) async throws -> [PendingReservation] {
         let now = clocks.steady()
         let asked = pendings.map { Asked(pending: $0, request: $0.requestNow(at: now), at: now) }
-        let answers = try await sharedReservations.reserve(asked.map(\.request))
+        let reservations = try await sharedReservations.reserve(asked.map(\.request))
         var left: [PendingReservation] = []
-        for (asked, answer) in zip(asked, answers) {
-            if answer.granted == 0, answer.mayBeUnused, !isLast {
+        for (asked, reservation) in zip(asked, reservations) {
+            if reservation.granted == 0, reservation.mayBeUnused, !isLast {
                 left.append(asked.pending)
             } else {
-                take(answer, to: asked)
+                take(reservation, to: asked)
                 end([asked.pending])
             }
         }

@@ -7,7 +7,7 @@ final class ReservationReleaser: Sendable {
         /// Account states that hold reservations, by the interval in which these end: so that only those that end are looked at.
         var holders: [Int64: [AccountState]] = [:]
         /// The recalls that were answered and that the store still shows.
-        var answered: Set<ReclaimRequest> = []
+        var responded: Set<ReclaimRequest> = []
 
         mutating func watch(_ accountState: AccountState, until end: SteadyTime) {
             holders[ReservationReleaser.interval(of: end), default: []].append(accountState)
@@ -61,8 +61,8 @@ final class ReservationReleaser: Sendable {
             return
         }
         let due = state.withLock { state -> [AccountState] in
-            let users = Set(Set(shown).subtracting(state.answered).map(\.userID))
-            state.answered = Set(shown)
+            let users = Set(Set(shown).subtracting(state.responded).map(\.userID))
+            state.responded = Set(shown)
             if users.isEmpty { return [] }
             return state.holders.values.joined().filter { users.contains($0.userID) }
         }

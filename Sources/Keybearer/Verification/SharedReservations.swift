@@ -92,9 +92,9 @@ final class SharedReservations: Sendable {
         else {
             return nil
         }
-        let answer = try? store.use(
+        let reservation = try? store.use(
             of: sharedReservation, by: accountState.userID, limit: limit, holder: holder, now: wall)
-        guard let answer, answer.granted > 0 else {
+        guard let reservation, reservation.granted > 0 else {
             state.withLock { $0.used[accountState.userID] = nil }
             return nil
         }
@@ -102,7 +102,8 @@ final class SharedReservations: Sendable {
             // A reservation that came meanwhile is not written over: then nothing is used.
             guard quota.isIdle(at: askedAt) else { return false }
             quota.accept(
-                answer, wanted: answer.granted, limit: limit, askedAt: askedAt, life: Self.use, now: clocks.steady(),
+                reservation, wanted: reservation.granted, limit: limit, askedAt: askedAt, life: Self.use,
+                now: clocks.steady(),
                 patience: .zero)
             return true
         }
@@ -132,9 +133,9 @@ final class SharedReservations: Sendable {
         if requests.isEmpty { return [] }
         let completed = state.withLock { state in requests.map { complete($0, in: &state) } }
         do {
-            let answers = try await store.reserve(completed, now: clocks.wall())
+            let reservations = try await store.reserve(completed, now: clocks.wall())
             end(completed, areRecorded: true)
-            return answers
+            return reservations
         } catch {
             // They may be recorded all the same. Recorded twice they count twice, which exceeds nothing.
             end(completed, areRecorded: false)

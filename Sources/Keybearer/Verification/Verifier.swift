@@ -20,7 +20,7 @@ public final class Verifier: Sendable {
     static let storePatience: Duration = .seconds(2)
     /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for
     /// longer.
-    private static let answersWaitedFor = 10
+    private static let responsesWaitedFor = 10
     /// The longest that a request waits for each thing that it asks of the store.
     private static let longestPatience: Duration = .seconds(4)
     /// The longest that a request waits for all of it: less than the 5 s that the sample gateways wait for the gate.
@@ -211,7 +211,7 @@ public final class Verifier: Sendable {
 
     /// How long to wait for one thing that is asked of the store.
     var patience: Duration {
-        min(Self.longestPatience, Self.storePatience + fence.answerTime * Self.answersWaitedFor)
+        min(Self.longestPatience, Self.storePatience + fence.responseTime * Self.responsesWaitedFor)
     }
 
     private func patience(until deadline: SteadyTime) -> Duration {

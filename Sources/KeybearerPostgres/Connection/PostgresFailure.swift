@@ -19,7 +19,7 @@ struct PostgresFailure: Error, Sendable, CustomStringConvertible {
         self.state = state
         self.message = message
         self.problem = problem
-        isTimeOut = problem == .noAnswer
+        isTimeOut = problem == .noResponse
     }
 
     /// No answer came within the patience of a connection.

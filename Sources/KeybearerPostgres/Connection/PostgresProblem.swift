@@ -6,7 +6,7 @@ enum PostgresProblem: Sendable, Equatable {
     case refused
     case noSocket
     case noRoute
-    case noAnswer
+    case noResponse
     case startingUp
     case tooManyConnections
     case wrongPassword
@@ -40,7 +40,7 @@ enum PostgresProblem: Sendable, Equatable {
         ("permission denied for database", .mayNotConnect), ("hot standby", .standby), ("read-only", .readOnly),
         ("could not translate host name", .unknownHost), ("Connection refused", .refused),
         ("No such file or directory", .noSocket), ("No route to host", .noRoute), ("unreachable", .noRoute),
-        ("timeout expired", .noAnswer), ("timed out", .noAnswer), ("too many", .tooManyConnections),
+        ("timeout expired", .noResponse), ("timed out", .noResponse), ("too many", .tooManyConnections),
         ("remaining connection slots", .tooManyConnections), ("SSL", .noTLS), ("invalid ", .badAddress),
         ("server closed the connection", .closed),
     ]
@@ -135,7 +135,7 @@ enum PostgresProblem: Sendable, Equatable {
                 .unreachable, "there is no route to the host",
                 "Check the host in the setting database, and the network."
             )
-        case .noAnswer:
+        case .noResponse:
             return (
                 .unreachable, "no answer in time",
                 "Check host and port in the setting database, and that no firewall is in between."

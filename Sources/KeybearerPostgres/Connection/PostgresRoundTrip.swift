@@ -138,7 +138,7 @@ extension PostgresConnection {
             }
             if let failure, failure.endsConnection { throw failure }
             // The end of the step.
-            try awaitAnswer(until: deadline)
+            try awaitResponse(until: deadline)
             if let unexpected = PQgetResult(pointer) { PQclear(unexpected) }
         }
         let end = try nextResult(until: deadline)
@@ -151,7 +151,7 @@ extension PostgresConnection {
     }
 
     private func nextResult(until deadline: SteadyTime) throws -> PostgresResult {
-        try awaitAnswer(until: deadline)
+        try awaitResponse(until: deadline)
         guard let result = PQgetResult(pointer) else {
             throw PostgresFailure(state: nil, message: "the connection was lost")
         }
@@ -159,7 +159,7 @@ extension PostgresConnection {
     }
 
     /// Waits until a result can be taken without blocking.
-    private func awaitAnswer(until deadline: SteadyTime) throws {
+    private func awaitResponse(until deadline: SteadyTime) throws {
         while PQisBusy(pointer) == 1 {
             try wait(for: Int16(POLLIN), until: deadline)
             try require(PQconsumeInput(pointer) == 1)

@@ -8,77 +8,79 @@ struct APIHandlers: Sendable {
     let keys: KeyService
 
     /// `GET /api/v1/me`: the profile, from memory.
-    @Sendable func me(_ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> APIAnswer {
+    @Sendable func me(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> APIResponse
+    {
         var buffer = ByteBufferAllocator().buffer(capacity: account.responseFragments.count + 256)
         ProfileJSON.write(account, lastUse: account.lastUse, rateLimit: rateLimit, into: &buffer)
-        return APIAnswer.json(buffer)
+        return APIResponse.json(buffer)
     }
 
     /// `GET /api/v1/workspaces`: a page of the account's workspaces.
     @Sendable func workspaces(
-        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) throws -> APIAnswer {
-        let (page, limit) = try Self.page(of: exchange)
+        _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
+    ) throws -> APIResponse {
+        let (page, limit) = try Self.page(of: context)
         let all = account.account.workspaces
         let first = min(all.count, (page - 1) * limit)
         let shown = all[first..<min(all.count, first + limit)].map(WorkspaceBody.init)
         let meta = PageMeta(page: page, limit: limit, total: all.count, hasMore: first + shown.count < all.count)
-        return APIAnswer.json(try Envelope.success(shown, meta: meta))
+        return APIResponse.json(try Envelope.success(shown, meta: meta))
     }
 
     /// `GET /api/v1/workspaces/{workspaceID}`: one of the account's workspaces.
     @Sendable func workspace(
-        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) throws -> APIAnswer {
-        let id = exchange.parameters["workspaceID"]
+        _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
+    ) throws -> APIResponse {
+        let id = context.parameters["workspaceID"]
         guard let access = account.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
             throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
         }
-        return APIAnswer.json(try Envelope.success(WorkspaceBody(access)))
+        return APIResponse.json(try Envelope.success(WorkspaceBody(access)))
     }
 
     /// `GET /api/v1/key`: the key's record, without the key.
-    @Sendable func key(_ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus) throws -> APIAnswer
+    @Sendable func key(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) throws
+        -> APIResponse
     {
         var record = account.account.key
         record.lastUse = account.lastUse
-        return APIAnswer.json(try Envelope.success(KeyBody(record)))
+        return APIResponse.json(try Envelope.success(KeyBody(record)))
     }
 
     /// `POST /api/v1/key/regenerate`: a new key in the old one's place, answered when the old one is dead everywhere.
     @Sendable func regenerate(
-        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) async throws -> APIAnswer {
-        let idempotencyKeys = exchange.fields[values: FieldName.idempotencyKey]
+        _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
+    ) async throws -> APIResponse {
+        let idempotencyKeys = context.fields[values: FieldName.idempotencyKey]
         guard idempotencyKeys.count <= 1 else {
             throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
         }
-        try Self.requireNoContent(of: exchange)
+        try Self.requireNoContent(of: context)
         let (secret, record) = try await keys.regenerate(
-            account.account.user.id, idempotencyKey: idempotencyKeys.first, by: Self.authority(exchange, account))
-        return APIAnswer.json(try Envelope.success(KeyBody(record, secret: secret)))
+            account.account.user.id, idempotencyKey: idempotencyKeys.first, by: Self.authority(context, account))
+        return APIResponse.json(try Envelope.success(KeyBody(record, secret: secret)))
     }
 
     /// `POST /api/v1/key/revoke`: ends the key that asks. Its successor is in the dashboard alone.
     @Sendable func revoke(
-        _ exchange: Exchange, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) async throws -> APIAnswer {
-        try Self.requireNoContent(of: exchange)
-        try await keys.revoke(account.account.user.id, by: Self.authority(exchange, account))
-        return APIAnswer(status: .noContent, headers: [.cacheControl: "no-store"])
+        _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
+    ) async throws -> APIResponse {
+        try Self.requireNoContent(of: context)
+        try await keys.revoke(account.account.user.id, by: Self.authority(context, account))
+        return APIResponse(status: .noContent, headers: [.cacheControl: "no-store"])
     }
 
     /// The key that admitted the request, in the version in which it did.
-    private static func authority(_ exchange: Exchange, _ account: CachedAccount) -> Authority {
+    private static func authority(_ context: RequestContext, _ account: CachedAccount) -> Authority {
         let (user, key) = (account.account.user, account.account.key)
-        return Authority(.key(key.id, version: key.version, of: user.id), from: exchange.client)
+        return Authority(.key(key.id, version: key.version, of: user.id), from: context.client)
     }
 
     /// Accepts no body or an empty JSON object; anything else is a mistake that should be noticed.
-    private static func requireNoContent(of exchange: Exchange) throws {
-        let body = exchange.content
+    private static func requireNoContent(of context: RequestContext) throws {
+        let body = context.content
         guard body.readableBytes > 0 else { return }
-        let type = exchange.fields[.contentType]?.split(separator: ";").first?.lowercased()
+        let type = context.fields[.contentType]?.split(separator: ";").first?.lowercased()
         guard type?.filter({ $0 != " " }) == "application/json" else {
             throw KeybearerError(.unsupportedMediaType, "Send JSON, or no body at all.")
         }
@@ -93,8 +95,8 @@ struct APIHandlers: Sendable {
     }
 
     /// `page` from 1 and `limit` from 1 to 100, 1 and 20 when absent.
-    private static func page(of exchange: Exchange) throws(KeybearerError) -> (page: Int, limit: Int) {
-        guard let query = exchange.query else { throw KeybearerError(.badRequest, "The query could not be read.") }
+    private static func page(of context: RequestContext) throws(KeybearerError) -> (page: Int, limit: Int) {
+        guard let query = context.query else { throw KeybearerError(.badRequest, "The query could not be read.") }
         func number(_ name: String, default fallback: Int, upTo most: Int) throws(KeybearerError) -> Int {
             guard let text = query[name] else { return fallback }
             guard let number = Int(text), (1...most).contains(number), String(number) == text else {

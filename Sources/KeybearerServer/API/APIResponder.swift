@@ -11,116 +11,116 @@ struct APIResponder: Sendable {
 
     /// Answers with the store's help where memory cannot tell.
     func respond(
-        to original: Exchange, entry: RouteTable.Entry?, route: Route?, reading bodies: BodyReader
-    ) async -> APIAnswer {
-        var exchange = original
-        let credentials = BearerCredentials(exchange.fields)
+        to original: RequestContext, entry: RouteTable.Entry?, route: Route?, reading bodies: BodyReader
+    ) async -> APIResponse {
+        var context = original
+        let credentials = BearerCredentials(context.fields)
         var scope = AccessScope.anyWorkspace
         var problem: KeybearerError?
         do {
-            scope = try Self.scope(of: exchange, route: route ?? entry?.routes.values.first)
+            scope = try Self.scope(of: context, route: route ?? entry?.routes.values.first)
         } catch {
             problem = error
         }
         if case .key(_, .awaiting) = route?.access {
             // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
             guard case .token(let token) = credentials, !node.verifier.isKnownBad(token, now: clocks.steady()) else {
-                return unauthorized(exchange, credentials)
+                return unauthorized(context, credentials)
             }
-            let bodyProblem = await bodies.read(into: &exchange)
+            let bodyProblem = await bodies.read(into: &context)
             problem = problem ?? bodyProblem
         }
-        switch await admit(credentials, of: exchange, scope: scope) {
-        case .refused(let answer): return answer
+        switch await admit(credentials, of: context, scope: scope) {
+        case .refused(let response): return response
         case .admitted(let account, let rateLimit):
-            var answer: APIAnswer
+            var response: APIResponse
             if let problem {
                 // A request that is malformed beyond its key is told so only when the key passes.
-                answer = failure(problem, of: exchange)
+                response = failure(problem, of: context)
             } else if case .key(_, .awaiting(let handler)) = route?.access {
                 do {
-                    answer = try await handler(exchange, account, rateLimit)
+                    response = try await handler(context, account, rateLimit)
                 } catch {
-                    answer = failure(error, of: exchange)
+                    response = failure(error, of: context)
                 }
             } else {
-                answer = answerNow(exchange, entry: entry, route: route, account: account, rateLimit: rateLimit)
+                response = respondNow(context, entry: entry, route: route, account: account, rateLimit: rateLimit)
             }
-            answer.headers.addRateLimit(rateLimit, now: clocks.wall())
-            return answer
+            response.headers.addRateLimit(rateLimit, now: clocks.wall())
+            return response
         }
     }
 
     /// What became of a request's key.
     enum Admission {
         case admitted(CachedAccount, RateLimitStatus)
-        case refused(APIAnswer)
+        case refused(APIResponse)
     }
 
     /// Decides about the key of a request, with the store's help where memory cannot tell.
-    func admit(_ credentials: BearerCredentials, of exchange: Exchange, scope: AccessScope) async -> Admission {
-        guard case .token(let token) = credentials else { return .refused(unauthorized(exchange, credentials)) }
-        let verdict = await node.verifier.verdict(for: token, scope: scope, from: exchange.client)
+    func admit(_ credentials: BearerCredentials, of context: RequestContext, scope: AccessScope) async -> Admission {
+        guard case .token(let token) = credentials else { return .refused(unauthorized(context, credentials)) }
+        let verdict = await node.verifier.verdict(for: token, scope: scope, from: context.client)
         guard case .admitted(let account, let rateLimit) = verdict else {
-            return .refused(refusal(verdict, exchange: exchange, credentials: credentials))
+            return .refused(refusal(verdict, context: context, credentials: credentials))
         }
         return .admitted(account, rateLimit)
     }
 
     /// Answers from memory alone; nil where the store is needed, and then nothing was counted.
-    func respondNow(to exchange: Exchange, entry: RouteTable.Entry, route: Route) -> APIAnswer? {
+    func respondNow(to context: RequestContext, entry: RouteTable.Entry, route: Route) -> APIResponse? {
         guard case .key(_, .memory) = route.access else { return nil }
-        let credentials = BearerCredentials(exchange.fields)
-        guard case .token(let token) = credentials else { return unauthorized(exchange, credentials) }
-        guard let scope = try? Self.scope(of: exchange, route: route) else { return nil }
+        let credentials = BearerCredentials(context.fields)
+        guard case .token(let token) = credentials else { return unauthorized(context, credentials) }
+        guard let scope = try? Self.scope(of: context, route: route) else { return nil }
         // The clocks are read here, after the request was read: see Verifier.verify.
         let verdict = node.verifier.cachedVerdict(
-            for: token, scope: scope, from: exchange.client, now: clocks.steady(), wall: clocks.wall())
+            for: token, scope: scope, from: context.client, now: clocks.steady(), wall: clocks.wall())
         if case .needsStore = verdict { return nil }
         guard case .admitted(let account, let rateLimit) = verdict else {
-            return refusal(verdict, exchange: exchange, credentials: credentials)
+            return refusal(verdict, context: context, credentials: credentials)
         }
-        var answer = answerNow(exchange, entry: entry, route: route, account: account, rateLimit: rateLimit)
-        answer.headers.addRateLimit(rateLimit, now: clocks.wall())
-        return answer
+        var response = respondNow(context, entry: entry, route: route, account: account, rateLimit: rateLimit)
+        response.headers.addRateLimit(rateLimit, now: clocks.wall())
+        return response
     }
 
     /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
-    private func answerNow(
-        _ exchange: Exchange, entry: RouteTable.Entry?, route: Route?, account: CachedAccount,
+    private func respondNow(
+        _ context: RequestContext, entry: RouteTable.Entry?, route: Route?, account: CachedAccount,
         rateLimit: RateLimitStatus
-    ) -> APIAnswer {
+    ) -> APIResponse {
         guard let entry else {
-            return failure(KeybearerError(.notFound, "There is nothing at this path."), of: exchange)
+            return failure(KeybearerError(.notFound, "There is nothing at this path."), of: context)
         }
-        if exchange.request.method == .options {
-            return APIAnswer(status: .noContent, headers: [.allow: entry.allow])
+        if context.request.method == .options {
+            return APIResponse(status: .noContent, headers: [.allow: entry.allow])
         }
         if case .key(_, .memory(let handler)) = route?.access {
             do {
-                return try handler(exchange, account, rateLimit)
+                return try handler(context, account, rateLimit)
             } catch {
-                return failure(error, of: exchange)
+                return failure(error, of: context)
             }
         }
-        var answer = failure(
-            KeybearerError(.methodNotAllowed, "This path does not answer \(exchange.request.method.rawValue)."),
-            of: exchange)
-        answer.headers[.allow] = entry.allow
-        return answer
+        var response = failure(
+            KeybearerError(.methodNotAllowed, "This path does not answer \(context.request.method.rawValue)."),
+            of: context)
+        response.headers[.allow] = entry.allow
+        return response
     }
 
     /// What the request names. The path is more exact than the header; where both stand they must agree. Where the
     /// workspace decides nothing, the header is not looked at: whoever ends a leaked key is asked for nothing else.
-    private static func scope(of exchange: Exchange, route: Route?) throws(KeybearerError) -> AccessScope {
-        guard case .key(let scope, _) = route?.access else { return try namedScope(exchange) }
+    private static func scope(of context: RequestContext, route: Route?) throws(KeybearerError) -> AccessScope {
+        guard case .key(let scope, _) = route?.access else { return try namedScope(context) }
         switch scope {
-        case .header: return try namedScope(exchange)
+        case .header: return try namedScope(context)
         case .accountOnly: return .accountOnly
         case .keyAlone: return .keyAlone
         case .path(let parameter):
-            let named = try namedWorkspace(exchange)
-            guard let id = exchange.parameters[parameter].flatMap({ WorkspaceID(parsing: $0) }) else {
+            let named = try namedWorkspace(context)
+            guard let id = context.parameters[parameter].flatMap({ WorkspaceID(parsing: $0) }) else {
                 throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
             }
             if let named, named != id {
@@ -130,13 +130,13 @@ struct APIResponder: Sendable {
         }
     }
 
-    private static func namedScope(_ exchange: Exchange) throws(KeybearerError) -> AccessScope {
-        try namedWorkspace(exchange).map { .workspace($0) } ?? .anyWorkspace
+    private static func namedScope(_ context: RequestContext) throws(KeybearerError) -> AccessScope {
+        try namedWorkspace(context).map { .workspace($0) } ?? .anyWorkspace
     }
 
-    private static func namedWorkspace(_ exchange: Exchange) throws(KeybearerError) -> WorkspaceID? {
+    private static func namedWorkspace(_ context: RequestContext) throws(KeybearerError) -> WorkspaceID? {
         var named: WorkspaceID?
-        for field in exchange.fields where field.name == FieldName.workspaceID {
+        for field in context.fields where field.name == FieldName.workspaceID {
             guard named == nil, let id = WorkspaceID(parsing: field.value) else {
                 throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.")
             }
@@ -145,40 +145,40 @@ struct APIResponder: Sendable {
         return named
     }
 
-    private func refusal(_ verdict: Verdict, exchange: Exchange, credentials: BearerCredentials) -> APIAnswer {
-        guard let refusal = Refusal(verdict) else { return failure(KeybearerError.unavailable(), of: exchange) }
-        var answer = failure(refusal.error, of: exchange)
-        if refusal.error.code == .unauthorized { answer.headers[.wwwAuthenticate] = credentials.challenge }
+    private func refusal(_ verdict: Verdict, context: RequestContext, credentials: BearerCredentials) -> APIResponse {
+        guard let refusal = Refusal(verdict) else { return failure(KeybearerError.unavailable(), of: context) }
+        var response = failure(refusal.error, of: context)
+        if refusal.error.code == .unauthorized { response.headers[.wwwAuthenticate] = credentials.challenge }
         if let rateLimit = refusal.rateLimit {
-            answer.headers.addRateLimit(
+            response.headers.addRateLimit(
                 rateLimit, now: clocks.wall(), isRefused: refusal.error.code == .rateLimited)
         }
-        return answer
+        return response
     }
 
-    private func unauthorized(_ exchange: Exchange, _ credentials: BearerCredentials) -> APIAnswer {
-        var answer = failure(KeybearerError(.unauthorized, Refusal.unauthorizedMessage), of: exchange)
-        answer.headers[.wwwAuthenticate] = credentials.challenge
-        return answer
+    private func unauthorized(_ context: RequestContext, _ credentials: BearerCredentials) -> APIResponse {
+        var response = failure(KeybearerError(.unauthorized, Refusal.unauthorizedMessage), of: context)
+        response.headers[.wwwAuthenticate] = credentials.challenge
+        return response
     }
 
     /// Any failure in the envelope. What is not a ``KeybearerError`` becomes `INTERNAL_ERROR` and goes to the log.
-    func failure(_ error: any Error, of exchange: Exchange) -> APIAnswer {
+    func failure(_ error: any Error, of context: RequestContext) -> APIResponse {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
         if known.isLogged {
             logger.error(
                 "A request failed.",
                 metadata: [
-                    "request": "\(exchange.requestID)", "code": "\(known.code.rawValue)",
+                    "request": "\(context.requestID)", "code": "\(known.code.rawValue)",
                     "cause": "\(known.cause.map { String(reflecting: $0) } ?? "none")",
                 ])
         }
         let body = Envelope.failure(
-            known.code, message: known.message, fields: known.fields, requestID: exchange.requestID)
-        var answer = APIAnswer.json(body, status: known.code.status)
+            known.code, message: known.message, fields: known.fields, requestID: context.requestID)
+        var response = APIResponse.json(body, status: known.code.status)
         // A key that ended while its request was being answered.
-        if known.code == .unauthorized { answer.headers[.wwwAuthenticate] = BearerCredentials.refusedChallenge }
-        if let wait = known.retryAfter { answer.headers[.retryAfter] = String(wait.secondsRoundedUp) }
-        return answer
+        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = BearerCredentials.refusedChallenge }
+        if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
+        return response
     }
 }

@@ -10,21 +10,23 @@ struct AccountPageHandlers: Sendable {
     let pages: DashboardResponder
 
     /// `GET /account`
-    @Sendable func page(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let query = exchange.query ?? [:]
+    @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let query = context.query ?? [:]
         let notice: Notice? =
             query["password"] != nil ? .passwordChanged : query["session"] != nil ? .sessionEnded : nil
         return try await show(signedIn, .ok, notice: notice)
     }
 
     /// `POST /account/password`: needs the current password; other sessions end.
-    @Sendable func changePassword(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let form = try exchange.form()
+    @Sendable func changePassword(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws
+        -> Response
+    {
+        let form = try context.form()
         let user = signedIn.account.user
         do {
             try await accounts.changePassword(
                 of: user, current: Password(form["currentPassword"] ?? ""), new: Password(form["newPassword"] ?? ""),
-                in: signedIn.session.id, from: exchange.client)
+                in: signedIn.session.id, from: context.client)
             return DashboardResponder.redirect(to: "/account?password=changed")
         } catch let error as KeybearerError where error.code == .validationFailed {
             return try await show(signedIn, error.code.status, fields: error.fields)
@@ -36,11 +38,11 @@ struct AccountPageHandlers: Sendable {
     }
 
     /// `POST /account/sessions/{sessionID}/end`
-    @Sendable func endSession(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        guard let id = exchange.parameters["sessionID"].flatMap({ SessionID(parsing: $0) }) else {
+    @Sendable func endSession(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        guard let id = context.parameters["sessionID"].flatMap({ SessionID(parsing: $0) }) else {
             throw KeybearerError(.notFound, "There is no such session.")
         }
-        try await sessions.end(id, of: signedIn.account.user.id, by: signedIn.authority(from: exchange.client))
+        try await sessions.end(id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
         guard id == signedIn.session.id else { return DashboardResponder.redirect(to: "/account?session=ended") }
         // One's own session: the same as signing out.
         var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")

@@ -12,16 +12,16 @@ struct CrossSiteCheck: Sendable {
     let publicOrigin: Origin?
 
     /// Whether a request that changes something may have come from one of our pages.
-    func allows(_ exchange: Exchange) -> Bool {
-        let origins = exchange.fields[values: .origin]
+    func allows(_ context: RequestContext) -> Bool {
+        let origins = context.fields[values: .origin]
         guard origins.count <= 1 else { return false }
         // Where a browser sends this, no page and no privacy setting changes it, as they do change Origin to null.
-        let fetchSite = exchange.fields[values: FieldName.fetchSite]
+        let fetchSite = context.fields[values: FieldName.fetchSite]
         if !fetchSite.isEmpty { return fetchSite == ["same-origin"] }
         guard let origin = origins.first.flatMap({ Origin($0) }) else { return false }
         if origin == publicOrigin { return true }
-        let own = exchange.request.head.authority.flatMap {
-            Origin(scheme: exchange.isHTTPS ? .https : .http, authority: $0)
+        let own = context.request.head.authority.flatMap {
+            Origin(scheme: context.isHTTPS ? .https : .http, authority: $0)
         }
         return origin == own
     }

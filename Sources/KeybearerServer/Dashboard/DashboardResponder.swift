@@ -13,74 +13,74 @@ struct DashboardResponder: Sendable {
     let random: RandomSource
     let logger: Logger
 
-    func respond(to original: Exchange, entry: RouteTable.Entry?, route: Route?) async -> Response {
-        var exchange = original
+    func respond(to original: RequestContext, entry: RouteTable.Entry?, route: Route?) async -> Response {
+        var context = original
         do {
-            let method = exchange.request.method
-            if CrossSiteCheck.isUnsafe(method), !crossSite.allows(exchange) {
+            let method = context.request.method
+            if CrossSiteCheck.isUnsafe(method), !crossSite.allows(context) {
                 throw KeybearerError(.forbidden, "This request did not come from a page of this service.")
             }
             let hasBody = route != nil && CrossSiteCheck.isUnsafe(method)
             if case .anyone(let handler) = route?.access {
-                if hasBody, let problem = await bodies.read(into: &exchange) { throw problem }
-                return try await handler(exchange)
+                if hasBody, let problem = await bodies.read(into: &context) { throw problem }
+                return try await handler(context)
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
-            guard let token = SessionCookie.token(in: exchange.fields), !hasBody || !sessions.isForged(token) else {
-                return signInFirst(exchange)
+            guard let token = SessionCookie.token(in: context.fields), !hasBody || !sessions.isForged(token) else {
+                return signInFirst(context)
             }
-            let problem = hasBody ? await bodies.read(into: &exchange) : nil
-            guard let signedIn = try await sessions.find(token) else { return signInFirst(exchange) }
+            let problem = hasBody ? await bodies.read(into: &context) : nil
+            guard let signedIn = try await sessions.find(token) else { return signInFirst(context) }
             if let problem { throw problem }
-            if case .session(let handler) = route?.access { return try await handler(exchange, signedIn) }
+            if case .session(let handler) = route?.access { return try await handler(context, signedIn) }
             guard let entry else { throw KeybearerError(.notFound, "There is nothing at this address.") }
             var response = failure(
-                KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: exchange)
+                KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: context)
             response.headers[.allow] = entry.allow
             return response
         } catch let error as KeybearerError where error.isEndOfAuthority {
             // The session ended while its request was being answered.
-            return signInFirst(exchange)
+            return signInFirst(context)
         } catch {
-            return failure(error, of: exchange, on: route)
+            return failure(error, of: context, on: route)
         }
     }
 
     /// Sends a person to the sign-in page, and back afterwards if it was a page that was asked for.
-    private func signInFirst(_ exchange: Exchange) -> Response {
-        if exchange.wantsJSON { return failure(KeybearerError(.unauthorized, "Sign in first."), of: exchange) }
-        let path = exchange.request.head.path ?? "/"
-        let isPage = exchange.request.method == .get && path != "/"
+    private func signInFirst(_ context: RequestContext) -> Response {
+        if context.wantsJSON { return failure(KeybearerError(.unauthorized, "Sign in first."), of: context) }
+        let path = context.request.head.path ?? "/"
+        let isPage = context.request.method == .get && path != "/"
         return Self.redirect(to: isPage ? "/sign-in?next=\(Self.escape(path))" : "/sign-in")
     }
 
     /// Any failure, as a page or, for scripts, in the envelope.
-    func failure(_ error: any Error, of exchange: Exchange, on route: Route? = nil) -> Response {
+    func failure(_ error: any Error, of context: RequestContext, on route: Route? = nil) -> Response {
         let known = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
         if known.isLogged {
             logger.error(
                 "A page failed.",
                 metadata: [
-                    "request": "\(exchange.requestID)", "code": "\(known.code.rawValue)",
+                    "request": "\(context.requestID)", "code": "\(known.code.rawValue)",
                     "cause": "\(known.cause.map { String(reflecting: $0) } ?? "none")",
                 ])
         }
         var response: Response
-        if exchange.wantsJSON {
+        if context.wantsJSON {
             response =
-                APIAnswer.json(
+                APIResponse.json(
                     Envelope.failure(
-                        known.code, message: known.message, fields: known.fields, requestID: exchange.requestID),
+                        known.code, message: known.message, fields: known.fields, requestID: context.requestID),
                     status: known.code.status
                 ).response
         } else if known.code == .httpsRequired {
-            response = httpsRequired(exchange)
+            response = httpsRequired(context)
         } else {
             let status = known.code.status
             let isOurFault = known.code == .internalError
             let page = ErrorPage(
-                status: status.code, message: isOurFault ? nil : known.message, requestID: exchange.requestID,
-                outcome: KeyRequestOutcome(after: known, of: exchange, on: route))
+                status: status.code, message: isOurFault ? nil : known.message, requestID: context.requestID,
+                outcome: KeyRequestOutcome(after: known, of: context, on: route))
             response = self.page(status) { renderer.render(page, nonce: $0) }
         }
         if known.code == .unauthorized { response.headers[.wwwAuthenticate] = #"Session realm="Keybearer""# }
@@ -88,9 +88,9 @@ struct DashboardResponder: Sendable {
         return response
     }
 
-    private func httpsRequired(_ exchange: Exchange) -> Response {
+    private func httpsRequired(_ context: RequestContext) -> Response {
         // Secure for all but the cookie: a browser on this machine.
-        let page = HTTPSRequiredPage(authority: exchange.plainAuthority, isLocal: exchange.isSecure)
+        let page = HTTPSRequiredPage(authority: context.plainAuthority, isLocal: context.isSecure)
         var response = self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
         // Browsers ignore it over plain HTTP, and complain.
         response.headers[FieldName.crossOriginOpenerPolicy] = nil
@@ -138,7 +138,7 @@ struct DashboardResponder: Sendable {
     }
 }
 
-extension Exchange {
+extension RequestContext {
     /// Whether a script asked, and not a person's navigation.
     var wantsJSON: Bool { fields[.accept]?.contains("application/json") ?? false }
 

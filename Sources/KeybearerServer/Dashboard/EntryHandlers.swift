@@ -10,8 +10,8 @@ struct EntryHandlers: Sendable {
     let pages: DashboardResponder
 
     /// `GET /sign-in`
-    @Sendable func signInPage(_ exchange: Exchange) async throws -> Response {
-        let query = exchange.query ?? [:]
+    @Sendable func signInPage(_ context: RequestContext) async throws -> Response {
+        let query = context.query ?? [:]
         let next = DashboardResponder.localPath(query["next"])
         let notice: Notice? =
             query["signedOut"] != nil
@@ -20,14 +20,14 @@ struct EntryHandlers: Sendable {
     }
 
     /// `POST /sign-in`
-    @Sendable func signIn(_ exchange: Exchange) async throws -> Response {
-        let form = try exchange.form()
+    @Sendable func signIn(_ context: RequestContext) async throws -> Response {
+        let form = try context.form()
         let email = form["email"] ?? ""
         let next = DashboardResponder.localPath(form["next"])
         do {
             let (_, token) = try await sessions.signIn(
-                email: email, password: Password(form["password"] ?? ""), from: exchange.client,
-                userAgent: exchange.userAgent, inPlaceOf: SessionCookie.token(in: exchange.fields))
+                email: email, password: Password(form["password"] ?? ""), from: context.client,
+                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.fields))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
@@ -37,21 +37,21 @@ struct EntryHandlers: Sendable {
     }
 
     /// `GET /sign-up`
-    @Sendable func signUpPage(_ exchange: Exchange) async throws -> Response {
+    @Sendable func signUpPage(_ context: RequestContext) async throws -> Response {
         show(accounts.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed, .ok)
     }
 
     /// `POST /sign-up`
-    @Sendable func signUp(_ exchange: Exchange) async throws -> Response {
+    @Sendable func signUp(_ context: RequestContext) async throws -> Response {
         guard accounts.isSignUpOpen else { return show(.closed, .forbidden) }
-        let form = try exchange.form()
+        let form = try context.form()
         let (name, email) = (form["name"] ?? "", form["email"] ?? "")
         do {
             let account = try await accounts.signUp(
-                name: name, email: email, password: Password(form["password"] ?? ""), from: exchange.client)
+                name: name, email: email, password: Password(form["password"] ?? ""), from: context.client)
             let (_, token) = try await sessions.start(
-                for: account, from: exchange.client, userAgent: exchange.userAgent,
-                inPlaceOf: SessionCookie.token(in: exchange.fields))
+                for: account, from: context.client, userAgent: context.userAgent,
+                inPlaceOf: SessionCookie.token(in: context.fields))
             return enter(with: token, at: "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
@@ -63,19 +63,20 @@ struct EntryHandlers: Sendable {
     }
 
     /// `GET /confirm`
-    @Sendable func confirmPage(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let next = DashboardResponder.localPath(exchange.query?["next"]) ?? "/"
+    @Sendable func confirmPage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response
+    {
+        let next = DashboardResponder.localPath(context.query?["next"]) ?? "/"
         return show(ConfirmPage(email: signedIn.account.user.email.rawValue, next: next), .ok)
     }
 
     /// `POST /confirm`
-    @Sendable func confirm(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let form = try exchange.form()
+    @Sendable func confirm(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let form = try context.form()
         let next = DashboardResponder.localPath(form["next"]) ?? "/"
         do {
             let (_, token) = try await sessions.confirm(
-                signedIn, password: Password(form["password"] ?? ""), from: exchange.client,
-                userAgent: exchange.userAgent)
+                signedIn, password: Password(form["password"] ?? ""), from: context.client,
+                userAgent: context.userAgent)
             return enter(with: token, at: next)
         } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
             let email = signedIn.account.user.email.rawValue
@@ -85,9 +86,9 @@ struct EntryHandlers: Sendable {
     }
 
     /// `POST /sign-out`
-    @Sendable func signOut(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+    @Sendable func signOut(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         try await sessions.end(
-            signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: exchange.client))
+            signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
         var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
         response.headers[.setCookie] = SessionCookie.remove
         return response

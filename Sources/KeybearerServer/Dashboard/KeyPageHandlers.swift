@@ -17,48 +17,50 @@ struct KeyPageHandlers: Sendable {
     let keyPrefix: String
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
-    @Sendable func home(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
+    @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let first = Self.preferredWorkspace(of: signedIn.account)
         return DashboardResponder.redirect(to: first.map { Self.path($0) } ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
-    @Sendable func page(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(exchange, signedIn)
-        let query = exchange.query ?? [:]
+    @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(context, signedIn)
+        let query = context.query ?? [:]
         let notice: Notice? =
             query["regenerated"] != nil
             ? .keyRegenerated : query["plan"] != nil ? .planChanged(to: access.plan.name) : nil
-        return try await show(exchange, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
+        return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script asks for it
     /// before it copies a key that it shows, and when the page comes back into view.
-    @Sendable func record(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(exchange, signedIn)
+    @Sendable func record(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(context, signedIn)
         try Self.requireFeature(access)
         return try json(signedIn.account.key, of: signedIn.account.user.id)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
-    @Sendable func reveal(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(exchange, signedIn)
+    @Sendable func reveal(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(context, signedIn)
         try Self.requireFeature(access)
-        if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id)) { return refusal }
+        if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id)) { return refusal }
         let userID = signedIn.account.user.id
         let (secret, key) = try await keys.revealWithRecord(
-            userID, by: signedIn.authority(from: exchange.client),
+            userID, by: signedIn.authority(from: context.client),
             needs: Requirement(.revealKey, in: access.workspace.id))
-        guard exchange.wantsJSON else {
-            return try await show(exchange, signedIn, access, notice: nil, key: key, revealed: secret)
+        guard context.wantsJSON else {
+            return try await show(context, signedIn, access, notice: nil, key: key, revealed: secret)
         }
         return try json(key, of: userID, secret: secret)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`: the question, for browsers without scripts.
-    @Sendable func regeneratePage(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(exchange, signedIn)
-        if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+    @Sendable func regeneratePage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws
+        -> Response
+    {
+        let access = try Self.access(context, signedIn)
+        if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
             return refusal
         }
         let page = RegeneratePage(
@@ -70,42 +72,43 @@ struct KeyPageHandlers: Sendable {
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked, for a leaked key must
     /// not revive on an upgrade.
-    @Sendable func regenerate(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(exchange, signedIn)
-        if let refusal = confirmFirst(exchange, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+    @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(context, signedIn)
+        if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
             return refusal
         }
-        let form = try exchange.form()
+        let form = try context.form()
         let userID = signedIn.account.user.id
         let (_, key) = try await keys.regenerate(
             userID,
             // What is no version is that of no key.
             version: form["version"].map { Int(Int32($0) ?? -1) },
             idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
-            by: signedIn.authority(from: exchange.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
+            by: signedIn.authority(from: context.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
         // Without the new key: whoever wants to see it presses for it.
-        if exchange.wantsJSON { return try json(key, of: userID) }
+        if context.wantsJSON { return try json(key, of: userID) }
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
 
     /// `POST /workspaces/{workspaceID}/plan`: an Owner moves the workspace, where that is open.
-    @Sendable func switchPlan(_ exchange: Exchange, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(exchange, signedIn)
-        let form = try exchange.form()
+    @Sendable func switchPlan(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try Self.access(context, signedIn)
+        let form = try context.form()
         try await workspaces.switchPlan(
             PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
-            by: signedIn.authority(from: exchange.client))
+            by: signedIn.authority(from: context.client))
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
     }
 
-    private func confirmFirst(_ exchange: Exchange, _ signedIn: SessionService.SignedIn, next: String) -> Response? {
+    private func confirmFirst(_ context: RequestContext, _ signedIn: SessionService.SignedIn, next: String) -> Response?
+    {
         if signedIn.isRecent { return nil }
         let confirm = "/confirm?next=" + DashboardResponder.escape(next)
-        guard exchange.wantsJSON else { return DashboardResponder.redirect(to: confirm) }
+        guard context.wantsJSON else { return DashboardResponder.redirect(to: confirm) }
         let body = Envelope.failure(
-            .forbidden, message: "Confirm your password first.", requestID: exchange.requestID,
+            .forbidden, message: "Confirm your password first.", requestID: context.requestID,
             extra: ["confirmUrl": confirm])
-        return APIAnswer.json(body, status: .forbidden).response
+        return APIResponse.json(body, status: .forbidden).response
     }
 
     /// A record as the page's script reads it.
@@ -114,16 +117,16 @@ struct KeyPageHandlers: Sendable {
         let record = KeyRecord(
             version: key.version, prefix: key.shownPrefix, generatedAt: key.generatedAt, lastUse: Self.lastUse(of: key),
             secret: secret)
-        return APIAnswer.json(try Envelope.success(record)).response
+        return APIResponse.json(try Envelope.success(record)).response
     }
 
     private func show(
-        _ exchange: Exchange, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
         key: APIKey, revealed: SecretKey?
     ) async throws -> Response {
         let content: APIKeyPage.Content =
             access.plan.includesAPI
-            ? .open(try await panel(exchange, signedIn.account, access, key: key, revealed: revealed))
+            ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
             shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
@@ -132,9 +135,9 @@ struct KeyPageHandlers: Sendable {
     }
 
     private func panel(
-        _ exchange: Exchange, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
+        _ context: RequestContext, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
     ) async throws -> KeyPanel {
-        let publicURL = publicURL ?? exchange.baseURL
+        let publicURL = publicURL ?? context.baseURL
         let key = keys.withLatestUse(key, of: account.user.id)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
@@ -190,9 +193,9 @@ struct KeyPageHandlers: Sendable {
     private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
 
     private static func access(
-        _ exchange: Exchange, _ signedIn: SessionService.SignedIn
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn
     ) throws(KeybearerError) -> WorkspaceAccess {
-        let id = exchange.parameters["workspaceID"]
+        let id = context.parameters["workspaceID"]
         guard let access = signedIn.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
             throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
         }

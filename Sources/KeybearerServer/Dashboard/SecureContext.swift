@@ -2,7 +2,7 @@ import HTTPTypes
 import HummingbirdCore
 import Keybearer
 
-extension Exchange {
+extension RequestContext {
     /// Whether the browser keeps the session's cookie, which is `Secure`: over HTTPS, and under the names of its own machine.
     var keepsSessions: Bool { isHTTPS || SecureContext.isLocal(authority: request.head.authority ?? "") }
 }

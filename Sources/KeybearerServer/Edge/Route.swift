@@ -5,16 +5,16 @@ import Keybearer
 
 /// One method on one path: who may reach it, and the one handler behind it.
 struct Route: Sendable {
-    typealias OpenHandler = @Sendable (Exchange) async throws -> Response
-    typealias OperatorHandler = @Sendable (Exchange) async throws -> APIAnswer
-    typealias SessionHandler = @Sendable (Exchange, SessionService.SignedIn) async throws -> Response
+    typealias OpenHandler = @Sendable (RequestContext) async throws -> Response
+    typealias OperatorHandler = @Sendable (RequestContext) async throws -> APIResponse
+    typealias SessionHandler = @Sendable (RequestContext, SessionService.SignedIn) async throws -> Response
 
     /// What answers a request whose key passed.
     enum KeyHandler: Sendable {
         /// Answers from memory: on the event loop, where the connection allows it.
-        case memory(@Sendable (Exchange, CachedAccount, RateLimitStatus) throws -> APIAnswer)
+        case memory(@Sendable (RequestContext, CachedAccount, RateLimitStatus) throws -> APIResponse)
         /// Waits for the store.
-        case awaiting(@Sendable (Exchange, CachedAccount, RateLimitStatus) async throws -> APIAnswer)
+        case awaiting(@Sendable (RequestContext, CachedAccount, RateLimitStatus) async throws -> APIResponse)
     }
 
     /// Who may reach a route. There is no default: a route says it or does not compile.

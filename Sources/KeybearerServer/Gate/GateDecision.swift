@@ -53,11 +53,11 @@ struct GateDecision: Sendable {
         let client: IPAddress
         /// What is wrong with the request beyond its key: told only when the key passes.
         let problem: KeybearerError?
-        let shape: GateAnswers.Shape
+        let shape: GateResponses.Shape
     }
 
     private enum Path {
-        case gate(GateAnswers.Mode, rest: GateRequestHead.Part)
+        case gate(GateResponses.Mode, rest: GateRequestHead.Part)
         case unknown
     }
 
@@ -87,25 +87,25 @@ struct GateDecision: Sendable {
     }
 
     /// Writes the answer to a request, or hands back what the store must be asked.
-    func answer(
+    func respond(
         _ head: GateRequestHead, in bytes: UnsafeRawBufferPointer, from peer: Peer, isStopping: Bool,
-        with answers: inout GateAnswers, to out: inout ByteBuffer
+        with responses: inout GateResponses, to out: inout ByteBuffer
     ) -> Question? {
         // Read here, after the request's last byte: see Verifier.verify.
         let (now, wall) = (clocks.steady(), clocks.wall())
-        var shape = GateAnswers.Shape(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
+        var shape = GateResponses.Shape(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
         guard case .gate(let mode, let rest) = Self.path(head, bytes) else {
-            answers.deny(.noGate, shape: shape, wall: wall, to: &out)
+            responses.deny(.noGate, shape: shape, wall: wall, to: &out)
             return nil
         }
         shape.mode = mode
         guard isSecure(head, bytes, peer) else {
-            answers.deny(.httpsRequired, shape: shape, wall: wall, to: &out)
+            responses.deny(.httpsRequired, shape: shape, wall: wall, to: &out)
             return nil
         }
         let credentials = Self.credentials(head, bytes)
         guard case .token(let token) = credentials else {
-            answers.deny(credentials.denial, shape: shape, wall: wall, to: &out)
+            responses.deny(credentials.denial, shape: shape, wall: wall, to: &out)
             return nil
         }
         let client = client(head, bytes, peer)
@@ -120,7 +120,7 @@ struct GateDecision: Sendable {
         if case .needsStore = verdict {
             return Question(token: token, scope: scope, client: client, problem: problem, shape: shape)
         }
-        answers.write(verdict, scope: scope, problem: problem, shape: shape, wall: wall, to: &out)
+        responses.write(verdict, scope: scope, problem: problem, shape: shape, wall: wall, to: &out)
         return nil
     }
 
@@ -230,7 +230,7 @@ struct GateDecision: Sendable {
 
 extension BearerCredentials {
     /// What a request without a token that may be a key is answered.
-    fileprivate var denial: GateAnswers.Denial {
+    fileprivate var denial: GateResponses.Denial {
         switch self {
         case .none: .tokenMissing
         case .malformed, .token: .tokenRefused

@@ -13,7 +13,7 @@ final class GateHandler: ChannelDuplexHandler {
     private let decision: GateDecision
     private let limits: GateRequestHead.Limits
     private let supervisor: ConnectionSupervisor
-    private var answers: GateAnswers
+    private var responses: GateResponses
     private var peer: GateDecision.Peer?
     /// Bytes that are not a whole head yet.
     private var unread = ByteBuffer()
@@ -22,7 +22,7 @@ final class GateHandler: ChannelDuplexHandler {
     private var out = ByteBuffer()
     private var isAskingStore = false
     /// Whether a request was answered since the last pause.
-    private var hasAnswered = false
+    private var hasResponded = false
     private var isClosing = false
     private var hasFinished = false
     private var isStopping = false
@@ -32,7 +32,7 @@ final class GateHandler: ChannelDuplexHandler {
         self.decision = decision
         self.limits = limits
         self.supervisor = supervisor
-        answers = GateAnswers(clocks: decision.clocks)
+        responses = GateResponses(clocks: decision.clocks)
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -56,11 +56,15 @@ final class GateHandler: ChannelDuplexHandler {
             unread.discardReadBytes()
             unread.writeBuffer(&bytes)
         }
-        answerAll(context)
+        respondAll(context)
         guard !isAskingStore else { return }
         let hasPart = unread.readableBytes > 0
-        if hasAnswered { supervisor.answeredAtOnce(hasPart: hasPart) } else if hasPart { supervisor.readPartOfHead() }
-        hasAnswered = false
+        if hasResponded {
+            supervisor.respondedImmediately(hasPart: hasPart)
+        } else if hasPart {
+            supervisor.readPartOfHead()
+        }
+        hasResponded = false
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -97,7 +101,7 @@ final class GateHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { supervisor.abort() }
 
-    private func answerAll(_ context: ChannelHandlerContext) {
+    private func respondAll(_ context: ChannelHandlerContext) {
         guard let peer else { return supervisor.close() }
         while !isAskingStore, !isClosing, unread.readableBytes > 0 {
             guard let length = headLength() else {
@@ -112,10 +116,10 @@ final class GateHandler: ChannelDuplexHandler {
                     return nil
                 }
                 if parsed.closes { isClosing = true }
-                return decision.answer(
-                    parsed, in: head, from: peer, isStopping: isStopping, with: &answers, to: &out)
+                return decision.respond(
+                    parsed, in: head, from: peer, isStopping: isStopping, with: &responses, to: &out)
             }
-            hasAnswered = true
+            hasResponded = true
             unread.moveReaderIndex(forwardBy: length)
             searched = 0
             // Let go of, so that the channel reads into the same memory again.
@@ -165,25 +169,25 @@ final class GateHandler: ChannelDuplexHandler {
     private func take(_ verdict: Verdict, of question: GateDecision.Question, _ context: ChannelHandlerContext) {
         isAskingStore = false
         guard context.channel.isActive else { return }
-        supervisor.answeredRequest()
+        supervisor.requestWithResponse()
         var shape = question.shape
         shape.closes = shape.closes || isStopping
-        let failed = answers.write(
+        let failed = responses.write(
             verdict, scope: question.scope, problem: question.problem, shape: shape, wall: decision.clocks.wall(),
             to: &out)
         if let failed, case .unavailable(let cause) = verdict { decision.failures.note(failed, cause) }
         if isClosing || isStopping { return finish(context) }
-        answerAll(context)
-        if !isAskingStore { supervisor.answeredAtOnce(hasPart: unread.readableBytes > 0) }
-        hasAnswered = false
+        respondAll(context)
+        if !isAskingStore { supervisor.respondedImmediately(hasPart: unread.readableBytes > 0) }
+        hasResponded = false
         flush(context)
         readIfWanted(context)
     }
 
     private func refuse() {
         isClosing = true
-        let shape = GateAnswers.Shape(mode: .plain, isHead: false, closes: true)
-        answers.deny(.unreadable, shape: shape, wall: decision.clocks.wall(), to: &out)
+        let shape = GateResponses.Shape(mode: .plain, isHead: false, closes: true)
+        responses.deny(.unreadable, shape: shape, wall: decision.clocks.wall(), to: &out)
     }
 
     private func flush(_ context: ChannelHandlerContext) {

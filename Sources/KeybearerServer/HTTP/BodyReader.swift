@@ -27,14 +27,14 @@ struct BodyReader: Sendable {
     /// Reads the body into the exchange. Its memory is held for as long as the exchange is.
     ///
     /// - Returns: what is wrong with the body; nil when it arrived whole. What arrived until then is not kept.
-    func read(into exchange: inout Exchange, upTo limit: Int = objectLimit) async -> KeybearerError? {
+    func read(into context: inout RequestContext, upTo limit: Int = objectLimit) async -> KeybearerError? {
         let tooLarge = KeybearerError(.payloadTooLarge, "The body is larger than \(limit) bytes.")
-        let announced = exchange.fields[.contentLength].flatMap { Int($0) }
+        let announced = context.fields[.contentLength].flatMap { Int($0) }
         if let announced, announced > limit { return tooLarge }
         // Nothing can come behind such a head.
-        if announced == 0, exchange.fields[.transferEncoding] == nil { return nil }
-        if exchange.fields[.expect] != nil { exchange.askForBody() }
-        let body = exchange.request.body
+        if announced == 0, context.fields[.transferEncoding] == nil { return nil }
+        if context.fields[.expect] != nil { context.askForBody() }
+        let body = context.request.body
         let (timeout, memory) = (timeout, memory)
         let outcome = await withTaskGroup(of: Result<Received, KeybearerError>?.self) { group in
             group.addTask { await Self.collect(body, upTo: limit, tooLarge: tooLarge, memory: memory) }
@@ -54,8 +54,8 @@ struct BodyReader: Sendable {
         }
         switch outcome {
         case .success(let received):
-            exchange.content = received.content
-            exchange.contentHolding = received.holding
+            context.content = received.content
+            context.contentHolding = received.holding
             return nil
         case .failure(let error): return error
         }

@@ -114,7 +114,7 @@ struct ConnectionLife {
     /// A request was answered to the end.
     ///
     /// - Parameter wasRead: whether its own end was read.
-    mutating func answeredRequest(wasRead: Bool = true) -> Action {
+    mutating func requestWithResponse(wasRead: Bool = true) -> Action {
         requests = max(0, requests - 1)
         if !wasRead { unread = max(0, unread - 1) }
         guard stage == .busy else { return .none }
@@ -129,7 +129,7 @@ struct ConnectionLife {
     /// - Parameter hasPart: whether a part of another head is behind them.
     /// - Returns: whether they are the connection's first.
     @discardableResult
-    mutating func answeredAtOnce(hasPart: Bool) -> Bool {
+    mutating func respondedImmediately(hasPart: Bool) -> Bool {
         defer { hasServed = true }
         if stage == .idle || stage == .head { enter(hasPart ? .head : .idle) }
         return !hasServed

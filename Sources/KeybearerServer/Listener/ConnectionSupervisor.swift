@@ -174,7 +174,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     func ended(_ stream: HTTP2Stream, wasRead: Bool) {
         streams[ObjectIdentifier(stream)] = nil
-        answeredRequest(wasRead: wasRead)
+        requestWithResponse(wasRead: wasRead)
     }
 
     /// A head was read, and passed on to be answered.
@@ -186,11 +186,11 @@ final class ConnectionSupervisor: ChannelInboundHandler {
     func readRequest() { life.readRequest() }
 
     /// A request was answered to the end.
-    func answeredRequest(wasRead: Bool = true) { act(life.answeredRequest(wasRead: wasRead)) }
+    func requestWithResponse(wasRead: Bool = true) { act(life.requestWithResponse(wasRead: wasRead)) }
 
-    /// What was read has been answered at once. See ``ConnectionLife/answeredAtOnce(hasPart:)``.
-    func answeredAtOnce(hasPart: Bool) {
-        if life.answeredAtOnce(hasPart: hasPart) { noteServed() }
+    /// What was read has been answered at once. See ``ConnectionLife/respondedImmediately(hasPart:)``.
+    func respondedImmediately(hasPart: Bool) {
+        if life.respondedImmediately(hasPart: hasPart) { noteServed() }
     }
 
     /// The last answer is being written: what comes in from now on is discarded.

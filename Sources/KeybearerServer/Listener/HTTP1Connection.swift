@@ -108,13 +108,13 @@ final class HTTP1Connection: ChannelDuplexHandler {
         case .body: context.write(data, promise: promise)
         case .end:
             context.write(data, promise: promise)
-            answered(context)
+            responded(context)
         }
     }
 
-    private func answered(_ context: ChannelHandlerContext) {
+    private func responded(_ context: ChannelHandlerContext) {
         pending -= 1
-        guard pending == 0, isOver else { return supervisor.answeredRequest() }
+        guard pending == 0, isOver else { return supervisor.requestWithResponse() }
         if refusesNext { return refuse(context) }
         finish(context)
     }
@@ -124,12 +124,12 @@ final class HTTP1Connection: ChannelDuplexHandler {
         isOver = true
         refusesNext = pending > 0
         if refusesNext { return }
-        let answer = Envelope.unreadableHead()
+        let response = Envelope.unreadableHead()
         var headers = HTTPHeaders([("connection", "close")])
-        for field in answer.fields { headers.add(name: field.name.canonicalName, value: field.value) }
+        for field in response.fields { headers.add(name: field.name.canonicalName, value: field.value) }
         let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
         finish(context)
     }

@@ -35,7 +35,7 @@ struct HTTP1Listener: HTTPChannelHandler {
             withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoding)
         try pipeline.addHandlers(
-            HTTP1Connection(supervisor: supervisor), HTTP1ToHTTPServerCodec(secure: false), MemoryAnswers(edge: edge))
+            HTTP1Connection(supervisor: supervisor), HTTP1ToHTTPServerCodec(secure: false), MemoryResponses(edge: edge))
         let value = try Value(
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         supervisor.held = value

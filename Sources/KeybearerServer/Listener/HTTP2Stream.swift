@@ -119,10 +119,10 @@ final class HTTP2Stream: ChannelDuplexHandler {
 
     private func refuse(_ context: ChannelHandlerContext) {
         isRefused = true
-        let answer = Envelope.unreadableHead()
+        let response = Envelope.unreadableHead()
         var fields = HPACKHeaders([(":status", "400")])
-        for field in answer.fields { fields.add(name: field.name.canonicalName, value: field.value) }
-        let body = context.channel.allocator.buffer(bytes: answer.body)
+        for field in response.fields { fields.add(name: field.name.canonicalName, value: field.value) }
+        let body = context.channel.allocator.buffer(bytes: response.body)
         context.write(wrapOutboundOut(.headers(.init(headers: fields))), promise: nil)
         // Through the pipeline's own way of writing, which ends the stream behind it.
         write(

@@ -50,19 +50,20 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let peer = context.remoteAddress.flatMap { IPAddress($0) } ?? .localSocket
-        let exchange = Exchange(
+        let requestContext = RequestContext(
             request: request, client: clientAddress.address(peer: peer, fields: request.headers),
             requestID: RequestIdentifier.next(), parameters: [:])
         guard clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers) else {
-            return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: exchange).response
+            return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: requestContext)
+                .response
         }
         let (scope, problem) = scope(of: request, context)
-        switch await api.admit(BearerCredentials(request.headers), of: exchange, scope: scope) {
-        case .refused(let answer): return answer.response
+        switch await api.admit(BearerCredentials(request.headers), of: requestContext, scope: scope) {
+        case .refused(let response): return response.response
         case .admitted(let account, let rateLimit):
             var response: Response
             if let problem {
-                response = api.failure(problem, of: exchange).response
+                response = api.failure(problem, of: requestContext).response
             } else {
                 var head = request.head
                 head.headerFields[.authorization] = nil

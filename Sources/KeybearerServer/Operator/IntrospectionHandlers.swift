@@ -12,10 +12,10 @@ struct IntrospectionHandlers: Sendable {
     ///
     /// It decides like the gate, and counts like it: an active answer is one request of the hour. What may not pass is
     /// never active, whatever the reason, so a caller that looks at `active` alone is safe.
-    @Sendable func introspect(_ exchange: Exchange) async throws -> APIAnswer {
-        let form = try exchange.form()
+    @Sendable func introspect(_ context: RequestContext) async throws -> APIResponse {
+        let form = try context.form()
         guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
-        var client = exchange.client
+        var client = context.client
         if let given = form["client_address"] {
             guard let address = IPAddress(zoned: given), address != .localSocket else {
                 throw KeybearerError(.badRequest, "client_address must be one IP address.")
@@ -30,27 +30,27 @@ struct IntrospectionHandlers: Sendable {
             scope = .workspace(id)
         }
         guard let token = Array(text.utf8).withUnsafeBufferPointer({ PresentedToken($0) }) else {
-            return try Self.answer(IntrospectionBody())
+            return try Self.respond(IntrospectionBody())
         }
         return try conclude(await node.verifier.verdict(for: token, scope: scope, from: client), scope: scope)
     }
 
-    private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIAnswer {
+    private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIResponse {
         switch verdict {
         case .admitted(let account, let rateLimit):
-            return try Self.answer(IntrospectionBody(account, scope: scope, rateLimit: rateLimit))
+            return try Self.respond(IntrospectionBody(account, scope: scope, rateLimit: rateLimit))
         case .unauthorized:
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
-            return try Self.answer(IntrospectionBody())
+            return try Self.respond(IntrospectionBody())
         case .featureLocked, .notAMember, .rateLimited, .unavailable, .needsStore:
             guard let refusal = Refusal(verdict) else { throw KeybearerError.unavailable() }
             if refusal.error.code == .unavailable { throw refusal.error }
-            return try Self.answer(IntrospectionBody(refusal, now: clocks.wall()))
+            return try Self.respond(IntrospectionBody(refusal, now: clocks.wall()))
         }
     }
 
-    private static func answer(_ body: IntrospectionBody) throws -> APIAnswer {
-        APIAnswer.json(try JSONText.encode(body))
+    private static func respond(_ body: IntrospectionBody) throws -> APIResponse {
+        APIResponse.json(try JSONText.encode(body))
     }
 }
 

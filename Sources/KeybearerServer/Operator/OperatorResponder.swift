@@ -10,13 +10,13 @@ struct OperatorResponder: Sendable {
 
     static func isOperator(_ path: Substring) -> Bool { path.hasPrefix("/operator/") }
 
-    func respond(to original: Exchange, entry: RouteTable.Entry?, route: Route?) async -> APIAnswer {
-        var exchange = original
+    func respond(to original: RequestContext, entry: RouteTable.Entry?, route: Route?) async -> APIResponse {
+        var context = original
         do {
             // Whatever the path: without a token nobody learns what is here.
             var scope = OperatorScope.introspect
             if case .operatorToken(let needed, _) = (route ?? entry?.routes.values.first)?.access { scope = needed }
-            guard let secret = Self.secret(in: exchange.fields) else {
+            guard let secret = Self.secret(in: context.fields) else {
                 throw KeybearerError(.unauthorized, "Send an operator token.")
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
@@ -24,23 +24,23 @@ struct OperatorResponder: Sendable {
                 throw KeybearerError(.unauthorized, "The operator token is not valid.")
             }
             var problem: KeybearerError?
-            if case .operatorToken = route?.access { problem = await bodies.read(into: &exchange) }
+            if case .operatorToken = route?.access { problem = await bodies.read(into: &context) }
             _ = try await tokens.authenticate(secret, for: scope)
             if let problem { throw problem }
-            if case .operatorToken(_, let handler) = route?.access { return try await handler(exchange) }
+            if case .operatorToken(_, let handler) = route?.access { return try await handler(context) }
             guard let entry else { throw KeybearerError(.notFound, "There is nothing at this path.") }
-            let method = exchange.request.method.rawValue
-            var answer = api.failure(
-                KeybearerError(.methodNotAllowed, "This path does not answer \(method)."), of: exchange)
-            answer.headers[.allow] = entry.allow
-            return answer
+            let method = context.request.method.rawValue
+            var response = api.failure(
+                KeybearerError(.methodNotAllowed, "This path does not answer \(method)."), of: context)
+            response.headers[.allow] = entry.allow
+            return response
         } catch {
-            var answer = api.failure(error, of: exchange)
-            if answer.status == .unauthorized {
-                let sent = exchange.fields[values: .authorization].isEmpty ? "" : #", error="invalid_token""#
-                answer.headers[.wwwAuthenticate] = #"Bearer realm="Keybearer operators""# + sent
+            var response = api.failure(error, of: context)
+            if response.status == .unauthorized {
+                let sent = context.fields[values: .authorization].isEmpty ? "" : #", error="invalid_token""#
+                response.headers[.wwwAuthenticate] = #"Bearer realm="Keybearer operators""# + sent
             }
-            return answer
+            return response
         }
     }
 

@@ -30,7 +30,7 @@ struct Schedule {
 
     /// A reservation that the store has granted, or a shared reservation that may be used, of which the node has not
     /// heard yet.
-    private struct Answer {
+    private struct Response {
         let node: Int
         let reservation: Reservation
         let wanted: Int
@@ -75,7 +75,7 @@ struct Schedule {
     private var sharedReservations: [OpenSharedReservation] = []
     private var nodes: [Node]
     private var lastID = 0
-    private var answers: [Answer] = []
+    private var responses: [Response] = []
     private var now: Int64 = 60_000 * 30_000_000
     private var admissions: [Int64] = []
     private var outcome = Outcome()
@@ -101,7 +101,7 @@ struct Schedule {
             switch random.below(24) {
             case 0: crash(node)
             case 1, 2: release(node)
-            case 3: crashWithAnswersUnderWay(node)
+            case 3: crashWithResponsesUnderWay(node)
             case 4, 5: openSharedReservation(node)
             case 6: record(node)
             case 7: closeSharedReservations(node)
@@ -132,20 +132,20 @@ struct Schedule {
 
     /// Hands over the answers whose time has come, in any order between nodes.
     private mutating func deliver() {
-        for answer in answers where answer.arrivesAt <= now {
+        for response in responses where response.arrivesAt <= now {
             // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
-            let askedAt = SteadyTime(nanoseconds: answer.askedAt * 1_000_000)
-            if answer.kind == .prefetch {
-                nodes[answer.node].quota.acceptPrefetched(
-                    answer.reservation, askedAt: askedAt, life: .milliseconds(answer.life), now: steady)
+            let askedAt = SteadyTime(nanoseconds: response.askedAt * 1_000_000)
+            if response.kind == .prefetch {
+                nodes[response.node].quota.acceptPrefetched(
+                    response.reservation, askedAt: askedAt, life: .milliseconds(response.life), now: steady)
                 continue
             }
-            release(answer.node)
-            nodes[answer.node].quota.accept(
-                answer.reservation, wanted: answer.wanted, limit: limit,
-                askedAt: askedAt, life: .milliseconds(answer.life), now: steady, patience: .seconds(1))
+            release(response.node)
+            nodes[response.node].quota.accept(
+                response.reservation, wanted: response.wanted, limit: limit,
+                askedAt: askedAt, life: .milliseconds(response.life), now: steady, patience: .seconds(1))
         }
-        answers.removeAll { $0.arrivesAt <= now }
+        responses.removeAll { $0.arrivesAt <= now }
     }
 
     private mutating func burst(_ node: Int) {
@@ -159,7 +159,7 @@ struct Schedule {
                 clock.tell(status, at: now)
             case .needsReservation:
                 if !useSharedReservation(node) { reserve(node) }
-                if answers.contains(where: { $0.node == node }) { return }
+                if responses.contains(where: { $0.node == node }) { return }
             }
         }
     }
@@ -172,13 +172,13 @@ struct Schedule {
     private mutating func prefetch(_ node: Int) {
         let wanted = nodes[node].quota.prefetchSize(
             limit: 1_000, smallest: 1, life: .milliseconds(Self.life), now: steady)
-        guard wanted > 0, !answers.contains(where: { $0.node == node }) else { return }
+        guard wanted > 0, !responses.contains(where: { $0.node == node }) else { return }
         reserve(node, [], kind: .prefetch)
     }
 
     private mutating func reserve(_ node: Int, _ unused: [LocalQuota.Unused], kind: Kind) {
         // While it has not heard whether it may use a shared reservation, nobody leaves its shared reservations out.
-        let isBeingUsed = answers.contains { $0.node == node && $0.kind == .sharedReservation }
+        let isBeingUsed = responses.contains { $0.node == node && $0.kind == .sharedReservation }
         if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
         release(node, unused)
         let wanted = 1 + random.below(limit)
@@ -196,8 +196,8 @@ struct Schedule {
         _ reservation: Reservation, wanted: Int, of node: Int, askedAt: Int64, life: Int64, kind: Kind
     ) {
         let delay: Int64 = random.below(8) == 0 ? Int64(random.below(120_000)) : 0
-        answers.append(
-            Answer(
+        responses.append(
+            Response(
                 node: node, reservation: reservation, wanted: wanted, askedAt: askedAt, life: life,
                 arrivesAt: now + delay, kind: kind))
         if delay == 0 { deliver() }
@@ -223,15 +223,15 @@ struct Schedule {
         if mistake == .sharedReservationsGoWithACrash {
             sharedReservations.removeAll { $0.process == nodes[node].process }
         }
-        answers.removeAll { $0.node == node && $0.kind == .sharedReservation }
+        responses.removeAll { $0.node == node && $0.kind == .sharedReservation }
         lastID += 1
         nodes[node] = Node(process: lastID)
         clock.noteCrash()
     }
 
     /// The answers reach a process that no longer is.
-    private mutating func crashWithAnswersUnderWay(_ node: Int) {
-        answers.removeAll { $0.node == node }
+    private mutating func crashWithResponsesUnderWay(_ node: Int) {
+        responses.removeAll { $0.node == node }
         crash(node)
     }
 
@@ -251,18 +251,18 @@ struct Schedule {
         let isAgain = nodes[node].used != nil && mistake != .usedAgainUnrecorded
         guard let held = nodes[node].held, now + Self.use <= held.openedAt + Self.life, !isAgain,
             abs(held.offset - clock.offset) < 1_000,
-            !answers.contains(where: { $0.node == node }), nodes[node].quota.isIdle(at: steady)
+            !responses.contains(where: { $0.node == node }), nodes[node].quota.isIdle(at: steady)
         else { return false }
-        let answer = store.use(held.bucket, limit: limit, now: wall, sharedReservations: others(than: node))
-        guard answer.granted > 0 else { return false }
+        let response = store.use(held.bucket, limit: limit, now: wall, sharedReservations: others(than: node))
+        guard response.granted > 0 else { return false }
         nodes[node].used = held
-        expect(answer, wanted: answer.granted, of: node, askedAt: now, life: Self.use, kind: .sharedReservation)
+        expect(response, wanted: response.granted, of: node, askedAt: now, life: Self.use, kind: .sharedReservation)
         return true
     }
 
     private mutating func record(_ node: Int) {
         guard let used = nodes[node].used,
-            !answers.contains(where: { $0.node == node && $0.kind == .sharedReservation })
+            !responses.contains(where: { $0.node == node && $0.kind == .sharedReservation })
         else {
             return
         }

@@ -77,14 +77,14 @@ struct WallClock {
     /// What the store answered.
     ///
     /// - Parameter view: what the one who asked leaves out of the sum.
-    mutating func look(_ answer: Reservation, limit: Int, at now: Int64, view: Int) {
-        guard answer.granted == 0 else { return noteCharge() }
+    mutating func look(_ response: Reservation, limit: Int, at now: Int64, view: Int) {
+        guard response.granted == 0 else { return noteCharge() }
         let since = lockedSince ?? now
         lockedSince = since
         outcome.longestLock = max(outcome.longestLock, now - since)
         if let told = told[view], now >= told { outcome.isUntrue = true }
         // Where more is charged than the limit, what comes back first may not be enough.
-        if answer.charged == limit, told[view] == nil, let first = answer.resets.first {
+        if response.charged == limit, told[view] == nil, let first = response.resets.first {
             told[view] = now + first.after.wholeMilliseconds
         }
     }

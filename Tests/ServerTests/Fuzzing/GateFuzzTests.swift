@@ -127,10 +127,10 @@ struct GateFuzzTests {
             GateDecision.Peer(address: $0, isTrusted: $0.isLoopback)
         }
         let key = Array(text.utf8)
-        var answers = GateAnswers(clocks: clocks)
+        var responses = GateResponses(clocks: clocks)
         var out = ByteBuffer()
         var asked = 0
-        var answered: [String: Int] = [:]
+        var responded: [String: Int] = [:]
         try await Fuzzer.run("gate-decision", seeds) {
             Self.head(&$0, key: key)
         } check: { input in
@@ -138,21 +138,21 @@ struct GateFuzzTests {
                 out.clear()
                 let question = Fuzzer.exactly(input) { bytes in
                     GateRequestHead(bytes, limits: .init()).map {
-                        decision.answer($0, in: bytes, from: peer, isStopping: false, with: &answers, to: &out)
+                        decision.respond($0, in: bytes, from: peer, isStopping: false, with: &responses, to: &out)
                     }
                 }
                 guard let question else { return nil }
                 if let question {
                     guard out.readableBytes == 0 else { return "both an answer and a question" }
                     asked += 1
-                    answers.write(
+                    responses.write(
                         await decision.verdictFromStore(question), scope: question.scope, problem: question.problem,
                         shape: question.shape, wall: clocks.wall(), to: &out)
                 }
                 let said = out.readableBytesView
                 guard said.starts(with: "HTTP/1.1 ".utf8), said.count > 12 else { return "no answer" }
                 let status = String(decoding: said.dropFirst(9).prefix(3), as: UTF8.self)
-                answered[status, default: 0] += 1
+                responded[status, default: 0] += 1
                 guard status == "200" else { continue }
                 guard HeadReference(input)?["authorization"].first?.suffix(key.count).elementsEqual(key) == true else {
                     return "a 200 without the key"
@@ -161,7 +161,7 @@ struct GateFuzzTests {
             return nil
         }
         guard !Fuzzer.isReplaying else { return }
-        #expect(asked > 0 && answered["200", default: 0] > seeds.count / 50, "\(asked) asked, \(answered)")
-        #expect(Set(answered.keys).isSuperset(of: ["200", "400", "401", "403", "404"]), "\(answered)")
+        #expect(asked > 0 && responded["200", default: 0] > seeds.count / 50, "\(asked) asked, \(responded)")
+        #expect(Set(responded.keys).isSuperset(of: ["200", "400", "401", "403", "404"]), "\(responded)")
     }
 }

@@ -39,8 +39,8 @@ struct HTTP2FuzzTests {
                     }
                 }
                 guard first / 1_000 != (first + Self.atOnce) / 1_000 else { continue }
-                let answer = try await client.send(good, over: .http2)
-                #expect(answer.status == 200, "after the connections with seeds up to \(first + Self.atOnce)")
+                let response = try await client.send(good, over: .http2)
+                #expect(response.status == 200, "after the connections with seeds up to \(first + Self.atOnce)")
             }
             #expect(try await client.send(good, over: .http2).status == 200)
         }
@@ -62,7 +62,7 @@ private final class HostileConnection: ChannelInboundHandler {
         /// Without reading anything, after a moment.
         case deaf
         /// When the server has said something, or soon.
-        case answered
+        case responded
     }
 
     private let pieces: [ArraySlice<UInt8>]
@@ -83,7 +83,7 @@ private final class HostileConnection: ChannelInboundHandler {
     ) async -> (isShaken: Bool, isHeard: Bool) {
         let bytes = HTTP2Script(seed: seed).bytes
         var numbers = FuzzNumbers(seed: ~seed)
-        let end = numbers.once(in: 32) ? End.early : numbers.pick([.written, .answered, .answered, .deaf])
+        let end = numbers.once(in: 32) ? End.early : numbers.pick([.written, .responded, .responded, .deaf])
         var pieces: [ArraySlice<UInt8>] = []
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -134,7 +134,7 @@ private final class HostileConnection: ChannelInboundHandler {
         switch end {
         case .early, .written: close(context)
         case .deaf: closeLater(context, .milliseconds(20))
-        case .answered: closeLater(context, .seconds(2))
+        case .responded: closeLater(context, .seconds(2))
         }
     }
 
@@ -144,7 +144,7 @@ private final class HostileConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isHeard = true
-        if isWritten, end == .answered { closeLater(context, .milliseconds(5)) }
+        if isWritten, end == .responded { closeLater(context, .milliseconds(5)) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -11,14 +11,14 @@ struct KeyRequestOutcome: Sendable, Equatable {
     let again: RegenerateAgain?
 
     /// Nil where the request was none for the key, or where its refusal says enough.
-    init?(after error: KeybearerError, of exchange: Exchange, on route: Route?) {
+    init?(after error: KeybearerError, of context: RequestContext, on route: Route?) {
         guard [.unavailable, .internalError].contains(error.code), route?.method == .post else { return nil }
         switch route?.path {
         case Routes.reveal:
             text = "The key could not be shown. It was not changed: showing a key changes nothing."
             again = nil
         case Routes.regenerate:
-            again = RegenerateAgain(exchange)
+            again = RegenerateAgain(context)
             text =
                 "It is not known whether the key was regenerated. "
                 + (again == nil
@@ -39,11 +39,11 @@ struct RegenerateAgain: Sendable, Equatable {
     let idempotencyKey: String
 
     /// Nil for a form without these values: sent twice, it could replace two keys.
-    init?(_ exchange: Exchange) {
-        guard let form = try? exchange.form(), let version = form["version"],
+    init?(_ context: RequestContext) {
+        guard let form = try? context.form(), let version = form["version"],
             let idempotencyKey = form["idempotencyKey"], !idempotencyKey.isEmpty
         else { return nil }
-        path = String((exchange.request.head.path ?? "/").prefix { $0 != "?" })
+        path = String((context.request.head.path ?? "/").prefix { $0 != "?" })
         self.version = version
         self.idempotencyKey = idempotencyKey
     }

@@ -4,7 +4,7 @@ import Keybearer
 import NIOCore
 
 /// One request as handlers see it: parsed, with the client's address decided and the path's parameters named.
-struct Exchange: Sendable {
+struct RequestContext: Sendable {
     /// The request itself.
     let request: Request
     /// Who the client is, by the trusted-proxy rules.

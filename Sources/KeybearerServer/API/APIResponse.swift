@@ -4,22 +4,22 @@ import Keybearer
 import NIOCore
 
 /// An answer of the API: whole and in memory, so that it can be written at once, by whoever has the connection.
-struct APIAnswer: Sendable {
+struct APIResponse: Sendable {
     var status: HTTPResponse.Status
     var headers: HTTPFields
     var body = ByteBuffer()
 
     /// An answer of JSON that is never stored: it is about one account, or holds its key.
-    static func json(_ body: ByteBuffer, status: HTTPResponse.Status = .ok) -> APIAnswer {
+    static func json(_ body: ByteBuffer, status: HTTPResponse.Status = .ok) -> APIResponse {
         // Room for all that is added later, so that the fields are not moved on every request.
         var fields = HTTPFields()
         fields.reserveCapacity(16)
         fields.append(jsonType)
         fields.append(noStore)
-        return APIAnswer(status: status, headers: fields, body: body)
+        return APIResponse(status: status, headers: fields, body: body)
     }
 
-    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> APIAnswer {
+    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> APIResponse {
         json(ByteBuffer(bytes: body), status: status)
     }
 

@@ -7,7 +7,7 @@ import NIOHTTPTypes
 ///
 /// It keeps the order of answers: while a request is with the server, those behind it follow it there. And it keeps
 /// the back-pressure: when the client does not read its answers, requests go to the server, which waits.
-final class MemoryAnswers: ChannelDuplexHandler {
+final class MemoryResponses: ChannelDuplexHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
@@ -43,9 +43,9 @@ final class MemoryAnswers: ChannelDuplexHandler {
             passOn(context)
             context.fireChannelRead(data)
         case .end:
-            if let head = held, context.channel.isWritable, let answer = edge.respondNow(to: head, peer: peer) {
+            if let head = held, context.channel.isWritable, let response = edge.respondNow(to: head, peer: peer) {
                 held = nil
-                write(answer, context)
+                write(response, context)
             } else {
                 passOn(context)
                 context.fireChannelRead(data)
@@ -75,13 +75,13 @@ final class MemoryAnswers: ChannelDuplexHandler {
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
-    private func write(_ answer: APIAnswer, _ context: ChannelHandlerContext) {
-        var fields = answer.headers
-        fields.append(HTTPField(name: .contentLength, value: String(answer.body.readableBytes)))
+    private func write(_ response: APIResponse, _ context: ChannelHandlerContext) {
+        var fields = response.headers
+        fields.append(HTTPField(name: .contentLength, value: String(response.body.readableBytes)))
         fields.append(HTTPField(name: .date, value: currentDate()))
-        let head = HTTPResponse(status: answer.status, headerFields: fields)
+        let head = HTTPResponse(status: response.status, headerFields: fields)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(answer.body)), promise: nil)
+        context.write(wrapOutboundOut(.body(response.body)), promise: nil)
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
         hasWritten = true
     }

@@ -3,7 +3,7 @@ import Keybearer
 import NIOCore
 
 /// Writes the gate's answers as bytes: identity on allow, the contract's envelope on deny.
-struct GateAnswers {
+struct GateResponses {
     /// How a denial travels.
     enum Mode {
         /// With the status of the contract.

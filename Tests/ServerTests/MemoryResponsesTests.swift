@@ -8,14 +8,14 @@ import Testing
 
 /// What is answered on the event loop, ahead of the asynchronous server.
 @Suite("Answers from memory")
-struct MemoryAnswersTests {
+struct MemoryResponsesTests {
     @Test("What memory knows is answered at once; what needs the store is not, and is not counted")
     func onlyFromMemory() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { _ in
             let edge = try fixture.server().makeResponder()
-            func now(_ path: String, _ method: HTTPRequest.Method = .get, key: String? = key) -> APIAnswer? {
+            func now(_ path: String, _ method: HTTPRequest.Method = .get, key: String? = key) -> APIResponse? {
                 var fields = HTTPFields()
                 if let key { fields[.authorization] = "Bearer \(key)" }
                 let head = HTTPRequest(
@@ -62,7 +62,7 @@ struct MemoryAnswersTests {
                     lines[Int(random.bytes(1)[0]) % lines.count]
                 }
                 let text = String(
-                    decoding: try await client.exchange(Array(chosen.map(\.0).joined().utf8)), as: UTF8.self)
+                    decoding: try await client.roundTrip(Array(chosen.map(\.0).joined().utf8)), as: UTF8.self)
                 #expect(text.components(separatedBy: "HTTP/1.1 ").count == chosen.count + 1)
                 var rest = text[...]
                 for (request, mark) in chosen {

@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 
 /// What the connection says of a request: who the TCP peer is. Taken before anything that a client wrote.
-struct EdgeContext: InitializableFromSource {
+struct ConnectionContext: InitializableFromSource {
     /// The TCP peer; nil on a Unix socket.
     let peer: IPAddress?
     /// Tells the connection that the body is about to be read: a client may wait for that.

@@ -185,7 +185,7 @@ public struct KeybearerServer: Sendable {
         settings.gate.map { gateSettings in
             GateListener(
                 decision: GateDecision(node: node, clocks: clocks, settings: gateSettings, logger: logger),
-                limits: .init(bytes: settings.headerBytes, fields: settings.headerCount),
+                limits: .init(bytes: settings.headerBytes, headers: settings.headerCount),
                 supervision: connections.supervision(of: .gate) { _ in true }, logger: logger, onReady: onReady)
         }
     }
@@ -221,7 +221,7 @@ public struct KeybearerServer: Sendable {
             api: APIHandlers(keys: deployment.keys),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             assets: AssetHandlers(),
-            entry: EntryHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
+            signIn: SignInHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, node: node,
                 pages: pages, clocks: clocks, publicURL: settings.publicURL?.description,

@@ -23,15 +23,15 @@ enum Routes {
 
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
-            .anyone(.get, "/sign-in", edge.entry.signInPage),
-            .anyone(.post, "/sign-in", edge.entry.signIn),
-            .anyone(.get, "/sign-up", edge.entry.signUpPage),
-            .anyone(.post, "/sign-up", edge.entry.signUp),
+            .anyone(.get, "/sign-in", edge.signIn.signInPage),
+            .anyone(.post, "/sign-in", edge.signIn.signIn),
+            .anyone(.get, "/sign-up", edge.signIn.signUpPage),
+            .anyone(.post, "/sign-up", edge.signIn.signUp),
 
             .session(.get, "/", edge.keyPage.home),
-            .session(.get, "/confirm", edge.entry.confirmPage),
-            .session(.post, "/confirm", edge.entry.confirm),
-            .session(.post, "/sign-out", edge.entry.signOut),
+            .session(.get, "/confirm", edge.signIn.confirmPage),
+            .session(.post, "/confirm", edge.signIn.confirm),
+            .session(.post, "/sign-out", edge.signIn.signOut),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks", edge.keyPage.page),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", edge.keyPage.record),
             .session(.post, Routes.reveal, edge.keyPage.reveal),
@@ -58,7 +58,7 @@ enum Routes {
         let api: APIHandlers
         let operators: IntrospectionHandlers
         let assets: AssetHandlers
-        let entry: EntryHandlers
+        let signIn: SignInHandlers
         let keyPage: KeyPageHandlers
         let account: AccountPageHandlers
     }

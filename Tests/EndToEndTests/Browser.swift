@@ -22,15 +22,15 @@ final class Browser {
 
     /// A page.
     func get(_ path: String) throws -> RawResponse {
-        try connection.roundTrip(RawRequest.text("GET", path, fields: cookie))
+        try connection.roundTrip(RawRequest.text("GET", path, headers: cookie))
     }
 
     /// The text of a form that is sent.
     func postText(_ path: String, _ form: [(String, String)] = [], wantsJSON: Bool = false) -> String {
-        var fields = [("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded")]
-        if wantsJSON { fields.append(("Accept", "application/json")) }
+        var headers = [("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded")]
+        if wantsJSON { headers.append(("Accept", "application/json")) }
         let body = form.map { "\(Self.escape($0.0))=\(Self.escape($0.1))" }.joined(separator: "&")
-        return RawRequest.text("POST", path, fields: fields + cookie, body: body)
+        return RawRequest.text("POST", path, headers: headers + cookie, body: body)
     }
 
     /// Sends a form.

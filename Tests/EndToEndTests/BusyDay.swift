@@ -103,8 +103,9 @@ struct BusyDay {
     /// Good requests, and the mistakes that clients make with a key.
     private func apiRequests(_ key: String) throws {
         let connection = try RawConnection(port: port)
-        func status(_ method: String, _ path: String, _ fields: [(String, String)], body: String? = nil) throws -> Int {
-            try connection.roundTrip(RawRequest.text(method, path, fields: fields, body: body)).status
+        func status(_ method: String, _ path: String, _ headers: [(String, String)], body: String? = nil) throws -> Int
+        {
+            try connection.roundTrip(RawRequest.text(method, path, headers: headers, body: body)).status
         }
         let bearer = [("Authorization", "Bearer \(key)")]
         #expect(try status("GET", "/api/v1/me", bearer) == 200)
@@ -128,7 +129,7 @@ struct BusyDay {
         // Refused before there is a request: a header block that is too large, and no HTTP at all.
         let large = try RawConnection(port: port)
         let padding = String(repeating: "a", count: 40_000)
-        let oversized = RawRequest.text("GET", "/", fields: bearer + [("X-Padding", padding)])
+        let oversized = RawRequest.text("GET", "/", headers: bearer + [("X-Padding", padding)])
         #expect(try large.roundTrip(oversized).status >= 400)
         let malformed = try RawConnection(port: port)
         #expect(try malformed.roundTrip("Bearer \(key)\r\n\r\n").status == 400)
@@ -147,7 +148,7 @@ struct BusyDay {
     private func regenerateByAPI(_ key: String) throws -> String {
         let request = RawRequest.text(
             "POST", "/api/v1/key/regenerate",
-            fields: [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")], body: "{}")
+            headers: [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")], body: "{}")
         let response = try RawConnection(port: port).roundTrip(request)
         return try #require(response.data?["key"] as? String)
     }

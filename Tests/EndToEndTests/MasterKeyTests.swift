@@ -98,7 +98,7 @@ extension EndToEndTests {
             let connection = try RawConnection(port: server.port)
             #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 200)
             let regenerate = RawRequest.text(
-                "POST", "/api/v1/key/revoke", fields: [("Authorization", "Bearer \(deployed.key)")], body: "")
+                "POST", "/api/v1/key/revoke", headers: [("Authorization", "Bearer \(deployed.key)")], body: "")
             let response = try connection.roundTrip(regenerate)
             #expect(response.status == 503 && response.errorCode == "UNAVAILABLE")
             #expect(try connection.roundTrip(RawRequest.get(key: deployed.key)).status == 200)

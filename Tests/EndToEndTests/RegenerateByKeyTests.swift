@@ -11,8 +11,8 @@ extension EndToEndTests {
                 ["serve", "--address", "127.0.0.1:0"] + files.flags + arguments, logs: files.directory)
             defer { server.terminate() }
             return try ["/api/v1/key/unknown", "/api/v1/key/regenerate"].map { path in
-                let fields = [("Authorization", "Bearer \(key)")]
-                let request = RawRequest.text("POST", path, fields: fields, body: "")
+                let headers = [("Authorization", "Bearer \(key)")]
+                let request = RawRequest.text("POST", path, headers: headers, body: "")
                 return try RawConnection(port: server.port).roundTrip(request).status
             }
         }

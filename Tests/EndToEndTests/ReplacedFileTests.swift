@@ -88,7 +88,7 @@ extension EndToEndTests {
             }
             let response = try RawConnection(port: deployed.server.port).roundTrip(
                 RawRequest.text(
-                    "POST", "/api/v1/key/revoke", fields: [("Authorization", "Bearer \(key)")], body: ""))
+                    "POST", "/api/v1/key/revoke", headers: [("Authorization", "Bearer \(key)")], body: ""))
             #expect(response.status == 503)
             #expect(try readiness(deployed) == "database_replaced")
             let lines = deployed.server.text.split(separator: "\n").filter {

@@ -154,7 +154,7 @@ private struct Regenerator {
             return Response(arrivedAt: arrivedAt, newKey: nil)
         case .api:
             let request = RawRequest.text(
-                "POST", "/api/v1/key/regenerate", fields: [("Authorization", "Bearer \(old)")], body: "")
+                "POST", "/api/v1/key/regenerate", headers: [("Authorization", "Bearer \(old)")], body: "")
             let response = try api.roundTrip(request)
             let arrivedAt = MonotonicTime.now()
             return Response(arrivedAt: arrivedAt, newKey: try #require(response.data?["key"] as? String))

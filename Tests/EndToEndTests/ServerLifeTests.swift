@@ -62,7 +62,8 @@ extension EndToEndTests {
             // One piece, so that the second request has begun when the first is answered; its body is still to come.
             let request = RawRequest.text(
                 "POST", "/api/v1/key/regenerate",
-                fields: [("Authorization", "Bearer \(deployed.key)"), ("Content-Type", "application/json")], body: "{}")
+                headers: [("Authorization", "Bearer \(deployed.key)"), ("Content-Type", "application/json")], body: "{}"
+            )
             try connection.send(RawRequest.get(key: deployed.key) + request.dropLast(2))
             #expect(try connection.receive().status == 200)
             let used = Date()

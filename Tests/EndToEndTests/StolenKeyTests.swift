@@ -60,13 +60,13 @@ extension EndToEndTests {
             }
 
             /// Sends the head of a regenerate and the first byte of its body.
-            func hold(_ key: String, fields: [(String, String)] = []) throws -> RawConnection {
+            func hold(_ key: String, headers: [(String, String)] = []) throws -> RawConnection {
                 let thief = try RawConnection(port: server.port)
                 let head =
                     [
                         "POST /api/v1/key/regenerate HTTP/1.1", "Host: localhost", "Authorization: Bearer \(key)",
                         "Content-Type: application/json", "Content-Length: \(StolenKeyTests.length)",
-                    ] + fields.map { "\($0): \($1)" }
+                    ] + headers.map { "\($0): \($1)" }
                 try thief.send(head.joined(separator: "\r\n") + "\r\n\r\n{")
                 try thief.send(" ")
                 return thief
@@ -85,7 +85,7 @@ extension EndToEndTests {
             let stolen = try stage.liveKey()
             #expect(try stage.status(of: stolen) != 401)
             let thief = try stage.hold(stolen)
-            let guessing = try stage.hold(stolen, fields: [("Idempotency-Key", Self.idempotencyKey)])
+            let guessing = try stage.hold(stolen, headers: [("Idempotency-Key", Self.idempotencyKey)])
             try stage.regenerate(way)
             let live = try stage.liveKey()
             for response in [try stage.finish(thief), try stage.finish(guessing)] {

@@ -160,7 +160,7 @@ final class Writers: @unchecked Sendable {
             ledger.attemptKey(of: email, request: request)
             let text = RawRequest.text(
                 "POST", "/api/v1/key/regenerate",
-                fields: [("Authorization", "Bearer \(key)"), ("Idempotency-Key", request)], body: "")
+                headers: [("Authorization", "Bearer \(key)"), ("Idempotency-Key", request)], body: "")
             guard let response = try write(text, on: connection, expecting: 200) else { return }
             ledger.acknowledgeKey(try #require(response.data?["key"] as? String), of: email)
             responded()

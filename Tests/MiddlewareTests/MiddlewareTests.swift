@@ -68,10 +68,10 @@ struct MiddlewareTests {
         let workspace = guarded.account.workspaces[0].workspace.id.rawValue
         let name = try #require(HTTPField.Name("X-Workspace-Id"))
         try await guarded.application.test(.live) { client in
-            for (fields, named) in [(HTTPFields(), "-"), ([name: workspace] as HTTPFields, workspace)] {
-                var fields = fields
-                fields[.authorization] = "Bearer \(guarded.key)"
-                let response = try await client.execute(uri: "/things", method: .post, headers: fields)
+            for (headers, named) in [(HTTPFields(), "-"), ([name: workspace] as HTTPFields, workspace)] {
+                var headers = headers
+                headers[.authorization] = "Bearer \(guarded.key)"
+                let response = try await client.execute(uri: "/things", method: .post, headers: headers)
                 #expect(response.status == .ok)
                 let expected = "\(guarded.account.user.id) \(named) \(guarded.key.prefix(8)) false"
                 #expect(String(buffer: response.body) == expected)
@@ -84,8 +84,8 @@ struct MiddlewareTests {
     func localSocket() async throws {
         let guarded = try await guarded(isTLS: true)
         try await guarded.application.test(.router) { client in
-            let fields: HTTPFields = [.authorization: "Bearer \(guarded.key)"]
-            let response = try await client.execute(uri: "/things", method: .post, headers: fields)
+            let headers: HTTPFields = [.authorization: "Bearer \(guarded.key)"]
+            let response = try await client.execute(uri: "/things", method: .post, headers: headers)
             #expect(response.status == .ok)
             let record = try await guarded.deployment.keys.metadata(of: guarded.account.user.id)
             #expect(record.lastUse?.address == .localSocket)
@@ -98,10 +98,10 @@ struct MiddlewareTests {
         let forwarded = try #require(HTTPField.Name("X-Forwarded-For"))
         let workspace = try #require(HTTPField.Name("X-Workspace-Id"))
         try await guarded.application.test(.live) { client in
-            func ask(_ fields: HTTPFields, key: String? = nil) async throws -> (HTTPResponse.Status, String) {
-                var fields = fields
-                if let key { fields[.authorization] = "Bearer \(key)" }
-                let response = try await client.execute(uri: "/things", method: .post, headers: fields)
+            func ask(_ headers: HTTPFields, key: String? = nil) async throws -> (HTTPResponse.Status, String) {
+                var headers = headers
+                if let key { headers[.authorization] = "Bearer \(key)" }
+                let response = try await client.execute(uri: "/things", method: .post, headers: headers)
                 let body =
                     try JSONSerialization.jsonObject(with: Data(response.body.readableBytesView)) as? [String: Any]
                 return (response.status, body?["error"] as? String ?? "")

@@ -9,9 +9,9 @@ import Testing
 @Suite("The API")
 struct APITests {
     private func bearer(_ key: String, _ more: HTTPFields = [:]) -> HTTPFields {
-        var fields = more
-        fields[.authorization] = "Bearer \(key)"
-        return fields
+        var headers = more
+        headers[.authorization] = "Bearer \(key)"
+        return headers
     }
 
     @Test("The profile has what the contract says")
@@ -37,11 +37,11 @@ struct APITests {
         let rateLimit = try #require(data["rateLimit"] as? [String: Any])
         #expect(rateLimit["limit"] as? Int == 1_000)
         #expect(rateLimit["remaining"] as? Int == 999)
-        #expect(response.fields[FieldName.rateLimitPolicy] == "\"hourly\";q=1000;w=3600")
-        #expect(response.fields[FieldName.rateLimit]?.hasPrefix("\"hourly\";r=999;t=") == true)
-        #expect(response.fields[FieldName.xRateLimitLimit] == "1000")
-        #expect(response.fields[FieldName.xRateLimitRemaining] == "999")
-        let reset = try #require(response.fields[FieldName.xRateLimitReset].flatMap { Int64($0) })
+        #expect(response.headers[HeaderName.rateLimitPolicy] == "\"hourly\";q=1000;w=3600")
+        #expect(response.headers[HeaderName.rateLimit]?.hasPrefix("\"hourly\";r=999;t=") == true)
+        #expect(response.headers[HeaderName.xRateLimitLimit] == "1000")
+        #expect(response.headers[HeaderName.xRateLimitRemaining] == "999")
+        let reset = try #require(response.headers[HeaderName.xRateLimitReset].flatMap { Int64($0) })
         #expect(rateLimit["resetAt"] as? String == Timestamp(millisecondsSinceEpoch: reset * 1_000).description)
         #expect(!response.body.contains(key))
     }
@@ -52,10 +52,10 @@ struct APITests {
     func revoke(workspace: String) async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com", isEntitled: false)
-        let fields = bearer(key, [FieldName.workspaceID: workspace])
+        let headers = bearer(key, [HeaderName.workspaceID: workspace])
         #expect(try await fixture.respond(.get, "/api/v1/me", bearer(key)).status == 403)
-        #expect(try await fixture.respond(.post, "/api/v1/key/revoke", fields).status == 204)
-        #expect(try await fixture.respond(.post, "/api/v1/key/revoke", fields).status == 401)
+        #expect(try await fixture.respond(.post, "/api/v1/key/revoke", headers).status == 204)
+        #expect(try await fixture.respond(.post, "/api/v1/key/revoke", headers).status == 401)
     }
 
     @Test("1,000 requests pass; the 1,001st is 429 with its headers, and refusals are not counted")
@@ -70,11 +70,11 @@ struct APITests {
             let response = try await fixture.respond(.get, "/api/v1/me", bearer(key))
             #expect(response.status == 429)
             #expect(try object(response.body)["error"] as? String == "RATE_LIMITED")
-            #expect(response.fields[.cacheControl] == "no-store")
-            #expect(response.fields[FieldName.xRateLimitRemaining] == "0")
-            let state = try #require(response.fields[FieldName.rateLimit])
+            #expect(response.headers[.cacheControl] == "no-store")
+            #expect(response.headers[HeaderName.xRateLimitRemaining] == "0")
+            let state = try #require(response.headers[HeaderName.rateLimit])
             let wait = try #require(Int64(state.replacing("\"hourly\";r=0;t=", with: "")))
-            #expect(try #require(response.fields[.retryAfter].flatMap { Int64($0) }) >= wait)
+            #expect(try #require(response.headers[.retryAfter].flatMap { Int64($0) }) >= wait)
             #expect((3_541...3_721).contains(wait))
         }
     }
@@ -87,7 +87,7 @@ struct APITests {
         #expect(refused.status == 403)
         #expect(try object(refused.body)["error"] as? String == "FEATURE_LOCKED")
         #expect(try #require(try object(refused.body)["message"] as? String).contains("Owner"))
-        #expect(refused.fields[FieldName.xRateLimitRemaining] == "1000")
+        #expect(refused.headers[HeaderName.xRateLimitRemaining] == "1000")
         #expect(try await fixture.respond(.get, "/api/v1/nothing", bearer(key)).status == 403)
         let regenerated = try await fixture.respond(.post, "/api/v1/key/regenerate", bearer(key))
         #expect(regenerated.status == 200)
@@ -100,19 +100,19 @@ struct APITests {
         let (_, key) = try await fixture.account("ada@example.com")
         let unknown = try await fixture.respond(.get, "/api/v1/nothing", bearer(key))
         #expect(unknown.status == 404)
-        #expect(unknown.fields[FieldName.xRateLimitRemaining] == "999")
+        #expect(unknown.headers[HeaderName.xRateLimitRemaining] == "999")
         let wrong = try await fixture.respond(.delete, "/api/v1/me", bearer(key))
         #expect(wrong.status == 405)
-        #expect(wrong.fields[.allow] == "GET, HEAD, OPTIONS")
+        #expect(wrong.headers[.allow] == "GET, HEAD, OPTIONS")
         let options = try await fixture.respond(.options, "/api/v1/key/regenerate", bearer(key))
         #expect(options.status == 204)
-        #expect(options.fields[.allow] == "OPTIONS, POST")
-        #expect(options.fields[.accessControlAllowOrigin] == nil)
+        #expect(options.headers[.allow] == "OPTIONS, POST")
+        #expect(options.headers[.accessControlAllowOrigin] == nil)
         let head = try await fixture.respond(.head, "/api/v1/me", bearer(key))
         #expect(head.status == 200)
         #expect(head.body.isEmpty)
-        #expect(try #require(head.fields[.contentLength].flatMap { Int($0) }) > 100)
-        #expect(head.fields[FieldName.xRateLimitRemaining] == "996")
+        #expect(try #require(head.headers[.contentLength].flatMap { Int($0) }) > 100)
+        #expect(head.headers[HeaderName.xRateLimitRemaining] == "996")
         for path in ["/api/v1/me/", "//api/v1/me", "/api//v1/me", "/api/v1/%6de", "/API/v1/me"] {
             #expect(try await fixture.respond(.get, path, bearer(key)).status == 404, "\(path)")
         }
@@ -143,12 +143,12 @@ struct APITests {
         #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(own)", bearer(key)).status == 200)
         #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(theirs)", bearer(key)).status == 404)
         #expect(try await fixture.respond(.get, "/api/v1/workspaces/ws_'--", bearer(key)).status == 404)
-        let named = bearer(key, [FieldName.workspaceID: own])
+        let named = bearer(key, [HeaderName.workspaceID: own])
         #expect(try await fixture.respond(.get, "/api/v1/me", named).status == 200)
         #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(theirs)", named).status == 400)
-        let foreign = bearer(key, [FieldName.workspaceID: theirs])
+        let foreign = bearer(key, [HeaderName.workspaceID: theirs])
         #expect(try await fixture.respond(.get, "/api/v1/me", foreign).status == 404)
-        let malformed = bearer(key, [FieldName.workspaceID: "x"])
+        let malformed = bearer(key, [HeaderName.workspaceID: "x"])
         #expect(try await fixture.respond(.get, "/api/v1/me", malformed).status == 400)
     }
 
@@ -160,7 +160,7 @@ struct APITests {
             name: "Testing", owner: account.user.id, by: .commandLine)
         #expect(try await fixture.respond(.get, "/api/v1/me", bearer(key)).status == 200)
         #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(free.id)", bearer(key)).status == 403)
-        let named = bearer(key, [FieldName.workspaceID: free.id.rawValue])
+        let named = bearer(key, [HeaderName.workspaceID: free.id.rawValue])
         #expect(try await fixture.respond(.get, "/api/v1/me", named).status == 403)
     }
 
@@ -170,13 +170,13 @@ struct APITests {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
         let path = "/api/v1/key/regenerate"
-        let once = bearer(key, [FieldName.idempotencyKey: "rotation-1"])
+        let once = bearer(key, [HeaderName.idempotencyKey: "rotation-1"])
         let first = try await fixture.respond(.post, path, once)
         let data = try #require(try object(first.body)["data"] as? [String: Any])
         let new = try #require(data["key"] as? String)
         #expect(data["lastUsedAt"] is NSNull)
         #expect(try await fixture.respond(.post, path, once).status == 401)
-        let replay = try await fixture.respond(.post, path, bearer(new, [FieldName.idempotencyKey: "rotation-1"]))
+        let replay = try await fixture.respond(.post, path, bearer(new, [HeaderName.idempotencyKey: "rotation-1"]))
         #expect(try #require(try object(replay.body)["data"] as? [String: Any])["key"] as? String == new)
         let json: HTTPFields = [.contentType: "application/json"]
         #expect(try await fixture.respond(.post, path, bearer(new, json), body: "[]").status == 400)
@@ -187,7 +187,7 @@ struct APITests {
         #expect(try await fixture.respond(.post, path, bearer(new), body: "a=b").status == 415)
         let large = String(repeating: " ", count: 20_000)
         #expect(try await fixture.respond(.post, path, bearer(new, json), body: large).status == 413)
-        #expect(try await fixture.respond(.post, path, bearer(new, [FieldName.idempotencyKey: "a b"])).status == 400)
+        #expect(try await fixture.respond(.post, path, bearer(new, [HeaderName.idempotencyKey: "a b"])).status == 400)
         let record = try await fixture.respond(.get, "/api/v1/key", bearer(new))
         #expect(record.status == 200)
         #expect(!record.body.contains(new))
@@ -196,11 +196,11 @@ struct APITests {
 
 @Suite("HTTPS and the client's address")
 struct EdgeRuleTests {
-    private func status(_ peer: String, _ fields: HTTPFields = [:], isTLS: Bool = false, trusted: [String] = [])
+    private func status(_ peer: String, _ headers: HTTPFields = [:], isTLS: Bool = false, trusted: [String] = [])
         async throws -> Int
     {
         let fixture = try ServerFixture { edge, _ in edge.trustedProxies = trusted.compactMap(AddressRange.init) }
-        return try await fixture.respond(.get, "/api/v1/me", fields, peer: peer, isTLS: isTLS).status
+        return try await fixture.respond(.get, "/api/v1/me", headers, peer: peer, isTLS: isTLS).status
     }
 
     @Test("Plain HTTP passes from this machine alone, and not through a proxy that nobody configured")
@@ -210,21 +210,21 @@ struct EdgeRuleTests {
         #expect(try await status("192.0.2.1") == 403)
         #expect(try await status("192.0.2.1", isTLS: true) == 401)
         for name in ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP"] {
-            let field = try #require(HTTPField.Name(name))
-            #expect(try await status("127.0.0.1", [field: "https"]) == 403, "\(name)")
+            let header = try #require(HTTPField.Name(name))
+            #expect(try await status("127.0.0.1", [header: "https"]) == 403, "\(name)")
         }
-        #expect(try await status("192.0.2.1", [FieldName.forwardedProto: "https"]) == 403)
+        #expect(try await status("192.0.2.1", [HeaderName.forwardedProto: "https"]) == 403)
     }
 
     @Test("Behind a trusted proxy its word on the scheme counts")
     func trustedProxy() async throws {
         let trusted = ["10.0.0.0/8", "127.0.0.1"]
-        #expect(try await status("10.1.2.3", [FieldName.forwardedProto: "https"], trusted: trusted) == 401)
-        #expect(try await status("10.1.2.3", [FieldName.forwardedProto: "http"], trusted: trusted) == 403)
-        #expect(try await status("10.1.2.3", [FieldName.forwardedProto: "https, http"], trusted: trusted) == 403)
+        #expect(try await status("10.1.2.3", [HeaderName.forwardedProto: "https"], trusted: trusted) == 401)
+        #expect(try await status("10.1.2.3", [HeaderName.forwardedProto: "http"], trusted: trusted) == 403)
+        #expect(try await status("10.1.2.3", [HeaderName.forwardedProto: "https, http"], trusted: trusted) == 403)
         #expect(try await status("10.1.2.3", trusted: trusted) == 403)
         #expect(try await status("127.0.0.1", trusted: trusted) == 403, "a trusted proxy is not exempt as loopback")
-        #expect(try await status("11.0.0.1", [FieldName.forwardedProto: "https"], trusted: trusted) == 403)
+        #expect(try await status("11.0.0.1", [HeaderName.forwardedProto: "https"], trusted: trusted) == 403)
     }
 
     @Test("Refusals are in the envelope and never redirect; the dashboard is refused too")
@@ -232,10 +232,10 @@ struct EdgeRuleTests {
         let fixture = try ServerFixture()
         let api = try await fixture.respond(.get, "/api/v1/me", peer: "192.0.2.1", isTLS: false)
         #expect(try object(api.body)["error"] as? String == "HTTPS_REQUIRED")
-        #expect(api.fields[.location] == nil)
+        #expect(api.headers[.location] == nil)
         let page = try await fixture.respond(.get, "/sign-in", peer: "192.0.2.1", isTLS: false)
         #expect(page.status == 403)
-        #expect(page.fields[.location] == nil)
+        #expect(page.headers[.location] == nil)
         #expect(try await fixture.respond(.get, "/healthz", peer: "192.0.2.1", isTLS: false).status == 200)
     }
 }

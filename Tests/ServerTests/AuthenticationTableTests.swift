@@ -8,7 +8,7 @@ import Testing
 /// One way to ask, and what has to come of it.
 private struct Case: Sendable {
     let name: String
-    let fields: [(String, String)]
+    let headers: [(String, String)]
     let status: Int
     /// Whether a token was sent: only then the challenge says `invalid_token`.
     var sentToken = true
@@ -25,7 +25,7 @@ struct AuthenticationTableTests {
         let (_, key) = try await fixture.account("ok@example.com")
         try await fixture.listening { client in
             for scheme in ["Bearer \(key)", "bearer \(key)", "BEARER \(key)", "Bearer  \(key)", "bEaReR     \(key)"] {
-                let response = try await client.send(WireRequest(fields: [("Authorization", scheme)]), over: wire)
+                let response = try await client.send(WireRequest(headers: [("Authorization", scheme)]), over: wire)
                 #expect(response.status == 200, "\(scheme.prefix(10)): \(response.text)")
                 #expect(response.values("www-authenticate").isEmpty)
             }
@@ -37,9 +37,9 @@ struct AuthenticationTableTests {
                     response =
                         wire == .http2 && one.status == 400
                         ? try await client.sendHTTP2(
-                            WireRequest(fields: one.fields),
-                            after: WireRequest(fields: [("Authorization", "Bearer \(key)")]))
-                        : try await client.send(WireRequest(fields: one.fields), over: wire)
+                            WireRequest(headers: one.headers),
+                            after: WireRequest(headers: [("Authorization", "Bearer \(key)")]))
+                        : try await client.send(WireRequest(headers: one.headers), over: wire)
                 } catch {
                     Issue.record("\(one.name) got no answer: \(error)")
                     continue
@@ -73,7 +73,7 @@ struct AuthenticationTableTests {
         // twice the limit would end the connection.
         let filler = (0..<12).map { _ in ("x-filler", String(repeating: "a", count: 3_900)) }
         let bearer = ("Authorization", "Bearer " + (wire == .http2 ? key : String(repeating: "a", count: 80 * 1_024)))
-        cases.append(Case(name: "too many bytes", fields: [bearer] + (wire == .http2 ? filler : []), status: 400))
+        cases.append(Case(name: "too many bytes", headers: [bearer] + (wire == .http2 ? filler : []), status: 400))
         cases += changedCharacters(key)
         cases += try await endedKeys(fixture)
         return cases
@@ -81,10 +81,10 @@ struct AuthenticationTableTests {
 
     private static func malformed(_ key: String, _ second: String) -> [Case] {
         func one(_ name: String, _ value: String, _ status: Int = 401, sentToken: Bool = true) -> Case {
-            Case(name: name, fields: [("Authorization", value)], status: status, sentToken: sentToken)
+            Case(name: name, headers: [("Authorization", value)], status: status, sentToken: sentToken)
         }
         return [
-            Case(name: "none", fields: [], status: 401, sentToken: false),
+            Case(name: "none", headers: [], status: 401, sentToken: false),
             one("empty", "", sentToken: false),
             one("Basic", "Basic YWRhOnNlY3JldA==", sentToken: false),
             one("scheme alone", "Bearer", sentToken: false),
@@ -101,18 +101,19 @@ struct AuthenticationTableTests {
             one("the key alone", key, sentToken: false),
             Case(
                 name: "two headers",
-                fields: [("Authorization", "Bearer \(key)"), ("Authorization", "Bearer \(second)")],
+                headers: [("Authorization", "Bearer \(key)"), ("Authorization", "Bearer \(second)")],
                 status: 401),
             Case(
                 name: "the same header twice",
-                fields: [("Authorization", "Bearer \(key)"), ("authorization", "Bearer \(key)")], status: 401),
-            Case(name: "another header", fields: [("X-Api-Key", key)], status: 401, sentToken: false),
+                headers: [("Authorization", "Bearer \(key)"), ("authorization", "Bearer \(key)")], status: 401),
+            Case(name: "another header", headers: [("X-Api-Key", key)], status: 401, sentToken: false),
             one("NUL", "Bearer \(key)\u{0}", 400),
             one("a control byte behind", "Bearer \(key)\u{1}", 400),
             one("a control byte inside", "Bearer \u{7f}\(key)", 400),
             Case(
                 name: "1,000 headers",
-                fields: [("Authorization", "Bearer \(key)")] + (0..<1_000).map { ("x-filler-\($0)", "1") }, status: 400),
+                headers: [("Authorization", "Bearer \(key)")] + (0..<1_000).map { ("x-filler-\($0)", "1") }, status: 400
+            ),
         ]
     }
 
@@ -127,9 +128,9 @@ struct AuthenticationTableTests {
             func bearer(_ bytes: [UInt8]) -> [(String, String)] {
                 [("Authorization", "Bearer " + String(decoding: bytes, as: UTF8.self))]
             }
-            let plain = Case(name: "character \(place) changed", fields: bearer(changed), status: 401)
+            let plain = Case(name: "character \(place) changed", headers: bearer(changed), status: 401)
             return place < 36
-                ? [plain, Case(name: "character \(place) mended", fields: bearer(mended), status: 401)] : [plain]
+                ? [plain, Case(name: "character \(place) mended", headers: bearer(mended), status: 401)] : [plain]
         }
     }
 
@@ -147,6 +148,6 @@ struct AuthenticationTableTests {
             ("of another deployment", foreign), ("deleted", deletedKey), ("disabled", disabledKey),
             ("regenerated", oldKey),
         ]
-        return ended.map { Case(name: $0, fields: [("Authorization", "Bearer \($1)")], status: 401) }
+        return ended.map { Case(name: $0, headers: [("Authorization", "Bearer \($1)")], status: 401) }
     }
 }

@@ -24,7 +24,7 @@ struct BodyTests {
         func request(key: String? = nil, body: Int = 4_000) -> WireRequest {
             WireRequest(
                 method: "POST", path: "/api/v1/key/revoke",
-                fields: [("Authorization", "Bearer \(key ?? self.key)"), ("Content-Type", "application/json")],
+                headers: [("Authorization", "Bearer \(key ?? self.key)"), ("Content-Type", "application/json")],
                 body: [UInt8](repeating: 32, count: body))
         }
     }
@@ -48,7 +48,7 @@ struct BodyTests {
 
     private static let signIn = WireRequest(
         method: "POST", path: "/sign-in",
-        fields: [("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded")],
+        headers: [("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded")],
         body: [UInt8](repeating: UInt8(ascii: "a"), count: 4_000))
 
     @Test("A body that drips is 408 when its time is over, and the connection closes", arguments: [Wire.http1, .http2])
@@ -69,7 +69,7 @@ struct BodyTests {
                 try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
             }
             // The key was not ended.
-            let request = WireRequest(fields: [("Authorization", "Bearer \(stage.key)")])
+            let request = WireRequest(headers: [("Authorization", "Bearer \(stage.key)")])
             #expect(try await stage.client.send(request, over: wire).status == 200)
         }
     }
@@ -93,7 +93,7 @@ struct BodyTests {
             _ = try await stage.fixture.deployment.keys.regenerate(
                 stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
             // Once, so that the server knows that it ended.
-            let warm = WireRequest(fields: [("Authorization", "Bearer \(ended)")])
+            let warm = WireRequest(headers: [("Authorization", "Bearer \(ended)")])
             #expect(try await stage.client.send(warm, over: wire).status == 401)
             let foreign = try KeyVault(ring: .generate(from: .system)).issue(prefix: .standard, random: .system)
             for key in [ended, foreign.characters, "", "tdc_short"] {
@@ -119,7 +119,7 @@ struct BodyTests {
     func tooLarge(wire: Wire) async throws {
         try await Self.run(wire) { stage in
             var announced = stage.request(body: 20_000)
-            if wire == .http2 { announced.fields.append(("content-length", "20000")) }
+            if wire == .http2 { announced.headers.append(("content-length", "20000")) }
             let held = try await stage.client.hold(announced, over: wire, sending: 0)
             #expect(try await held.response().status == 413)
             #expect(try await Self.sendUnannounced(17_000, stage).status == 413)
@@ -142,7 +142,7 @@ struct BodyTests {
             held.send(body, isLast: !isOver)
             return try await held.response()
         }
-        request.fields += [("Transfer-Encoding", "chunked"), ("Connection", "close")]
+        request.headers += [("Transfer-Encoding", "chunked"), ("Connection", "close")]
         let (channel, bytes) = try await stage.client.open()
         let chunk =
             Array("\(String(count, radix: 16))\r\n".utf8) + body + Array((isOver ? "\r\n" : "\r\n0\r\n\r\n").utf8)
@@ -189,8 +189,8 @@ struct BodyTests {
     private static func roundTripKept(port: Int, key good: String) throws {
         let connection = try RawConnection(port: port)
         for (key, body, status) in [("tdc_short", "{}", 401), (good, "{", 400), (good, "", 204)] {
-            let fields = [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")]
-            let request = RawRequest.text("POST", "/api/v1/key/revoke", fields: fields, body: body)
+            let headers = [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")]
+            let request = RawRequest.text("POST", "/api/v1/key/revoke", headers: headers, body: body)
             let response = try connection.roundTrip(request)
             #expect(response.status == status && response["connection"] == nil, "\(response.text)")
         }
@@ -222,7 +222,7 @@ struct BodyTests {
                     var request = stage.request(body: 0)
                     request.body = Array((content + " ").utf8)
                     if wire == .http2, isAnnounced {
-                        request.fields.append(("content-length", "\(request.body.count)"))
+                        request.headers.append(("content-length", "\(request.body.count)"))
                     }
                     let held = try await stage.client.hold(request, over: wire)
                     try await until("the server reads") { stage.server.bodyMemory.bytesTaken == content.utf8.count }
@@ -231,7 +231,7 @@ struct BodyTests {
                     held.close()
                 }
             }
-            let live = WireRequest(fields: [("Authorization", "Bearer \(stage.key)")])
+            let live = WireRequest(headers: [("Authorization", "Bearer \(stage.key)")])
             #expect(try await stage.client.send(live, over: wire).status == 200)
         }
     }

@@ -12,10 +12,10 @@ struct ClientAddressTests {
     private static let peer = IPAddress(v4: 0x0A00_0001)
 
     private func client(forwarded: [String] = [], forwardedFor: [String] = [], peer: IPAddress = peer) -> String {
-        var fields = HTTPFields()
-        for value in forwarded { fields.append(HTTPField(name: FieldName.forwarded, value: value)) }
-        for value in forwardedFor { fields.append(HTTPField(name: FieldName.forwardedFor, value: value)) }
-        return ClientAddress(trusted: Self.trusted).address(peer: peer, fields: fields).description
+        var headers = HTTPFields()
+        for value in forwarded { headers.append(HTTPField(name: HeaderName.forwarded, value: value)) }
+        for value in forwardedFor { headers.append(HTTPField(name: HeaderName.forwardedFor, value: value)) }
+        return ClientAddress(trusted: Self.trusted).address(peer: peer, headers: headers).description
     }
 
     @Test(

@@ -78,11 +78,11 @@ struct CrossSiteCheckTests {
         Case(fetchSites: ["Same-Origin"], passes: false),
     ])
     func table(_ given: Case) {
-        var fields = HTTPFields()
-        for value in given.origins { fields.append(HTTPField(name: .origin, value: value)) }
-        for value in given.fetchSites { fields.append(HTTPField(name: FieldName.fetchSite, value: value)) }
+        var headers = HTTPFields()
+        for value in given.origins { headers.append(HTTPField(name: .origin, value: value)) }
+        for value in given.fetchSites { headers.append(HTTPField(name: HeaderName.fetchSite, value: value)) }
         let head = HTTPRequest(
-            method: .post, scheme: "https", authority: given.authority, path: "/", headerFields: fields)
+            method: .post, scheme: "https", authority: given.authority, path: "/", headerFields: headers)
         var roundTrip = RequestContext(
             request: Request(head: head, body: RequestBody(buffer: ByteBuffer())), client: .localSocket,
             requestID: "req_1", parameters: [:])
@@ -96,9 +96,9 @@ struct CrossSiteCheckTests {
         for (origin, isTLS, status) in [
             ("http://localhost", true, 403), ("https://localhost", true, 422), ("http://localhost", false, 422),
         ] {
-            let fields: HTTPFields = [.origin: origin, .contentType: "application/x-www-form-urlencoded"]
+            let headers: HTTPFields = [.origin: origin, .contentType: "application/x-www-form-urlencoded"]
             let response = try await fixture.respond(
-                .post, "/sign-in", fields, body: "email=&password=", isTLS: isTLS, authority: "localhost")
+                .post, "/sign-in", headers, body: "email=&password=", isTLS: isTLS, authority: "localhost")
             #expect((response.status == 403) == (status == 403), "\(origin) \(isTLS): \(response.status)")
         }
     }

@@ -23,12 +23,12 @@ struct DashboardTransportTests {
         let fixture = try ServerFixture()
         for (method, path) in Self.pages {
             let page = try await fixture.respond(
-                method, path, [FieldName.fetchSite: "same-origin"], isTLS: false, authority: authority)
+                method, path, [HeaderName.fetchSite: "same-origin"], isTLS: false, authority: authority)
             #expect(page.status == 403, "\(method) \(path)")
             #expect(page.body.contains("Signing in needs HTTPS here"), "\(method) \(path)")
             #expect(page.body.contains("tls-certificate") && page.body.contains("trusted-proxies"))
-            #expect(page.fields[.setCookie] == nil && page.fields[.location] == nil)
-            #expect(page.fields[FieldName.csp]?.contains("style-src 'nonce-") == true)
+            #expect(page.headers[.setCookie] == nil && page.headers[.location] == nil)
+            #expect(page.headers[HeaderName.csp]?.contains("style-src 'nonce-") == true)
         }
     }
 
@@ -49,10 +49,10 @@ struct DashboardTransportTests {
         let trusted = [AddressRange("10.0.0.0/8")].compactMap { $0 }
         let fixture = try ServerFixture { edge, _ in edge.trustedProxies = trusted }
         #expect(try await fixture.respond(.get, "/sign-in").status == 200)
-        let forwarded: HTTPFields = [FieldName.forwardedProto: "https"]
+        let forwarded: HTTPFields = [HeaderName.forwardedProto: "https"]
         #expect(try await fixture.respond(.get, "/sign-in", forwarded, peer: "10.1.2.3", isTLS: false).status == 200)
         let plain = try await fixture.respond(
-            .get, "/sign-in", [FieldName.forwardedProto: "http"], peer: "10.1.2.3", isTLS: false)
+            .get, "/sign-in", [HeaderName.forwardedProto: "http"], peer: "10.1.2.3", isTLS: false)
         #expect(plain.status == 403)
         #expect(plain.body.contains("Signing in needs HTTPS here") && !plain.body.contains("http://localhost"))
         #expect(try await fixture.respond(.get, "/api/v1/me", isTLS: false).status == 401)

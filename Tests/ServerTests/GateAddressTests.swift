@@ -31,12 +31,12 @@ struct GateAddressTests {
             ([("X-Forwarded-For", "[::ffff:203.0.113.9]:80")], "203.0.113.9"),
             ([("X-Forwarded-For", "203.0.113.9")], "203.0.113.9"), ([("X-Forwarded-For", "fe80::9%eth0")], "fe80::9"),
         ] as [([(String, String)], String)])
-    func lines(fields: [(String, String)], expected: String) async throws {
+    func lines(headers: [(String, String)], expected: String) async throws {
         let fixture = try ServerFixture()
         let (account, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
-            let all = fields + [("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")]
-            let request = WireRequest(method: "GET", path: "/gate", fields: all)
+            let all = headers + [("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")]
+            let request = WireRequest(method: "GET", path: "/gate", headers: all)
             let response = try await WireClient(port: client.gatePort).send(request, over: .http1)
             #expect(response.status == 200)
             let record = try await fixture.deployment.keys.metadata(of: account.user.id)
@@ -78,8 +78,8 @@ struct GateAddressTests {
     func profile() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
-        let fields: HTTPFields = [.authorization: "Bearer \(key)"]
-        let response = try await fixture.respond(.get, "/api/v1/me", fields, peer: "::")
+        let headers: HTTPFields = [.authorization: "Bearer \(key)"]
+        let response = try await fixture.respond(.get, "/api/v1/me", headers, peer: "::")
         let data = try #require(try object(response.body)["data"] as? [String: Any])
         let record = try #require(data["key"] as? [String: Any])
         #expect(record["lastUsedIp"] is NSNull && record["lastUsedAt"] is String)

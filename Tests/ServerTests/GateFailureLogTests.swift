@@ -16,9 +16,9 @@ struct GateFailureLogTests {
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
             try fixture.store.close()
-            let fields = [("Authorization", "Bearer \(key)"), ("X-Forwarded-Proto", "https")]
+            let headers = [("Authorization", "Bearer \(key)"), ("X-Forwarded-Proto", "https")]
             let response = try await WireClient(port: client.gatePort).send(
-                WireRequest(path: "/gate", fields: fields), over: .http1)
+                WireRequest(path: "/gate", headers: headers), over: .http1)
             #expect(response.status == 503)
             let request = try #require(response.values("x-request-id").first)
             let lines = log.lines.filter { $0.text.contains(request) }

@@ -15,7 +15,7 @@ struct GateRequestHeadTests {
         var method: String
         var target: String
         /// The values of the fields that the gate reads, by name, in order.
-        var fields: [String: [String]]
+        var headers: [String: [String]]
     }
 
     private static let names = [
@@ -33,22 +33,22 @@ struct GateRequestHeadTests {
             func text(_ part: GateRequestHead.Part) -> String {
                 String(decoding: bytes[part.start..<part.start + part.count], as: UTF8.self)
             }
-            var fields: [String: [String]] = [:]
-            for (name, field, header) in [
+            var headers: [String: [String]] = [:]
+            for (name, header, header) in [
                 ("forwarded", parsed.forwarded, "forwarded" as StaticString),
                 ("x-forwarded-for", parsed.forwardedFor, "x-forwarded-for"),
-            ] where field.occurrences > 0 {
-                fields[name] = parsed.values(of: field, named: header, in: lines).map { text($0) }
+            ] where header.occurrences > 0 {
+                headers[name] = parsed.values(of: header, named: header, in: lines).map { text($0) }
             }
             let read = [
                 parsed.authorization, parsed.workspaceID, parsed.forwarded, parsed.forwardedFor, parsed.forwardedProto,
                 parsed.forwardedURI,
             ]
-            for (name, field) in zip(Self.names, read) where field.occurrences > 0 && fields[name] == nil {
+            for (name, header) in zip(Self.names, read) where header.occurrences > 0 && headers[name] == nil {
                 // Where another field is repeated only that is known, and the first value.
-                fields[name] = [text(field.value)] + Array(repeating: "", count: field.occurrences - 1)
+                headers[name] = [text(header.value)] + Array(repeating: "", count: header.occurrences - 1)
             }
-            return Reading(method: text(parsed.method), target: text(parsed.target), fields: fields)
+            return Reading(method: text(parsed.method), target: text(parsed.target), headers: headers)
         }
     }
 
@@ -61,13 +61,13 @@ struct GateRequestHeadTests {
             case .end(nil)? = try? channel.readInbound(as: HTTPServerRequestPart.self),
             (try? channel.readInbound(as: HTTPServerRequestPart.self)) == .some(.none)
         else { return nil }
-        var fields: [String: [String]] = [:]
+        var headers: [String: [String]] = [:]
         for (name, value) in request.headers where Self.names.contains(name.lowercased()) {
-            let isKnown = fields[name.lowercased()] == nil || Self.joined.contains(name.lowercased())
+            let isKnown = headers[name.lowercased()] == nil || Self.joined.contains(name.lowercased())
             let trimmed = value.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed()
-            fields[name.lowercased(), default: []].append(isKnown ? String(trimmed) : "")
+            headers[name.lowercased(), default: []].append(isKnown ? String(trimmed) : "")
         }
-        return Reading(method: request.method.rawValue, target: request.uri, fields: fields)
+        return Reading(method: request.method.rawValue, target: request.uri, headers: headers)
     }
 
     /// What is put together and altered: pieces that heads are made of, and pieces that break them.
@@ -142,7 +142,7 @@ struct GateRequestHeadTests {
     @Test("Plain heads are read, limits hold")
     func limits() {
         let line = "GET /gate HTTP/1.1\r\nHost: a\r\n"
-        #expect(ours(Array("\(line)Authorization: Bearer x\r\n\r\n".utf8))?.fields["authorization"] == ["Bearer x"])
+        #expect(ours(Array("\(line)Authorization: Bearer x\r\n\r\n".utf8))?.headers["authorization"] == ["Bearer x"])
         let most = (0..<99).map { "a\($0): b\r\n" }.joined()
         #expect(ours(Array("\(line)\(most)\r\n".utf8)) != nil)
         #expect(ours(Array("\(line)\(most)a: b\r\n\r\n".utf8)) == nil)
@@ -168,15 +168,15 @@ struct GateRequestHeadTests {
     }
 
     @Test("Any field of a proxy counts, whatever is behind X-Forwarded-", arguments: ["X-Forwarded-", "x-forwarded-a"])
-    func forwardingFields(name: String) {
+    func forwardingHeaders(name: String) {
         let head = Array("GET /gate HTTP/1.1\r\nHost: a\r\n\(name): b\r\n".utf8)
-        #expect(head.withUnsafeBytes { GateRequestHead($0, limits: .init())?.hasForwardingFields } == true)
+        #expect(head.withUnsafeBytes { GateRequestHead($0, limits: .init())?.hasForwardingHeaders } == true)
     }
 
     @Test("The end of a connection is asked for in any spelling, and other wishes are none of the gate's")
     func closing() {
-        func closes(_ fields: String, version: String = "1.1") -> Bool? {
-            let head = Array("GET /gate HTTP/\(version)\r\nHost: a\r\n\(fields)".utf8)
+        func closes(_ headers: String, version: String = "1.1") -> Bool? {
+            let head = Array("GET /gate HTTP/\(version)\r\nHost: a\r\n\(headers)".utf8)
             return head.withUnsafeBytes { GateRequestHead($0, limits: .init())?.closes }
         }
         for value in ["close", "Close", "keep-alive, close", " close ,x", "x,\tCLOSE"] {

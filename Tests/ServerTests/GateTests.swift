@@ -29,11 +29,11 @@ struct GateTests {
         _ client: WireClient, _ path: String = "/gate/api/v1/things", key: String?, method: String = "GET",
         _ more: [(String, String)] = [], scheme: String? = "https"
     ) async throws -> WireResponse {
-        var fields = more
-        if let key { fields.append(("Authorization", "Bearer \(key)")) }
-        if let scheme { fields.append(("X-Forwarded-Proto", scheme)) }
+        var headers = more
+        if let key { headers.append(("Authorization", "Bearer \(key)")) }
+        if let scheme { headers.append(("X-Forwarded-Proto", scheme)) }
         let gate = WireClient(port: client.gatePort)
-        return try await gate.send(WireRequest(method: method, path: path, fields: fields), over: .http1)
+        return try await gate.send(WireRequest(method: method, path: path, headers: headers), over: .http1)
     }
 
     private func code(_ response: WireResponse) throws -> String? { try object(response.text)["error"] as? String }
@@ -80,23 +80,23 @@ struct GateTests {
         let foreign = try await fixture.account("bob@example.com").account.workspaces[0].workspace.id.rawValue
         try await fixture.listening { client in
             for cold in [true, false] {
-                let byField = try await ask(client, key: key, [("X-Workspace-Id", mine)])
-                #expect(byField.status == 200, "cold: \(cold)")
-                #expect(byField.values("x-keybearer-workspace") == [mine])
-                #expect(byField.values("x-keybearer-role") == ["owner"])
+                let byHeader = try await ask(client, key: key, [("X-Workspace-Id", mine)])
+                #expect(byHeader.status == 200, "cold: \(cold)")
+                #expect(byHeader.values("x-keybearer-workspace") == [mine])
+                #expect(byHeader.values("x-keybearer-role") == ["owner"])
             }
-            for (path, fields) in [
+            for (path, headers) in [
                 ("/gate/v1/eu/workspaces/\(mine)/things?x=1", []),
                 ("/gate", [("X-Forwarded-Uri", "/v1/eu/workspaces/\(mine)")]),
                 ("/gate/v1/eu/workspaces/\(foreign)", [("X-Forwarded-Uri", "/v1/eu/%77orkspaces/\(mine)/")]),
             ] {
-                let response = try await ask(client, path, key: key, fields)
-                #expect(response.values("x-keybearer-workspace") == [mine], "\(path) \(fields)")
+                let response = try await ask(client, path, key: key, headers)
+                #expect(response.values("x-keybearer-workspace") == [mine], "\(path) \(headers)")
             }
             for path in ["/gate?x=1", "/gate", "/gate/", "/gate/v1/eu/things"] {
                 #expect(try await ask(client, path, key: key).values("x-keybearer-workspace") == ["-"], "\(path)")
             }
-            for (path, fields, status, expected) in [
+            for (path, headers, status, expected) in [
                 ("/gate/v1/eu/workspaces/\(locked)", [], 403, "FEATURE_LOCKED"),
                 ("/gate/v1/eu/workspaces/\(foreign)", [], 404, "NOT_FOUND"),
                 ("/gate/v1/eu/workspaces/nonsense", [], 404, "NOT_FOUND"),
@@ -113,13 +113,13 @@ struct GateTests {
                 ("/gate/v1/eu/x%5c..%5cworkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
                 ("/gate/v1/eu/%2577orkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
             ] {
-                let response = try await ask(client, path, key: key, fields)
-                #expect(response.status == status, "\(path) \(fields)")
-                #expect(try code(response) == expected, "\(path) \(fields)")
+                let response = try await ask(client, path, key: key, headers)
+                #expect(response.status == status, "\(path) \(headers)")
+                #expect(try code(response) == expected, "\(path) \(headers)")
                 #expect(response.values("x-keybearer-reason") == [expected])
                 #expect(response.values("x-keybearer-user").isEmpty)
                 let forNginx = try await ask(
-                    client, path.replacing("/gate", with: "/gate-nginx", maxReplacements: 1), key: key, fields)
+                    client, path.replacing("/gate", with: "/gate-nginx", maxReplacements: 1), key: key, headers)
                 #expect(forNginx.status == 403 && forNginx.values("x-keybearer-reason") == [expected], "\(path)")
             }
         }
@@ -251,8 +251,8 @@ struct GateTests {
         let workspace = account.workspaces[0].workspace.id.rawValue
         let written = String(repeating: "%25", count: 64) + "@" + String(repeating: "%25", count: 189)
         try await fixture.listening { client in
-            for fields in [[], [("X-Workspace-Id", workspace)]] {
-                let response = try await ask(client, key: key, fields)
+            for headers in [[], [("X-Workspace-Id", workspace)]] {
+                let response = try await ask(client, key: key, headers)
                 #expect(response.status == 200)
                 #expect(response.values("x-keybearer-email") == [written])
             }

@@ -49,10 +49,10 @@ struct HTTP1ConnectionTests {
     func kept() async throws {
         try await Self.run { port, authorization in
             let connection = try RawConnection(port: port)
-            for field in ["", "Connection: keep-alive\r\n", "Connection: x-closed\r\n", "Keep-Alive: timeout=5\r\n"] {
-                _ = try connection.send("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n\(field)\(authorization)\r\n")
+            for header in ["", "Connection: keep-alive\r\n", "Connection: x-closed\r\n", "Keep-Alive: timeout=5\r\n"] {
+                _ = try connection.send("GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n\(header)\(authorization)\r\n")
                 let response = try connection.receive()
-                #expect(response.status == 200 && response["connection"] == nil, "\(field)")
+                #expect(response.status == 200 && response["connection"] == nil, "\(header)")
             }
         }
     }
@@ -60,7 +60,7 @@ struct HTTP1ConnectionTests {
     @Test("One Host, and not none in HTTP/1.1; by its characters")
     func host() async throws {
         try await Self.run { port, authorization in
-            let cases: [(fields: String, status: Int)] = [
+            let cases: [(headers: String, status: Int)] = [
                 ("Host: localhost\r\n", 200), ("Host: localhost:8080\r\n", 200), ("hOsT: [::1]:8080\r\n", 200),
                 ("Host:\r\n", 200), ("Host: \t localhost \t \r\n", 200), ("", 400), ("Host: a\r\nHost: a\r\n", 400),
                 ("Host: a\r\nhost: b\r\n", 400),
@@ -68,12 +68,12 @@ struct HTTP1ConnectionTests {
                 ("Host: a:123456\r\n", 400), ("Host: [::1\r\n", 400), ("Host: [::1]a\r\n", 400), ("Host: a,b\r\n", 200),
                 ("Host: a\"b\r\n", 400),
             ]
-            for (fields, status) in cases {
+            for (headers, status) in cases {
                 let connection = try RawConnection(port: port)
-                _ = try connection.send("GET /api/v1/me HTTP/1.1\r\n\(fields)\(authorization)\r\n")
+                _ = try connection.send("GET /api/v1/me HTTP/1.1\r\n\(headers)\(authorization)\r\n")
                 let response = try connection.receive()
-                #expect(response.status == status, "\(fields)")
-                #expect(status == 200 || response.errorCode == "BAD_REQUEST", "\(fields)")
+                #expect(response.status == status, "\(headers)")
+                #expect(status == 200 || response.errorCode == "BAD_REQUEST", "\(headers)")
             }
             let old = try RawConnection(port: port)
             _ = try old.send("GET /api/v1/me HTTP/1.0\r\n\(authorization)\r\n")
@@ -99,10 +99,10 @@ struct HTTP1ConnectionTests {
                 #expect(status != 400 || response.errorCode == "BAD_REQUEST", "\(target)")
             }
             // The rest of what is asked of a request holds all the same.
-            for fields in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n"] {
+            for headers in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n"] {
                 let connection = try RawConnection(port: port)
-                _ = try connection.send("GET http://localhost/healthz HTTP/1.1\r\n\(fields)\r\n")
-                #expect(try connection.receive().status == 400, "\(fields)")
+                _ = try connection.send("GET http://localhost/healthz HTTP/1.1\r\n\(headers)\r\n")
+                #expect(try connection.receive().status == 400, "\(headers)")
             }
         }
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "https://b:1/c?d", headers: ["host": "a"])
@@ -123,13 +123,13 @@ struct HTTP1ConnectionTests {
             #expect(try connection.receive(takesInformational: true).status == 100)
             _ = try connection.send("{]")
             #expect(try connection.receive().status == 400)
-            let refused: [(fields: String, status: Int)] = [
+            let refused: [(headers: String, status: Int)] = [
                 ("Authorization: Bearer tdc_short\r\nContent-Length: 2\r\n", 401),
                 ("\(authorization)Content-Length: 200000\r\n", 413),
             ]
-            for (fields, status) in refused {
+            for (headers, status) in refused {
                 let connection = try RawConnection(port: port)
-                _ = try connection.send("\(head)\(fields)Expect: 100-continue\r\n\r\n")
+                _ = try connection.send("\(head)\(headers)Expect: 100-continue\r\n\r\n")
                 let response = try connection.receive()
                 #expect(response.status == status && response["connection"] == "close")
                 #expect(try connection.takeRest().isEmpty)
@@ -157,7 +157,7 @@ struct HTTP1ConnectionTests {
     }
 
     /// Bodies whose end two programs could see in different places: headers, and what follows them.
-    private static let ambiguous: [(fields: String, body: String)] = {
+    private static let ambiguous: [(headers: String, body: String)] = {
         let chunks = "5\r\nhello\r\n0\r\n\r\n"
         let encodings = [
             "xchunked", "chunked, identity", "identity, chunked", "gzip, chunked", "chunked, chunked", "chunked;a=b",
@@ -191,20 +191,20 @@ struct HTTP1ConnectionTests {
     func ambiguousBodies() async throws {
         try await Self.run { port, authorization in
             let hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            for (fields, body) in Self.ambiguous {
+            for (headers, body) in Self.ambiguous {
                 for path in ["GET /api/v1/me", "POST /api/v1/key/revoke"] {
                     let connection = try RawConnection(port: port)
                     let head =
                         "\(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(authorization)"
-                    _ = try connection.send("\(head)\(fields)\r\n\(body)\(hidden)\(hidden)")
+                    _ = try connection.send("\(head)\(headers)\r\n\(body)\(hidden)\(hidden)")
                     let response = try connection.receive()
                     // GET is answered without its body, so perhaps before a fault that is inside it.
-                    let mayPass = path.hasPrefix("GET") && fields == "Transfer-Encoding: chunked\r\n"
+                    let mayPass = path.hasPrefix("GET") && headers == "Transfer-Encoding: chunked\r\n"
                     #expect(
                         (response.status == 400 || mayPass && response.status == 200)
                             && response["connection"] == "close",
-                        "\(path) \(fields.debugDescription) \(body.debugDescription): \(response.status)")
-                    #expect(try connection.takeRest().isEmpty, "\(path) \(fields.debugDescription)")
+                        "\(path) \(headers.debugDescription) \(body.debugDescription): \(response.status)")
+                    #expect(try connection.takeRest().isEmpty, "\(path) \(headers.debugDescription)")
                 }
             }
         }

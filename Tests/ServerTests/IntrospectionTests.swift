@@ -11,11 +11,11 @@ struct IntrospectionTests {
     private func ask(
         _ fixture: ServerFixture, _ body: String, token: String?, method: HTTPRequest.Method = .post,
         type: String = "application/x-www-form-urlencoded", path: String = "/operator/v1/introspect"
-    ) async throws -> (status: Int, fields: HTTPFields, body: [String: Any]) {
-        var fields: HTTPFields = [.contentType: type]
-        if let token { fields[.authorization] = "Bearer \(token)" }
-        let response = try await fixture.respond(method, path, fields, body: body)
-        return (response.status, response.fields, try object(response.body))
+    ) async throws -> (status: Int, headers: HTTPFields, body: [String: Any]) {
+        var headers: HTTPFields = [.contentType: type]
+        if let token { headers[.authorization] = "Bearer \(token)" }
+        let response = try await fixture.respond(method, path, headers, body: body)
+        return (response.status, response.headers, try object(response.body))
     }
 
     private func operatorToken(_ fixture: ServerFixture) async throws -> (id: OperatorTokenID, secret: String) {
@@ -32,7 +32,7 @@ struct IntrospectionTests {
         let workspace = account.workspaces[0].workspace.id.rawValue
         let plain = try await ask(fixture, "token=\(key)&client_address=203.0.113.9", token: token)
         #expect(plain.status == 200)
-        #expect(plain.fields[.cacheControl] == "no-store")
+        #expect(plain.headers[.cacheControl] == "no-store")
         #expect(plain.body["active"] as? Bool == true)
         #expect(plain.body["sub"] as? String == account.user.id.rawValue)
         #expect(plain.body["username"] as? String == "ada@example.com")
@@ -83,7 +83,7 @@ struct IntrospectionTests {
         for wrong in [nil, "", key, cut, cut + "é", secret + "x", "kbo_" + String(repeating: "a", count: 43)] {
             let response = try await ask(fixture, "token=\(key)", token: wrong)
             #expect(response.status == 401)
-            #expect(response.fields[.wwwAuthenticate]?.hasPrefix(#"Bearer realm="Keybearer operators""#) == true)
+            #expect(response.headers[.wwwAuthenticate]?.hasPrefix(#"Bearer realm="Keybearer operators""#) == true)
         }
         for guess in 100..<150 {
             let unknown = "kbo_" + String(repeating: "a", count: 40) + "\(guess)"

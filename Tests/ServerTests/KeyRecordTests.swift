@@ -12,7 +12,7 @@ struct KeyRecordTests {
         let account: Account
         let key: String
         let page: String
-        private let fields: HTTPFields
+        private let headers: HTTPFields
 
         init(isEntitled: Bool = true) async throws {
             fixture = try ServerFixture()
@@ -20,21 +20,21 @@ struct KeyRecordTests {
             page = "/workspaces/\(account.workspaces[0].workspace.id)/api-webhooks"
             let (_, token) = try await fixture.deployment.sessions.start(
                 for: account, from: try #require(IPAddress("127.0.0.1")), userAgent: "test")
-            fields = [
-                .cookie: "\(SessionCookie.name)=\(token.characters)", FieldName.fetchSite: "same-origin",
+            headers = [
+                .cookie: "\(SessionCookie.name)=\(token.characters)", HeaderName.fetchSite: "same-origin",
                 .contentType: "application/x-www-form-urlencoded",
             ]
         }
 
         func send(
             _ method: HTTPRequest.Method, _ path: String, body: String = "", wantsJSON: Bool = true
-        ) async throws -> (status: Int, fields: HTTPFields, body: String) {
-            var fields = fields
-            if wantsJSON { fields[.accept] = "application/json" }
-            return try await fixture.respond(method, page + path, fields, body: body)
+        ) async throws -> (status: Int, headers: HTTPFields, body: String) {
+            var headers = headers
+            if wantsJSON { headers[.accept] = "application/json" }
+            return try await fixture.respond(method, page + path, headers, body: body)
         }
 
-        func data(_ response: (status: Int, fields: HTTPFields, body: String)) throws -> [String: Any] {
+        func data(_ response: (status: Int, headers: HTTPFields, body: String)) throws -> [String: Any] {
             #expect(response.status == 200)
             return try #require(try object(response.body)["data"] as? [String: Any])
         }

@@ -16,17 +16,17 @@ struct MemoryResponsesTests {
         try await fixture.listening { _ in
             let edge = try fixture.server().makeResponder()
             func now(_ path: String, _ method: HTTPRequest.Method = .get, key: String? = key) -> APIResponse? {
-                var fields = HTTPFields()
-                if let key { fields[.authorization] = "Bearer \(key)" }
+                var headers = HTTPFields()
+                if let key { headers[.authorization] = "Bearer \(key)" }
                 let head = HTTPRequest(
-                    method: method, scheme: "http", authority: "localhost", path: path, headerFields: fields)
+                    method: method, scheme: "http", authority: "localhost", path: path, headerFields: headers)
                 return edge.respondNow(to: head, peer: IPAddress("127.0.0.1"))
             }
             #expect(now("/api/v1/me") == nil, "a cold key")
             _ = try await fixture.respond(.get, "/api/v1/me", [.authorization: "Bearer \(key)"])
             let warm = try #require(now("/api/v1/me"))
             #expect(warm.status == .ok)
-            #expect(warm.headers[FieldName.xRateLimitRemaining] == "998")
+            #expect(warm.headers[HeaderName.xRateLimitRemaining] == "998")
             #expect(now("/api/v1/me", key: nil)?.status == .unauthorized)
             #expect(now("/api/v1/workspaces?limit=0")?.status == .badRequest)
             for path in ["/", "/healthz", "/api/v1/nothing", "/api/v1/key/regenerate", "//api/v1/me"] {

@@ -42,15 +42,15 @@ struct RouteWalkTests {
                 for method in Self.methods {
                     if openPaths.contains(String(path.prefix { $0 != "?" })) { continue }
                     let response = try await fixture.respond(
-                        method, path, [FieldName.fetchSite: "same-origin", .origin: "https://yourapp.com"])
+                        method, path, [HeaderName.fetchSite: "same-origin", .origin: "https://yourapp.com"])
                     count += 1
                     let isRefusal =
                         response.status == 401 || response.status == 403
-                        || (response.status == 303 && response.fields[.location]?.hasPrefix("/sign-in") == true)
+                        || (response.status == 303 && response.headers[.location]?.hasPrefix("/sign-in") == true)
                     #expect(isRefusal, "\(method.rawValue) \(path) gave \(response.status)")
                     #expect(!response.body.contains("tdc_"), "\(method.rawValue) \(path)")
                     if response.status == 401 && RouteTable.isAPI(path[...]) {
-                        #expect(response.fields[.wwwAuthenticate] != nil, "\(method.rawValue) \(path)")
+                        #expect(response.headers[.wwwAuthenticate] != nil, "\(method.rawValue) \(path)")
                     }
                 }
             }
@@ -63,7 +63,7 @@ struct RouteWalkTests {
         let fixture = try ServerFixture()
         for path in Set(Self.open.map { String($0.split(separator: " ")[1]) }) {
             for method in Self.methods where !Self.open.contains("\(method.rawValue) \(path)") && method != .head {
-                let response = try await fixture.respond(method, path, [FieldName.fetchSite: "same-origin"])
+                let response = try await fixture.respond(method, path, [HeaderName.fetchSite: "same-origin"])
                 #expect(
                     [303, 401, 403, 405].contains(response.status), "\(method.rawValue) \(path) gave \(response.status)"
                 )

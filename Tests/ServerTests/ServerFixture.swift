@@ -99,9 +99,9 @@ final class ServerFixture: Sendable {
 
     /// Answers one request without a socket.
     func respond(
-        _ method: HTTPRequest.Method = .get, _ path: String, _ fields: HTTPFields = [:], body: String = "",
+        _ method: HTTPRequest.Method = .get, _ path: String, _ headers: HTTPFields = [:], body: String = "",
         peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com"
-    ) async throws -> (status: Int, fields: HTTPFields, body: String) {
+    ) async throws -> (status: Int, headers: HTTPFields, body: String) {
         let made = try responder()
         let responder = EdgeResponder(
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
@@ -109,7 +109,7 @@ final class ServerFixture: Sendable {
         // A server decides under a lease.
         await deployment.gate?.fence.step()
         let request = Request(
-            head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: fields),
+            head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: headers),
             body: RequestBody(buffer: ByteBuffer(string: body)))
         let response = try await responder.respond(to: request, context: ConnectionContext(peer: IPAddress(peer)))
         let writer = BodyCollector()

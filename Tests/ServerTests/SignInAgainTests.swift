@@ -17,13 +17,13 @@ struct SignInAgainTests {
 
         /// - Returns: the status.
         mutating func send(_ path: String, _ form: [String: String]) async throws -> Int {
-            var fields: HTTPFields = [
-                FieldName.fetchSite: "same-origin", .contentType: "application/x-www-form-urlencoded",
+            var headers: HTTPFields = [
+                HeaderName.fetchSite: "same-origin", .contentType: "application/x-www-form-urlencoded",
             ]
-            if let cookie { fields[.cookie] = "\(SessionCookie.name)=\(cookie)" }
+            if let cookie { headers[.cookie] = "\(SessionCookie.name)=\(cookie)" }
             let body = form.map { "\($0.key)=\(DashboardResponder.escape($0.value))" }.joined(separator: "&")
-            let response = try await fixture.respond(.post, path, fields, body: body)
-            if let set = response.fields[.setCookie]?.split(separator: ";").first?.split(separator: "=").last {
+            let response = try await fixture.respond(.post, path, headers, body: body)
+            if let set = response.headers[.setCookie]?.split(separator: ";").first?.split(separator: "=").last {
                 cookie = String(set)
             }
             return response.status
@@ -35,8 +35,8 @@ struct SignInAgainTests {
     }
 
     private static func isSignedIn(_ cookie: String?, _ fixture: ServerFixture) async throws -> Bool {
-        let fields: HTTPFields = [.cookie: "\(SessionCookie.name)=\(cookie ?? "")"]
-        return try await fixture.respond(.get, "/account", fields).status == 200
+        let headers: HTTPFields = [.cookie: "\(SessionCookie.name)=\(cookie ?? "")"]
+        return try await fixture.respond(.get, "/account", headers).status == 200
     }
 
     private static func withFixture(_ engine: WalkEngine, _ body: (ServerFixture) async throws -> Void) async throws {

@@ -101,7 +101,7 @@ struct StolenCredentialWalk {
 extension WalkStage {
     /// Lets the server remember a key.
     func warm(_ key: String, of subject: WalkSubject) async throws {
-        let request = WireRequest(fields: subject.fields + [("Authorization", "Bearer \(key)")])
+        let request = WireRequest(headers: subject.headers + [("Authorization", "Bearer \(key)")])
         #expect(try await client.send(request, over: wire).status == 200)
     }
 

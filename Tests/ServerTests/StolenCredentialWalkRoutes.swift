@@ -38,7 +38,7 @@ struct WalkRoute: Sendable {
             request: { subject in
                 var request = subject.bearer(
                     subject.key, "/api/v1/key/regenerate", type: "application/json", body: "{ }")
-                request.fields.append(("Idempotency-Key", AuthorityEnd.guessedIdempotencyKey))
+                request.headers.append(("Idempotency-Key", AuthorityEnd.guessedIdempotencyKey))
                 return request
             }, isByKey: true),
     ]
@@ -50,7 +50,7 @@ struct WalkRoute: Sendable {
             request: { $0.form("/confirm", ["password": WalkSubject.password.characters, "next": "/"]) }),
         inWorkspace("reveal", .keyRevealed, .revealKey) { subject, path in
             var request = subject.form(path)
-            request.fields.append(("Accept", "application/json"))
+            request.headers.append(("Accept", "application/json"))
             return request
         },
         inWorkspace("regenerate", .keyRegenerated, .regenerateKey) {

@@ -138,14 +138,14 @@ struct WalkSubject: Sendable {
     var id: UserID { account.user.id }
 
     /// What every request of the walk carries.
-    var fields: [(String, String)] {
+    var headers: [(String, String)] {
         [("X-Forwarded-For", address.description), ("X-Forwarded-Proto", "https")]
     }
 
     /// A page's form, with the stolen cookie.
     func form(_ path: String, _ pairs: [String: String] = [:]) -> WireRequest {
         var request = openForm(path, pairs)
-        request.fields.append(("Cookie", "\(SessionCookie.name)=\(cookie)"))
+        request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie)"))
         return request
     }
 
@@ -155,7 +155,7 @@ struct WalkSubject: Sendable {
             pairs.isEmpty ? "from=page" : pairs.sorted { $0.key < $1.key }.map(Self.encode).joined(separator: "&")
         return WireRequest(
             method: "POST", path: path,
-            fields: fields + [
+            headers: headers + [
                 ("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded"),
             ], body: Array(body.utf8))
     }
@@ -164,7 +164,7 @@ struct WalkSubject: Sendable {
     func bearer(_ token: String, _ path: String, type: String, body: String) -> WireRequest {
         WireRequest(
             method: "POST", path: path,
-            fields: fields + [("Authorization", "Bearer \(token)"), ("Content-Type", type)], body: Array(body.utf8))
+            headers: headers + [("Authorization", "Bearer \(token)"), ("Content-Type", type)], body: Array(body.utf8))
     }
 
     private static func encode(_ name: String, _ value: String) -> String {

@@ -21,24 +21,24 @@ enum Wire: String, CaseIterable, Sendable, CustomTestStringConvertible {
 struct WireRequest: Sendable {
     var method = "GET"
     var path = "/api/v1/me"
-    var fields: [(String, String)] = []
+    var headers: [(String, String)] = []
     var body: [UInt8] = []
 }
 
 extension WireRequest {
     /// The request's head over HTTP/2.
     func http2Headers(port: Int) -> HPACKHeaders {
-        var headers = HPACKHeaders([
+        var block = HPACKHeaders([
             (":method", method), (":scheme", "https"), (":authority", "localhost:\(port)"), (":path", path),
         ])
-        for (name, value) in fields { headers.add(name: name.lowercased(), value: value) }
-        return headers
+        for (name, value) in headers { block.add(name: name.lowercased(), value: value) }
+        return block
     }
 
     /// The request's head over HTTP/1.1, without the line that ends it.
     func http1Head(port: Int) -> [UInt8] {
         var bytes = Array("\(method) \(path) HTTP/1.1\r\nHost: localhost:\(port)\r\n".utf8)
-        for (name, value) in fields { bytes += Array("\(name): \(value)\r\n".utf8) }
+        for (name, value) in headers { bytes += Array("\(name): \(value)\r\n".utf8) }
         return bytes
     }
 }
@@ -46,11 +46,11 @@ extension WireRequest {
 /// An answer as it came.
 struct WireResponse: Sendable {
     let status: Int
-    let fields: [(String, String)]
+    let headers: [(String, String)]
     let body: [UInt8]
 
     func values(_ name: String) -> [String] {
-        fields.filter { $0.0.lowercased() == name }.map(\.1)
+        headers.filter { $0.0.lowercased() == name }.map(\.1)
     }
 
     var text: String { String(decoding: body, as: UTF8.self) }
@@ -85,7 +85,7 @@ struct WireClient: Sendable {
     private func sendToGate(_ request: WireRequest) async throws -> WireResponse {
         var asked = request
         asked.path = "/gate" + request.path
-        asked.fields.append(("X-Forwarded-Proto", "https"))
+        asked.headers.append(("X-Forwarded-Proto", "https"))
         let gate = WireClient(port: gatePort)
         return try await gate.sendHTTP1(asked, tls: nil)
     }
@@ -114,9 +114,9 @@ struct WireClient: Sendable {
     static func askGate(
         _ key: String, _ more: [(String, String)] = [], unixSocket path: String
     ) async throws -> WireResponse {
-        let fields =
+        let headers =
             [("Connection", "close"), ("X-Forwarded-Proto", "https"), ("Authorization", "Bearer \(key)")] + more
-        let bytes = WireRequest(path: "/gate", fields: fields).http1Head(port: 80) + Array("\r\n".utf8)
+        let bytes = WireRequest(path: "/gate", headers: headers).http1Head(port: 80) + Array("\r\n".utf8)
         return try parse(
             await roundTrip(bytes, tls: nil, closing: true) { try await $0.connect(unixDomainSocketPath: path).get() })
     }
@@ -159,11 +159,11 @@ struct WireClient: Sendable {
         }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
         let status = Int(lines.first?.split(separator: " ").dropFirst().first ?? "") ?? 0
-        let fields = lines.dropFirst().map { line in
+        let headers = lines.dropFirst().map { line in
             let parts = line.split(separator: ":", maxSplits: 1)
             return (String(parts[0]), String(parts.count > 1 ? parts[1].drop { $0 == " " } : ""))
         }
-        return WireResponse(status: status, fields: fields, body: Array(bytes[(end + 4)...]))
+        return WireResponse(status: status, headers: headers, body: Array(bytes[(end + 4)...]))
     }
 
     private func sendHTTP2(_ request: WireRequest) async throws -> WireResponse {
@@ -258,7 +258,7 @@ private final class StreamCollector: ChannelInboundHandler {
     private let request: WireRequest?
     private let port: Int
     private let done: EventLoopPromise<WireResponse>
-    private var fields: [(String, String)] = []
+    private var headers: [(String, String)] = []
     private var body: [UInt8] = []
 
     init(request: WireRequest?, port: Int, done: EventLoopPromise<WireResponse>) {
@@ -284,7 +284,7 @@ private final class StreamCollector: ChannelInboundHandler {
         var isEnd = false
         switch unwrapInboundIn(data) {
         case .headers(let block):
-            fields += block.headers.map { ($0.name, $0.value) }
+            headers += block.headers.map { ($0.name, $0.value) }
             isEnd = block.endStream
         case .data(let data):
             if case .byteBuffer(let buffer) = data.data { body += buffer.readableBytesView }
@@ -292,8 +292,8 @@ private final class StreamCollector: ChannelInboundHandler {
         default: break
         }
         guard isEnd else { return }
-        let status = Int(fields.first { $0.0 == ":status" }?.1 ?? "") ?? 0
-        done.succeed(WireResponse(status: status, fields: fields.filter { $0.0 != ":status" }, body: body))
+        let status = Int(headers.first { $0.0 == ":status" }?.1 ?? "") ?? 0
+        done.succeed(WireResponse(status: status, headers: headers.filter { $0.0 != ":status" }, body: body))
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -26,7 +26,7 @@ public struct RawResponse: Sendable {
     func with(body: [UInt8]) -> RawResponse { RawResponse(status: status, head: head, body: body) }
 
     /// The fields in their order.
-    public var fields: [(name: String, value: String)] {
+    public var headers: [(name: String, value: String)] {
         String(decoding: head, as: UTF8.self).components(separatedBy: "\r\n").dropFirst().compactMap { line in
             guard let colon = line.firstIndex(of: ":") else { return nil }
             return (String(line[..<colon]), line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces))
@@ -35,12 +35,12 @@ public struct RawResponse: Sendable {
 
     /// The first field with this name, in any case.
     public subscript(name: String) -> String? {
-        fields.first { $0.name.lowercased() == name.lowercased() }?.value
+        headers.first { $0.name.lowercased() == name.lowercased() }?.value
     }
 
     /// All fields with this name, in any case.
     public func values(of name: String) -> [String] {
-        fields.filter { $0.name.lowercased() == name.lowercased() }.map(\.value)
+        headers.filter { $0.name.lowercased() == name.lowercased() }.map(\.value)
     }
 
     /// The body as text.
@@ -65,18 +65,18 @@ public struct RawResponse: Sendable {
 public enum RawRequest {
     /// A request with a body if there is one.
     ///
-    /// - Parameter fields: besides `Host` and `Content-Length`, which are added.
+    /// - Parameter headers: besides `Host` and `Content-Length`, which are added.
     public static func text(
-        _ method: String, _ path: String, fields: [(String, String)] = [], body: String? = nil
+        _ method: String, _ path: String, headers: [(String, String)] = [], body: String? = nil
     ) -> String {
-        var lines = ["\(method) \(path) HTTP/1.1", "Host: localhost"] + fields.map { "\($0.0): \($0.1)" }
+        var lines = ["\(method) \(path) HTTP/1.1", "Host: localhost"] + headers.map { "\($0.0): \($0.1)" }
         if let body { lines.append("Content-Length: \(body.utf8.count)") }
         return lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? "")
     }
 
     /// `GET` with a key.
     public static func get(_ path: String = "/api/v1/me", key: String) -> String {
-        text("GET", path, fields: [("Authorization", "Bearer \(key)")])
+        text("GET", path, headers: [("Authorization", "Bearer \(key)")])
     }
 }
 

@@ -51,7 +51,7 @@ struct APIHandlers: Sendable {
     @Sendable func regenerate(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) async throws -> APIResponse {
-        let idempotencyKeys = context.fields[values: FieldName.idempotencyKey]
+        let idempotencyKeys = context.headers[values: HeaderName.idempotencyKey]
         guard idempotencyKeys.count <= 1 else {
             throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
         }
@@ -80,7 +80,7 @@ struct APIHandlers: Sendable {
     private static func requireNoContent(of context: RequestContext) throws {
         let body = context.content
         guard body.readableBytes > 0 else { return }
-        let type = context.fields[.contentType]?.split(separator: ";").first?.lowercased()
+        let type = context.headers[.contentType]?.split(separator: ";").first?.lowercased()
         guard type?.filter({ $0 != " " }) == "application/json" else {
             throw KeybearerError(.unsupportedMediaType, "Send JSON, or no body at all.")
         }

@@ -11,14 +11,14 @@ struct APIResponder: Sendable {
 
     /// Answers with the store's help where memory cannot tell.
     func respond(
-        to original: RequestContext, entry: RouteTable.Entry?, route: Route?, reading bodies: BodyReader
+        to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?, reading bodies: BodyReader
     ) async -> APIResponse {
         var context = original
-        let credentials = BearerCredentials(context.fields)
+        let credentials = BearerCredentials(context.headers)
         var scope = AccessScope.anyWorkspace
         var problem: KeybearerError?
         do {
-            scope = try Self.scope(of: context, route: route ?? entry?.routes.values.first)
+            scope = try Self.scope(of: context, route: route ?? matched?.routes.values.first)
         } catch {
             problem = error
         }
@@ -44,7 +44,7 @@ struct APIResponder: Sendable {
                     response = failure(error, of: context)
                 }
             } else {
-                response = respondNow(context, entry: entry, route: route, account: account, rateLimit: rateLimit)
+                response = respondNow(context, matched: matched, route: route, account: account, rateLimit: rateLimit)
             }
             response.headers.addRateLimit(rateLimit, now: clocks.wall())
             return response
@@ -68,9 +68,9 @@ struct APIResponder: Sendable {
     }
 
     /// Answers from memory alone; nil where the store is needed, and then nothing was counted.
-    func respondNow(to context: RequestContext, entry: RouteTable.Entry, route: Route) -> APIResponse? {
+    func respondNow(to context: RequestContext, matched: RouteTable.MatchedPath, route: Route) -> APIResponse? {
         guard case .key(_, .memory) = route.access else { return nil }
-        let credentials = BearerCredentials(context.fields)
+        let credentials = BearerCredentials(context.headers)
         guard case .token(let token) = credentials else { return unauthorized(context, credentials) }
         guard let scope = try? Self.scope(of: context, route: route) else { return nil }
         // The clocks are read here, after the request was read: see Verifier.verify.
@@ -80,21 +80,21 @@ struct APIResponder: Sendable {
         guard case .admitted(let account, let rateLimit) = verdict else {
             return refusal(verdict, context: context, credentials: credentials)
         }
-        var response = respondNow(context, entry: entry, route: route, account: account, rateLimit: rateLimit)
+        var response = respondNow(context, matched: matched, route: route, account: account, rateLimit: rateLimit)
         response.headers.addRateLimit(rateLimit, now: clocks.wall())
         return response
     }
 
     /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
     private func respondNow(
-        _ context: RequestContext, entry: RouteTable.Entry?, route: Route?, account: CachedAccount,
+        _ context: RequestContext, matched: RouteTable.MatchedPath?, route: Route?, account: CachedAccount,
         rateLimit: RateLimitStatus
     ) -> APIResponse {
-        guard let entry else {
+        guard let matched else {
             return failure(KeybearerError(.notFound, "There is nothing at this path."), of: context)
         }
         if context.request.method == .options {
-            return APIResponse(status: .noContent, headers: [.allow: entry.allow])
+            return APIResponse(status: .noContent, headers: [.allow: matched.allow])
         }
         if case .key(_, .memory(let handler)) = route?.access {
             do {
@@ -106,7 +106,7 @@ struct APIResponder: Sendable {
         var response = failure(
             KeybearerError(.methodNotAllowed, "This path does not answer \(context.request.method.rawValue)."),
             of: context)
-        response.headers[.allow] = entry.allow
+        response.headers[.allow] = matched.allow
         return response
     }
 
@@ -136,8 +136,8 @@ struct APIResponder: Sendable {
 
     private static func namedWorkspace(_ context: RequestContext) throws(KeybearerError) -> WorkspaceID? {
         var named: WorkspaceID?
-        for field in context.fields where field.name == FieldName.workspaceID {
-            guard named == nil, let id = WorkspaceID(parsing: field.value) else {
+        for header in context.headers where header.name == HeaderName.workspaceID {
+            guard named == nil, let id = WorkspaceID(parsing: header.value) else {
                 throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.")
             }
             named = id

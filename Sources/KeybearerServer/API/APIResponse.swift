@@ -12,11 +12,11 @@ struct APIResponse: Sendable {
     /// An answer of JSON that is never stored: it is about one account, or holds its key.
     static func json(_ body: ByteBuffer, status: HTTPResponse.Status = .ok) -> APIResponse {
         // Room for all that is added later, so that the fields are not moved on every request.
-        var fields = HTTPFields()
-        fields.reserveCapacity(16)
-        fields.append(jsonType)
-        fields.append(noStore)
-        return APIResponse(status: status, headers: fields, body: body)
+        var headers = HTTPFields()
+        headers.reserveCapacity(16)
+        headers.append(jsonType)
+        headers.append(noStore)
+        return APIResponse(status: status, headers: headers, body: body)
     }
 
     static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> APIResponse {

@@ -14,14 +14,14 @@ enum BearerCredentials {
     ///
     /// Repeated fields are looked at as such. The HTTP types would join them with a comma, and two keys in
     /// one request must never be a way to have either of them accepted.
-    init(_ fields: HTTPFields) {
+    init(_ headers: HTTPFields) {
         var value: String?
-        for field in fields where field.name == .authorization {
+        for header in headers where header.name == .authorization {
             guard value == nil else {
                 self = .malformed
                 return
             }
-            value = field.value
+            value = header.value
         }
         guard var value else {
             self = .none

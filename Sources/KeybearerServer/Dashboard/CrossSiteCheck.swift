@@ -13,10 +13,10 @@ struct CrossSiteCheck: Sendable {
 
     /// Whether a request that changes something may have come from one of our pages.
     func allows(_ context: RequestContext) -> Bool {
-        let origins = context.fields[values: .origin]
+        let origins = context.headers[values: .origin]
         guard origins.count <= 1 else { return false }
         // Where a browser sends this, no page and no privacy setting changes it, as they do change Origin to null.
-        let fetchSite = context.fields[values: FieldName.fetchSite]
+        let fetchSite = context.headers[values: HeaderName.fetchSite]
         if !fetchSite.isEmpty { return fetchSite == ["same-origin"] }
         guard let origin = origins.first.flatMap({ Origin($0) }) else { return false }
         if origin == publicOrigin { return true }

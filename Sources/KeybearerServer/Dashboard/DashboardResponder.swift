@@ -13,7 +13,7 @@ struct DashboardResponder: Sendable {
     let random: RandomSource
     let logger: Logger
 
-    func respond(to original: RequestContext, entry: RouteTable.Entry?, route: Route?) async -> Response {
+    func respond(to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?) async -> Response {
         var context = original
         do {
             let method = context.request.method
@@ -26,17 +26,17 @@ struct DashboardResponder: Sendable {
                 return try await handler(context)
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
-            guard let token = SessionCookie.token(in: context.fields), !hasBody || !sessions.isForged(token) else {
+            guard let token = SessionCookie.token(in: context.headers), !hasBody || !sessions.isForged(token) else {
                 return signInFirst(context)
             }
             let problem = hasBody ? await bodies.read(into: &context) : nil
             guard let signedIn = try await sessions.find(token) else { return signInFirst(context) }
             if let problem { throw problem }
             if case .session(let handler) = route?.access { return try await handler(context, signedIn) }
-            guard let entry else { throw KeybearerError(.notFound, "There is nothing at this address.") }
+            guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }
             var response = failure(
                 KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: context)
-            response.headers[.allow] = entry.allow
+            response.headers[.allow] = matched.allow
             return response
         } catch let error as KeybearerError where error.isEndOfAuthority {
             // The session ended while its request was being answered.
@@ -93,7 +93,7 @@ struct DashboardResponder: Sendable {
         let page = HTTPSRequiredPage(authority: context.plainAuthority, isLocal: context.isSecure)
         var response = self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
         // Browsers ignore it over plain HTTP, and complain.
-        response.headers[FieldName.crossOriginOpenerPolicy] = nil
+        response.headers[HeaderName.crossOriginOpenerPolicy] = nil
         return response
     }
 
@@ -109,8 +109,8 @@ struct DashboardResponder: Sendable {
         return Response(
             status: status,
             headers: [
-                .contentType: "text/html; charset=utf-8", .cacheControl: "no-store", FieldName.csp: policy,
-                FieldName.referrerPolicy: "same-origin", FieldName.crossOriginOpenerPolicy: "same-origin",
+                .contentType: "text/html; charset=utf-8", .cacheControl: "no-store", HeaderName.csp: policy,
+                HeaderName.referrerPolicy: "same-origin", HeaderName.crossOriginOpenerPolicy: "same-origin",
             ],
             body: ResponseBody(byteBuffer: ByteBuffer(string: render(nonce))))
     }
@@ -140,8 +140,8 @@ struct DashboardResponder: Sendable {
 
 extension RequestContext {
     /// Whether a script asked, and not a person's navigation.
-    var wantsJSON: Bool { fields[.accept]?.contains("application/json") ?? false }
+    var wantsJSON: Bool { headers[.accept]?.contains("application/json") ?? false }
 
     /// What the browser says of itself.
-    var userAgent: String { fields[.userAgent] ?? "" }
+    var userAgent: String { headers[.userAgent] ?? "" }
 }

@@ -9,8 +9,8 @@ enum SessionCookie {
     static let name = "__Host-keybearer"
 
     /// The token of a request; nil when there is none or it can't be one.
-    static func token(in fields: HTTPFields) -> SessionToken? {
-        for pair in fields[values: .cookie].flatMap({ $0.split(separator: ";") }) {
+    static func token(in headers: HTTPFields) -> SessionToken? {
+        for pair in headers[values: .cookie].flatMap({ $0.split(separator: ";") }) {
             let parts = pair.drop { $0 == " " }.split(separator: "=", maxSplits: 1)
             if parts.count == 2, parts[0] == name { return SessionToken(parsing: parts[1]) }
         }

@@ -13,11 +13,11 @@ struct ClientAddress: Sendable {
 
     /// The client's address: the peer, or, behind a trusted peer, what
     /// ``addressBehind(trustedPeer:forwarded:forwardedFor:)`` finds.
-    func address(peer: IPAddress, fields: HTTPFields) -> IPAddress {
+    func address(peer: IPAddress, headers: HTTPFields) -> IPAddress {
         guard !trusted.isEmpty, isTrusted(peer) else { return peer }
         return addressBehind(
-            trustedPeer: peer, forwarded: fields[values: FieldName.forwarded],
-            forwardedFor: fields[values: FieldName.forwardedFor])
+            trustedPeer: peer, forwarded: headers[values: HeaderName.forwarded],
+            forwardedFor: headers[values: HeaderName.forwardedFor])
     }
 
     /// The client's address behind a peer that is known to be trusted: the right-most entry of `Forwarded` or
@@ -56,19 +56,19 @@ struct ClientAddress: Sendable {
     /// Whether the request may be taken as HTTPS, or needs no HTTPS.
     ///
     /// - Parameter isTLS: whether the connection to this server is encrypted.
-    func isSecure(isTLS: Bool, peer: IPAddress, fields: HTTPFields) -> Bool {
+    func isSecure(isTLS: Bool, peer: IPAddress, headers: HTTPFields) -> Bool {
         if isTLS { return true }
         if isTrusted(peer) {
-            let last = fields[values: FieldName.forwardedProto].last?.split(separator: ",").last
+            let last = headers[values: HeaderName.forwardedProto].last?.split(separator: ",").last
             return last.map { $0.lowercased().filter { $0 != " " } == "https" } ?? false
         }
         // A tool on the same machine. With forwarding headers it is a proxy that nobody configured.
-        return peer.isLoopback && !Self.hasForwardingFields(fields)
+        return peer.isLoopback && !Self.hasForwardingHeaders(headers)
     }
 
-    private static func hasForwardingFields(_ fields: HTTPFields) -> Bool {
-        fields.contains {
-            $0.name == FieldName.forwarded || $0.name.canonicalName.hasPrefix("x-forwarded-")
+    private static func hasForwardingHeaders(_ headers: HTTPFields) -> Bool {
+        headers.contains {
+            $0.name == HeaderName.forwarded || $0.name.canonicalName.hasPrefix("x-forwarded-")
                 || $0.name.canonicalName == "x-real-ip"
         }
     }

@@ -23,8 +23,8 @@ struct EdgeResponder: HTTPResponder {
         let found = routes.find(path)
         var context = makeRequestContext(request, peer: connection.peer, parameters: found?.parameters ?? [:])
         context.askForBody = connection.askForBody
-        var response = await respond(context, path: path, entry: found?.entry)
-        addCommonFields(to: &response.headers, context)
+        var response = await respond(context, path: path, matched: found?.matched)
+        addCommonHeaders(to: &response.headers, context)
         return request.method == .head ? response.createHeadResponse() : response
     }
 
@@ -33,15 +33,15 @@ struct EdgeResponder: HTTPResponder {
     /// Only what ``respond(to:context:)`` would answer in the same way: it is the same code, less the waiting.
     func respondNow(to head: HTTPRequest, peer: IPAddress?) -> APIResponse? {
         guard head.method == .get, let fullPath = head.path, fullPath.hasPrefix("/api/") else { return nil }
-        guard let found = routes.find(fullPath.prefix { $0 != "?" }), let route = found.entry.routes[.get] else {
+        guard let found = routes.find(fullPath.prefix { $0 != "?" }), let route = found.matched.routes[.get] else {
             return nil
         }
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer()))
         let context = makeRequestContext(request, peer: peer, parameters: found.parameters)
-        guard context.isSecure, var response = api.respondNow(to: context, entry: found.entry, route: route) else {
+        guard context.isSecure, var response = api.respondNow(to: context, matched: found.matched, route: route) else {
             return nil
         }
-        addCommonFields(to: &response.headers, context)
+        addCommonHeaders(to: &response.headers, context)
         return response
     }
 
@@ -52,38 +52,39 @@ struct EdgeResponder: HTTPResponder {
     {
         let peer = peer ?? .localSocket
         var context = RequestContext(
-            request: request, client: clientAddress.address(peer: peer, fields: request.headers),
+            request: request, client: clientAddress.address(peer: peer, headers: request.headers),
             requestID: RequestIdentifier.next(), parameters: parameters)
-        context.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers)
+        context.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, headers: request.headers)
         context.isHTTPS = isTLS || clientAddress.isTrusted(peer)
         return context
     }
 
-    private func addCommonFields(to fields: inout HTTPFields, _ context: RequestContext) {
+    private func addCommonHeaders(to headers: inout HTTPFields, _ context: RequestContext) {
         // Appended, not set: no handler writes these, and setting would look through all fields first.
-        fields.append(HTTPField(name: FieldName.requestID, value: context.requestID))
-        fields.append(Self.noSniff)
-        if isTLS { fields.append(Self.strictTransport) }
+        headers.append(HTTPField(name: HeaderName.requestID, value: context.requestID))
+        headers.append(Self.noSniff)
+        if isTLS { headers.append(Self.strictTransport) }
     }
 
-    private static let noSniff = HTTPField(name: FieldName.contentTypeOptions, value: "nosniff")
+    private static let noSniff = HTTPField(name: HeaderName.contentTypeOptions, value: "nosniff")
     private static let strictTransport = HTTPField(
         name: .strictTransportSecurity, value: "max-age=31536000; includeSubDomains")
 
-    private func respond(_ context: RequestContext, path: Substring, entry: RouteTable.Entry?) async -> Response {
+    private func respond(_ context: RequestContext, path: Substring, matched: RouteTable.MatchedPath?) async -> Response
+    {
         let method = context.request.method
-        let route = entry?.routes[method == .head ? .get : method]
+        let route = matched?.routes[method == .head ? .get : method]
         do {
             if case .probe(let handler) = route?.access { return try await handler(context) }
             guard context.isSecure else { return refuseInsecure(context, path: path) }
             if RouteTable.isAPI(path) {
-                return await api.respond(to: context, entry: entry, route: route, reading: bodies).response
+                return await api.respond(to: context, matched: matched, route: route, reading: bodies).response
             }
             if OperatorResponder.isOperator(path) {
-                return await operators.respond(to: context, entry: entry, route: route).response
+                return await operators.respond(to: context, matched: matched, route: route).response
             }
             guard context.keepsSessions else { return refuseInsecure(context, path: path) }
-            return await dashboard.respond(to: context, entry: entry, route: route)
+            return await dashboard.respond(to: context, matched: matched, route: route)
         } catch {
             logger.error("A probe failed.", metadata: ["error": "\(error)", "request": "\(context.requestID)"])
             return api.failure(KeybearerError(.internalError, "Something went wrong."), of: context).response

@@ -48,16 +48,16 @@ enum Envelope {
     static let failureEnd = "\"}"
 
     /// The refusal of a request whose head is none: fields and body, ready for any protocol.
-    static func unreadableHead() -> (fields: HTTPFields, body: [UInt8]) {
+    static func unreadableHead() -> (headers: HTTPFields, body: [UInt8]) {
         let requestID = RequestIdentifier.next()
         let body = unreadableHeadBeginning + Array((requestID + failureEnd).utf8)
-        var fields = HTTPFields()
-        fields[.contentType] = "application/json; charset=utf-8"
-        fields[.contentLength] = String(body.count)
-        fields[.cacheControl] = "no-store"
-        fields[FieldName.contentTypeOptions] = "nosniff"
-        fields[FieldName.requestID] = requestID
-        return (fields, body)
+        var headers = HTTPFields()
+        headers[.contentType] = "application/json; charset=utf-8"
+        headers[.contentLength] = String(body.count)
+        headers[.cacheControl] = "no-store"
+        headers[HeaderName.contentTypeOptions] = "nosniff"
+        headers[HeaderName.requestID] = requestID
+        return (headers, body)
     }
 
     private static let unreadableHeadBeginning = failureBeginning(

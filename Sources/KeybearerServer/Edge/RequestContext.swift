@@ -40,7 +40,7 @@ struct RequestContext: Sendable {
     }
 
     /// The fields of the request.
-    var fields: HTTPFields { request.headers }
+    var headers: HTTPFields { request.headers }
 
     /// The query's parameters; the last wins. Malformed escapes make it nil.
     var query: [String: String]? {
@@ -50,7 +50,7 @@ struct RequestContext: Sendable {
 
     /// The form that a page sent.
     func form() throws -> [String: String] {
-        let type = fields[.contentType]?.split(separator: ";").first?.lowercased()
+        let type = headers[.contentType]?.split(separator: ";").first?.lowercased()
         guard type == "application/x-www-form-urlencoded" else {
             throw KeybearerError(.unsupportedMediaType, "Send a form.")
         }

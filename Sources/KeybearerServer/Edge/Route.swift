@@ -75,7 +75,7 @@ struct Route: Sendable {
 /// Finds the route of a path. Exact: no doubled slash, no dot segment and no escape is ever read as another path.
 struct RouteTable: Sendable {
     /// All routes of one path, by method.
-    struct Entry: Sendable {
+    struct MatchedPath: Sendable {
         let path: String
         var routes: [HTTPRequest.Method: Route]
 
@@ -88,27 +88,27 @@ struct RouteTable: Sendable {
         }
     }
 
-    private var fixed: [String: Entry] = [:]
-    private var patterns: [(segments: [Substring], entry: Entry)] = []
+    private var fixed: [String: MatchedPath] = [:]
+    private var patterns: [(segments: [Substring], matched: MatchedPath)] = []
 
     init(_ routes: [Route]) {
         for route in routes {
             if route.path.contains("{") {
-                if let index = patterns.firstIndex(where: { $0.entry.path == route.path }) {
-                    patterns[index].entry.routes[route.method] = route
+                if let index = patterns.firstIndex(where: { $0.matched.path == route.path }) {
+                    patterns[index].matched.routes[route.method] = route
                 } else {
                     let segments = route.path.split(separator: "/", omittingEmptySubsequences: false)
-                    patterns.append((segments, Entry(path: route.path, routes: [route.method: route])))
+                    patterns.append((segments, MatchedPath(path: route.path, routes: [route.method: route])))
                 }
             } else {
-                fixed[route.path, default: Entry(path: route.path, routes: [:])].routes[route.method] = route
+                fixed[route.path, default: MatchedPath(path: route.path, routes: [:])].routes[route.method] = route
             }
         }
     }
 
     /// The entry of a path with the values of its parameters; nil when no route has this path.
-    func find(_ path: Substring) -> (entry: Entry, parameters: [String: String])? {
-        if let entry = fixed[String(path)] { return (entry, [:]) }
+    func find(_ path: Substring) -> (matched: MatchedPath, parameters: [String: String])? {
+        if let matched = fixed[String(path)] { return (matched, [:]) }
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
         for pattern in patterns where pattern.segments.count == segments.count {
             var parameters: [String: String] = [:]
@@ -117,7 +117,7 @@ struct RouteTable: Sendable {
                 parameters[String(expected.dropFirst().dropLast())] = String(given)
                 return !given.isEmpty
             }
-            if matches { return (pattern.entry, parameters) }
+            if matches { return (pattern.matched, parameters) }
         }
         return nil
     }

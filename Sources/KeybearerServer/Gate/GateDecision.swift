@@ -156,7 +156,7 @@ struct GateDecision: Sendable {
                 && GateRequestHead.equals(bytes, head.forwardedProto.value, "https")
         }
         // A tool on the same machine. With forwarding fields it is a proxy that nobody configured.
-        return peer.address.isLoopback && !head.hasForwardingFields
+        return peer.address.isLoopback && !head.hasForwardingHeaders
     }
 
     private func client(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, _ peer: Peer) -> IPAddress {
@@ -168,8 +168,8 @@ struct GateDecision: Sendable {
         {
             return only
         }
-        func lines(_ field: GateRequestHead.Field, _ name: StaticString) -> [String] {
-            head.values(of: field, named: name, in: bytes).map { Self.text($0, bytes) }
+        func lines(_ header: GateRequestHead.Header, _ name: StaticString) -> [String] {
+            head.values(of: header, named: name, in: bytes).map { Self.text($0, bytes) }
         }
         return addresses.addressBehind(
             trustedPeer: peer.address, forwarded: lines(head.forwarded, "forwarded"),

@@ -22,7 +22,7 @@ struct GateRequestHead {
     }
 
     /// A field with the value of its first line. Most count only when they stand once.
-    struct Field {
+    struct Header {
         var value = Part()
         /// How often the field stands in the request.
         var occurrences: Int { Int(lines) }
@@ -37,24 +37,24 @@ struct GateRequestHead {
     private(set) var method = Part()
     private(set) var target = Part()
     private(set) var isHead = false
-    private(set) var authorization = Field()
-    private(set) var workspaceID = Field()
-    private(set) var forwarded = Field()
-    private(set) var forwardedFor = Field()
-    private(set) var forwardedProto = Field()
-    private(set) var forwardedURI = Field()
+    private(set) var authorization = Header()
+    private(set) var workspaceID = Header()
+    private(set) var forwarded = Header()
+    private(set) var forwardedFor = Header()
+    private(set) var forwardedProto = Header()
+    private(set) var forwardedURI = Header()
     /// Whether any field of a proxy is there, known or not.
-    private(set) var hasForwardingFields = false
+    private(set) var hasForwardingHeaders = false
     /// Whether the client or its version wants the connection to end with the answer.
     private(set) var closes = false
-    private var contentLength = Field()
+    private var contentLength = Header()
     private var hosts = 0
     private var isVersion11 = false
 
     /// The most that a head may hold.
     struct Limits {
         var bytes = 32 * 1_024
-        var fields = 100
+        var headers = 100
     }
 
     /// Reads a head.
@@ -64,10 +64,10 @@ struct GateRequestHead {
     init?(_ bytes: UnsafeRawBufferPointer, limits: Limits) {
         var cursor = 0
         guard readRequestLine(bytes, &cursor) else { return nil }
-        var fields = 0
+        var headers = 0
         while cursor < bytes.count {
-            fields += 1
-            guard fields <= limits.fields, readField(bytes, &cursor) else { return nil }
+            headers += 1
+            guard headers <= limits.headers, readHeader(bytes, &cursor) else { return nil }
         }
         // RFC 9112 §3.2: one Host, and not none in HTTP/1.1.
         guard hosts == 1 || !isVersion11 else { return nil }
@@ -110,14 +110,14 @@ struct GateRequestHead {
         return true
     }
 
-    private mutating func readField(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
-        guard let (name, value) = Self.nextField(bytes, &cursor) else { return false }
+    private mutating func readHeader(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
+        guard let (name, value) = Self.nextHeader(bytes, &cursor) else { return false }
         return note(name, value, in: bytes)
     }
 
     /// Reads one line; nil when it is malformed.
     @inline(__always)
-    private static func nextField(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> (name: Part, value: Part)? {
+    private static func nextHeader(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> (name: Part, value: Part)? {
         let start = cursor
         while cursor < bytes.count, ASCIISet.token.contains(bytes[cursor]) { cursor += 1 }
         let name = Part(start: start, count: cursor - start)
@@ -136,12 +136,12 @@ struct GateRequestHead {
     }
 
     /// The values of a field's lines, in order. Only a field that is repeated makes it look through the head again.
-    func values(of field: Field, named text: StaticString, in bytes: UnsafeRawBufferPointer) -> [Part] {
-        guard field.occurrences > 1 else { return field.occurrences == 1 ? [field.value] : [] }
+    func values(of header: Header, named text: StaticString, in bytes: UnsafeRawBufferPointer) -> [Part] {
+        guard header.occurrences > 1 else { return header.occurrences == 1 ? [header.value] : [] }
         var values: [Part] = []
         // Behind the request line: " HTTP/1.1" and its line break follow the target.
         var cursor = target.start + target.count + 11
-        while cursor < bytes.count, let (name, value) = Self.nextField(bytes, &cursor) {
+        while cursor < bytes.count, let (name, value) = Self.nextHeader(bytes, &cursor) {
             if Self.equals(bytes, name, text) { values.append(value) }
         }
         return values
@@ -159,9 +159,9 @@ struct GateRequestHead {
         case 9:
             if Self.equals(bytes, name, "forwarded") {
                 forwarded.note(value)
-                hasForwardingFields = true
+                hasForwardingHeaders = true
             } else if Self.equals(bytes, name, "x-real-ip") {
-                hasForwardingFields = true
+                hasForwardingHeaders = true
             }
         case 10: if Self.equals(bytes, name, "connection") { noteConnection(value, in: bytes) }
         case 13: if Self.equals(bytes, name, "authorization") { authorization.note(value) }
@@ -186,7 +186,7 @@ struct GateRequestHead {
         default: break
         }
         if name.count >= 12, Self.equals(bytes, Part(start: name.start, count: 12), "x-forwarded-") {
-            hasForwardingFields = true
+            hasForwardingHeaders = true
         }
         return true
     }

@@ -29,11 +29,11 @@ struct BodyReader: Sendable {
     /// - Returns: what is wrong with the body; nil when it arrived whole. What arrived until then is not kept.
     func read(into context: inout RequestContext, upTo limit: Int = objectLimit) async -> KeybearerError? {
         let tooLarge = KeybearerError(.payloadTooLarge, "The body is larger than \(limit) bytes.")
-        let announced = context.fields[.contentLength].flatMap { Int($0) }
+        let announced = context.headers[.contentLength].flatMap { Int($0) }
         if let announced, announced > limit { return tooLarge }
         // Nothing can come behind such a head.
-        if announced == 0, context.fields[.transferEncoding] == nil { return nil }
-        if context.fields[.expect] != nil { context.askForBody() }
+        if announced == 0, context.headers[.transferEncoding] == nil { return nil }
+        if context.headers[.expect] != nil { context.askForBody() }
         let body = context.request.body
         let (timeout, memory) = (timeout, memory)
         let outcome = await withTaskGroup(of: Result<Received, KeybearerError>?.self) { group in

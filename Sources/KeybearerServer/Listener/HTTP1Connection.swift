@@ -126,7 +126,7 @@ final class HTTP1Connection: ChannelDuplexHandler {
         if refusesNext { return }
         let response = Envelope.unreadableHead()
         var headers = HTTPHeaders([("connection", "close")])
-        for field in response.fields { headers.add(name: field.name.canonicalName, value: field.value) }
+        for header in response.headers { headers.add(name: header.name.canonicalName, value: header.value) }
         let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)

@@ -120,10 +120,10 @@ final class HTTP2Stream: ChannelDuplexHandler {
     private func refuse(_ context: ChannelHandlerContext) {
         isRefused = true
         let response = Envelope.unreadableHead()
-        var fields = HPACKHeaders([(":status", "400")])
-        for field in response.fields { fields.add(name: field.name.canonicalName, value: field.value) }
+        var headers = HPACKHeaders([(":status", "400")])
+        for header in response.headers { headers.add(name: header.name.canonicalName, value: header.value) }
         let body = context.channel.allocator.buffer(bytes: response.body)
-        context.write(wrapOutboundOut(.headers(.init(headers: fields))), promise: nil)
+        context.write(wrapOutboundOut(.headers(.init(headers: headers))), promise: nil)
         // Through the pipeline's own way of writing, which ends the stream behind it.
         write(
             context: context,
@@ -147,7 +147,7 @@ final class HTTP2Stream: ChannelDuplexHandler {
                 guard pseudoNames.count == count - 1, !pseudoNames.contains(name), !value.isEmpty else { return false }
                 pseudoNames.append(name)
             } else {
-                guard Self.isFieldName(name), !Self.connectionFields.contains(name) else { return false }
+                guard Self.isHeaderName(name), !Self.connectionHeaders.contains(name) else { return false }
                 guard name != "te" || value == "trailers" else { return false }
             }
         }
@@ -166,12 +166,12 @@ final class HTTP2Stream: ChannelDuplexHandler {
         return needed.isSubset(of: pseudoNames) && needed.union([":authority"]).isSuperset(of: pseudoNames)
     }
 
-    private static let connectionFields: Set<String> = [
+    private static let connectionHeaders: Set<String> = [
         "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
     ]
 
     /// A token of RFC 9110 without capital letters.
-    private static func isFieldName(_ name: String) -> Bool {
+    private static func isHeaderName(_ name: String) -> Bool {
         !name.isEmpty
             && name.utf8.allSatisfy { byte in
                 (97...122).contains(byte) || (48...57).contains(byte) || "!#$%&'*+-.^_`|~".utf8.contains(byte)

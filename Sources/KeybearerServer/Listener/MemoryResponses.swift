@@ -76,10 +76,10 @@ final class MemoryResponses: ChannelDuplexHandler {
     }
 
     private func write(_ response: APIResponse, _ context: ChannelHandlerContext) {
-        var fields = response.headers
-        fields.append(HTTPField(name: .contentLength, value: String(response.body.readableBytes)))
-        fields.append(HTTPField(name: .date, value: currentDate()))
-        let head = HTTPResponse(status: response.status, headerFields: fields)
+        var headers = response.headers
+        headers.append(HTTPField(name: .contentLength, value: String(response.body.readableBytes)))
+        headers.append(HTTPField(name: .date, value: currentDate()))
+        let head = HTTPResponse(status: response.status, headerFields: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(response.body)), promise: nil)
         context.write(wrapOutboundOut(.end(nil)), promise: nil)

@@ -51,9 +51,9 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     ) async throws -> Response {
         let peer = context.remoteAddress.flatMap { IPAddress($0) } ?? .localSocket
         let requestContext = RequestContext(
-            request: request, client: clientAddress.address(peer: peer, fields: request.headers),
+            request: request, client: clientAddress.address(peer: peer, headers: request.headers),
             requestID: RequestIdentifier.next(), parameters: [:])
-        guard clientAddress.isSecure(isTLS: isTLS, peer: peer, fields: request.headers) else {
+        guard clientAddress.isSecure(isTLS: isTLS, peer: peer, headers: request.headers) else {
             return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: requestContext)
                 .response
         }
@@ -77,7 +77,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     }
 
     private func scope(of request: Request, _ context: Context) -> (AccessScope, KeybearerError?) {
-        let named = request.headers[values: FieldName.workspaceID]
+        let named = request.headers[values: HeaderName.workspaceID]
         let inPath = workspaceParameter.flatMap { context.parameters.get($0) }
         guard named.count <= 1 else {
             return (.anyWorkspace, KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id."))

@@ -10,13 +10,13 @@ struct OperatorResponder: Sendable {
 
     static func isOperator(_ path: Substring) -> Bool { path.hasPrefix("/operator/") }
 
-    func respond(to original: RequestContext, entry: RouteTable.Entry?, route: Route?) async -> APIResponse {
+    func respond(to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?) async -> APIResponse {
         var context = original
         do {
             // Whatever the path: without a token nobody learns what is here.
             var scope = OperatorScope.introspect
-            if case .operatorToken(let needed, _) = (route ?? entry?.routes.values.first)?.access { scope = needed }
-            guard let secret = Self.secret(in: context.fields) else {
+            if case .operatorToken(let needed, _) = (route ?? matched?.routes.values.first)?.access { scope = needed }
+            guard let secret = Self.secret(in: context.headers) else {
                 throw KeybearerError(.unauthorized, "Send an operator token.")
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
@@ -28,16 +28,16 @@ struct OperatorResponder: Sendable {
             _ = try await tokens.authenticate(secret, for: scope)
             if let problem { throw problem }
             if case .operatorToken(_, let handler) = route?.access { return try await handler(context) }
-            guard let entry else { throw KeybearerError(.notFound, "There is nothing at this path.") }
+            guard let matched else { throw KeybearerError(.notFound, "There is nothing at this path.") }
             let method = context.request.method.rawValue
             var response = api.failure(
                 KeybearerError(.methodNotAllowed, "This path does not answer \(method)."), of: context)
-            response.headers[.allow] = entry.allow
+            response.headers[.allow] = matched.allow
             return response
         } catch {
             var response = api.failure(error, of: context)
             if response.status == .unauthorized {
-                let sent = context.fields[values: .authorization].isEmpty ? "" : #", error="invalid_token""#
+                let sent = context.headers[values: .authorization].isEmpty ? "" : #", error="invalid_token""#
                 response.headers[.wwwAuthenticate] = #"Bearer realm="Keybearer operators""# + sent
             }
             return response
@@ -45,8 +45,8 @@ struct OperatorResponder: Sendable {
     }
 
     /// The one bearer token; two fields, or anything else, are none.
-    private static func secret(in fields: HTTPFields) -> OperatorSecret? {
-        let values = fields[values: .authorization]
+    private static func secret(in headers: HTTPFields) -> OperatorSecret? {
+        let values = headers[values: .authorization]
         guard values.count == 1, values[0].utf8.count > 7, values[0].prefix(6).lowercased() == "bearer" else {
             return nil
         }

@@ -58,21 +58,23 @@ struct GateFuzzTests {
         }
         guard has(parsed.method, expected.method), has(parsed.target, expected.target) else { return "request line" }
         guard parsed.isHead == (expected.method.map(HeadReference.lowered) == Array("head".utf8)),
-            parsed.closes == expected.closes, parsed.hasForwardingFields == expected.hasForwardingFields
+            parsed.closes == expected.closes, parsed.hasForwardingHeaders == expected.hasForwardingHeaders
         else { return "flags" }
-        for (field, name) in [
+        for (header, name) in [
             (parsed.authorization, "authorization"), (parsed.workspaceID, "x-workspace-id"),
             (parsed.forwarded, "forwarded"), (parsed.forwardedFor, "x-forwarded-for"),
             (parsed.forwardedProto, "x-forwarded-proto"), (parsed.forwardedURI, "x-forwarded-uri"),
         ] {
             let values = expected[name]
-            guard field.occurrences == values.count, values.isEmpty || has(field.value, values[0]) else { return name }
+            guard header.occurrences == values.count, values.isEmpty || has(header.value, values[0]) else {
+                return name
+            }
         }
-        for (field, text, name) in [
+        for (header, text, name) in [
             (parsed.forwarded, "forwarded" as StaticString, "forwarded"),
             (parsed.forwardedFor, "x-forwarded-for", "x-forwarded-for"),
-        ] where field.occurrences > 0 {
-            let found = parsed.values(of: field, named: text, in: bytes)
+        ] where header.occurrences > 0 {
+            let found = parsed.values(of: header, named: text, in: bytes)
             guard found.count == expected[name].count, zip(found, expected[name]).allSatisfy({ has($0, $1) }) else {
                 return "lines of \(name)"
             }

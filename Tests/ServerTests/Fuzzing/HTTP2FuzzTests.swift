@@ -25,7 +25,7 @@ struct HTTP2FuzzTests {
         defer { mark.remove() }
         let server = try fixture.server()
         try await fixture.listening(server) { client in
-            let good = WireRequest(path: "/api/v1/me", fields: [("authorization", "Bearer \(key)")])
+            let good = WireRequest(path: "/api/v1/me", headers: [("authorization", "Bearer \(key)")])
             for first in stride(from: seeds.lowerBound, to: seeds.upperBound, by: Int(Self.atOnce)) {
                 mark.set(first)
                 await withTaskGroup(of: Void.self) { group in

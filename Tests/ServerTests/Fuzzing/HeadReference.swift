@@ -3,9 +3,9 @@ struct HeadReference: Equatable {
     var method: [UInt8] = []
     var target: [UInt8] = []
     var closes = false
-    var hasForwardingFields = false
+    var hasForwardingHeaders = false
     /// The values of every field, by its name in lower case.
-    var fields: [[UInt8]: [[UInt8]]] = [:]
+    var headers: [[UInt8]: [[UInt8]]] = [:]
 
     /// nil where the gate must refuse.
     init?(_ head: [UInt8]) {
@@ -25,7 +25,7 @@ struct HeadReference: Equatable {
             guard line[..<colon].allSatisfy(Self.isToken),
                 value.allSatisfy({ $0 == 9 || ($0 >= 0x20 && $0 != 0x7F) })
             else { return nil }
-            fields[line[..<colon].map(Self.lowered), default: []].append(Array(value))
+            headers[line[..<colon].map(Self.lowered), default: []].append(Array(value))
         }
         let hosts = self["host"]
         guard hosts.count == 1 || (isOld && hosts.isEmpty), hosts.allSatisfy(Self.isHost),
@@ -36,12 +36,12 @@ struct HeadReference: Equatable {
             || self["connection"].contains {
                 $0.split(separator: 0x2C).contains { Self.trimmed($0).map(Self.lowered) == Array("close".utf8) }
             }
-        hasForwardingFields = fields.keys.contains {
+        hasForwardingHeaders = headers.keys.contains {
             $0 == Array("forwarded".utf8) || $0 == Array("x-real-ip".utf8) || $0.starts(with: "x-forwarded-".utf8)
         }
     }
 
-    subscript(_ name: String) -> [[UInt8]] { fields[Array(name.utf8)] ?? [] }
+    subscript(_ name: String) -> [[UInt8]] { headers[Array(name.utf8)] ?? [] }
 
     static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         let isBlank = { (byte: UInt8) in byte == 32 || byte == 9 }

@@ -43,13 +43,13 @@ struct HeaderFuzzTests {
             else {
                 return "as bytes"
             }
-            var fields = HTTPFields()
-            fields.append(HTTPField(name: .authorization, value: String(decoding: input, as: UTF8.self)))
-            guard Self.found(BearerCredentials(fields)) == Self.expectedToken(Array(fields[0].value.utf8)) else {
+            var headers = HTTPFields()
+            headers.append(HTTPField(name: .authorization, value: String(decoding: input, as: UTF8.self)))
+            guard Self.found(BearerCredentials(headers)) == Self.expectedToken(Array(headers[0].value.utf8)) else {
                 return "as a field"
             }
-            fields.append(fields[0])
-            return Self.found(BearerCredentials(fields)) == [] ? nil : "twice"
+            headers.append(headers[0])
+            return Self.found(BearerCredentials(headers)) == [] ? nil : "twice"
         }
     }
 
@@ -105,29 +105,29 @@ struct HeaderFuzzTests {
             ForwardedReference.client(lines, isForwarded: isForwarded, peer: Self.peer, isTrusted: addresses.isTrusted)
         }
         try await Fuzzer.run("forwarding", seeds, make: Self.forwarding) { input in
-            var fields = HTTPFields()
+            var headers = HTTPFields()
             for line in input.split(separator: 10) {
-                fields.append(
+                headers.append(
                     HTTPField(
-                        name: line[line.startIndex] == 0x46 ? FieldName.forwarded : FieldName.forwardedFor,
+                        name: line[line.startIndex] == 0x46 ? HeaderName.forwarded : HeaderName.forwardedFor,
                         value: String(decoding: line.dropFirst(), as: UTF8.self)))
             }
-            let lines = [FieldName.forwarded, FieldName.forwardedFor].map { name in
-                fields[values: name].map { Array($0.utf8) }
+            let lines = [HeaderName.forwarded, HeaderName.forwardedFor].map { name in
+                headers[values: name].map { Array($0.utf8) }
             }
-            let found = addresses.address(peer: Self.peer, fields: fields)
+            let found = addresses.address(peer: Self.peer, headers: headers)
             let clients = [expected(lines[0], true), expected(lines[1], false)]
             let isSingle = lines[0].isEmpty || lines[1].isEmpty
             let wanted =
                 isSingle ? clients[lines[0].isEmpty ? 1 : 0] : clients[0] == clients[1] ? clients[0] : Self.peer
             guard found == wanted else { return "\(found) instead of \(wanted)" }
-            guard isSingle, !fields.isEmpty, !addresses.isTrusted(found) else { return nil }
+            guard isSingle, !headers.isEmpty, !addresses.isTrusted(found) else { return nil }
             // Whoever sent the request may have sent a line before those that proxies wrote.
             var longer = HTTPFields()
             longer.append(
-                HTTPField(name: fields[0].name, value: ["for=\"6.6.6.6", "6.6.6.6", "\\\"", ""][input.count % 4]))
-            for field in fields { longer.append(field) }
-            let again = addresses.address(peer: Self.peer, fields: longer)
+                HTTPField(name: headers[0].name, value: ["for=\"6.6.6.6", "6.6.6.6", "\\\"", ""][input.count % 4]))
+            for header in headers { longer.append(header) }
+            let again = addresses.address(peer: Self.peer, headers: longer)
             return again == found ? nil : "\(again) instead of \(found) behind another line"
         }
     }

@@ -4,7 +4,7 @@ import Keybearer
 import NIOCore
 
 /// The pages by which a person comes and goes: sign up, sign in, confirm, sign out.
-struct EntryHandlers: Sendable {
+struct SignInHandlers: Sendable {
     let accounts: AccountService
     let sessions: SessionService
     let pages: DashboardResponder
@@ -27,7 +27,7 @@ struct EntryHandlers: Sendable {
         do {
             let (_, token) = try await sessions.signIn(
                 email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.fields))
+                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
@@ -51,7 +51,7 @@ struct EntryHandlers: Sendable {
                 name: name, email: email, password: Password(form["password"] ?? ""), from: context.client)
             let (_, token) = try await sessions.start(
                 for: account, from: context.client, userAgent: context.userAgent,
-                inPlaceOf: SessionCookie.token(in: context.fields))
+                inPlaceOf: SessionCookie.token(in: context.headers))
             return enter(with: token, at: "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict

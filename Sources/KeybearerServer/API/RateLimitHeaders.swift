@@ -20,11 +20,11 @@ extension HTTPFields {
             $0.text(";t=")
             $0.number(seconds)
         }
-        append(HTTPField(name: FieldName.rateLimitPolicy, value: policy))
-        append(HTTPField(name: FieldName.rateLimit, value: state))
-        append(HTTPField(name: FieldName.xRateLimitLimit, value: limit))
-        append(HTTPField(name: FieldName.xRateLimitRemaining, value: Self.number(Int64(rateLimit.remaining))))
-        append(HTTPField(name: FieldName.xRateLimitReset, value: Self.number(rateLimit.resetSecond)))
+        append(HTTPField(name: HeaderName.rateLimitPolicy, value: policy))
+        append(HTTPField(name: HeaderName.rateLimit, value: state))
+        append(HTTPField(name: HeaderName.xRateLimitLimit, value: limit))
+        append(HTTPField(name: HeaderName.xRateLimitRemaining, value: Self.number(Int64(rateLimit.remaining))))
+        append(HTTPField(name: HeaderName.xRateLimitReset, value: Self.number(rateLimit.resetSecond)))
         if isRefused { append(HTTPField(name: .retryAfter, value: Self.number(seconds))) }
     }
 

@@ -1,7 +1,7 @@
 import HTTPTypes
 
 /// The names of header fields that the HTTP library has no constants for.
-enum FieldName {
+enum HeaderName {
     static let contentTypeOptions = name("X-Content-Type-Options")
     static let csp = name("Content-Security-Policy")
     static let crossOriginOpenerPolicy = name("Cross-Origin-Opener-Policy")

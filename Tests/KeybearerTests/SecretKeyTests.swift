@@ -20,7 +20,7 @@ struct SecretKeyTests {
     }
 
     @Test("An issued key has the shape: prefix, 38 base62 characters, its checksum")
-    func issuedShape() throws {
+    func issuedFormat() throws {
         let key = try vault.issue(prefix: .standard, random: random)
         let characters = key.characters
         #expect(characters.utf8.count == 42)

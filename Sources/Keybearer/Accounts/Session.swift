@@ -129,7 +129,7 @@ public struct SessionToken: Sendable, Equatable, CustomStringConvertible, Custom
 
     /// Accepts a cookie's value; nil when it cannot be a token.
     public init?(parsing text: some StringProtocol) {
-        guard TokenKind.session.hasShape(text) else { return nil }
+        guard TokenKind.session.hasFormat(text) else { return nil }
         characters = String(text)
     }
 

@@ -22,14 +22,14 @@ public enum TokenKind: String, Sendable, CaseIterable {
     static let randomLength = 43
 
     /// Whether a text can be a token of this kind.
-    func hasShape(_ text: some StringProtocol) -> Bool {
-        hasShape(text, bodyLength: Self.randomLength + SecretKey.tagLength)
+    func hasFormat(_ text: some StringProtocol) -> Bool {
+        hasFormat(text, bodyLength: Self.randomLength + SecretKey.tagLength)
     }
 
     /// Whether a text can be one that version 0.1 made.
-    func hasShapeWithoutTag(_ text: some StringProtocol) -> Bool { hasShape(text, bodyLength: Self.randomLength) }
+    func hasFormatWithoutTag(_ text: some StringProtocol) -> Bool { hasFormat(text, bodyLength: Self.randomLength) }
 
-    private func hasShape(_ text: some StringProtocol, bodyLength: Int) -> Bool {
+    private func hasFormat(_ text: some StringProtocol, bodyLength: Int) -> Bool {
         text.utf8.count == prefix.utf8.count + bodyLength && text.hasPrefix(prefix)
             && text.utf8.dropFirst(prefix.utf8.count).allSatisfy(Base62.contains)
     }
@@ -68,7 +68,7 @@ extension KeyVault {
 
     /// The master key whose tag a presented token carries; nil for a forgery. Compares in constant time.
     func tagKey(of characters: String, kind: TokenKind) -> MasterKeyID? {
-        guard kind.hasShape(characters) else { return nil }
+        guard kind.hasFormat(characters) else { return nil }
         let body = characters.utf8.dropFirst(kind.prefix.utf8.count)
         let presented = Base62.decode(body.suffix(SecretKey.tagLength))
         return kind.covered(body.dropLast(SecretKey.tagLength)).withUnsafeBytes { covered in

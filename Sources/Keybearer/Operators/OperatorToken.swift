@@ -53,8 +53,8 @@ public struct OperatorSecret: Sendable, CustomStringConvertible, CustomReflectab
 
     /// Accepts what was presented; nil when it cannot be one, so that the store is not asked.
     public init?(presented text: some StringProtocol) {
-        let isTagged = TokenKind.operatorToken.hasShape(text)
-        guard isTagged || TokenKind.operatorToken.hasShapeWithoutTag(text) else { return nil }
+        let isTagged = TokenKind.operatorToken.hasFormat(text)
+        guard isTagged || TokenKind.operatorToken.hasFormatWithoutTag(text) else { return nil }
         characters = String(text)
         isUntagged = !isTagged
     }

@@ -48,7 +48,7 @@ struct KeyCommand: AsyncParsableCommand {
     }
 
     static func print(_ record: APIKey, secret: SecretKey?, json: Bool) throws {
-        if json { return try Console.json(KeyShape(record, secret: secret)) }
+        if json { return try Console.json(KeyJSON(record, secret: secret)) }
         let details = [
             "Prefix     \(record.shownPrefix)", "Generated  \(record.generatedAt)",
             "Last used  \(record.lastUse.map { "\($0.at) from \($0.address.displayName)" } ?? "never")",

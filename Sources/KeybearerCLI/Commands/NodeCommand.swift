@@ -22,7 +22,7 @@ struct NodeCommand: AsyncParsableCommand {
             let store = try await Assembly(options).openStore(.commandLine)
             defer { try? store.close() }
             let entries = try await RunningNodes.entries(of: store)
-            if json { return try Console.json(entries.map(NodeShape.init)) }
+            if json { return try Console.json(entries.map(NodeJSON.init)) }
             Console.table(
                 ["ID", "LABEL", "STATE", "ACKNOWLEDGED", "RENEWALS", "LEASE"],
                 entries.map { entry in
@@ -36,7 +36,7 @@ struct NodeCommand: AsyncParsableCommand {
 }
 
 /// A node as `--json` prints it.
-struct NodeShape: Encodable {
+struct NodeJSON: Encodable {
     let id: String
     let label: String
     let alive: Bool

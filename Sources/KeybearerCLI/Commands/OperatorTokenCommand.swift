@@ -27,7 +27,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment { deployment in
                 let (token, secret) = try await deployment.operatorTokens.create(
                     name: name, scopes: Set(scopes), by: .commandLine)
-                if json { return try Console.json(OperatorTokenShape(token, secret: secret)) }
+                if json { return try Console.json(OperatorTokenJSON(token, secret: secret)) }
                 Console.note("\(token.id) for \(token.name). Keep the token: it is not shown again.")
                 Console.output(secret.characters)
             }
@@ -42,7 +42,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let tokens = try await deployment.operatorTokens.list()
-                if json { return try Console.json(tokens.map { OperatorTokenShape($0) }) }
+                if json { return try Console.json(tokens.map { OperatorTokenJSON($0) }) }
                 Console.table(
                     ["ID", "NAME", "SCOPES", "CREATED"],
                     tokens.map {

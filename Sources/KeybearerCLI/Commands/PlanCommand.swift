@@ -15,7 +15,7 @@ struct PlanCommand: AsyncParsableCommand {
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let plans = try await deployment.workspaces.plans()
-                if json { return try Console.json(plans.map(PlanShape.init)) }
+                if json { return try Console.json(plans.map(PlanJSON.init)) }
                 Console.table(
                     ["ID", "NAME", "HOURLY LIMIT", "FEATURES", "BILLING"],
                     plans.map { plan in

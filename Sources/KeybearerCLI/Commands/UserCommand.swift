@@ -28,7 +28,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment { deployment in
                 let account = try await deployment.accounts.create(
                     name: name, email: email, password: chosen.password, isOperator: `operator`, by: .commandLine)
-                if json { return try Console.json(AccountShape(account, password: chosen.generated)) }
+                if json { return try Console.json(AccountJSON(account, password: chosen.generated)) }
                 chosen.announce()
                 Console.output(account.user.id.rawValue)
                 Console.note("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
@@ -45,7 +45,7 @@ struct UserCommand: AsyncParsableCommand {
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let (accounts, total) = try await deployment.accounts.list(page: paging.page, limit: paging.limit)
-                if json { return try Console.json(accounts.map { AccountShape($0) }) }
+                if json { return try Console.json(accounts.map { AccountJSON($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
                     accounts.map { account in
@@ -69,7 +69,7 @@ struct UserCommand: AsyncParsableCommand {
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
-                if json { return try Console.json(AccountShape(account)) }
+                if json { return try Console.json(AccountJSON(account)) }
                 Console.table(
                     ["FIELD", "VALUE"],
                     [

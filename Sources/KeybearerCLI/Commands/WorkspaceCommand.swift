@@ -32,7 +32,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
                 let account = try await deployment.accounts.find(owner)
                 let workspace = try await deployment.workspaces.create(
                     name: name, owner: account.user.id, by: .commandLine)
-                if json { return try Console.json(WorkspaceShape(workspace)) }
+                if json { return try Console.json(WorkspaceJSON(workspace)) }
                 Console.output(workspace.id.rawValue)
             }
         }
@@ -47,7 +47,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let (rows, total) = try await deployment.workspaces.list(page: paging.page, limit: paging.limit)
-                if json { return try Console.json(rows.map { WorkspaceShape($0.workspace, members: $0.memberCount) }) }
+                if json { return try Console.json(rows.map { WorkspaceJSON($0.workspace, members: $0.memberCount) }) }
                 Console.table(
                     ["ID", "NAME", "PLAN", "MEMBERS"],
                     rows.map {

@@ -36,7 +36,7 @@ public struct GateSettings: Sendable {
 
 /// Decides what a request at the gate asks: from which client, about which workspace, with which key.
 ///
-/// Memory only and synchronous, like the verifier below it. What it cannot decide is handed back as a ``Question``.
+/// Memory only and synchronous, like the verifier below it. What it cannot decide is handed back as a ``PendingRequest``.
 struct GateDecision: Sendable {
     /// What a connection says of all its requests.
     struct Peer: Sendable {
@@ -47,13 +47,13 @@ struct GateDecision: Sendable {
     }
 
     /// A request that needs the store.
-    struct Question: Sendable {
+    struct PendingRequest: Sendable {
         let token: PresentedToken
         let scope: AccessScope
         let client: IPAddress
         /// What is wrong with the request beyond its key: told only when the key passes.
         let problem: KeybearerError?
-        let shape: GateResponses.Shape
+        let format: GateResponses.ResponseFormat
     }
 
     private enum Path {
@@ -90,22 +90,22 @@ struct GateDecision: Sendable {
     func respond(
         _ head: GateRequestHead, in bytes: UnsafeRawBufferPointer, from peer: Peer, isStopping: Bool,
         with responses: inout GateResponses, to out: inout ByteBuffer
-    ) -> Question? {
+    ) -> PendingRequest? {
         // Read here, after the request's last byte: see Verifier.verify.
         let (now, wall) = (clocks.steady(), clocks.wall())
-        var shape = GateResponses.Shape(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
+        var format = GateResponses.ResponseFormat(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
         guard case .gate(let mode, let rest) = Self.path(head, bytes) else {
-            responses.deny(.noGate, shape: shape, wall: wall, to: &out)
+            responses.deny(.noGate, format: format, wall: wall, to: &out)
             return nil
         }
-        shape.mode = mode
+        format.mode = mode
         guard isSecure(head, bytes, peer) else {
-            responses.deny(.httpsRequired, shape: shape, wall: wall, to: &out)
+            responses.deny(.httpsRequired, format: format, wall: wall, to: &out)
             return nil
         }
         let credentials = Self.credentials(head, bytes)
         guard case .token(let token) = credentials else {
-            responses.deny(credentials.denial, shape: shape, wall: wall, to: &out)
+            responses.deny(credentials.denial, format: format, wall: wall, to: &out)
             return nil
         }
         let client = client(head, bytes, peer)
@@ -118,15 +118,15 @@ struct GateDecision: Sendable {
         }
         let verdict = node.verifier.cachedVerdict(for: token, scope: scope, from: client, now: now, wall: wall)
         if case .needsStore = verdict {
-            return Question(token: token, scope: scope, client: client, problem: problem, shape: shape)
+            return PendingRequest(token: token, scope: scope, client: client, problem: problem, format: format)
         }
-        responses.write(verdict, scope: scope, problem: problem, shape: shape, wall: wall, to: &out)
+        responses.write(verdict, scope: scope, problem: problem, format: format, wall: wall, to: &out)
         return nil
     }
 
     /// Answers a question with the store's help.
-    func verdictFromStore(_ question: Question) async -> Verdict {
-        await node.verifier.verdictFromStore(for: question.token, scope: question.scope, from: question.client)
+    func verdictFromStore(_ pending: PendingRequest) async -> Verdict {
+        await node.verifier.verdictFromStore(for: pending.token, scope: pending.scope, from: pending.client)
     }
 
     /// `/gate` and `/gate-nginx`, alone or with anything behind a slash or a question mark.

@@ -108,7 +108,7 @@ final class GateHandler: ChannelDuplexHandler {
                 if unread.readableBytes > limits.bytes { refuse() }
                 return
             }
-            let question = unread.withUnsafeReadableBytes { bytes -> GateDecision.Question? in
+            let pending = unread.withUnsafeReadableBytes { bytes -> GateDecision.PendingRequest? in
                 // The limit counts what the head holds, not what came in one piece with it.
                 let head = UnsafeRawBufferPointer(rebasing: bytes[..<(length - 2)])
                 guard length <= limits.bytes, let parsed = GateRequestHead(head, limits: limits) else {
@@ -124,7 +124,7 @@ final class GateHandler: ChannelDuplexHandler {
             searched = 0
             // Let go of, so that the channel reads into the same memory again.
             if unread.readableBytes == 0 { unread = ByteBuffer() }
-            if let question { ask(question, context) }
+            if let pending { ask(pending, context) }
         }
     }
 
@@ -149,7 +149,7 @@ final class GateHandler: ChannelDuplexHandler {
         return found
     }
 
-    private func ask(_ question: GateDecision.Question, _ context: ChannelHandlerContext) {
+    private func ask(_ pending: GateDecision.PendingRequest, _ context: ChannelHandlerContext) {
         isAskingStore = true
         supervisor.beganRequest()
         supervisor.readRequest()
@@ -158,22 +158,22 @@ final class GateHandler: ChannelDuplexHandler {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let promise = context.eventLoop.makePromise(of: Verdict.self)
         Task(executorPreference: decision.node.verifier.executor) {
-            promise.succeed(await decision.verdictFromStore(question))
+            promise.succeed(await decision.verdictFromStore(pending))
         }
         promise.futureResult.whenSuccess { verdict in
             let (handler, context) = bound.value
-            handler.take(verdict, of: question, context)
+            handler.take(verdict, of: pending, context)
         }
     }
 
-    private func take(_ verdict: Verdict, of question: GateDecision.Question, _ context: ChannelHandlerContext) {
+    private func take(_ verdict: Verdict, of pending: GateDecision.PendingRequest, _ context: ChannelHandlerContext) {
         isAskingStore = false
         guard context.channel.isActive else { return }
         supervisor.requestWithResponse()
-        var shape = question.shape
-        shape.closes = shape.closes || isStopping
+        var format = pending.format
+        format.closes = format.closes || isStopping
         let failed = responses.write(
-            verdict, scope: question.scope, problem: question.problem, shape: shape, wall: decision.clocks.wall(),
+            verdict, scope: pending.scope, problem: pending.problem, format: format, wall: decision.clocks.wall(),
             to: &out)
         if let failed, case .unavailable(let cause) = verdict { decision.failures.note(failed, cause) }
         if isClosing || isStopping { return finish(context) }
@@ -186,8 +186,8 @@ final class GateHandler: ChannelDuplexHandler {
 
     private func refuse() {
         isClosing = true
-        let shape = GateResponses.Shape(mode: .plain, isHead: false, closes: true)
-        responses.deny(.unreadable, shape: shape, wall: decision.clocks.wall(), to: &out)
+        let format = GateResponses.ResponseFormat(mode: .plain, isHead: false, closes: true)
+        responses.deny(.unreadable, format: format, wall: decision.clocks.wall(), to: &out)
     }
 
     private func flush(_ context: ChannelHandlerContext) {

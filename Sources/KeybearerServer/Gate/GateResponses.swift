@@ -14,7 +14,7 @@ struct GateResponses {
     }
 
     /// What an answer has to fit.
-    struct Shape {
+    struct ResponseFormat {
         var mode: Mode
         /// Whether the body is left out: the answer to `HEAD`.
         var isHead: Bool
@@ -61,22 +61,22 @@ struct GateResponses {
     /// - Returns: the number of the request in its identifier, where a fault of ours was answered.
     @discardableResult
     mutating func write(
-        _ verdict: Verdict, scope: AccessScope, problem: KeybearerError?, shape: Shape, wall: Timestamp,
+        _ verdict: Verdict, scope: AccessScope, problem: KeybearerError?, format: ResponseFormat, wall: Timestamp,
         to out: inout ByteBuffer
     ) -> UInt64? {
         switch verdict {
         case .admitted(let account, let rateLimit):
             if let problem {
                 let denial = Denial(problem.code, message: problem.message)
-                deny(denial, rateLimit: rateLimit, shape: shape, wall: wall, to: &out)
+                deny(denial, rateLimit: rateLimit, format: format, wall: wall, to: &out)
             } else {
-                allow(account, scope: scope, rateLimit: rateLimit, shape: shape, wall: wall, to: &out)
+                allow(account, scope: scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
             }
-        case .unauthorized: deny(.tokenRefused, shape: shape, wall: wall, to: &out)
+        case .unauthorized: deny(.tokenRefused, format: format, wall: wall, to: &out)
         default:
             guard let refusal = Refusal(verdict) else { return nil }
             let denial = Denial(refusal.error.code, message: refusal.error.message)
-            let request = deny(denial, rateLimit: refusal.rateLimit, shape: shape, wall: wall, to: &out)
+            let request = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
             return denial.code.status.code >= 500 ? request : nil
         }
         return nil
@@ -84,17 +84,18 @@ struct GateResponses {
 
     /// Writes a 200 with who the client is.
     private mutating func allow(
-        _ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus, shape: Shape, wall: Timestamp,
+        _ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus, format: ResponseFormat,
+        wall: Timestamp,
         to out: inout ByteBuffer
     ) {
         if let workspace = account.access(to: scope) {
             let room = GateIdentity.room(account.account, at: workspace, plan: workspace.plan)
-            allow(identityRoom: room, rateLimit: rateLimit, shape: shape, wall: wall, to: &out) { writer in
+            allow(identityRoom: room, rateLimit: rateLimit, format: format, wall: wall, to: &out) { writer in
                 GateIdentity.write(account.account, at: workspace, plan: workspace.plan, to: &writer)
             }
         } else {
             ResponseFragments.withIdentity(account) { identity in
-                allow(identityRoom: identity.count, rateLimit: rateLimit, shape: shape, wall: wall, to: &out) {
+                allow(identityRoom: identity.count, rateLimit: rateLimit, format: format, wall: wall, to: &out) {
                     writer in
                     writer.bytes(identity)
                 }
@@ -103,7 +104,8 @@ struct GateResponses {
     }
 
     private mutating func allow(
-        identityRoom: Int, rateLimit: RateLimitStatus, shape: Shape, wall: Timestamp, to out: inout ByteBuffer,
+        identityRoom: Int, rateLimit: RateLimitStatus, format: ResponseFormat, wall: Timestamp,
+        to out: inout ByteBuffer,
         writeIdentity: (inout ByteWriter) -> Void
     ) {
         update(wall)
@@ -114,8 +116,8 @@ struct GateResponses {
             Self.writeIdentifier(RequestIdentifier.nextNumber(), to: &writer)
             writer.text("\r\n")
             Self.writeRateLimit(rateLimit, wall: wall, to: &writer)
-            writeEnd(shape, to: &writer)
-            if !shape.isHead { writer.text(Self.allowBody) }
+            writeEnd(format, to: &writer)
+            if !format.isHead { writer.text(Self.allowBody) }
         }
     }
 
@@ -125,7 +127,8 @@ struct GateResponses {
     /// - Returns: the number of the request in its identifier.
     @discardableResult
     mutating func deny(
-        _ denial: Denial, rateLimit: RateLimitStatus? = nil, shape: Shape, wall: Timestamp, to out: inout ByteBuffer
+        _ denial: Denial, rateLimit: RateLimitStatus? = nil, format: ResponseFormat, wall: Timestamp,
+        to out: inout ByteBuffer
     ) -> UInt64 {
         update(wall)
         let code = denial.code
@@ -133,7 +136,7 @@ struct GateResponses {
         let length = denial.body.count + RequestIdentifier.length(of: request) + Envelope.failureEnd.utf8.count
         let contractStatus = code.status
         let isOurFault = contractStatus.code >= 500
-        let status = shape.mode == .plain || contractStatus.code == 401 || isOurFault ? contractStatus : .forbidden
+        let status = format.mode == .plain || contractStatus.code == 401 || isOurFault ? contractStatus : .forbidden
         write(atMost: 1_024 + length, to: &out) { writer in
             writer.text("HTTP/1.1 ")
             writer.number(Int64(status.code))
@@ -160,8 +163,8 @@ struct GateResponses {
             writer.text("X-Request-Id: ")
             Self.writeIdentifier(request, to: &writer)
             writer.text("\r\n")
-            writeEnd(shape, to: &writer)
-            guard !shape.isHead else { return }
+            writeEnd(format, to: &writer)
+            guard !format.isHead else { return }
             writer.bytes(denial.body)
             Self.writeIdentifier(request, to: &writer)
             writer.text(Envelope.failureEnd)
@@ -179,10 +182,10 @@ struct GateResponses {
         }
     }
 
-    private func writeEnd(_ shape: Shape, to writer: inout ByteWriter) {
+    private func writeEnd(_ format: ResponseFormat, to writer: inout ByteWriter) {
         writer.text("Cache-Control: no-store\r\nDate: ")
         writer.bytes(date.text)
-        if shape.closes { writer.text("\r\nConnection: close") }
+        if format.closes { writer.text("\r\nConnection: close") }
         writer.text("\r\n\r\n")
     }
 

@@ -138,18 +138,18 @@ struct GateFuzzTests {
         } check: { input in
             for peer in peers {
                 out.clear()
-                let question = Fuzzer.exactly(input) { bytes in
+                let pending = Fuzzer.exactly(input) { bytes in
                     GateRequestHead(bytes, limits: .init()).map {
                         decision.respond($0, in: bytes, from: peer, isStopping: false, with: &responses, to: &out)
                     }
                 }
-                guard let question else { return nil }
-                if let question {
+                guard let pending else { return nil }
+                if let pending {
                     guard out.readableBytes == 0 else { return "both an answer and a question" }
                     asked += 1
                     responses.write(
-                        await decision.verdictFromStore(question), scope: question.scope, problem: question.problem,
-                        shape: question.shape, wall: clocks.wall(), to: &out)
+                        await decision.verdictFromStore(pending), scope: pending.scope, problem: pending.problem,
+                        format: pending.format, wall: clocks.wall(), to: &out)
                 }
                 let said = out.readableBytesView
                 guard said.starts(with: "HTTP/1.1 ".utf8), said.count > 12 else { return "no answer" }

@@ -63,7 +63,7 @@ struct KeyAndFormFuzzTests {
             guard (key != nil) == Self.isKey(input) else { return key == nil ? "was refused" : "was accepted" }
             let text = String(decoding: input, as: UTF8.self)
             guard (KeyPrefix(text) != nil) == KeyPrefix.isWellFormed(input) else { return "as a prefix" }
-            for kind in TokenKind.allCases where kind.hasShape(text) {
+            for kind in TokenKind.allCases where kind.hasFormat(text) {
                 guard input.count == kind.prefix.utf8.count + 53, input.starts(with: kind.prefix.utf8) else {
                     return "as \(kind)"
                 }

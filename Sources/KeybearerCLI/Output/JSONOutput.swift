@@ -1,15 +1,15 @@
 import Keybearer
 
 /// An account as `--json` prints it.
-struct AccountShape: Encodable {
+struct AccountJSON: Encodable {
     let id: String
     let email: String
     let name: String
     let status: String
     let `operator`: Bool
     let createdAt: String
-    let key: KeyShape
-    let workspaces: [MembershipShape]
+    let key: KeyJSON
+    let workspaces: [MembershipJSON]
     /// Only where the command made it up.
     let password: String?
 
@@ -21,13 +21,13 @@ struct AccountShape: Encodable {
         status = account.user.status.rawValue
         `operator` = account.user.isOperator
         createdAt = account.user.createdAt.description
-        key = KeyShape(account.key)
-        workspaces = account.workspaces.map(MembershipShape.init)
+        key = KeyJSON(account.key)
+        workspaces = account.workspaces.map(MembershipJSON.init)
     }
 }
 
 /// A key's record as `--json` prints it; the key itself only where it was asked for.
-struct KeyShape: Encodable {
+struct KeyJSON: Encodable {
     var key: String?
     let prefix: String
     let generatedAt: String
@@ -58,7 +58,7 @@ struct KeyShape: Encodable {
 }
 
 /// One of an account's workspaces as `--json` prints it.
-struct MembershipShape: Encodable {
+struct MembershipJSON: Encodable {
     let id: String
     let name: String
     let role: String
@@ -73,7 +73,7 @@ struct MembershipShape: Encodable {
 }
 
 /// A workspace as `--json` prints it.
-struct WorkspaceShape: Encodable {
+struct WorkspaceJSON: Encodable {
     let id: String
     let name: String
     let plan: String
@@ -90,7 +90,7 @@ struct WorkspaceShape: Encodable {
 }
 
 /// A plan as `--json` prints it.
-struct PlanShape: Encodable {
+struct PlanJSON: Encodable {
     let id: String
     let name: String
     let features: [String]
@@ -107,7 +107,7 @@ struct PlanShape: Encodable {
 }
 
 /// An operator token as `--json` prints it; the secret only where it was made.
-struct OperatorTokenShape: Encodable {
+struct OperatorTokenJSON: Encodable {
     let id: String
     let name: String
     let scopes: [String]

@@ -106,7 +106,7 @@ struct Assembly: Sendable {
         let store = try openStore(.commandLine)
         let result: Result
         do {
-            defer { if store.hasChanged { noteChange(of: settings.database) } }
+            defer { if store.hasChanged { reportChange(of: settings.database) } }
             let deployment = try makeDeployment(store: store, role: .command)
             if usesKeys { try await requireRing(deployment, .allow) }
             result = try await body(deployment)
@@ -120,7 +120,7 @@ struct Assembly: Sendable {
 
     /// Names the database in which something was changed: a command with other settings than the server's changes
     /// another one.
-    func noteChange(of location: DatabaseLocation) { Console.note("Changed \(location).") }
+    func reportChange(of location: DatabaseLocation) { Console.report("Changed \(location).") }
 
     func makeDeployment(store: any Store, role: Deployment.Role) throws -> Deployment {
         let file = masterKeyFile

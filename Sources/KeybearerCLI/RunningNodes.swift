@@ -27,7 +27,7 @@ struct RunningNodes {
     @discardableResult
     static func requireNone(on store: any Store) async throws -> [RegisteredNode] {
         if try await store.nodes().isEmpty { return [] }
-        Console.note("Making sure that no server runs…")
+        Console.report("Making sure that no server runs…")
         let entries = try await entries(of: store)
         if entries.contains(where: \.isAlive) {
             throw CommandFailure(.temporary, "a server runs on this database; stop it first")

@@ -23,7 +23,7 @@ extension PostgresEngine: MovableEngine {
                         "DELETE FROM schema_migrations WHERE identifier = $1", [.text(old.identifier)])
                 }
                 if let mark {
-                    try PostgresSchema.note(mark.identifier, needs: MoveMark.needs, connection)
+                    try PostgresSchema.record(mark.identifier, needs: MoveMark.needs, connection)
                 } else {
                     for table in MoveMark.closedTables {
                         try connection.execute(

@@ -166,7 +166,7 @@ extension SQLStore {
             }
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
             // By the clock that says later when it is old.
-            try PastWindows.keep(userID, at: locked.now(audit.at), connection)
+            try PastWindows.preserve(userID, at: locked.now(audit.at), connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
             try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
             try connection.execute(KeySQL.removeRequests, user)

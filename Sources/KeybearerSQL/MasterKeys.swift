@@ -99,15 +99,15 @@ extension SQLStore {
     }
 
     public func putMasterKeys(_ records: [MasterKeyRecord]) async throws {
-        try await note(records) { _ in true }
+        try await record(records) { _ in true }
     }
 
     public func claimMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
-        try await note(records) { known in !known.contains(where: \.isInUse) }
+        try await record(records) { known in !known.contains(where: \.isInUse) }
     }
 
     public func stampMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
-        try await note(records) { known in known.contains(where: \.lacksFingerprint) }
+        try await record(records) { known in known.contains(where: \.lacksFingerprint) }
     }
 
     public func releaseMasterKeys(
@@ -129,7 +129,7 @@ extension SQLStore {
 
     /// Notes master keys, unless what is known by then speaks against it.
     @discardableResult
-    private func note(
+    private func record(
         _ records: [MasterKeyRecord], if condition: @escaping @Sendable ([MasterKeyRecord]) -> Bool
     ) async throws -> [MasterKeyRecord] {
         let sorted = records.sorted { $0.id < $1.id }

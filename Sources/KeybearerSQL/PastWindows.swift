@@ -27,7 +27,7 @@ package enum PastWindows {
     private static let memory: Duration = .seconds(2 * 3_600)
 
     /// Takes the hour of an account that is being deleted. It waits for a reservation that is under way.
-    static func keep(_ userID: UserID, at time: Timestamp, _ connection: any SQLConnection) throws {
+    static func preserve(_ userID: UserID, at time: Timestamp, _ connection: any SQLConnection) throws {
         if let row = try connection.first(PastWindowSQL.take, [.id(userID)]) {
             let window = try row.requiredBytes("rolling_hour")
             try connection.execute(PastWindowSQL.put, [.id(userID), .bytes(window), .time(time)])

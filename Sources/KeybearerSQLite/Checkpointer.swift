@@ -37,7 +37,7 @@ final class Checkpointer: Sendable {
     /// Moves the log when enough has changed, and not while that is under way.
     ///
     /// - Parameter changedRows: how many rows the writer has changed since it was opened, as SQLite counts them.
-    func noteWrite(changedRows: Int) {
+    func recordWrite(changedRows: Int) {
         guard Self.isDue(changedRows: changedRows, movedRows: movedRows.load(ordering: .relaxed)),
             !isUnderWay.exchange(true, ordering: .acquiring)
         else { return }

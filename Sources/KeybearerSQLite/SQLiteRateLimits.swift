@@ -7,9 +7,9 @@ extension SQLiteEngine {
     /// One write transaction for all of them: the write lock is what makes read, reckon and write back one step.
     package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
-        let askedAt = SteadyTime.systemNow()
+        let requestedAt = SteadyTime.systemNow()
         return try await writeRaw { db in
-            let now = Self.time(now, askedAt: askedAt)
+            let now = Self.time(now, requestedAt: requestedAt)
             let sharedReservations = try Self.sharedReservations(at: now, db)
             return try requests.map { try Self.reserve($0, beside: sharedReservations, now: now, db) }
         }
@@ -17,8 +17,8 @@ extension SQLiteEngine {
 
     /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that was
     /// stopped in between would otherwise look like a clock that was set back.
-    static func time(_ now: Timestamp, askedAt: SteadyTime) -> Timestamp {
-        let waited = askedAt.duration(to: .systemNow())
+    static func time(_ now: Timestamp, requestedAt: SteadyTime) -> Timestamp {
+        let waited = requestedAt.duration(to: .systemNow())
         // Time stands still for longer than that, and tests hold their clocks.
         return waited < .milliseconds(RateLimitWindow.standstill / 2) ? now : now.advanced(by: waited)
     }

@@ -22,12 +22,13 @@ extension SQLiteEngine {
     package func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> SharedReservation? {
-        let askedAt = SteadyTime.systemNow()
+        let requestedAt = SteadyTime.systemNow()
         return try await writeRaw { db in
             try db.executeCached(
                 sql: "DELETE FROM budget_allowances WHERE minute <= ?",
                 arguments: [RateLimitWindow.lastFreedMinute(at: now)])
-            let others = try Self.sharedReservations(at: Self.time(now, askedAt: askedAt), db).buckets(without: holder)
+            let others = try Self.sharedReservations(at: Self.time(now, requestedAt: requestedAt), db).buckets(
+                without: holder)
             let limit = try Int.fetchOne(
                 db.cachedStatement(sql: "SELECT min(hourly_limit) FROM plans WHERE hourly_limit > 0"))
             let count = SharedReservation.count(atMost: count, smallestLimit: limit ?? 0)

@@ -205,7 +205,7 @@ extension SQLiteEngine {
             // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
                 continuation.resume(with: written.map(\.0))
-                if case .success((_, let changedRows)) = written { checkpointer?.noteWrite(changedRows: changedRows) }
+                if case .success((_, let changedRows)) = written { checkpointer?.recordWrite(changedRows: changedRows) }
             }
         }
     }

@@ -37,7 +37,7 @@ final class Browser {
     @discardableResult
     func post(_ path: String, _ form: [(String, String)] = [], wantsJSON: Bool = false) throws -> RawResponse {
         try connection.send(postText(path, form, wantsJSON: wantsJSON))
-        return keepCookie(try connection.receive())
+        return storeCookie(try connection.receive())
     }
 
     /// Signs up, and is signed in then.
@@ -76,7 +76,7 @@ final class Browser {
 
     private var cookie: [(String, String)] { token.map { [("Cookie", "\(Self.cookieName)=\($0)")] } ?? [] }
 
-    private func keepCookie(_ response: RawResponse) -> RawResponse {
+    private func storeCookie(_ response: RawResponse) -> RawResponse {
         if let set = response["set-cookie"], set.hasPrefix("\(Self.cookieName)=") {
             let value = set.dropFirst(Self.cookieName.count + 1).prefix { $0 != ";" }
             token = value.isEmpty ? nil : String(value)

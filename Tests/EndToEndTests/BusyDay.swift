@@ -7,21 +7,21 @@ import Testing
 final class SecretLog {
     private let files: DeploymentFiles
     private var secrets: [(name: String, bytes: [UInt8])] = []
-    private var notes = ""
+    private var records = ""
 
     init(files: DeploymentFiles) {
         self.files = files
     }
 
     /// Keeps a secret to look for.
-    func note(_ name: String, bytes: [UInt8]) {
+    func record(_ name: String, bytes: [UInt8]) {
         if !secrets.contains(where: { $0.bytes == bytes }) { secrets.append((name, bytes)) }
     }
 
     /// Keeps a secret to look for; gives it back.
     @discardableResult
-    func note(_ name: String, _ text: String) -> String {
-        note(name, bytes: Array(text.utf8))
+    func record(_ name: String, _ text: String) -> String {
+        record(name, bytes: Array(text.utf8))
         return text
     }
 
@@ -30,8 +30,8 @@ final class SecretLog {
     func run(_ words: String..., stdin: String = "", expecting status: Int32 = 0) throws -> String {
         let result = try CommandRunner.run(words + files.flags, stdin: stdin)
         #expect(result.status == status, "\(words): \(result.stderr)")
-        notes += result.stderr
-        try notes.write(toFile: files.directory.file("commands.err"), atomically: true, encoding: .utf8)
+        records += result.stderr
+        try records.write(toFile: files.directory.file("commands.err"), atomically: true, encoding: .utf8)
         return String(result.stdout.prefix { $0 != "\n" })
     }
 
@@ -67,18 +67,18 @@ struct BusyDay {
 
     func run() throws {
         let browser = try Browser(port: port)
-        let password = log.note("a password", "\(name) horse battery staple")
+        let password = log.record("a password", "\(name) horse battery staple")
         try browser.signUp(name: "Grace", email: email, password: password)
-        log.note("a session token", try #require(browser.token))
+        log.record("a session token", try #require(browser.token))
         try mistakesAtSignIn(password)
         let page = try browser.keyPage()
         try log.run("workspace", "set-plan", String(page.split(separator: "/")[1]), "pro")
-        let first = log.note("a key", try browser.reveal(page: page))
+        let first = log.record("a key", try browser.reveal(page: page))
         try apiRequests(first)
         #expect(try browser.post("\(page)/regenerate").status == 303)
-        let second = log.note("a key", try browser.reveal(page: page))
+        let second = log.record("a key", try browser.reveal(page: page))
         #expect(try browser.get(page).status == 200)
-        let third = log.note("a key", try regenerateByAPI(second))
+        let third = log.record("a key", try regenerateByAPI(second))
         try apiRequests(third)
         try commands()
         try passwordChange(browser, password)
@@ -87,16 +87,16 @@ struct BusyDay {
 
     private func mistakesAtSignIn(_ password: String) throws {
         let browser = try Browser(port: port)
-        let wrong = log.note("a wrong password", "wrong \(name) horse battery")
+        let wrong = log.record("a wrong password", "wrong \(name) horse battery")
         #expect(try browser.post("/sign-in", [("email", email), ("password", wrong)]).status == 401)
         // The password in the wrong field, and a form that is refused.
         #expect(try browser.post("/sign-in", [("email", password), ("password", wrong)]).status == 401)
         let short = [("name", ""), ("email", "nobody"), ("password", password)]
         #expect(try browser.post("/sign-up", short).status == 422)
         try browser.signIn(email: email, password: password)
-        log.note("a session token", try #require(browser.token))
+        log.record("a session token", try #require(browser.token))
         #expect(try browser.post("/confirm", [("password", password)]).status == 303)
-        log.note("a session token", try #require(browser.token))
+        log.record("a session token", try #require(browser.token))
         #expect(try browser.post("/sign-out").status == 303)
     }
 
@@ -123,7 +123,7 @@ struct BusyDay {
         let json = bearer + [("Content-Type", "application/json")]
         #expect(try status("POST", "/api/v1/key/regenerate", json, body: #"{"\#(key)": 1}"#) == 422)
         for wrong in wrongKeys(like: key) {
-            log.note("a wrong key", wrong)
+            log.record("a wrong key", wrong)
             #expect(try status("GET", "/api/v1/me", [("Authorization", "Bearer \(wrong)")]) == 401)
         }
         // Refused before there is a request: a header block that is too large, and no HTTP at all.
@@ -154,16 +154,16 @@ struct BusyDay {
     }
 
     private func commands() throws {
-        log.note("a key", try log.run("key", "show", email))
-        log.note("a key", try log.run("key", "regenerate", email))
-        log.note("a key", try log.run("key", "show", "ada@example.com"))
+        log.record("a key", try log.run("key", "show", email))
+        log.record("a key", try log.run("key", "regenerate", email))
+        log.record("a key", try log.run("key", "show", "ada@example.com"))
         let other = "linus-\(name)@example.com"
-        log.note(
+        log.record(
             "a generated password", try log.run("user", "create", other, "--name", "Linus", "--generate-password"))
-        log.note("a key", try log.run("key", "show", other))
-        let chosen = log.note("a password", "penguins in \(name) and out")
+        log.record("a key", try log.run("key", "show", other))
+        let chosen = log.record("a password", "penguins in \(name) and out")
         try log.run("user", "set-password", other, "--password-stdin", stdin: chosen + "\n")
-        let refused = log.note("a refused password", "linus-\(name)@example.com".uppercased())
+        let refused = log.record("a refused password", "linus-\(name)@example.com".uppercased())
         try log.run("user", "set-password", other, "--password-stdin", stdin: refused + "\n", expecting: 65)
         try log.run("user", "create", other, "--name", "Linus", "--password-stdin", stdin: chosen + "\n", expecting: 65)
         try log.run("user", "list")
@@ -173,7 +173,7 @@ struct BusyDay {
     }
 
     private func passwordChange(_ browser: Browser, _ password: String) throws {
-        let new = log.note("a new password", "\(name) staple battery horse")
+        let new = log.record("a new password", "\(name) staple battery horse")
         let wrong = [("currentPassword", new), ("newPassword", password)]
         #expect(try browser.post("/account/password", wrong).status == 422)
         let right = [("currentPassword", password), ("newPassword", new)]

@@ -6,10 +6,10 @@ final class Crew: @unchecked Sendable {
     private let condition = NSCondition()
     private var running = 0
     private var firstError: (any Error)?
-    private var isToldToStop = false
+    private var isStopRequested = false
 
     /// Whether the work should end.
-    var shouldStop: Bool { condition.withLock { isToldToStop } }
+    var shouldStop: Bool { condition.withLock { isStopRequested } }
 
     /// Runs `body` on a thread of its own.
     func start(_ body: @escaping @Sendable (Crew) throws -> Void) {
@@ -29,7 +29,7 @@ final class Crew: @unchecked Sendable {
     ///
     /// - Throws: the first error of any of them.
     func stop() throws {
-        condition.withLock { isToldToStop = true }
+        condition.withLock { isStopRequested = true }
         try finish()
     }
 

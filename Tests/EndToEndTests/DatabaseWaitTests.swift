@@ -47,10 +47,10 @@ extension EndToEndTests {
         }
 
         @Test func aCommandNamesTheDatabaseThatItChanged() throws {
-            let note = "Changed \(files.database).\n"
+            let record = "Changed \(files.database).\n"
             for words in [["plan", "put", "x", "--name", "X"], ["user", "disable", "ada@example.com"]] {
                 let result = try CommandRunner.run(words + files.flags)
-                #expect(result.status == 0 && result.stderr.hasSuffix(note), "\(result.stderr)")
+                #expect(result.status == 0 && result.stderr.hasSuffix(record), "\(result.stderr)")
             }
             for words in [["plan", "list"], ["user", "show", "ada@example.com"], ["key", "show", "ada@example.com"]] {
                 let result = try CommandRunner.run(words + files.flags)

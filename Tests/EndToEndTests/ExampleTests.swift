@@ -72,18 +72,18 @@ extension EndToEndTests {
             let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent()
             let script = root.appendingPathComponent("examples/introspection/\(parts[1])").path
-            func ask(_ key: String, token: String) throws -> CommandResult {
+            func introspect(_ key: String, token: String) throws -> CommandResult {
                 try CommandRunner.run(
                     program: parts[0], [script],
                     environment: [
                         "KEYBEARER_URL": "http://localhost:\(server.port)", "KEYBEARER_OPERATOR_TOKEN": token,
                     ], stdin: key)
             }
-            let passed = try ask(key, token: token)
+            let passed = try introspect(key, token: token)
             #expect(passed.status == 0 && passed.stdout == "active: ada@example.com\n", "\(passed.stderr)")
-            let refused = try ask(key.replacing("tdc_", with: "tdc_x"), token: token)
+            let refused = try introspect(key.replacing("tdc_", with: "tdc_x"), token: token)
             #expect(refused.status == 1 && refused.stdout == "refused: unknown key\n", "\(refused.stderr)")
-            #expect(try ask(key, token: "kbo_nothing").status != 0)
+            #expect(try introspect(key, token: "kbo_nothing").status != 0)
         }
 
         private static func expectProfile(_ result: CommandResult) throws {

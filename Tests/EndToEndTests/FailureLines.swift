@@ -19,7 +19,7 @@ struct FailureLine: Sendable {
     /// Run as another user than root.
     var isUnprivileged = false
     /// Kept for as long as the database is broken.
-    var keeper: (any Sendable)?
+    var holder: (any Sendable)?
 
     /// The setting `database`, with a password wherever one can stand: a server that trusts everybody does not look at it.
     var databaseWithPassword: String {

@@ -84,7 +84,7 @@ final class KeyHistory: Sendable {
     }
 
     /// Takes in what a client did.
-    func note(_ more: [Use]) {
+    func record(_ more: [Use]) {
         uses.withLock { $0 += more }
     }
 

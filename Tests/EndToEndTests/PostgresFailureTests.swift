@@ -62,16 +62,16 @@ extension EndToEndTests {
                     name: "silence", database: address(silent.port),
                     line: "cannot connect to \(place(silent.port)): no answer in time. "
                         + "Check host and port in the setting database, and that no firewall is in between.",
-                    keeper: silent),
+                    holder: silent),
                 FailureLine(
                     name: "starting up", database: address(starting.port),
                     line: "cannot connect to \(place(starting.port)): the server is starting up or shutting down. "
-                        + "Try again when it is up.", keeper: starting),
+                        + "Try again when it is up.", holder: starting),
                 FailureLine(
                     name: "too many", database: address(crowded.port),
                     line: "cannot connect to \(place(crowded.port)): the server has no connection left. "
                         + "Lower the setting database-connections, or raise max_connections on the server.",
-                    keeper: crowded),
+                    holder: crowded),
             ])
         }
 
@@ -101,12 +101,12 @@ extension EndToEndTests {
                     name: "another language", database: "postgres://ada:\(Self.secret)@127.0.0.1:\(german.port)/kb",
                     line:
                         "cannot connect to postgres://ada@127.0.0.1:\(german.port)/kb: password authentication failed "
-                        + "for user \"ada\". Check PGPASSFILE or the password in the setting database.", keeper: german),
+                        + "for user \"ada\". Check PGPASSFILE or the password in the setting database.", holder: german),
                 FailureLine(
                     name: "no rule", database: "postgres://ada:\(Self.secret)@127.0.0.1:\(strict.port)/kb",
                     line:
                         "cannot connect to postgres://ada@127.0.0.1:\(strict.port)/kb: the server does not admit user "
-                        + "\"ada\" to database \"kb\" from this machine. \(Self.hba)", keeper: strict),
+                        + "\"ada\" to database \"kb\" from this machine. \(Self.hba)", holder: strict),
                 FailureLine(
                     name: "unknown role", database: database.address(user: "nobody_\(database.name):\(Self.secret)"),
                     line: "cannot connect to \(place("nobody_\(database.name)")): there is no role "
@@ -140,7 +140,7 @@ extension EndToEndTests {
                         "cannot connect to postgres://ada@127.0.0.1:\(open.port)/kb: the server does not speak TLS as "
                         + "sslmode wants. "
                         + "Switch TLS on at the server (ssl = on), or change sslmode in the setting database.",
-                    keeper: open),
+                    holder: open),
                 FailureLine(
                     name: "no root certificate",
                     database: database.address(parameters: "sslmode=verify-full&sslrootcert=/none.crt"),
@@ -194,11 +194,11 @@ extension EndToEndTests {
                     line:
                         "cannot connect to postgres://ada@127.0.0.1:\(standby.port)/kb: the server is a standby, which "
                         + "takes no writes. Name the primary in the setting database, or all servers with "
-                        + "target_session_attrs=read-write.", keeper: standby),
+                        + "target_session_attrs=read-write.", holder: standby),
                 FailureLine(
                     name: "old", database: address(old.port),
                     line: "cannot connect to postgres://ada@127.0.0.1:\(old.port)/kb: the server is PostgreSQL 11.5. "
-                        + "Keybearer works with PostgreSQL 12 or later: upgrade the server.", keeper: old),
+                        + "Keybearer works with PostgreSQL 12 or later: upgrade the server.", holder: old),
             ])
         }
 

@@ -45,7 +45,7 @@ extension EndToEndTests {
                 }
                 tallies[way, default: Tally()].add(times, respondedAt: response.arrivedAt, statuses: statuses)
                 history.begin(with: try response.newKey ?? regenerator.reveal(), liveFrom: response.arrivedAt)
-                history.note(try Self.useNewKey(history.current, on: bursts))
+                history.record(try Self.useNewKey(history.current, on: bursts))
             }
             try crew.stop()
             for way in Way.allCases {
@@ -88,7 +88,7 @@ extension EndToEndTests {
                     KeyHistory.Use(
                         key: key.number, began: times.began, responded: .now(), outcome: outcome(of: response)))
             }
-            history.note(uses)
+            history.record(uses)
         }
 
         static func outcome(of response: RawResponse) -> KeyHistory.Outcome {

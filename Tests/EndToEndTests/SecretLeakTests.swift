@@ -9,8 +9,8 @@ extension EndToEndTests {
         @Test func nothingWrittenHoldsASecret() throws {
             let files = try DeploymentFiles()
             let log = SecretLog(files: files)
-            log.note("the operator's password", try files.initialise())
-            try Self.noteMasterKeys(files, in: log)
+            log.record("the operator's password", try files.initialise())
+            try Self.recordMasterKeys(files, in: log)
             for format in ["text", "json"] {
                 let settings = files.directory.file("settings-\(format).json")
                 try #"{"log-level": "debug", "log-format": "\#(format)"}"#
@@ -92,11 +92,11 @@ extension EndToEndTests {
             try pool.close()
         }
 
-        private static func noteMasterKeys(_ files: DeploymentFiles, in log: SecretLog) throws {
+        private static func recordMasterKeys(_ files: DeploymentFiles, in log: SecretLog) throws {
             let text = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
             for line in text.split(separator: "\n") where line.hasPrefix("active") {
                 let encoded = try #require(line.split(separator: " ").last)
-                log.note("the master key", bytes: [UInt8](try #require(Data(base64Encoded: String(encoded)))))
+                log.record("the master key", bytes: [UInt8](try #require(Data(base64Encoded: String(encoded)))))
             }
         }
     }

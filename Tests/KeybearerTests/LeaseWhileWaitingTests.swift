@@ -27,7 +27,7 @@ struct LeaseWhileWaitingTests {
             verifier = Verifier(
                 cache: cache, fence: fence,
                 batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isOnlyNode: { false }),
-                lastUses: LastUseBook(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
+                lastUses: LastUseRecorder(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
                 store: fixture.store, thread: thread, clocks: clocks, responseFragments: { _ in [] })
         }
     }

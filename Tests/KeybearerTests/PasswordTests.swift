@@ -33,7 +33,7 @@ struct PasswordTests {
         let hash = try await PasswordHasher(cost: 10, random: random).hash(Password("a long enough secret"))
         let hasher = PasswordHasher(cost: 12, random: random)
         for expected in [12, 12, 13, 13] {
-            if expected == 13 { hasher.noteCost(13) }
+            if expected == 13 { hasher.recordCost(13) }
             let before = hasher.roundsDerived
             _ = try await hasher.verify(Password("a long enough secret"), against: hash)
             let between = hasher.roundsDerived

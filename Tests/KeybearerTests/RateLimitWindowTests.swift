@@ -116,7 +116,8 @@ struct LocalQuotaTests {
     ) {
         let reservation = window.reserve(wanted, limit: limit, life: .seconds(60), now: minute)
         quota.accept(
-            reservation, wanted: wanted, limit: limit, askedAt: now, life: .seconds(60), now: now, patience: .seconds(1)
+            reservation, wanted: wanted, limit: limit, requestedAt: now, life: .seconds(60), now: now,
+            patience: .seconds(1)
         )
     }
 
@@ -221,7 +222,7 @@ struct LocalQuotaTests {
         let now = start.advanced(by: .milliseconds(500))
         #expect(quota.prefetchSize(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 20)
         let reservation = window.reserve(20, limit: 1_000, life: .seconds(60), now: minute)
-        quota.acceptPrefetched(reservation, askedAt: now, life: .seconds(60), now: now)
+        quota.acceptPrefetched(reservation, requestedAt: now, life: .seconds(60), now: now)
         #expect(quota.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 995)
         #expect(quota.prefetchSize(limit: 1_000, smallest: 10, life: .seconds(60), now: now) == 0)
         #expect(consume(5, &quota, each: 1, from: now) == 0)
@@ -238,7 +239,7 @@ struct LocalQuotaTests {
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(50))
         let reservation = window.reserve(10, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(50)))
-        quota.acceptPrefetched(reservation, askedAt: later, life: .seconds(60), now: later)
+        quota.acceptPrefetched(reservation, requestedAt: later, life: .seconds(60), now: later)
         let end = start.advanced(by: .seconds(60))
         #expect(consume(1, &quota, each: 0, from: end) == 0)
         #expect(quota.peek(limit: 1_000, now: end, wall: Samples.start)?.remaining == 999)
@@ -258,10 +259,10 @@ struct LocalQuotaTests {
         accept(&quota, &window, wanted: 10, limit: 1_000, at: start)
         let later = start.advanced(by: .seconds(59))
         let reservation = window.reserve(12, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(59)))
-        quota.acceptPrefetched(reservation, askedAt: later, life: .seconds(60), now: later)
+        quota.acceptPrefetched(reservation, requestedAt: later, life: .seconds(60), now: later)
         _ = consume(1, &quota, each: 0, from: start.advanced(by: .seconds(60)))
         let next = window.reserve(14, limit: 1_000, life: .seconds(60), now: minute.advanced(by: .seconds(60)))
-        quota.acceptPrefetched(next, askedAt: later, life: .seconds(60), now: later)
+        quota.acceptPrefetched(next, requestedAt: later, life: .seconds(60), now: later)
         #expect(quota.withdraw().map(\.count) == [10, 11, 14])
         #expect(quota.withdraw().isEmpty)
         #expect(quota.peek(limit: 1_000, now: later, wall: Samples.start)?.remaining == 999)

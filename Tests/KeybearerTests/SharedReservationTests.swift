@@ -223,7 +223,7 @@ struct SharedReservationTests {
         let now = clock.clocks.steady()
         accountState.withQuota {
             $0.accept(
-                earlier, wanted: 0, limit: 1_000, askedAt: now, life: .zero, now: now, patience: .zero)
+                earlier, wanted: 0, limit: 1_000, requestedAt: now, life: .zero, now: now, patience: .zero)
         }
         #expect(accountState.withQuota { $0.peek(limit: 1_000, now: now, wall: Samples.start) }?.remaining == 999)
     }
@@ -232,23 +232,23 @@ struct SharedReservationTests {
     func whileReserving() async throws {
         let held = HeldRateLimitStore(store: fixture.store)
         await batcher.stop()
-        let keeper = SharedReservations(
+        let holder = SharedReservations(
             store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isOnlyNode: { true })
-        await keeper.keep()
+        await holder.maintain()
         let request = QuotaRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
-        async let first = keeper.reserve([request])
+        async let first = holder.reserve([request])
         await held.waitUntilHeld(1)
-        #expect(keeper.use(by: accountState, limit: 1_000) == nil)
-        async let second = keeper.reserve([request])
+        #expect(holder.use(by: accountState, limit: 1_000) == nil)
+        async let second = holder.reserve([request])
         await held.waitUntilHeld(2)
         held.releaseOne()
         let firstResponse = try? await first
-        let afterFirst = keeper.use(by: accountState, limit: 1_000)
+        let afterFirst = holder.use(by: accountState, limit: 1_000)
         held.releaseOne()
         _ = try await second
         #expect(firstResponse?.first?.granted == 1)
         #expect(afterFirst == nil)
-        #expect(keeper.use(by: accountState, limit: 1_000) != nil)
+        #expect(holder.use(by: accountState, limit: 1_000) != nil)
     }
 
     @Test("None is opened beside another process that lives, and what is held is not used any more")

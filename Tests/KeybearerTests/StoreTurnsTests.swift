@@ -112,17 +112,17 @@ struct StoreTurnsTests {
         }
     }
 
-    private func book(_ store: some LastUseStore) -> LastUseBook {
-        LastUseBook(store: store, clocks: .system, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    private func recorder(_ store: some LastUseStore) -> LastUseRecorder {
+        LastUseRecorder(store: store, clocks: .system, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Notes uses of so many keys, each of an account of its own.
-    private func note(_ count: Int, in book: LastUseBook) -> Set<KeyID> {
+    private func record(_ count: Int, in recorder: LastUseRecorder) -> Set<KeyID> {
         let keys = (0..<count).map { _ in KeyID.random(from: samples.random) }
         for keyID in keys {
             let accountState = AccountState(userID: .random(from: samples.random))
             #expect(accountState.restoreUnwritten((keyID, LastUse(at: Samples.start, address: Samples.address))))
-            book.note(accountState)
+            recorder.record(accountState)
         }
         return Set(keys)
     }
@@ -130,12 +130,12 @@ struct StoreTurnsTests {
     @Test("Last uses are written in parts; none is lost when the store fails between two of them")
     func lastUses() async throws {
         let store = MoodyStore()
-        let book = book(store)
-        let keys = note(200, in: book)
-        await book.flush()
+        let recorder = recorder(store)
+        let keys = record(200, in: recorder)
+        await recorder.flush()
         #expect(store.parts.count == 1)
         store.work()
-        await book.flush()
+        await recorder.flush()
         #expect(store.parts.allSatisfy { $0.count <= BackgroundWrites.batchSizes.upperBound })
         #expect(store.parts.joined().count == 200)
         #expect(Set(store.parts.joined()) == keys)
@@ -145,17 +145,17 @@ struct StoreTurnsTests {
     func lastUsesOverASecond() async throws {
         let store = MoodyStore()
         store.work()
-        let book = book(store)
-        var noted: [Set<KeyID>] = []
-        for _ in 0..<LastUseBook.partsOfSecond {
-            noted.append(note(20, in: book))
-            await book.writeOldest()
+        let recorder = recorder(store)
+        var recorded: [Set<KeyID>] = []
+        for _ in 0..<LastUseRecorder.partsOfSecond {
+            recorded.append(record(20, in: recorder))
+            await recorder.writeOldest()
         }
         // The last call came round to the first part.
-        for (number, part) in noted.enumerated() {
+        for (number, part) in recorded.enumerated() {
             #expect(store.parts.count == 2 * (number + 1))
             #expect(Set(store.parts.suffix(2).joined()) == part)
-            await book.writeOldest()
+            await recorder.writeOldest()
         }
     }
 
@@ -163,16 +163,16 @@ struct StoreTurnsTests {
     func fewLastUses() async throws {
         let store = MoodyStore()
         store.work()
-        let book = book(store)
+        let recorder = recorder(store)
         var keys: Set<KeyID> = []
-        for _ in 1..<LastUseBook.partsOfSecond {
-            keys.formUnion(note(1, in: book))
-            #expect(await book.writeOldest())
+        for _ in 1..<LastUseRecorder.partsOfSecond {
+            keys.formUnion(record(1, in: recorder))
+            #expect(await recorder.writeOldest())
         }
         #expect(store.parts.isEmpty)
-        #expect(await book.writeOldest())
+        #expect(await recorder.writeOldest())
         #expect(store.parts.map(\.count) == [6])
-        for _ in 0..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
+        for _ in 0..<LastUseRecorder.partsOfSecond { #expect(await recorder.writeOldest()) }
         #expect(store.parts.map(\.count) == [6, 3])
         #expect(Set(store.parts.joined()) == keys)
     }
@@ -181,32 +181,32 @@ struct StoreTurnsTests {
     func lateLastUses() async throws {
         let store = MoodyStore()
         store.work()
-        let book = book(store)
-        var noted: [Set<KeyID>] = []
+        let recorder = recorder(store)
+        var recorded: [Set<KeyID>] = []
         for _ in 0..<3 {
-            noted.append(note(20, in: book))
-            await book.writeOldest()
+            recorded.append(record(20, in: recorder))
+            await recorder.writeOldest()
         }
-        await book.writeOldest(intervals: LastUseBook.partsOfSecond - 3)
-        #expect(Set(store.parts.joined()) == noted[0])
-        await book.writeOldest(intervals: 2)
-        #expect(Set(store.parts.joined()) == noted.reduce(into: []) { $0.formUnion($1) })
-        let last = note(1, in: book)
-        await book.writeOldest(intervals: 1_000)
+        await recorder.writeOldest(intervals: LastUseRecorder.partsOfSecond - 3)
+        #expect(Set(store.parts.joined()) == recorded[0])
+        await recorder.writeOldest(intervals: 2)
+        #expect(Set(store.parts.joined()) == recorded.reduce(into: []) { $0.formUnion($1) })
+        let last = record(1, in: recorder)
+        await recorder.writeOldest(intervals: 1_000)
         #expect(store.parts.last.map(Set.init) == last)
     }
 
     @Test("What a store that fails could not write is written first when it works again")
     func failingStore() async throws {
         let store = MoodyStore()
-        let book = book(store)
-        let first = note(1, in: book)
-        await book.flush()
-        let second = note(20, in: book)
-        for _ in 1..<LastUseBook.partsOfSecond { #expect(await book.writeOldest()) }
-        #expect(await !book.writeOldest())
+        let recorder = recorder(store)
+        let first = record(1, in: recorder)
+        await recorder.flush()
+        let second = record(20, in: recorder)
+        for _ in 1..<LastUseRecorder.partsOfSecond { #expect(await recorder.writeOldest()) }
+        #expect(await !recorder.writeOldest())
         store.work()
-        #expect(await book.writeOldest())
+        #expect(await recorder.writeOldest())
         #expect(Set(store.parts.joined()) == first.union(second))
     }
 

@@ -126,7 +126,7 @@ struct WrongClockTests {
         accountState.withQuota {
             $0.accept(
                 window.reserve(5, limit: 10, life: life, now: start), wanted: 5, limit: 10,
-                askedAt: SteadyTime(nanoseconds: 0), life: life, now: SteadyTime(nanoseconds: 0), patience: .zero)
+                requestedAt: SteadyTime(nanoseconds: 0), life: life, now: SteadyTime(nanoseconds: 0), patience: .zero)
         }
         for wall in [at(Self.year), at(0), at(-3_600)] {
             _ = accountState.consume(

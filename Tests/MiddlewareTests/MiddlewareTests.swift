@@ -98,7 +98,7 @@ struct MiddlewareTests {
         let forwarded = try #require(HTTPField.Name("X-Forwarded-For"))
         let workspace = try #require(HTTPField.Name("X-Workspace-Id"))
         try await guarded.application.test(.live) { client in
-            func ask(_ headers: HTTPFields, key: String? = nil) async throws -> (HTTPResponse.Status, String) {
+            func request(_ headers: HTTPFields, key: String? = nil) async throws -> (HTTPResponse.Status, String) {
                 var headers = headers
                 if let key { headers[.authorization] = "Bearer \(key)" }
                 let response = try await client.execute(uri: "/things", method: .post, headers: headers)
@@ -106,15 +106,15 @@ struct MiddlewareTests {
                     try JSONSerialization.jsonObject(with: Data(response.body.readableBytesView)) as? [String: Any]
                 return (response.status, body?["error"] as? String ?? "")
             }
-            #expect(try await ask([:]) == (.unauthorized, "UNAUTHORIZED"))
-            #expect(try await ask([:], key: "tdc_nothing") == (.unauthorized, "UNAUTHORIZED"))
-            #expect(try await ask([forwarded: "1.2.3.4"], key: guarded.key) == (.forbidden, "HTTPS_REQUIRED"))
-            #expect(try await ask([workspace: "nonsense"], key: guarded.key) == (.notFound, "NOT_FOUND"))
-            #expect(try await ask([workspace: "ws_nobody"], key: guarded.key) == (.notFound, "NOT_FOUND"))
+            #expect(try await request([:]) == (.unauthorized, "UNAUTHORIZED"))
+            #expect(try await request([:], key: "tdc_nothing") == (.unauthorized, "UNAUTHORIZED"))
+            #expect(try await request([forwarded: "1.2.3.4"], key: guarded.key) == (.forbidden, "HTTPS_REQUIRED"))
+            #expect(try await request([workspace: "nonsense"], key: guarded.key) == (.notFound, "NOT_FOUND"))
+            #expect(try await request([workspace: "ws_nobody"], key: guarded.key) == (.notFound, "NOT_FOUND"))
             let old = guarded.key
             _ = try await guarded.deployment.keys.regenerate(
                 guarded.account.user.id, idempotencyKey: nil, by: .commandLine)
-            #expect(try await ask([:], key: old) == (.unauthorized, "UNAUTHORIZED"))
+            #expect(try await request([:], key: old) == (.unauthorized, "UNAUTHORIZED"))
             let open = try await client.execute(uri: "/open", method: .get)
             #expect(open.status == .ok, "routes that were added before it are not guarded")
         }

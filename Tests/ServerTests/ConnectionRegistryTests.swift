@@ -27,19 +27,19 @@ struct ConnectionRegistryTests {
         let registry = registry(all: 4, perAddress: 100)
         let ended = Ended()
         let ids = try (0..<4).map { number in
-            try #require(registry.admit(peer("192.0.2.\(number)")) { ended.note(number) })
+            try #require(registry.admit(peer("192.0.2.\(number)")) { ended.record(number) })
         }
         registry.finished(ids[0])
-        #expect(registry.admit(peer("192.0.2.9")) { ended.note(9) } != nil)
+        #expect(registry.admit(peer("192.0.2.9")) { ended.record(9) } != nil)
         #expect(ended.numbers == [1])
-        #expect(registry.admit(peer("192.0.2.9")) { ended.note(10) } != nil)
+        #expect(registry.admit(peer("192.0.2.9")) { ended.record(10) } != nil)
         #expect(ended.numbers == [1, 2])
         #expect(registry.count == 6, "those that gave way are counted until they are closed")
         for number in [1, 2] { registry.remove(ids[number]) }
         #expect(registry.count == 4)
         #expect(log.lines.filter { $0.text.contains("at their bound") }.count == 1, "one line a minute")
         clock.advance(by: .seconds(61))
-        #expect(registry.admit(peer("192.0.2.9")) { ended.note(11) } != nil)
+        #expect(registry.admit(peer("192.0.2.9")) { ended.record(11) } != nil)
         #expect(log.lines.filter { $0.text.contains("at their bound") }.count == 2)
     }
 
@@ -61,14 +61,14 @@ struct ConnectionRegistryTests {
         let ended = Ended()
         let marks = (0..<4).map { _ in ConnectionRegistry.Idleness() }
         for number in 0..<4 {
-            let id = registry.admit(peer("192.0.2.1"), idleness: marks[number]) { ended.note(number) }
+            let id = registry.admit(peer("192.0.2.1"), idleness: marks[number]) { ended.record(number) }
             registry.finished(try #require(id))
         }
         for (number, ticks) in [(0, 2), (1, 5), (2, 4), (3, 9)] {
             for _ in 0..<ticks { marks[number].tick(isIdle: true) }
         }
         marks[3].tick(isIdle: false)
-        for _ in 0..<3 { registry.finished(try #require(registry.admit(peer("192.0.2.2")) { ended.note(9) })) }
+        for _ in 0..<3 { registry.finished(try #require(registry.admit(peer("192.0.2.2")) { ended.record(9) })) }
         #expect(ended.numbers == [1, 2, 0])
         #expect(registry.admit(peer("192.0.2.2")) {} == nil, "the last one is being answered")
     }
@@ -78,16 +78,16 @@ struct ConnectionRegistryTests {
         let registry = registry(all: 100, perAddress: 2)
         let ended = Ended()
         for number in 0..<3 {
-            #expect(registry.admit(peer("2001:db8::\(number)")) { ended.note(number) } != nil)
+            #expect(registry.admit(peer("2001:db8::\(number)")) { ended.record(number) } != nil)
         }
         #expect(ended.numbers == [0], "the crowd's own oldest")
-        #expect(registry.admit(peer("2001:db8:0:1::1")) { ended.note(10) } != nil)
+        #expect(registry.admit(peer("2001:db8:0:1::1")) { ended.record(10) } != nil)
         for number in 20..<30 {
-            #expect(registry.admit(peer("192.0.2.1", isExempt: true)) { ended.note(number) } != nil)
+            #expect(registry.admit(peer("192.0.2.1", isExempt: true)) { ended.record(number) } != nil)
         }
         #expect(ended.numbers == [0])
         for number in 30..<40 {
-            #expect(registry.admit(.init(network: nil, isExempt: true)) { ended.note(number) } != nil)
+            #expect(registry.admit(.init(network: nil, isExempt: true)) { ended.record(number) } != nil)
         }
         #expect(ended.numbers == [0])
     }
@@ -132,6 +132,6 @@ struct ConnectionRegistryTests {
     private final class Ended: Sendable {
         private let state = Lock<[Int]>([])
         var numbers: [Int] { state.withLock { $0 } }
-        func note(_ number: Int) { state.withLock { $0.append(number) } }
+        func record(_ number: Int) { state.withLock { $0.append(number) } }
     }
 }

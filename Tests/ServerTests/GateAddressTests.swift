@@ -53,7 +53,7 @@ struct GateAddressTests {
         }
         let (account, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { _ in
-            let response = try await WireClient.askGate(key, unixSocket: path)
+            let response = try await WireClient.requestGate(key, unixSocket: path)
             #expect(response.status == 200)
         }
         let record = try await fixture.deployment.keys.metadata(of: account.user.id)

@@ -32,11 +32,11 @@ struct GateFailureLogTests {
     func flood() {
         let log = LogRecorder()
         let failures = GateFailureLog(logger: Logger(label: "test") { _ in log })
-        for request in 1...1_000 { failures.note(UInt64(request), KeybearerError.unavailable()) }
+        for request in 1...1_000 { failures.record(UInt64(request), KeybearerError.unavailable()) }
         #expect(log.lines.count == GateFailureLog.mostPerSecond)
         failures.endSecond()
         #expect(log.lines.last?.text.contains("more=\(1_000 - GateFailureLog.mostPerSecond)") == true)
-        failures.note(1_001, KeybearerError.unavailable())
+        failures.record(1_001, KeybearerError.unavailable())
         #expect(log.lines.count == GateFailureLog.mostPerSecond + 2)
     }
 }

@@ -25,7 +25,7 @@ struct GateTests {
         "x-keybearer-key-prefix",
     ]
 
-    private func ask(
+    private func request(
         _ client: WireClient, _ path: String = "/gate/api/v1/things", key: String?, method: String = "GET",
         _ more: [(String, String)] = [], scheme: String? = "https"
     ) async throws -> WireResponse {
@@ -47,7 +47,7 @@ struct GateTests {
                 ("GET", "/gate"), ("POST", "/gate/"), ("DELETE", "/gate/a/b?c=d"), ("PROPFIND", "/gate?x"),
                 ("OPTIONS", "/gate-nginx"), ("PATCH", "/gate-nginx/%2e%2e//x"),
             ] {
-                let response = try await ask(client, path, key: key, method: method)
+                let response = try await request(client, path, key: key, method: method)
                 #expect(response.status == 200, "\(method) \(path)")
                 #expect(response.text == #"{"ok":true}"#)
                 let values = Self.identity.map { response.values($0) }
@@ -60,7 +60,7 @@ struct GateTests {
                 }
                 #expect(response.values("x-request-id").first?.hasPrefix("req_") == true)
             }
-            let head = try await ask(client, key: key, method: "HEAD")
+            let head = try await request(client, key: key, method: "HEAD")
             #expect(head.status == 200 && head.body.isEmpty && head.values("content-length") == ["11"])
             // 7 were used. Of a reservation that ran out unused, 10 may be on their way back.
             #expect(["993", "983"].contains(head.values("x-ratelimit-remaining").first))
@@ -80,7 +80,7 @@ struct GateTests {
         let foreign = try await fixture.account("bob@example.com").account.workspaces[0].workspace.id.rawValue
         try await fixture.listening { client in
             for cold in [true, false] {
-                let byHeader = try await ask(client, key: key, [("X-Workspace-Id", mine)])
+                let byHeader = try await request(client, key: key, [("X-Workspace-Id", mine)])
                 #expect(byHeader.status == 200, "cold: \(cold)")
                 #expect(byHeader.values("x-keybearer-workspace") == [mine])
                 #expect(byHeader.values("x-keybearer-role") == ["owner"])
@@ -90,11 +90,11 @@ struct GateTests {
                 ("/gate", [("X-Forwarded-Uri", "/v1/eu/workspaces/\(mine)")]),
                 ("/gate/v1/eu/workspaces/\(foreign)", [("X-Forwarded-Uri", "/v1/eu/%77orkspaces/\(mine)/")]),
             ] {
-                let response = try await ask(client, path, key: key, headers)
+                let response = try await request(client, path, key: key, headers)
                 #expect(response.values("x-keybearer-workspace") == [mine], "\(path) \(headers)")
             }
             for path in ["/gate?x=1", "/gate", "/gate/", "/gate/v1/eu/things"] {
-                #expect(try await ask(client, path, key: key).values("x-keybearer-workspace") == ["-"], "\(path)")
+                #expect(try await request(client, path, key: key).values("x-keybearer-workspace") == ["-"], "\(path)")
             }
             for (path, headers, status, expected) in [
                 ("/gate/v1/eu/workspaces/\(locked)", [], 403, "FEATURE_LOCKED"),
@@ -113,12 +113,12 @@ struct GateTests {
                 ("/gate/v1/eu/x%5c..%5cworkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
                 ("/gate/v1/eu/%2577orkspaces/\(foreign)", [], 400, "BAD_REQUEST"),
             ] {
-                let response = try await ask(client, path, key: key, headers)
+                let response = try await request(client, path, key: key, headers)
                 #expect(response.status == status, "\(path) \(headers)")
                 #expect(try code(response) == expected, "\(path) \(headers)")
                 #expect(response.values("x-keybearer-reason") == [expected])
                 #expect(response.values("x-keybearer-user").isEmpty)
-                let forNginx = try await ask(
+                let forNginx = try await request(
                     client, path.replacing("/gate", with: "/gate-nginx", maxReplacements: 1), key: key, headers)
                 #expect(forNginx.status == 403 && forNginx.values("x-keybearer-reason") == [expected], "\(path)")
             }
@@ -130,9 +130,9 @@ struct GateTests {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
-            let response = try await ask(client, key: key, [("X-Workspace-Id", "not an id")])
+            let response = try await request(client, key: key, [("X-Workspace-Id", "not an id")])
             #expect(response.status == 400)
-            #expect(try await ask(client, key: String(key.reversed()), [("X-Workspace-Id", "x y")]).status == 401)
+            #expect(try await request(client, key: String(key.reversed()), [("X-Workspace-Id", "x y")]).status == 401)
         }
     }
 
@@ -143,18 +143,18 @@ struct GateTests {
         }
         let (account, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { client in
-            #expect(try await ask(client, key: key).status == (isTrusted ? 200 : 403))
-            #expect(try await ask(client, key: key, scheme: nil).status == (isTrusted ? 403 : 200))
+            #expect(try await request(client, key: key).status == (isTrusted ? 200 : 403))
+            #expect(try await request(client, key: key, scheme: nil).status == (isTrusted ? 403 : 200))
             for scheme in ["http", "https, http", "http,https", ""] {
-                let response = try await ask(client, key: key, scheme: scheme)
+                let response = try await request(client, key: key, scheme: scheme)
                 #expect(try code(response) == "HTTPS_REQUIRED", "\(scheme)")
             }
-            #expect(try await ask(client, key: key, [("X-Forwarded-Proto", "https")]).status == 403, "said twice")
+            #expect(try await request(client, key: key, [("X-Forwarded-Proto", "https")]).status == 403, "said twice")
             for (value, expected) in [
                 ("203.0.113.9", "203.0.113.9"), ("198.51.100.1, 203.0.113.9", "203.0.113.9"),
                 ("203.0.113.9, 127.0.0.1", "203.0.113.9"), ("2001:db8::7", "2001:db8::7"), ("nonsense", "127.0.0.1"),
             ] where isTrusted {
-                #expect(try await ask(client, key: key, [("X-Forwarded-For", value)]).status == 200)
+                #expect(try await request(client, key: key, [("X-Forwarded-For", value)]).status == 200)
                 let record = try await fixture.deployment.keys.metadata(of: account.user.id)
                 #expect(record.lastUse?.address.description == expected, "\(value)")
             }
@@ -168,16 +168,16 @@ struct GateTests {
         let (_, lockedKey) = try await fixture.account("bob@example.com", isEntitled: false)
         try await fixture.listening { client in
             for prefix in ["/gate", "/gate-nginx"] {
-                let missing = try await ask(client, prefix, key: nil)
+                let missing = try await request(client, prefix, key: nil)
                 #expect(missing.status == 401)
                 #expect(missing.values("www-authenticate") == [#"Bearer realm="Keybearer""#])
                 #expect(try code(missing) == "UNAUTHORIZED")
-                let locked = try await ask(client, prefix, key: lockedKey)
+                let locked = try await request(client, prefix, key: lockedKey)
                 #expect(locked.status == 403 && locked.values("x-keybearer-reason") == ["FEATURE_LOCKED"])
                 #expect(locked.values("x-ratelimit-remaining") == ["1000"], "a refusal is not counted")
             }
-            for _ in 0..<1_000 { #expect(try await ask(client, key: key).status == 200) }
-            let refused = try await ask(client, key: key)
+            for _ in 0..<1_000 { #expect(try await request(client, key: key).status == 200) }
+            let refused = try await request(client, key: key)
             #expect(refused.status == 429)
             let wait = try #require(refused.values("retry-after").first.flatMap { Int($0) })
             #expect(refused.values("ratelimit") == ["\"hourly\";r=0;t=\(wait)"])
@@ -185,11 +185,11 @@ struct GateTests {
             let sentAt = Timestamp(millisecondsSinceEpoch: (reset - Int64(wait)) * 1_000)
             #expect(refused.values("date") == [sentAt.httpDate], "Date and t name the instant of the reset")
             #expect(refused.values("cache-control") == ["no-store"])
-            let forNginx = try await ask(client, "/gate-nginx", key: key)
+            let forNginx = try await request(client, "/gate-nginx", key: key)
             #expect(forNginx.status == 403 && forNginx.values("x-keybearer-reason") == ["RATE_LIMITED"])
             #expect(forNginx.values("retry-after").count == 1)
             for path in ["/", "/gateway", "/gate-nginxx", "/api/v1/me", "/healthz", "/Gate"] {
-                #expect(try await ask(client, path, key: key).status == 404, "\(path)")
+                #expect(try await request(client, path, key: key).status == 404, "\(path)")
             }
         }
     }
@@ -238,7 +238,7 @@ struct GateTests {
         let fixture = try ServerFixture()
         let key = try await Self.account(of: "ädä%0d@exämple.com", on: fixture).key
         try await fixture.listening { client in
-            let response = try await ask(client, key: key)
+            let response = try await request(client, key: key)
             #expect(response.values("x-keybearer-email") == ["%C3%A4d%C3%A4%250d@ex%C3%A4mple.com"])
         }
     }
@@ -252,7 +252,7 @@ struct GateTests {
         let written = String(repeating: "%25", count: 64) + "@" + String(repeating: "%25", count: 189)
         try await fixture.listening { client in
             for headers in [[], [("X-Workspace-Id", workspace)]] {
-                let response = try await ask(client, key: key, headers)
+                let response = try await request(client, key: key, headers)
                 #expect(response.status == 200)
                 #expect(response.values("x-keybearer-email") == [written])
             }
@@ -293,7 +293,7 @@ struct GateTests {
         try await fixture.listening { _ in
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o660)
-            let response = try await WireClient.askGate(key, [("X-Forwarded-For", "203.0.113.9")], unixSocket: path)
+            let response = try await WireClient.requestGate(key, [("X-Forwarded-For", "203.0.113.9")], unixSocket: path)
             #expect(response.status == 200)
             let record = try await fixture.deployment.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == "203.0.113.9")

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Introspection")
 struct IntrospectionTests {
-    private func ask(
+    private func request(
         _ fixture: ServerFixture, _ body: String, token: String?, method: HTTPRequest.Method = .post,
         type: String = "application/x-www-form-urlencoded", path: String = "/operator/v1/introspect"
     ) async throws -> (status: Int, headers: HTTPFields, body: [String: Any]) {
@@ -30,7 +30,7 @@ struct IntrospectionTests {
         let (account, key) = try await fixture.account("ada@example.com")
         let token = try await operatorToken(fixture).secret
         let workspace = account.workspaces[0].workspace.id.rawValue
-        let plain = try await ask(fixture, "token=\(key)&client_address=203.0.113.9", token: token)
+        let plain = try await request(fixture, "token=\(key)&client_address=203.0.113.9", token: token)
         #expect(plain.status == 200)
         #expect(plain.headers[.cacheControl] == "no-store")
         #expect(plain.body["active"] as? Bool == true)
@@ -42,7 +42,7 @@ struct IntrospectionTests {
         #expect((plain.body["rateLimit"] as? [String: Any])?["remaining"] as? Int == 999)
         let record = try await fixture.deployment.keys.metadata(of: account.user.id)
         #expect(record.lastUse?.address.description == "203.0.113.9")
-        let named = try await ask(
+        let named = try await request(
             fixture, "token_type_hint=access_token&token=\(key)&workspace_id=\(workspace)", token: token)
         #expect(named.body["workspace"] as? String == workspace)
         #expect(named.body["role"] as? String == "owner")
@@ -57,21 +57,21 @@ struct IntrospectionTests {
         let token = try await operatorToken(fixture).secret
         let foreign = try KeyVault(ring: try .generate(from: .system)).issue(prefix: .standard, random: .system)
         for unknown in ["", "x", foreign.characters, String(key.dropLast()) + "!", token] {
-            let response = try await ask(fixture, "token=\(unknown)", token: token)
+            let response = try await request(fixture, "token=\(unknown)", token: token)
             #expect(response.status == 200)
             #expect(response.body.count == 1 && response.body["active"] as? Bool == false, "\(unknown.prefix(6))")
         }
-        let refused = try await ask(fixture, "token=\(locked)", token: token).body
+        let refused = try await request(fixture, "token=\(locked)", token: token).body
         #expect(refused["active"] as? Bool == false && refused["error"] as? String == "FEATURE_LOCKED")
         #expect(refused["sub"] == nil)
         for _ in 0..<1_000 {
-            #expect(try await ask(fixture, "token=\(key)", token: token).body["active"] as? Bool == true)
+            #expect(try await request(fixture, "token=\(key)", token: token).body["active"] as? Bool == true)
         }
-        let limited = try await ask(fixture, "token=\(key)", token: token).body
+        let limited = try await request(fixture, "token=\(key)", token: token).body
         #expect(limited["active"] as? Bool == false && limited["status"] as? Int == 429)
         #expect(limited["retryAfter"] as? Int ?? 0 > 3_000)
         _ = try await fixture.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(try await ask(fixture, "token=\(key)", token: token).body.count == 1)
+        #expect(try await request(fixture, "token=\(key)", token: token).body.count == 1)
     }
 
     @Test("The caller authenticates with an operator token, and a revoked one is dead at once")
@@ -81,27 +81,28 @@ struct IntrospectionTests {
         let (id, secret) = try await operatorToken(fixture)
         let cut = String(secret.dropLast())
         for wrong in [nil, "", key, cut, cut + "é", secret + "x", "kbo_" + String(repeating: "a", count: 43)] {
-            let response = try await ask(fixture, "token=\(key)", token: wrong)
+            let response = try await request(fixture, "token=\(key)", token: wrong)
             #expect(response.status == 401)
             #expect(response.headers[.wwwAuthenticate]?.hasPrefix(#"Bearer realm="Keybearer operators""#) == true)
         }
         for guess in 100..<150 {
             let unknown = "kbo_" + String(repeating: "a", count: 40) + "\(guess)"
-            #expect(try await ask(fixture, "token=\(key)", token: unknown).status == 401, "as version 0.1 made them")
+            #expect(
+                try await request(fixture, "token=\(key)", token: unknown).status == 401, "as version 0.1 made them")
         }
-        #expect(try await ask(fixture, "", token: secret).status == 400)
-        #expect(try await ask(fixture, "token=\(key)&workspace_id=x", token: secret).status == 400)
+        #expect(try await request(fixture, "", token: secret).status == 400)
+        #expect(try await request(fixture, "token=\(key)&workspace_id=x", token: secret).status == 400)
         for (address, status) in [("x", 400), ("::", 400), ("fe80::1%25eth0", 200), ("::ffff:192.0.2.1", 200)] {
-            let response = try await ask(fixture, "token=\(key)&client_address=\(address)", token: secret)
+            let response = try await request(fixture, "token=\(key)&client_address=\(address)", token: secret)
             #expect(response.status == status, "\(address)")
         }
-        #expect(try await ask(fixture, "{}", token: secret, type: "application/json").status == 415)
-        #expect(try await ask(fixture, "", token: secret, method: .get).status == 405)
-        #expect(try await ask(fixture, "", token: secret, path: "/operator/v1/nothing").status == 404)
-        #expect(try await ask(fixture, "", token: nil, path: "/operator/v1/nothing").status == 401)
-        #expect(try await ask(fixture, "token=\(key)", token: secret).status == 200)
+        #expect(try await request(fixture, "{}", token: secret, type: "application/json").status == 415)
+        #expect(try await request(fixture, "", token: secret, method: .get).status == 405)
+        #expect(try await request(fixture, "", token: secret, path: "/operator/v1/nothing").status == 404)
+        #expect(try await request(fixture, "", token: nil, path: "/operator/v1/nothing").status == 401)
+        #expect(try await request(fixture, "token=\(key)", token: secret).status == 200)
         try await fixture.deployment.operatorTokens.revoke(id, by: .commandLine)
-        #expect(try await ask(fixture, "token=\(key)", token: secret).status == 401)
+        #expect(try await request(fixture, "token=\(key)", token: secret).status == 401)
         #expect(try await fixture.deployment.operatorTokens.list().isEmpty)
     }
 }

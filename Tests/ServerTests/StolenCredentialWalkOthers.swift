@@ -54,16 +54,16 @@ extension StolenCredentialWalk {
         let gate = WriteHold(command.action, of: stage.heldStore)
         defer { stage.heldStore.holdWrites(nil) }
         var before: DatabaseSnapshot?
-        let (deployment, keeper) = (stage.heldCommands, stage.keeper)
+        let (deployment, holder) = (stage.heldCommands, stage.holder)
         let (outcome, first) = try await gate.during { () async throws -> WalkCommand.Outcome in
             do {
-                try await command.run(deployment, subject, keeper)
+                try await command.run(deployment, subject, holder)
                 return .done
             } catch let error as KeybearerError {
                 return .refused(error.code)
             }
         } meanwhile: {
-            try await command.meanwhile(stage.others, subject, keeper)
+            try await command.meanwhile(stage.others, subject, holder)
             before = try await DatabaseSnapshot(stage.otherStore)
         }
         let what: Comment = "keybearer \(command.name), while \(command.event)"

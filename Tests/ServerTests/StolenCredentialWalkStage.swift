@@ -45,7 +45,7 @@ struct WalkStage: Sendable {
     let others: Deployment
     let otherStore: SQLStore
     /// An Owner beside every subject, so that these can lose their role and leave.
-    let keeper: UserID
+    let holder: UserID
     private let count = Counter()
     static let lease: Duration = .seconds(30)
 
@@ -70,7 +70,7 @@ struct WalkStage: Sendable {
             domain.lease = lease
         }
         let others = commands(on: store, ring)
-        let keeper = try await others.accounts.create(
+        let holder = try await others.accounts.create(
             name: "Keeper", email: "keeper@example.com", password: Password("a keeper's password"), by: .commandLine)
         let server = try fixture.server()
         try await fixture.listening(server) { client in
@@ -78,7 +78,7 @@ struct WalkStage: Sendable {
                 WalkStage(
                     server: server, client: client, wire: wire, heldStore: heldStore,
                     heldCommands: commands(on: heldStore, ring), others: others, otherStore: store,
-                    keeper: keeper.user.id))
+                    holder: holder.user.id))
         }
         try store.close()
     }
@@ -102,7 +102,7 @@ struct WalkStage: Sendable {
             name: "Ada", email: email, password: WalkSubject.password, by: .commandLine)
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
-        try await others.workspaces.putMember(keeper, in: workspace, role: .owner, by: .commandLine)
+        try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
         let sessions = try await (0..<3).asyncMap { _ in
             try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
         }

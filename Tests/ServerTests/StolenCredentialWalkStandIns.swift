@@ -72,8 +72,8 @@ struct WalkCommand: Sendable {
     let action: AuditEvent.Action
     /// What happens while it is held.
     let event: String
-    let run: @Sendable (Deployment, WalkSubject, _ keeper: UserID) async throws -> Void
-    let meanwhile: @Sendable (Deployment, WalkSubject, _ keeper: UserID) async throws -> Void
+    let run: @Sendable (Deployment, WalkSubject, _ holder: UserID) async throws -> Void
+    let meanwhile: @Sendable (Deployment, WalkSubject, _ holder: UserID) async throws -> Void
     let outcome: Outcome
 
     init(
@@ -107,7 +107,7 @@ struct WalkCommand: Sendable {
         gone("user delete", .userDeleted, run: delete),
         WalkCommand(
             "user delete", .userDeleted, while: "it becomes the last Owner", .refused(.conflict), delete,
-            meanwhile: lowerKeeper),
+            meanwhile: lowerHolder),
     ]
 
     private static let keys = [
@@ -151,7 +151,7 @@ struct WalkCommand: Sendable {
             meanwhile: leave),
         WalkCommand(
             "workspace remove-member", .memberRemoved, while: "it becomes the last Owner", .refused(.conflict),
-            leave, meanwhile: lowerKeeper),
+            leave, meanwhile: lowerHolder),
         WalkCommand("plan put", .planPut, while: "the plan is put by another", .done) { deployment, _, _ in
             try await putPlan(deployment, limit: 500)
         } meanwhile: { others, _, _ in
@@ -202,7 +202,7 @@ struct WalkCommand: Sendable {
         _ = $2
     }
 
-    private static let lowerKeeper: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+    private static let lowerHolder: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
         try await $0.workspaces.putMember($2, in: $1.workspace, role: .member, by: .commandLine)
     }
 

@@ -111,7 +111,7 @@ struct WireClient: Sendable {
     }
 
     /// Asks the gate on a Unix socket about a key.
-    static func askGate(
+    static func requestGate(
         _ key: String, _ more: [(String, String)] = [], unixSocket path: String
     ) async throws -> WireResponse {
         let headers =

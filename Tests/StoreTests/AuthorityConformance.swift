@@ -96,14 +96,14 @@ import Testing
     @Test(arguments: storesUnderTest)
     func aChangeIsCommittedBeforeItsAuthorityEndsOrRefused(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
-            let keeper = try await first.addAccount(samples).user.id
+            let holder = try await first.addAccount(samples).user.id
             for race in Self.races {
                 for (index, end) in race.ends.enumerated() {
                     var (rounds, changes) = (0, 0)
                     // Each end meets every delay of either side; and each side comes first at least once.
                     var isOneSided: Bool { changes == 0 || changes == rounds }
                     while rounds < Self.rounds || isOneSided && rounds < Self.mostRounds {
-                        let raced = try await Self.makeSubject(first, keeper, samples)
+                        let raced = try await Self.makeSubject(first, holder, samples)
                         if try await Self.run(race, against: end, on: raced, rounds, first, second) { changes += 1 }
                         rounds += 1
                     }
@@ -116,13 +116,13 @@ import Testing
     @Test(arguments: storesUnderTest)
     func aSessionThatRunsOutAtTheHoldShowsNothing(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
-            let keeper = try await store.addAccount(samples).user.id
+            let holder = try await store.addAccount(samples).user.id
             let held = try #require(store as? SQLStore)
             let cases: [(seconds: Int64, isHeld: Bool, isShown: Bool)] = [
                 (0, false, true), (15 * 60 - 10, false, true), (15 * 60 - 1, true, false),
             ]
             for (seconds, isHeld, isShown) in cases {
-                let asking = try await Self.makeSubject(store, keeper, samples)
+                let asking = try await Self.makeSubject(store, holder, samples)
                 // The hold is longer than what is left of the session's recent sign-in.
                 if isHeld { held.holdWrites { _ in try? await Task.sleep(for: .milliseconds(1_200)) } }
                 let reveal = Task {
@@ -174,12 +174,12 @@ import Testing
         return isChanged
     }
 
-    static func makeSubject(_ store: any Store, _ keeper: UserID, _ samples: Samples) async throws -> Subject {
+    static func makeSubject(_ store: any Store, _ holder: UserID, _ samples: Samples) async throws -> Subject {
         let account = try await store.addAccount(samples)
         let workspace = account.workspaces[0].workspace.id
         _ = try await store.setPlan(PlanID(rawValue: "pro"), of: workspace, audit: samples.event(.planChanged))
         _ = try await store.putMember(
-            Membership(workspaceID: workspace, userID: keeper, role: .owner), audit: samples.event(.memberAdded))
+            Membership(workspaceID: workspace, userID: holder, role: .owner), audit: samples.event(.memberAdded))
         let sessions = [samples.session(of: account.user.id), samples.session(of: account.user.id, after: 1)]
         for session in sessions {
             try await store.startSession(

@@ -230,7 +230,7 @@ import Testing
             let new = MasterKeyID(rawValue: "mk_two")
             let accounts = [try await store.addAccount(samples), try await store.addAccount(samples)]
             #expect(try await store.sealedKeyCounts() == [old: 2])
-            try await store.noteMasterKey(new)
+            try await store.recordMasterKey(new)
             let read = try await store.keys(notSealedUnder: new, limit: 10)
             #expect(Set(read.map(\.userID)) == Set(accounts.map(\.user.id)))
             #expect(try await store.keys(notSealedUnder: new, limit: 1).count == 1)
@@ -283,7 +283,7 @@ import Testing
                 try await store.createAccount(samples.newAccount(), audit: samples.event(.userCreated))
             }
             let stored = try #require(try await store.storedKeys(after: nil, limit: 10).first)
-            try await store.noteMasterKey(MasterKeyID(rawValue: "mk_two"))
+            try await store.recordMasterKey(MasterKeyID(rawValue: "mk_two"))
             let sealed = samples.sealedKey(under: MasterKeyID(rawValue: "mk_two"))
             let moved = StoredKey(
                 userID: stored.userID, keyID: stored.keyID, version: stored.version, sealed: sealed)

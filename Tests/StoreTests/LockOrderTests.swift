@@ -14,12 +14,12 @@ import Testing
 
     /// A few accounts that everybody works on; one that was deleted is replaced by a new one.
     private final class Field: Sendable {
-        let keeper: UserID
+        let holder: UserID
         let samples: Samples
         private let subjects: Lock<[AuthorityConformance.Subject]>
 
-        init(_ subjects: [AuthorityConformance.Subject], keeper: UserID, samples: Samples) {
-            (self.keeper, self.samples) = (keeper, samples)
+        init(_ subjects: [AuthorityConformance.Subject], holder: UserID, samples: Samples) {
+            (self.holder, self.samples) = (holder, samples)
             self.subjects = Lock(subjects)
         }
 
@@ -37,10 +37,10 @@ import Testing
     @Test(arguments: storesUnderTest)
     func mixedChangesOnTheSameAccountsNeverDeadlock(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
-            let keeper = try await first.addAccount(samples).user.id
+            let holder = try await first.addAccount(samples).user.id
             var subjects: [AuthorityConformance.Subject] = []
-            for _ in 0..<3 { subjects.append(try await AuthorityConformance.makeSubject(first, keeper, samples)) }
-            let field = Field(subjects, keeper: keeper, samples: samples)
+            for _ in 0..<3 { subjects.append(try await AuthorityConformance.makeSubject(first, holder, samples)) }
+            let field = Field(subjects, holder: holder, samples: samples)
             let deadlocks = Counter()
             let done = (0..<Self.kinds).map { _ in Counter() }
             let start = ContinuousClock.now
@@ -83,7 +83,7 @@ import Testing
         case 3, 4: _ = try await store.setStatus(.active, of: subject.id, audit: event)
         case 5:
             _ = try await store.deleteAccount(subject.id, audit: event)
-            field.replace(subject, with: try await AuthorityConformance.makeSubject(store, field.keeper, samples))
+            field.replace(subject, with: try await AuthorityConformance.makeSubject(store, field.holder, samples))
         case 6, 7: try await changeMembers(kind == 6, subject, store, field, event)
         case 8: _ = try await replaceKey(subject, by: subject.bySession, store, event)
         case 9: _ = try await replaceKey(subject, by: subject.byKey, store, event)

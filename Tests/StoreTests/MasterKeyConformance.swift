@@ -146,7 +146,7 @@ import Testing
             _ = try await process.create("ada@example.com")
             let ring = try await process.rotate()
             _ = try await process.create("bob@example.com")
-            let noted = try await store.masterKeys()
+            let recorded = try await store.masterKeys()
             try await removeFingerprints(store)
             // One that only verifies goes on and notes nothing.
             try await Process(store, try KeyVault(ring: ring).verifyOnlyRing()).deployment.ring.require(.refuse)
@@ -167,9 +167,9 @@ import Testing
             try await Process(store, ring).deployment.ring.require(.refuse)
             let again = try await store.masterKeys()
             // A retired master key that is needed for its tag alone seals nothing: its line has no digest subkey.
-            #expect(again.map(\.id) == noted.map(\.id))
-            #expect(again.map(\.seals) == noted.map(\.seals) && again.map(\.tags) == noted.map(\.tags))
-            #expect(again.map(\.tagFingerprint) == noted.map(\.tagFingerprint))
+            #expect(again.map(\.id) == recorded.map(\.id))
+            #expect(again.map(\.seals) == recorded.map(\.seals) && again.map(\.tags) == recorded.map(\.tags))
+            #expect(again.map(\.tagFingerprint) == recorded.map(\.tagFingerprint))
         }
     }
 

@@ -176,7 +176,7 @@ import Testing
         #expect(error?.message.contains(directory.path) == false)
     }
 
-    @Test func networkFileSystemsAreTold() {
+    @Test func networkFileSystemsAreReported() {
         let mounts = """
             22 27 0:21 / /proc rw,relatime - proc proc rw
             31 27 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -145,7 +145,7 @@ extension Store {
     }
 
     /// Makes a master key one of those in use, as a rotation does.
-    func noteMasterKey(_ id: MasterKeyID) async throws {
+    func recordMasterKey(_ id: MasterKeyID) async throws {
         try await putMasterKeys([
             MasterKeyRecord(
                 id: id, isRetired: false, seals: true, tags: true, tagFingerprint: nil, digestFingerprint: nil)

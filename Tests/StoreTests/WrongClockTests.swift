@@ -27,7 +27,7 @@ private struct History {
     private var uses: [Int64] = []
     private var forward: [Int64] = []
     private var lockedSince: Int64?
-    private var told: Int64?
+    private var reported: Int64?
     private(set) var longestLock: Int64 = 0
     private(set) var fullWindows = 0
 
@@ -47,7 +47,7 @@ private struct History {
             // Killed: what it held is lost.
             case 0: held = []
             case 1: try await release()
-            default: try await ask()
+            default: try await request()
             }
             use()
         }
@@ -59,7 +59,7 @@ private struct History {
         offset += step
         if step > 0 { forward.append(now) }
         lockedSince = nil
-        told = nil
+        reported = nil
     }
 
     private mutating func release() async throws {
@@ -68,24 +68,24 @@ private struct History {
         _ = try await reserve(0, unused: unused)
     }
 
-    private mutating func ask() async throws {
+    private mutating func request() async throws {
         let reservation = try await reserve(1 + numbers.below(limit), unused: [])
         guard reservation.granted == 0 else {
             held.append(Held(left: reservation.granted, minute: reservation.minute, until: now + 60))
             lockedSince = nil
-            told = nil
+            reported = nil
             return
         }
         let since = lockedSince ?? now
         lockedSince = since
         longestLock = max(longestLock, now - since)
-        if let told { #expect(now < told, "what a refusal said came true") }
+        if let reported { #expect(now < reported, "what a refusal said came true") }
         let first = try #require(reservation.resets.first)
         // A second before it is over, nothing has come back yet.
         let after = (first.after.wholeMilliseconds + 999) / 1_000
         let early = try await reserve(0, unused: [], after: after - 1)
         #expect(early.charged == reservation.charged, "a refusal does not say more than it must")
-        if told == nil { told = now + after }
+        if reported == nil { reported = now + after }
     }
 
     private func reserve(

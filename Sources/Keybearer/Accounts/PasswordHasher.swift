@@ -43,7 +43,7 @@ public final class PasswordHasher: Sendable {
     }
 
     /// Takes in that passwords were hashed at this cost once: checks take as long from now on.
-    public func noteCost(_ cost: Int) {
+    public func recordCost(_ cost: Int) {
         ceiling.max(min(cost, 20), ordering: .relaxed)
     }
 
@@ -76,7 +76,7 @@ public final class PasswordHasher: Sendable {
         guard let (cost, salt, expected) = Self.parse(hash) else {
             throw KeybearerError(.internalError, "A stored password could not be read.")
         }
-        noteCost(cost)
+        recordCost(cost)
         let costs = Self.work(forStoredCost: cost, ceiling: ceiling.load(ordering: .relaxed))
         return try await onLane { [self] in
             let isRight = constantTimeEquals(try derive(password, salt: salt, cost: cost), expected)

@@ -167,12 +167,12 @@ public struct LocalQuota: Sendable, Equatable {
     ///   - reservation: the answer.
     ///   - wanted: how many were asked for; 0 was only a look.
     ///   - limit: the limit that was asked with.
-    ///   - askedAt: a reading from before the store was asked: the reservation's life counts from here.
+    ///   - requestedAt: a reading from before the store was asked: the reservation's life counts from here.
     ///   - life: the life that was asked for.
     ///   - now: a reading after the answer came.
     ///   - patience: how long a refusal is believed at most, for capacity may come back from elsewhere.
     public mutating func accept(
-        _ reservation: Reservation, wanted: Int, limit: Int, askedAt: SteadyTime, life: Duration, now: SteadyTime,
+        _ reservation: Reservation, wanted: Int, limit: Int, requestedAt: SteadyTime, life: Duration, now: SteadyTime,
         patience: Duration
     ) {
         // A look that was under way while something was taken tells less than is known by now.
@@ -181,9 +181,9 @@ public struct LocalQuota: Sendable, Equatable {
         guard wanted > 0 else { return }
         available = reservation.granted
         lastGrant = reservation.granted
-        usedSince = askedAt
+        usedSince = requestedAt
         minute = reservation.minute
-        usableUntil = askedAt.advanced(by: life)
+        usableUntil = requestedAt.advanced(by: life)
         ceiling = reservation.charged
         if reservation.granted == 0 {
             let soonest = resets.first?.at ?? now
@@ -198,15 +198,15 @@ public struct LocalQuota: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - reservation: the answer.
-    ///   - askedAt: a reading from before the store was asked: the reservation's life counts from here.
+    ///   - requestedAt: a reading from before the store was asked: the reservation's life counts from here.
     ///   - life: the life that was asked for.
     ///   - now: a reading after the answer came.
     public mutating func acceptPrefetched(
-        _ reservation: Reservation, askedAt: SteadyTime, life: Duration, now: SteadyTime
+        _ reservation: Reservation, requestedAt: SteadyTime, life: Duration, now: SteadyTime
     ) {
         learn(from: reservation, now: now)
         guard reservation.granted > 0 else { return }
-        prefetched = (reservation.granted, reservation.minute, askedAt.advanced(by: life))
+        prefetched = (reservation.granted, reservation.minute, requestedAt.advanced(by: life))
         ceiling = reservation.charged
     }
 

@@ -32,8 +32,8 @@ struct FenceRegistration {
         nodeID = nil
     }
 
-    mutating func noteAcknowledged(_ position: ChangeLogPosition, askedAt: SteadyTime) {
-        lastRenewalAt = askedAt
+    mutating func recordAcknowledged(_ position: ChangeLogPosition, requestedAt: SteadyTime) {
+        lastRenewalAt = requestedAt
         acknowledged = position
         ownChanges = ownChanges.filter { $0 > position.number }
     }

@@ -48,10 +48,10 @@ final class MasterKeyWatch: Sendable {
         do {
             try await load()
         } catch let refusal as RingRefusal {
-            note(refusal, at: now)
+            record(refusal, at: now)
             throw refusal
         }
-        note(nil, at: now)
+        record(nil, at: now)
     }
 
     /// Reloads the ring because someone asks for it: without the pause, and a ring that lacks something changes
@@ -62,7 +62,7 @@ final class MasterKeyWatch: Sendable {
         await beginLooking()
         defer { endLooking() }
         try await load()
-        note(nil, at: clocks.steady())
+        record(nil, at: clocks.steady())
     }
 
     private func beginLooking() async {
@@ -85,7 +85,7 @@ final class MasterKeyWatch: Sendable {
     }
 
     /// One line when it begins, one when something else is missing, one when it is over.
-    private func note(_ refusal: RingRefusal?, at now: SteadyTime) {
+    private func record(_ refusal: RingRefusal?, at now: SteadyTime) {
         let before = state.withLock { state in
             defer {
                 state.refusal = refusal

@@ -26,7 +26,7 @@ final class NodeLiveness: Sendable {
     /// is taken for alive until its lease has passed.
     func isOnlyNode() async throws -> Bool {
         guard let own = own() else { return false }
-        let askedAt = clocks.steady()
+        let requestedAt = clocks.steady()
         let nodes = try await store.nodes()
         let now = clocks.steady()
         return seen.withLock { seen in
@@ -38,7 +38,8 @@ final class NodeLiveness: Sendable {
             }
             // By the time before it was asked: what was renewed behind that is not in the answer.
             return nodes.allSatisfy { node in
-                node.id == own || (seen[node.id].map { $0.since.duration(to: askedAt) > node.lease * 1.05 } ?? false)
+                node.id == own
+                    || (seen[node.id].map { $0.since.duration(to: requestedAt) > node.lease * 1.05 } ?? false)
             }
         }
     }

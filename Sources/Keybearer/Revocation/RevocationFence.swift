@@ -103,12 +103,12 @@ public final class RevocationFence: ChangePropagation {
             } else {
                 try await register()
             }
-            outage.noteResponse()
+            outage.recordResponse()
         } catch {
             if let lost = (error as? KeybearerError)?.cause as? DatabaseLost {
                 giveUp(lost)
             } else {
-                outage.noteFailure(error, holdsLease: holdsLease(at: clocks.steady()))
+                outage.recordFailure(error, holdsLease: holdsLease(at: clocks.steady()))
             }
         }
     }
@@ -131,8 +131,8 @@ public final class RevocationFence: ChangePropagation {
     /// How long the store takes to answer, the way to it included: next to nothing for a file.
     var responseTime: Duration { .nanoseconds(responseNanoseconds.load(ordering: .relaxed)) }
 
-    private func noteResponse(askedAt: SteadyTime) {
-        let span = askedAt.duration(to: clocks.steady()).wholeNanoseconds
+    private func recordResponse(requestedAt: SteadyTime) {
+        let span = requestedAt.duration(to: clocks.steady()).wholeNanoseconds
         // Two at once may lose one: it is an average.
         let average = responseNanoseconds.load(ordering: .relaxed)
         responseNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
@@ -224,7 +224,7 @@ public final class RevocationFence: ChangePropagation {
         // Registering for nothing again and again would make changes wait for this node.
         if masterKeys.isLacking { try await masterKeys.look() }
         let nodeID = NodeID.random(from: random)
-        let askedAt = clocks.steady()
+        let requestedAt = clocks.steady()
         let position: ChangeLogPosition
         do {
             position = try await store.registerNode(
@@ -251,8 +251,8 @@ public final class RevocationFence: ChangePropagation {
             }
             registration.nodeID = nodeID
             registration.ownChanges = []
-            registration.noteAcknowledged(position, askedAt: askedAt)
-            trustedUntil.store(askedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
+            registration.recordAcknowledged(position, requestedAt: requestedAt)
+            trustedUntil.store(requestedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
             return false
         }
         if isOver { try await removeGivenUp() }
@@ -264,9 +264,9 @@ public final class RevocationFence: ChangePropagation {
     ///   cached can be believed: the lease is given up, and the next step registers.
     private func catchUp() async throws -> Bool {
         let position = cache.position
-        let askedAt = clocks.steady()
+        let requestedAt = clocks.steady()
         let found = try await store.changes(after: position, limit: 1_000)
-        noteResponse(askedAt: askedAt)
+        recordResponse(requestedAt: requestedAt)
         guard let changes = found else {
             trustedUntil.store(.min, ordering: .releasing)
             return false
@@ -278,16 +278,16 @@ public final class RevocationFence: ChangePropagation {
     }
 
     private func renewIfDue(_ nodeID: NodeID) async throws {
-        let askedAt = clocks.steady()
+        let requestedAt = clocks.steady()
         let position = cache.position
         let isDue = registration.withLock { registration in
-            registration.isAwaited(at: position) || registration.lastRenewalAt.duration(to: askedAt) >= lease / 4
+            registration.isAwaited(at: position) || registration.lastRenewalAt.duration(to: requestedAt) >= lease / 4
         }
         guard isDue else { return }
         switch try await store.renewLease(of: nodeID, applied: position) {
         case .renewed:
-            registration.withLock { $0.noteAcknowledged(position, askedAt: askedAt) }
-            extendTrust(until: askedAt.advanced(by: lease))
+            registration.withLock { $0.recordAcknowledged(position, requestedAt: requestedAt) }
+            extendTrust(until: requestedAt.advanced(by: lease))
         case .behind: if !(try await catchUp()) { try await register() }
         case .unknownNode: try await register()
         }

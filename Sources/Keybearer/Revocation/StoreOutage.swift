@@ -26,7 +26,7 @@ final class StoreOutage: Sendable {
     var lastFailure: (any Error)? { state.withLock { $0.lastFailure } }
 
     /// The store answered.
-    func noteResponse() {
+    func recordResponse() {
         let now = clocks.steady()
         let silence = state.withLock { state in
             defer { state = State(lastResponseAt: now) }
@@ -40,7 +40,7 @@ final class StoreOutage: Sendable {
     /// The store could not be asked.
     ///
     /// - Parameter holdsLease: whether memory is still believed. A failure that is over before the lease is hurts nobody.
-    func noteFailure(_ error: any Error, holdsLease: Bool) {
+    func recordFailure(_ error: any Error, holdsLease: Bool) {
         // What is no failure of the store, such as a file of master keys that cannot be read, is reported where it arises.
         let isOfStore = error is KeybearerError
         let isNews = state.withLock { state in

@@ -23,7 +23,7 @@ public final class AccountService: Sendable {
     /// - Throws: `UNAVAILABLE`.
     public func adoptPasswordCost() async throws {
         let stored = try await context.store.storedSetting(.passwordCost)
-        if let cost = stored.flatMap({ Int($0) }) { hasher.noteCost(cost) }
+        if let cost = stored.flatMap({ Int($0) }) { hasher.recordCost(cost) }
         try await context.store.raiseStoredSetting(.passwordCost, to: context.settings.passwordCost)
     }
 

@@ -7,7 +7,7 @@ public final class Node: Sendable {
     /// Keeps memory true.
     public let fence: RevocationFence
     /// Writes last uses in batches.
-    public let lastUses: LastUseBook
+    public let lastUses: LastUseRecorder
 
     private let cache: KeyCache
     let batcher: ReservationBatcher
@@ -37,7 +37,7 @@ public final class Node: Sendable {
         batcher = ReservationBatcher(
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
-        lastUses = LastUseBook(store: context.store, clocks: context.clocks, logger: logger)
+        lastUses = LastUseRecorder(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             cache: cache, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks, responseFragments: responseFragments)
@@ -75,7 +75,7 @@ public final class Node: Sendable {
     /// Asks the store something for no longer than a request waits for it.
     ///
     /// - Throws: what the check throws; `UNAVAILABLE` when it takes too long.
-    public func askStore(_ check: @escaping @Sendable () async throws -> Void) async throws {
+    public func withRequestTimeout(_ check: @escaping @Sendable () async throws -> Void) async throws {
         try await Timeout.atMost(verifier.patience) { (waiter: Timeout.Waiter<Void>) in
             Task {
                 do {

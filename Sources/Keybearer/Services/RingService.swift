@@ -73,17 +73,19 @@ public final class RingService: Sendable {
         // What is noted already stays: another process may be about to seal under it.
         var ids = tags.union(survey.sealing).union(records.filter(\.isInUse).map(\.id))
         if let active = vault.ring.activeID, !retired.contains(active) { ids.insert(active) }
-        let noted = ids.sorted().compactMap { id in
+        let recorded = ids.sorted().compactMap { id in
             let known = records.first { $0.id == id }
             let isActive = id == vault.ring.activeID && !retired.contains(id)
             return vault.record(
                 of: id, seals: known?.seals == true || survey.sealing.contains(id) || isActive,
                 tags: known?.tags == true || tags.contains(id) || isActive)
         }
-        let stamped = try await context.store.stampMasterKeys(noted)
+        let stamped = try await context.store.stampMasterKeys(recorded)
         logger.notice(
             "Opened every key once, and noted the master keys of this database.",
-            metadata: ["keys": "\(survey.keys)", "master keys": "\(noted.map(\.id.rawValue).joined(separator: " "))"])
+            metadata: [
+                "keys": "\(survey.keys)", "master keys": "\(recorded.map(\.id.rawValue).joined(separator: " "))",
+            ])
         return stamped
     }
 }

@@ -10,7 +10,7 @@ final class AccountState: Sendable {
         var lastUse: (keyID: KeyID, use: LastUse)?
 
         /// Keeps the key's id where it is the same: writing it anew would count references on every request.
-        mutating func note(_ use: LastUse, of keyID: KeyID) {
+        mutating func record(_ use: LastUse, of keyID: KeyID) {
             if lastUse?.keyID == keyID {
                 lastUse?.use = use
             } else {
@@ -39,7 +39,7 @@ final class AccountState: Sendable {
         state.withLock { state in
             let decision = state.quota.consume(limit: limit, now: now, wall: wall)
             guard case .admitted = decision else { return (decision, false, false) }
-            state.note(LastUse(at: wall, address: address), of: keyID)
+            state.record(LastUse(at: wall, address: address), of: keyID)
             defer { state.isLastUseUnwritten = true }
             return (decision, !state.isLastUseUnwritten, state.quota.shouldPrefetch)
         }

@@ -40,7 +40,7 @@ struct KeyCacheIndex: Sendable {
         if let accountState = records[userID]?.accountState { return accountState }
         let accountState = AccountState(userID: userID)
         records[userID, default: Record()].accountState = accountState
-        noteLeftover(userID)
+        recordLeftover(userID)
         return accountState
     }
 
@@ -72,7 +72,7 @@ struct KeyCacheIndex: Sendable {
             records[userID] = nil
         } else {
             records[userID]?.hash = nil
-            noteLeftover(userID)
+            recordLeftover(userID)
         }
     }
 
@@ -95,7 +95,7 @@ struct KeyCacheIndex: Sendable {
         for (userID, record) in old {
             guard let accountState = record.accountState else { continue }
             records[userID] = Record(accountState: accountState)
-            noteLeftover(userID)
+            recordLeftover(userID)
         }
     }
 
@@ -109,12 +109,12 @@ struct KeyCacheIndex: Sendable {
             if isIdle(accountState) {
                 records[userID] = nil
             } else {
-                noteLeftover(userID)
+                recordLeftover(userID)
             }
         }
     }
 
-    private mutating func noteLeftover(_ userID: UserID) {
+    private mutating func recordLeftover(_ userID: UserID) {
         guard records[userID]?.isLeftover == false else { return }
         records[userID]?.isLeftover = true
         if leftovers.last.map({ $0.count >= Self.pageSize }) ?? true {

@@ -47,15 +47,16 @@ struct PendingReservation {
     /// Takes in what the store answered.
     ///
     /// - Parameters:
-    ///   - askedAt: a reading from before the store was asked.
+    ///   - requestedAt: a reading from before the store was asked.
     ///   - now: a reading after the answer came.
-    func take(_ reservation: Reservation, to request: QuotaRequest, askedAt: SteadyTime, now: SteadyTime) {
+    func take(_ reservation: Reservation, to request: QuotaRequest, requestedAt: SteadyTime, now: SteadyTime) {
         accountState.withQuota { quota in
             if isPrefetch {
-                quota.acceptPrefetched(reservation, askedAt: askedAt, life: request.life, now: now)
+                quota.acceptPrefetched(reservation, requestedAt: requestedAt, life: request.life, now: now)
             } else {
                 quota.accept(
-                    reservation, wanted: request.wanted, limit: request.limit, askedAt: askedAt, life: request.life,
+                    reservation, wanted: request.wanted, limit: request.limit, requestedAt: requestedAt,
+                    life: request.life,
                     now: now, patience: ReservationBatcher.refusalPatience)
             }
         }

@@ -9,7 +9,7 @@ final class ReservationBatcher: Sendable {
     private typealias Waiter = Timeout.Waiter<Void>
 
     /// What the store is asked for an account.
-    private struct Asked {
+    private struct Requested {
         let pending: PendingReservation
         let request: QuotaRequest
         let at: SteadyTime
@@ -85,12 +85,12 @@ final class ReservationBatcher: Sendable {
 
     /// Asks the store for more for this account, and resumes the waiter when it was asked.
     func reserve(for accountState: AccountState, limit: Int, waiter: Timeout.Waiter<Void>) {
-        ask(for: accountState, limit: limit, wantsUnits: true, waiter: waiter)
+        request(for: accountState, limit: limit, wantsUnits: true, waiter: waiter)
     }
 
     /// Asks the store how the account's hour stands, and reserves nothing.
     func look(at accountState: AccountState, limit: Int, waiter: Timeout.Waiter<Void>) {
-        ask(for: accountState, limit: limit, wantsUnits: false, waiter: waiter)
+        request(for: accountState, limit: limit, wantsUnits: false, waiter: waiter)
     }
 
     /// Notes that an account will have used up what is reserved for it soon. Called on the request path: it allocates
@@ -108,9 +108,9 @@ final class ReservationBatcher: Sendable {
     func prefetch() -> Task<Void, Never>? {
         if prefetchQueue.withLock({ $0.accounts.isEmpty }) { return nil }
         // Made before: the lock is held for an exchange.
-        var noted = PrefetchQueue()
-        prefetchQueue.withLock { swap(&$0, &noted) }
-        let accounts = noted.accounts
+        var queued = PrefetchQueue()
+        prefetchQueue.withLock { swap(&$0, &queued) }
+        let accounts = queued.accounts
         return state.withLock { state in
             if state.isStopped { return nil }
             for (accountState, limit) in accounts where state.reclaiming[accountState.userID] == nil {
@@ -172,8 +172,8 @@ final class ReservationBatcher: Sendable {
         await sharedReservations.stop()
     }
 
-    private func ask(for accountState: AccountState, limit: Int, wantsUnits: Bool, waiter: Waiter) {
-        let asked = PendingReservation(
+    private func request(for accountState: AccountState, limit: Int, wantsUnits: Bool, waiter: Waiter) {
+        let requested = PendingReservation(
             accountState: accountState, limit: limit, wantsUnits: wantsUnits, waiters: [waiter])
         let isTaken = state.withLock { state in
             if state.isStopped { return false }
@@ -181,11 +181,11 @@ final class ReservationBatcher: Sendable {
                 state.reclaiming[accountState.userID]?.append(waiter)
                 return true
             }
-            if let same = state.pending.firstIndex(where: asked.isSame) {
+            if let same = state.pending.firstIndex(where: requested.isSame) {
                 state.pending[same].isPrefetch = false
                 state.pending[same].waiters.append(waiter)
             } else {
-                state.pending.append(asked)
+                state.pending.append(requested)
             }
             beginWork(&state)
             return true
@@ -209,25 +209,25 @@ final class ReservationBatcher: Sendable {
         let now = clocks.steady()
         var seen: Set<ObjectIdentifier> = []
         // One request an account and batch: a second one of the same account is decided anew by its caller.
-        let asked = batch.compactMap { pending in
+        let requested = batch.compactMap { pending in
             let isNew = seen.insert(ObjectIdentifier(pending.accountState)).inserted
-            return isNew ? pending.request(at: now).map { Asked(pending: pending, request: $0, at: now) } : nil
+            return isNew ? pending.request(at: now).map { Requested(pending: pending, request: $0, at: now) } : nil
         }
         do {
-            let reservations = try await sharedReservations.reserve(asked.map(\.request))
+            let reservations = try await sharedReservations.reserve(requested.map(\.request))
             // Accounts that the store has nothing for, while other nodes may hold some of their hours.
-            var refused: [(asked: Asked, reservation: Reservation)] = []
-            for (asked, reservation) in zip(asked, reservations) {
-                if asked.request.wanted > 0, reservation.granted == 0, reservation.mayBeUnused,
-                    !asked.pending.isPrefetch
+            var refused: [(requested: Requested, reservation: Reservation)] = []
+            for (requested, reservation) in zip(requested, reservations) {
+                if requested.request.wanted > 0, reservation.granted == 0, reservation.mayBeUnused,
+                    !requested.pending.isPrefetch
                 {
-                    refused.append((asked, reservation))
+                    refused.append((requested, reservation))
                 } else {
-                    take(reservation, to: asked)
+                    take(reservation, to: requested)
                 }
             }
             reclaim(refused)
-            for pending in batch where !refused.contains(where: { $0.asked.pending.isSame(as: pending) }) {
+            for pending in batch where !refused.contains(where: { $0.requested.pending.isSame(as: pending) }) {
                 resume(pending.waiters)
             }
         } catch {
@@ -235,10 +235,10 @@ final class ReservationBatcher: Sendable {
         }
     }
 
-    private func take(_ reservation: Reservation, to asked: Asked) {
-        asked.pending.take(reservation, to: asked.request, askedAt: asked.at, now: clocks.steady())
+    private func take(_ reservation: Reservation, to requested: Requested) {
+        requested.pending.take(reservation, to: requested.request, requestedAt: requested.at, now: clocks.steady())
         if reservation.granted > 0 {
-            releaser.watch(asked.pending.accountState, until: asked.at.advanced(by: asked.request.life))
+            releaser.watch(requested.pending.accountState, until: requested.at.advanced(by: requested.request.life))
         }
     }
 
@@ -252,11 +252,11 @@ final class ReservationBatcher: Sendable {
 extension ReservationBatcher {
     /// Asks other nodes to give back, and looks for it for a moment, before accounts are refused. Batches of other
     /// accounts go on meanwhile.
-    private func reclaim(_ refused: [(asked: Asked, reservation: Reservation)]) {
+    private func reclaim(_ refused: [(requested: Requested, reservation: Reservation)]) {
         state.withLock { state in
             let begun = refused.filter { one in
-                let user = one.asked.pending.accountState.userID
-                defer { state.reclaiming[user, default: []] += one.asked.pending.waiters }
+                let user = one.requested.pending.accountState.userID
+                defer { state.reclaiming[user, default: []] += one.requested.pending.waiters }
                 return state.reclaiming[user] == nil
             }
             if begun.isEmpty { return }
@@ -269,11 +269,11 @@ extension ReservationBatcher {
         }
     }
 
-    private func lookForReleases(_ refused: [(asked: Asked, reservation: Reservation)]) async {
-        var left = refused.map(\.asked.pending)
+    private func lookForReleases(_ refused: [(requested: Requested, reservation: Reservation)]) async {
+        var left = refused.map(\.requested.pending)
         do {
             if try await isOnlyNode() {
-                for (asked, reservation) in refused { take(reservation, to: asked) }
+                for (requested, reservation) in refused { take(reservation, to: requested) }
                 return end(left)
             }
             try await store.postReclaims(of: left.map(\.accountState.userID), now: clocks.wall())
@@ -281,7 +281,7 @@ extension ReservationBatcher {
             for look in 1...Self.mostReclaimLooks where !left.isEmpty {
                 try await Task.sleep(for: Self.reclaimPause)
                 let isLast = look == Self.mostReclaimLooks || clocks.steady() >= deadline
-                left = try await askAgain(left, isLast: isLast)
+                left = try await requestAgain(left, isLast: isLast)
             }
         } catch {
             end(left, throwing: error)
@@ -289,17 +289,17 @@ extension ReservationBatcher {
     }
 
     /// - Returns: those that got nothing and for whom it is worth looking again.
-    private func askAgain(_ pendings: [PendingReservation], isLast: Bool) async throws -> [PendingReservation] {
+    private func requestAgain(_ pendings: [PendingReservation], isLast: Bool) async throws -> [PendingReservation] {
         let now = clocks.steady()
-        let asked = pendings.map { Asked(pending: $0, request: $0.requestNow(at: now), at: now) }
-        let reservations = try await sharedReservations.reserve(asked.map(\.request))
+        let requested = pendings.map { Requested(pending: $0, request: $0.requestNow(at: now), at: now) }
+        let reservations = try await sharedReservations.reserve(requested.map(\.request))
         var left: [PendingReservation] = []
-        for (asked, reservation) in zip(asked, reservations) {
+        for (requested, reservation) in zip(requested, reservations) {
             if reservation.granted == 0, reservation.mayBeUnused, !isLast {
-                left.append(asked.pending)
+                left.append(requested.pending)
             } else {
-                take(reservation, to: asked)
-                end([asked.pending])
+                take(reservation, to: requested)
+                end([requested.pending])
             }
         }
         return left

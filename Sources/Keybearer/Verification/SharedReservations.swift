@@ -86,9 +86,9 @@ final class SharedReservations: Sendable {
     ///
     /// - Returns: until when it may be used; nil when the store must be asked for a reservation.
     func use(by accountState: AccountState, limit: Int) -> SteadyTime? {
-        let (askedAt, wall) = (clocks.steady(), clocks.wall())
-        guard accountState.withQuota({ $0.isIdle(at: askedAt) }),
-            let sharedReservation = begin(accountState.userID, askedAt, wall)
+        let (requestedAt, wall) = (clocks.steady(), clocks.wall())
+        guard accountState.withQuota({ $0.isIdle(at: requestedAt) }),
+            let sharedReservation = begin(accountState.userID, requestedAt, wall)
         else {
             return nil
         }
@@ -100,9 +100,9 @@ final class SharedReservations: Sendable {
         }
         let isTaken = accountState.withQuota { quota in
             // A reservation that came meanwhile is not written over: then nothing is used.
-            guard quota.isIdle(at: askedAt) else { return false }
+            guard quota.isIdle(at: requestedAt) else { return false }
             quota.accept(
-                reservation, wanted: reservation.granted, limit: limit, askedAt: askedAt, life: Self.use,
+                reservation, wanted: reservation.granted, limit: limit, requestedAt: requestedAt, life: Self.use,
                 now: clocks.steady(),
                 patience: .zero)
             return true
@@ -110,12 +110,12 @@ final class SharedReservations: Sendable {
         state.withLock { state in
             if isTaken {
                 state.used[accountState.userID]?.isUnderWay = false
-                state.due.append((accountState.userID, askedAt))
+                state.due.append((accountState.userID, requestedAt))
             } else {
                 state.used[accountState.userID] = nil
             }
         }
-        return isTaken ? askedAt.advanced(by: Self.use) : nil
+        return isTaken ? requestedAt.advanced(by: Self.use) : nil
     }
 
     private func begin(_ userID: UserID, _ now: SteadyTime, _ wall: Timestamp) -> SharedReservation? {
@@ -173,7 +173,7 @@ final class SharedReservations: Sendable {
 
     /// Opens the next shared reservation when it is time, records what was used a second ago, and closes what is
     /// recorded.
-    func keep() async {
+    func maintain() async {
         let now = clocks.steady()
         if now >= state.withLock({ $0.recordsNextAt }) {
             await record(usedBefore: now.advanced(by: .zero - Self.recordingDelay), isAwaited: false)

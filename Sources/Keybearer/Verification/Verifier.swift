@@ -29,7 +29,7 @@ public final class Verifier: Sendable {
     private let cache: KeyCache
     private let fence: RevocationFence
     private let batcher: ReservationBatcher
-    private let lastUses: LastUseBook
+    private let lastUses: LastUseRecorder
     private let vault: CurrentVault
     private let store: any KeyStore
     private let clocks: Clocks
@@ -39,7 +39,7 @@ public final class Verifier: Sendable {
     private let storeCount = Atomic<Int>(0)
 
     init(
-        cache: KeyCache, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseBook,
+        cache: KeyCache, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseRecorder,
         vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
         responseFragments: @escaping @Sendable (Account) -> [UInt8]
     ) {
@@ -156,7 +156,7 @@ public final class Verifier: Sendable {
         case .entitled(let limit):
             let (decision, isFirstUnwritten, shouldPrefetch) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
-            if isFirstUnwritten { lastUses.note(account.accountState) }
+            if isFirstUnwritten { lastUses.record(account.accountState) }
             if shouldPrefetch { batcher.requestPrefetch(account.accountState, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)

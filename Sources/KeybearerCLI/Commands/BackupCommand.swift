@@ -15,6 +15,6 @@ struct BackupCommand: AsyncParsableCommand {
         let (store, database) = try await Assembly(options).openFile(instead: "pg_dump or its physical backups")
         defer { try? store.close() }
         try database.backUp(to: file)
-        Console.note("Wrote \(file). It is of use only with the master keys of today.")
+        Console.report("Wrote \(file). It is of use only with the master keys of today.")
     }
 }

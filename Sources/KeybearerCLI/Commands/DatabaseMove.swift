@@ -31,7 +31,7 @@ struct DatabaseMove {
             guard isThere else {
                 throw CommandFailure(.dataError, "\(from) was moved to \(to), but that does not hold it any more")
             }
-            Console.note("\(from) was moved to \(to) before. Nothing was changed.")
+            Console.report("\(from) was moved to \(to) before. Nothing was changed.")
         case .moving:
             if !isThere {
                 try await takingBack(source, unlessHeldAs: id) {
@@ -80,7 +80,7 @@ struct DatabaseMove {
         }
         removeLeftovers()
         try source.engine.setMoveMark(nil, replacing: moving, expired: [])
-        Console.note("Took it back: \(from) can be used again.")
+        Console.report("Took it back: \(from) can be used again.")
     }
 
     private struct Source {
@@ -154,7 +154,7 @@ struct DatabaseMove {
             case .postgres(let address): try await copy(source.store, toServer: address)
             }
         Console.table(["TABLE", "ROWS"], report.rows.map { [$0.table, "\($0.count)"] })
-        Console.note("Copied, and verified by counts and digests.")
+        Console.report("Copied, and verified by counts and digests.")
     }
 
     /// Does a step of the copy. If it fails, it takes the mark back, but only when the target certainly has nothing: an
@@ -169,13 +169,13 @@ struct DatabaseMove {
             do {
                 held = try databaseID()
             } catch {
-                Console.note(
+                Console.report(
                     "Whether \(to) has everything is not known. Run the same command again when it can be reached.")
                 throw error
             }
             if held == id { return }
             try source.engine.setMoveMark(nil, replacing: moving, expired: [])
-            Console.note("Nothing was moved: \(from) can be used as before.")
+            Console.report("Nothing was moved: \(from) can be used as before.")
             throw error
         }
     }
@@ -233,7 +233,7 @@ struct DatabaseMove {
         removeLeftovers()
         try source.engine.setMoveMark(MoveMark(.moved, to: to.moveTarget), replacing: moving, expired: [])
         TestKill.reached("moved")
-        Console.note("Moved. Set the setting database to \(to). The old one refuses every command from now on.")
+        Console.report("Moved. Set the setting database to \(to). The old one refuses every command from now on.")
     }
 }
 

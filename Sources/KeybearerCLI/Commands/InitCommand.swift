@@ -45,18 +45,18 @@ struct InitCommand: AsyncParsableCommand {
             // What fails more often comes first: a database that cannot be made leaves no master keys behind.
             try assembly.openStore(.commandLine, creating: true).close()
             try file.save(try MasterKeyRing.generate(from: .system), replacing: false)
-            Console.note("Made the master-key file \(file.path). Back it up apart from the database.")
+            Console.report("Made the master-key file \(file.path). Back it up apart from the database.")
         }
         try await Self.claim(assembly, madeKeys: !hasKeys)
-        if hasKeys { Console.note("The master-key file \(file.path) exists; it is kept.") }
-        Console.note(hasDatabase ? "The database \(database) exists; it is kept." : "Made the database \(database).")
+        if hasKeys { Console.report("The master-key file \(file.path) exists; it is kept.") }
+        Console.report(hasDatabase ? "The database \(database) exists; it is kept." : "Made the database \(database).")
         try await assembly.withDeployment { deployment in
             let account = try await deployment.accounts.create(
                 name: name, email: email, password: chosen.password, isOperator: true, by: .commandLine)
             chosen.announce()
-            Console.note("Made the operator's account \(account.user.email) (\(account.user.id)).")
+            Console.report("Made the operator's account \(account.user.email) (\(account.user.id)).")
         }
-        Console.note("Start the server with: keybearer serve")
+        Console.report("Start the server with: keybearer serve")
     }
 
     /// Whether everything is there already; says so.
@@ -68,9 +68,9 @@ struct InitCommand: AsyncParsableCommand {
             } catch let error as KeybearerError where error.code == .notFound {
                 return false
             }
-            Console.note("The master-key file \(assembly.masterKeyFile.path) exists; it is kept.")
-            Console.note("The database \(assembly.settings.database) exists; it is kept.")
-            Console.note("The account \(account.user.email) (\(account.user.id)) exists; its password is kept.")
+            Console.report("The master-key file \(assembly.masterKeyFile.path) exists; it is kept.")
+            Console.report("The database \(assembly.settings.database) exists; it is kept.")
+            Console.report("The account \(account.user.email) (\(account.user.id)) exists; its password is kept.")
             return true
         }
     }
@@ -83,11 +83,11 @@ struct InitCommand: AsyncParsableCommand {
                 "nothing was made: without a terminal, name where the password comes from with --password-stdin or "
                     + "--generate-password")
         }
-        Console.note("This makes:")
-        if !hasKeys { Console.note("  the master-key file \(assembly.masterKeyFile.path)") }
-        if !hasDatabase { Console.note("  the database \(assembly.settings.database)") }
-        Console.note("  the operator's account \(email)")
-        Console.note("Go on? [y/N]")
+        Console.report("This makes:")
+        if !hasKeys { Console.report("  the master-key file \(assembly.masterKeyFile.path)") }
+        if !hasDatabase { Console.report("  the database \(assembly.settings.database)") }
+        Console.report("  the operator's account \(email)")
+        Console.report("Go on? [y/N]")
         guard ["y", "yes"].contains((readLine() ?? "").trimmingCharacters(in: .whitespaces).lowercased()) else {
             throw CommandFailure(.dataError, "nothing was made")
         }

@@ -42,7 +42,7 @@ struct KeyCommand: AsyncParsableCommand {
                 let (secret, record) = try await deployment.keys.regenerate(
                     account.user.id, idempotencyKey: idempotencyKey, by: .commandLine)
                 try KeyCommand.print(record, secret: secret, json: json)
-                Console.note("The old key no longer works.")
+                Console.report("The old key no longer works.")
             }
         }
     }
@@ -55,7 +55,7 @@ struct KeyCommand: AsyncParsableCommand {
         ]
         if let secret {
             Console.output(secret.characters)
-            for line in details { Console.note(line) }
+            for line in details { Console.report(line) }
         } else {
             for line in details { Console.output(line) }
         }

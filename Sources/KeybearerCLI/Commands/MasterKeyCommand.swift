@@ -24,8 +24,8 @@ struct MasterKeyCommand: AsyncParsableCommand {
             try await assembly.withDeployment { deployment in
                 let ring = try await deployment.masterKeys.rotate(
                     save: { try assembly.masterKeyFile.save($0, replacing: true) },
-                    progress: { Console.note("Sealed \($0) keys anew.") })
-                Console.note("The master key in use is \(ring.activeID?.rawValue ?? "none").")
+                    progress: { Console.report("Sealed \($0) keys anew.") })
+                Console.report("The master key in use is \(ring.activeID?.rawValue ?? "none").")
             }
         }
     }
@@ -41,7 +41,7 @@ struct MasterKeyCommand: AsyncParsableCommand {
             let ring = try await Assembly(options).masterKeyFile.load()
             let exported = verifyOnly ? try KeyVault(ring: ring).verifyOnlyRing() : ring
             Console.output(MasterKeyFormat.format(exported))
-            Console.note("Keep this secret, in a file with mode 0600.")
+            Console.report("Keep this secret, in a file with mode 0600.")
         }
     }
 }

@@ -28,7 +28,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
                 let (token, secret) = try await deployment.operatorTokens.create(
                     name: name, scopes: Set(scopes), by: .commandLine)
                 if json { return try Console.json(OperatorTokenJSON(token, secret: secret)) }
-                Console.note("\(token.id) for \(token.name). Keep the token: it is not shown again.")
+                Console.report("\(token.id) for \(token.name). Keep the token: it is not shown again.")
                 Console.output(secret.characters)
             }
         }
@@ -66,7 +66,7 @@ struct OperatorTokenCommand: AsyncParsableCommand {
             }
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 try await deployment.operatorTokens.revoke(id, by: .commandLine)
-                Console.note("Revoked \(id).")
+                Console.report("Revoked \(id).")
             }
         }
     }

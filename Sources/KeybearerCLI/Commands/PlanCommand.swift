@@ -54,7 +54,7 @@ struct PlanCommand: AsyncParsableCommand {
                         hourlyLimit: hourlyLimit, billingURL: try billingURL.map { try BillingURL($0) },
                         position: position),
                     by: .commandLine)
-                Console.note("The plan \(id) is in the catalogue.")
+                Console.report("The plan \(id) is in the catalogue.")
             }
         }
     }
@@ -69,7 +69,7 @@ struct PlanCommand: AsyncParsableCommand {
         func run() async throws {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 try await deployment.workspaces.deletePlan(PlanID(rawValue: id), by: .commandLine)
-                Console.note("The plan \(id) is deleted.")
+                Console.report("The plan \(id) is deleted.")
             }
         }
     }

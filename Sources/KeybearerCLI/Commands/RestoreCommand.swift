@@ -30,9 +30,9 @@ struct RestoreCommand: AsyncParsableCommand {
             from: file,
             audit: AuditEvent(
                 id: .random(from: .system), at: clocks.wall(), actor: .commandLine, action: .storeRestored))
-        Console.note("Restored. All sessions have ended.")
-        assembly.noteChange(of: assembly.settings.database)
-        Console.note("Warning: keys that were regenerated since the backup live again in their old form.")
-        Console.note("Regenerate every key that was replaced because it leaked.")
+        Console.report("Restored. All sessions have ended.")
+        assembly.reportChange(of: assembly.settings.database)
+        Console.report("Warning: keys that were regenerated since the backup live again in their old form.")
+        Console.report("Regenerate every key that was replaced because it leaked.")
     }
 }

@@ -23,8 +23,8 @@ struct ServeCommand: AsyncParsableCommand {
         let gateHost = assembly.settings.gateHost
         try await assembly.serve(store) { ports in
             guard isPlain else { return }
-            Console.note("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
-            if let gate = ports.gate { Console.note("The gate listens on \(gateHost(gate))") }
+            Console.report("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
+            if let gate = ports.gate { Console.report("The gate listens on \(gateHost(gate))") }
         }
     }
 }

@@ -31,7 +31,7 @@ struct UserCommand: AsyncParsableCommand {
                 if json { return try Console.json(AccountJSON(account, password: chosen.generated)) }
                 chosen.announce()
                 Console.output(account.user.id.rawValue)
-                Console.note("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
+                Console.report("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
             }
         }
     }
@@ -55,7 +55,7 @@ struct UserCommand: AsyncParsableCommand {
                             account.key.lastUse?.at.description ?? "never",
                         ]
                     })
-                Console.note("\(accounts.count) of \(total)")
+                Console.report("\(accounts.count) of \(total)")
             }
         }
     }
@@ -107,7 +107,7 @@ struct UserCommand: AsyncParsableCommand {
                 let account = try await deployment.accounts.find(selection.user)
                 try await deployment.accounts.setPassword(of: account.user, to: chosen.password, by: .commandLine)
                 chosen.announce()
-                Console.note("The password is set and all sessions have ended.")
+                Console.report("The password is set and all sessions have ended.")
             }
         }
     }
@@ -122,7 +122,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
-                Console.note("Disabled \(account.user.email): its key is refused from now on.")
+                Console.report("Disabled \(account.user.email): its key is refused from now on.")
             }
         }
     }
@@ -136,7 +136,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(selection.user)
                 try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
-                Console.note("Enabled \(account.user.email): the key it had passes again.")
+                Console.report("Enabled \(account.user.email): the key it had passes again.")
             }
         }
     }
@@ -156,7 +156,7 @@ struct UserCommand: AsyncParsableCommand {
                         .dataError, "this deletes \(account.user.email) for good; add --yes to do it")
                 }
                 try await deployment.accounts.delete(account.user.id, by: .commandLine)
-                Console.note("Deleted \(account.user.email).")
+                Console.report("Deleted \(account.user.email).")
             }
         }
     }

@@ -56,7 +56,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
                             "\($0.memberCount)",
                         ]
                     })
-                Console.note("\(rows.count) of \(total)")
+                Console.report("\(rows.count) of \(total)")
             }
         }
     }
@@ -72,7 +72,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
             let id = try selection.id()
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 try await deployment.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
-                Console.note("\(id) is on the plan \(plan).")
+                Console.report("\(id) is on the plan \(plan).")
             }
         }
     }
@@ -93,7 +93,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(user)
                 try await deployment.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
-                Console.note("\(account.user.email) is \(role.displayName) of \(id).")
+                Console.report("\(account.user.email) is \(role.displayName) of \(id).")
             }
         }
     }
@@ -110,7 +110,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
             try await Assembly(options).withDeployment(usesKeys: false) { deployment in
                 let account = try await deployment.accounts.find(user)
                 try await deployment.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
-                Console.note("\(account.user.email) is no longer a member of \(id).")
+                Console.report("\(account.user.email) is no longer a member of \(id).")
             }
         }
     }

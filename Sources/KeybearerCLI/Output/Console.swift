@@ -11,7 +11,7 @@ enum Console {
     }
 
     /// Tells a person something beside it.
-    static func note(_ text: String) {
+    static func report(_ text: String) {
         FileHandle.standardError.write(Data((VisibleText.escaped(text, keepsLines: true) + "\n").utf8))
     }
 

@@ -62,7 +62,7 @@ enum Failure {
         if isAsked {
             if !text.isEmpty { Console.output(settingsLast(text)) }
         } else {
-            Console.note("keybearer: \(text.hasPrefix("Error: ") ? text.dropFirst("Error: ".count) : text[...])")
+            Console.report("keybearer: \(text.hasPrefix("Error: ") ? text.dropFirst("Error: ".count) : text[...])")
         }
         Foundation.exit(KeybearerCommand.exitCode(for: error).rawValue)
     }
@@ -73,9 +73,9 @@ enum Failure {
         case let error as SettingError: end(.configuration, error.description)
         case let error as CommandFailure: end(error.status, error.message)
         case let error as KeybearerError:
-            Console.note("keybearer: \(error.operatorMessage)")
+            Console.report("keybearer: \(error.operatorMessage)")
             for (field, problem) in error.fields.sorted(by: { $0.key < $1.key }) {
-                Console.note("  \(field): \(problem)")
+                Console.report("  \(field): \(problem)")
             }
             Foundation.exit(status(of: error.code).rawValue)
         case let error as ValidationError: end(.usage, error.message)
@@ -103,7 +103,7 @@ enum Failure {
     }
 
     private static func end(_ status: Status, _ message: String) -> Never {
-        Console.note("keybearer: \(message)")
+        Console.report("keybearer: \(message)")
         Foundation.exit(status.rawValue)
     }
 

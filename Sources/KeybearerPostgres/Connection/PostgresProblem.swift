@@ -106,11 +106,12 @@ enum PostgresProblem: Sendable, Equatable {
 
     /// The failure in words, with the names that the connection string gives.
     func failure(_ attempt: String, at place: PostgresPlace, code: String? = nil) -> StoreFailure {
-        let told = told(of: place)
-        return StoreFailure(told.kind, attempt, place.address, told.problem, advice: told.advice, code: code)
+        let described = described(of: place)
+        return StoreFailure(
+            described.kind, attempt, place.address, described.problem, advice: described.advice, code: code)
     }
 
-    private func told(of place: PostgresPlace) -> (kind: StoreFailure.Kind, problem: String, advice: String) {
+    private func described(of place: PostgresPlace) -> (kind: StoreFailure.Kind, problem: String, advice: String) {
         // Where a part may be a piece of a password, none is named.
         let user = place.isKnown ? "\"\(place.user)\"" : "that the setting names"
         let database = place.isKnown ? "\"\(place.database)\"" : "that the setting names"
@@ -152,11 +153,11 @@ enum PostgresProblem: Sendable, Equatable {
                 .tooManyConnections, "the server has no connection left",
                 "Lower the setting database-connections, or raise max_connections on the server."
             )
-        default: return toldOfAccess(user: user, database: database)
+        default: return accessProblem(user: user, database: database)
         }
     }
 
-    private func toldOfAccess(
+    private func accessProblem(
         user: String, database: String
     ) -> (kind: StoreFailure.Kind, problem: String, advice: String) {
         switch self {
@@ -203,11 +204,11 @@ enum PostgresProblem: Sendable, Equatable {
                 .noPermission, "the role \(user) may not connect to database \(database)",
                 "GRANT CONNECT ON DATABASE … TO the role, or name another user."
             )
-        default: return toldOfServer
+        default: return serverProblem
         }
     }
 
-    private var toldOfServer: (kind: StoreFailure.Kind, problem: String, advice: String) {
+    private var serverProblem: (kind: StoreFailure.Kind, problem: String, advice: String) {
         switch self {
         case .readOnly:
             return (

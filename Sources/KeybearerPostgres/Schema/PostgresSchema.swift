@@ -110,11 +110,11 @@ enum PostgresSchema {
         let applied = try self.applied(connection)
         for migration in steps where !applied.keys.contains(migration.identifier) {
             for statement in migration.statements { try connection.execute(statement) }
-            try note(migration.identifier, needs: migration.needs, connection)
+            try record(migration.identifier, needs: migration.needs, connection)
         }
     }
 
-    static func note(_ identifier: String, needs: Int, _ connection: PostgresConnection) throws {
+    static func record(_ identifier: String, needs: Int, _ connection: PostgresConnection) throws {
         try connection.execute(
             "INSERT INTO schema_migrations (identifier, needs) VALUES ($1, $2)",
             [.text(identifier), .number(needs)])

@@ -8,18 +8,18 @@ struct ConnectionContext: InitializableFromSource {
     /// The TCP peer; nil on a Unix socket.
     let peer: IPAddress?
     /// Tells the connection that the body is about to be read: a client may wait for that.
-    let askForBody: @Sendable () -> Void
+    let requestBody: @Sendable () -> Void
 
     init(source: ApplicationRequestContextSource) {
         let channel = source.channel
         peer = channel.remoteAddress.flatMap { IPAddress($0) }
-        askForBody = { channel.triggerUserOutboundEvent(BodyIsWanted(), promise: nil) }
+        requestBody = { channel.triggerUserOutboundEvent(BodyIsWanted(), promise: nil) }
     }
 
     /// For tests that have no connection.
     init(peer: IPAddress?) {
         self.peer = peer
-        askForBody = {}
+        requestBody = {}
     }
 }
 

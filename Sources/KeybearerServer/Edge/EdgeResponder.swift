@@ -22,7 +22,7 @@ struct EdgeResponder: HTTPResponder {
         let path = Self.path(of: request)
         let found = routes.find(path)
         var context = makeRequestContext(request, peer: connection.peer, parameters: found?.parameters ?? [:])
-        context.askForBody = connection.askForBody
+        context.requestBody = connection.requestBody
         var response = await respond(context, path: path, matched: found?.matched)
         addCommonHeaders(to: &response.headers, context)
         return request.method == .head ? response.createHeadResponse() : response

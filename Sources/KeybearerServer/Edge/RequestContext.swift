@@ -16,7 +16,7 @@ struct RequestContext: Sendable {
     /// Whether it came over HTTPS, or from a tool on the same machine.
     var isSecure = false
     /// Tells the connection that the body is about to be read.
-    var askForBody: @Sendable () -> Void = {}
+    var requestBody: @Sendable () -> Void = {}
     /// The whole body, where the route takes one: read before the credential was decided.
     var content = ByteBuffer()
     /// The memory that the body takes: given back with the exchange.

@@ -23,7 +23,7 @@ final class GateFailureLog: Sendable {
     }
 
     /// Notes a request that was answered with a fault of ours.
-    func note(_ request: UInt64, _ cause: any Error) {
+    func record(_ request: UInt64, _ cause: any Error) {
         let (begins, isWritten) = state.withLock { state in
             let begins = state.written == 0
             if state.written < Self.mostPerSecond {

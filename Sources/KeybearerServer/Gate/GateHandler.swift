@@ -124,7 +124,7 @@ final class GateHandler: ChannelDuplexHandler {
             searched = 0
             // Let go of, so that the channel reads into the same memory again.
             if unread.readableBytes == 0 { unread = ByteBuffer() }
-            if let pending { ask(pending, context) }
+            if let pending { request(pending, context) }
         }
     }
 
@@ -149,7 +149,7 @@ final class GateHandler: ChannelDuplexHandler {
         return found
     }
 
-    private func ask(_ pending: GateDecision.PendingRequest, _ context: ChannelHandlerContext) {
+    private func request(_ pending: GateDecision.PendingRequest, _ context: ChannelHandlerContext) {
         isAskingStore = true
         supervisor.beganRequest()
         supervisor.readRequest()
@@ -175,7 +175,7 @@ final class GateHandler: ChannelDuplexHandler {
         let failed = responses.write(
             verdict, scope: pending.scope, problem: pending.problem, format: format, wall: decision.clocks.wall(),
             to: &out)
-        if let failed, case .unavailable(let cause) = verdict { decision.failures.note(failed, cause) }
+        if let failed, case .unavailable(let cause) = verdict { decision.failures.record(failed, cause) }
         if isClosing || isStopping { return finish(context) }
         respondAll(context)
         if !isAskingStore { supervisor.respondedImmediately(hasPart: unread.readableBytes > 0) }

@@ -28,7 +28,7 @@ struct GateRequestHead {
         var occurrences: Int { Int(lines) }
         private var lines: Int32 = 0
 
-        mutating func note(_ part: Part) {
+        mutating func record(_ part: Part) {
             if lines == 0 { value = part }
             lines &+= 1
         }
@@ -112,7 +112,7 @@ struct GateRequestHead {
 
     private mutating func readHeader(_ bytes: UnsafeRawBufferPointer, _ cursor: inout Int) -> Bool {
         guard let (name, value) = Self.nextHeader(bytes, &cursor) else { return false }
-        return note(name, value, in: bytes)
+        return record(name, value, in: bytes)
     }
 
     /// Reads one line; nil when it is malformed.
@@ -148,7 +148,7 @@ struct GateRequestHead {
     }
 
     /// Keeps the fields that the gate reads; answers whether the request may go on.
-    private mutating func note(_ name: Part, _ value: Part, in bytes: UnsafeRawBufferPointer) -> Bool {
+    private mutating func record(_ name: Part, _ value: Part, in bytes: UnsafeRawBufferPointer) -> Bool {
         switch name.count {
         case 4:
             if Self.equals(bytes, name, "host") {
@@ -158,28 +158,28 @@ struct GateRequestHead {
             }
         case 9:
             if Self.equals(bytes, name, "forwarded") {
-                forwarded.note(value)
+                forwarded.record(value)
                 hasForwardingHeaders = true
             } else if Self.equals(bytes, name, "x-real-ip") {
                 hasForwardingHeaders = true
             }
-        case 10: if Self.equals(bytes, name, "connection") { noteConnection(value, in: bytes) }
-        case 13: if Self.equals(bytes, name, "authorization") { authorization.note(value) }
+        case 10: if Self.equals(bytes, name, "connection") { recordConnection(value, in: bytes) }
+        case 13: if Self.equals(bytes, name, "authorization") { authorization.record(value) }
         case 14:
             if Self.equals(bytes, name, "x-workspace-id") {
-                workspaceID.note(value)
+                workspaceID.record(value)
             } else if Self.equals(bytes, name, "content-length") {
-                contentLength.note(value)
+                contentLength.record(value)
             }
         case 15:
             if Self.equals(bytes, name, "x-forwarded-for") {
-                forwardedFor.note(value)
+                forwardedFor.record(value)
             } else if Self.equals(bytes, name, "x-forwarded-uri") {
-                forwardedURI.note(value)
+                forwardedURI.record(value)
             }
         case 17:
             if Self.equals(bytes, name, "x-forwarded-proto") {
-                forwardedProto.note(value)
+                forwardedProto.record(value)
             } else if Self.equals(bytes, name, "transfer-encoding") {
                 return false
             }
@@ -192,7 +192,7 @@ struct GateRequestHead {
     }
 
     /// `close`, alone or in a list, ends the connection with the answer. Other wishes are not the gate's to grant.
-    private mutating func noteConnection(_ value: Part, in bytes: UnsafeRawBufferPointer) {
+    private mutating func recordConnection(_ value: Part, in bytes: UnsafeRawBufferPointer) {
         let end = value.start + value.count
         var start = value.start
         while start < end {

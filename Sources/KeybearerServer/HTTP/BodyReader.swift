@@ -33,7 +33,7 @@ struct BodyReader: Sendable {
         if let announced, announced > limit { return tooLarge }
         // Nothing can come behind such a head.
         if announced == 0, context.headers[.transferEncoding] == nil { return nil }
-        if context.headers[.expect] != nil { context.askForBody() }
+        if context.headers[.expect] != nil { context.requestBody() }
         let body = context.request.body
         let (timeout, memory) = (timeout, memory)
         let outcome = await withTaskGroup(of: Result<Received, KeybearerError>?.self) { group in

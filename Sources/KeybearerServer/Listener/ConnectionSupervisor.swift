@@ -179,7 +179,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     /// A head was read, and passed on to be answered.
     func beganRequest() {
-        if life.beganRequest() { noteServed() }
+        if life.beganRequest() { recordServed() }
     }
 
     /// The end of the newest request was read.
@@ -190,7 +190,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     /// What was read has been answered at once. See ``ConnectionLife/respondedImmediately(hasPart:)``.
     func respondedImmediately(hasPart: Bool) {
-        if life.respondedImmediately(hasPart: hasPart) { noteServed() }
+        if life.respondedImmediately(hasPart: hasPart) { recordServed() }
     }
 
     /// The last answer is being written: what comes in from now on is discarded.
@@ -226,7 +226,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
     }
 
     /// It has sent a whole request: it no longer gives way first.
-    private func noteServed() {
+    private func recordServed() {
         if let id { registry.finished(id) }
     }
 

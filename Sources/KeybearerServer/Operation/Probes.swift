@@ -18,7 +18,7 @@ struct Probes: Sendable {
     /// why the database is lost, otherwise.
     @Sendable func readiness(_ context: RequestContext) async throws -> Response {
         do {
-            try await node.askStore(checkStore)
+            try await node.withRequestTimeout(checkStore)
         } catch {
             let lost = (error as? KeybearerError)?.cause as? DatabaseLost
             if let lost { node.fence.giveUp(lost) }

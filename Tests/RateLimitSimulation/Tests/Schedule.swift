@@ -34,7 +34,7 @@ struct Schedule {
         let node: Int
         let reservation: Reservation
         let wanted: Int
-        let askedAt: Int64
+        let requestedAt: Int64
         let life: Int64
         let arrivesAt: Int64
         let kind: Kind
@@ -134,16 +134,16 @@ struct Schedule {
     private mutating func deliver() {
         for response in responses where response.arrivesAt <= now {
             // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
-            let askedAt = SteadyTime(nanoseconds: response.askedAt * 1_000_000)
+            let requestedAt = SteadyTime(nanoseconds: response.requestedAt * 1_000_000)
             if response.kind == .prefetch {
                 nodes[response.node].quota.acceptPrefetched(
-                    response.reservation, askedAt: askedAt, life: .milliseconds(response.life), now: steady)
+                    response.reservation, requestedAt: requestedAt, life: .milliseconds(response.life), now: steady)
                 continue
             }
             release(response.node)
             nodes[response.node].quota.accept(
                 response.reservation, wanted: response.wanted, limit: limit,
-                askedAt: askedAt, life: .milliseconds(response.life), now: steady, patience: .seconds(1))
+                requestedAt: requestedAt, life: .milliseconds(response.life), now: steady, patience: .seconds(1))
         }
         responses.removeAll { $0.arrivesAt <= now }
     }
@@ -156,7 +156,7 @@ struct Schedule {
                 if random.below(4) == 0 { prefetch(node) }
             case .exhausted(let status):
                 outcome.refused += 1
-                clock.tell(status, at: now)
+                clock.report(status, at: now)
             case .needsReservation:
                 if !useSharedReservation(node) { reserve(node) }
                 if responses.contains(where: { $0.node == node }) { return }
@@ -182,23 +182,23 @@ struct Schedule {
         if !isBeingUsed, mistake != .leftOutUnrecorded { record(node) }
         release(node, unused)
         let wanted = 1 + random.below(limit)
-        let askedAt = now
+        let requestedAt = now
         // The request takes a while to reach the store, and the answer a while to come back.
         if random.below(6) == 0 { now += Int64(random.below(2_000)) }
         let reservation = store.reserve(
             wanted, limit: limit, life: .milliseconds(mistake == .chargedEarly ? 0 : Self.life), now: wall,
             leavingRoom: random.below(2) == 0, sharedReservations: isBeingUsed ? counted() : others(than: node))
         clock.look(reservation, limit: limit, at: now, view: isBeingUsed ? -1 : node)
-        expect(reservation, wanted: wanted, of: node, askedAt: askedAt, life: Self.life, kind: kind)
+        expect(reservation, wanted: wanted, of: node, requestedAt: requestedAt, life: Self.life, kind: kind)
     }
 
     private mutating func expect(
-        _ reservation: Reservation, wanted: Int, of node: Int, askedAt: Int64, life: Int64, kind: Kind
+        _ reservation: Reservation, wanted: Int, of node: Int, requestedAt: Int64, life: Int64, kind: Kind
     ) {
         let delay: Int64 = random.below(8) == 0 ? Int64(random.below(120_000)) : 0
         responses.append(
             Response(
-                node: node, reservation: reservation, wanted: wanted, askedAt: askedAt, life: life,
+                node: node, reservation: reservation, wanted: wanted, requestedAt: requestedAt, life: life,
                 arrivesAt: now + delay, kind: kind))
         if delay == 0 { deliver() }
     }
@@ -226,7 +226,7 @@ struct Schedule {
         responses.removeAll { $0.node == node && $0.kind == .sharedReservation }
         lastID += 1
         nodes[node] = Node(process: lastID)
-        clock.noteCrash()
+        clock.recordCrash()
     }
 
     /// The answers reach a process that no longer is.
@@ -244,7 +244,7 @@ struct Schedule {
                 count: 1 + random.below(max(1, limit / 3))))
         sharedReservations.append(sharedReservation)
         nodes[node].held = sharedReservation
-        clock.noteCharge()
+        clock.recordCharge()
     }
 
     private mutating func useSharedReservation(_ node: Int) -> Bool {
@@ -256,7 +256,7 @@ struct Schedule {
         let response = store.use(held.bucket, limit: limit, now: wall, sharedReservations: others(than: node))
         guard response.granted > 0 else { return false }
         nodes[node].used = held
-        expect(response, wanted: response.granted, of: node, askedAt: now, life: Self.use, kind: .sharedReservation)
+        expect(response, wanted: response.granted, of: node, requestedAt: now, life: Self.use, kind: .sharedReservation)
         return true
     }
 
@@ -267,7 +267,7 @@ struct Schedule {
             return
         }
         store.record(used.bucket.count, minute: used.bucket.minute)
-        clock.noteCharge()
+        clock.recordCharge()
         nodes[node].used = nil
     }
 

@@ -38,7 +38,7 @@ struct WallClock {
     private var forwardSteps: [Int64] = []
     private var lockedSince: Int64?
     /// When something comes back, as a refusal said, by what the one who asked leaves out of the sum.
-    private var told: [Int: Int64] = [:]
+    private var reported: [Int: Int64] = [:]
 
     init(moves: Moves) {
         self.moves = moves
@@ -62,35 +62,35 @@ struct WallClock {
         outcome.steps += 1
         if step > 0 { forwardSteps.append(now) }
         lockedSince = nil
-        told = [:]
+        reported = [:]
     }
 
     /// Something was charged: what is refused now is not refused for what was charged before.
-    mutating func noteCharge() {
+    mutating func recordCharge() {
         lockedSince = nil
-        told = [:]
+        reported = [:]
     }
 
     /// A process ended: others leave out what it did not.
-    mutating func noteCrash() { told = [:] }
+    mutating func recordCrash() { reported = [:] }
 
     /// What the store answered.
     ///
     /// - Parameter view: what the one who asked leaves out of the sum.
     mutating func look(_ response: Reservation, limit: Int, at now: Int64, view: Int) {
-        guard response.granted == 0 else { return noteCharge() }
+        guard response.granted == 0 else { return recordCharge() }
         let since = lockedSince ?? now
         lockedSince = since
         outcome.longestLock = max(outcome.longestLock, now - since)
-        if let told = told[view], now >= told { outcome.isUntrue = true }
+        if let reported = reported[view], now >= reported { outcome.isUntrue = true }
         // Where more is charged than the limit, what comes back first may not be enough.
-        if response.charged == limit, told[view] == nil, let first = response.resets.first {
-            told[view] = now + first.after.wholeMilliseconds
+        if response.charged == limit, reported[view] == nil, let first = response.resets.first {
+            reported[view] = now + first.after.wholeMilliseconds
         }
     }
 
     /// What a node told its client.
-    mutating func tell(_ status: RateLimitStatus, at now: Int64) {
+    mutating func report(_ status: RateLimitStatus, at now: Int64) {
         outcome.longestWait = max(outcome.longestWait, status.resetsAfter.wholeMilliseconds)
     }
 

@@ -4,17 +4,17 @@ import Synchronization
 /// Collects last uses in memory and writes them in batches, so that no request ever waits for it.
 ///
 /// A crash loses what was not yet written: at most about a second. A stop loses nothing.
-public final class LastUseBook: Sendable {
+public final class LastUseRecorder: Sendable {
     /// How long a store that is out of reach is left alone.
     private static let retryInterval: Duration = .seconds(1)
 
     /// Account states by the interval in which they were noted: a ring of a second.
-    private struct Notes {
+    private struct Records {
         var parts: [[AccountState]]
         var current = 0
 
         init() {
-            parts = Array(repeating: [], count: LastUseBook.partsOfSecond)
+            parts = Array(repeating: [], count: LastUseRecorder.partsOfSecond)
             for index in parts.indices { parts[index].reserveCapacity(512) }
         }
 
@@ -54,7 +54,7 @@ public final class LastUseBook: Sendable {
     private let store: any LastUseStore
     private let clocks: Clocks
     private let logger: Logger
-    private let notes = Lock(Notes())
+    private let records = Lock(Records())
 
     init(store: any LastUseStore, clocks: Clocks, logger: Logger) {
         self.store = store
@@ -63,8 +63,8 @@ public final class LastUseBook: Sendable {
     }
 
     /// Notes that a account state has a use that is not written; called once per account state and batch.
-    func note(_ accountState: AccountState) {
-        notes.withLock { $0.parts[$0.current].append(accountState) }
+    func record(_ accountState: AccountState) {
+        records.withLock { $0.parts[$0.current].append(accountState) }
     }
 
     /// Writes each use a second after it was noted, until the task is cancelled.
@@ -85,7 +85,7 @@ public final class LastUseBook: Sendable {
     /// - Returns: false when the store is out of reach. The account states are kept for another time.
     @discardableResult
     func writeOldest(intervals: Int = 1) async -> Bool {
-        let due = notes.withLock {
+        let due = records.withLock {
             $0.takeOldest(intervals: intervals, filledUpTo: BackgroundWrites.batchSizes.lowerBound)
         }
         return await write(BackgroundWrites.batches(due))
@@ -93,7 +93,7 @@ public final class LastUseBook: Sendable {
 
     /// Writes all that was noted. When the store is out of reach the account states are kept for another time.
     public func flush() async {
-        await write(BackgroundWrites.batches(notes.withLock { $0.takeAll() }, isAwaited: true))
+        await write(BackgroundWrites.batches(records.withLock { $0.takeAll() }, isAwaited: true))
     }
 
     @discardableResult
@@ -101,7 +101,7 @@ public final class LastUseBook: Sendable {
         var rest = batches[...]
         while let batch = rest.popFirst() {
             guard await write(batch) else {
-                notes.withLock { $0.putBack(rest.joined()) }
+                records.withLock { $0.putBack(rest.joined()) }
                 return false
             }
         }
@@ -119,7 +119,7 @@ public final class LastUseBook: Sendable {
         } catch {
             logger.warning("Last use could not be written; it is kept and tried again.")
             let unwritten = batch.filter { accountState, use in accountState.restoreUnwritten(use) }.map(\.0)
-            notes.withLock { $0.putBack(unwritten) }
+            records.withLock { $0.putBack(unwritten) }
             return false
         }
     }

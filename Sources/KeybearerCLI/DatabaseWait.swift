@@ -13,17 +13,17 @@ struct DatabaseWait {
     /// How often a line says that it still waits.
     private static let reminder: Duration = .seconds(10)
 
-    let assembly: Assembly
+    let bootstrap: Bootstrap
 
     /// - Throws: why the database could not be used, when the setting `database-wait` is over or waiting is of no use.
     func open() async throws -> SQLStore {
-        let logger = assembly.logger
+        let logger = bootstrap.logger
         let began = SteadyTime.systemNow()
         var saidAt: SteadyTime?
         var signals: StopSignals?
         while true {
             do {
-                let store = try assembly.openStore(.server)
+                let store = try bootstrap.openStore(.server)
                 if saidAt != nil {
                     logger.notice("The database is there.", metadata: ["waited": "\(Self.seconds(since: began)) s"])
                 }
@@ -31,7 +31,7 @@ struct DatabaseWait {
                 return store
             } catch let error as KeybearerError {
                 let now = SteadyTime.systemNow()
-                let left = assembly.settings.databaseWait - began.duration(to: now)
+                let left = bootstrap.settings.databaseWait - began.duration(to: now)
                 guard let failure = error.storeFailure, failure.isOfStartingUp, left > .zero else { throw error }
                 if signals == nil { signals = await StopSignals.listen(logger) }
                 if saidAt.map({ $0.duration(to: now) >= Self.reminder }) ?? true {
@@ -40,7 +40,7 @@ struct DatabaseWait {
                         "Waiting for the database.",
                         metadata: [
                             "cause": "\(failure.summary)", "waited": "\(Self.seconds(since: began)) s",
-                            "longest": "\(assembly.settings.databaseWait)",
+                            "longest": "\(bootstrap.settings.databaseWait)",
                         ])
                 }
                 try await Task.sleep(for: min(Self.pause, left))

@@ -3,13 +3,13 @@ import Keybearer
 import KeybearerSQL
 import KeybearerSQLite
 
-extension Assembly {
+extension Bootstrap {
     /// Refuses unless the master keys at hand are those of the database.
     ///
     /// - Throws: ``CommandFailure`` that names the master keys that are wanted.
-    func requireRing(_ deployment: Deployment, _ newDatabase: RingService.NewDatabase) async throws {
+    func requireRing(_ services: Services, _ newDatabase: RingService.NewDatabase) async throws {
         do {
-            try await deployment.ring.require(newDatabase)
+            try await services.ring.require(newDatabase)
         } catch let refusal as RingRefusal {
             throw CommandFailure(ringRefusal: refusal, file: masterKeyFile)
         }
@@ -17,7 +17,7 @@ extension Assembly {
 
     /// Refuses unless the master keys at hand are those of a database that is not the one of the settings.
     func requireRing(of store: SQLStore) async throws {
-        try await requireRing(try makeDeployment(store: store, role: .command), .allow)
+        try await requireRing(try makeServices(store: store, role: .command), .allow)
     }
 
     /// Refuses a backup whose keys the master keys at hand do not open. It looks at a copy beside the database.

@@ -8,7 +8,7 @@ import NIOPosix
 import ServiceLifecycle
 import UnixSignals
 
-/// The HTTP server: API and dashboard on one listener, over one ``Keybearer/Deployment``.
+/// The HTTP server: API and dashboard on one listener, over one ``Keybearer/Services``.
 public struct KeybearerServer: Sendable {
     /// Settings of the edge.
     public struct Settings: Sendable {
@@ -64,7 +64,7 @@ public struct KeybearerServer: Sendable {
     public static let responseFragments: @Sendable (Account) -> [UInt8] = ResponseFragments.make
 
     private let settings: Settings
-    private let deployment: Deployment
+    private let services: Services
     private let node: Node
     private let checkStore: @Sendable () async throws -> Void
     private let clocks: Clocks
@@ -76,16 +76,16 @@ public struct KeybearerServer: Sendable {
     /// Puts a server together.
     ///
     /// - Parameters:
-    ///   - deployment: the domain, in the role of a server.
+    ///   - services: the domain, in the role of a server.
     ///   - checkStore: throws when the store cannot be read or written.
     /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
     public init(
-        settings: Settings, deployment: Deployment, checkStore: @escaping @Sendable () async throws -> Void,
+        settings: Settings, services: Services, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) throws {
-        node = try deployment.requireNode()
+        node = try services.requireNode()
         self.settings = settings
-        self.deployment = deployment
+        self.services = services
         self.checkStore = checkStore
         self.clocks = clocks
         self.random = random
@@ -116,7 +116,7 @@ public struct KeybearerServer: Sendable {
         var application = Application(
             responder: responder, server: makeListener(responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
-            services: [NodeService(node: node), Sweeper(deployment: deployment)],
+            services: [NodeService(node: node), Sweeper(services: services)],
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
                     let shortage = FileShortage(listener: "public", clocks: clocks, logger: logger)
@@ -197,7 +197,7 @@ public struct KeybearerServer: Sendable {
         return EdgeResponder(
             routes: RouteTable(makeRoutes(pages)),
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
-            api: api, operators: OperatorResponder(tokens: deployment.operatorTokens, api: api, bodies: bodies),
+            api: api, operators: OperatorResponder(tokens: services.operatorTokens, api: api, bodies: bodies),
             dashboard: pages, logger: logger)
     }
 
@@ -210,7 +210,7 @@ public struct KeybearerServer: Sendable {
 
     private func makePages() throws -> DashboardResponder {
         DashboardResponder(
-            sessions: deployment.sessions, bodies: bodies,
+            sessions: services.sessions, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
             renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
     }
@@ -218,29 +218,29 @@ public struct KeybearerServer: Sendable {
     private func makeRoutes(_ pages: DashboardResponder) -> [Route] {
         let handlers = Routes.Handlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: deployment.keys),
+            api: APIHandlers(keys: services.keys),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             assets: AssetHandlers(),
-            signIn: SignInHandlers(accounts: deployment.accounts, sessions: deployment.sessions, pages: pages),
+            signIn: SignInHandlers(accounts: services.accounts, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(
-                keys: deployment.keys, sessions: deployment.sessions, workspaces: deployment.workspaces, node: node,
+                keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, clocks: clocks, publicURL: settings.publicURL?.description,
                 keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
-                accounts: deployment.accounts, sessions: deployment.sessions, pages: pages))
+                accounts: services.accounts, sessions: services.sessions, pages: pages))
         return Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
     }
 }
 
 /// Takes away expired sessions and idempotency keys while the server runs.
 private struct Sweeper: Service {
-    let deployment: Deployment
+    let services: Services
 
     func run() async throws {
-        await cancelWhenGracefulShutdown { [deployment] in
+        await cancelWhenGracefulShutdown { [services] in
             while !Task.isCancelled {
-                try? await deployment.sessions.removeExpired()
-                try? await deployment.keys.removeOldRequests()
+                try? await services.sessions.removeExpired()
+                try? await services.keys.removeOldRequests()
                 try? await Task.sleep(for: .seconds(600))
             }
         }

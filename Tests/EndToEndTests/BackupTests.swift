@@ -39,7 +39,7 @@ extension EndToEndTests {
         }
 
         @Test func whatIsNoBackupChangesNothing() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let key = try files.run("key", "show", "ada@example.com").line
             let texts = ["", "not a database", String(repeating: "SQLite format 3\0", count: 1_000)]

@@ -5,11 +5,11 @@ import Testing
 
 /// Every secret that a test has used, and everything that was written meanwhile.
 final class SecretLog {
-    private let files: DeploymentFiles
+    private let files: InstallationFiles
     private var secrets: [(name: String, bytes: [UInt8])] = []
     private var records = ""
 
-    init(files: DeploymentFiles) {
+    init(files: InstallationFiles) {
         self.files = files
     }
 
@@ -57,7 +57,7 @@ final class SecretLog {
 
 /// What happens on a server in use, mistakes included, with every secret noted.
 struct BusyDay {
-    let files: DeploymentFiles
+    let files: InstallationFiles
     let port: Int
     let log: SecretLog
     /// Tells the accounts of one run from those of another.

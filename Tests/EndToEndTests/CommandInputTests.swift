@@ -22,7 +22,7 @@ extension EndToEndTests {
         }
 
         @Test func aMasterKeyFileMayHaveOtherLineEndsAndAByteOrderMark() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let key = try files.run("key", "show", "ada@example.com").line
             let ring = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
@@ -36,7 +36,7 @@ extension EndToEndTests {
         }
 
         @Test func aLinkedMasterKeyFileIsJudgedByItsTarget() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let target = files.directory.file("elsewhere.keys")
             try FileManager.default.moveItem(atPath: files.masterKeys, toPath: target)
@@ -65,7 +65,7 @@ extension EndToEndTests {
         }
 
         @Test func aByteOrderMarkIsNoPartOfAPassword() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let server = try ServerProcess.serve(files)
             for (number, text) in ["\u{FEFF}a good secret\r\n", "a good secret\r\n", "\u{FEFF}a good secret"]
@@ -82,7 +82,7 @@ extension EndToEndTests {
         }
 
         @Test func initMakesNothingBeforeItHasAll() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             for words in [
                 ["--email", "ada@example.com"], ["--email", "ada@example.com", "--yes"],
                 ["--email", "ada", "--generate-password"], ["--email", "ada@example.com", "--password-stdin"],
@@ -101,7 +101,7 @@ extension EndToEndTests {
         }
 
         @Test func initRefusesAMalformedAccountBeforeItAsks() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             for words in [[], ["--yes"]] {
                 let address = try CommandRunner.run(["init", "--email", "ada"] + words + files.flags)
                 #expect(address.status == 65 && address.stderr.contains("email: "), "\(address.stderr)")
@@ -129,16 +129,16 @@ extension EndToEndTests {
             settings.port = 0
             let disk = StoreFailure(
                 .diskFull, "cannot write to", "/kb.db", "the disk is full", advice: "Free space on it.")
-            let full = Assembly.startFailure(KeybearerError(disk), settings: settings)
+            let full = Bootstrap.startFailure(KeybearerError(disk), settings: settings)
             #expect(full.status == .unavailable && "\(full)" == disk.description)
-            let fault = Assembly.startFailure(KeybearerError(.internalError, "A fault."), settings: settings)
+            let fault = Bootstrap.startFailure(KeybearerError(.internalError, "A fault."), settings: settings)
             #expect(fault.status == .software && "\(fault)" == "A fault.")
-            let files = Assembly.startFailure(KeybearerError(.conflict, "Too few files."), settings: settings)
+            let files = Bootstrap.startFailure(KeybearerError(.conflict, "Too few files."), settings: settings)
             #expect(files.status == .unavailable && "\(files)" == "Too few files.")
         }
 
         @Test func aCertificateThatCannotBeUsedIsNamedAtTheStartAndAtAHangup() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let (certificate, key, other) = (
                 files.directory.file("chain.pem"), files.directory.file("key.pem"), files.directory.file("other.pem")
@@ -183,13 +183,13 @@ extension EndToEndTests {
         }
 
         @Test func aHangupEndsADemonstration() throws {
-            let demonstration = try ServerProcess.demo(try DeploymentFiles())
+            let demonstration = try ServerProcess.demo(try InstallationFiles())
             demonstration.hangUp()
             #expect(demonstration.waitForEnd() == -SIGHUP)
         }
 
         @Test func aTakenPortIsNamed() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let server = try ServerProcess.serve(files)
             let taken = "127.0.0.1:\(server.port)"
@@ -223,7 +223,7 @@ extension EndToEndTests {
         }
 
         @Test func aLogOfJSONHasNoOtherLines() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let socket = files.directory.file("gate.sock")
             let server = try ServerProcess.serve(files, ["--log-format", "json", "--gate-address", "unix:\(socket)"])
@@ -236,7 +236,7 @@ extension EndToEndTests {
         }
 
         @Test func aStarListensOnAllAddresses() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             // A server that has no TLS refuses requests of others, but it listens to them.
             let server = try ServerProcess(

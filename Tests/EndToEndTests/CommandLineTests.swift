@@ -33,7 +33,7 @@ extension EndToEndTests {
         }
 
         @Test func initMakesEverythingOnceAndKeepsWhatIsThere() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let arguments = ["init", "--email", "ada@example.com", "--generate-password"] + files.flags
             let first = try CommandRunner.run(arguments)
             #expect(first.status == 0, "\(first.stderr)")
@@ -58,7 +58,7 @@ extension EndToEndTests {
         }
 
         @Test func initRefusesADatabaseWhoseMasterKeysAreGone() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             try FileManager.default.removeItem(atPath: files.masterKeys)
             let result = try files.run("init", "--email", "eve@example.com", "--generate-password")
@@ -68,7 +68,7 @@ extension EndToEndTests {
         }
 
         @Test func serveRefusesMasterKeysThatAreMissingOpenOrSamples() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let ring = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
             func serve() throws -> CommandResult {
@@ -109,7 +109,7 @@ extension EndToEndTests {
         }
 
         @Test func exitCodesTellWhatWasWrong() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             #expect(try files.run("user", "list").status == 66, "no database")
             try files.initialise()
             #expect(try CommandRunner.run(["user", "show"] + files.flags).status == 64, "usage")
@@ -133,7 +133,7 @@ extension EndToEndTests {
         }
 
         @Test func accountsLiveTheirWholeLifeByCommand() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let made = try files.run(
                 "user", "create", "eve@example.com", "--name", "Eve", "--password-stdin", "--json",
@@ -165,7 +165,7 @@ extension EndToEndTests {
         }
 
         @Test func keysAreShownAndRegeneratedOnStandardOutputAlone() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let key = try CommandLineOutput.onlyKey(on: files.run("key", "show", "ada@example.com"))
             #expect(try files.run("key", "show", "ada@example.com", "--json").object?["key"] as? String == key)
@@ -188,7 +188,7 @@ extension EndToEndTests {
         }
 
         @Test func workspacesAndPlansByCommand() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             #expect(
                 try files.run("user", "create", "eve@example.com", "--name", "Eve", "--generate-password").status == 0)

@@ -20,7 +20,7 @@ extension EndToEndTests {
         ]
 
         @Test func everyCommandWithJSONWritesOneDocument() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             for words in Self.jsonCommands {
                 let result = try CommandRunner.run(words + ["--json"] + files.flags)
@@ -63,7 +63,7 @@ extension EndToEndTests {
         }
 
         @Test func whatPeopleWroteCommandsNoTerminal() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let name = "A\u{1B}[2J\u{9B}1m\u{7F}\u{202E}x\u{2066}\u{200B}\u{2028}\u{FEFF}\u{E0041}\r\nB"
             let queue = try DatabaseQueue(path: files.database)
@@ -116,7 +116,7 @@ extension EndToEndTests {
         }
 
         @Test func pagesBeyondAllNumbersAreEmpty() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             for kind in ["user", "workspace"] {
                 for page in ["9223372036854775807", "9223372036854775", "2"] {
@@ -142,7 +142,7 @@ extension EndToEndTests {
         }
 
         @Test func usageFollowsMistakesInTheArgumentsAlone() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let incomplete = try CommandRunner.run(["user", "show"])
             #expect(incomplete.stderr.hasPrefix("keybearer: ") && incomplete.stderr.contains("\nUsage:"))
             for words in [

@@ -5,10 +5,10 @@ import Testing
 extension EndToEndTests {
     /// A server that starts before its database. That it serves when the database comes up is in Tests/ClusterTests.
     @Suite struct DatabaseWaitTests {
-        private let files: DeploymentFiles
+        private let files: InstallationFiles
 
         init() throws {
-            files = try DeploymentFiles()
+            files = try InstallationFiles()
             try files.initialise()
         }
 

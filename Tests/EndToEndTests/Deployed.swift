@@ -5,7 +5,7 @@ import Testing
 
 /// A deployment with a server beside which commands are run.
 struct Deployed {
-    let files: DeploymentFiles
+    let files: InstallationFiles
     private(set) var server: ServerProcess
     /// The operator's password.
     let password: String
@@ -18,7 +18,7 @@ struct Deployed {
 
     /// Makes the deployment and starts the server.
     init(_ arguments: [String] = []) throws {
-        files = try DeploymentFiles()
+        files = try InstallationFiles()
         password = try files.initialise(email: Self.ada)
         try Self.command(
             files, "plan", "put", "pro", "--name", "Pro", "--hourly-limit", "100000000", "--feature", "api_webhooks",
@@ -47,7 +47,7 @@ struct Deployed {
         return result.line
     }
 
-    private static func command(_ files: DeploymentFiles, _ words: String...) throws {
+    private static func command(_ files: InstallationFiles, _ words: String...) throws {
         let result = try CommandRunner.run(words + files.flags)
         try #require(result.status == 0, "\(words): \(result.stderr)")
     }

@@ -14,8 +14,8 @@ extension EndToEndTests {
             let mend: String?
         }
 
-        @Test func aSoundDeploymentHasNoBrokenFinding() throws {
-            let files = try DeploymentFiles()
+        @Test func aSoundInstallationHasNoBrokenFinding() throws {
+            let files = try InstallationFiles()
             try files.initialise()
             let (status, findings) = try Self.examine(files)
             #expect(status == 0)
@@ -28,7 +28,7 @@ extension EndToEndTests {
         }
 
         @Test func aKeyThatMayRegenerateItselfIsAWarning() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let (status, findings) = try Self.examine(files, ["--regenerate-by-key", "open"])
             let finding = try #require(findings.first { $0.subject == "regenerate-by-key" })
@@ -37,7 +37,7 @@ extension EndToEndTests {
         }
 
         @Test func accountsThatShareAnAddressAreAWarning() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             for name in ["one", "two"] {
                 let made = try files.run(
@@ -59,7 +59,7 @@ extension EndToEndTests {
         }
 
         @Test func settingsThatCannotWorkAreBroken() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             try Self.expectBroken(files, "https", mend: "trusted-proxies", ["--address", "0.0.0.0:8080"])
             try Self.expectBroken(files, "settings", mend: "Change the setting", ["--lease", "1h"])
@@ -70,7 +70,7 @@ extension EndToEndTests {
         }
 
         @Test func masterKeysThatAreMissingOpenOrForeignAreBroken() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let ring = try Data(contentsOf: URL(fileURLWithPath: files.masterKeys))
             func install(_ contents: Data, mode: Int = 0o600) {
@@ -83,7 +83,7 @@ extension EndToEndTests {
             try Self.expectBroken(files, "master keys", mend: "chmod 600")
             install(Data("active mk_x nonsense\n".utf8))
             try Self.expectBroken(files, "master keys", mend: "from its backup")
-            let other = try DeploymentFiles()
+            let other = try InstallationFiles()
             try other.initialise()
             install(try Data(contentsOf: URL(fileURLWithPath: other.masterKeys)))
             try Self.expectBroken(files, "keys", mend: "master mk_")
@@ -92,7 +92,7 @@ extension EndToEndTests {
         }
 
         @Test func aDatabaseThatIsMissingForeignOrDamagedIsBroken() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let sound = try Data(contentsOf: URL(fileURLWithPath: files.database))
             func install(_ contents: Data) throws {
@@ -115,14 +115,14 @@ extension EndToEndTests {
         }
 
         private static func examine(
-            _ files: DeploymentFiles, _ arguments: [String] = []
+            _ files: InstallationFiles, _ arguments: [String] = []
         ) throws -> (status: Int32, findings: [Finding]) {
             let result = try CommandRunner.run(["doctor", "--json"] + files.flags + arguments)
             return (result.status, try JSONDecoder().decode([Finding].self, from: Data(result.stdout.utf8)))
         }
 
         private static func expectBroken(
-            _ files: DeploymentFiles, _ subject: String, mend: String, _ arguments: [String] = []
+            _ files: InstallationFiles, _ subject: String, mend: String, _ arguments: [String] = []
         ) throws {
             let (status, findings) = try examine(files, arguments)
             #expect(status == 78, "\(subject)")

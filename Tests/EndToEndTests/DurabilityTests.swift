@@ -13,7 +13,7 @@ extension EndToEndTests {
         private static let seed: UInt64 = 20_260_101
 
         @Test func everyAcknowledgedWriteSurvivesKills() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let ledger = WriteLedger()
             let random = RandomSource.seeded(Self.seed)
             var server = try Self.start(files)
@@ -35,7 +35,7 @@ extension EndToEndTests {
             #expect(examined.status == 0, "\(examined.stdout)")
         }
 
-        private static func start(_ files: DeploymentFiles) throws -> ServerProcess {
+        private static func start(_ files: InstallationFiles) throws -> ServerProcess {
             // A short lease: each start waits once for the one that the killed server held.
             try ServerProcess.demo(
                 files, ["--hourly-limit", "100000000"], environment: ["KEYBEARER_LEASE": "500ms"])
@@ -60,7 +60,7 @@ extension EndToEndTests {
         ///
         /// - Returns: how many writes had been sent in full and were never answered.
         private static func writeAndKill(
-            _ server: ServerProcess, files: DeploymentFiles, ledger: WriteLedger, holders: [KeyHolder],
+            _ server: ServerProcess, files: InstallationFiles, ledger: WriteLedger, holders: [KeyHolder],
             random: RandomSource
         ) throws -> Int {
             let writers = Writers(port: server.port, files: files, ledger: ledger)
@@ -109,7 +109,7 @@ struct KeyHolder: Sendable {
 
 /// Compares a restarted server and its file with what was answered before the kill.
 private struct Aftermath {
-    let files: DeploymentFiles
+    let files: InstallationFiles
     let port: Int
     let ledger: WriteLedger
     let holders: [KeyHolder]

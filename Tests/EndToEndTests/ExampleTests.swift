@@ -31,7 +31,7 @@ extension EndToEndTests {
         }
 
         @Test func theExamplesPrintTheProfile() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             // A server whose files are gone answers nothing any more.
             defer { withExtendedLifetime(files) {} }
             let server = try ServerProcess.demo(files)
@@ -49,7 +49,7 @@ extension EndToEndTests {
         }
 
         @Test func theNodeExampleTellsOfAWrongKey() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             // A server whose files are gone answers nothing any more.
             defer { withExtendedLifetime(files) {} }
             let server = try ServerProcess.demo(files)
@@ -62,7 +62,7 @@ extension EndToEndTests {
         /// The examples of introspection, as files that people copy.
         @Test(arguments: ["python3 introspect.py", "node introspect.mjs"])
         func theIntrospectionExamplesTellWhoMayPass(_ example: String) throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let server = try ServerProcess.demo(files)
             let key = try #require(server.greeting).key
             let token = try CommandRunner.run(

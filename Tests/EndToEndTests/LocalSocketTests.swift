@@ -7,7 +7,7 @@ extension EndToEndTests {
     /// A key whose last use came over a Unix socket without a client's address, as the commands show it.
     @Suite struct LocalSocketTests {
         @Test func commandsShowALocalSocketAndItsTime() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             try files.initialise()
             let unused = try #require(try files.run("user", "show", "ada@example.com", "--json").object)
             let before = try #require(unused["key"] as? [String: Any])

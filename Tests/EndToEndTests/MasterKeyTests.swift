@@ -52,7 +52,7 @@ extension EndToEndTests {
         }
 
         @Test func whatCannotBeWrittenLeavesNoMasterKeysBehind() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             // With no bytes to write: as on a full disk, and without a signal.
             let binary = try CommandRunner.binary()
             let full = try CommandRunner.run(
@@ -112,7 +112,7 @@ extension EndToEndTests {
         private static func expectBackupToNeed(
             _ oldKeyFile: String, backup: String, newRingOf deployed: Deployed
         ) throws {
-            let other = try DeploymentFiles()
+            let other = try InstallationFiles()
             let newKeyFile = try String(contentsOfFile: deployed.files.masterKeys, encoding: .utf8)
             func install(_ text: String) {
                 _ = FileManager.default.createFile(

@@ -6,7 +6,8 @@ extension EndToEndTests {
     /// A new file's name is on disk before a command says that the file is there: the directory is synchronised too.
     @Suite struct PowerLossTests {
         /// The calls that write to disk or rename, with the paths behind descriptors, in their order.
-        private static func trace(_ words: [String], _ files: DeploymentFiles, stdin: String = "") throws -> [String] {
+        private static func trace(_ words: [String], _ files: InstallationFiles, stdin: String = "") throws -> [String]
+        {
             let log = files.directory.file("trace")
             let calls = "fsync,fdatasync,rename,renameat,renameat2,link,linkat,openat"
             let result = try CommandRunner.run(
@@ -28,7 +29,7 @@ extension EndToEndTests {
         }
 
         @Test func aNewFilesNameIsWrittenToDisk() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let directory = URL(fileURLWithPath: files.directory.file("x")).deletingLastPathComponent()
                 .resolvingSymlinksInPath().path
             let made = try Self.trace(

@@ -57,7 +57,7 @@ extension EndToEndTests {
             return admitted
         }
 
-        private static func waitForSharedReservation(_ files: DeploymentFiles) throws {
+        private static func waitForSharedReservation(_ files: InstallationFiles) throws {
             let deadline = MonotonicTime.now().advanced(byMilliseconds: 20_000)
             while try sharedReservations(files).isEmpty {
                 try #require(MonotonicTime.now() < deadline, "none was opened")
@@ -66,7 +66,7 @@ extension EndToEndTests {
         }
 
         /// How many requests each shared reservation in the file is for.
-        private static func sharedReservations(_ files: DeploymentFiles) throws -> [Int] {
+        private static func sharedReservations(_ files: InstallationFiles) throws -> [Int] {
             var configuration = Configuration()
             configuration.readonly = true
             configuration.busyMode = .timeout(5)

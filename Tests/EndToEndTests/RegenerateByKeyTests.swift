@@ -6,7 +6,7 @@ extension EndToEndTests {
     /// Whether a key can make the next one: as the setting says, else as the database does.
     @Suite struct RegenerateByKeyTests {
         /// The statuses that a key gets from a path that does not exist, and from its own regenerate.
-        private static func statuses(_ files: DeploymentFiles, _ key: String, _ arguments: [String]) throws -> [Int] {
+        private static func statuses(_ files: InstallationFiles, _ key: String, _ arguments: [String]) throws -> [Int] {
             let server = try ServerProcess(
                 ["serve", "--address", "127.0.0.1:0"] + files.flags + arguments, logs: files.directory)
             defer { server.terminate() }
@@ -25,7 +25,7 @@ extension EndToEndTests {
         }
 
         @Test func aDemonstrationIsOpenUnlessTheSettingClosesIt() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let demo = try ServerProcess.demo(files)
             let key = try #require(demo.greeting).key
             #expect(demo.terminate() == 0)

@@ -46,7 +46,7 @@ extension EndToEndTests {
         }
 
         /// Goes on from a backup in another way, for longer than the server has.
-        private func diverge(_ other: DeploymentFiles, from backup: String, _ deployed: Deployed) throws {
+        private func diverge(_ other: InstallationFiles, from backup: String, _ deployed: Deployed) throws {
             try FileManager.default.copyItem(atPath: backup, toPath: other.database)
             for _ in 0..<4 {
                 let result = try CommandRunner.run([
@@ -63,7 +63,7 @@ extension EndToEndTests {
             let backup = deployed.files.directory.file("backup.db")
             #expect(try deployed.outcome(of: deployed.key) == "200")
             try deployed.command("backup", backup)
-            let other = try DeploymentFiles()
+            let other = try InstallationFiles()
             if kind == .copyDivergedOver {
                 try diverge(other, from: backup, deployed)
             } else {

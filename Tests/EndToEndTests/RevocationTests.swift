@@ -19,7 +19,7 @@ extension EndToEndTests {
         private static let burstLength = 8
 
         @Test func aRegeneratedKeyIsDeadWhenTheResponseArrives() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let server = try ServerProcess.demo(files, ["--hourly-limit", "100000000"])
             let greeting = try #require(server.greeting)
             let history = KeyHistory(first: greeting.key)
@@ -130,13 +130,13 @@ private struct Regenerator {
         let newKey: String?
     }
 
-    private let files: DeploymentFiles
+    private let files: InstallationFiles
     private let email: String
     private let browser: Browser
     private let page: String
     private let api: RawConnection
 
-    init(server: ServerProcess, files: DeploymentFiles, greeting: ServerProcess.Greeting) throws {
+    init(server: ServerProcess, files: InstallationFiles, greeting: ServerProcess.Greeting) throws {
         self.files = files
         email = greeting.email
         browser = try Browser(port: server.port)

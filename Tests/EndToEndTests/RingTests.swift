@@ -8,8 +8,8 @@ extension EndToEndTests {
     @Suite struct RingTests {
         /// A database and master keys, and the master keys of another deployment.
         private struct Foreign {
-            let files: DeploymentFiles
-            let other: DeploymentFiles
+            let files: InstallationFiles
+            let other: InstallationFiles
             let key: String
             /// The id that a foreign ring lacks.
             let id: String
@@ -17,9 +17,9 @@ extension EndToEndTests {
             var flags: [String] { ["--database", files.database, "--master-key-file", other.masterKeys] }
 
             init() throws {
-                files = try DeploymentFiles()
+                files = try InstallationFiles()
                 try files.initialise()
-                other = try DeploymentFiles()
+                other = try InstallationFiles()
                 try other.initialise(email: "eve@example.com")
                 key = try files.run("key", "show", Deployed.ada).line
                 id = try RingTests.activeID(files)
@@ -28,7 +28,7 @@ extension EndToEndTests {
             func run(_ words: String...) throws -> CommandResult { try CommandRunner.run(words + flags) }
         }
 
-        private static func activeID(_ files: DeploymentFiles) throws -> String {
+        private static func activeID(_ files: InstallationFiles) throws -> String {
             let text = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
             let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("active ") })
             return String(line.split(separator: " ")[1])
@@ -109,8 +109,8 @@ extension EndToEndTests {
         }
 
         @Test func serveRefusesADatabaseThatHasNoMasterKeys() throws {
-            let files = try DeploymentFiles()
-            let other = try DeploymentFiles()
+            let files = try InstallationFiles()
+            let other = try InstallationFiles()
             try other.initialise()
             Self.install("", at: files.database)
             let serving = try CommandRunner.start(
@@ -193,14 +193,14 @@ extension EndToEndTests {
         }
 
         @Test func aDatabaseOfVersion01IsStampedByTheFirstThatOpensEveryKey() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .appendingPathComponent("Fixtures/0.1").path
             try FileManager.default.copyItem(atPath: fixtures + "/keybearer.db", toPath: files.database)
             let ring = try String(contentsOfFile: fixtures + "/master.keys", encoding: .utf8)
             // A ring without the line of one id: it is named, and nothing is noted.
             let lines = ring.split(separator: "\n").filter { !$0.hasPrefix("#") }
-            let other = try DeploymentFiles()
+            let other = try InstallationFiles()
             try other.initialise()
             Self.install(try String(contentsOfFile: other.masterKeys, encoding: .utf8), at: files.masterKeys)
             let live = try #require(lines.first { $0.hasPrefix("active") }).split(separator: " ")[1]
@@ -212,7 +212,7 @@ extension EndToEndTests {
         }
 
         /// What the database keeps about itself.
-        private static func storedSettings(_ files: DeploymentFiles) throws -> [String: String] {
+        private static func storedSettings(_ files: InstallationFiles) throws -> [String: String] {
             let file = try DatabaseQueue(path: files.database)
             defer { try? file.close() }
             return try file.read { db in
@@ -222,7 +222,7 @@ extension EndToEndTests {
         }
 
         /// How many master keys have a fingerprint.
-        private static func fingerprints(_ files: DeploymentFiles) throws -> Int {
+        private static func fingerprints(_ files: InstallationFiles) throws -> Int {
             let file = try DatabaseQueue(path: files.database)
             defer { try? file.close() }
             return try file.read { db in

@@ -6,11 +6,11 @@ import Testing
 extension EndToEndTests {
     /// What a person reads when the database's file cannot be used.
     @Suite struct SQLiteFailureTests {
-        private let files: DeploymentFiles
+        private let files: InstallationFiles
         private let runner: FailureRunner
 
         init() throws {
-            files = try DeploymentFiles()
+            files = try InstallationFiles()
             try files.initialise()
             runner = FailureRunner(directory: files.directory)
         }

@@ -7,7 +7,7 @@ extension EndToEndTests {
     /// No key, password, session token or master key is ever written where it does not belong.
     @Suite struct SecretLeakTests {
         @Test func nothingWrittenHoldsASecret() throws {
-            let files = try DeploymentFiles()
+            let files = try InstallationFiles()
             let log = SecretLog(files: files)
             log.record("the operator's password", try files.initialise())
             try Self.recordMasterKeys(files, in: log)
@@ -92,7 +92,7 @@ extension EndToEndTests {
             try pool.close()
         }
 
-        private static func recordMasterKeys(_ files: DeploymentFiles, in log: SecretLog) throws {
+        private static func recordMasterKeys(_ files: InstallationFiles, in log: SecretLog) throws {
             let text = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
             for line in text.split(separator: "\n") where line.hasPrefix("active") {
                 let encoded = try #require(line.split(separator: " ").last)

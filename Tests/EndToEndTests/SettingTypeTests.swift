@@ -28,7 +28,7 @@ extension EndToEndTests {
             .databaseConnections: Good("9") { $0.databaseConnections == 9 },
             .databaseWait: Good(#""11s""#) { $0.databaseWait == .seconds(11) },
             .masterKeyFile: Good(#""kb.keys""#) { $0.masterKeyPath == "kb.keys" },
-            .keyPrefix: Good(#""kbx_""#) { "\($0.deployment.keyPrefix) \($0.server.keyPrefix)" == "kbx_ kbx_" },
+            .keyPrefix: Good(#""kbx_""#) { "\($0.services.keyPrefix) \($0.server.keyPrefix)" == "kbx_ kbx_" },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },
@@ -41,17 +41,17 @@ extension EndToEndTests {
             .gateWorkspacePath: Good(#""/workspaces/{workspace}""#) { settings in
                 settings.server.node.map { $0.workspacePattern == WorkspacePattern("/workspaces/{workspace}") } ?? false
             },
-            .lease: Good(#""1500ms""#) { $0.deployment.lease == .milliseconds(1_500) },
+            .lease: Good(#""1500ms""#) { $0.services.lease == .milliseconds(1_500) },
             .headerBytes: Good("4096") { $0.server.headerBytes == 4_096 },
             .headerCount: Good(#""20""#) { $0.server.headerCount == 20 },
             .headTimeout: Good(#""5s""#) { $0.server.headTimeout == .seconds(5) },
             .requestTimeout: Good(#""5m""#) { $0.server.requestTimeout == .seconds(300) },
             .idleTimeout: Good(#""1h""#) { $0.server.idleTimeout == .seconds(3_600) },
             .stopTimeout: Good(#""10m""#) { $0.server.stopTimeout == .seconds(600) },
-            .rememberedAccounts: Good("1000") { $0.deployment.rememberedAccounts == 1_000 },
-            .signUp: Good(#""closed""#) { !$0.deployment.isSignUpOpen },
+            .rememberedAccounts: Good("1000") { $0.services.rememberedAccounts == 1_000 },
+            .signUp: Good(#""closed""#) { !$0.services.isSignUpOpen },
             .regenerateByKey: Good(#""open""#) { $0.isRegenerateByKeyOpen == true },
-            .passwordCost: Good("18") { $0.deployment.passwordCost == 18 },
+            .passwordCost: Good("18") { $0.services.passwordCost == 18 },
             .logFormat: Good(#""json""#) { $0.logFormat == .json },
             .logLevel: Good(#""debug""#) { "\($0.logLevel)" == "debug" },
         ]

@@ -16,13 +16,13 @@ extension EndToEndTests {
         }
 
         private struct Stage {
-            let files: DeploymentFiles
+            let files: InstallationFiles
             let server: ServerProcess
             let browser: Browser
             let page: String
 
             init() throws {
-                files = try DeploymentFiles()
+                files = try InstallationFiles()
                 let password = try files.initialise(email: Deployed.ada)
                 // The key can regenerate itself: the answer that the thief is after.
                 server = try ServerProcess.serve(files, environment: ["KEYBEARER_REGENERATE_BY_KEY": "open"])

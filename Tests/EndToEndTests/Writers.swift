@@ -85,7 +85,7 @@ final class WriteLedger: Sendable {
 /// Writes to one server until it is gone. Each function is the work of one thread.
 final class Writers: @unchecked Sendable {
     private let port: Int
-    private let files: DeploymentFiles
+    private let files: InstallationFiles
     private let ledger: WriteLedger
     private let run = UUID().uuidString.prefix(8).lowercased()
     // Everything below is under the condition's lock.
@@ -97,7 +97,7 @@ final class Writers: @unchecked Sendable {
     private var unanswered: [MonotonicTime] = []
     private var command: RunningCommand?
 
-    init(port: Int, files: DeploymentFiles, ledger: WriteLedger) {
+    init(port: Int, files: InstallationFiles, ledger: WriteLedger) {
         self.port = port
         self.files = files
         self.ledger = ledger

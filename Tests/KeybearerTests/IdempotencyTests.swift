@@ -14,20 +14,20 @@ struct IdempotencyTests: OnNodeStage {
     @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")
     func idempotency() async throws {
         await node.fence.step()
-        let (account, _) = try await fixture.entitledAccount(deployment)
+        let (account, _) = try await fixture.entitledAccount(services)
         let id = account.user.id
-        let (first, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
-        let (again, _) = try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
+        let (first, _) = try await services.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
+        let (again, _) = try await services.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
         #expect(first == again)
-        let (other, _) = try await deployment.keys.regenerate(id, idempotencyKey: "two", by: .commandLine)
+        let (other, _) = try await services.keys.regenerate(id, idempotencyKey: "two", by: .commandLine)
         #expect(other != first)
         let refused = await #expect(throws: KeybearerError.self) {
-            try await deployment.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
+            try await services.keys.regenerate(id, idempotencyKey: "one", by: .commandLine)
         }
         #expect(refused?.code == .conflict)
         for bad in ["", "a b", "é", String(repeating: "x", count: 256)] {
             let error = await #expect(throws: KeybearerError.self) {
-                try await deployment.keys.regenerate(id, idempotencyKey: bad, by: .commandLine)
+                try await services.keys.regenerate(id, idempotencyKey: bad, by: .commandLine)
             }
             #expect(error?.code == .badRequest)
         }
@@ -36,13 +36,13 @@ struct IdempotencyTests: OnNodeStage {
     @Test("The same idempotency key with another request is refused; a replay with the new key is none")
     func anotherRequest() async throws {
         await node.fence.step()
-        let (account, old) = try await fixture.entitledAccount(deployment)
+        let (account, old) = try await fixture.entitledAccount(services)
         let id = account.user.id
         let workspace = account.workspaces[0].workspace.id
         func regenerate(
             _ key: String, version: Int? = nil, in workspace: WorkspaceID? = nil, by authority: Authority = .commandLine
         ) async throws -> SecretKey {
-            try await deployment.keys.regenerate(
+            try await services.keys.regenerate(
                 id, version: version, idempotencyKey: key, by: authority,
                 needs: workspace.map { Requirement(.regenerateKey, in: $0) }
             ).secret
@@ -58,10 +58,10 @@ struct IdempotencyTests: OnNodeStage {
         await expectAnotherRequest { try await regenerate("form", version: 2, in: workspace) }
         await expectAnotherRequest { try await regenerate("form", version: 1) }
         await expectAnotherRequest { try await regenerate("form") }
-        #expect(try await deployment.keys.reveal(id, by: .commandLine) == first)
+        #expect(try await services.keys.reveal(id, by: .commandLine) == first)
 
         func authority() async throws -> Authority {
-            let key = try await deployment.keys.metadata(of: id)
+            let key = try await services.keys.metadata(of: id)
             return Authority(.key(key.id, version: key.version, of: id))
         }
         let second = try await regenerate("api", by: try await authority())

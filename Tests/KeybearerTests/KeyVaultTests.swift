@@ -53,7 +53,7 @@ struct KeyVaultTests {
     }
 
     @Test("Another deployment's keys are not genuine and have other digests")
-    func otherDeployment() throws {
+    func otherServices() throws {
         let other = KeyVault(ring: try .generate(from: RandomSource.seeded(3)))
         let key = try other.issue(prefix: .standard, random: random)
         #expect(!vault.isGenuine(key))

@@ -14,7 +14,7 @@ struct KnownBadTests: OnNodeStage {
     @Test("A live key is not known to be bad, a dead one and a forgery are, and without a lease nothing is")
     func knownBad() async throws {
         await node.fence.step()
-        let (account, key) = try await fixture.entitledAccount(deployment)
+        let (account, key) = try await fixture.entitledAccount(services)
         let forger = KeyVault(ring: try .generate(from: RandomSource.seeded(77)))
         let forgery = try forger.issue(prefix: .standard, random: fixture.random)
         func isKnownBad(_ key: SecretKey) -> Bool {
@@ -24,7 +24,7 @@ struct KnownBadTests: OnNodeStage {
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         #expect(!isKnownBad(key))
         #expect(isKnownBad(forgery))
-        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        _ = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         #expect(await fixture.verdict(key, at: node).isUnauthorized)
         #expect(isKnownBad(key))
         fixture.clock.advance(by: .seconds(3))
@@ -35,7 +35,7 @@ struct KnownBadTests: OnNodeStage {
     @Test("Without its database a request is not decided, at once and for that reason", .timeLimit(.minutes(1)))
     func lostDatabase() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         node.fence.giveUp(DatabaseLost(reason: "database_replaced", message: "It was replaced."))
         // The clock stands still: a wait for the lease would never end.

@@ -33,12 +33,12 @@ struct LeaseWhileWaitingTests {
     }
 
     private let fixture: NodeFixture
-    private let elsewhere: Deployment
+    private let elsewhere: Services
     private let node: Node
 
     init() async throws {
         fixture = try NodeFixture()
-        elsewhere = fixture.deployment(.command)
+        elsewhere = fixture.services(.command)
         node = Node(fixture)
     }
 

@@ -24,28 +24,28 @@ struct NodeFixture {
         ringFile = CurrentVault(KeyVault(ring: ring))
     }
 
-    func deployment(_ role: Deployment.Role = .server(responseFragments: { _ in [] }), random: RandomSource = .system)
-        -> Deployment
+    func services(_ role: Services.Role = .server(responseFragments: { _ in [] }), random: RandomSource = .system)
+        -> Services
     {
-        var settings = Deployment.Settings()
+        var settings = Services.Settings()
         settings.passwordCost = 10
         let ringFile = ringFile
-        return Deployment(
+        return Services(
             store: store, ring: ringFile.current.ring, loadRing: { ringFile.current.ring }, settings: settings,
             role: role, clocks: clock.clocks,
             random: random, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// An account on the plan with the feature, and its key.
-    func entitledAccount(_ deployment: Deployment, email: String = "ada@example.com") async throws -> (
+    func entitledAccount(_ services: Services, email: String = "ada@example.com") async throws -> (
         Account, SecretKey
     ) {
-        let made = try await deployment.accounts.create(
+        let made = try await services.accounts.create(
             name: "Ada", email: email, password: Password("long enough secret"), by: .commandLine)
-        try await deployment.workspaces.setPlan(
+        try await services.workspaces.setPlan(
             PlanID(rawValue: "pro"), of: made.workspaces[0].workspace.id, by: .commandLine)
-        let account = try await deployment.accounts.account(made.user.id)
-        return (account, try await deployment.keys.reveal(made.user.id, by: .commandLine))
+        let account = try await services.accounts.account(made.user.id)
+        return (account, try await services.keys.reveal(made.user.id, by: .commandLine))
     }
 
     func cachedVerdict(_ key: SecretKey, at node: Node, scope: AccessScope = .anyWorkspace) -> Verdict {
@@ -77,13 +77,13 @@ struct NodeFixture {
 /// A fixture with a server's deployment on it.
 struct NodeStage {
     let fixture: NodeFixture
-    let deployment: Deployment
+    let services: Services
     let node: Node
 
     init() throws {
         fixture = try NodeFixture()
-        deployment = fixture.deployment()
-        node = try #require(deployment.node)
+        services = fixture.services()
+        node = try #require(services.node)
     }
 }
 
@@ -94,7 +94,7 @@ protocol OnNodeStage {
 
 extension OnNodeStage {
     var fixture: NodeFixture { stage.fixture }
-    var deployment: Deployment { stage.deployment }
+    var services: Services { stage.services }
     var node: Node { stage.node }
 }
 
@@ -119,7 +119,7 @@ struct NodeTests: OnNodeStage {
     @Test("A cold key is read once; then memory decides alone")
     func coldThenWarm() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         #expect(fixture.cachedVerdict(key, at: node).isAdmitted)
@@ -128,7 +128,7 @@ struct NodeTests: OnNodeStage {
     @Test("Without a lease nothing is decided from memory, and resolving takes a new one")
     func leaseLost() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         fixture.clock.advance(by: .seconds(2))
         #expect(fixture.cachedVerdict(key, at: node).isNeedsStore)
@@ -139,7 +139,7 @@ struct NodeTests: OnNodeStage {
     @Test("A lease ends exactly when it says")
     func leaseEnd() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         fixture.clock.advance(by: .nanoseconds(1_999_999_999))
         #expect(fixture.cachedVerdict(key, at: node).isAdmitted)
@@ -150,7 +150,7 @@ struct NodeTests: OnNodeStage {
     @Test("With the store gone, a key is never called invalid: unavailable")
     func storeGone() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         try fixture.store.close()
         #expect(await fixture.verdict(key, at: node).isUnavailable)
     }
@@ -167,8 +167,8 @@ struct NodeTests: OnNodeStage {
     @Test("Dead keys are remembered as dead: a replay does not reach the store")
     func tombstones() async throws {
         await node.fence.step()
-        let (account, old) = try await fixture.entitledAccount(deployment)
-        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        let (account, old) = try await fixture.entitledAccount(services)
+        _ = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         #expect(await fixture.verdict(old, at: node).isUnauthorized)
         #expect(fixture.cachedVerdict(old, at: node).isUnauthorized)
     }
@@ -176,38 +176,38 @@ struct NodeTests: OnNodeStage {
     @Test("Regenerate, disable, enable, plan, membership: each holds when its call returns")
     func changes() async throws {
         await node.fence.step()
-        let (account, old) = try await fixture.entitledAccount(deployment)
+        let (account, old) = try await fixture.entitledAccount(services)
         let id = account.workspaces[0].workspace.id
         #expect(await fixture.verdict(old, at: node).isAdmitted)
-        let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        let (new, _) = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         #expect(await fixture.verdict(old, at: node).isUnauthorized)
         #expect(await fixture.verdict(new, at: node).isAdmitted)
-        try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
+        try await services.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
         #expect(await fixture.verdict(new, at: node).isUnauthorized)
-        try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
+        try await services.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
         #expect(await fixture.verdict(new, at: node).isAdmitted)
-        try await deployment.workspaces.setPlan(PlanID(rawValue: "free"), of: id, by: .commandLine)
+        try await services.workspaces.setPlan(PlanID(rawValue: "free"), of: id, by: .commandLine)
         #expect(await fixture.verdict(new, at: node).isLocked)
         #expect(await fixture.verdict(new, at: node, scope: .accountOnly).isAdmitted)
-        try await deployment.workspaces.setPlan(PlanID(rawValue: "pro"), of: id, by: .commandLine)
+        try await services.workspaces.setPlan(PlanID(rawValue: "pro"), of: id, by: .commandLine)
         #expect(await fixture.verdict(new, at: node, scope: .workspace(id)).isAdmitted)
-        let (other, _) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
+        let (other, _) = try await fixture.entitledAccount(services, email: "bob@example.com")
         #expect(await fixture.verdict(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
-        try await deployment.workspaces.putMember(
+        try await services.workspaces.putMember(
             account.user.id, in: other.workspaces[0].workspace.id, role: .member, by: .commandLine)
         #expect(await fixture.verdict(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isAdmitted)
-        try await deployment.workspaces.removeMember(
+        try await services.workspaces.removeMember(
             account.user.id, from: other.workspaces[0].workspace.id, by: .commandLine)
         #expect(await fixture.verdict(new, at: node, scope: .workspace(other.workspaces[0].workspace.id)).isNotAMember)
-        try await deployment.accounts.delete(account.user.id, by: .commandLine)
+        try await services.accounts.delete(account.user.id, by: .commandLine)
         #expect(await fixture.verdict(new, at: node).isUnauthorized)
     }
 
     @Test("Two nodes: a change at one holds at the other when the answer arrives")
     func twoNodes() async throws {
-        let second = try #require(fixture.deployment().node)
+        let second = try #require(fixture.services().node)
         await node.fence.step()
-        let (account, old) = try await fixture.entitledAccount(deployment)
+        let (account, old) = try await fixture.entitledAccount(services)
         await second.fence.step()
         #expect(await fixture.verdict(old, at: second).isAdmitted)
         let follower = Task {
@@ -216,7 +216,7 @@ struct NodeTests: OnNodeStage {
                 await Task.yield()
             }
         }
-        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        _ = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         #expect(!fixture.cachedVerdict(old, at: second).isAdmitted)
         follower.cancel()
         await follower.value
@@ -224,20 +224,20 @@ struct NodeTests: OnNodeStage {
 
     @Test("A node that does not answer is waited for until its lease is over, once, and then begins anew")
     func silentNode() async throws {
-        let silent = try #require(fixture.deployment().node)
+        let silent = try #require(fixture.services().node)
         await node.fence.step()
-        let (account, old) = try await fixture.entitledAccount(deployment)
+        let (account, old) = try await fixture.entitledAccount(services)
         await silent.fence.step()
         #expect(await fixture.verdict(old, at: silent).isAdmitted)
         let start = fixture.clock.clocks.steady()
         let runner = fixture.runClock()
-        let (new, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        let (new, _) = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         runner.cancel()
         await runner.value
         #expect(start.duration(to: fixture.clock.clocks.steady()) >= .seconds(2))
         #expect(!fixture.cachedVerdict(old, at: silent).isAdmitted)
         // Its row is gone: with the clock standing still, this would wait for ever if it were still waited for.
-        _ = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        _ = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         #expect(await fixture.verdict(old, at: silent).isUnauthorized)
         #expect(await fixture.verdict(new, at: silent).isUnauthorized)
     }
@@ -281,9 +281,9 @@ struct NodeTests: OnNodeStage {
     @Test("1,000 pass, the next is refused; regenerating resets nothing; another process admits none")
     func rateLimitStatus() async throws {
         await node.fence.step()
-        let (account, first) = try await fixture.entitledAccount(deployment)
+        let (account, first) = try await fixture.entitledAccount(services)
         for _ in 0..<600 { #expect(await fixture.verdict(first, at: node).isAdmitted) }
-        let (key, _) = try await deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        let (key, _) = try await services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         var admitted = 0
         for _ in 0..<500 where await fixture.verdict(key, at: node).isAdmitted { admitted += 1 }
         #expect(admitted == 400)
@@ -293,7 +293,7 @@ struct NodeTests: OnNodeStage {
         }
         #expect(status.remaining == 0)
         #expect(status.resetsAfter > .seconds(3_600))
-        let second = try #require(fixture.deployment().node)
+        let second = try #require(fixture.services().node)
         await second.fence.step()
         #expect(await fixture.verdict(key, at: second).isRateLimited)
     }
@@ -301,18 +301,18 @@ struct NodeTests: OnNodeStage {
     @Test("64 at once admit exactly 1,000")
     func concurrentRateLimit() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.admittedOf1600(key, at: node) == 1_000)
     }
 
     @Test("A stop gives back what is unused and writes last uses; a crash loses no limit")
     func stop() async throws {
         await node.fence.step()
-        let (account, key) = try await fixture.entitledAccount(deployment)
+        let (account, key) = try await fixture.entitledAccount(services)
         for _ in 0..<3 { #expect(await fixture.verdict(key, at: node).isAdmitted) }
         await node.stop()
         #expect(try await fixture.store.nodes(behind: .max).isEmpty)
-        let stored = try await deployment.accounts.account(account.user.id)
+        let stored = try await services.accounts.account(account.user.id)
         #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
         let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
         let window = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
@@ -328,7 +328,7 @@ struct NodeTests: OnNodeStage {
         await node.fence.step()
         let counting = CountingRateLimitStore(store: fixture.store)
         let batcher = ReservationBatcher(store: counting, clocks: fixture.clock.clocks, isOnlyNode: { true })
-        let (account, _) = try await fixture.entitledAccount(deployment)
+        let (account, _) = try await fixture.entitledAccount(services)
         let accountState = AccountState(userID: account.user.id)
         var admitted = 0
         var waits = 0
@@ -363,7 +363,7 @@ struct NodeTests: OnNodeStage {
     @Test("Changes from elsewhere are acknowledged at once, those that this process waits for with the next renewal")
     func acknowledgements() async throws {
         await node.fence.step()
-        let (account, _) = try await fixture.entitledAccount(deployment)
+        let (account, _) = try await fixture.entitledAccount(services)
         let samples = Samples()
         func change() async throws -> ChangeLogPosition {
             await applied(
@@ -398,7 +398,7 @@ struct NodeTests: OnNodeStage {
     @Test("A change that the store has lost is not waited for for ever, and costs the lease")
     func lostChange() async throws {
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment)
+        let (_, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         let clock = fixture.runClock()
         await node.fence.waitUntilApplied(ChangeLogPosition(number: 1_000, nonce: "lost in a failover"))
@@ -410,7 +410,7 @@ struct NodeTests: OnNodeStage {
     @Test("A change under a number that was applied already, of a history that is gone, costs the lease")
     func numberUsedAgain() async throws {
         await node.fence.step()
-        let (account, key) = try await fixture.entitledAccount(deployment)
+        let (account, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         let newest = await applied(
             try await fixture.store.setStatus(
@@ -426,7 +426,7 @@ struct NodeTests: OnNodeStage {
     @Test("Before an account is refused, others give back what they hold of its hour")
     func reclaim() async throws {
         let clocks = fixture.clock.clocks
-        let (account, _) = try await fixture.entitledAccount(deployment)
+        let (account, _) = try await fixture.entitledAccount(services)
         func batcher() -> ReservationBatcher {
             ReservationBatcher(store: fixture.store, clocks: clocks, isOnlyNode: { false })
         }
@@ -453,7 +453,7 @@ struct NodeTests: OnNodeStage {
     @Test("An account whose hour is used up is refused when nothing comes back")
     func nothingToReclaim() async throws {
         let clocks = fixture.clock.clocks
-        let (account, key) = try await fixture.entitledAccount(deployment)
+        let (account, key) = try await fixture.entitledAccount(services)
         let batcher = ReservationBatcher(store: fixture.store, clocks: clocks, isOnlyNode: { false })
         let all = QuotaRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
@@ -470,10 +470,10 @@ struct NodeTests: OnNodeStage {
     @Test("Rotation: keys go on working, the old master key is reduced to its tag, and nothing is left under it")
     func rotation() async throws {
         await node.fence.step()
-        let (account, key) = try await fixture.entitledAccount(deployment)
+        let (account, key) = try await fixture.entitledAccount(services)
         #expect(await fixture.verdict(key, at: node).isAdmitted)
         var saved: [MasterKeyRing] = []
-        let ring = try await deployment.masterKeys.rotate(
+        let ring = try await services.masterKeys.rotate(
             save: {
                 saved.append($0); fixture.ringFile.replace(with: KeyVault(ring: $0))
             }, progress: { _ in })

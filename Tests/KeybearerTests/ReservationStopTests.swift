@@ -14,7 +14,7 @@ struct ReservationStopTests {
 
     init() async throws {
         fixture = try NodeFixture()
-        account = try await fixture.entitledAccount(fixture.deployment(.command)).0
+        account = try await fixture.entitledAccount(fixture.services(.command)).0
         accountState = AccountState(userID: account.user.id)
     }
 
@@ -85,7 +85,7 @@ struct ReservationStopTests {
 
     @Test("A process that died is not waited for, one that lives is", arguments: [true, false])
     func otherNode(isAlive: Bool) async throws {
-        let node = try #require(fixture.deployment().node)
+        let node = try #require(fixture.services().node)
         await node.fence.step()
         let other = NodeID.random(from: fixture.random)
         let position = try await fixture.store.registerNode(other, lease: .seconds(2))

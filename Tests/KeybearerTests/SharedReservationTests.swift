@@ -17,7 +17,7 @@ struct SharedReservationTests {
 
     init() async throws {
         fixture = try NodeFixture()
-        account = try await fixture.entitledAccount(fixture.deployment(.command)).0
+        account = try await fixture.entitledAccount(fixture.services(.command)).0
         store = CountingRateLimitStore(store: fixture.store)
         batcher = ReservationBatcher(store: store, clocks: fixture.clock.clocks, isOnlyNode: { true })
         accountState = AccountState(userID: account.user.id)
@@ -183,10 +183,10 @@ struct SharedReservationTests {
     @Test("With an allowance open, 64 at once admit exactly 1,000")
     func concurrently() async throws {
         await batcher.stop()
-        let deployment = fixture.deployment()
-        let node = try #require(deployment.node)
+        let services = fixture.services()
+        let node = try #require(services.node)
         await node.fence.step()
-        let (_, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
+        let (_, key) = try await fixture.entitledAccount(services, email: "bob@example.com")
         await node.batcher.maintainSharedReservation()
         #expect(await fixture.admittedOf1600(key, at: node) == 1_000)
     }
@@ -194,10 +194,10 @@ struct SharedReservationTests {
     @Test("A request with a cold key is decided with nothing written; in steady use the next are reserved ahead")
     func throughTheVerifier() async throws {
         await batcher.stop()
-        let deployment = fixture.deployment()
-        let node = try #require(deployment.node)
+        let services = fixture.services()
+        let node = try #require(services.node)
         await node.fence.step()
-        let (account, key) = try await fixture.entitledAccount(deployment, email: "bob@example.com")
+        let (account, key) = try await fixture.entitledAccount(services, email: "bob@example.com")
         await node.batcher.maintainSharedReservation()
         func charged() async throws -> Int? {
             let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
@@ -254,7 +254,7 @@ struct SharedReservationTests {
     @Test("None is opened beside another process that lives, and what is held is not used any more")
     func anotherNode() async throws {
         await batcher.stop()
-        let node = try #require(fixture.deployment().node)
+        let node = try #require(fixture.services().node)
         await node.fence.step()
         await node.batcher.maintainSharedReservation()
         #expect(node.batcher.useSharedReservation(for: AccountState(userID: account.user.id), limit: 1_000))

@@ -26,7 +26,7 @@ struct MiddlewareTests {
 
     private struct Guarded {
         let directory: TemporaryDirectory
-        let deployment: Deployment
+        let services: Services
         let key: String
         let account: Account
         let application: any ApplicationProtocol
@@ -36,20 +36,20 @@ struct MiddlewareTests {
         let directory = try TemporaryDirectory()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let ring = try MasterKeyRing.generate(from: .system)
-        var settings = Deployment.Settings()
+        var settings = Services.Settings()
         settings.passwordCost = 10
-        let deployment = Deployment(
+        let services = Services(
             store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server), ring: ring,
             loadRing: { ring }, settings: settings, role: .server(responseFragments: KeybearerServer.responseFragments),
             logger: logger)
-        let account = try await deployment.accounts.create(
+        let account = try await services.accounts.create(
             name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
-        try await deployment.workspaces.setPlan(
+        try await services.workspaces.setPlan(
             PlanID(rawValue: "pro"), of: account.workspaces[0].workspace.id, by: .commandLine)
-        let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
+        let key = try await services.keys.reveal(account.user.id, by: .commandLine).characters
         let router = Router(context: Context.self)
         router.get("/open") { _, _ in "open" }
-        router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: isTLS, logger: logger))
+        router.add(middleware: try SecretKeyMiddleware(services: services, isTLS: isTLS, logger: logger))
         router.post("/things") { request, context in
             let holder = try context.keyHolder ?? { throw HTTPError(.internalServerError) }()
             let sawKey = request.headers[.authorization] != nil
@@ -57,9 +57,9 @@ struct MiddlewareTests {
         }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            services: [try NodeService(deployment)], logger: logger)
+            services: [try NodeService(services)], logger: logger)
         return Guarded(
-            directory: directory, deployment: deployment, key: key, account: account, application: application)
+            directory: directory, services: services, key: key, account: account, application: application)
     }
 
     @Test("It lets through who may pass, says who that is, and keeps the key to itself")
@@ -87,7 +87,7 @@ struct MiddlewareTests {
             let headers: HTTPFields = [.authorization: "Bearer \(guarded.key)"]
             let response = try await client.execute(uri: "/things", method: .post, headers: headers)
             #expect(response.status == .ok)
-            let record = try await guarded.deployment.keys.metadata(of: guarded.account.user.id)
+            let record = try await guarded.services.keys.metadata(of: guarded.account.user.id)
             #expect(record.lastUse?.address == .localSocket)
         }
     }
@@ -112,7 +112,7 @@ struct MiddlewareTests {
             #expect(try await request([workspace: "nonsense"], key: guarded.key) == (.notFound, "NOT_FOUND"))
             #expect(try await request([workspace: "ws_nobody"], key: guarded.key) == (.notFound, "NOT_FOUND"))
             let old = guarded.key
-            _ = try await guarded.deployment.keys.regenerate(
+            _ = try await guarded.services.keys.regenerate(
                 guarded.account.user.id, idempotencyKey: nil, by: .commandLine)
             #expect(try await request([:], key: old) == (.unauthorized, "UNAUTHORIZED"))
             let open = try await client.execute(uri: "/open", method: .get)

@@ -124,7 +124,7 @@ struct APITests {
         let (account, key) = try await fixture.account("ada@example.com")
         let (other, _) = try await fixture.account("bob@example.com")
         for number in 0..<4 {
-            _ = try await fixture.deployment.workspaces.create(
+            _ = try await fixture.services.workspaces.create(
                 name: "Number \(number)", owner: account.user.id, by: .commandLine)
         }
         let list = try await fixture.respond(.get, "/api/v1/workspaces?page=2&limit=2", bearer(key))
@@ -156,7 +156,7 @@ struct APITests {
     func namedWorkspaceCounts() async throws {
         let fixture = try ServerFixture()
         let (account, key) = try await fixture.account("ada@example.com")
-        let free = try await fixture.deployment.workspaces.create(
+        let free = try await fixture.services.workspaces.create(
             name: "Testing", owner: account.user.id, by: .commandLine)
         #expect(try await fixture.respond(.get, "/api/v1/me", bearer(key)).status == 200)
         #expect(try await fixture.respond(.get, "/api/v1/workspaces/\(free.id)", bearer(key)).status == 403)

@@ -139,11 +139,11 @@ struct AuthenticationTableTests {
         let vault = KeyVault(ring: try .generate(from: .system))
         let foreign = try vault.issue(prefix: .standard, random: .system).characters
         let (deleted, deletedKey) = try await fixture.account("deleted@example.com")
-        try await fixture.deployment.accounts.delete(deleted.user.id, by: .commandLine)
+        try await fixture.services.accounts.delete(deleted.user.id, by: .commandLine)
         let (disabled, disabledKey) = try await fixture.account("disabled@example.com")
-        try await fixture.deployment.accounts.setStatus(.disabled, of: disabled.user.id, by: .commandLine)
+        try await fixture.services.accounts.setStatus(.disabled, of: disabled.user.id, by: .commandLine)
         let (regenerated, oldKey) = try await fixture.account("regenerated@example.com")
-        _ = try await fixture.deployment.keys.regenerate(regenerated.user.id, idempotencyKey: nil, by: .commandLine)
+        _ = try await fixture.services.keys.regenerate(regenerated.user.id, idempotencyKey: nil, by: .commandLine)
         let ended = [
             ("of another deployment", foreign), ("deleted", deletedKey), ("disabled", disabledKey),
             ("regenerated", oldKey),

@@ -80,7 +80,7 @@ struct BodyTests {
             let held = try await stage.client.hold(stage.request(), over: wire, sending: 0, closing: false)
             #expect(try await held.response().status == 408)
             let late = try await stage.client.hold(stage.request(), over: wire, sending: 10, closing: false)
-            _ = try await stage.fixture.deployment.keys.regenerate(
+            _ = try await stage.fixture.services.keys.regenerate(
                 stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
             #expect(try await late.response().status == 401)
         }
@@ -90,7 +90,7 @@ struct BodyTests {
     func badAtHead(wire: Wire) async throws {
         try await Self.run(wire) { stage in
             let ended = stage.key
-            _ = try await stage.fixture.deployment.keys.regenerate(
+            _ = try await stage.fixture.services.keys.regenerate(
                 stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
             // Once, so that the server knows that it ended.
             let warm = WireRequest(headers: [("Authorization", "Bearer \(ended)")])
@@ -126,7 +126,7 @@ struct BodyTests {
             #expect(try await Self.sendUnannounced(16_000, stage).status == 400)
             try await until("the memory is given back") { stage.server.bodyMemory.bytesTaken == 0 }
             // A key that ended, of which memory does not know: 401 all the same.
-            _ = try await stage.fixture.deployment.keys.regenerate(
+            _ = try await stage.fixture.services.keys.regenerate(
                 stage.fixture.account(), idempotencyKey: nil, by: .commandLine)
             #expect(try await stage.client.hold(announced, over: wire, sending: 0).response().status == 401)
         }
@@ -262,7 +262,7 @@ struct BodyTests {
 extension ServerFixture {
     /// The id of the only account.
     func account() async throws -> UserID {
-        try #require(try await deployment.accounts.list(page: 1, limit: 1).page.first).user.id
+        try #require(try await services.accounts.list(page: 1, limit: 1).page.first).user.id
     }
 }
 

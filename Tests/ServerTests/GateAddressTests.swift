@@ -39,7 +39,7 @@ struct GateAddressTests {
             let request = WireRequest(method: "GET", path: "/gate", headers: all)
             let response = try await WireClient(port: client.gatePort).send(request, over: .http1)
             #expect(response.status == 200)
-            let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+            let record = try await fixture.services.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == expected)
         }
     }
@@ -56,14 +56,14 @@ struct GateAddressTests {
             let response = try await WireClient.requestGate(key, unixSocket: path)
             #expect(response.status == 200)
         }
-        let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+        let record = try await fixture.services.keys.metadata(of: account.user.id)
         let use = try #require(record.lastUse)
         #expect(use.address == .localSocket)
         let body = try object(String(decoding: JSONText.encode(KeyBody(record)), as: UTF8.self))
         #expect(body["lastUsedIp"] is NSNull && body["lastUsedAt"] as? String == use.at.description)
         let stored = try #require(try await fixture.store.account(id: account.user.id))
         #expect(stored.key.lastUse == use, "written and read as it was")
-        let session = try await fixture.deployment.sessions.signIn(
+        let session = try await fixture.services.sessions.signIn(
             email: "ada@example.com", password: Password("long enough secret"), from: IPAddress(v4: 1),
             userAgent: "test")
         let workspace = account.workspaces[0].workspace.id

@@ -74,7 +74,7 @@ struct GateTests {
         }
         let (account, key) = try await fixture.account("ada@example.com")
         let mine = account.workspaces[0].workspace.id.rawValue
-        let locked = try await fixture.deployment.workspaces.create(
+        let locked = try await fixture.services.workspaces.create(
             name: "Testing", owner: account.user.id, by: .commandLine
         ).id.rawValue
         let foreign = try await fixture.account("bob@example.com").account.workspaces[0].workspace.id.rawValue
@@ -155,7 +155,7 @@ struct GateTests {
                 ("203.0.113.9, 127.0.0.1", "203.0.113.9"), ("2001:db8::7", "2001:db8::7"), ("nonsense", "127.0.0.1"),
             ] where isTrusted {
                 #expect(try await request(client, key: key, [("X-Forwarded-For", value)]).status == 200)
-                let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+                let record = try await fixture.services.keys.metadata(of: account.user.id)
                 #expect(record.lastUse?.address.description == expected, "\(value)")
             }
         }
@@ -295,7 +295,7 @@ struct GateTests {
             #expect(mode == 0o660)
             let response = try await WireClient.requestGate(key, [("X-Forwarded-For", "203.0.113.9")], unixSocket: path)
             #expect(response.status == 200)
-            let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+            let record = try await fixture.services.keys.metadata(of: account.user.id)
             #expect(record.lastUse?.address.description == "203.0.113.9")
         }
     }

@@ -19,7 +19,7 @@ struct IntrospectionTests {
     }
 
     private func operatorToken(_ fixture: ServerFixture) async throws -> (id: OperatorTokenID, secret: String) {
-        let made = try await fixture.deployment.operatorTokens.create(
+        let made = try await fixture.services.operatorTokens.create(
             name: "billing", scopes: [.introspect], by: .commandLine)
         return (made.token.id, made.secret.characters)
     }
@@ -40,7 +40,7 @@ struct IntrospectionTests {
         #expect(plain.body["plan"] as? String == "pro")
         #expect(plain.body["workspace"] == nil)
         #expect((plain.body["rateLimit"] as? [String: Any])?["remaining"] as? Int == 999)
-        let record = try await fixture.deployment.keys.metadata(of: account.user.id)
+        let record = try await fixture.services.keys.metadata(of: account.user.id)
         #expect(record.lastUse?.address.description == "203.0.113.9")
         let named = try await request(
             fixture, "token_type_hint=access_token&token=\(key)&workspace_id=\(workspace)", token: token)
@@ -70,7 +70,7 @@ struct IntrospectionTests {
         let limited = try await request(fixture, "token=\(key)", token: token).body
         #expect(limited["active"] as? Bool == false && limited["status"] as? Int == 429)
         #expect(limited["retryAfter"] as? Int ?? 0 > 3_000)
-        _ = try await fixture.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+        _ = try await fixture.services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         #expect(try await request(fixture, "token=\(key)", token: token).body.count == 1)
     }
 
@@ -101,8 +101,8 @@ struct IntrospectionTests {
         #expect(try await request(fixture, "", token: secret, path: "/operator/v1/nothing").status == 404)
         #expect(try await request(fixture, "", token: nil, path: "/operator/v1/nothing").status == 401)
         #expect(try await request(fixture, "token=\(key)", token: secret).status == 200)
-        try await fixture.deployment.operatorTokens.revoke(id, by: .commandLine)
+        try await fixture.services.operatorTokens.revoke(id, by: .commandLine)
         #expect(try await request(fixture, "token=\(key)", token: secret).status == 401)
-        #expect(try await fixture.deployment.operatorTokens.list().isEmpty)
+        #expect(try await fixture.services.operatorTokens.list().isEmpty)
     }
 }

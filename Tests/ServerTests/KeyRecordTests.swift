@@ -18,7 +18,7 @@ struct KeyRecordTests {
             fixture = try ServerFixture()
             (account, key) = try await fixture.account("ada@example.com", isEntitled: isEntitled)
             page = "/workspaces/\(account.workspaces[0].workspace.id)/api-webhooks"
-            let (_, token) = try await fixture.deployment.sessions.start(
+            let (_, token) = try await fixture.services.sessions.start(
                 for: account, from: try #require(IPAddress("127.0.0.1")), userAgent: "test")
             headers = [
                 .cookie: "\(SessionCookie.name)=\(token.characters)", HeaderName.fetchSite: "same-origin",
@@ -48,7 +48,7 @@ struct KeyRecordTests {
         #expect(first["version"] as? Int == 1)
         #expect(first["prefix"] as? String == String(stage.key.prefix(8)))
         #expect(first["lastUsedAt"] == nil)
-        _ = try await stage.fixture.deployment.keys.regenerate(
+        _ = try await stage.fixture.services.keys.regenerate(
             stage.account.user.id, idempotencyKey: nil, by: .commandLine)
         let second = try stage.data(try await stage.send(.post, "/reveal"))
         let key = try #require(second["key"] as? String)
@@ -69,7 +69,7 @@ struct KeyRecordTests {
         for _ in 0..<2 {
             let made = try await stage.send(.post, "/regenerate", body: form)
             #expect(try stage.data(made)["version"] as? Int == 2, "sent twice, made once")
-            let key = try await stage.fixture.deployment.keys.reveal(stage.account.user.id, by: .commandLine)
+            let key = try await stage.fixture.services.keys.reveal(stage.account.user.id, by: .commandLine)
             #expect(!made.body.contains(key.characters) && !made.body.contains("\"key\""))
         }
         let stale = try await stage.send(.post, "/regenerate", body: "version=1&idempotencyKey=abd")

@@ -25,11 +25,11 @@ struct PasswordRaceTests {
             stores = [try database(), try database()]
         }
 
-        func node(_ index: Int, cost: Int = 10) -> Deployment {
-            var settings = Deployment.Settings()
+        func node(_ index: Int, cost: Int = 10) -> Services {
+            var settings = Services.Settings()
             settings.passwordCost = cost
             let ring = ring
-            return Deployment(
+            return Services(
                 store: stores[index], ring: ring, loadRing: { ring }, settings: settings, role: .command,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
@@ -39,7 +39,7 @@ struct PasswordRaceTests {
         }
     }
 
-    private static func account(_ node: Deployment, _ round: Int) async throws -> (account: Account, IPAddress) {
+    private static func account(_ node: Services, _ round: Int) async throws -> (account: Account, IPAddress) {
         let account = try await node.accounts.create(
             name: "Ada", email: "ada\(round)@example.com", password: old, by: .commandLine)
         // An address of its own: failures are counted by address.
@@ -47,7 +47,7 @@ struct PasswordRaceTests {
     }
 
     private static func signIn(
-        _ node: Deployment, _ account: Account, _ password: Password, _ address: IPAddress
+        _ node: Services, _ account: Account, _ password: Password, _ address: IPAddress
     ) async -> Result<SessionToken, any Error> {
         do {
             return .success(
@@ -60,7 +60,7 @@ struct PasswordRaceTests {
     }
 
     /// The operator's reset, now sooner and now later than what it races with.
-    private static func reset(_ account: Account, on node: Deployment, _ round: Int) async throws {
+    private static func reset(_ account: Account, on node: Services, _ round: Int) async throws {
         try await Task.sleep(for: .milliseconds(round % 8 * 2))
         try await node.accounts.setPassword(of: account.user, to: new, by: .commandLine)
     }
@@ -130,7 +130,7 @@ struct PasswordRaceTests {
     }
 
     private static func expectRefused(
-        _ node: Deployment, _ account: Account, _ password: Password, _ address: IPAddress
+        _ node: Services, _ account: Account, _ password: Password, _ address: IPAddress
     ) async {
         guard case .failure(let error) = await signIn(node, account, password, address) else {
             Issue.record("an old password signs in")

@@ -16,7 +16,7 @@ import Testing
 final class ServerFixture: Sendable {
     let directory: TemporaryDirectory
     let store: SQLStore
-    let deployment: Deployment
+    let services: Services
     let settings: KeybearerServer.Settings
     let random = RandomSource.seeded(31)
     private let logger: Logger
@@ -30,13 +30,13 @@ final class ServerFixture: Sendable {
     init(
         clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil, store: SQLStore? = nil,
         ring: MasterKeyRing? = nil, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-        configure: (inout KeybearerServer.Settings, inout Deployment.Settings) -> Void = { _, _ in }
+        configure: (inout KeybearerServer.Settings, inout Services.Settings) -> Void = { _, _ in }
     ) throws {
         self.logger = logger
         directory = try TemporaryDirectory()
         self.store = try store ?? SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
         let ring = try ring ?? MasterKeyRing.generate(from: .system)
-        var domain = Deployment.Settings()
+        var domain = Services.Settings()
         domain.passwordCost = 10
         self.clocks = clocks
         var edge = KeybearerServer.Settings()
@@ -48,7 +48,7 @@ final class ServerFixture: Sendable {
             trustedProxies: [AddressRange("127.0.0.0/8")].compactMap { $0 })
         configure(&edge, &domain)
         settings = edge
-        deployment = Deployment(
+        services = Services(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
             role: .server(responseFragments: KeybearerServer.responseFragments), clocks: clocks, logger: logger)
     }
@@ -56,7 +56,7 @@ final class ServerFixture: Sendable {
     func server() throws -> KeybearerServer {
         let store = store
         return try KeybearerServer(
-            settings: settings, deployment: deployment, checkStore: { try await store.checkReadiness() },
+            settings: settings, services: services, checkStore: { try await store.checkReadiness() },
             clocks: clocks, logger: logger)
     }
 
@@ -87,14 +87,14 @@ final class ServerFixture: Sendable {
 
     /// An account, on the plan with the feature unless asked otherwise, with its key.
     func account(_ email: String, isEntitled: Bool = true) async throws -> (account: Account, key: String) {
-        let made = try await deployment.accounts.create(
+        let made = try await services.accounts.create(
             name: "Ada", email: email, password: Password("long enough secret"), by: .commandLine)
         if isEntitled {
-            try await deployment.workspaces.setPlan(
+            try await services.workspaces.setPlan(
                 PlanID(rawValue: "pro"), of: made.workspaces[0].workspace.id, by: .commandLine)
         }
-        let key = try await deployment.keys.reveal(made.user.id, by: .commandLine)
-        return (try await deployment.accounts.account(made.user.id), key.characters)
+        let key = try await services.keys.reveal(made.user.id, by: .commandLine)
+        return (try await services.accounts.account(made.user.id), key.characters)
     }
 
     /// Answers one request without a socket.
@@ -107,7 +107,7 @@ final class ServerFixture: Sendable {
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
             api: made.api, operators: made.operators, dashboard: made.dashboard, logger: logger)
         // A server decides under a lease.
-        await deployment.gate?.fence.step()
+        await services.gate?.fence.step()
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: headers),
             body: RequestBody(buffer: ByteBuffer(string: body)))

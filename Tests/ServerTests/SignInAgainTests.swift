@@ -62,9 +62,9 @@ struct SignInAgainTests {
             }
             // A session of hers on another device stays.
             #expect(try await Self.isSignedIn(phone.cookie, fixture))
-            let events = try await fixture.deployment.accounts.auditEvents(of: ada, limit: 100)
+            let events = try await fixture.services.accounts.auditEvents(of: ada, limit: 100)
             #expect(events.count { $0.action == .sessionEnded } == 2)
-            #expect(try await fixture.deployment.sessions.list(of: ada).count == 2)
+            #expect(try await fixture.services.sessions.list(of: ada).count == 2)
             // A new account takes the browser over as well.
             let form = ["name": "New", "email": "new@example.com", "password": "another long secret"]
             #expect(try await browser.send("/sign-up", form) == 303)
@@ -86,7 +86,7 @@ struct SignInAgainTests {
             #expect(try await browser.signIn("nobody@example.com") == 401)
             #expect(try await Self.isSignedIn(live, fixture))
 
-            let id = try #require(try await fixture.deployment.sessions.list(of: ada).first?.id)
+            let id = try #require(try await fixture.services.sessions.list(of: ada).first?.id)
             var ended = Visitor(fixture: fixture)
             #expect(try await ended.signIn("ada@example.com") == 303)
             #expect(try await ended.send("/sign-out", ["from": "page"]) == 303)
@@ -95,9 +95,9 @@ struct SignInAgainTests {
                 var other = Visitor(fixture: fixture, cookie: cookie)
                 #expect(try await other.signIn("ada@example.com") == 303)
                 #expect(try await Self.isSignedIn(other.cookie, fixture))
-                #expect(try await fixture.deployment.sessions.list(of: ada).contains { $0.id == id })
+                #expect(try await fixture.services.sessions.list(of: ada).contains { $0.id == id })
             }
-            let events = try await fixture.deployment.accounts.auditEvents(of: ada, limit: 100)
+            let events = try await fixture.services.accounts.auditEvents(of: ada, limit: 100)
             #expect(events.count { $0.action == .sessionEnded } == 1, "the sign-out alone")
         }
     }

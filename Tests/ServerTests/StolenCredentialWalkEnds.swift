@@ -46,7 +46,7 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
     static let newPassword = Password("entirely different words")
 
     /// Ends the subject's authority, as somebody else.
-    func carryOut(on subject: WalkSubject, by others: Deployment) async throws {
+    func carryOut(on subject: WalkSubject, by others: Services) async throws {
         let (id, workspace) = (subject.id, subject.workspace)
         let holder = Authority(.session(subject.otherSession, of: id), from: subject.address)
         switch self {
@@ -87,7 +87,7 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
         }
     }
 
-    private func changePassword(_ subject: WalkSubject, in session: SessionID, _ others: Deployment) async throws {
+    private func changePassword(_ subject: WalkSubject, in session: SessionID, _ others: Services) async throws {
         try await others.accounts.changePassword(
             of: subject.account.user, current: WalkSubject.password, new: Self.newPassword, in: session,
             from: subject.address)

@@ -54,10 +54,10 @@ extension StolenCredentialWalk {
         let gate = WriteHold(command.action, of: stage.heldStore)
         defer { stage.heldStore.holdWrites(nil) }
         var before: DatabaseSnapshot?
-        let (deployment, holder) = (stage.heldCommands, stage.holder)
+        let (services, holder) = (stage.heldCommands, stage.holder)
         let (outcome, first) = try await gate.during { () async throws -> WalkCommand.Outcome in
             do {
-                try await command.run(deployment, subject, holder)
+                try await command.run(services, subject, holder)
                 return .done
             } catch let error as KeybearerError {
                 return .refused(error.code)
@@ -82,37 +82,37 @@ extension StolenCredentialWalk {
         let heldStore = SQLStore(engine: store.engine)
         let first = try MasterKeyRing.generate(from: .system)
         let file = Lock(first)
-        let deployment = { (store: SQLStore) in
-            var settings = Deployment.Settings()
+        let services = { (store: SQLStore) in
+            var settings = Services.Settings()
             settings.passwordCost = 10
             let ring = file.withLock { $0 }
-            return Deployment(
+            return Services(
                 store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
         let accounts = try await ["kept", "replaced", "deleted"].asyncMap { name in
-            try await deployment(store).accounts.create(
+            try await services(store).accounts.create(
                 name: name, email: "\(name)@example.com", password: WalkSubject.password, by: .commandLine
             ).user.id
         }
-        let kept = try await deployment(store).keys.reveal(accounts[0], by: .commandLine)
+        let kept = try await services(store).keys.reveal(accounts[0], by: .commandLine)
         let replaced = Lock<SecretKey?>(nil)
         let gate = WriteHold(action, of: heldStore)
-        let rotating = deployment(heldStore)
+        let rotating = services(heldStore)
         let (ring, reached) = try await gate.during {
             try await rotating.masterKeys.rotate { ring in
                 file.withLock { $0 = ring }
             } progress: { _ in
             }
         } meanwhile: {
-            let others = deployment(store)
+            let others = services(store)
             let made = try await others.keys.regenerate(accounts[1], idempotencyKey: nil, by: .commandLine).secret
             replaced.withLock { $0 = made }
             try await others.accounts.delete(accounts[2], by: .commandLine)
         }
         #expect(reached == .reached)
         #expect(ring.activeID != first.activeID)
-        let after = deployment(store)
+        let after = services(store)
         #expect(try await after.masterKeys.unopenableKeys().isEmpty)
         #expect(try await after.keys.reveal(accounts[0], by: .commandLine).characters == kept.characters)
         #expect(

@@ -40,9 +40,9 @@ struct WalkStage: Sendable {
     /// The server's own store.
     let heldStore: SQLStore
     /// What a command does whose writes can be held.
-    let heldCommands: Deployment
+    let heldCommands: Services
     /// Everybody else: the holder's other devices, and the operator.
-    let others: Deployment
+    let others: Services
     let otherStore: SQLStore
     /// An Owner beside every subject, so that these can lose their role and leave.
     let holder: UserID
@@ -83,11 +83,11 @@ struct WalkStage: Sendable {
         try store.close()
     }
 
-    private static func commands(on store: SQLStore, _ ring: MasterKeyRing) -> Deployment {
-        var settings = Deployment.Settings()
+    private static func commands(on store: SQLStore, _ ring: MasterKeyRing) -> Services {
+        var settings = Services.Settings()
         settings.passwordCost = 10
         settings.lease = lease
-        return Deployment(
+        return Services(
             store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

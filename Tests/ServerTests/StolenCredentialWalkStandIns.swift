@@ -11,7 +11,7 @@ struct WalkStandIn: Sendable {
     let event: String
     var holds: [StolenCredentialWalk.Hold] = [.lastByte, .commit]
     let request: @Sendable (WalkSubject) -> WireRequest
-    let meanwhile: @Sendable (WalkSubject, Deployment) async throws -> Void
+    let meanwhile: @Sendable (WalkSubject, Services) async throws -> Void
     let outcome: String
 
     static let all = [
@@ -72,14 +72,14 @@ struct WalkCommand: Sendable {
     let action: AuditEvent.Action
     /// What happens while it is held.
     let event: String
-    let run: @Sendable (Deployment, WalkSubject, _ holder: UserID) async throws -> Void
-    let meanwhile: @Sendable (Deployment, WalkSubject, _ holder: UserID) async throws -> Void
+    let run: @Sendable (Services, WalkSubject, _ holder: UserID) async throws -> Void
+    let meanwhile: @Sendable (Services, WalkSubject, _ holder: UserID) async throws -> Void
     let outcome: Outcome
 
     init(
         _ name: String, _ action: AuditEvent.Action, while event: String, _ outcome: Outcome,
-        _ run: @escaping @Sendable (Deployment, WalkSubject, UserID) async throws -> Void,
-        meanwhile: @escaping @Sendable (Deployment, WalkSubject, UserID) async throws -> Void
+        _ run: @escaping @Sendable (Services, WalkSubject, UserID) async throws -> Void,
+        meanwhile: @escaping @Sendable (Services, WalkSubject, UserID) async throws -> Void
     ) {
         (self.name, self.action, self.event) = (name, action, event)
         (self.outcome, self.run, self.meanwhile) = (outcome, run, meanwhile)
@@ -89,20 +89,20 @@ struct WalkCommand: Sendable {
 
     private static let accounts = [
         WalkCommand("user create", .userCreated, while: "the address is taken", .refused(.conflict)) {
-            deployment, subject, _ in
-            try await create(deployment, "made.\(subject.email)")
+            services, subject, _ in
+            try await create(services, "made.\(subject.email)")
         } meanwhile: { others, subject, _ in
             try await create(others, "made.\(subject.email)")
         },
-        gone("user set-password", .passwordChanged) { deployment, subject, _ in
-            try await deployment.accounts.setPassword(
+        gone("user set-password", .passwordChanged) { services, subject, _ in
+            try await services.accounts.setPassword(
                 of: subject.account.user, to: AuthorityEnd.newPassword, by: .commandLine)
         },
-        gone("user disable", .userDisabled) { deployment, subject, _ in
-            try await deployment.accounts.setStatus(.disabled, of: subject.id, by: .commandLine)
+        gone("user disable", .userDisabled) { services, subject, _ in
+            try await services.accounts.setStatus(.disabled, of: subject.id, by: .commandLine)
         },
-        gone("user enable", .userEnabled) { deployment, subject, _ in
-            try await deployment.accounts.setStatus(.active, of: subject.id, by: .commandLine)
+        gone("user enable", .userEnabled) { services, subject, _ in
+            try await services.accounts.setStatus(.active, of: subject.id, by: .commandLine)
         },
         gone("user delete", .userDeleted, run: delete),
         WalkCommand(
@@ -115,11 +115,11 @@ struct WalkCommand: Sendable {
         WalkCommand(
             "key regenerate", .keyRegenerated, while: "the key is replaced", .refused(.conflict), regenerate,
             meanwhile: regenerate),
-        gone("key show", .keyRevealed) { deployment, subject, _ in
-            _ = try await deployment.keys.reveal(subject.id, by: .commandLine)
+        gone("key show", .keyRevealed) { services, subject, _ in
+            _ = try await services.keys.reveal(subject.id, by: .commandLine)
         },
-        WalkCommand("key show", .keyRevealed, while: "the key is replaced", .done) { deployment, subject, _ in
-            let shown = try await deployment.keys.reveal(subject.id, by: .commandLine)
+        WalkCommand("key show", .keyRevealed, while: "the key is replaced", .done) { services, subject, _ in
+            let shown = try await services.keys.reveal(subject.id, by: .commandLine)
             #expect(shown.characters != subject.key, "the command shows a key that is dead")
         } meanwhile: {
             try await regenerate($0, $1, $2)
@@ -127,18 +127,18 @@ struct WalkCommand: Sendable {
     ]
 
     private static let workspaces = [
-        gone("workspace create", .workspaceCreated) { deployment, subject, _ in
-            _ = try await deployment.workspaces.create(name: "More", owner: subject.id, by: .commandLine)
+        gone("workspace create", .workspaceCreated) { services, subject, _ in
+            _ = try await services.workspaces.create(name: "More", owner: subject.id, by: .commandLine)
         },
         WalkCommand("workspace set-plan", .planChanged, while: "the workspace is gone", .refused(.notFound)) {
-            deployment, subject, _ in
-            try await deployment.workspaces.setPlan(
+            services, subject, _ in
+            try await services.workspaces.setPlan(
                 PlanID(rawValue: "free"), of: subject.workspace, by: .commandLine)
         } meanwhile: {
             try await removeWorkspace($0, $1, $2)
         },
-        gone("workspace add-member", .memberAdded) { deployment, subject, _ in
-            try await deployment.workspaces.putMember(
+        gone("workspace add-member", .memberAdded) { services, subject, _ in
+            try await services.workspaces.putMember(
                 subject.id, in: subject.workspace, role: .admin, by: .commandLine)
         },
         WalkCommand("workspace add-member", .memberAdded, while: "the workspace is gone", .refused(.notFound)) {
@@ -152,13 +152,13 @@ struct WalkCommand: Sendable {
         WalkCommand(
             "workspace remove-member", .memberRemoved, while: "it becomes the last Owner", .refused(.conflict),
             leave, meanwhile: lowerHolder),
-        WalkCommand("plan put", .planPut, while: "the plan is put by another", .done) { deployment, _, _ in
-            try await putPlan(deployment, limit: 500)
+        WalkCommand("plan put", .planPut, while: "the plan is put by another", .done) { services, _, _ in
+            try await putPlan(services, limit: 500)
         } meanwhile: { others, _, _ in
             try await putPlan(others, limit: 700)
         },
-        WalkCommand("plan delete", .planDeleted, while: "the plan is gone", .refused(.notFound)) { deployment, _, _ in
-            try await deletePlan(deployment)
+        WalkCommand("plan delete", .planDeleted, while: "the plan is gone", .refused(.notFound)) { services, _, _ in
+            try await deletePlan(services)
         } meanwhile: { others, _, _ in
             try await putPlan(others, limit: 700)
             try await deletePlan(others)
@@ -167,13 +167,13 @@ struct WalkCommand: Sendable {
 
     private static let operatorTokens = [
         WalkCommand("operator-token create", .operatorTokenCreated, while: "nothing can end it", .done) {
-            deployment, _, _ in
-            _ = try await deployment.operatorTokens.create(name: "more", scopes: [.introspect], by: .commandLine)
+            services, _, _ in
+            _ = try await services.operatorTokens.create(name: "more", scopes: [.introspect], by: .commandLine)
         } meanwhile: { _, _, _ in
         },
         WalkCommand("operator-token revoke", .operatorTokenRevoked, while: "the token is gone", .refused(.notFound)) {
-            deployment, subject, _ in
-            try await deployment.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
+            services, subject, _ in
+            try await services.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
         } meanwhile: { others, subject, _ in
             try await others.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
         },
@@ -182,46 +182,46 @@ struct WalkCommand: Sendable {
     /// A command on an account that is deleted at the hold.
     private static func gone(
         _ name: String, _ action: AuditEvent.Action,
-        run: @escaping @Sendable (Deployment, WalkSubject, UserID) async throws -> Void
+        run: @escaping @Sendable (Services, WalkSubject, UserID) async throws -> Void
     ) -> WalkCommand {
         WalkCommand(name, action, while: "the account is gone", .refused(.notFound), run, meanwhile: delete)
     }
 
-    private static let delete: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+    private static let delete: @Sendable (Services, WalkSubject, UserID) async throws -> Void = {
         try await $0.accounts.delete($1.id, by: .commandLine)
         _ = $2
     }
 
-    private static let regenerate: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+    private static let regenerate: @Sendable (Services, WalkSubject, UserID) async throws -> Void = {
         _ = try await $0.keys.regenerate($1.id, idempotencyKey: nil, by: .commandLine)
         _ = $2
     }
 
-    private static let leave: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+    private static let leave: @Sendable (Services, WalkSubject, UserID) async throws -> Void = {
         try await $0.workspaces.removeMember($1.id, from: $1.workspace, by: .commandLine)
         _ = $2
     }
 
-    private static let lowerHolder: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+    private static let lowerHolder: @Sendable (Services, WalkSubject, UserID) async throws -> Void = {
         try await $0.workspaces.putMember($2, in: $1.workspace, role: .member, by: .commandLine)
     }
 
-    private static let removeWorkspace: @Sendable (Deployment, WalkSubject, UserID) async throws -> Void = {
+    private static let removeWorkspace: @Sendable (Services, WalkSubject, UserID) async throws -> Void = {
         try await $0.workspaces.removeMember($2, from: $1.workspace, by: .commandLine)
         try await $0.accounts.delete($1.id, by: .commandLine)
     }
 
-    private static func create(_ deployment: Deployment, _ email: String) async throws {
-        _ = try await deployment.accounts.create(
+    private static func create(_ services: Services, _ email: String) async throws {
+        _ = try await services.accounts.create(
             name: "Made", email: email, password: AuthorityEnd.newPassword, by: .commandLine)
     }
 
-    private static func deletePlan(_ deployment: Deployment) async throws {
-        try await deployment.workspaces.deletePlan(PlanID(rawValue: "team"), by: .commandLine)
+    private static func deletePlan(_ services: Services) async throws {
+        try await services.workspaces.deletePlan(PlanID(rawValue: "team"), by: .commandLine)
     }
 
-    private static func putPlan(_ deployment: Deployment, limit: Int) async throws {
-        try await deployment.workspaces.putPlan(
+    private static func putPlan(_ services: Services, limit: Int) async throws {
+        try await services.workspaces.putPlan(
             Plan(
                 id: PlanID(rawValue: "team"), name: "Team", features: [.apiWebhooks], hourlyLimit: limit,
                 billingURL: nil, position: 5), by: .commandLine)

@@ -12,16 +12,16 @@ import Testing
 
     private static let ring = Result { try MasterKeyRing.generate(from: .system) }
 
-    private static func deployment(_ store: any Store, clocks: Clocks = .system) throws -> Deployment {
+    private static func services(_ store: any Store, clocks: Clocks = .system) throws -> Services {
         let ring = try ring.get()
-        var settings = Deployment.Settings()
+        var settings = Services.Settings()
         settings.passwordCost = 10
-        return Deployment(
+        return Services(
             store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command, clocks: clocks,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    private static func signIn(_ services: Deployment, _ email: String, _ password: Password = password) async throws
+    private static func signIn(_ services: Services, _ email: String, _ password: Password = password) async throws
         -> UserID
     {
         try await services.sessions.signIn(
@@ -29,13 +29,13 @@ import Testing
         ).signedIn.account.user.id
     }
 
-    private static func signUp(_ services: Deployment, _ email: String) async throws -> UserID {
+    private static func signUp(_ services: Services, _ email: String) async throws -> UserID {
         try await services.accounts.create(name: "Ada", email: email, password: password, by: .commandLine).user.id
     }
 
     /// An account whose address is stored as an earlier version stored it.
     private static func old(
-        _ services: Deployment, _ store: any Store, _ samples: Samples, _ email: String
+        _ services: Services, _ store: any Store, _ samples: Samples, _ email: String
     ) async throws -> UserID {
         let account = try #require(EmailAddress.legacyForm(email), "no earlier version took it")
         let plain = samples.newAccount(email: account.rawValue)
@@ -72,7 +72,7 @@ import Testing
     func oneAddressIsOneAccountInEverySpelling(_ subject: StoreUnderTest) async throws {
         for spellings in Self.same {
             try await subject.run { store, _ in
-                let services = try Self.deployment(store)
+                let services = try Self.services(store)
                 let id = try await Self.signUp(services, spellings[0])
                 for spelling in spellings {
                     await expect(.conflict) { _ = try await Self.signUp(services, spelling) }
@@ -89,7 +89,7 @@ import Testing
     func whatDiffersIsTwoAccounts(_ subject: StoreUnderTest) async throws {
         for (one, other) in Self.distinct {
             try await subject.run { store, _ in
-                let services = try Self.deployment(store)
+                let services = try Self.services(store)
                 let ids = [try await Self.signUp(services, one), try await Self.signUp(services, other)]
                 #expect(try await Self.signIn(services, one) == ids[0])
                 #expect(try await Self.signIn(services, other) == ids[1])
@@ -101,7 +101,7 @@ import Testing
     @Test(arguments: storesUnderTest)
     func addressesThatLookLikeAnotherMakeNoAccount(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, _ in
-            let services = try Self.deployment(store)
+            let services = try Self.services(store)
             _ = try await Self.signUp(services, "kate@example.com")
             for twin in [
                 "\u{212A}ate@example.com", "kate\u{200B}@example.com", "ka\u{AD}te@example.com",
@@ -120,7 +120,7 @@ import Testing
     @Test(arguments: storesUnderTest)
     func accountsOfEarlierVersionsKeepWorking(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
-            let services = try Self.deployment(store)
+            let services = try Self.services(store)
             _ = try await Self.signUp(services, "first@example.com")
             // What was typed at sign-up then, and what today names the same account.
             for (typed, others) in [
@@ -169,7 +169,7 @@ import Testing
     @Test(arguments: storesUnderTest)
     func spellingsOfOneAddressAreThrottledTogetherAndMalformedOnesByNetwork(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
-            let services = try Self.deployment(store, clocks: TestClock().clocks)
+            let services = try Self.services(store, clocks: TestClock().clocks)
             let wrong = Password("a wrong password")
             func refusal(_ email: String, _ network: UInt32) async -> ErrorCode? {
                 await #expect(throws: KeybearerError.self) {
@@ -206,7 +206,7 @@ import Testing
     @Test(arguments: storesUnderTest, twins.flatMap { [$0, $0.reversed()] })
     func eachTwinSignsInAndFreesNoOther(_ subject: StoreUnderTest, twins: [String]) async throws {
         try await subject.run { store, samples in
-            let services = try Self.deployment(store, clocks: TestClock().clocks)
+            let services = try Self.services(store, clocks: TestClock().clocks)
             _ = try await Self.signUp(services, "first@example.com")
             for twin in twins {
                 let id = try await Self.old(services, store, samples, twin)
@@ -225,7 +225,7 @@ import Testing
     @Test(arguments: storesUnderTest)
     func signUpsThatFailAreThrottledByNetwork(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
-            let services = try Self.deployment(store, clocks: TestClock().clocks)
+            let services = try Self.services(store, clocks: TestClock().clocks)
             func signUp(_ email: String, _ network: UInt32) async throws {
                 _ = try await services.accounts.signUp(
                     name: "Ada", email: email, password: Self.password, from: IPAddress(v4: network))
@@ -242,7 +242,7 @@ import Testing
     @Test(arguments: storesUnderTest)
     func aHasherThatIsFullLocksNobodyOut(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, _ in
-            let services = try Self.deployment(store, clocks: TestClock().clocks)
+            let services = try Self.services(store, clocks: TestClock().clocks)
             let id = try await Self.signUp(services, "ada@example.com")
             let hasher = services.sessions.hasher
             let held = DispatchSemaphore(value: 0)

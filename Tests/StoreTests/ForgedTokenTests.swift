@@ -14,19 +14,19 @@ import Testing
             let engine = CountingEngine(try #require(plain as? SQLStore).engine)
             let store = SQLStore(engine: engine)
             let ring = try MasterKeyRing.generate(from: .system)
-            var settings = Deployment.Settings()
+            var settings = Services.Settings()
             settings.passwordCost = 10
-            let deployment = Deployment(
+            let services = Services(
                 store: store, ring: ring, loadRing: { ring }, settings: settings,
                 role: .server(responseFragments: { _ in [] }),
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            await deployment.node?.fence.step()
+            await services.node?.fence.step()
             let password = Password("long enough secret")
-            _ = try await deployment.accounts.create(
+            _ = try await services.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
-            let (_, session) = try await deployment.sessions.signIn(
+            let (_, session) = try await services.sessions.signIn(
                 email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser")
-            let (_, secret) = try await deployment.operatorTokens.create(
+            let (_, secret) = try await services.operatorTokens.create(
                 name: "CI", scopes: [.introspect], by: .commandLine)
             // Those of another ring, of the other kind, and with one character changed.
             let other = KeyVault(ring: try .generate(from: .system))
@@ -36,21 +36,21 @@ import Testing
             var secrets = (0..<50).map { _ in OperatorSecret.mint(from: other, random: .system).secret.characters }
             secrets.append("kbo_" + session.characters)
             secrets.append(Self.altered(secret.characters))
-            await deployment.node?.fence.step()
+            await services.node?.fence.step()
             let before = engine.calls
             for cookie in cookies {
                 let token = try #require(SessionToken(parsing: cookie))
-                #expect(try await deployment.sessions.find(token) == nil)
+                #expect(try await services.sessions.find(token) == nil)
             }
             for text in secrets {
                 let forged = try #require(OperatorSecret(presented: text))
                 await expect(.unauthorized) {
-                    _ = try await deployment.operatorTokens.authenticate(forged, for: .introspect)
+                    _ = try await services.operatorTokens.authenticate(forged, for: .introspect)
                 }
             }
             #expect(engine.calls == before)
-            #expect(try await deployment.sessions.find(session) != nil)
-            _ = try await deployment.operatorTokens.authenticate(secret, for: .introspect)
+            #expect(try await services.sessions.find(session) != nil)
+            _ = try await services.operatorTokens.authenticate(secret, for: .introspect)
             #expect(engine.calls > before, "a real one does")
         }
     }

@@ -10,36 +10,36 @@ import Testing
 @Suite(.serialized) struct MasterKeyConformance {
     /// A process: its ring stands for the file with the master keys.
     private struct Process {
-        let deployment: Deployment
+        let services: Services
         let file: CurrentVault
 
-        init(_ store: any Store, _ ring: MasterKeyRing, role: Deployment.Role = .command) {
+        init(_ store: any Store, _ ring: MasterKeyRing, role: Services.Role = .command) {
             let file = CurrentVault(KeyVault(ring: ring))
-            var settings = Deployment.Settings()
+            var settings = Services.Settings()
             settings.passwordCost = 10
             settings.lease = .milliseconds(500)
-            deployment = Deployment(
+            services = Services(
                 store: store, ring: ring, loadRing: { file.current.ring }, settings: settings, role: role,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             self.file = file
         }
 
         func create(_ email: String) async throws -> (Account, SecretKey) {
-            let account = try await deployment.accounts.create(
+            let account = try await services.accounts.create(
                 name: "Ada", email: email, password: password, by: .commandLine)
-            return (account, try await deployment.keys.reveal(account.user.id, by: .commandLine))
+            return (account, try await services.keys.reveal(account.user.id, by: .commandLine))
         }
 
         let password = Password("long enough secret")
 
         func signIn(_ email: String) async throws -> SessionToken {
-            try await deployment.sessions.signIn(
+            try await services.sessions.signIn(
                 email: email, password: password, from: Samples.address, userAgent: "Browser"
             ).token
         }
 
         func rotate(reached: (MasterKeyService.Step) throws -> Void = { _ in }) async throws -> MasterKeyRing {
-            try await deployment.masterKeys.rotate(
+            try await services.masterKeys.rotate(
                 save: { file.replace(with: KeyVault(ring: $0)) }, progress: { _ in }, reached: reached)
         }
     }
@@ -87,7 +87,7 @@ import Testing
                     let process = Process(number.isMultiple(of: 2) ? first : second, ring)
                     group.addTask {
                         do {
-                            try await process.deployment.ring.require(.claim)
+                            try await process.services.ring.require(.claim)
                             return nil
                         } catch {
                             return (ring.activeID, (error as? RingRefusal)?.problems.flatMap(\.wanted) ?? [])
@@ -102,7 +102,7 @@ import Testing
             #expect(records.count == 1 && refusals.count == rings.count - 1)
             let winner = try #require(rings.first { $0.activeID == records.first?.id })
             #expect(refusals.allSatisfy { $0.loser != winner.activeID && $0.wanted == [records[0].id] })
-            try await Process(second, winner).deployment.ring.require(.refuse)
+            try await Process(second, winner).services.ring.require(.refuse)
             #expect(records[0].tagFingerprint?.count == 16 && records[0].digestFingerprint?.count == 16)
         }
     }
@@ -112,28 +112,28 @@ import Testing
         try await subject.run { store, samples in
             let ring = try MasterKeyRing.generate(from: .system)
             let own = Process(store, ring)
-            await expectRefusal { try await own.deployment.ring.require(.refuse) }
-            try await own.deployment.ring.require(.allow)
+            await expectRefusal { try await own.services.ring.require(.refuse) }
+            try await own.services.ring.require(.allow)
             let (account, key) = try await own.create("ada@example.com")
-            try await own.deployment.ring.require(.refuse)
+            try await own.services.ring.require(.refuse)
             let foreign = Process(store, try MasterKeyRing.generate(from: .system))
             for newDatabase in [RingService.NewDatabase.refuse, .allow, .claim] {
-                await expectRefusal(ring.activeID) { try await foreign.deployment.ring.require(newDatabase) }
+                await expectRefusal(ring.activeID) { try await foreign.services.ring.require(newDatabase) }
             }
             // One that did not ask is refused where it would commit.
             await expect(.unavailable) {
-                _ = try await foreign.deployment.keys.regenerate(
+                _ = try await foreign.services.keys.regenerate(
                     account.user.id, idempotencyKey: nil, by: .commandLine)
             }
             await expect(.unavailable) { _ = try await foreign.create("eve@example.com") }
             await expect(.unavailable) {
-                _ = try await foreign.deployment.operatorTokens.create(
+                _ = try await foreign.services.operatorTokens.create(
                     name: "CI", scopes: [.introspect], by: .commandLine)
             }
             await expect(.unavailable) { _ = try await foreign.signIn("ada@example.com") }
-            #expect(try await own.deployment.keys.reveal(account.user.id, by: .commandLine) == key)
+            #expect(try await own.services.keys.reveal(account.user.id, by: .commandLine) == key)
             let verifying = Process(store, try KeyVault(ring: ring).verifyOnlyRing())
-            try await verifying.deployment.ring.require(.refuse)
+            try await verifying.services.ring.require(.refuse)
             _ = try await verifying.signIn("ada@example.com")
         }
     }
@@ -149,7 +149,7 @@ import Testing
             let recorded = try await store.masterKeys()
             try await removeFingerprints(store)
             // One that only verifies goes on and notes nothing.
-            try await Process(store, try KeyVault(ring: ring).verifyOnlyRing()).deployment.ring.require(.refuse)
+            try await Process(store, try KeyVault(ring: ring).verifyOnlyRing()).services.ring.require(.refuse)
             #expect(try await store.masterKeys().allSatisfy { $0.tagFingerprint == nil })
             // Of a ring with the right ids and a wrong secret, or without the tag, the ids are named.
             let wrong = try MasterKeyRing(
@@ -157,14 +157,14 @@ import Testing
                     entry.id == ring.activeID
                         ? .init(id: entry.id, material: .master(RandomSource.system.bytes(32))) : entry
                 }, activeID: ring.activeID)
-            await expectRefusal(ring.activeID) { try await Process(store, wrong).deployment.ring.require(.refuse) }
+            await expectRefusal(ring.activeID) { try await Process(store, wrong).services.ring.require(.refuse) }
             let tagless = try MasterKeyRing(
                 entries: ring.entries.filter { $0.id == ring.activeID }, activeID: ring.activeID)
             await expectRefusal(first.activeID) {
-                try await Process(store, tagless).deployment.ring.require(.refuse)
+                try await Process(store, tagless).services.ring.require(.refuse)
             }
             #expect(try await store.masterKeys().allSatisfy { $0.tagFingerprint == nil })
-            try await Process(store, ring).deployment.ring.require(.refuse)
+            try await Process(store, ring).services.ring.require(.refuse)
             let again = try await store.masterKeys()
             // A retired master key that is needed for its tag alone seals nothing: its line has no digest subkey.
             #expect(again.map(\.id) == recorded.map(\.id))
@@ -181,7 +181,7 @@ import Testing
             let old = try #require(first.activeID)
             let (account, _) = try await process.create("ada@example.com")
             let session = try await process.signIn("ada@example.com")
-            let (token, secret) = try await process.deployment.operatorTokens.create(
+            let (token, secret) = try await process.services.operatorTokens.create(
                 name: "CI", scopes: [.introspect], by: .commandLine)
             func isTagInUse() async throws -> Bool {
                 try await store.masterKeys().contains { $0.id == old && $0.tags }
@@ -191,16 +191,16 @@ import Testing
             let sealing = try await store.masterKeys().filter(\.seals).map(\.id)
             #expect(sealing == [ring.activeID])
             // Nobody's key carries the tag any more: session and token still do.
-            _ = try await process.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+            _ = try await process.services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
             ring = try await process.rotate()
-            #expect(try await process.deployment.sessions.find(session) != nil)
-            #expect(try await process.deployment.operatorTokens.authenticate(secret, for: .introspect) == token)
-            let found = try #require(try await process.deployment.sessions.find(session))
-            try await process.deployment.sessions.end(found.session.id, of: account.user.id, by: .commandLine)
+            #expect(try await process.services.sessions.find(session) != nil)
+            #expect(try await process.services.operatorTokens.authenticate(secret, for: .introspect) == token)
+            let found = try #require(try await process.services.sessions.find(session))
+            try await process.services.sessions.end(found.session.id, of: account.user.id, by: .commandLine)
             ring = try await process.rotate()
             #expect(try await isTagInUse(), "the operator token carries it")
-            #expect(try await process.deployment.operatorTokens.authenticate(secret, for: .introspect) == token)
-            try await process.deployment.operatorTokens.revoke(token.id, by: .commandLine)
+            #expect(try await process.services.operatorTokens.authenticate(secret, for: .introspect) == token)
+            try await process.services.operatorTokens.revoke(token.id, by: .commandLine)
             ring = try await process.rotate()
             #expect(try await !isTagInUse())
             #expect(!ring.entries.contains { $0.id == old })
@@ -216,7 +216,7 @@ import Testing
             let process = Process(store, first)
             let (account, _) = try await process.create("ada@example.com")
             _ = try await process.signIn("ada@example.com")
-            let ended = try #require(try await process.deployment.sessions.list(of: account.user.id).first)
+            let ended = try #require(try await process.services.sessions.list(of: account.user.id).first)
             let writer = try #require(store as? SQLStore)
             try writer.engine.withCopyWriter { connection in
                 let table = try #require(CopiedTable.all.first { $0.name == "sessions" })
@@ -230,9 +230,9 @@ import Testing
                         ]
                     ], into: table)
             }
-            _ = try await process.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+            _ = try await process.services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
             _ = try await process.rotate()
-            _ = try await process.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+            _ = try await process.services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
             let ring = try await process.rotate()
             #expect(!ring.entries.contains { $0.id == first.activeID })
         }
@@ -251,14 +251,14 @@ import Testing
                 }
                 // What starts now reads the file that is there: it fits, opens every key, and can be rotated.
                 process = Process(store, process.file.current.ring)
-                try await process.deployment.ring.require(.refuse)
-                let revealed = try await process.deployment.keys.reveal(account.user.id, by: .commandLine)
+                try await process.services.ring.require(.refuse)
+                let revealed = try await process.services.keys.reveal(account.user.id, by: .commandLine)
                 #expect(revealed == key, "\(step)")
-                #expect(try await process.deployment.sessions.find(session) != nil, "\(step)")
+                #expect(try await process.services.sessions.find(session) != nil, "\(step)")
                 let ring = try await process.rotate()
                 process = Process(store, ring)
-                try await process.deployment.ring.require(.refuse)
-                #expect(try await process.deployment.masterKeys.unopenableKeys().isEmpty)
+                try await process.services.ring.require(.refuse)
+                #expect(try await process.services.masterKeys.unopenableKeys().isEmpty)
                 #expect(try await store.masterKeys().filter(\.seals).map(\.id) == [ring.activeID], "\(step)")
                 let needed = Set(try await store.masterKeys().filter(\.isInUse).map(\.id))
                 #expect(Set(ring.entries.map(\.id)) == needed, "\(step): nothing is left over")
@@ -272,10 +272,10 @@ import Testing
             let ring = try MasterKeyRing.generate(from: .system)
             let other = Process(first, ring)
             let (account, key) = try await other.create("ada@example.com")
-            _ = try await other.deployment.workspaces.setPlan(
+            _ = try await other.services.workspaces.setPlan(
                 PlanID(rawValue: "pro"), of: account.workspaces[0].workspace.id, by: .commandLine)
             let server = Process(second, ring, role: .server(responseFragments: { _ in [] }))
-            let node = try #require(server.deployment.node)
+            let node = try #require(server.services.node)
             await node.fence.step()
             func verdict(_ key: SecretKey) async -> Verdict {
                 await node.verifier.verdict(for: key.token, scope: .anyWorkspace, from: Samples.address)
@@ -292,8 +292,8 @@ import Testing
                 guard case .unavailable = await verdict(key) else { Issue.record("never refused"); return }
             }
             let later = try await other.signIn("ada@example.com")
-            await expect(.unavailable) { _ = try await server.deployment.sessions.find(later) }
-            #expect(!server.deployment.sessions.isForged(later))
+            await expect(.unavailable) { _ = try await server.services.sessions.find(later) }
+            #expect(!server.services.sessions.isForged(later))
             // The new file arrives.
             server.file.replace(with: KeyVault(ring: rotated))
             let deadline = ContinuousClock.now + .seconds(30)
@@ -303,8 +303,8 @@ import Testing
             }
             guard case .admitted = await verdict(key) else { Issue.record("a good key"); return }
             guard case .featureLocked = await verdict(new) else { Issue.record("a new key"); return }
-            #expect(try await server.deployment.sessions.find(later) != nil)
-            #expect(try await server.deployment.sessions.find(session) != nil)
+            #expect(try await server.services.sessions.find(later) != nil)
+            #expect(try await server.services.sessions.find(session) != nil)
             running.cancel()
             await running.value
             await node.stop()

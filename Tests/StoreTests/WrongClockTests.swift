@@ -219,11 +219,11 @@ private struct History {
     private static let year: Duration = .seconds(365 * 24 * 3_600)
     private let password = Password("long enough secret")
 
-    private func deployment(_ store: any Store, _ ring: MasterKeyRing, lead: Duration = .zero) -> Deployment {
-        var settings = Deployment.Settings()
+    private func services(_ store: any Store, _ ring: MasterKeyRing, lead: Duration = .zero) -> Services {
+        var settings = Services.Settings()
         settings.passwordCost = 10
         let system = Clocks.system
-        return Deployment(
+        return Services(
             store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
             clocks: Clocks(steady: system.steady, wall: { system.wall().advanced(by: lead) }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -233,17 +233,17 @@ private struct History {
     func aSessionFromAheadHasEnded(_ subject: StoreUnderTest) async throws {
         let ring = try MasterKeyRing.generate(from: .system)
         try await subject.run { store, samples in
-            let now = deployment(store, ring)
+            let now = services(store, ring)
             let ada = try await now.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
             func signIn(lead: Duration) async throws -> SessionToken {
-                try await deployment(store, ring, lead: lead).sessions.signIn(
+                try await services(store, ring, lead: lead).sessions.signIn(
                     email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0"
                 ).token
             }
             for lead in [Self.year, .seconds(3_600), .seconds(300), .seconds(125)] {
                 let token = try await signIn(lead: lead)
-                let signedIn = try #require(try await deployment(store, ring, lead: lead).sessions.find(token))
+                let signedIn = try #require(try await services(store, ring, lead: lead).sessions.find(token))
                 #expect(signedIn.isRecent)
                 // The clock is set back: it has ended, on the next page and where a change would be committed.
                 #expect(try await now.sessions.find(token) == nil)
@@ -265,11 +265,11 @@ private struct History {
         let database = try PostgresDatabase()
         let ring = try MasterKeyRing.generate(from: .system)
         let store = try database.open(clock: .database)
-        let now = deployment(store, ring)
+        let now = services(store, ring)
         let ada = try await now.accounts.create(
             name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
         for lead in [Self.year, .zero - Self.year] {
-            let wrong = deployment(store, ring, lead: lead)
+            let wrong = services(store, ring, lead: lead)
             let (signedIn, token) = try await wrong.sessions.signIn(
                 email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0")
             let stamp = signedIn.session.createdAt.duration(to: Clocks.system.wall())

@@ -34,18 +34,18 @@ struct ExampleAPI {
         let loadRing: @Sendable () throws -> MasterKeyRing = {
             try MasterKeyFormat.parse(String(contentsOfFile: keyFile, encoding: .utf8))
         }
-        let deployment = Deployment(
+        let services = Services(
             store: store, ring: try loadRing(), loadRing: loadRing, settings: .init(),
             role: .server(responseFragments: KeybearerServer.responseFragments), logger: logger)
         // With another deployment's master keys, good keys would be refused.
-        try await deployment.ring.require(.refuse)
+        try await services.ring.require(.refuse)
 
         let router = Router(context: Context.self)
-        router.add(middleware: try SecretKeyMiddleware(deployment: deployment, isTLS: false, logger: logger))
+        router.add(middleware: try SecretKeyMiddleware(services: services, isTLS: false, logger: logger))
         router.get("/things") { _, context in "Hello, \(context.keyHolder?.email.rawValue ?? "nobody")!\n" }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 8090)),
-            services: [try NodeService(deployment)], logger: logger)
+            services: [try NodeService(services)], logger: logger)
         try await application.runService()
     }
 }

@@ -5,7 +5,7 @@ import Logging
 
 /// A server's memory over a database, without a listener.
 struct BenchmarkNode: Sendable {
-    let deployment: Deployment
+    let services: Services
     let node: Node
     let clocks: Clocks
 
@@ -16,7 +16,7 @@ struct BenchmarkNode: Sendable {
     init(_ file: AccountFile, store: SQLiteStore? = nil, slowness: Int64 = 1) throws {
         let ring = try file.ring()
         let store = try store ?? SQLiteStore.open(path: file.database, role: .server)
-        var settings = Deployment.Settings()
+        var settings = Services.Settings()
         settings.passwordCost = 10
         let system = Clocks.system
         let clocks =
@@ -24,11 +24,11 @@ struct BenchmarkNode: Sendable {
             ? system
             : Clocks(
                 steady: { SteadyTime(nanoseconds: system.steady().nanoseconds / slowness) }, wall: system.wall)
-        deployment = Deployment(
+        services = Services(
             store: store, ring: ring, loadRing: { ring }, settings: settings,
             role: .server(responseFragments: { _ in [] }),
             clocks: clocks, logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
-        guard let node = deployment.node else { throw VerificationBenchmark.Misuse() }
+        guard let node = services.node else { throw VerificationBenchmark.Misuse() }
         self.node = node
         self.clocks = clocks
     }

@@ -14,10 +14,10 @@ enum Floods {
         }
         let whileForged = await storeRequests(node) { for token in forged { await expectRefusal(token, at: node) } }
         var ended: [PresentedToken] = []
-        let account = try await node.deployment.accounts.find(AccountFile.email(0))
+        let account = try await node.services.accounts.find(AccountFile.email(0))
         for _ in 0..<regenerated {
-            ended.append(try await node.deployment.keys.reveal(account.user.id, by: .commandLine).presented)
-            _ = try await node.deployment.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
+            ended.append(try await node.services.keys.reveal(account.user.id, by: .commandLine).presented)
+            _ = try await node.services.keys.regenerate(account.user.id, idempotencyKey: nil, by: .commandLine)
         }
         let first = await storeRequests(node) { for token in ended { await expectRefusal(token, at: node) } }
         let whileEnded = await storeRequests(node) {

@@ -12,7 +12,7 @@ struct BackupCommand: AsyncParsableCommand {
     @Argument(help: "The new file.") var file: String
 
     func run() async throws {
-        let (store, database) = try await Assembly(options).openFile(instead: "pg_dump or its physical backups")
+        let (store, database) = try await Bootstrap(options).openFile(instead: "pg_dump or its physical backups")
         defer { try? store.close() }
         try database.backUp(to: file)
         Console.report("Wrote \(file). It is of use only with the master keys of today.")

@@ -63,7 +63,7 @@ struct PostgresExamination {
     private static let notableDifference: Duration = .seconds(5)
 
     let store: PostgresEngine
-    let assembly: Assembly
+    let bootstrap: Bootstrap
 
     func findings() async throws -> [Finding] {
         let inspection = try await store.inspect(now: Clocks.system.wall())
@@ -78,7 +78,7 @@ struct PostgresExamination {
                     mend: "Switch both on."))
         }
         findings.append(replication(inspection.standbys))
-        if case .postgres(let address) = assembly.settings.database,
+        if case .postgres(let address) = bootstrap.settings.database,
             try PostgresStore.pooler(of: address.text) == .sessionPooler
         {
             findings.append(Finding(.ok, "pooler", "A pooler stands between; it keeps sessions, as it must."))

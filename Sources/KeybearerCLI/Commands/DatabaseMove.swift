@@ -10,7 +10,7 @@ import KeybearerSQLite
 /// the source; then the source is marked as moved. A rerun looks at the mark and at the target's id and goes on from there.
 /// A move that is refused or fails takes the mark back, unless the target may have everything.
 struct DatabaseMove {
-    let assembly: Assembly
+    let bootstrap: Bootstrap
     let from: DatabaseLocation
     let to: DatabaseLocation
 
@@ -21,7 +21,7 @@ struct DatabaseMove {
         let mark = try source.engine.moveMark()
         try refuseOtherTarget(mark)
         // Before anything is marked: with other master keys nobody could serve what arrives.
-        if mark == nil { try await assembly.requireRing(of: source.store) }
+        if mark == nil { try await bootstrap.requireRing(of: source.store) }
         guard let id = try await source.store.storedSetting(.databaseID) else {
             throw CommandFailure(.dataError, "\(from) has no id; open it once with this version")
         }
@@ -89,12 +89,12 @@ struct DatabaseMove {
     }
 
     private func openSource() throws -> Source {
-        guard try assembly.isThere(from) else { throw CommandFailure(.noInput, "there is no database at \(from)") }
+        guard try bootstrap.isThere(from) else { throw CommandFailure(.noInput, "there is no database at \(from)") }
         let store =
             switch from {
             case .sqlite(let path): try SQLiteStore.openSource(path: path)
             case .postgres(let address):
-                try PostgresStore.openSource(address.text, options: assembly.postgresOptions(.commandLine))
+                try PostgresStore.openSource(address.text, options: bootstrap.postgresOptions(.commandLine))
             }
         guard let engine = store.engine as? any MovableEngine else {
             throw CommandFailure(.software, "this database cannot be moved")
@@ -202,7 +202,7 @@ struct DatabaseMove {
     }
 
     private func copy(_ source: SQLStore, toServer address: PostgresAddress) async throws -> Transfer.Report {
-        let options = assembly.postgresOptions(.commandLine)
+        let options = bootstrap.postgresOptions(.commandLine)
         let isMade = try PostgresStore.schemaState(of: address.text) == .current
         let target =
             isMade

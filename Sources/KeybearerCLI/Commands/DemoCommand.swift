@@ -48,51 +48,51 @@ struct DemoCommand: AsyncParsableCommand {
         options.logFormat = logFormat
         options.gateAddress = gateAddress
         var settings = try LoadedSettings(options, isDemonstration: true)
-        settings.deployment.isPlanSwitchOpen = true
+        settings.services.isPlanSwitchOpen = true
         guard case .sqlite(let path) = settings.database else {
             throw CommandFailure(.usage, "'\(directory)' is not taken for a directory; name another one")
         }
-        let assembly = Assembly(settings: settings)
-        if !assembly.masterKeyFile.isThere {
-            try assembly.masterKeyFile.save(try MasterKeyRing.generate(from: .system), replacing: false)
+        let bootstrap = Bootstrap(settings: settings)
+        if !bootstrap.masterKeyFile.isThere {
+            try bootstrap.masterKeyFile.save(try MasterKeyRing.generate(from: .system), replacing: false)
         }
         let store = try SQLiteStore.openDemonstration(path: path)
-        let deployment = try assembly.makeDeployment(store: store, role: .command)
-        try await assembly.requireRing(deployment, .claim)
+        let services = try bootstrap.makeServices(store: store, role: .command)
+        try await bootstrap.requireRing(services, .claim)
         let password = String(decoding: RandomSource.system.base62(count: 12), as: UTF8.self)
-        let account = try await Self.readyAccount(deployment, password: password, hourlyLimit: hourlyLimit)
-        let key = try await deployment.keys.reveal(account.user.id, by: .commandLine).characters
+        let account = try await Self.readyAccount(services, password: password, hourlyLimit: hourlyLimit)
+        let key = try await services.keys.reveal(account.user.id, by: .commandLine).characters
         // Whoever closes the terminal ends the demonstration.
-        try await assembly.serve(store, reloadsAtHangup: false) { ports in
+        try await bootstrap.serve(store, reloadsAtHangup: false) { ports in
             Console.output(Self.greeting(port: ports.server, password: password, key: key))
         }
     }
 
     /// The account of the demonstration, with a workspace on Pro and one for testing on Free.
-    private static func readyAccount(_ deployment: Deployment, password: String, hourlyLimit: Int) async throws
+    private static func readyAccount(_ services: Services, password: String, hourlyLimit: Int) async throws
         -> Account
     {
         let pro = PlanID(rawValue: "pro")
-        if let plan = try await deployment.workspaces.plans().first(where: { $0.id == pro }),
+        if let plan = try await services.workspaces.plans().first(where: { $0.id == pro }),
             plan.hourlyLimit != hourlyLimit
         {
-            try await deployment.workspaces.putPlan(
+            try await services.workspaces.putPlan(
                 Plan(
                     id: plan.id, name: plan.name, features: plan.features, hourlyLimit: hourlyLimit,
                     billingURL: plan.billingURL, position: plan.position),
                 by: .commandLine)
         }
         do {
-            let account = try await deployment.accounts.find(email)
-            try await deployment.accounts.setPassword(of: account.user, to: Password(password), by: .commandLine)
+            let account = try await services.accounts.find(email)
+            try await services.accounts.setPassword(of: account.user, to: Password(password), by: .commandLine)
             return account
         } catch let error as KeybearerError where error.code == .notFound {
-            let account = try await deployment.accounts.create(
+            let account = try await services.accounts.create(
                 name: "Ada", email: email, password: Password(password), by: .commandLine)
             for access in account.workspaces {
-                try await deployment.workspaces.setPlan(pro, of: access.workspace.id, by: .commandLine)
+                try await services.workspaces.setPlan(pro, of: access.workspace.id, by: .commandLine)
             }
-            _ = try await deployment.workspaces.create(name: "Testing", owner: account.user.id, by: .commandLine)
+            _ = try await services.workspaces.create(name: "Testing", owner: account.user.id, by: .commandLine)
             return account
         }
     }

@@ -19,10 +19,10 @@ struct DoctorCommand: AsyncParsableCommand {
     func run() async throws {
         var findings: [Finding] = []
         do {
-            let assembly = try await Assembly(options)
+            let bootstrap = try await Bootstrap(options)
             findings.append(Finding(.ok, "settings", "All settings are accepted."))
-            findings += Examination(assembly: assembly).settings()
-            findings += await Examination(assembly: assembly).keysAndDatabase()
+            findings += Examination(bootstrap: bootstrap).settings()
+            findings += await Examination(bootstrap: bootstrap).keysAndDatabase()
         } catch let error as SettingError {
             findings.append(
                 Finding(.broken, "settings", error.description, mend: "Change the setting to what it wants."))
@@ -65,11 +65,11 @@ struct Finding: Encodable {
 
 /// Looks at one part after another.
 private struct Examination {
-    let assembly: Assembly
+    let bootstrap: Bootstrap
 
     func settings() -> [Finding] {
         var findings: [Finding] = []
-        let server = assembly.settings.server
+        let server = bootstrap.settings.server
         let isLocal = server.host == "localhost" || IPAddress(server.host)?.isLoopback == true
         if server.tls == nil && !isLocal && server.trustedProxies.isEmpty {
             findings.append(
@@ -98,8 +98,8 @@ private struct Examination {
         var canOpen = false
         var findings: [Finding] = []
         do {
-            let ring = try assembly.masterKeyFile.load()
-            findings.append(Finding(.ok, "master keys", "\(ring.entries.count) in \(assembly.masterKeyFile.path)."))
+            let ring = try bootstrap.masterKeyFile.load()
+            findings.append(Finding(.ok, "master keys", "\(ring.entries.count) in \(bootstrap.masterKeyFile.path)."))
             canOpen = ring.activeID != nil
             if !canOpen {
                 findings.append(
@@ -110,12 +110,12 @@ private struct Examination {
             let isOpenToOthers = (error as? CommandFailure)?.status == .noPermission
             let mend =
                 isOpenToOthers
-                ? "chmod 600 \(assembly.masterKeyFile.path), and chown it to the user who runs keybearer."
+                ? "chmod 600 \(bootstrap.masterKeyFile.path), and chown it to the user who runs keybearer."
                 : "Restore the file from its backup, with mode 0600."
             findings.append(Finding(.broken, "master keys", message, mend: mend))
         }
         do {
-            let store = try assembly.openStore(.commandLine)
+            let store = try bootstrap.openStore(.commandLine)
             defer { try? store.close() }
             findings += try await database(store, canOpen: canOpen)
         } catch {
@@ -149,15 +149,15 @@ private struct Examination {
             findings.append(Self.broken(error))
         }
         if let file = store.file {
-            findings += try FileExamination(store: file, location: assembly.settings.database).findings()
+            findings += try FileExamination(store: file, location: bootstrap.settings.database).findings()
         } else if let server = store.server {
-            findings += try await PostgresExamination(store: server, assembly: assembly).findings()
+            findings += try await PostgresExamination(store: server, bootstrap: bootstrap).findings()
         }
-        let deployment = try? assembly.makeDeployment(store: store, role: .command)
-        if let deployment, let refusal = try await ringRefusal(deployment) {
+        let services = try? bootstrap.makeServices(store: store, role: .command)
+        if let services, let refusal = try await ringRefusal(services) {
             findings.append(refusal)
-        } else if canOpen, let deployment {
-            let unopenable = try await deployment.masterKeys.unopenableKeys()
+        } else if canOpen, let services {
+            let unopenable = try await services.masterKeys.unopenableKeys()
             findings.append(
                 unopenable.isEmpty
                     ? Finding(.ok, "keys", "Every Secret Key opens with these master keys.")
@@ -174,8 +174,8 @@ private struct Examination {
 
     /// Whether a client that holds only its Secret Key may regenerate it, and what decides that.
     private func regenerateByKey(_ store: SQLStore) async throws -> Finding {
-        let isOpen = try await assembly.isRegenerateByKeyOpen(store)
-        let source = assembly.settings.isRegenerateByKeyOpen == nil ? "the database says so" : "the setting says so"
+        let isOpen = try await bootstrap.isRegenerateByKeyOpen(store)
+        let source = bootstrap.settings.isRegenerateByKeyOpen == nil ? "the database says so" : "the setting says so"
         guard isOpen else {
             return Finding(.ok, "regenerate-by-key", "It is closed (\(source)): a Secret Key cannot make the next one.")
         }
@@ -186,9 +186,9 @@ private struct Examination {
     }
 
     /// Whether the master keys at hand are those of the database; nil when they are.
-    private func ringRefusal(_ deployment: Deployment) async throws -> Finding? {
+    private func ringRefusal(_ services: Services) async throws -> Finding? {
         do {
-            try await deployment.ring.require(.refuse)
+            try await services.ring.require(.refuse)
             return nil
         } catch let refusal as RingRefusal {
             return Finding(

@@ -27,31 +27,31 @@ struct InitCommand: AsyncParsableCommand {
     var yes = false
 
     func run() async throws {
-        let assembly = try await Assembly(options)
-        let file = assembly.masterKeyFile
+        let bootstrap = try await Bootstrap(options)
+        let file = bootstrap.masterKeyFile
         let hasKeys = file.isThere
-        let database = assembly.settings.database
-        let hasDatabase = try assembly.isThere(database)
-        if hasDatabase && !hasKeys { try await Self.requireNewDatabase(assembly) }
-        if hasDatabase && hasKeys, try await leavesAll(assembly) { return }
+        let database = bootstrap.settings.database
+        let hasDatabase = try bootstrap.isThere(database)
+        if hasDatabase && !hasKeys { try await Self.requireNewDatabase(bootstrap) }
+        if hasDatabase && hasKeys, try await leavesAll(bootstrap) { return }
         // Before anything is made: what is missing or refused leaves nothing behind. Nobody is asked in vain.
         try AccountService.check(name: name, email: email)
-        try confirm(assembly, hasKeys: hasKeys, hasDatabase: hasDatabase)
+        try confirm(bootstrap, hasKeys: hasKeys, hasDatabase: hasDatabase)
         let chosen = try password.read()
         try AccountService.check(name: name, email: email, password: chosen.password)
         if hasKeys {
             _ = try file.load()
         } else {
             // What fails more often comes first: a database that cannot be made leaves no master keys behind.
-            try assembly.openStore(.commandLine, creating: true).close()
+            try bootstrap.openStore(.commandLine, creating: true).close()
             try file.save(try MasterKeyRing.generate(from: .system), replacing: false)
             Console.report("Made the master-key file \(file.path). Back it up apart from the database.")
         }
-        try await Self.claim(assembly, madeKeys: !hasKeys)
+        try await Self.claim(bootstrap, madeKeys: !hasKeys)
         if hasKeys { Console.report("The master-key file \(file.path) exists; it is kept.") }
         Console.report(hasDatabase ? "The database \(database) exists; it is kept." : "Made the database \(database).")
-        try await assembly.withDeployment { deployment in
-            let account = try await deployment.accounts.create(
+        try await bootstrap.withInstallation { services in
+            let account = try await services.accounts.create(
                 name: name, email: email, password: chosen.password, isOperator: true, by: .commandLine)
             chosen.announce()
             Console.report("Made the operator's account \(account.user.email) (\(account.user.id)).")
@@ -60,23 +60,23 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     /// Whether everything is there already; says so.
-    private func leavesAll(_ assembly: Assembly) async throws -> Bool {
-        try await assembly.withDeployment { deployment in
+    private func leavesAll(_ bootstrap: Bootstrap) async throws -> Bool {
+        try await bootstrap.withInstallation { services in
             let account: Account
             do {
-                account = try await deployment.accounts.find(email)
+                account = try await services.accounts.find(email)
             } catch let error as KeybearerError where error.code == .notFound {
                 return false
             }
-            Console.report("The master-key file \(assembly.masterKeyFile.path) exists; it is kept.")
-            Console.report("The database \(assembly.settings.database) exists; it is kept.")
+            Console.report("The master-key file \(bootstrap.masterKeyFile.path) exists; it is kept.")
+            Console.report("The database \(bootstrap.settings.database) exists; it is kept.")
             Console.report("The account \(account.user.email) (\(account.user.id)) exists; its password is kept.")
             return true
         }
     }
 
     /// Asks a person on a terminal. Flags that say where the password comes from say enough.
-    private func confirm(_ assembly: Assembly, hasKeys: Bool, hasDatabase: Bool) throws {
+    private func confirm(_ bootstrap: Bootstrap, hasKeys: Bool, hasDatabase: Bool) throws {
         if yes || password.isChosen { return }
         guard password.isInteractive else {
             throw ValidationError(
@@ -84,8 +84,8 @@ struct InitCommand: AsyncParsableCommand {
                     + "--generate-password")
         }
         Console.report("This makes:")
-        if !hasKeys { Console.report("  the master-key file \(assembly.masterKeyFile.path)") }
-        if !hasDatabase { Console.report("  the database \(assembly.settings.database)") }
+        if !hasKeys { Console.report("  the master-key file \(bootstrap.masterKeyFile.path)") }
+        if !hasDatabase { Console.report("  the database \(bootstrap.settings.database)") }
         Console.report("  the operator's account \(email)")
         Console.report("Go on? [y/N]")
         guard ["y", "yes"].contains((readLine() ?? "").trimmingCharacters(in: .whitespaces).lowercased()) else {
@@ -94,27 +94,27 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     /// Refuses a database that has master keys when there is no file with them: new ones would open nothing in it.
-    private static func requireNewDatabase(_ assembly: Assembly) async throws {
-        let store = try assembly.openStore(.commandLine)
+    private static func requireNewDatabase(_ bootstrap: Bootstrap) async throws {
+        let store = try bootstrap.openStore(.commandLine)
         defer { try? store.close() }
         let ids = try await store.masterKeys().filter(\.isInUse).map(\.id.rawValue)
         if ids.isEmpty { return }
         throw CommandFailure(
             .cannotCreate,
-            "there is a database at \(assembly.settings.database) but no master-key file at "
-                + "\(assembly.masterKeyFile.path): restore the file with \(ids.joined(separator: ", ")), for new master "
+            "there is a database at \(bootstrap.settings.database) but no master-key file at "
+                + "\(bootstrap.masterKeyFile.path): restore the file with \(ids.joined(separator: ", ")), for new master "
                 + "keys cannot open the keys in that database")
     }
 
     /// Makes the database, and the master keys at hand its own. Whoever comes second takes its own new file away.
-    private static func claim(_ assembly: Assembly, madeKeys: Bool) async throws {
-        let store = try assembly.openStore(.commandLine, creating: true)
+    private static func claim(_ bootstrap: Bootstrap, madeKeys: Bool) async throws {
+        let store = try bootstrap.openStore(.commandLine, creating: true)
         defer { try? store.close() }
-        let deployment = try assembly.makeDeployment(store: store, role: .command)
+        let services = try bootstrap.makeServices(store: store, role: .command)
         do {
-            try await deployment.ring.require(.claim)
+            try await services.ring.require(.claim)
         } catch let refusal as RingRefusal {
-            let file = assembly.masterKeyFile
+            let file = bootstrap.masterKeyFile
             if madeKeys { try? FileManager.default.removeItem(atPath: file.path) }
             throw CommandFailure(
                 ringRefusal: refusal, file: file,

@@ -16,11 +16,11 @@ struct KeyCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
-                let account = try await deployment.accounts.find(selection.user)
+            try await Bootstrap(options).withInstallation { services in
+                let account = try await services.accounts.find(selection.user)
                 let secret =
-                    metadata ? nil : try await deployment.keys.reveal(account.user.id, by: .commandLine)
-                let record = try await deployment.keys.metadata(of: account.user.id)
+                    metadata ? nil : try await services.keys.reveal(account.user.id, by: .commandLine)
+                let record = try await services.keys.metadata(of: account.user.id)
                 try KeyCommand.print(record, secret: secret, json: json)
             }
         }
@@ -37,9 +37,9 @@ struct KeyCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment { deployment in
-                let account = try await deployment.accounts.find(selection.user)
-                let (secret, record) = try await deployment.keys.regenerate(
+            try await Bootstrap(options).withInstallation { services in
+                let account = try await services.accounts.find(selection.user)
+                let (secret, record) = try await services.keys.regenerate(
                     account.user.id, idempotencyKey: idempotencyKey, by: .commandLine)
                 try KeyCommand.print(record, secret: secret, json: json)
                 Console.report("The old key no longer works.")

@@ -17,13 +17,13 @@ struct MasterKeyCommand: AsyncParsableCommand {
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
 
         func run() async throws {
-            let assembly = try await Assembly(options)
+            let bootstrap = try await Bootstrap(options)
             // Two at a time would write over each other's master keys.
-            let lock = try assembly.masterKeyFile.lock()
+            let lock = try bootstrap.masterKeyFile.lock()
             defer { lock.release() }
-            try await assembly.withDeployment { deployment in
-                let ring = try await deployment.masterKeys.rotate(
-                    save: { try assembly.masterKeyFile.save($0, replacing: true) },
+            try await bootstrap.withInstallation { services in
+                let ring = try await services.masterKeys.rotate(
+                    save: { try bootstrap.masterKeyFile.save($0, replacing: true) },
                     progress: { Console.report("Sealed \($0) keys anew.") })
                 Console.report("The master key in use is \(ring.activeID?.rawValue ?? "none").")
             }
@@ -38,7 +38,7 @@ struct MasterKeyCommand: AsyncParsableCommand {
         var verifyOnly = false
 
         func run() async throws {
-            let ring = try await Assembly(options).masterKeyFile.load()
+            let ring = try await Bootstrap(options).masterKeyFile.load()
             let exported = verifyOnly ? try KeyVault(ring: ring).verifyOnlyRing() : ring
             Console.output(MasterKeyFormat.format(exported))
             Console.report("Keep this secret, in a file with mode 0600.")

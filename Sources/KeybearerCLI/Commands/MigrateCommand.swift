@@ -22,7 +22,7 @@ struct MigrateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let move = DatabaseMove(
-            assembly: try await Assembly(options), from: try Self.location(from, "--from"),
+            bootstrap: try await Bootstrap(options), from: try Self.location(from, "--from"),
             to: try Self.location(to, "--to"))
         if undo { try move.undo() } else { try await move.run() }
     }

@@ -19,7 +19,7 @@ struct NodeCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            let store = try await Assembly(options).openStore(.commandLine)
+            let store = try await Bootstrap(options).openStore(.commandLine)
             defer { try? store.close() }
             let entries = try await RunningNodes.entries(of: store)
             if json { return try Console.json(entries.map(NodeJSON.init)) }

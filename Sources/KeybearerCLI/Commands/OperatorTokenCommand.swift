@@ -24,8 +24,8 @@ struct OperatorTokenCommand: AsyncParsableCommand {
                 }
                 return scope
             }
-            try await Assembly(options).withDeployment { deployment in
-                let (token, secret) = try await deployment.operatorTokens.create(
+            try await Bootstrap(options).withInstallation { services in
+                let (token, secret) = try await services.operatorTokens.create(
                     name: name, scopes: Set(scopes), by: .commandLine)
                 if json { return try Console.json(OperatorTokenJSON(token, secret: secret)) }
                 Console.report("\(token.id) for \(token.name). Keep the token: it is not shown again.")
@@ -40,8 +40,8 @@ struct OperatorTokenCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let tokens = try await deployment.operatorTokens.list()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let tokens = try await services.operatorTokens.list()
                 if json { return try Console.json(tokens.map { OperatorTokenJSON($0) }) }
                 Console.table(
                     ["ID", "NAME", "SCOPES", "CREATED"],
@@ -64,8 +64,8 @@ struct OperatorTokenCommand: AsyncParsableCommand {
             guard let id = OperatorTokenID(parsing: id) else {
                 throw ValidationError("'\(self.id)' is not a token's id.")
             }
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                try await deployment.operatorTokens.revoke(id, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                try await services.operatorTokens.revoke(id, by: .commandLine)
                 Console.report("Revoked \(id).")
             }
         }

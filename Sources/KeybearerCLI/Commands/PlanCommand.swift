@@ -13,8 +13,8 @@ struct PlanCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let plans = try await deployment.workspaces.plans()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let plans = try await services.workspaces.plans()
                 if json { return try Console.json(plans.map(PlanJSON.init)) }
                 Console.table(
                     ["ID", "NAME", "HOURLY LIMIT", "FEATURES", "BILLING"],
@@ -47,8 +47,8 @@ struct PlanCommand: AsyncParsableCommand {
         var position = 100
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                try await deployment.workspaces.putPlan(
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                try await services.workspaces.putPlan(
                     Plan(
                         id: PlanID(rawValue: id), name: name, features: Set(feature.map { Feature(rawValue: $0) }),
                         hourlyLimit: hourlyLimit, billingURL: try billingURL.map { try BillingURL($0) },
@@ -67,8 +67,8 @@ struct PlanCommand: AsyncParsableCommand {
         @Argument(help: "The plan's id.") var id: String
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                try await deployment.workspaces.deletePlan(PlanID(rawValue: id), by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                try await services.workspaces.deletePlan(PlanID(rawValue: id), by: .commandLine)
                 Console.report("The plan \(id) is deleted.")
             }
         }

@@ -20,9 +20,9 @@ struct RestoreCommand: AsyncParsableCommand {
                 "this replaces the whole database, and keys regenerated since the backup live again in their old form; "
                     + "add --yes to do it")
         }
-        let assembly = try await Assembly(options)
-        try await assembly.requireRing(ofBackup: file)
-        let (store, database) = try assembly.openFile(instead: "pg_restore or its physical backups", creating: true)
+        let bootstrap = try await Bootstrap(options)
+        try await bootstrap.requireRing(ofBackup: file)
+        let (store, database) = try bootstrap.openFile(instead: "pg_restore or its physical backups", creating: true)
         defer { try? store.close() }
         try await RunningNodes.requireNone(on: store)
         let clocks = Clocks.system
@@ -31,7 +31,7 @@ struct RestoreCommand: AsyncParsableCommand {
             audit: AuditEvent(
                 id: .random(from: .system), at: clocks.wall(), actor: .commandLine, action: .storeRestored))
         Console.report("Restored. All sessions have ended.")
-        assembly.reportChange(of: assembly.settings.database)
+        bootstrap.reportChange(of: bootstrap.settings.database)
         Console.report("Warning: keys that were regenerated since the backup live again in their old form.")
         Console.report("Regenerate every key that was replaced because it leaked.")
     }

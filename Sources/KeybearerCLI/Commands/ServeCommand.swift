@@ -12,16 +12,16 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         ProcessHardening.ignoreHangups()
-        let assembly = try await Assembly(options)
+        let bootstrap = try await Bootstrap(options)
         // Before the database is touched: a missing or sample master key stops the start.
-        _ = try assembly.masterKeyFile.load()
-        let store = try await DatabaseWait(assembly: assembly).open()
+        _ = try bootstrap.masterKeyFile.load()
+        let store = try await DatabaseWait(bootstrap: bootstrap).open()
         // The log has the same lines.
-        let isPlain = assembly.settings.logFormat == .text
-        let scheme = assembly.settings.server.tls == nil ? "http" : "https"
-        let host = assembly.settings.server.host
-        let gateHost = assembly.settings.gateHost
-        try await assembly.serve(store) { ports in
+        let isPlain = bootstrap.settings.logFormat == .text
+        let scheme = bootstrap.settings.server.tls == nil ? "http" : "https"
+        let host = bootstrap.settings.server.host
+        let gateHost = bootstrap.settings.gateHost
+        try await bootstrap.serve(store) { ports in
             guard isPlain else { return }
             Console.report("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
             if let gate = ports.gate { Console.report("The gate listens on \(gateHost(gate))") }

@@ -25,8 +25,8 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let chosen = try password.read()
-            try await Assembly(options).withDeployment { deployment in
-                let account = try await deployment.accounts.create(
+            try await Bootstrap(options).withInstallation { services in
+                let account = try await services.accounts.create(
                     name: name, email: email, password: chosen.password, isOperator: `operator`, by: .commandLine)
                 if json { return try Console.json(AccountJSON(account, password: chosen.generated)) }
                 chosen.announce()
@@ -43,8 +43,8 @@ struct UserCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let (accounts, total) = try await deployment.accounts.list(page: paging.page, limit: paging.limit)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let (accounts, total) = try await services.accounts.list(page: paging.page, limit: paging.limit)
                 if json { return try Console.json(accounts.map { AccountJSON($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
@@ -67,8 +67,8 @@ struct UserCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(selection.user)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(selection.user)
                 if json { return try Console.json(AccountJSON(account)) }
                 Console.table(
                     ["FIELD", "VALUE"],
@@ -103,9 +103,9 @@ struct UserCommand: AsyncParsableCommand {
 
         func run() async throws {
             let chosen = try password.read()
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(selection.user)
-                try await deployment.accounts.setPassword(of: account.user, to: chosen.password, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(selection.user)
+                try await services.accounts.setPassword(of: account.user, to: chosen.password, by: .commandLine)
                 chosen.announce()
                 Console.report("The password is set and all sessions have ended.")
             }
@@ -119,9 +119,9 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var selection: Selection
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(selection.user)
-                try await deployment.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(selection.user)
+                try await services.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
                 Console.report("Disabled \(account.user.email): its key is refused from now on.")
             }
         }
@@ -133,9 +133,9 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var selection: Selection
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(selection.user)
-                try await deployment.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(selection.user)
+                try await services.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
                 Console.report("Enabled \(account.user.email): the key it had passes again.")
             }
         }
@@ -149,13 +149,13 @@ struct UserCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Do it. Without this flag nothing is deleted.") var yes = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(selection.user)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(selection.user)
                 guard yes else {
                     throw CommandFailure(
                         .dataError, "this deletes \(account.user.email) for good; add --yes to do it")
                 }
-                try await deployment.accounts.delete(account.user.id, by: .commandLine)
+                try await services.accounts.delete(account.user.id, by: .commandLine)
                 Console.report("Deleted \(account.user.email).")
             }
         }

@@ -28,9 +28,9 @@ struct WorkspaceCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(owner)
-                let workspace = try await deployment.workspaces.create(
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(owner)
+                let workspace = try await services.workspaces.create(
                     name: name, owner: account.user.id, by: .commandLine)
                 if json { return try Console.json(WorkspaceJSON(workspace)) }
                 Console.output(workspace.id.rawValue)
@@ -45,8 +45,8 @@ struct WorkspaceCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let (rows, total) = try await deployment.workspaces.list(page: paging.page, limit: paging.limit)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let (rows, total) = try await services.workspaces.list(page: paging.page, limit: paging.limit)
                 if json { return try Console.json(rows.map { WorkspaceJSON($0.workspace, members: $0.memberCount) }) }
                 Console.table(
                     ["ID", "NAME", "PLAN", "MEMBERS"],
@@ -70,8 +70,8 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
         func run() async throws {
             let id = try selection.id()
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                try await deployment.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                try await services.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
                 Console.report("\(id) is on the plan \(plan).")
             }
         }
@@ -90,9 +90,9 @@ struct WorkspaceCommand: AsyncParsableCommand {
             guard let role = Role(rawValue: role) else {
                 throw ValidationError("'\(role)' is no role; --role is owner, admin or member.")
             }
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(user)
-                try await deployment.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(user)
+                try await services.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
                 Console.report("\(account.user.email) is \(role.displayName) of \(id).")
             }
         }
@@ -107,9 +107,9 @@ struct WorkspaceCommand: AsyncParsableCommand {
 
         func run() async throws {
             let id = try selection.id()
-            try await Assembly(options).withDeployment(usesKeys: false) { deployment in
-                let account = try await deployment.accounts.find(user)
-                try await deployment.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(user)
+                try await services.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
                 Console.report("\(account.user.email) is no longer a member of \(id).")
             }
         }

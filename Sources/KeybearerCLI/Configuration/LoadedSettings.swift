@@ -19,7 +19,7 @@ struct LoadedSettings: Sendable {
     let masterKeyPath: String
     /// Whether a key may regenerate itself; nil leaves that to the database.
     let isRegenerateByKeyOpen: Bool?
-    var deployment = Deployment.Settings()
+    var services = Services.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
     let logLevel: Logger.Level
@@ -43,13 +43,13 @@ struct LoadedSettings: Sendable {
         }
 
         let prefix = try reader.required(.keyPrefix) { KeyPrefix($0) }
-        deployment.keyPrefix = prefix
-        deployment.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
-        deployment.rememberedAccounts = try reader.number(.rememberedAccounts, from: 1_000, to: 100_000_000)
+        services.keyPrefix = prefix
+        services.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
+        services.rememberedAccounts = try reader.number(.rememberedAccounts, from: 1_000, to: 100_000_000)
         isRegenerateByKeyOpen = try reader.optional(.regenerateByKey) { ["open": true, "closed": false][$0] }
-        deployment.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
+        services.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost
-        deployment.passwordCost = try reader.number(.passwordCost, from: lowestCost, to: 20)
+        services.passwordCost = try reader.number(.passwordCost, from: lowestCost, to: 20)
 
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)
         server.tls = try reader.tls()

@@ -9,8 +9,8 @@ public struct NodeService: Service {
     /// Wraps the gate of a deployment.
     ///
     /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
-    public init(_ deployment: Deployment) throws {
-        node = try deployment.requireNode()
+    public init(_ services: Services) throws {
+        node = try services.requireNode()
     }
 
     init(node: Node) {
@@ -25,7 +25,7 @@ public struct NodeService: Service {
     }
 }
 
-extension Deployment {
+extension Services {
     /// The gate of a deployment in the role of a server.
     func requireNode() throws(KeybearerError) -> Node {
         guard let node else { throw KeybearerError(.internalError, "This deployment was not made for a server.") }

@@ -27,7 +27,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     /// Puts a guard together.
     ///
     /// - Parameters:
-    ///   - deployment: the domain, in the role of a server; run its ``NodeService`` beside the application.
+    ///   - services: the domain, in the role of a server; run its ``NodeService`` beside the application.
     ///   - isTLS: whether the application's own listener is encrypted. Over plain HTTP only tools on the same machine
     ///     and trusted proxies that say `https` pass.
     ///   - trustedProxies: the operator's own proxies, whose forwarding headers are believed.
@@ -35,10 +35,10 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     ///     when `X-Workspace-Id` alone may name one.
     /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
     public init(
-        deployment: Deployment, isTLS: Bool, trustedProxies: [AddressRange] = [], workspaceParameter: String? = nil,
+        services: Services, isTLS: Bool, trustedProxies: [AddressRange] = [], workspaceParameter: String? = nil,
         clocks: Clocks = .system, logger: Logger
     ) throws {
-        node = try deployment.requireNode()
+        node = try services.requireNode()
         clientAddress = ClientAddress(trusted: trustedProxies)
         self.isTLS = isTLS
         self.clocks = clocks

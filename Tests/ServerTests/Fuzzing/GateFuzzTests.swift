@@ -113,10 +113,10 @@ struct GateFuzzTests {
         let plan = Plan(
             id: PlanID(rawValue: "endless"), name: "Endless", features: [.apiWebhooks], hourlyLimit: 100_000_000,
             position: 9)
-        _ = try await fixture.deployment.workspaces.putPlan(plan, by: .commandLine)
-        try await fixture.deployment.workspaces.setPlan(
+        _ = try await fixture.services.workspaces.putPlan(plan, by: .commandLine)
+        try await fixture.services.workspaces.setPlan(
             plan.id, of: account.workspaces[0].workspace.id, by: .commandLine)
-        let gate = try #require(fixture.deployment.gate)
+        let gate = try #require(fixture.services.gate)
         await gate.fence.step()
         let settings = GateSettings(
             address: .network(host: "127.0.0.1", port: 0),

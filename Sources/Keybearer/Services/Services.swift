@@ -2,7 +2,7 @@ public import Logging
 import Synchronization
 
 /// Everything of the domain, put together over one store: what a server or a command works with.
-public final class Deployment: Sendable {
+public final class Services: Sendable {
     /// Accounts: sign-up, sign-in, passwords, status.
     public let accounts: AccountService
     /// Secret Keys: reveal, regenerate, metadata.
@@ -88,13 +88,13 @@ private final class ClaimMemory: Sendable {
 struct ServiceContext: Sendable {
     let store: any Store
     let vault: CurrentVault
-    let settings: Deployment.Settings
+    let settings: Services.Settings
     let clocks: Clocks
     let random: RandomSource
     private let claim = ClaimMemory()
 
     init(
-        store: any Store, vault: CurrentVault, settings: Deployment.Settings, clocks: Clocks, random: RandomSource
+        store: any Store, vault: CurrentVault, settings: Services.Settings, clocks: Clocks, random: RandomSource
     ) {
         self.store = store
         self.vault = vault

@@ -7,7 +7,7 @@ import KeybearerServer
 import Logging
 
 /// Puts store, domain and server together: the one place that knows them all.
-struct Assembly: Sendable {
+struct Bootstrap: Sendable {
     var settings: LoadedSettings
     let logger: Logger
 
@@ -66,7 +66,7 @@ struct Assembly: Sendable {
     func postgresOptions(_ role: StoreRole) -> PostgresStore.Options {
         var options = PostgresStore.Options()
         options.connections = role == .server ? settings.databaseConnections : 2
-        options.lease = settings.deployment.lease
+        options.lease = settings.services.lease
         options.listens = role == .server
         return options
     }
@@ -100,16 +100,16 @@ struct Assembly: Sendable {
     ///
     /// - Parameter usesKeys: whether the command makes, opens or replaces keys or tokens: then the master keys at hand
     ///   must be those of the database. What only looks, disables or ends something works without.
-    func withDeployment<Result>(
-        usesKeys: Bool = true, _ body: (Deployment) async throws -> Result
+    func withInstallation<Result>(
+        usesKeys: Bool = true, _ body: (Services) async throws -> Result
     ) async throws -> Result {
         let store = try openStore(.commandLine)
         let result: Result
         do {
             defer { if store.hasChanged { reportChange(of: settings.database) } }
-            let deployment = try makeDeployment(store: store, role: .command)
-            if usesKeys { try await requireRing(deployment, .allow) }
-            result = try await body(deployment)
+            let services = try makeServices(store: store, role: .command)
+            if usesKeys { try await requireRing(services, .allow) }
+            result = try await body(services)
         } catch {
             try? store.close()
             throw error
@@ -122,10 +122,10 @@ struct Assembly: Sendable {
     /// another one.
     func reportChange(of location: DatabaseLocation) { Console.report("Changed \(location).") }
 
-    func makeDeployment(store: any Store, role: Deployment.Role) throws -> Deployment {
+    func makeServices(store: any Store, role: Services.Role) throws -> Services {
         let file = masterKeyFile
-        return Deployment(
-            store: store, ring: try file.load(), loadRing: { try file.load() }, settings: settings.deployment,
+        return Services(
+            store: store, ring: try file.load(), loadRing: { try file.load() }, settings: settings.services,
             role: role, logger: logger)
     }
 
@@ -143,17 +143,17 @@ struct Assembly: Sendable {
         onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
     ) async throws {
         ProcessHardening.apply()
-        var assembly = self
-        assembly.settings.deployment.nodeLabel =
+        var bootstrap = self
+        bootstrap.settings.services.nodeLabel =
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
-        let deployment = try assembly.makeDeployment(
+        let services = try bootstrap.makeServices(
             store: store, role: .server(responseFragments: KeybearerServer.responseFragments))
-        try await requireRing(deployment, .refuse)
-        try await deployment.accounts.adoptPasswordCost()
+        try await requireRing(services, .refuse)
+        try await services.accounts.adoptPasswordCost()
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(
-            settings: edge, deployment: deployment, checkStore: { try await store.checkReadiness() },
+            settings: edge, services: services, checkStore: { try await store.checkReadiness() },
             logger: logger)
         let logger = logger
         do {

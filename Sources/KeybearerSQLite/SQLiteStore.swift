@@ -201,7 +201,7 @@ extension SQLiteEngine {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
     func writeRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try watch.checkPath()
-        return try await response { continuation in
+        return try await awaitResult { continuation in
             // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
                 continuation.resume(with: written.map(\.0))
@@ -213,7 +213,7 @@ extension SQLiteEngine {
     /// Runs one read transaction on a reader of the pool.
     func readRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try watch.requireSame()
-        return try await response { continuation in
+        return try await awaitResult { continuation in
             pool.asyncRead { database in
                 continuation.resume(with: Swift.Result { try body(database.get()) })
             }
@@ -234,7 +234,7 @@ extension SQLiteEngine {
     }
 
     /// GRDB's own `async` methods interrupt SQLite when the task is cancelled; its callbacks do not.
-    private func respond<Result: Sendable>(
+    private func awaitResult<Result: Sendable>(
         _ start: (CheckedContinuation<Result, any Error>) -> Void
     ) async throws -> Result {
         do {

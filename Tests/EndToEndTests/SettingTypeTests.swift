@@ -33,13 +33,13 @@ extension EndToEndTests {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },
             .gateAddress: Good(#""unix:/run/kb.sock""#) {
-                $0.server.node?.address == .unixSocket(path: "/run/kb.sock")
+                $0.server.gate?.address == .unixSocket(path: "/run/kb.sock")
             },
             .gateTrustedProxies: Good(#""10.0.0.0/8, 192.168.0.0/16""#) {
-                $0.server.node?.trustedProxies == ranges("10.0.0.0/8", "192.168.0.0/16")
+                $0.server.gate?.trustedProxies == ranges("10.0.0.0/8", "192.168.0.0/16")
             },
             .gateWorkspacePath: Good(#""/workspaces/{workspace}""#) { settings in
-                settings.server.node.map { $0.workspacePattern == WorkspacePattern("/workspaces/{workspace}") } ?? false
+                settings.server.gate.map { $0.workspacePattern == WorkspacePattern("/workspaces/{workspace}") } ?? false
             },
             .lease: Good(#""1500ms""#) { $0.services.lease == .milliseconds(1_500) },
             .headerBytes: Good("4096") { $0.server.headerBytes == 4_096 },
@@ -239,7 +239,7 @@ extension EndToEndTests {
             let directory = try TemporaryDirectory()
             let all = try Self.load(#"{"address": "*:8080", "gate-address": "*:8081"}"#, directory)
             #expect(["::", "0.0.0.0"].contains(all.server.host) && all.server.port == 8_080)
-            #expect(all.server.node?.address == .network(host: all.server.host, port: 8_081))
+            #expect(all.server.gate?.address == .network(host: all.server.host, port: 8_081))
             for text in [
                 "**:80", "*", ":80", "[*]:80", "::1:80", "[::1]", "[::1]:80x", "a b:80", "a/b:80", "http://a:80",
                 "a:+80", "a:65536", "a:-1", "a:", "[localhost]:80", "a:80 ", "a\\u0000:80",

@@ -34,11 +34,11 @@ struct GateRequestHeadTests {
                 String(decoding: bytes[part.start..<part.start + part.count], as: UTF8.self)
             }
             var headers: [String: [String]] = [:]
-            for (name, header, header) in [
+            for (name, header, spelling) in [
                 ("forwarded", parsed.forwarded, "forwarded" as StaticString),
                 ("x-forwarded-for", parsed.forwardedFor, "x-forwarded-for"),
             ] where header.occurrences > 0 {
-                headers[name] = parsed.values(of: header, named: header, in: lines).map { text($0) }
+                headers[name] = parsed.values(of: header, named: spelling, in: lines).map { text($0) }
             }
             let read = [
                 parsed.authorization, parsed.workspaceID, parsed.forwarded, parsed.forwardedFor, parsed.forwardedProto,

@@ -107,7 +107,7 @@ final class ServerFixture: Sendable {
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
             api: made.api, operators: made.operators, dashboard: made.dashboard, logger: logger)
         // A server decides under a lease.
-        await services.gate?.fence.step()
+        await services.node?.fence.step()
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: authority, path: path, headerFields: headers),
             body: RequestBody(buffer: ByteBuffer(string: body)))

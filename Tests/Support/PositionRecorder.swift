@@ -3,7 +3,7 @@ import Synchronization
 
 /// Notes the position of a change instead of waiting for nodes.
 public final class PositionRecorder: ChangePropagation {
-    private let last = Lock(ChangeLogPosition(number: -1, mark: ""))
+    private let last = Lock(ChangeLogPosition(number: -1, nonce: ""))
 
     /// Notes nothing yet.
     public init() {}

@@ -63,26 +63,26 @@ public final class ServerProcess: Sendable {
         }
     }
 
-    /// `serve` on a free port over the files in `deployment`; keys may regenerate themselves there unless the environment
+    /// `serve` on a free port over the files in `files`; keys may regenerate themselves there unless the environment
     /// says otherwise.
     public static func serve(
-        _ deployment: DeploymentFiles, _ arguments: [String] = [], environment: [String: String] = [:],
+        _ files: InstallationFiles, _ arguments: [String] = [], environment: [String: String] = [:],
         name: String = "server"
     ) throws -> ServerProcess {
         try ServerProcess(
-            ["serve", "--address", "127.0.0.1:0"] + deployment.flags + arguments,
+            ["serve", "--address", "127.0.0.1:0"] + files.flags + arguments,
             environment: ["KEYBEARER_REGENERATE_BY_KEY": "open"].merging(environment) { $1 },
-            logs: deployment.directory, name: name)
+            logs: files.directory, name: name)
     }
 
     /// `demo` on a free port, with its files in the deployment's directory.
     public static func demo(
-        _ deployment: DeploymentFiles, _ arguments: [String] = [], environment: [String: String] = [:],
+        _ files: InstallationFiles, _ arguments: [String] = [], environment: [String: String] = [:],
         name: String = "demo"
     ) throws -> ServerProcess {
         try ServerProcess(
-            ["demo", "--port", "0", "--directory", deployment.directory.path] + arguments, environment: environment,
-            logs: deployment.directory, name: name)
+            ["demo", "--port", "0", "--directory", files.directory.path] + arguments, environment: environment,
+            logs: files.directory, name: name)
     }
 
     /// All that it has said so far.
@@ -153,7 +153,7 @@ public final class ServerProcess: Sendable {
 }
 
 /// The files of one deployment in a directory of its own: database and master keys.
-public struct DeploymentFiles: Sendable {
+public struct InstallationFiles: Sendable {
     /// Where they are.
     public let directory: TemporaryDirectory
 

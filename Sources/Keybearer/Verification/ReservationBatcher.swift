@@ -148,7 +148,7 @@ final class ReservationBatcher: Sendable {
     }
 
     /// Sees to it that there is a shared reservation to use, and that what was used is recorded.
-    func maintainSharedReservation() async { await sharedReservations.keep() }
+    func maintainSharedReservation() async { await sharedReservations.maintain() }
 
     /// Gives back what has expired unused.
     func releaseExpired() async { await releaser.releaseExpired() }

@@ -1,3 +1,4 @@
+import Foundation
 import Keybearer
 import NIOCore
 
@@ -74,9 +75,11 @@ struct UnixSocketFile: Sendable {
     }
 
     private static func inode(of path: String) -> (number: UInt64, isSocket: Bool)? {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return nil }
-        return (UInt64(status.st_ino), status.st_mode & S_IFMT == S_IFSOCK)
+        // Not by lstat: the compiler ascribes its structure to another module in some builds.
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
+            let number = attributes[.systemFileNumber] as? NSNumber
+        else { return nil }
+        return (number.uint64Value, attributes[.type] as? FileAttributeType == .typeSocket)
     }
 
     private static func lock(beside path: String) async throws -> Int32 {

@@ -69,10 +69,10 @@ struct IntrospectionBody: Encodable {
     var workspace: String?
     var role: String?
     var plan: String?
-    var rateLimit: Window?
+    var rateLimit: RateLimitJSON?
 
     /// How the account stands in its hour.
-    struct Window: Encodable {
+    struct RateLimitJSON: Encodable {
         let limit: Int
         let remaining: Int
         let resetAt: String
@@ -94,7 +94,7 @@ struct IntrospectionBody: Encodable {
     init(_ refusal: Refusal, now: Timestamp) {
         error = refusal.error.code.rawValue
         status = refusal.error.code.status.code
-        rateLimit = refusal.rateLimit.map { Window($0) }
+        rateLimit = refusal.rateLimit.map { RateLimitJSON($0) }
         if refusal.error.code == .rateLimited { retryAfter = refusal.rateLimit?.secondsUntilReset(from: now) }
     }
 
@@ -110,6 +110,6 @@ struct IntrospectionBody: Encodable {
         workspace = named?.workspace.id.rawValue
         role = named?.role.rawValue
         plan = (named?.plan ?? account.decidingPlan)?.id.rawValue
-        rateLimit = Window(rateLimit)
+        self.rateLimit = RateLimitJSON(rateLimit)
     }
 }

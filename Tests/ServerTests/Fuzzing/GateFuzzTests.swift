@@ -116,14 +116,14 @@ struct GateFuzzTests {
         _ = try await fixture.services.workspaces.putPlan(plan, by: .commandLine)
         try await fixture.services.workspaces.setPlan(
             plan.id, of: account.workspaces[0].workspace.id, by: .commandLine)
-        let gate = try #require(fixture.services.gate)
-        await gate.fence.step()
+        let node = try #require(fixture.services.node)
+        await node.fence.step()
         let settings = GateSettings(
             address: .network(host: "127.0.0.1", port: 0),
             trustedProxies: ["127.0.0.0/8", "5.6.7.8"].compactMap { AddressRange($0) },
             workspacePattern: WorkspacePattern("/v1/workspaces/{workspace}"))
         let decision = GateDecision(
-            gate: gate, clocks: clocks, settings: settings,
+            node: node, clocks: clocks, settings: settings,
             logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
         let peers = [IPAddress(v4: 0x7F00_0001), IPAddress(v4: 0x0102_0304)].map {
             GateDecision.Peer(address: $0, isTrusted: $0.isLoopback)

@@ -1,1 +1,1 @@
-../../../../Sources/Keybearer/Budget/LocalQuota.swift
+../../../../Sources/Keybearer/RateLimit/LocalQuota.swift

@@ -1,1 +1,1 @@
-../../../../Sources/Keybearer/Budget/RateLimitStatus.swift
+../../../../Sources/Keybearer/RateLimit/RateLimitStatus.swift

@@ -1,1 +1,1 @@
-../../../../Sources/Keybearer/Budget/RateLimitWindow.swift
+../../../../Sources/Keybearer/RateLimit/RateLimitWindow.swift

@@ -12,14 +12,20 @@ let rules: [SwiftSetting] = [
 // And for what is shipped: a result that nobody looks at is a mistake, above all a change that nobody waited for.
 let strictRules = rules + [.treatAllWarnings(as: .error)]
 
-let dashboardFiles =
-    ["dashboard.css", "times.js", "requests.js", "clipboard.js", "regenerate.js", "key-panel.js", "dashboard.js"].map {
-        "Assets/\($0)"
-    }
-    + [
-        "account", "api-key", "confirm", "dashboard", "entry", "error", "https-required", "key-panel", "layout",
-        "lock-panel", "logo", "notice", "regenerate-question", "regenerate", "sign-in", "sign-up",
-    ].map { "Templates/\($0).mustache" }
+// What the dashboard is made of besides code, beside the code that it belongs to.
+let dashboardFiles = [
+    "Layout": [
+        "dashboard.css", "times.js", "requests.js", "clipboard.js", "dashboard.js", "dashboard.mustache",
+        "entry.mustache", "error.mustache", "https-required.mustache", "layout.mustache", "logo.mustache",
+        "notice.mustache",
+    ],
+    "SignIn": ["confirm.mustache", "sign-in.mustache", "sign-up.mustache"],
+    "Key": [
+        "api-key.mustache", "key-panel.js", "key-panel.mustache", "lock-panel.mustache", "regenerate.js",
+        "regenerate.mustache", "regenerate-question.mustache",
+    ],
+    "Account": ["account.mustache"],
+].flatMap { area, names in names.map { "Dashboard/\(area)/\($0)" } }.sorted()
 
 let package = Package(
     name: "keybearer",
@@ -112,7 +118,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             // In the binary itself: a bundle beside it would be lost when the binary moves.
-            resources: dashboardFiles.map { .embedInCode("Dashboard/\($0)") },
+            resources: dashboardFiles.map { .embedInCode($0) },
             swiftSettings: strictRules
         ),
         // The commands, and the one place where everything is put together.

@@ -35,55 +35,6 @@ extension FenceStore {
     public func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }
 
-/// The cause behind ``ErrorCode/unavailable`` when the database is no longer the one that this process opened.
-///
-/// Neither the store nor memory can be believed then, until the process is started again: the fence gives its lease up.
-public struct DatabaseLost: Error, Sendable, CustomStringConvertible {
-    /// What readiness answers, such as `database_replaced`.
-    public let reason: String
-    /// What happened and what to do, for the log: it may name a path, and no secret.
-    public let message: String
-
-    /// Puts both together.
-    public init(reason: String, message: String) {
-        self.reason = reason
-        self.message = message
-    }
-
-    public var description: String { reason }
-
-    /// As stores throw it.
-    package var error: KeybearerError { .unavailable(cause: self) }
-}
-
-/// A node as the store knows it.
-public struct RegisteredNode: Sendable, Hashable {
-    /// Names the process; random at every start.
-    public let id: NodeID
-    /// What people know it by: its machine and process.
-    public let label: String
-    /// The number of the last change that it acknowledged.
-    public let acknowledged: Int64
-    /// How often it renewed. One whose renewals did not rise within its lease has none any more.
-    public let renewals: Int64
-    /// How long it believes its memory after a renewal.
-    public let lease: Duration
-    /// The version of Keybearer that it runs; empty where it did not say.
-    public let version: String
-
-    /// Puts a node together.
-    public init(
-        id: NodeID, label: String, acknowledged: Int64, renewals: Int64, lease: Duration, version: String = ""
-    ) {
-        self.version = version
-        self.id = id
-        self.label = label
-        self.acknowledged = acknowledged
-        self.renewals = renewals
-        self.lease = lease
-    }
-}
-
 /// What became of a renewal.
 public enum LeaseRenewal: Sendable, Equatable {
     /// The lease holds anew.
@@ -92,45 +43,4 @@ public enum LeaseRenewal: Sendable, Equatable {
     case behind
     /// The store does not know the node, or not the history it is on: it must forget everything and register anew.
     case unknownNode
-}
-
-/// The number of a change in the revocation fence, with a random mark that tells one history from another.
-///
-/// Numbers run without gaps in the order in which changes became visible. After a failover or a restore the same
-/// number may name another change; its mark then differs.
-public struct ChangeLogPosition: Sendable, Hashable {
-    /// 1 for the first change; 0 before it.
-    public let number: Int64
-    /// Random, made with the change.
-    public let nonce: String
-
-    /// Puts both together.
-    public init(number: Int64, nonce: String) {
-        self.number = number
-        self.nonce = nonce
-    }
-}
-
-/// A numbered change: what must no longer be believed of it.
-public struct Change: Sendable, Hashable {
-    /// What the change touched.
-    public enum Subject: Sendable, Hashable {
-        /// One account: its key, its status, its memberships.
-        case user(UserID)
-        /// A workspace: its plan or its existence.
-        case workspace(WorkspaceID)
-        /// More than can be named, such as the catalogue.
-        case everything
-    }
-
-    /// Its place in the order.
-    public let position: ChangeLogPosition
-    /// What it touched.
-    public let subject: Subject
-
-    /// Puts a change together.
-    public init(position: ChangeLogPosition, subject: Subject) {
-        self.position = position
-        self.subject = subject
-    }
 }

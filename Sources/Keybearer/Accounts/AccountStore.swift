@@ -1,0 +1,80 @@
+/// Accounts and their passwords. Every method is one transaction, its audit row inside.
+///
+/// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new request
+/// with it would be answered with.
+public protocol AccountStore: Sendable {
+    /// Adds an account with its key and a workspace of its own on the first plan of the catalogue, as its Owner.
+    ///
+    /// - Throws: `CONFLICT` when the address is taken, `UNAVAILABLE` when the store is out of reach (as do all below).
+    func createAccount(_ new: NewAccount, by authority: Authority, audit: AuditEvent) async throws -> Account
+    /// The account with this id, with its key and workspaces.
+    func account(id: UserID) async throws -> Account?
+    /// The account with this address.
+    func account(email: EmailAddress) async throws -> Account?
+    /// A page of accounts in the order of their creation, and how many there are in all.
+    func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int)
+    /// The stored password hash of an account, with its version.
+    func password(of userID: UserID) async throws -> StoredPassword?
+    /// Replaces the password, raises its version, and ends all sessions of the account, except one that may stay.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    func setPassword(
+        _ hash: String, of userID: UserID, keeping session: SessionID?, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
+    /// Puts a hash of the same password at another cost in the place of the old one, if that is still there. The
+    /// version stays: nothing that the password was verified for becomes invalid.
+    func rehashPassword(_ hash: String, of userID: UserID, replacing old: StoredPassword) async throws
+    /// Disables or enables an account; disabling ends its sessions.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    func setStatus(
+        _ status: User.Status, of userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
+    /// Removes an account with its key, sessions and memberships, and the workspaces that have no other member.
+    ///
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace that has other members.
+    func deleteAccount(_ userID: UserID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
+}
+
+/// A password as the store has it.
+public struct StoredPassword: Sendable, Hashable {
+    /// PHC string of its hash.
+    public let hash: String
+    /// Rises with every new password, and not with a new hash of the same one.
+    public let version: Int
+
+    /// Puts both together.
+    public init(hash: String, version: Int) {
+        self.hash = hash
+        self.version = version
+    }
+}
+
+/// What a new account consists of.
+public struct NewAccount: Sendable {
+    /// The person.
+    public let user: User
+    /// PHC string of the password's hash.
+    public let passwordHash: String
+    /// The key's record.
+    public let key: APIKey
+    /// The key itself, sealed.
+    public let sealedKey: SealedKey
+    /// The id and the name of the account's own workspace.
+    public let workspaceID: WorkspaceID
+    /// The workspace's name.
+    public let workspaceName: String
+
+    /// Puts a new account together.
+    public init(
+        user: User, passwordHash: String, key: APIKey, sealedKey: SealedKey, workspaceID: WorkspaceID,
+        workspaceName: String
+    ) {
+        self.user = user
+        self.passwordHash = passwordHash
+        self.key = key
+        self.sealedKey = sealedKey
+        self.workspaceID = workspaceID
+        self.workspaceName = workspaceName
+    }
+}

@@ -1,0 +1,17 @@
+/// The credentials of operators' programs.
+public protocol OperatorTokenStore: Sendable {
+    /// Keeps a new token's record with the digest of its secret.
+    func createOperatorToken(
+        _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent
+    ) async throws
+    /// The token with this digest; nil when there is none, or it was revoked.
+    func operatorToken(digest: [UInt8]) async throws -> OperatorToken?
+    /// The digests of the tokens that version 0.1 made, which carry no tag; at most `limit`, the newest first.
+    func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]]
+    /// Every token that was not revoked, oldest first.
+    func operatorTokens() async throws -> [OperatorToken]
+    /// Takes a token away: the next look-up does not find it.
+    ///
+    /// - Throws: `NOT_FOUND` when there is none.
+    func revokeOperatorToken(_ id: OperatorTokenID, by authority: Authority, audit: AuditEvent) async throws
+}

@@ -1,0 +1,31 @@
+/// Everything that a database does for Keybearer.
+public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, LastUseStore, FenceStore,
+    AuditStore, OperatorTokenStore, SettingStore
+{
+    /// Where tasks are best begun that mostly make short reads.
+    var executor: any TaskExecutor { get }
+    /// Answers when the store can be read and written; throws `UNAVAILABLE` otherwise.
+    func checkReadiness() async throws
+    /// Closes all connections. Nothing may be called afterwards.
+    func close() throws
+}
+
+/// What a database keeps about itself.
+public protocol SettingStore: Sendable {
+    /// A value; nil when there is none.
+    func storedSetting(_ name: StoredSetting) async throws -> String?
+    /// Puts a number in the place of a lower one, or of none.
+    func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws
+}
+
+/// Facts about a database that it keeps itself.
+public enum StoredSetting: String, Sendable, CaseIterable {
+    /// The default of the setting `regenerate-by-key`: `open` or `closed`.
+    case regenerateByKey = "regenerate-by-key"
+    /// The highest cost that a password was ever hashed at.
+    case passwordCost = "password-cost"
+    /// Names the database wherever it is moved to.
+    case databaseID = "database-id"
+    /// The master key that was noted first, by which ring that ever was. Its row serialises who notes master keys.
+    case firstMasterKey = "first-master-key"
+}

@@ -20,7 +20,7 @@ test:
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	scripts/with-postgres $(MAKE) --no-print-directory test-swift
-	swift test -c release --package-path Tests/RateLimitSimulation $(SWIFT_FLAGS)
+	swift test -c release --package-path Tests/Simulations $(SWIFT_FLAGS)
 	scripts/run-browser-tests
 	scripts/run-gateway-tests
 	scripts/run-cluster-tests
@@ -80,4 +80,4 @@ release:
 	swift build -c release --scratch-path .build-release --product keybearer
 
 clean:
-	rm -rf .build .build-release .build-sanitized Tests/RateLimitSimulation/.build Benchmarks/.build Benchmarks/.venv
+	rm -rf .build .build-release .build-sanitized Tests/Simulations/.build Benchmarks/.build Benchmarks/.venv

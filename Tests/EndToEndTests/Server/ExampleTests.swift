@@ -69,9 +69,7 @@ extension EndToEndTests {
                 ["operator-token", "create", "example"] + files.flags
             ).stdout.trimmingCharacters(in: .whitespacesAndNewlines)
             let parts = example.split(separator: " ").map(String.init)
-            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent()
-            let script = root.appendingPathComponent("examples/introspection/\(parts[1])").path
+            let script = Repository.url("examples/introspection/\(parts[1])").path
             func introspect(_ key: String, token: String) throws -> CommandResult {
                 try CommandRunner.run(
                     program: parts[0], [script],

@@ -54,9 +54,7 @@ extension EndToEndTests {
         }
 
         @Test func theDocumentedExitCodesAreThoseOfTheProgram() throws {
-            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            let file = root.deletingLastPathComponent().appendingPathComponent("docs/errors.md")
-            let page = try String(contentsOf: file, encoding: .utf8)
+            let page = try Repository.text(of: "docs/errors.md")
             let section = try #require(page.components(separatedBy: "| Exit code | When |\n| --- | --- |\n").last)
             let rows = section.components(separatedBy: "\n").prefix { $0.hasPrefix("|") }
             #expect(Array(rows) == Status.allCases.map { "| \($0.rawValue) | \($0.when) |" })

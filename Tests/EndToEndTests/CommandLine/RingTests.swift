@@ -194,8 +194,7 @@ extension EndToEndTests {
 
         @Test func aDatabaseOfVersion01IsStampedByTheFirstThatOpensEveryKey() throws {
             let files = try InstallationFiles()
-            let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .appendingPathComponent("Fixtures/0.1").path
+            let fixtures = Repository.url("Tests/Fixtures/0.1").path
             try FileManager.default.copyItem(atPath: fixtures + "/keybearer.db", toPath: files.database)
             let ring = try String(contentsOfFile: fixtures + "/master.keys", encoding: .utf8)
             // A ring without the line of one id: it is named, and nothing is noted.

@@ -165,8 +165,7 @@ import Testing
     }
 
     @Test func aBackupOfVersion01IsBroughtUpToDate() async throws {
-        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Fixtures/0.1/keybearer.db").path
+        let fixture = Repository.url("Tests/Fixtures/0.1/keybearer.db").path
         let backup = directory.file("old.db")
         try FileManager.default.copyItem(atPath: fixture, toPath: backup)
         let count = "SELECT count(*) FROM users"

@@ -10,8 +10,7 @@ import Testing
 
 /// A database of version 0.1 is not brought up to date while a server of that version runs on it.
 @Suite struct OlderNodeTests {
-    private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Fixtures/0.1")
+    private static let fixtures = Repository.url("Tests/Fixtures/0.1")
     private static let insert = """
         INSERT INTO nodes (id, label, acknowledged, renewals, lease_ms) VALUES ('node_old', 'old', 0, 1, 2000)
         """

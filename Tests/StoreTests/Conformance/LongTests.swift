@@ -69,8 +69,7 @@ import Testing
 
     @Test("A database of version 0.1 with a hundred thousand accounts is upgraded whole")
     func upgrade() async throws {
-        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Fixtures/0.1/keybearer.db")
+        let fixture = Repository.url("Tests/Fixtures/0.1/keybearer.db")
         try FileManager.default.copyItem(atPath: fixture.path, toPath: path)
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         try fill(path)

@@ -86,9 +86,8 @@ struct RouteWalkTests {
 @Suite("The documentation keeps up")
 struct DocumentationTests {
     private static func docs() throws -> String {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("docs")
-        let files = try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
+        let files = try FileManager.default.contentsOfDirectory(
+            at: Repository.url("docs"), includingPropertiesForKeys: nil)
         return try files.filter { $0.pathExtension == "md" }.map { try String(contentsOf: $0, encoding: .utf8) }
             .joined()
     }

@@ -46,8 +46,7 @@ private struct Expected: Decodable {
 /// Databases of version 0.1 open unchanged: all keys, hours and audit rows are still there.
 @Suite("Databases of version 0.1")
 struct Version01Tests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Fixtures/0.1")
+    private static let folder = Repository.url("Tests/Fixtures/0.1")
     private let expected: Expected
     private let vault: KeyVault
     private let samples = Samples()

@@ -1,10 +1,10 @@
-// Asks Keybearer whether a Secret Key may pass (RFC 7662), with nothing but Node itself.
+// Asks Keybearer whether a Secret Key is valid (RFC 7662), with Node.js only.
 //
 //   KEYBEARER_URL=https://keys.yourapp.com KEYBEARER_OPERATOR_TOKEN=kbo_… node introspect.mjs < key
 //
-// The key comes by standard input and not as an argument: arguments are seen by every user of the machine.
+// The key is read from standard input, because every user of the machine can see a program's arguments.
 
-/** What Keybearer says of a key. Only `active: true` may pass; an active answer counts as one request. */
+/** Returns Keybearer's response. Allow only `active: true`; it counts as one request against the rate limit. */
 export async function introspect(key, clientAddress) {
   const form = new URLSearchParams({ token: key });
   if (clientAddress) form.set('client_address', clientAddress);
@@ -14,7 +14,7 @@ export async function introspect(key, clientAddress) {
     body: form,
     signal: AbortSignal.timeout(5000),
   });
-  // Whoever calls this must refuse when it throws, never let pass.
+  // If this throws, the caller must refuse the request.
   if (!answer.ok) throw new Error(`introspection answered ${answer.status}`);
   return answer.json();
 }

@@ -1,8 +1,8 @@
-"""Asks Keybearer whether a Secret Key may pass (RFC 7662), with nothing but the standard library.
+"""Asks Keybearer whether a Secret Key is valid (RFC 7662), with the standard library only.
 
     KEYBEARER_URL=https://keys.yourapp.com KEYBEARER_OPERATOR_TOKEN=kbo_… python3 introspect.py < key
 
-The key comes by standard input and not as an argument: arguments are seen by every user of the machine.
+The key is read from standard input, because every user of the machine can see a program's arguments.
 """
 
 import json
@@ -13,7 +13,7 @@ import urllib.request
 
 
 def introspect(key: str, client_address: str | None = None) -> dict:
-    """What Keybearer says of a key. Only "active": true may pass; an active answer counts as one request."""
+    """Returns Keybearer's response. Allow only "active": true; it counts as one request against the rate limit."""
     form = {"token": key}
     if client_address:
         form["client_address"] = client_address
@@ -22,7 +22,7 @@ def introspect(key: str, client_address: str | None = None) -> dict:
         data=urllib.parse.urlencode(form).encode(),
         headers={"Authorization": "Bearer " + os.environ["KEYBEARER_OPERATOR_TOKEN"]},
     )
-    # An error of the transport or a 5xx raises: whoever calls this must then refuse, never let pass.
+    # A network error or a 5xx raises. The caller must then refuse the request.
     with urllib.request.urlopen(request, timeout=5) as answer:
         return json.load(answer)
 

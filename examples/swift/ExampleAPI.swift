@@ -6,7 +6,7 @@ import KeybearerServer
 import Logging
 import NIOCore
 
-/// An API of your own in Swift, guarded in process: no gateway, no second server.
+/// An API of your own in Swift that checks Secret Keys in its own process: no gateway, no second server.
 ///
 /// Accounts come from the same database that `keybearer serve` and its dashboard use:
 ///
@@ -14,7 +14,7 @@ import NIOCore
 ///     swift run ExampleAPI keybearer.db keybearer.keys
 @main
 struct ExampleAPI {
-    /// What handlers are given: the framework's own, and whose key passed.
+    /// What handlers get: the framework's context, and the account whose key was accepted.
     struct Context: KeyHolderRequestContext, RequestContext {
         var coreContext: CoreRequestContextStorage
         var keyHolder: KeyHolder?
@@ -37,7 +37,7 @@ struct ExampleAPI {
         let services = Services(
             store: store, ring: try loadRing(), loadRing: loadRing, settings: .init(),
             role: .server(responseFragments: KeybearerServer.responseFragments), logger: logger)
-        // With another deployment's master keys, good keys would be refused.
+        // Fails if the master keys do not fit the database: valid keys would be refused.
         try await services.ring.require(.refuse)
 
         let router = Router(context: Context.self)

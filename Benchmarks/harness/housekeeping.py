@@ -1,4 +1,4 @@
-"""What the kernel does for itself beside what is measured: threads that go through all memory, once every few seconds."""
+"""Work of the kernel that disturbs measurements: threads that scan all memory once every few seconds."""
 
 import os
 import statistics
@@ -19,7 +19,7 @@ UNEVEN = 0.5
 # The shortest time between two that has room for a round, in seconds: what comes sooner behind a longer run, or before
 # one, is none.
 ROOM = 3
-# How often something is measured anew in which one fell all the same.
+# How often a measurement is repeated that met a burst all the same.
 REPEATS = 2
 
 
@@ -45,14 +45,14 @@ class Housekeeping:
         self.learning = threading.Thread(target=self.learn, daemon=True)
         self.learning.start()
 
-    def told(self) -> str:
-        """What there was of it, for the page of results."""
+    def text(self) -> str:
+        """What was seen of such threads, for the page of results."""
         if self.period is None:
-            return "No thread of the kernel was seen to go through memory every few seconds, so no round waited for one."
-        return (f"The kernel's thread `{name_of(self.thread)}` looks through memory every {self.period:.1f} s, and holds "
-                f"a core for {self.burst * 1e3:.0f} ms when nothing else wants it. Rounds stand between two of these "
-                f"bursts. How often one was met all the same and a round was asked anew: {self.repeated}. Rounds "
-                f"in the table that met one {REPEATS + 1} times: {self.disturbed}.")
+            return "No kernel thread was seen to scan memory every few seconds, so no round was delayed."
+        return (f"The kernel thread `{name_of(self.thread)}` scans memory every {self.period:.1f} s and occupies a core "
+                f"for {self.burst * 1e3:.0f} ms if nothing else wants it. Rounds are scheduled between these bursts. "
+                f"Rounds that met a burst and were repeated: {self.repeated}. Rounds in the table that met a burst "
+                f"{REPEATS + 1} times: {self.disturbed}.")
 
     def learn(self) -> None:
         """Watches for some time, beside whatever goes on."""
@@ -77,9 +77,9 @@ class Housekeeping:
         self.steady = sum(length for _, length in runs[thread] if length <= longest_look) / OBSERVED
 
     def keep_clear(self, seconds: float, prepare, measure):
-        """What `measure` makes of what `prepare` answers, of a time without a burst if that can be had.
+        """Passes the result of `prepare` to `measure`; returns the result of an attempt without a burst if possible.
 
-        Measuring takes so many seconds; preparing may take longer, and is done anew for every attempt.
+        Measuring takes so many seconds. Preparing may take longer, and is repeated for every attempt.
         """
         self.learning.join()
         for attempt in range(REPEATS + 1):
@@ -100,7 +100,7 @@ class Housekeeping:
         passed = (time.monotonic() - self.ended) % self.period
         if passed < self.period - seconds - MARGIN:
             return
-        # Its moment shifts a little every time: seen anew.
+        # Its time shifts a little with every burst, so it is observed again.
         for _, ended, length in watch([self.thread], self.period):
             if length > self.longest_look:
                 self.ended = ended
@@ -141,7 +141,7 @@ def name_of(thread: str) -> str:
 
 
 def run_time(thread: str | None) -> float:
-    """How long a thread has run so far, in seconds; 0 where that is not told."""
+    """How long a thread has run so far, in seconds; 0 where the system does not report it."""
     if thread is None:
         return 0
     try:

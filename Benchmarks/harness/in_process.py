@@ -1,4 +1,4 @@
-"""What is measured in process, without the network, while nothing else is asked of the machine."""
+"""Measurements in process, without the network, while the machine does nothing else."""
 
 import os
 import statistics
@@ -59,7 +59,7 @@ class InProcess:
         found = f"{statistics.median(whole):.2f}" if len(whole) >= LEAST else "not known"
         return [
             f"two threads : one = {found} (median of the {len(whole)} of {len(all_rounds)} rounds around which SHA-256, "
-            f"which shares nothing, reached {WHOLE}; 500 accounts each; aim {AIM})",
-            f"two threads : one, of all rounds = {statistics.median(each[1] for each in all_rounds):.2f} (median), "
+            f"which shares no data, reached {WHOLE}; 500 accounts per thread; target {AIM})",
+            f"two threads : one, all rounds = {statistics.median(each[1] for each in all_rounds):.2f} (median); "
             f"SHA-256 {statistics.median(hashes for each in all_rounds for hashes in each[::2]):.2f}",
         ]

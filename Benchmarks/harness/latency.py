@@ -1,4 +1,4 @@
-"""How long answers take at a fixed pace, alone and beside what is meant to disturb them."""
+"""Response times at a fixed request rate, alone and under disturbances."""
 
 import dataclasses
 import json
@@ -48,7 +48,7 @@ class Condition:
     # The quiet conditions that it is compared with: the same good load alone, and as many requests in all, all valid.
     base: str | None = None
     same_total: str | None = None
-    # Makes the file of the tokens that flood the server, anew for every round.
+    # Makes the file of the tokens that flood the server, for every round again.
     flood: Callable[[], str] | None = None
     # Whether what floods the server is to be refused.
     refused: bool = True
@@ -113,7 +113,7 @@ def measure_condition(
 
 def measure(conditions: list[Condition], paced: Paced, processes: Processes, housekeeping: Housekeeping, rounds: int,
             seconds: float) -> Measured:
-    """Rounds in turns, as of the requests a second, each out of the way of the kernel's housekeeping."""
+    """Interleaved rounds, as for throughput, each out of the way of the kernel's housekeeping."""
     measured: Measured = {condition.name: {} for condition in conditions}
     for number in range(rounds):
         note(f"Latency, round {number + 1} of {rounds}")
@@ -143,30 +143,30 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
     else:
         churn_command = [sys.executable, os.path.join(preparation.HARNESS, "churn.py"), str(server.port),
                          str(CHURN_RATE), churned]
-        where = "by the API of the same server"
-    # Enough for a round, with hardly any twice: what was refused once might be remembered.
+        where = "through the API of the same server"
+    # Enough for a round, with hardly any twice: a refused token might be cached.
     forged = lambda: paced.tokens("forged", forged_keys(FLOOD_RATE * 3))  # noqa: E731
     # Those that are compared stand side by side: what else the machine does is then most alike.
     made = [
-        Condition("quiet", "one account, nothing else", subject, GOOD_RATE, key),
-        Condition("churn", f"while {CHURN_RATE} other accounts' keys a second are regenerated, {where}", subject,
+        Condition("quiet", "one account, no other load", subject, GOOD_RATE, key),
+        Condition("churn", f"while {CHURN_RATE} keys/s of other accounts are regenerated {where}", subject,
                   GOOD_RATE, key, "quiet", churn=churn_command),
         # What the load alone does, whatever is asked: the flood is to be judged beside it too.
-        Condition("load", f"beside {FLOOD_RATE:,} more requests a second with the same key", subject, GOOD_RATE, key,
+        Condition("load", f"plus {FLOOD_RATE:,} requests/s with the same key", subject, GOOD_RATE, key,
                   "quiet", flood=lambda: key, refused=False, every=FLOODS),
-        Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet", "load",
-                  flood=forged, every=FLOODS),
-        Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(dead)} regenerated keys", subject,
+        Condition("forged", f"plus {FLOOD_RATE:,} requests/s with forged keys", subject, GOOD_RATE, key, "quiet",
+                  "load", flood=forged, every=FLOODS),
+        Condition("dead", f"plus {FLOOD_RATE:,} requests/s with {len(dead)} regenerated keys", subject,
                   GOOD_RATE, key, "quiet", "load", flood=lambda: dead_keys, every=FLOODS),
-        Condition("accounts", f"{len(asking)} accounts in turn", subject, GOOD_RATE,
+        Condition("accounts", f"{len(asking)} accounts in rotation", subject, GOOD_RATE,
                   paced.tokens("asking", asking), "quiet", every=SELDOM),
-        Condition("busy", "one account, nothing else", subject, BUSY_RATE, key, every=SELDOM),
+        Condition("busy", "one account, no other load", subject, BUSY_RATE, key, every=SELDOM),
     ]
     if haproxy:
         made += [
-            Condition("busy haproxy", "HAProxy, nothing else", haproxy, BUSY_RATE, key, "busy", every=SELDOM),
-            Condition("quiet haproxy", "HAProxy, nothing else", haproxy, GOOD_RATE, key, "quiet", every=SELDOM),
-            Condition("forged haproxy", f"HAProxy beside {FLOOD_RATE:,} forged keys a second", haproxy, GOOD_RATE,
+            Condition("busy haproxy", "HAProxy, no other load", haproxy, BUSY_RATE, key, "busy", every=SELDOM),
+            Condition("quiet haproxy", "HAProxy, no other load", haproxy, GOOD_RATE, key, "quiet", every=SELDOM),
+            Condition("forged haproxy", f"HAProxy, plus {FLOOD_RATE:,} requests/s with forged keys", haproxy, GOOD_RATE,
                       key, "quiet haproxy", flood=forged, every=SELDOM),
         ]
     return made

@@ -1,4 +1,4 @@
-"""The whole run: builds, starts everything, measures in turns, writes docs/benchmarks/."""
+"""The whole run: builds, starts everything, measures in interleaved rounds, writes docs/benchmarks/."""
 
 import argparse
 import datetime
@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     names = options.names
     rounds, latency_rounds, seconds, latency_seconds = (2, 2, 1, 1) if options.quick else (6, 12, 2, 1.7)
     laps = Laps()
-    alone = laps.time("wake-ups of the machine alone", wakeups.measure, directory)
+    alone = laps.time("timer wake-ups", wakeups.measure, directory)
     housekeeping = Housekeeping()
     note("Starting Keybearer and its peers")
     server = Keybearer(processes, options.binary or BINARY, directory, has_gate="gate" in names)
@@ -69,14 +69,14 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     accounts = server.make_accounts(40 if options.quick else 200)
     dead = server.regenerate(latency.DEAD_KEYS)
     subjects = start_subjects(names, processes, server, directory)
-    laps.end("starts, accounts and keys")
+    laps.end("starting servers, making accounts and keys")
     paced = latency.Paced(paced_program, directory)
     million = laps.time("a million accounts", make_million, options, server, paced, directory)
     laps.time("a million accounts", ask_million, million)
     alone_in_process = in_process.InProcess(VERIFICATION)
     laps.time("in process", alone_in_process.ask_threads)
     measured = throughput.measure(subjects, rounds, seconds)
-    laps.end("requests a second")
+    laps.end("throughput")
     laps.time("a million accounts", ask_million, million)
     laps.time("in process", alone_in_process.ask_threads)
 
@@ -87,11 +87,11 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     paced.run(make_target(), 1, 0, f"good:{latency.GOOD_RATE}:8:{paced.tokens('first', accounts)}")
     with wakeups.cores_kept_awake():
         samples = latency.measure(conditions, paced, processes, housekeeping, latency_rounds, latency_seconds)
-    laps.end("latency at a fixed pace")
+    laps.end("latency at a fixed rate")
     laps.time("a million accounts", ask_million, million)
     laps.time("in process", alone_in_process.ask_threads)
 
-    # Anew: half of the accounts have other keys by now.
+    # Read again: half of the accounts have other keys by now.
     accounts = server.account_keys(len(accounts))
     commands = [
         "make bench", "# which runs, among others:", start_line(server, directory),
@@ -128,7 +128,7 @@ def start_subjects(names: list[str], processes: Processes, server: Keybearer, di
 
 
 class Laps:
-    """How long the parts took: all together are to stay below ten minutes."""
+    """The duration of each part: the total is meant to stay below ten minutes."""
 
     def __init__(self):
         self.seconds: dict[str, float] = {}
@@ -148,7 +148,7 @@ class Laps:
 def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[str],
                 paced: latency.Paced) -> shared_store.Measured | None:
     if "gate" not in options.names:
-        note("PostgreSQL: not measured, for want of the gate")
+        note("PostgreSQL: not measured, because the gate is not")
         return None
     rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (6, 2, 10)
     return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
@@ -158,7 +158,7 @@ def make_million(options: argparse.Namespace, server: Keybearer, paced: latency.
                  directory: str) -> many_accounts.Million | None:
     """A million accounts; a few in a run for trying."""
     if not os.path.exists(VERIFICATION) or "gate" not in options.names:
-        note("A million accounts: not measured, for want of a program or of the gate")
+        note("A million accounts: not measured: the program is not built, or the gate is not measured")
         return None
     count = 20_000 if options.quick else many_accounts.COUNT
     return many_accounts.Million(

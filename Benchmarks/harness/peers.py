@@ -121,7 +121,7 @@ def start_haproxy(processes: Processes, directory: str, key: str, answer: Answer
     process = processes.start("haproxy", ["haproxy", "-db", "-f", path])
     process.wait_for_port(port)
     subject = Subject(
-        "haproxy", f"HAProxy, map of {KEYS:,} keys and `stick-table`, the gate's fields", process, port, PATH,
+        "haproxy", f"HAProxy, map of {KEYS:,} keys and `stick-table`, the gate's headers", process, port, PATH,
         f"Bearer {key}", BODY, unknown(401), fields=FORWARDED)
     missing = {name.lower() for name, _ in fields} - {name.lower() for name, _ in subject.check().fields}
     if missing - {"connection", "keep-alive"}:

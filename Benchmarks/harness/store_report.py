@@ -1,4 +1,4 @@
-"""What was measured of databases: a million accounts, and PostgreSQL."""
+"""The results for databases: a million accounts, and PostgreSQL."""
 
 import statistics
 
@@ -13,25 +13,24 @@ def million_lines(million: accounts.Measured | None) -> list[str]:
     rows = [
         ["first request with a key", *(medians_text(million.cold, mark) for mark in marks)],
         ["second request with it", *(medians_text(million.warm, mark) for mark in marks)],
-        ["the disk alone: 8 KiB written and waited for", *(medians_text(million.disk, mark) for mark in marks)],
+        ["the disk alone: write 8 KiB, `fdatasync`", *(medians_text(million.disk, mark) for mark in marks)],
     ]
-    kept = "was locked in memory meanwhile" if million.is_kept else "was read before each start"
+    kept = "was locked in memory" if million.is_kept else "was read into memory before each start"
     each, disks = (", ".join(number_text(one["p99"]) for one in measured) for measured in (million.cold, million.disk))
     return [
         f"## {million.count:,} accounts", "",
         *paragraph(
             f"A database with {million.count:,} accounts, {million.size / 2 ** 20:,.0f} MiB, written in "
-            f"{million.load_seconds:.0f} s. `serve` on it answered its first request {million.start_seconds:.2f} s "
-            f"after it was started (median of {accounts.STARTS}; aim 1 s)."),
+            f"{million.load_seconds:.0f} s. `serve` on it returned its first response {million.start_seconds:.2f} s "
+            f"after its start (median of {accounts.STARTS}; target 1 s)."),
         *paragraph(
-            f"Behind each of {len(million.cold)} starts, at different times of the run, {million.asked} of the keys, "
-            f"drawn at random, asked once at {latency.COLD_RATE} requests a second; those of the first start once "
-            f"more. The file {kept}, so that the kernel's paging is not measured. Medians of the starts, "
-            f"in microseconds (aim: the first within 2,000 at p99; its p99 was {each}; beside each, of the disk "
-            f"alone, {disks}):"),
+            f"After each of {len(million.cold)} starts, spread over the run: one request with each of {million.asked} "
+            f"random keys, at {latency.COLD_RATE} requests/s; after the first start, a second request with each. The "
+            f"file {kept}, so that paging is not measured. Values are medians of the starts, in microseconds of server "
+            f"time. The target is a p99 of 2,000 for the first request. Its p99 at each start was {each}; that of "
+            f"the disk alone, right before, was {disks}."),
         *table(["what", *marks], rows, 3),
-        *paragraph(f"By the server's time; as the client saw it, p99 of the first two rows was "
-                   f"{number_text(latency.seen_p99(million.cold))} and "
+        *paragraph(f"In client time, p99 of the first two rows was {number_text(latency.seen_p99(million.cold))} and "
                    f"{number_text(latency.seen_p99(million.warm))}."),
         "In process:", "", "```", *million.in_process, "```", "",
         *remembered_lines(million.over_http),
@@ -44,11 +43,12 @@ def medians_text(measured: list[dict], mark: str) -> str:
 
 def remembered_lines(measured: remembered.Measured) -> list[str]:
     return paragraph(
-        f"The gate over HTTP, by wrk, {measured.asked:,} keys in turn: {rate_text(measured.rounds['few'])} requests a "
-        f"second with only so many accounts, {rate_text(measured.rounds['many'])} with {measured.count:,} remembered; "
-        f"ratio {ratio_text(measured.ratio)} (median of {len(measured.rounds['many'])} rounds in turns; aim "
-        f"{remembered.AIM:g}). They were fetched before at {remembered.FILL_RATE:,} a second; what that left to be "
-        f"written {'was written' if measured.is_calm else 'WAS STILL BEING WRITTEN'}.")
+        f"The gate over HTTP, by wrk, with {measured.asked:,} keys in rotation: {rate_text(measured.rounds['few'])} "
+        f"requests/s on a server that has only these accounts, {rate_text(measured.rounds['many'])} on one with "
+        f"{measured.count:,} accounts in its key cache. Ratio {ratio_text(measured.ratio)} (median of "
+        f"{len(measured.rounds['many'])} interleaved rounds; target {remembered.AIM:g}). The cache was filled before, "
+        f"at {remembered.FILL_RATE:,} requests/s; the writes that this caused "
+        f"{'were complete' if measured.is_calm else 'WERE STILL GOING ON'}.")
 
 
 def rate_text(rounds: list[throughput.Round]) -> str:
@@ -64,18 +64,17 @@ def shared_lines(shared: shared_store.Measured | None) -> list[str]:
         rows.append([title, rate_text(rounds), ratio_text(throughput.ratio(shared.rounds, name, "sqlite")),
                      ratio_text(throughput.processor_ratio(shared.rounds, name, "sqlite"))])
     together = number_text(statistics.median(one.rate for one in shared.together))
-    rows.append(["two nodes on one PostgreSQL, both asked at once", together, "–", "–"])
+    rows.append(["two nodes on one PostgreSQL, both under load", together, "–", "–"])
     failures = sum(one.failures for one in shared.together)
     return [
         "## On PostgreSQL", "",
         *paragraph(
-            f"PostgreSQL {shared.version} on the same machine, which waits for its disk. wrk as above, "
-            f"{len(shared.rounds['sqlite'])} rounds in turns of {shared.seconds:g} s; both nodes at once "
-            f"{len(shared.together)} rounds. The aim is {shared_store.AIM:g} of SQLite; {ratio_text(shared.ratio)} is "
-            f"{'within' if shared.ratio >= shared_store.AIM else 'NOT WITHIN'} it."),
-        *table(["what", "requests a second", "ratio to SQLite", "ratio of the server's processor time a request"],
-               rows, 3),
-        *paragraph(f"Answers of the two nodes other than 200, and requests without one: {failures} (aim 0)."),
+            f"PostgreSQL {shared.version} on the same machine, with `fsync` on. wrk as above, "
+            f"{len(shared.rounds['sqlite'])} interleaved rounds of {shared.seconds:g} s; both nodes together, "
+            f"{len(shared.together)} rounds. The target is {shared_store.AIM:g} of SQLite; {ratio_text(shared.ratio)} "
+            f"{'meets' if shared.ratio >= shared_store.AIM else 'MISSES'} it."),
+        *table(["what", "requests/s", "ratio to SQLite", "ratio of server CPU per request"], rows, 3),
+        *paragraph(f"Responses of the two nodes other than 200, and requests without one: {failures} (target 0)."),
         *writes_lines(shared.writes),
     ]
 
@@ -84,22 +83,23 @@ def writes_lines(writes: shared_store.Writes) -> list[str]:
     thousands = writes.admitted / 1_000
     pace = writes.admitted / writes.accounts / writes.seconds * 60
     tables = sorted(name for name in {*writes.rows, *writes.idle_rows} if writes.rows[name] or writes.idle_rows[name])
-    titles = {"budgets": "`budgets`: the hours", "api_keys": "`api_keys`: last uses", "nodes": "`nodes`: leases"}
+    titles = {"budgets": "`budgets`: windows", "api_keys": "`api_keys`: last uses", "nodes": "`nodes`: leases"}
     rows = [
         [titles.get(name, f"`{name}`"), f"{writes.rows[name]:,}", f"{writes.rows[name] / thousands:.1f}",
          f"{writes.idle_rows[name]:,}"] for name in tables]
-    rows.append(["commits, of reads too", f"{writes.commits:,}", f"{writes.commits / thousands:.1f}",
+    rows.append(["commits, including those of reads", f"{writes.commits:,}", f"{writes.commits / thousands:.1f}",
                  f"{writes.idle_commits:,}"])
     per_request = writes.rows["budgets"] / writes.admitted
-    judged = "within" if per_request <= shared_store.BUDGET_AIM else "NOT WITHIN"
+    judged = "meets" if per_request <= shared_store.BUDGET_AIM else "MISSES"
     return [
         *paragraph(
-            f"What two nodes write: {writes.accounts} accounts with {shared_store.REAL_LIMIT:,} requests an hour, in "
-            f"turn, {writes.admitted:,} requests in {writes.seconds:g} s at {shared_store.RATE:,} a second, half of "
-            "them at each node. Rows are those that were inserted or changed, of the start of both nodes and of all "
-            "first uses too; the last column is the same without any request."),
-        *table(["rows written", "in all", "for 1,000 admitted", "when nobody asks"], rows, 3),
+            f"What two nodes write: {writes.accounts} accounts with a limit of {shared_store.REAL_LIMIT:,} requests "
+            f"per hour, in rotation; {writes.admitted:,} requests in {writes.seconds:g} s at {shared_store.RATE:,} "
+            "requests/s, half of them to each node. The rows that were inserted, updated or deleted include those of "
+            "the start of both nodes and of all first uses. The last column is the same time without requests."),
+        *table(["rows written", "total", "per 1,000 admitted", "without requests"], rows, 3),
         *paragraph(
-            f"The hours alone: {per_request * 10:.2f} rows for 10 admitted at {pace:.0f} a minute of an account, "
-            f"{judged} the aim of {shared_store.BUDGET_AIM * 10:g} at {shared_store.BUDGET_PACE} and above."),
+            f"Rate-limit windows alone: {per_request * 10:.2f} rows per 10 admitted requests, at {pace:.0f} requests "
+            f"per minute and account. This {judged} the target of {shared_store.BUDGET_AIM * 10:g}, which applies from "
+            f"{shared_store.BUDGET_PACE} requests per minute on."),
     ]

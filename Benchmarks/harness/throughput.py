@@ -1,4 +1,4 @@
-"""Requests a second by wrk, all subjects in turns."""
+"""Requests per second by wrk, all subjects interleaved."""
 
 import dataclasses
 import re
@@ -16,13 +16,13 @@ THREADS = 2
 @dataclasses.dataclass
 class Round:
     rate: float
-    # Processor time of the server for one request, in microseconds; None where the system does not tell.
+    # Processor time of the server for one request, in microseconds; None where the system does not report it.
     processor: float | None
 
 
 @dataclasses.dataclass
 class Report:
-    """What wrk told."""
+    """What wrk reported."""
 
     rate: float
     requests: int
@@ -66,7 +66,7 @@ def measure_once(subject: Subject, seconds: float) -> Round:
 
 
 def measure(subjects: list[Subject], rounds: int, seconds: float) -> dict[str, list[Round]]:
-    """Rounds in turns, so that what else the machine does falls on all subjects alike."""
+    """Interleaved rounds, so that other load of the machine affects all subjects alike."""
     for subject in subjects:
         subject.check()
         measure_once(subject, min(1, seconds))

@@ -23,9 +23,9 @@ enum Floods {
         let whileEnded = await storeRequests(node) {
             for number in 0..<requests { await expectRefusal(ended[number % ended.count], at: node) }
         }
-        print("store requests during \(requests) forged keys, each another: \(whileForged) (aim 0)")
-        print("store requests at the first meeting of \(regenerated) regenerated keys: \(first)")
-        print("store requests during \(requests) requests with these: \(whileEnded) (aim 0)")
+        print("store requests during \(requests) different forged keys: \(whileForged) (target 0)")
+        print("store requests during the first use of \(regenerated) regenerated keys: \(first)")
+        print("store requests during \(requests) requests with these: \(whileEnded) (target 0)")
         let bytes = Array(try other.issue(prefix: .standard, random: AccountFile.random).characters.utf8)
         var (hashes, ofForged, ofEnded): ([Double], [Double], [Double]) = ([], [], [])
         while hashes.count < rounds {

@@ -28,9 +28,9 @@ enum ManyAccounts {
         let seconds = start.duration(to: .now) / .seconds(1)
         let each = Double(residentBytes() - before) / Double(tokens.count)
         print(
-            "remembered accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
+            "cached accounts: \(tokens.count); resident memory for each: \(Int(each)) bytes, "
                 + "of the whole process: \(residentBytes() >> 20) MiB")
-        print("cold keys, \(BenchmarkNode.askedAtOnce) at once: \(Int(Double(tokens.count) / seconds)) a second")
+        print("cold keys, \(BenchmarkNode.askedAtOnce) at the same time: \(Int(Double(tokens.count) / seconds))/s")
         // Not in the order in which they were read: requests do not come in the order of memory.
         tokens = tokens[..<few] + tokens[few...].shuffled()
         try await compare(small, large, tokens)
@@ -54,12 +54,12 @@ enum ManyAccounts {
             all.append(try nanoseconds(large, tokens[few...], times: 1))
         }
         let medians = [one, same, all].map { Stopwatch.text(Stopwatch.median($0)) }
-        print("one verification, \(few) accounts in turn, \(few) remembered: \(medians[0]) ns")
+        print("one verification, \(few) accounts in rotation, \(few) cached: \(medians[0]) ns")
         print(
-            "the same accounts, \(tokens.count) remembered: \(medians[1]) ns; throughput "
-                + "\(Stopwatch.text(Stopwatch.ratio(one, same))) of that (median of \(rounds) rounds; aim 0.9)")
+            "the same accounts, \(tokens.count) cached: \(medians[1]) ns; throughput "
+                + "\(Stopwatch.text(Stopwatch.ratio(one, same))) of that (median of \(rounds) rounds; target 0.9)")
         print(
-            "all \(tokens.count) in turn: \(medians[2]) ns; throughput "
+            "all \(tokens.count) in rotation: \(medians[2]) ns; throughput "
                 + "\(Stopwatch.text(Stopwatch.ratio(one, all))) of that")
     }
 

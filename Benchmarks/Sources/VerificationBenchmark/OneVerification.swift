@@ -4,7 +4,7 @@ import Keybearer
 
 /// One verification on a hit in memory, with budget and last use, beside one SHA-256 of the key.
 ///
-/// Both are timed in turns in one run, and what counts is their ratio. Allocations are counted at malloc.
+/// Both are timed in interleaved rounds of one run, and their ratio counts. Allocations are counted at malloc.
 enum OneVerification {
     static let rounds = 21
     static let perRound = 200_000
@@ -30,8 +30,8 @@ enum OneVerification {
         let hashing = Stopwatch.text(Stopwatch.median(hashes))
         let ratio = Stopwatch.text(Stopwatch.ratio(verifications, hashes))
         print("one verification: \(verification) ns; one SHA-256 of \(bytes.count) bytes: \(hashing) ns")
-        print("verification : SHA-256 = \(ratio) (median of \(rounds) rounds; aim 1.5)")
-        print("allocations per verification: \(allocations.min() ?? -1) (least of \(rounds) rounds; aim 0)")
+        print("verification : SHA-256 = \(ratio) (median of \(rounds) rounds; target 1.5)")
+        print("allocations per verification: \(allocations.min() ?? -1) (minimum of \(rounds) rounds; target 0)")
     }
 
     /// What a handler does: take the token's bytes, read the clocks, decide.

@@ -3,7 +3,7 @@ import Foundation
 import Keybearer
 import Synchronization
 
-/// Two threads that verify against one, each with accounts of its own, in turns. A line for each round: hashes a
+/// Two threads that verify against one, each with accounts of its own, interleaved. A line for each round: hashes a
 /// microsecond with one thread and with two, verifications with one and with two, hashes with one and with two.
 ///
 /// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one for some

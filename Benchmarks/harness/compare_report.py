@@ -9,7 +9,7 @@ from .compare_instructions import Counts
 from .compare_rounds import Measurement
 from .markdown import paragraph, table
 
-# A measurement is a regression when one of these holds: the whole interval of the ratio lies below the first, the ratio
+# A measurement is a regression if one of these holds: the whole interval of the ratio lies below the first, the ratio
 # lies below the second, or the ratio of the instructions is above the third.
 INTERVAL_LIMIT = 0.95
 RATIO_LIMIT = 0.9
@@ -77,13 +77,13 @@ def text(base: Version, head: Version, rows: list[Row], pairs: int) -> str:
     counted = [[row.title, per_request(row.counts.base), per_request(row.counts.head), f"{row.counts.ratio:.3f}"]
                for row in rows if row.counts]
     if counted:
-        lines += table(["instructions a request, by callgrind", "base", "head", "head : base"], counted, 3)
+        lines += table(["instructions per request, by callgrind", "base", "head", "head : base"], counted, 3)
     if noisy := [row.title for row in rows if row.is_noisy]:
-        lines += paragraph(f"The machine was busy or its disk slow: what was measured scatters for {'; '.join(noisy)}. "
-                           "Do not trust a verdict on that. Run this again while the machine does nothing else.")
+        lines += paragraph(f"The machine was busy or its disk slow: results vary too much for {'; '.join(noisy)}. Do not "
+                           "trust a verdict on these. Run this again while the machine does nothing else.")
     lines += paragraph(
-        f"Rates are medians of {pairs} pairs. head : base is the geometric mean of the pairs' ratios, and the interval "
-        "is by Student's t on their logarithms. Instructions are medians of several starts; in parentheses, their "
+        f"Rates are medians of {pairs} pairs. head : base is the geometric mean of the pairs' ratios; the interval uses "
+        "Student's t on their logarithms. Instructions are medians of several starts; in parentheses, their "
         "spread without the lowest and the highest. A measurement is a regression when the whole interval lies "
         f"below {INTERVAL_LIMIT}, when the ratio is below {RATIO_LIMIT}, or when instructions rise by more than "
         f"{(INSTRUCTIONS_LIMIT - 1) * 100:.0f} %.")

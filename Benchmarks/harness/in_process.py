@@ -15,7 +15,7 @@ LEAST = 10
 
 
 class InProcess:
-    """One verification beside one SHA-256, two threads against one, and what floods ask of the store."""
+    """One verification beside one SHA-256, two threads against one, and the store requests that floods cause."""
 
     def __init__(self, program: str):
         self.program = program
@@ -53,7 +53,7 @@ class InProcess:
             all_rounds += rounds
             for number, (_, ratio, _) in enumerate(rounds):
                 around = rounds[max(0, number - AROUND):number + AROUND + 1]
-                # Many at once: of one alone its own scatter would choose.
+                # Several together: with one alone, its own variation would decide.
                 if statistics.median(hashes for before, _, after in around for hashes in (before, after)) >= WHOLE:
                     whole.append(ratio)
         found = f"{statistics.median(whole):.2f}" if len(whole) >= LEAST else "not known"

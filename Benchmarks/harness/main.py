@@ -195,7 +195,7 @@ def paced_line(subject, seconds: float) -> str:
     good, flood = (f"{name}:{rate}:{latency.CONNECTIONS}:{name}.tokens"
                    for name, rate in (("good", latency.GOOD_RATE), ("flood", latency.FLOOD_RATE)))
     duration = f"{seconds + latency.WARMUP:g} {latency.WARMUP:g}"
-    return f"paced 127.0.0.1 {port_name(subject)} {subject.path} \"$FIELDS\" {duration} {good} {flood}"
+    return f"paced 127.0.0.1 {port_name(subject)} {subject.path} \"$HEADERS\" {duration} {good} {flood}"
 
 
 def draw(results: report.Results) -> str:

@@ -98,16 +98,16 @@ def start_nginx(processes: Processes, directory: str, key: str) -> Subject:
 
 
 def start_haproxy(processes: Processes, directory: str, key: str, answer: Answer | None) -> Subject:
-    """The gate's work: who the key belongs to, how much of the hour is left, and both in the same fields.
+    """The gate's work: who the key belongs to, how much quota is left, and both in the same headers.
 
-    - Parameter answer: what the gate answers; its fields are those that HAProxy writes.
+    - Parameter answer: what the gate answers; its headers are those that HAProxy writes.
     """
     port = free_port()
     fields = answer.fields if answer else SAMPLE_FIELDS
     identity = [(name, value) for name, value in fields if name.lower().startswith("x-keybearer-")]
     with open(os.path.join(directory, "haproxy.map"), "w") as file:
         for number, one in enumerate(keys_with(key)):
-            # The account is each key's own, the rest as the gate has it; fields are told apart by a bar.
+            # The account is each key's own, the rest as the gate has it; headers are separated by a bar.
             values = [f"usr_{number:020}" if name.lower() == "x-keybearer-user" else value for name, value in identity]
             file.write(f"{one} {'|'.join(values)}\n")
     written = " ".join(
@@ -130,7 +130,7 @@ def start_haproxy(processes: Processes, directory: str, key: str, answer: Answer
 
 
 def haproxy_value(name: str, value: str, identity: list[str]) -> str:
-    """What HAProxy writes in a field of the gate's: made anew for every request wherever the gate does so."""
+    """What HAProxy writes into one of the gate's headers: computed for every request wherever the gate does so."""
     computed = {
         "date": "%[date,http_date]",
         "x-request-id": "req_%rt",

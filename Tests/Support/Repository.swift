@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// The files of this repository that tests read: documents, examples, fixtures.
 public enum Repository {

@@ -3,8 +3,10 @@ import Synchronization
 
 /// Everything of the domain, put together over one store: what a server or a command works with.
 public final class Services: Sendable {
-    /// Accounts: sign-up, sign-in, passwords, status.
+    /// Accounts: making, finding, disabling, deleting.
     public let accounts: AccountService
+    /// What begins with a password: sign-in, sign-up, confirming, changing it.
+    public let signIn: SignInService
     /// Secret Keys: reveal, regenerate, metadata.
     public let keys: KeyService
     /// Workspaces, members and plans.
@@ -69,9 +71,11 @@ public final class Services: Sendable {
         }
         let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
         keys = KeyService(context: context, propagation: propagation, node: node)
-        let throttle = SignInThrottle(clocks: clocks)
-        sessions = SessionService(context: context, hasher: hasher, throttle: throttle, node: node)
-        accounts = AccountService(context: context, propagation: propagation, hasher: hasher, throttle: throttle)
+        sessions = SessionService(context: context, node: node)
+        accounts = AccountService(context: context, propagation: propagation, hasher: hasher)
+        signIn = SignInService(
+            context: context, accounts: accounts, sessions: sessions, hasher: hasher,
+            throttle: SignInThrottle(clocks: clocks))
         workspaces = WorkspaceService(context: context, propagation: propagation)
         operatorTokens = OperatorTokenService(context: context, node: node)
         masterKeys = MasterKeyService(context: context, propagation: propagation)

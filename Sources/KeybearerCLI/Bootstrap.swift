@@ -149,7 +149,7 @@ struct Bootstrap: Sendable {
         let services = try bootstrap.makeServices(
             store: store, role: .server(responseFragments: KeybearerServer.responseFragments))
         try await requireRing(services, .refuse)
-        try await services.accounts.adoptPasswordCost()
+        try await services.signIn.adoptPasswordCost()
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(

@@ -147,7 +147,7 @@ extension EmailAddress {
 
     /// Under which other addresses an earlier version may have stored another account with the same ``throttlingForm``.
     /// There are some only where the address has other letters than ASCII, or the `xn--` form of some.
-    var otherSpellings: [EmailAddress] {
+    package var otherSpellings: [EmailAddress] {
         let read = rawValue.withDomainRead
         let written = [read.normalised, read.decomposedStringWithCanonicalMapping].map(\.withDomainWritten)
         let forms = written.flatMap { [$0.normalised, $0.decomposedStringWithCanonicalMapping] }

@@ -94,11 +94,6 @@ public final class KeyService: Sendable {
         }
     }
 
-    /// Forgets the idempotency keys of more than a day ago.
-    public func removeOldRequests() async throws {
-        try await context.store.removeOldRequests(now: context.clocks.wall())
-    }
-
     private func replace(
         _ userID: UserID, version: Int?, request: IdempotentRequest?, action: AuditEvent.Action,
         by authority: Authority, needs requirement: Requirement?

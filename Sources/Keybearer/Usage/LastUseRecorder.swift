@@ -62,7 +62,7 @@ public final class LastUseRecorder: Sendable {
         self.logger = logger
     }
 
-    /// Notes that a account state has a use that is not written; called once per account state and batch.
+    /// Notes that an account state has a use that is not written; called once per account state and batch.
     func record(_ accountState: AccountState) {
         records.withLock { $0.parts[$0.current].append(accountState) }
     }

@@ -52,7 +52,7 @@ public final class Node: Sendable {
 
     /// Removes sessions that can no longer be used, and idempotent requests that are no longer remembered. What fails is
     /// tried again with the next round.
-    func removeWhatIsOver() async {
+    package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
         try? await context.store.removeOldRequests(now: now)

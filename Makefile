@@ -39,6 +39,7 @@ lint:
 	swift format lint --strict -r $(SWIFT_SOURCES)
 	scripts/lint-imports
 	scripts/lint-sql
+	scripts/lint-size
 
 format:
 	swift format --in-place -r $(SWIFT_SOURCES)

@@ -24,8 +24,6 @@ public final class RevocationFence: ChangePropagation {
 
     private let registration = Lock(FenceRegistration())
     private let outage: StoreOutage
-    /// How long the store takes to answer, in nanoseconds: an average that follows the last dozen answers.
-    private let responseNanoseconds = Atomic<Int64>(0)
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
@@ -129,14 +127,7 @@ public final class RevocationFence: ChangePropagation {
     }
 
     /// How long the store takes to answer, the way to it included: next to nothing for a file.
-    var responseTime: Duration { .nanoseconds(responseNanoseconds.load(ordering: .relaxed)) }
-
-    private func recordResponse(requestedAt: SteadyTime) {
-        let span = requestedAt.duration(to: clocks.steady()).wholeNanoseconds
-        // Two at once may lose one: it is an average.
-        let average = responseNanoseconds.load(ordering: .relaxed)
-        responseNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
-    }
+    var responseTime: Duration { outage.responseTime }
 
     /// Whether no lease comes back to this process: it stops, or its database is lost.
     var isOver: Bool { registration.withLock { $0.isOver } }
@@ -266,7 +257,7 @@ public final class RevocationFence: ChangePropagation {
         let position = cache.position
         let requestedAt = clocks.steady()
         let found = try await store.changes(after: position, limit: 1_000)
-        recordResponse(requestedAt: requestedAt)
+        outage.recordResponseTime(since: requestedAt)
         guard let changes = found else {
             trustedUntil.store(.min, ordering: .releasing)
             return false

@@ -1,0 +1,132 @@
+"""What a client knows about the keys of one account, held against what the nodes answered.
+
+All times are readings of this process's monotonic clock. Two rules are checked:
+
+- A request that starts after the answer to a regenerate was received does not pass with the key before it.
+- A key is not refused before a change of it was asked for: 401 says that it is dead, and that would be untrue.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from cluster.client import NO_ANSWER, Answer
+
+UNAUTHORIZED = 401
+UNAVAILABLE = 503
+# What a live key of an account with the API is answered.
+_PASSED = (200, 429)
+
+
+class Violation(AssertionError):
+    """A guarantee did not hold."""
+
+
+@dataclass
+class _Key:
+    token: str
+    # When a change of it was first asked for, and when the first answer said that it had been made.
+    asked_at: float | None = None
+    dead_at: float | None = None
+    # The latest start of a request that passed, by node, and the earliest end of one that was refused.
+    passed: dict[str, float] = field(default_factory=dict)
+    refused: tuple[float, str] | None = None
+
+
+class Trail:
+    """The keys of one account, in their order. Safe to use from several threads."""
+
+    def __init__(self, token: str, head_start: float = 0):
+        """- head_start: how much earlier than they were received answers are taken for: to see the check fail."""
+        self._lock = threading.Lock()
+        self._keys = {token: _Key(token)}
+        self._order = [token]
+        self._head_start = head_start
+        self._strange: list[str] = []
+        self.answers: dict[int, int] = {}
+
+    @property
+    def current(self) -> str:
+        return self._order[-1]
+
+    @property
+    def replaced_count(self) -> int:
+        return len(self._order) - 1
+
+    def recently_dead(self, count: int = 8) -> list[str]:
+        return self._order[-1 - count:-1]
+
+    def all_dead(self) -> list[str]:
+        return self._order[:-1]
+
+    def asked(self, at: float) -> None:
+        """From now on the current key may be dead at any moment."""
+        with self._lock:
+            key = self._keys[self.current]
+            key.asked_at = at if key.asked_at is None else key.asked_at
+
+    def replaced(self, token: str, answered_at: float) -> str:
+        """The answer says that this key has taken the current one's place. Answers the key before."""
+        with self._lock:
+            old = self._keys[self.current]
+            if token in self._keys:
+                self._strange.append("a regenerate answered a key that there had been before")
+                return old.token
+            old.dead_at = answered_at - self._head_start
+            self._keys[token] = _Key(token)
+            self._order.append(token)
+            return old.token
+
+    def note(self, token: str, node: str, answer: Answer) -> None:
+        """Takes in what a node answered to a request with the key."""
+        with self._lock:
+            self.answers[answer.status] = self.answers.get(answer.status, 0) + 1
+            key = self._keys[token]
+            if answer.status in _PASSED:
+                key.passed[node] = max(key.passed.get(node, answer.started), answer.started)
+            elif answer.status == UNAUTHORIZED:
+                if key.refused is None or answer.ended < key.refused[0]:
+                    key.refused = (answer.ended, node)
+            elif answer.status == UNAVAILABLE and b'"UNAVAILABLE"' not in answer.body:
+                self._strange.append(f"{node} answered a 503 without UNAVAILABLE: {answer.body[:200]!r}")
+            elif answer.status not in (NO_ANSWER, UNAVAILABLE):
+                self._strange.append(f"{node} answered {answer.status}: {answer.body[:200]!r}")
+
+    def has_passed(self, token: str, node: str) -> bool:
+        with self._lock:
+            return node in self._keys[token].passed
+
+    def last_passed(self, node: str) -> float:
+        """The start of the latest request that passed on the node, with whatever key."""
+        with self._lock:
+            return max((key.passed[node] for key in self._keys.values() if node in key.passed), default=0.0)
+
+    def problems(self) -> list[str]:
+        """What broke the rules, in words."""
+        with self._lock:
+            found = list(self._strange)
+            for number, key in enumerate(self._keys[token] for token in self._order):
+                found += self._revived(number, key) + self._refused_alive(number, key)
+            return found
+
+    def check(self) -> None:
+        found = self.problems()
+        if found:
+            raise Violation("\n".join(found[:20]))
+
+    @staticmethod
+    def _revived(number: int, key: _Key) -> list[str]:
+        if key.dead_at is None:
+            return []
+        return [
+            f"key {number} passed on {node} in a request that started {1000 * (started - key.dead_at):.1f} ms "
+            "after the answer that said it was dead"
+            for node, started in key.passed.items() if started > key.dead_at
+        ]
+
+    @staticmethod
+    def _refused_alive(number: int, key: _Key) -> list[str]:
+        if key.refused is None or (key.asked_at is not None and key.refused[0] >= key.asked_at):
+            return []
+        return [f"key {number} was refused on {key.refused[1]} while it was alive"]

@@ -1,0 +1,118 @@
+"""Who the client is, as the API reads it, comes from the gate alone."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gateways.client import head
+from gateways.expectations import expect_identity
+from gateways.gateways import Gateway
+from gateways.keybearer_process import Account
+from gateways.upstream import Received, Upstream
+
+NAMES = ("User", "Email", "Workspace", "Role", "Plan", "Key-Prefix", "Reason")
+# Every way to write the separators of X-Keybearer-User, in three cases of letters.
+SPELLINGS = [
+    case(f"X{first}Keybearer{second}User")
+    for first, second in itertools.product("-_.", repeat=2)
+    for case in (str.title, str.lower, str.upper)
+]
+
+
+def expect_genuine_or_refused(status: int, received: list[Received], account: Account) -> None:
+    """A gateway may refuse a request that is odd; what it lets through carries the gate's fields and no others."""
+    if status in (400, 401):
+        assert received == []
+        return
+    assert status == 200
+    assert len(received) == 1
+    expect_identity(received[0], account)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_forged_name_in_any_spelling(gateway: Gateway, account: Account, upstream: Upstream, spelling: str):
+    for values in (["usr_forged"], [""], ["usr_forged", "usr_again", ""], ["-"]):
+        fields = [(spelling, value) for value in values]
+        answer = gateway.client.send(key=account.key, fields=fields)
+        expect_genuine_or_refused(answer.status, upstream.take(), account)
+        # Without a key it reaches nobody, forged or not.
+        assert gateway.client.send(fields=fields).status in (400, 401)
+        assert upstream.take() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("separators", ["---", "___", "...", "-_-", "_--", "--.", ".-_"])
+def test_each_name_in_mixed_spellings(
+    gateway: Gateway, account: Account, upstream: Upstream, name: str, separators: str
+):
+    spelled = f"x{separators[0]}keyBearer{separators[1]}{name.replace('-', separators[2])}"
+    answer = gateway.client.send(key=account.key, fields=[(spelled, "forged"), (f"X-Keybearer-{name}", "forged")])
+    expect_genuine_or_refused(answer.status, upstream.take(), account)
+
+
+def test_all_at_once(gateway: Gateway, account: Account, upstream: Upstream):
+    fields = [(spelling.replace("_", "."), "usr_forged") for spelling in SPELLINGS]
+    answer = gateway.client.send(key=account.key, fields=fields)
+    expect_genuine_or_refused(answer.status, upstream.take(), account)
+
+
+def test_names_that_keybearer_does_not_send(gateway: Gateway, account: Account, upstream: Upstream):
+    """nginx can remove only names that it is told; an API behind it may read the six and no others."""
+    answer = gateway.client.send(key=account.key, fields=[("X-Keybearer-Admin", "1")])
+    assert answer.status == 200
+    received = upstream.take_one()
+    if gateway.removes_unknown_names:
+        expect_identity(received, account)
+    else:
+        assert sorted({**account.identity(), "x-keybearer-admin": "1"}.items()) == received.identity()
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["X-Keybearer-User, X-Keybearer-Role", "x-keybearer-workspace", "X-Forwarded-For, X-Forwarded-Proto, Host"],
+)
+def test_a_client_cannot_have_the_identity_removed(gateway: Gateway, account: Account, upstream: Upstream, listed: str):
+    """Connection lists fields that go no further than the next hop; a gateway must not count its own among them."""
+    for fields, connection in (([], f"close, {listed}"), ([("Connection", listed)], "close")):
+        answer = gateway.client.send(key=account.key, fields=fields, connection=connection)
+        expect_genuine_or_refused(answer.status, upstream.take(), account)
+
+
+def test_trailers_carry_no_identity(gateway: Gateway, account: Account, upstream: Upstream):
+    """Some servers merge the fields behind a chunked body into those before it."""
+    for announced in ([], [("Trailer", "X-Keybearer-User, X_Keybearer_Role"), ("TE", "trailers")]):
+        fields = [("Host", "localhost"), ("Authorization", f"Bearer {account.key}"), ("Connection", "close")]
+        request = head("POST", "/things", [*fields, *announced, ("Transfer-Encoding", "chunked")])
+        request += b"2\r\nhi\r\n0\r\nX-Keybearer-User: usr_forged\r\nX_Keybearer_Role: owner\r\n\r\n"
+        answer = gateway.client.send_bytes(request, "POST")
+        expect_genuine_or_refused(answer.status, upstream.take(), account)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-Keybearer-User : usr_forged", b" X-Keybearer-User: usr_forged", b"X-Keybearer-User\t: usr_forged",
+        b"X-Odd: 1\r\n X-Keybearer-User: usr_forged", b"X-Odd: 1\nX-Keybearer-User: usr_forged",
+        b"X-Odd: 1\rX-Keybearer-User: usr_forged", b"\x00X-Keybearer-User: usr_forged",
+    ],
+)
+def test_malformed_lines_smuggle_nothing(gateway: Gateway, account: Account, upstream: Upstream, line: bytes):
+    request = b"GET /things HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    request += b"Authorization: Bearer " + account.key.encode() + b"\r\n" + line + b"\r\n\r\n"
+    answer = gateway.client.send_bytes(request)
+    expect_genuine_or_refused(answer.status, upstream.take(), account)
+
+
+def test_the_question_to_the_gate_cannot_be_asked_from_outside(
+    gateway: Gateway, account: Account, upstream: Upstream
+):
+    """nginx asks at a path of its own, which no client reaches; elsewhere such a path is one of the API's."""
+    for target in ("/_keybearer", "/gate", "/gate-nginx", "/gate/things"):
+        answer = gateway.client.send(target=target)
+        assert answer.status in (401, 404)
+        assert answer.values("x-keybearer-user") == []
+        answer = gateway.client.send(target=target, key=account.key)
+        assert [each.target for each in upstream.take()] == ([target] if answer.status == 200 else [])
+        assert answer.values("x-keybearer-user") == []

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from browser.keybearer_process import BINARY, KeybearerProcess
+from browser.dashboard_server import DashboardServer
+from harness.programs import CHROMIUM, keybearer_program, missing
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 OTHER_NAME = "yourapp.test"
 DESKTOP = {"width": 1440, "height": 900}
 
@@ -21,9 +21,8 @@ expect.set_options(timeout=10_000)
 
 def pytest_configure() -> None:
     """What the tests need is there, or they fail; nothing is skipped."""
-    for path in (BINARY, CHROMIUM):
-        if not os.access(path, os.X_OK):
-            pytest.exit(f"{path} is missing or cannot be run.", returncode=3)
+    if problem := missing(keybearer_program(), CHROMIUM):
+        pytest.exit(problem, returncode=3)
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +43,9 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(directory: Path) -> Iterator[KeybearerProcess]:
+def server(directory: Path) -> Iterator[DashboardServer]:
     """A demonstration: Ada, with a workspace on Pro and one named Testing on Free."""
-    server = KeybearerProcess.demo(directory)
+    server = DashboardServer.demo(directory)
     yield server
     server.stop()
 
@@ -99,7 +98,7 @@ def console() -> Iterator[ConsoleWatch]:
 
 @pytest.fixture
 def new_context(
-    browser: Browser, server: KeybearerProcess, console: ConsoleWatch
+    browser: Browser, server: DashboardServer, console: ConsoleWatch
 ) -> Iterator[Callable[..., BrowserContext]]:
     """Makes browsers that share nothing, watched, with leave to use the clipboard."""
     contexts: list[BrowserContext] = []

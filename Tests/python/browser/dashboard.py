@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-from browser.keybearer_process import KEY_SHAPE, Person
+from harness.accounts import KEY_PATTERN, Person
 
 COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 MASK = "•" * 42
@@ -57,7 +57,7 @@ class KeyPage:
         self.eye_show.click()
         expect(self.eye_hide).to_be_visible()
         key = self.field.input_value()
-        assert KEY_SHAPE.fullmatch(key)
+        assert KEY_PATTERN.fullmatch(key)
         return key
 
     def press_regenerate(self) -> None:
@@ -110,15 +110,15 @@ def come_back(page: Page) -> None:
         page.evaluate(COME_BACK)
 
 
-def hold(page: Page, url: str) -> list[Route]:
+def hold_requests(page: Page, url: str) -> list[Route]:
     """From now on requests for the URL wait in this list for the test to answer them."""
-    held: list[Route] = []
+    held_requests: list[Route] = []
     # A bound method of a list is nothing that Playwright can take.
-    page.route(url, lambda route: held.append(route))
-    return held
+    page.route(url, lambda route: held_requests.append(route))
+    return held_requests
 
 
-def hold_time(page: Page) -> None:
+def pause_clock(page: Page) -> None:
     """No deadline of the page's passes any more, however slow the machine is."""
     page.clock.install()
     page.clock.pause_at(datetime.now() + timedelta(minutes=1))

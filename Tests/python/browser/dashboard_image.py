@@ -1,4 +1,6 @@
-"""Takes the README's picture of the dashboard anew: `cd Tests/python && ../../.venv/bin/python -m browser.dashboard_image`.
+"""Takes the README's picture of the dashboard again.
+
+In Tests/python: `../../.venv/bin/python -m browser.dashboard_image`
 
 Needs port 8080, so that the examples in the picture read like those of a server with default settings.
 """
@@ -11,14 +13,15 @@ from playwright.sync_api import sync_playwright
 
 from browser.conftest import CHROMIUM, DESKTOP
 from browser.dashboard import KeyPage, sign_in
-from browser.keybearer_process import REPOSITORY, KeybearerProcess
+from browser.dashboard_server import DashboardServer
+from harness.programs import REPOSITORY
 
 PICTURE = REPOSITORY / "docs" / "images" / "dashboard.png"
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
-        server = KeybearerProcess.demo(Path(directory), port=8080)
+        server = DashboardServer.demo(Path(directory), port=8080)
         try:
             assert server.call_api(server.ada_key).status == 200
             browser = playwright.chromium.launch(

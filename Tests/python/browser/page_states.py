@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.conftest import ConsoleWatch
 from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 STATES: dict[str, Callable[["Stage"], Page]] = {}
 
@@ -14,7 +14,7 @@ STATES: dict[str, Callable[["Stage"], Page]] = {}
 class Stage:
     """What the states are made with."""
 
-    def __init__(self, server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch):
+    def __init__(self, server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch):
         self.server = server
         self.new_context = new_context
         self.console = console
@@ -28,7 +28,7 @@ class Stage:
         return page
 
     def free_path(self) -> str:
-        workspaces = self.server.workspaces_of(self.server.ada.email)
+        workspaces = self.server.commands.workspaces_of(self.server.ada.email)
         return key_path(next(each for each in workspaces if each["plan"] == "free"))
 
 
@@ -146,7 +146,7 @@ def locked_owner(stage: Stage) -> Page:
 
 @state
 def locked_owner_without_a_form(stage: Stage) -> Page:
-    stage.server.cli("plan", "put", "pro", "--name", "Pro", "--position", "1")
+    stage.server.commands.run("plan", "put", "pro", "--name", "Pro", "--position", "1")
     return stage.as_ada(stage.free_path())
 
 
@@ -154,7 +154,7 @@ def locked_owner_without_a_form(stage: Stage) -> Page:
 def locked_member(stage: Stage) -> Page:
     bob = stage.server.sign_up("Bob")
     path = stage.free_path()
-    stage.server.cli("workspace", "add-member", path.split("/")[2], bob.email)
+    stage.server.commands.run("workspace", "add-member", path.split("/")[2], bob.email)
     page = stage.page()
     sign_in(page, bob, path)
     return page
@@ -164,9 +164,9 @@ def locked_member(stage: Stage) -> Page:
 def long_names(stage: Stage) -> Page:
     """Nothing in a page grows with what people type."""
     person = stage.server.sign_up("W" * 80, f"{'w' * 60}@{'w' * 60}.{'w' * 60}.example")
-    workspace = stage.server.workspaces_of(person.email)[0]
-    stage.server.cli("workspace", "create", "V" * 80, "--owner", person.email)
-    stage.server.cli("workspace", "set-plan", workspace["id"], "pro")
+    workspace = stage.server.commands.workspaces_of(person.email)[0]
+    stage.server.commands.run("workspace", "create", "V" * 80, "--owner", person.email)
+    stage.server.commands.run("workspace", "set-plan", workspace["id"], "pro")
     page = stage.page()
     sign_in(page, person)
     page.locator("summary").click()
@@ -185,8 +185,8 @@ def long_names_account(stage: Stage) -> Page:
 def long_names_locked_member(stage: Stage) -> Page:
     owner = stage.server.sign_up("W" * 80, f"{'w' * 60}@{'w' * 60}.{'w' * 60}.example")
     bob = stage.server.sign_up("Bob")
-    workspace = stage.server.workspaces_of(owner.email)[0]
-    stage.server.cli("workspace", "add-member", workspace["id"], bob.email)
+    workspace = stage.server.commands.workspaces_of(owner.email)[0]
+    stage.server.commands.run("workspace", "add-member", workspace["id"], bob.email)
     page = stage.page()
     sign_in(page, bob, key_path(workspace))
     return page

@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from browser import failure_states  # noqa: F401 (its states join the list)
 from browser.conftest import DESKTOP, ConsoleWatch
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 from browser.page_states import STATES, Stage
 
 SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
@@ -21,16 +21,16 @@ PHONE = {"width": 360, "height": 740}
 LOOKS = [("light", DESKTOP, True), ("light", PHONE, False), ("dark", DESKTOP, False), ("dark", PHONE, True)]
 @pytest.mark.parametrize("name", STATES)
 def test_state(
-    server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch, name: str
+    server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch, name: str
 ):
     page = STATES[name](Stage(server, new_context, console))
     check(page, name)
 
 
 def test_sign_up_closed(
-    server: KeybearerProcess, directory: Path, new_context: Callable[..., BrowserContext]
+    server: DashboardServer, directory: Path, new_context: Callable[..., BrowserContext]
 ):
-    production = KeybearerProcess.serve(directory, "--sign-up", "closed")
+    production = DashboardServer.serve(directory, "--sign-up", "closed")
     try:
         page = new_context(origin=production.origin).new_page()
         page.goto("/sign-up")

@@ -7,7 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.conftest import ConsoleWatch
 from browser.dashboard import sign_in
-from browser.keybearer_process import KeybearerProcess, Person
+from browser.dashboard_server import DashboardServer
+from harness.accounts import Person
 
 NEW_PASSWORD = "another long secret"
 
@@ -18,7 +19,7 @@ def change_password(page: Page, current: str, new: str) -> None:
     page.get_by_role("button", name="Change password").click()
 
 
-def test_the_page_names_the_account(server: KeybearerProcess, page: Page):
+def test_the_page_names_the_account(server: DashboardServer, page: Page):
     sign_in(page, server.ada, "/account")
     expect(page.locator(".facts dd")).to_have_text(["Ada", "ada@example.com"])
     expect(page.get_by_role("navigation", name="Dashboard").locator("[aria-current=page]")).to_have_text(
@@ -27,7 +28,7 @@ def test_the_page_names_the_account(server: KeybearerProcess, page: Page):
 
 
 def test_a_new_password_replaces_the_old_one_and_ends_other_sessions(
-    server: KeybearerProcess, page: Page, new_context: Callable[..., BrowserContext]
+    server: DashboardServer, page: Page, new_context: Callable[..., BrowserContext]
 ):
     other = new_context().new_page()
     sign_in(other, server.ada)
@@ -46,7 +47,7 @@ def test_a_new_password_replaces_the_old_one_and_ends_other_sessions(
     assert server.call_api(server.ada_key).status == 200, "The key is not the password's."
 
 
-def test_a_refused_password_says_why(server: KeybearerProcess, page: Page, console: ConsoleWatch):
+def test_a_refused_password_says_why(server: DashboardServer, page: Page, console: ConsoleWatch):
     console.expect_status(422)
     sign_in(page, server.ada, "/account")
 
@@ -66,7 +67,7 @@ def test_a_refused_password_says_why(server: KeybearerProcess, page: Page, conso
 
 
 def test_another_session_is_listed_and_can_be_ended(
-    server: KeybearerProcess, page: Page, new_context: Callable[..., BrowserContext]
+    server: DashboardServer, page: Page, new_context: Callable[..., BrowserContext]
 ):
     firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
     other = new_context(user_agent=firefox).new_page()
@@ -88,7 +89,7 @@ def test_another_session_is_listed_and_can_be_ended(
     expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_nobody_ends_the_session_of_another_account(server: KeybearerProcess, page: Page):
+def test_nobody_ends_the_session_of_another_account(server: DashboardServer, page: Page):
     sign_in(page, server.ada, "/account")
     path = page.locator(".sessions form").get_attribute("action")
     mallory = server.sign_in(server.sign_up("Mallory"))

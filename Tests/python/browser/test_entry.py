@@ -4,7 +4,9 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import ConsoleWatch
 from browser.dashboard import expect_path, fill_sign_up, sign_in
-from browser.keybearer_process import KeybearerProcess, Person, eventually
+from browser.dashboard_server import DashboardServer
+from harness.accounts import Person
+from harness.waiting import eventually
 
 FREE_FAILURES = 5
 
@@ -15,8 +17,8 @@ def try_to_sign_in(page: Page, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_refused_sign_in_does_not_tell_who_has_an_account(
-    server: KeybearerProcess, page: Page, console: ConsoleWatch
+def test_a_refused_sign_in_does_not_show_who_has_an_account(
+    server: DashboardServer, page: Page, console: ConsoleWatch
 ):
     console.expect_status(401)
     for email in ("ada@example.com", "nobody@example.com"):
@@ -31,22 +33,22 @@ def test_a_refused_sign_in_does_not_tell_who_has_an_account(
         assert "not the password" not in page.content()
 
 
-def test_guessing_is_slowed_down(server: KeybearerProcess, page: Page, console: ConsoleWatch):
+def test_guessing_is_slowed_down(server: DashboardServer, page: Page, console: ConsoleWatch):
     """After the free failures a wait is asked for, even with the right password; afterwards that works."""
     console.expect_status(401, 429)
     page.goto("/sign-in")
     failures = 0
     status = 401
     while status == 401:
-        with page.expect_response(lambda response: response.request.method == "POST") as answer:
+        with page.expect_response(lambda response: response.request.method == "POST") as response:
             try_to_sign_in(page, server.ada.email, f"guess number {failures}")
-        status = answer.value.status
+        status = response.value.status
         failures += 1
         # A slow machine may let a wait pass; the next one is twice as long.
         assert failures < FREE_FAILURES + 8, "Guessing is not slowed down."
     assert status == 429
     assert failures > FREE_FAILURES
-    assert int(answer.value.headers["retry-after"]) >= 1
+    assert int(response.value.headers["retry-after"]) >= 1
     expect(page.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
     expect(page.get_by_role("alert")).to_contain_text("second")
 
@@ -54,29 +56,29 @@ def test_guessing_is_slowed_down(server: KeybearerProcess, page: Page, console: 
     eventually(lambda: server.post("/sign-in", form).status == 303, "The wait never ends.", seconds=60)
 
 
-def test_guessing_at_one_account_leaves_others_alone(server: KeybearerProcess, page: Page):
+def test_guessing_at_one_account_leaves_others_alone(server: DashboardServer, page: Page):
     grace = server.sign_up("Grace")
     for number in range(FREE_FAILURES + 1):
         server.post("/sign-in", {"email": server.ada.email, "password": f"guess number {number}"})
     sign_in(page, grace)
 
 
-def test_a_page_that_needs_a_session_comes_after_the_sign_in(server: KeybearerProcess, page: Page):
+def test_a_page_that_needs_a_session_comes_after_the_sign_in(server: DashboardServer, page: Page):
     page.goto("/account")
     expect(page.get_by_role("status")).to_have_text("Sign in to continue.")
     try_to_sign_in(page, server.ada.email, server.ada.password)
     expect_path(page, "/account")
 
 
-def test_a_sign_in_never_leads_to_another_site(server: KeybearerProcess):
+def test_a_sign_in_never_leads_to_another_site(server: DashboardServer):
     for target in ("//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"):
         form = {"email": server.ada.email, "password": server.ada.password, "next": target}
-        answer = server.post("/sign-in", form)
-        assert (answer.status, answer.fields["location"]) == (303, "/"), target
+        response = server.post("/sign-in", form)
+        assert (response.status, response.value("location")) == (303, "/"), target
 
 
 def test_a_refused_sign_up_says_what_is_wrong_at_the_field(
-    server: KeybearerProcess, page: Page, console: ConsoleWatch
+    server: DashboardServer, page: Page, console: ConsoleWatch
 ):
     console.expect_status(409, 422)
     for field, name, email, password, sentence in (
@@ -101,7 +103,7 @@ def test_a_refused_sign_up_says_what_is_wrong_at_the_field(
 
 
 def test_the_first_wrong_field_of_a_refused_sign_up_has_the_focus(
-    server: KeybearerProcess, page: Page, console: ConsoleWatch
+    server: DashboardServer, page: Page, console: ConsoleWatch
 ):
     console.expect_status(422)
     page.goto("/sign-up")
@@ -110,14 +112,14 @@ def test_the_first_wrong_field_of_a_refused_sign_up_has_the_focus(
     expect(page.get_by_label("Name")).to_be_focused()
 
 
-def test_the_browser_stops_a_short_password(server: KeybearerProcess, page: Page):
+def test_the_browser_stops_a_short_password(server: DashboardServer, page: Page):
     page.goto("/sign-up")
     fill_sign_up(page, "Grace", "grace@example.com", "1234567")
     expect_path(page, "/sign-up")
     expect(page.locator("#password:invalid")).to_have_count(1)
 
 
-def test_names_are_text_and_never_markup(server: KeybearerProcess, page: Page):
+def test_names_are_text_and_never_markup(server: DashboardServer, page: Page):
     """Somebody's name does not become a part of the page."""
     name = """<script>alert(1)</script>"><img src=x onerror=alert(1)>{{email}}"""
     page.goto("/sign-up")
@@ -127,7 +129,7 @@ def test_names_are_text_and_never_markup(server: KeybearerProcess, page: Page):
     expect(page.locator(".facts dd").first).to_have_text(name)
 
 
-def test_signing_out_ends_the_session(server: KeybearerProcess, page: Page):
+def test_signing_out_ends_the_session(server: DashboardServer, page: Page):
     sign_in(page, server.ada)
     (cookie,) = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
@@ -136,10 +138,10 @@ def test_signing_out_ends_the_session(server: KeybearerProcess, page: Page):
     expect_path(page, "/sign-in")
     page.goto("/account")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    answer = server.request("GET", "/account", cookie=cookie["value"])
-    assert answer.status == 303, "The old cookie must be worthless."
+    response = server.request("GET", "/account", cookie=cookie["value"])
+    assert response.status == 303, "The old cookie must be worthless."
 
 
-def test_every_sign_in_has_an_id_of_its_own(server: KeybearerProcess):
+def test_every_sign_in_has_an_id_of_its_own(server: DashboardServer):
     ada = Person("Ada", server.ada.email, server.ada.password)
     assert len({server.sign_in(ada) for _ in range(3)}) == 3

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from browser.conftest import ConsoleWatch
 from browser.dashboard import KeyPage, clipboard, come_back, expect_absent, key_path, sign_in, whole_page
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 UNCHANGED = "Your key was not changed"
 UNKNOWN = "It is not known whether the key was regenerated."
@@ -28,11 +28,11 @@ def proxy_page(status: int) -> Callable[[Route], None]:
     return lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>Bad Gateway</h1>")
 
 
-class Answer(NamedTuple):
-    """What answers in the server's place."""
+class Replacement(NamedTuple):
+    """A response in place of the server's."""
 
-    give: Callable[[Route], None]
-    """Answers a request."""
+    fulfill: Callable[[Route], None]
+    """Responds to a request."""
     cause: str
     """What the page says of it."""
     is_unknown: bool
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     status: int = 200
 
     def allow(self, console: ConsoleWatch) -> None:
-        """The browser complains of it."""
+        """The browser logs an error for it."""
         console.expect_status(self.status)
         if self.cause == "The server cannot be reached.":
             console.expect_network_failures()
@@ -48,40 +48,40 @@ class Answer(NamedTuple):
 
 UNAVAILABLE = "The service is not available for the moment."
 NOT_OURS = "The answer did not come from this service."
-ANSWERS = {
-    "network down": Answer(lambda route: route.abort(), "The server cannot be reached.", True),
-    "503": Answer(envelope(503, "UNAVAILABLE"), UNAVAILABLE, True, 503),
-    "500": Answer(envelope(500, "INTERNAL"), UNAVAILABLE, True, 500),
-    "proxy's 502": Answer(proxy_page(502), NOT_OURS, True, 502),
-    "proxy's 200": Answer(proxy_page(200), NOT_OURS, True),
-    "403": Answer(envelope(403, "FORBIDDEN"), "The server says FORBIDDEN.", False, 403),
-    "422": Answer(envelope(422, "VALIDATION_FAILED"), "The server says VALIDATION_FAILED.", False, 422),
-    "429": Answer(
+REPLACEMENTS = {
+    "network down": Replacement(lambda route: route.abort(), "The server cannot be reached.", True),
+    "503": Replacement(envelope(503, "UNAVAILABLE"), UNAVAILABLE, True, 503),
+    "500": Replacement(envelope(500, "INTERNAL"), UNAVAILABLE, True, 500),
+    "proxy's 502": Replacement(proxy_page(502), NOT_OURS, True, 502),
+    "proxy's 200": Replacement(proxy_page(200), NOT_OURS, True),
+    "403": Replacement(envelope(403, "FORBIDDEN"), "The server says FORBIDDEN.", False, 403),
+    "422": Replacement(envelope(422, "VALIDATION_FAILED"), "The server says VALIDATION_FAILED.", False, 422),
+    "429": Replacement(
         envelope(429, "RATE_LIMITED", retry_after="7"), "Too many requests. Try again in 7 seconds.", False, 429),
 }
 
 
 @pytest.fixture
-def key_page(server: KeybearerProcess, page: Page) -> KeyPage:
+def key_page(server: DashboardServer, page: Page) -> KeyPage:
     sign_in(page, server.ada)
     KeyPage(page).expect_hidden()
     page.evaluate("navigator.clipboard.writeText('nothing yet')")
     return KeyPage(page)
 
 
-def each_answer(key_page: KeyPage, console: ConsoleWatch, url: str) -> Iterator[Answer]:
-    """Has a URL answered in each of these ways, one after the other, and then by the server."""
-    for answer in ANSWERS.values():
-        answer.allow(console)
-        key_page.page.route(url, answer.give)
-        yield answer
+def each_replacement(key_page: KeyPage, console: ConsoleWatch, url: str) -> Iterator[Replacement]:
+    """Replaces the responses of a URL in each of these ways, one after the other, and then no longer."""
+    for response in REPLACEMENTS.values():
+        response.allow(console)
+        key_page.page.route(url, response.fulfill)
+        yield response
         key_page.page.unroute(url)
 
 
-def test_show(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
-    for answer in each_answer(key_page, console, "**/reveal"):
+def test_show(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
+    for response in each_replacement(key_page, console, "**/reveal"):
         key_page.eye_show.click()
-        expect(key_page.status).to_have_text(f"{answer.cause} {UNCHANGED}: showing it changes nothing.")
+        expect(key_page.status).to_have_text(f"{response.cause} {UNCHANGED}: showing it changes nothing.")
         key_page.expect_hidden()
         expect_absent(server.ada_key, whole_page(key_page.page))
     assert key_page.reveal() == server.ada_key
@@ -89,20 +89,20 @@ def test_show(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch
 
 
 def test_copy_of_a_hidden_key(key_page: KeyPage, console: ConsoleWatch):
-    for answer in each_answer(key_page, console, "**/reveal"):
+    for response in each_replacement(key_page, console, "**/reveal"):
         key_page.copy.click()
-        expect(key_page.status).to_have_text(f"{answer.cause} Nothing was copied, and your key was not changed.")
+        expect(key_page.status).to_have_text(f"{response.cause} Nothing was copied, and your key was not changed.")
         expect(key_page.copy).to_have_text("Copy")
         assert clipboard(key_page.page) == "nothing yet"
 
 
-def test_copy_of_a_shown_key(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+def test_copy_of_a_shown_key(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     """A key that may be dead is not copied; it stays in view, and the page says how to take it all the same."""
     key_page.reveal()
-    for answer in each_answer(key_page, console, "**/record"):
+    for response in each_replacement(key_page, console, "**/record"):
         key_page.copy.click()
         expect(key_page.status).to_have_text(
-            f"{answer.cause} Nothing was copied, because it is not known whether the key above is still yours. "
+            f"{response.cause} Nothing was copied, because it is not known whether the key above is still yours. "
             "To copy it all the same, select it and press Ctrl+C."
         )
         expect(key_page.copy).to_have_text("Copy")
@@ -113,31 +113,31 @@ def test_copy_of_a_shown_key(server: KeybearerProcess, key_page: KeyPage, consol
     assert clipboard(key_page.page) == server.ada_key
 
 
-def test_regenerate(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+def test_regenerate(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     """The dialog stays, with what is known; so does the line beside the key when the dialog is closed."""
     key = server.ada_key
-    for answer in ANSWERS.values():
-        answer.allow(console)
+    for response in REPLACEMENTS.values():
+        response.allow(console)
         key_page.page.reload()
-        key_page.page.route("**/regenerate", answer.give)
+        key_page.page.route("**/regenerate", response.fulfill)
         key_page.press_regenerate()
         expect(key_page.dialog_status).to_contain_text(
-            f"{answer.cause} {UNKNOWN if answer.is_unknown else UNCHANGED}")
-        if answer.is_unknown:
+            f"{response.cause} {UNKNOWN if response.is_unknown else UNCHANGED}")
+        if response.is_unknown:
             expect(key_page.dialog_status).to_contain_text(NEVER_TWO)
         key_page.page.keyboard.press("Escape")
-        expect(key_page.status).to_contain_text(UNKNOWN if answer.is_unknown else UNCHANGED)
-        assert server.key_of(server.ada.email) == key
+        expect(key_page.status).to_contain_text(UNKNOWN if response.is_unknown else UNCHANGED)
+        assert server.commands.key_of(server.ada.email) == key
 
         key_page.page.unroute("**/regenerate")
         key_page.press_regenerate()
         expect(key_page.status).to_have_text(REGENERATED)
         expect(key_page.dialog).to_be_hidden()
-        old_key, key = key, server.key_of(server.ada.email)
+        old_key, key = key, server.commands.key_of(server.ada.email)
         assert key != old_key
 
 
-def lose_a_regenerate(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch) -> str:
+def lose_a_regenerate(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch) -> str:
     """The server regenerates, and the page never gets the answer; answers the new key."""
 
     def lose(route: Route) -> None:
@@ -145,18 +145,18 @@ def lose_a_regenerate(server: KeybearerProcess, key_page: KeyPage, console: Cons
         route.abort()
 
     console.expect_network_failures()
-    old_key = server.key_of(server.ada.email)
+    old_key = server.commands.key_of(server.ada.email)
     key_page.page.route("**/regenerate", lose)
     key_page.press_regenerate()
     expect(key_page.dialog_status).to_contain_text(UNKNOWN)
     key_page.page.unroute("**/regenerate")
-    new_key = server.key_of(server.ada.email)
+    new_key = server.commands.key_of(server.ada.email)
     assert new_key != old_key
     return new_key
 
 
-def test_a_regenerate_whose_answer_was_lost_is_the_same_when_pressed_again(
-    server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch
+def test_a_regenerate_whose_response_was_lost_is_the_same_when_pressed_again(
+    server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
 ):
     """Even when the page has seen the new record since. The press after that is a regenerate of its own."""
     new_key = lose_a_regenerate(server, key_page, console)
@@ -169,23 +169,24 @@ def test_a_regenerate_whose_answer_was_lost_is_the_same_when_pressed_again(
     expect(key_page.status).to_have_text(
         "Your earlier press regenerated the key: the old key no longer works. This press changed nothing."
     )
-    assert server.key_of(server.ada.email) == new_key, "The second press made a second key."
+    assert server.commands.key_of(server.ada.email) == new_key, "The second press made a second key."
     assert key_page.reveal() == new_key
 
     key_page.press_regenerate()
     expect(key_page.status).to_have_text(REGENERATED)
-    assert server.key_of(server.ada.email) != new_key, "The page says that a key was regenerated, and it lives."
+    key = server.commands.key_of(server.ada.email)
+    assert key != new_key, "The page says that a key was regenerated, and it lives."
 
 
-def test_a_regenerate_whose_answer_was_lost_and_that_was_overtaken(
-    server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch
+def test_a_regenerate_whose_response_was_lost_and_that_was_overtaken(
+    server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
 ):
     """The page knows the newest key before the press that settles it. The press after that is about this key."""
     console.expect_status(409)
     lose_a_regenerate(server, key_page, console)
     path = key_page.page.url.removeprefix(server.origin) + "/regenerate"
     assert server.post(path, {"version": "2"}, server.sign_in(server.ada)).status == 303
-    newest = server.key_of(server.ada.email)
+    newest = server.commands.key_of(server.ada.email)
     come_back(key_page.page)
     expect(key_page.fact("Prefix")).to_have_text(newest[:8])
 
@@ -193,14 +194,14 @@ def test_a_regenerate_whose_answer_was_lost_and_that_was_overtaken(
     expect(key_page.status).to_have_text(
         "The key was regenerated elsewhere. This press changed nothing. This page now shows the newer key’s record."
     )
-    assert server.key_of(server.ada.email) == newest
+    assert server.commands.key_of(server.ada.email) == newest
 
     key_page.press_regenerate()
     expect(key_page.status).to_have_text(REGENERATED)
-    assert server.key_of(server.ada.email) != newest
+    assert server.commands.key_of(server.ada.email) != newest
 
 
-def test_three_seconds_without_an_answer(server: KeybearerProcess, page: Page, console: ConsoleWatch):
+def test_three_seconds_without_a_response(server: DashboardServer, page: Page, console: ConsoleWatch):
     """By the page's own clock, so that a slow machine changes nothing."""
     console.expect_network_failures()
     page.clock.install()
@@ -221,7 +222,7 @@ def test_three_seconds_without_an_answer(server: KeybearerProcess, page: Page, c
         expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
-def test_a_database_that_takes_no_writes(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+def test_a_database_that_takes_no_writes(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     """What came of the press is unknown; when the database is back, pressing again settles it with one new key."""
     console.expect_status(503)
     server.may_log_errors = True
@@ -232,14 +233,14 @@ def test_a_database_that_takes_no_writes(server: KeybearerProcess, key_page: Key
         expect(key_page.dialog_status).to_contain_text(UNKNOWN)
     key_page.confirm_regenerate.click()
     expect(key_page.status).to_have_text(REGENERATED)
-    key = server.key_of(server.ada.email)
+    key = server.commands.key_of(server.ada.email)
     assert key != server.ada_key
     key_page.page.reload()
     expect(key_page.page.locator("[data-version]")).to_have_attribute("data-version", "2")
-    assert server.key_of(server.ada.email) == key
+    assert server.commands.key_of(server.ada.email) == key
 
 
-def test_a_stopped_server(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+def test_a_stopped_server(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     console.expect_network_failures()
     key_page.reveal()
     server.stop()
@@ -256,17 +257,17 @@ def test_a_stopped_server(server: KeybearerProcess, key_page: KeyPage, console: 
     expect(key_page.dialog_status).to_contain_text(f"The server cannot be reached. {UNKNOWN}")
 
 
-def test_a_session_that_ended_before_a_regenerate(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+def test_a_session_that_ended_before_a_regenerate(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     console.expect_status(401)
     key_page.page.context.clear_cookies()
     key_page.press_regenerate()
     notice = "Your session has ended. Nothing was changed. Sign in to continue."
     expect(key_page.page.get_by_text(notice)).to_be_visible()
-    assert server.key_of(server.ada.email) == server.ada_key
+    assert server.commands.key_of(server.ada.email) == server.ada_key
 
 
-def test_a_recent_sign_in_is_asked_for_before_a_regenerate(
-    server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch
+def test_a_recent_sign_in_is_required_before_a_regenerate(
+    server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
 ):
     console.expect_status(403)
     refusal = '{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next=/account"}'
@@ -276,7 +277,7 @@ def test_a_recent_sign_in_is_asked_for_before_a_regenerate(
     expect(key_page.page.get_by_role("heading", name="Confirm your password")).to_be_visible()
 
 
-def test_the_clipboard_that_never_answers(server: KeybearerProcess, page: Page):
+def test_the_clipboard_that_never_responds(server: DashboardServer, page: Page):
     page.clock.install()
     page.add_init_script(
         "for (const name of ['write', 'writeText']) navigator.clipboard[name] = () => new Promise(() => {});"
@@ -291,11 +292,11 @@ def test_the_clipboard_that_never_answers(server: KeybearerProcess, page: Page):
     expect(key_page.field).to_be_focused()
 
 
-def test_the_question_on_its_own_page(server: KeybearerProcess, key_page: KeyPage, console: ConsoleWatch):
+def test_the_confirmation_on_its_own_page(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     """Where the plan is locked, and a leaked key must still be replaced."""
     console.expect_network_failures()
     page = key_page.page
-    free = next(each for each in server.workspaces_of(server.ada.email) if each["plan"] == "free")
+    free = next(each for each in server.commands.workspaces_of(server.ada.email) if each["plan"] == "free")
     page.goto(key_path(free) + "/regenerate")
     page.route("**/regenerate", lambda route: route.abort())
     key_page.confirm_regenerate.click()
@@ -303,10 +304,10 @@ def test_the_question_on_its_own_page(server: KeybearerProcess, key_page: KeyPag
     page.unroute("**/regenerate")
     key_page.confirm_regenerate.click()
     expect(page.get_by_role("status").filter(has_text="Key regenerated.")).to_be_visible()
-    assert server.key_of(server.ada.email) != server.ada_key
+    assert server.commands.key_of(server.ada.email) != server.ada_key
 
 
-def test_without_scripts(server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch):
+def test_without_scripts(server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch):
     """The pages that the forms lead to say the same, and one press sends the same regenerate again."""
     console.expect_status(503)
     server.may_log_errors = True
@@ -323,10 +324,10 @@ def test_without_scripts(server: KeybearerProcess, new_context: Callable[..., Br
     token = page.locator("[name=idempotencyKey]").get_attribute("value")
     again.click()
     expect(page.get_by_text(REGENERATED)).to_be_visible()
-    key = server.key_of(server.ada.email)
+    key = server.commands.key_of(server.ada.email)
     assert key != server.ada_key
     cookie = next(each["value"] for each in page.context.cookies())
     form = {"version": "1", "idempotencyKey": token}
-    answer = server.post(path.removeprefix(server.origin) + "/regenerate", form, cookie)
-    assert answer.status == 303
-    assert server.key_of(server.ada.email) == key, "It was not the same request."
+    response = server.post(path.removeprefix(server.origin) + "/regenerate", form, cookie)
+    assert response.status == 303
+    assert server.commands.key_of(server.ada.email) == key, "It was not the same request."

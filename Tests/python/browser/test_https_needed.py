@@ -6,17 +6,17 @@ from playwright.sync_api import BrowserContext, expect
 
 from browser.conftest import OTHER_NAME, ConsoleWatch
 from browser.dashboard import KeyPage, sign_in
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 
 def test_a_page_explains_itself(
-    server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch
+    server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch
 ):
     console.expect_status(403)
     port = server.origin.rsplit(":", 1)[1]
     page = new_context(origin=f"http://{OTHER_NAME}:{port}").new_page()
-    answer = page.goto("/account")
-    assert answer.status == 403
+    response = page.goto("/account")
+    assert response.status == 403
     expect(page).to_have_title("HTTPS is needed · Keybearer")
     expect(page.get_by_role("heading", level=1)).to_have_text("Signing in needs HTTPS here")
     main = page.get_by_role("main")
@@ -29,7 +29,7 @@ def test_a_page_explains_itself(
 
 
 def test_the_link_to_this_machine_leads_to_a_sign_in_that_works(
-    server: KeybearerProcess, new_context: Callable[..., BrowserContext], console: ConsoleWatch
+    server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch
 ):
     console.expect_status(403)
     port = server.origin.rsplit(":", 1)[1]
@@ -44,21 +44,21 @@ def test_the_link_to_this_machine_leads_to_a_sign_in_that_works(
     KeyPage(page).expect_hidden()
 
 
-def test_names_of_this_machine_need_no_https(server: KeybearerProcess, new_context: Callable[..., BrowserContext]):
+def test_names_of_this_machine_need_no_https(server: DashboardServer, new_context: Callable[..., BrowserContext]):
     """Chromium keeps the cookie under each of them."""
     for host in ("127.0.0.1", "localhost", "keys.localhost"):
         page = new_context(origin=server.origin.replace("localhost", host)).new_page()
         sign_in(page, server.ada)
 
 
-def test_a_password_that_is_sent_all_the_same_is_answered_with_the_page(server: KeybearerProcess):
+def test_a_password_that_is_sent_all_the_same_gets_the_page(server: DashboardServer):
     form = {"email": server.ada.email, "password": server.ada.password}
-    answer = server.post("/sign-in", form, Host=f"{OTHER_NAME}:8080", Origin=f"http://{OTHER_NAME}:8080")
-    assert answer.status == 403
-    assert "Signing in needs HTTPS here" in answer.body and "set-cookie" not in answer.fields
-    assert server.ada.password not in answer.body
+    response = server.post("/sign-in", form, Host=f"{OTHER_NAME}:8080", Origin=f"http://{OTHER_NAME}:8080")
+    assert response.status == 403
+    assert "Signing in needs HTTPS here" in response.text and not response.values("set-cookie")
+    assert server.ada.password not in response.text
 
 
-def test_a_script_gets_the_code(server: KeybearerProcess):
-    answer = server.request("GET", "/account", {"Host": OTHER_NAME, "Accept": "application/json"})
-    assert (answer.status, answer.json["error"]) == (403, "HTTPS_REQUIRED")
+def test_a_script_gets_the_code(server: DashboardServer):
+    response = server.request("GET", "/account", {"Host": OTHER_NAME, "Accept": "application/json"})
+    assert (response.status, response.json["error"]) == (403, "HTTPS_REQUIRED")

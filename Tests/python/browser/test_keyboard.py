@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from browser.dashboard import KeyPage, clipboard, expect_path, sign_in
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 MOST_STOPS = 40
 
@@ -33,7 +33,7 @@ def tab_to(page: Page, name: str, key: str = "Tab") -> None:
     passed = []
     for _ in range(MOST_STOPS):
         page.keyboard.press(key)
-        if page.evaluate("document.activeElement === document.body"):
+        if page.evaluate("document.activeElement === document.text"):
             continue
         expect_visible_focus(page)
         passed.append(focused(page))
@@ -42,7 +42,7 @@ def tab_to(page: Page, name: str, key: str = "Tab") -> None:
     raise AssertionError(f"Tab never reaches {name!r}, only {passed}.")
 
 
-def test_from_sign_in_to_sign_out_by_keyboard(server: KeybearerProcess, page: Page):
+def test_from_sign_in_to_sign_out_by_keyboard(server: DashboardServer, page: Page):
     key_page = KeyPage(page)
     page.goto("/sign-in")
     expect(page.get_by_label("E-mail")).to_be_focused()
@@ -91,18 +91,18 @@ def test_from_sign_in_to_sign_out_by_keyboard(server: KeybearerProcess, page: Pa
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
-def test_the_open_dialog_keeps_the_focus(server: KeybearerProcess, page: Page):
+def test_the_open_dialog_holds_the_focus(server: DashboardServer, page: Page):
     """No control behind the dialog can be reached while it asks."""
     sign_in(page, server.ada)
     KeyPage(page).regenerate.click()
     for _ in range(8):
         page.keyboard.press("Tab")
         assert page.evaluate(
-            "document.activeElement === document.body || document.activeElement.closest('dialog') !== null"
+            "document.activeElement === document.text || document.activeElement.closest('dialog') !== null"
         ), f"The focus left the dialog for {focused(page)!r}."
 
 
-def test_the_skip_link_and_the_list_of_workspaces(server: KeybearerProcess, page: Page):
+def test_the_skip_link_and_the_list_of_workspaces(server: DashboardServer, page: Page):
     sign_in(page, server.ada)
     page.reload()
     page.keyboard.press("Tab")

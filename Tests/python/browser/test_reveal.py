@@ -5,13 +5,13 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from browser.conftest import ConsoleWatch
 from browser.dashboard import MASK, KeyPage, clipboard, expect_absent, expect_path, key_path, sign_in, whole_page
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 
 @pytest.fixture
-def path(server: KeybearerProcess) -> str:
+def path(server: DashboardServer) -> str:
     """The page of Ada's workspace on Pro."""
-    return key_path(next(each for each in server.workspaces_of(server.ada.email) if each["plan"] == "pro"))
+    return key_path(next(each for each in server.commands.workspaces_of(server.ada.email) if each["plan"] == "pro"))
 
 
 def record_requests(page: Page) -> list[Request]:
@@ -24,7 +24,7 @@ def reveals(requests: list[Request]) -> list[Request]:
     return [request for request in requests if request.url.endswith("/reveal")]
 
 
-def test_nothing_is_asked_for_before_the_eye_is_pressed(server: KeybearerProcess, page: Page, path: str):
+def test_nothing_is_requested_before_the_eye_is_pressed(server: DashboardServer, page: Page, path: str):
     requests = record_requests(page)
     sign_in(page, server.ada, path)
     key_page = KeyPage(page)
@@ -35,12 +35,12 @@ def test_nothing_is_asked_for_before_the_eye_is_pressed(server: KeybearerProcess
         server.origin.removeprefix("http://")
     }, "A page asks another host for something."
 
-    with page.expect_response("**/reveal") as answer:
+    with page.expect_response("**/reveal") as response:
         key_page.reveal()
-    assert answer.value.request.method == "POST"
-    assert answer.value.headers["cache-control"] == "no-store"
-    assert answer.value.headers["content-type"].startswith("application/json")
-    data = answer.value.json()["data"]
+    assert response.value.request.method == "POST"
+    assert response.value.headers["cache-control"] == "no-store"
+    assert response.value.headers["content-type"].startswith("application/json")
+    data = response.value.json()["data"]
     assert data["key"] == server.ada_key
     assert (data["version"], data["prefix"]) == (1, server.ada_key[:8])
     assert data["generatedAt"] == key_page.generated_at()
@@ -52,14 +52,14 @@ def test_nothing_is_asked_for_before_the_eye_is_pressed(server: KeybearerProcess
     assert all(server.ada_key not in request.url for request in requests), "The key is in a URL."
 
 
-def test_the_key_is_kept_nowhere_in_the_browser(server: KeybearerProcess, page: Page, path: str):
+def test_the_key_is_stored_nowhere_in_the_browser(server: DashboardServer, page: Page, path: str):
     sign_in(page, server.ada, path)
     KeyPage(page).reveal()
     stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, history.state])")
     expect_absent(server.ada_key, stored)
 
 
-def test_leaving_the_page_hides_the_key(server: KeybearerProcess, page: Page, path: str):
+def test_leaving_the_page_hides_the_key(server: DashboardServer, page: Page, path: str):
     """Neither the Back button nor a reload brings a shown key back."""
     sign_in(page, server.ada, path)
     key_page = KeyPage(page)
@@ -76,7 +76,7 @@ def test_leaving_the_page_hides_the_key(server: KeybearerProcess, page: Page, pa
     expect_absent(server.ada_key, whole_page(page))
 
 
-def test_a_refused_clipboard_selects_the_key_instead(server: KeybearerProcess, page: Page, path: str):
+def test_a_refused_clipboard_selects_the_key_instead(server: DashboardServer, page: Page, path: str):
     page.add_init_script(
         "for (const name of ['write', 'writeText'])"
         " navigator.clipboard[name] = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
@@ -89,8 +89,8 @@ def test_a_refused_clipboard_selects_the_key_instead(server: KeybearerProcess, p
     assert page.evaluate("getSelection().toString()") == server.ada_key
 
 
-def test_a_failure_is_told_and_shows_nothing(
-    server: KeybearerProcess, page: Page, path: str, console: ConsoleWatch
+def test_a_failure_is_shown_and_no_key(
+    server: DashboardServer, page: Page, path: str, console: ConsoleWatch
 ):
     console.expect_status(422)
     refusal = '{"ok":false,"error":"VALIDATION_FAILED","message":"Not today, please."}'
@@ -112,7 +112,7 @@ def test_a_failure_is_told_and_shows_nothing(
 
 
 def test_an_ended_session_leads_to_the_sign_in_and_back(
-    server: KeybearerProcess, page: Page, path: str, console: ConsoleWatch
+    server: DashboardServer, page: Page, path: str, console: ConsoleWatch
 ):
     console.expect_status(401)
     sign_in(page, server.ada, path)
@@ -128,8 +128,8 @@ def test_an_ended_session_leads_to_the_sign_in_and_back(
     assert KeyPage(page).reveal() == server.ada_key
 
 
-def test_the_password_is_asked_for_again_where_the_server_wants_it(
-    server: KeybearerProcess, page: Page, path: str, console: ConsoleWatch
+def test_the_password_is_required_again_where_the_server_wants_it(
+    server: DashboardServer, page: Page, path: str, console: ConsoleWatch
 ):
     """The page follows the answer of a server for which the sign-in is too old, and comes back."""
     console.expect_status(401, 403)
@@ -155,28 +155,28 @@ def test_the_password_is_asked_for_again_where_the_server_wants_it(
     assert KeyPage(page).reveal() == server.ada_key
 
 
-def test_without_a_session_there_is_no_key(server: KeybearerProcess, path: str):
+def test_without_a_session_there_is_no_key(server: DashboardServer, path: str):
     script = server.post(f"{path}/reveal", {}, Accept="application/json")
     assert (script.status, script.json["error"]) == (401, "UNAUTHORIZED")
     form = server.post(f"{path}/reveal", {})
-    assert (form.status, form.fields["location"]) == (303, "/sign-in")
+    assert (form.status, form.value("location")) == (303, "/sign-in")
     forged = server.post(f"{path}/reveal", {}, "A" * 43)
     assert forged.status == 303
-    expect_absent(server.ada_key, script.body, form.body, forged.body)
+    expect_absent(server.ada_key, script.text, form.text, forged.text)
 
 
-def test_reveal_answers_a_post_only(server: KeybearerProcess, path: str):
+def test_reveal_responds_to_a_post_only(server: DashboardServer, path: str):
     """A link, an image or a prefetch cannot ask for the key."""
     cookie = server.sign_in(server.ada)
-    answer = server.request("GET", f"{path}/reveal", cookie=cookie)
-    assert (answer.status, answer.fields["allow"]) == (405, "POST")
-    expect_absent(server.ada_key, answer.body)
+    response = server.request("GET", f"{path}/reveal", cookie=cookie)
+    assert (response.status, response.value("allow")) == (405, "POST")
+    expect_absent(server.ada_key, response.text)
 
 
-def test_another_sites_page_can_change_nothing(server: KeybearerProcess, path: str):
+def test_another_sites_page_can_change_nothing(server: DashboardServer, path: str):
     """Even with the cookie, which SameSite keeps away as well."""
     cookie = server.sign_in(server.ada)
-    for fields in (
+    for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
@@ -188,16 +188,16 @@ def test_another_sites_page_can_change_nothing(server: KeybearerProcess, path: s
     ):
         for target in (f"{path}/reveal", f"{path}/regenerate", path.replace("api-webhooks", "plan"), "/sign-out",
                        "/account/password", "/sign-in", "/sign-up"):
-            answer = server.request("POST", target, fields, {"planID": "free"}, cookie)
-            assert answer.status == 403, (target, fields)
-            assert "set-cookie" not in answer.fields
-            expect_absent(server.ada_key, answer.body)
-        assert server.key_of(server.ada.email) == server.ada_key, fields
-        assert server.call_api(server.ada_key).status == 200, fields
+            response = server.request("POST", target, headers, {"planID": "free"}, cookie)
+            assert response.status == 403, (target, headers)
+            assert not response.values("set-cookie")
+            expect_absent(server.ada_key, response.text)
+        assert server.commands.key_of(server.ada.email) == server.ada_key, headers
+        assert server.call_api(server.ada_key).status == 200, headers
 
 
 def test_another_sites_form_in_the_same_browser_is_refused(
-    server: KeybearerProcess, context: BrowserContext, path: str, console: ConsoleWatch
+    server: DashboardServer, context: BrowserContext, path: str, console: ConsoleWatch
 ):
     console.expect_status(403)
     page = context.new_page()
@@ -216,7 +216,7 @@ def test_another_sites_form_in_the_same_browser_is_refused(
     assert server.call_api(server.ada_key).status == 200
 
 
-def test_two_tabs_do_not_disturb_each_other(server: KeybearerProcess, context: BrowserContext, path: str):
+def test_two_tabs_do_not_disturb_each_other(server: DashboardServer, context: BrowserContext, path: str):
     """A tab that was open during a regenerate shows the new key, never the dead one."""
     first, second = context.new_page(), context.new_page()
     sign_in(first, server.ada, path)

@@ -1,24 +1,25 @@
 """A page that was overtaken: another tab replaced the key, took the plan away, or signed out."""
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from browser.conftest import ConsoleWatch
 from browser.dashboard import (
-    COME_BACK, KeyPage, clipboard, expect_absent, expect_path, hold, hold_time, key_path, sign_in, whole_page,
+    COME_BACK, KeyPage, clipboard, expect_absent, expect_path, hold_requests, key_path, pause_clock, sign_in,
+    whole_page,
 )
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 ELSEWHERE = "The key was regenerated elsewhere"
 
 
 @pytest.fixture
-def workspace(server: KeybearerProcess) -> dict:
-    return next(each for each in server.workspaces_of(server.ada.email) if each["plan"] == "pro")
+def workspace(server: DashboardServer) -> dict:
+    return next(each for each in server.commands.workspaces_of(server.ada.email) if each["plan"] == "pro")
 
 
 @pytest.fixture
-def stale(server: KeybearerProcess, context: BrowserContext, workspace: dict) -> KeyPage:
+def stale(server: DashboardServer, context: BrowserContext, workspace: dict) -> KeyPage:
     """A tab that shows the key."""
     page = context.new_page()
     sign_in(page, server.ada, key_path(workspace))
@@ -26,13 +27,13 @@ def stale(server: KeybearerProcess, context: BrowserContext, workspace: dict) ->
     return KeyPage(page)
 
 
-def regenerate_elsewhere(server: KeybearerProcess, stale: KeyPage, workspace: dict) -> str:
+def regenerate_elsewhere(server: DashboardServer, stale: KeyPage, workspace: dict) -> str:
     """Regenerates in a second tab; answers the new key."""
     page = stale.page.context.new_page()
     page.goto(key_path(workspace))
     KeyPage(page).press_regenerate()
     expect(page.get_by_text("Key regenerated.")).to_be_visible()
-    key = server.key_of(server.ada.email)
+    key = server.commands.key_of(server.ada.email)
     assert key != server.ada_key
     page.close()
     stale.page.bring_to_front()
@@ -50,7 +51,7 @@ def expect_follows(stale: KeyPage, new_key: str, dead_key: str) -> None:
     stale.page.keyboard.press("Escape")
 
 
-def test_copy_never_copies_a_dead_key(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_copy_never_copies_a_dead_key(server: DashboardServer, stale: KeyPage, workspace: dict):
     server.call_api(server.ada_key)
     old_time = stale.generated_at()
     new_key = regenerate_elsewhere(server, stale, workspace)
@@ -71,7 +72,7 @@ def test_copy_never_copies_a_dead_key(server: KeybearerProcess, stale: KeyPage, 
     assert stale.reveal() == new_key
 
 
-def test_a_hidden_key_is_copied_as_the_new_one(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_a_hidden_key_is_copied_as_the_new_one(server: DashboardServer, stale: KeyPage, workspace: dict):
     stale.eye_hide.click()
     new_key = regenerate_elsewhere(server, stale, workspace)
     stale.copy.click()
@@ -80,7 +81,7 @@ def test_a_hidden_key_is_copied_as_the_new_one(server: KeybearerProcess, stale: 
     expect_follows(stale, new_key, server.ada_key)
 
 
-def test_show_shows_the_new_key_beside_its_own_record(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_show_shows_the_new_key_beside_its_own_record(server: DashboardServer, stale: KeyPage, workspace: dict):
     stale.eye_hide.click()
     new_key = regenerate_elsewhere(server, stale, workspace)
     assert stale.reveal() == new_key
@@ -88,7 +89,7 @@ def test_show_shows_the_new_key_beside_its_own_record(server: KeybearerProcess, 
     expect(stale.fact("Prefix")).to_have_text(new_key[:8])
 
 
-def test_a_tab_that_comes_back_into_view_follows(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_a_tab_that_comes_back_into_view_follows(server: DashboardServer, stale: KeyPage, workspace: dict):
     new_key = regenerate_elsewhere(server, stale, workspace)
     stale.page.evaluate(COME_BACK)
     expect(stale.status).to_contain_text(ELSEWHERE)
@@ -96,7 +97,7 @@ def test_a_tab_that_comes_back_into_view_follows(server: KeybearerProcess, stale
 
 
 def test_a_regenerate_in_a_stale_tab_replaces_nothing_and_follows(
-    server: KeybearerProcess, stale: KeyPage, workspace: dict, console: ConsoleWatch
+    server: DashboardServer, stale: KeyPage, workspace: dict, console: ConsoleWatch
 ):
     console.expect_status(409)
     new_key = regenerate_elsewhere(server, stale, workspace)
@@ -104,23 +105,23 @@ def test_a_regenerate_in_a_stale_tab_replaces_nothing_and_follows(
 
     expect(stale.status).to_contain_text("This press changed nothing. This page now shows the newer key’s record.")
     expect(stale.dialog).to_be_hidden()
-    assert server.key_of(server.ada.email) == new_key
+    assert server.commands.key_of(server.ada.email) == new_key
     expect_follows(stale, new_key, server.ada_key)
 
     stale.press_regenerate()
     expect(stale.status).to_have_text("Key regenerated. The old key no longer works.")
-    assert server.key_of(server.ada.email) != new_key, "A page that has followed can regenerate."
+    assert server.commands.key_of(server.ada.email) != new_key, "A page that has followed can regenerate."
 
 
 def test_a_key_leaves_the_page_with_the_plan(
-    server: KeybearerProcess, stale: KeyPage, workspace: dict, console: ConsoleWatch
+    server: DashboardServer, stale: KeyPage, workspace: dict, console: ConsoleWatch
 ):
     console.expect_status(403)
     for press in (stale.copy.click, lambda: stale.page.evaluate(COME_BACK)):
-        server.cli("workspace", "set-plan", workspace["id"], "pro")
+        server.commands.run("workspace", "set-plan", workspace["id"], "pro")
         stale.page.goto(key_path(workspace))
         stale.reveal()
-        server.cli("workspace", "set-plan", workspace["id"], "free")
+        server.commands.run("workspace", "set-plan", workspace["id"], "free")
         stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
         press()
         expect(stale.page.get_by_role("heading", name="API & Webhooks is not part of the Free plan")).to_be_visible()
@@ -129,7 +130,7 @@ def test_a_key_leaves_the_page_with_the_plan(
 
 
 def test_a_key_leaves_the_page_with_the_session(
-    server: KeybearerProcess, context: BrowserContext, workspace: dict, console: ConsoleWatch
+    server: DashboardServer, context: BrowserContext, workspace: dict, console: ConsoleWatch
 ):
     console.expect_status(401)
     page = context.new_page()
@@ -151,7 +152,7 @@ def test_a_key_leaves_the_page_with_the_session(
         expect_absent(server.ada_key, whole_page(page))
 
 
-def test_a_page_from_the_back_button_is_loaded_again(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_a_page_from_the_back_button_is_loaded_again(server: DashboardServer, stale: KeyPage, workspace: dict):
     """Where a browser has kept it; Chromium keeps no page that is `no-store`."""
     new_key = regenerate_elsewhere(server, stale, workspace)
     with stale.page.expect_navigation():
@@ -161,31 +162,31 @@ def test_a_page_from_the_back_button_is_loaded_again(server: KeybearerProcess, s
 
 
 def test_copy_is_about_the_key_that_was_shown_at_the_press(
-    server: KeybearerProcess, stale: KeyPage, workspace: dict
+    server: DashboardServer, stale: KeyPage, workspace: dict
 ):
     """The press also brought the tab back into view, and that was answered first: it has hidden the key meanwhile."""
-    hold_time(stale.page)
+    pause_clock(stale.page)
     new_key = regenerate_elsewhere(server, stale, workspace)
     stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
-    held = hold(stale.page, "**/record")
+    held_requests = hold_requests(stale.page, "**/record")
     with stale.page.expect_request("**/record"):
         stale.page.evaluate(COME_BACK)
     with stale.page.expect_request("**/record"):
         stale.copy.click()
-    held[0].continue_()
+    held_requests[0].continue_()
     expect(stale.fact("Prefix")).to_have_text(new_key[:8])
-    held[1].continue_()
+    held_requests[1].continue_()
     expect(stale.status).to_contain_text("Nothing was copied. Press “Copy” again for the new key.")
     assert clipboard(stale.page) == "nothing yet"
     stale.expect_hidden()
 
 
-def test_a_late_answer_does_not_bring_the_old_record_back(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_a_late_response_does_not_bring_the_old_record_back(server: DashboardServer, stale: KeyPage, workspace: dict):
     """A question that was asked before another one, and answered after it, changes nothing in the page."""
-    hold_time(stale.page)
+    pause_clock(stale.page)
     stale.eye_hide.click()
     old = stale.page.request.get(key_path(workspace) + "/record").json()
-    held = hold(stale.page, "**/record")
+    held_requests = hold_requests(stale.page, "**/record")
     with stale.page.expect_request("**/record"):
         stale.page.evaluate(COME_BACK)
     new_key = regenerate_elsewhere(server, stale, workspace)
@@ -195,16 +196,16 @@ def test_a_late_answer_does_not_bring_the_old_record_back(server: KeybearerProce
         "() => { const { json } = Response.prototype;"
         " Response.prototype.json = function () { return (window.lastAnswer = json.call(this)); }; }"
     )
-    held[0].fulfill(json=old)
+    held_requests[0].fulfill(json=old)
     stale.page.wait_for_function("window.lastAnswer?.then(() => true)")
     expect(stale.fact("Prefix")).to_have_text(new_key[:8])
     expect(stale.field).to_have_value(new_key)
 
 
-def test_a_late_answer_is_no_key_to_show_or_copy(server: KeybearerProcess, stale: KeyPage, workspace: dict):
+def test_a_late_response_is_no_key_to_show_or_copy(server: DashboardServer, stale: KeyPage, workspace: dict):
     """The page itself has regenerated while the server was asked."""
     page, path = stale.page, key_path(workspace)
-    hold_time(page)
+    pause_clock(page)
     presses = [
         ("record", stale.copy.click, "Nothing was copied. Press “Copy” again for the new key."),
         ("reveal", stale.copy.click, "Nothing was copied. Press “Copy” again for the new key."),
@@ -212,28 +213,28 @@ def test_a_late_answer_is_no_key_to_show_or_copy(server: KeybearerProcess, stale
     ]
     for name, press, advice in presses:
         page.evaluate("navigator.clipboard.writeText('nothing yet')")
-        dead_key = server.key_of(server.ada.email)
-        asked = {"Accept": "application/json", "Origin": server.origin}
-        old = page.request.fetch(f"{path}/{name}", method="GET" if name == "record" else "POST", headers=asked).json()
-        held = hold(page, f"**/{name}")
+        dead_key = server.commands.key_of(server.ada.email)
+        headers = {"Accept": "application/json", "Origin": server.origin}
+        old = page.request.fetch(f"{path}/{name}", method="GET" if name == "record" else "POST", headers=headers).json()
+        held_requests = hold_requests(page, f"**/{name}")
         with page.expect_request(f"**/{name}"):
             press()
         stale.press_regenerate()
         expect(stale.status).to_have_text("Key regenerated. The old key no longer works.")
-        held[0].fulfill(json=old)
+        held_requests[0].fulfill(json=old)
         expect(stale.status).to_have_text(f"The key was regenerated meanwhile. {advice}")
         page.unroute(f"**/{name}")
         assert clipboard(page) == "nothing yet"
         stale.expect_hidden()
         expect_absent(dead_key, whole_page(page))
-        expect(stale.fact("Prefix")).to_have_text(server.key_of(server.ada.email)[:8])
+        expect(stale.fact("Prefix")).to_have_text(server.commands.key_of(server.ada.email)[:8])
 
 
-def test_the_record_holds_no_key(server: KeybearerProcess, workspace: dict):
+def test_the_record_holds_no_key(server: DashboardServer, workspace: dict):
     server.call_api(server.ada_key)
     cookie = server.sign_in(server.ada)
-    answer = server.request("GET", key_path(workspace) + "/record", cookie=cookie)
-    assert answer.status == 200 and answer.fields["cache-control"] == "no-store"
-    assert answer.json["data"].keys() == {"version", "prefix", "generatedAt", "lastUsedAt", "lastUsedFrom"}
-    assert answer.json["data"]["lastUsedFrom"] == "127.0.0.1"
-    expect_absent(server.ada_key[8:], answer.body)
+    response = server.request("GET", key_path(workspace) + "/record", cookie=cookie)
+    assert response.status == 200 and response.value("cache-control") == "no-store"
+    assert response.json["data"].keys() == {"version", "prefix", "generatedAt", "lastUsedAt", "lastUsedFrom"}
+    assert response.json["data"]["lastUsedFrom"] == "127.0.0.1"
+    expect_absent(server.ada_key[8:], response.text)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from browser.dashboard import KeyPage, sign_in
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 ZONES = {"Europe/Berlin": r"CES?T|GMT\+[12]", "Asia/Kathmandu": r"GMT\+5:45"}
 
@@ -18,13 +18,13 @@ def instant_of(time: Locator) -> datetime:
 
 
 def test_the_exact_time_is_behind_the_relative_one(
-    server: KeybearerProcess, new_context: Callable[..., BrowserContext]
+    server: DashboardServer, new_context: Callable[..., BrowserContext]
 ):
     for zone in ZONES:
         expect_exact_time_behind(server, new_context(timezone_id=zone).new_page(), zone)
 
 
-def expect_exact_time_behind(server: KeybearerProcess, page: Page, zone: str) -> None:
+def expect_exact_time_behind(server: DashboardServer, page: Page, zone: str) -> None:
     sign_in(page, server.ada)
     time = KeyPage(page).fact("Generated").locator("time")
     button = time.get_by_role("button", name=re.compile(r"just now|\d+ minutes? ago"))
@@ -47,7 +47,7 @@ def expect_exact_time_behind(server: KeybearerProcess, page: Page, zone: str) ->
     expect(time.locator(".time-exact")).to_be_hidden()
 
 
-def test_it_stays_fresh_while_the_page_is_open(server: KeybearerProcess, page: Page):
+def test_it_stays_fresh_while_the_page_is_open(server: DashboardServer, page: Page):
     page.clock.install()
     server.call_api(server.ada_key)
     sign_in(page, server.ada)
@@ -62,7 +62,7 @@ def test_it_stays_fresh_while_the_page_is_open(server: KeybearerProcess, page: P
 
 
 def test_a_wrong_clock_in_the_browser_changes_nothing(
-    server: KeybearerProcess, new_context: Callable[..., BrowserContext]
+    server: DashboardServer, new_context: Callable[..., BrowserContext]
 ):
     """How long ago something was is counted from the time at which the server made the page."""
     for hours in (-30, 30):
@@ -73,7 +73,7 @@ def test_a_wrong_clock_in_the_browser_changes_nothing(
         expect(KeyPage(page).fact("Last used").get_by_role("button")).to_have_text("just now")
 
 
-def test_sessions_too(server: KeybearerProcess, new_context: Callable[..., BrowserContext]):
+def test_sessions_too(server: DashboardServer, new_context: Callable[..., BrowserContext]):
     page = new_context(timezone_id="Asia/Kathmandu").new_page()
     sign_in(page, server.ada, "/account")
     times = page.locator(".sessions time")
@@ -83,7 +83,7 @@ def test_sessions_too(server: KeybearerProcess, new_context: Callable[..., Brows
         expect(time.locator(".time-exact")).to_contain_text("GMT+5:45")
 
 
-def test_without_scripts_times_are_utc(server: KeybearerProcess, new_context: Callable[..., BrowserContext]):
+def test_without_scripts_times_are_utc(server: DashboardServer, new_context: Callable[..., BrowserContext]):
     page = new_context(java_script_enabled=False, timezone_id="Asia/Kathmandu").new_page()
     sign_in(page, server.ada)
     time = KeyPage(page).fact("Generated").locator("time")

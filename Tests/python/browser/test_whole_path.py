@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from browser.dashboard import KeyPage, clipboard, expect_absent, expect_path, fill_sign_up, whole_page
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 
 def sign_up_as_grace(page: Page) -> None:
@@ -13,11 +13,11 @@ def sign_up_as_grace(page: Page) -> None:
     expect_path(page, "/workspaces/ws_[0-9A-Za-z]+/api-webhooks")
 
 
-def test_a_new_account_starts_locked_and_its_owner_unlocks_it(server: KeybearerProcess, page: Page):
+def test_a_new_account_starts_locked_and_its_owner_unlocks_it(server: DashboardServer, page: Page):
     """A new workspace is on Free: no key and no way to one in the page, until its Owner switches the plan."""
     sign_up_as_grace(page)
     key_page = KeyPage(page)
-    key = server.key_of("grace@example.com")
+    key = server.commands.key_of("grace@example.com")
 
     expect(page.get_by_role("heading", name="API & Webhooks is not part of the Free plan")).to_be_visible()
     expect_absent(key, whole_page(page))
@@ -34,13 +34,13 @@ def test_a_new_account_starts_locked_and_its_owner_unlocks_it(server: KeybearerP
     assert server.call_api(key).status == 200
 
 
-def test_the_eye_reveals_and_hides_and_copy_copies(server: KeybearerProcess, page: Page):
+def test_the_eye_reveals_and_hides_and_copy_copies(server: DashboardServer, page: Page):
     """The key is in the page only while it is shown; Copy gives exactly the key, shown or not."""
     sign_up_as_grace(page)
     key_page = KeyPage(page)
     key_page.switch_to_pro.click()
     key_page.expect_hidden()
-    key = server.key_of("grace@example.com")
+    key = server.commands.key_of("grace@example.com")
     expect_absent(key, whole_page(page))
 
     assert key_page.reveal() == key
@@ -69,7 +69,7 @@ def test_the_eye_reveals_and_hides_and_copy_copies(server: KeybearerProcess, pag
     expect(key_page.field).to_have_value(key)
 
 
-def test_a_regenerate_replaces_the_key_and_its_record(server: KeybearerProcess, page: Page):
+def test_a_regenerate_replaces_the_key_and_its_record(server: DashboardServer, page: Page):
     """Escape and Cancel change nothing; "Yes, regenerate" kills the old key, and the hour goes on."""
     sign_up_as_grace(page)
     key_page = KeyPage(page)
@@ -111,40 +111,40 @@ def test_a_regenerate_replaces_the_key_and_its_record(server: KeybearerProcess, 
     expect(key_page.fact("Prefix")).not_to_have_text(first_prefix)
     assert key_page.generated_at() > first_generated_at
 
-    answer = server.call_api(second_key)
-    assert (answer.status, answer.fields["x-ratelimit-remaining"]) == (200, "995")
+    response = server.call_api(second_key)
+    assert (response.status, response.value("x-ratelimit-remaining")) == (200, "995")
     page.reload()
     expect(key_page.fact("Last used")).to_contain_text("UTC from 127.0.0.1")
     expect(page.get_by_role("status").filter(has_text="Key regenerated")).to_have_count(0)
 
 
-def test_a_regenerate_sent_twice_makes_one_new_key(server: KeybearerProcess, page: Page):
+def test_a_regenerate_sent_twice_makes_one_new_key(server: DashboardServer, page: Page):
     """Two presses, or a page sent again, replace the key once."""
     cookie = server.sign_in(server.ada)
-    path = f"/workspaces/{server.workspaces_of(server.ada.email)[0]['id']}/api-webhooks/regenerate"
-    question = server.request("GET", path, cookie=cookie).body
-    token = question.split('name="idempotencyKey" value="')[1].split('"')[0]
+    path = f"/workspaces/{server.commands.workspaces_of(server.ada.email)[0]['id']}/api-webhooks/regenerate"
+    page_text = server.request("GET", path, cookie=cookie).text
+    token = page_text.split('name="idempotencyKey" value="')[1].split('"')[0]
 
     assert server.post(path, {"idempotencyKey": token}, cookie).status == 303
-    once = server.key_of(server.ada.email)
+    once = server.commands.key_of(server.ada.email)
     assert server.post(path, {"idempotencyKey": token}, cookie).status == 303
 
     assert once != server.ada_key
-    assert server.key_of(server.ada.email) == once
+    assert server.commands.key_of(server.ada.email) == once
 
 
-def test_a_page_whose_key_was_replaced_replaces_no_other(server: KeybearerProcess):
+def test_a_page_whose_key_was_replaced_replaces_no_other(server: DashboardServer):
     """Of two tabs that show one key, the second to regenerate is told so and ends nothing."""
     cookie = server.sign_in(server.ada)
-    path = f"/workspaces/{server.workspaces_of(server.ada.email)[0]['id']}/api-webhooks/regenerate"
-    tabs = [server.request("GET", path, cookie=cookie).body for _ in range(2)]
+    path = f"/workspaces/{server.commands.workspaces_of(server.ada.email)[0]['id']}/api-webhooks/regenerate"
+    tabs = [server.request("GET", path, cookie=cookie).text for _ in range(2)]
     forms = [{name: tab.split(f'name="{name}" value="')[1].split('"')[0] for name in ("version", "idempotencyKey")}
              for tab in tabs]
 
     assert server.post(path, forms[0], cookie).status == 303
-    once = server.key_of(server.ada.email)
+    once = server.commands.key_of(server.ada.email)
     for stale in (forms[1], {**forms[1], "version": "9" * 40}, {**forms[1], "version": "x"}):
         refused = server.post(path, stale, cookie)
         assert refused.status == 409
-        assert "regenerated by another request meanwhile" in refused.body
-    assert server.key_of(server.ada.email) == once
+        assert "regenerated by another request meanwhile" in refused.text
+    assert server.commands.key_of(server.ada.email) == once

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.dashboard import MASK, KeyPage, expect_absent, expect_path, fill_sign_up, sign_in
-from browser.keybearer_process import KeybearerProcess
+from browser.dashboard_server import DashboardServer
 
 
 @pytest.fixture
@@ -14,14 +14,14 @@ def page(new_context: Callable[..., BrowserContext]) -> Page:
     return new_context(java_script_enabled=False).new_page()
 
 
-def test_sign_up_and_unlock(server: KeybearerProcess, page: Page):
+def test_sign_up_and_unlock(server: DashboardServer, page: Page):
     page.goto("/sign-up")
     fill_sign_up(page, "Grace", "grace@example.com", "a long enough secret")
     KeyPage(page).switch_to_pro.click()
     KeyPage(page).expect_hidden()
 
 
-def test_reveal_and_hide(server: KeybearerProcess, page: Page):
+def test_reveal_and_hide(server: DashboardServer, page: Page):
     """The eye is a form: the key comes with the answer and leaves with the next page."""
     sign_in(page, server.ada)
     key_page = KeyPage(page)
@@ -37,7 +37,7 @@ def test_reveal_and_hide(server: KeybearerProcess, page: Page):
     expect_absent(server.ada_key, page.content())
 
 
-def test_regenerate(server: KeybearerProcess, page: Page):
+def test_regenerate(server: DashboardServer, page: Page):
     """The question is a page of its own."""
     sign_in(page, server.ada)
     key_page = KeyPage(page)
@@ -57,7 +57,7 @@ def test_regenerate(server: KeybearerProcess, page: Page):
     assert server.call_api(new_key).status == 200
 
 
-def test_switch_workspaces_and_sign_out(server: KeybearerProcess, page: Page):
+def test_switch_workspaces_and_sign_out(server: DashboardServer, page: Page):
     sign_in(page, server.ada)
     page.locator("summary").click()
     page.get_by_role("link", name="Testing").click()

@@ -19,13 +19,13 @@ import traceback
 from collections import Counter
 
 from cluster import faults
-from cluster.budget import Rush
 from cluster.client import Client
 from cluster.faults import World
 from cluster.nodes import Cluster
-from cluster.processes import eventually
+from cluster.rate_limit import Rush
 from cluster.stage import Stage
 from cluster.trail import Violation
+from harness.waiting import eventually
 
 # A change with nothing in its way, in the median.
 MEDIAN_MILLISECONDS = 50.0
@@ -53,13 +53,13 @@ class Run:
         stage = Stage()
         try:
             self._part("changes without faults", lambda: self._plain(stage))
-            self._part("an hour used up", lambda: self._budget(stage))
+            self._part("an hour used up", lambda: self._rate_limit(stage))
             round_number = 0
             while self._left > 30:
                 round_number += 1
                 self._part(f"round {round_number}", lambda: self._faults(stage, round_number))
                 if self._left > 30:
-                    self._part("an hour used up while nodes crash", lambda: self._budget_with_crashes(stage))
+                    self._part("an hour used up while nodes crash", lambda: self._rate_limit_with_crashes(stage))
                     self._part("last uses after a crash of all", lambda: self._last_use(stage))
         finally:
             stage.close()
@@ -85,7 +85,7 @@ class Run:
             while world.trail.replaced_count < PLAIN_CHANGES and time.monotonic() < deadline:
                 world.background.await_changes(1)
         median = world.background.regenerator.median_milliseconds
-        say(f"  {world.trail.replaced_count} changes, {median:.1f} ms in the median; answers {world.trail.answers}")
+        say(f"  {world.trail.replaced_count} changes, {median:.1f} ms in the median; answers {world.trail.responses}")
         self._judge(world)
         if median >= MEDIAN_MILLISECONDS:
             raise Violation(f"the median change took {median:.1f} ms, not less than {MEDIAN_MILLISECONDS:g}")
@@ -103,8 +103,8 @@ class Run:
                 fault(world, random.Random(seed))
                 say(f"  {fault.__name__}: {time.monotonic() - began:.1f} s, "
                     f"{world.trail.replaced_count - before} changes")
-        say(f"  answers {world.trail.answers}; {world.background.regenerator.unknown} changes unknown at first, "
-            f"{world.background.regenerator.settled_beside} settled beside the nodes")
+        say(f"  answers {world.trail.responses}; {world.background.regenerator.unknown} changes unknown at first, "
+            f"{world.background.regenerator.resolved_by_command} settled beside the nodes")
         self._judge(world)
 
     def _judge(self, world: World) -> None:
@@ -114,33 +114,33 @@ class Run:
         if late:
             raise Violation("; ".join(late[:10]))
 
-    def _budget(self, stage: Stage) -> None:
+    def _rate_limit(self, stage: Stage) -> None:
         key = self._new_key(stage.cluster)
         with Rush(stage.cluster, key, seed=self._seed) as rush:
             rush.await_admitted(LIMIT, 60)
-            rush.go_on(5)
-        say(f"  {rush.admitted} of {LIMIT} admitted; answers {dict(rush.answers)}")
-        if not rush.admitted <= LIMIT <= rush.admitted + rush.unanswered:
+            rush.continue_for(5)
+        say(f"  {rush.admitted} of {LIMIT} admitted; answers {dict(rush.responses)}")
+        if not rush.admitted <= LIMIT <= rush.admitted + rush.without_response:
             raise Violation(f"{rush.admitted} of {LIMIT} were admitted")
 
-    def _budget_with_crashes(self, stage: Stage) -> None:
+    def _rate_limit_with_crashes(self, stage: Stage) -> None:
         key = self._new_key(stage.cluster)
         with Rush(stage.cluster, key, seed=self._choice.random()) as rush:
             for _ in range(self._choice.randint(2, 5)):
-                rush.go_on(self._choice.uniform(0.05, 0.6))
+                rush.continue_for(self._choice.uniform(0.05, 0.6))
                 node = self._choice.choice(stage.cluster.nodes)
                 node.kill()
-                rush.go_on(self._choice.uniform(0, 1))
+                rush.continue_for(self._choice.uniform(0, 1))
                 node.start()
-            rush.go_on(5)
-        say(f"  {rush.admitted} of {LIMIT} admitted; answers {dict(rush.answers)}")
+            rush.continue_for(5)
+        say(f"  {rush.admitted} of {LIMIT} admitted; answers {dict(rush.responses)}")
         if rush.admitted > LIMIT:
             raise Violation(f"{rush.admitted} of {LIMIT} were admitted")
 
     @staticmethod
     def _new_key(cluster: Cluster) -> str:
-        cluster.create_plan("pro", LIMIT)
-        return cluster.create_account("pro").key
+        cluster.commands.create_plan("pro", LIMIT)
+        return cluster.commands.create_account("pro").key
 
     def _last_use(self, stage: Stage) -> None:
         """Nodes and database crash at once: of the last uses, about a second is lost."""
@@ -155,7 +155,7 @@ class Run:
             node.kill()
         stage.pair.primary.kill()
         stage.pair.primary.start()
-        stored = datetime.datetime.fromisoformat(stage.cluster.show(stage.account.email)["key"]["lastUsedAt"])
+        stored = datetime.datetime.fromisoformat(stage.cluster.commands.show(stage.account.email)["key"]["lastUsedAt"])
         for node in stage.cluster.nodes:
             node.start()
         missing = used - stored.timestamp()
@@ -176,7 +176,7 @@ def main() -> int:
     parser.add_argument("--binary", help="the server; without it KEYBEARER_BINARY, or the debug build")
     options = parser.parse_args()
     if options.binary:
-        os.environ["KEYBEARER_BINARY"] = os.path.abspath(options.binary)
+        os.environ["KEYBEARER_BINARY"] = options.binary
     say(f"seed {options.seed}, {options.minutes:g} minutes")
     run = Run(options.seed, options.minutes)
     try:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from cluster import postgres
-from cluster.processes import binary
 from cluster.stage import Stage
+from harness import postgres
+from harness.programs import keybearer_program, missing
 
-_notes: list[str] = []
+_lines: list[str] = []
 
 
 def pytest_configure() -> None:
     """What the tests need is there, or they fail; nothing is skipped."""
-    if not os.access(binary(), os.X_OK):
-        pytest.exit(f"{binary()} is missing or cannot be run.", returncode=3)
+    if problem := missing(keybearer_program()):
+        pytest.exit(problem, returncode=3)
     try:
         postgres.programs()
     except AssertionError as problem:
@@ -25,14 +24,14 @@ def pytest_configure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    for note in _notes:
-        terminalreporter.write_line(note)
+    for record in _lines:
+        terminalreporter.write_line(record)
 
 
 @pytest.fixture
-def tell() -> Callable[[str], None]:
+def report() -> Callable[[str], None]:
     """Prints a line at the end of the run: what was measured, which no test judges."""
-    return _notes.append
+    return _lines.append
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +42,7 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture(autouse=True)
-def whole(request: pytest.FixtureRequest) -> None:
+def ready_stage(request: pytest.FixtureRequest) -> None:
     """A test that uses the shared nodes finds all of them ready."""
     if "stage" in request.fixturenames:
-        request.getfixturevalue("stage").mend()
+        request.getfixturevalue("stage").repair()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from cluster.client import Client
 from cluster.nodes import LEASE_SECONDS, Cluster, Node
-from cluster.postgres import Pair
-from cluster.processes import eventually
+from cluster.postgres_pair import Pair
 from cluster.regenerate import Background, Regenerator
 from cluster.trail import UNAUTHORIZED, Trail, Violation
+from harness.waiting import eventually
 
 # Holds up changes of one account inside their transaction; its last uses are not held up.
 SLOW_SECONDS = 2.0
@@ -44,10 +44,10 @@ class World:
         so that the next change goes through another node at once."""
         node = choice.choice(self.cluster.nodes)
         if choice.random() < 0.8:
-            eventually(lambda: self._would_be_deceived(node), f"{node.name} remembers a key while another is asked")
+            eventually(lambda: self._is_deceivable(node), f"{node.name} remembers a key while another is asked")
         return node
 
-    def _would_be_deceived(self, node: Node) -> bool:
+    def _is_deceivable(self, node: Node) -> bool:
         self.background.check()
         return self.background.regenerator.via is not node and self.trail.has_passed(self.trail.current, node.name)
 
@@ -97,14 +97,14 @@ def suspend_a_node(world: World, choice: random.Random) -> None:
             # It is waited for once; then changes go on without it.
             world.background.await_changes(1)
         time.sleep(max(0.0, ends - time.monotonic() - 0.3))
-        waiting = [(Client(node.port), token) for token in world.trail.recently_dead() + [world.trail.current]]
+        waiting = [(Client(node.port), token) for token in world.trail.recently_replaced() + [world.trail.current]]
         for client, token in waiting:
             client.begin("GET", "/api/v1/key", token)
         time.sleep(max(0.0, ends - time.monotonic()))
     finally:
         node.resume()
     for client, token in waiting:
-        world.trail.note(token, node.name, client.finish())
+        world.trail.record(token, node.name, client.finish())
         client.close()
     world.background.await_changes(2)
 
@@ -195,7 +195,7 @@ def lose_a_commit(world: World, choice: random.Random) -> None:
                        "a change met the fault")
         finally:
             for proxy in proxies:
-                proxy.keep_commits()
+                proxy.pass_commits()
             world.disturb_all()
         world.background.await_changes(choice.randint(1, 3))
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cluster.client import NO_ANSWER, Answer, Client
+from cluster.client import NO_RESPONSE, Client, TimedResponse
 from cluster.nodes import Cluster, Node
 from cluster.trail import UNAUTHORIZED, Trail
 
@@ -29,7 +29,7 @@ class Load:
         self._threads = [
             threading.Thread(target=self._run, args=(body, node, random.Random(f"{seed} {node.name} {body.__name__}")),
                              daemon=True)
-            for node in cluster.nodes for body in (self._ask_about_all, self._ask_about_the_remembered)
+            for node in cluster.nodes for body in (self._send_all, self._send_cached)
         ]
 
     def __enter__(self) -> Load:
@@ -47,29 +47,29 @@ class Load:
     def _run(self, body: Callable, node: Node, choice: random.Random) -> None:
         client, gateway = Client(node.port), Client(node.gate_port)
 
-        def ask(trail: Trail, token: str) -> Answer:
-            answer = gateway.ask_gate(token) if choice.random() < 0.5 else client.get(token)
-            trail.note(token, node.name, answer)
-            time.sleep(0.05 if answer.status == NO_ANSWER else _PAUSE)
-            return answer
+        def send(trail: Trail, token: str) -> TimedResponse:
+            response = gateway.get_gate(token) if choice.random() < 0.5 else client.get(token)
+            trail.record(token, node.name, response)
+            time.sleep(0.05 if response.status == NO_RESPONSE else _PAUSE)
+            return response
 
         try:
-            body(ask, choice)
+            body(send, choice)
         except BaseException as failure:
             self._failures.append(failure)
         finally:
             client.close()
             gateway.close()
 
-    def _ask_about_all(self, ask: Callable[[Trail, str], Answer], choice: random.Random) -> None:
+    def _send_all(self, send: Callable[[Trail, str], TimedResponse], choice: random.Random) -> None:
         while not self._stop.is_set():
             trail = choice.choice(self._trails)
-            dead = trail.recently_dead()
-            ask(trail, choice.choice(dead) if dead and choice.random() < 0.4 else trail.current)
+            replaced = trail.recently_replaced()
+            send(trail, choice.choice(replaced) if replaced and choice.random() < 0.4 else trail.current)
 
-    def _ask_about_the_remembered(self, ask: Callable[[Trail, str], Answer], choice: random.Random) -> None:
+    def _send_cached(self, send: Callable[[Trail, str], TimedResponse], choice: random.Random) -> None:
         trail = self._trails[0]
         token = trail.current
         while not self._stop.is_set():
-            if ask(trail, token).status == UNAUTHORIZED:
+            if send(trail, token).status == UNAUTHORIZED:
                 token = trail.current

@@ -12,8 +12,8 @@ import struct
 import threading
 from collections.abc import Coroutine
 
-from cluster import wire
-from cluster.processes import free_port
+from cluster import postgres_protocol
+from harness.ports import free_port
 
 _CHUNK = 65_536
 
@@ -46,7 +46,7 @@ class _Connection:
         self.from_server: asyncio.StreamReader | None = None
         self.to_server: asyncio.StreamWriter | None = None
         self.name = ""
-        self.tracker = wire.ChangeTracker()
+        self.tracker = postgres_protocol.ChangeTracker()
         self.is_swallowing = False
 
     def close(self, is_reset: bool = False) -> None:
@@ -118,7 +118,7 @@ class Proxy:
         self.lost_commit.clear()
         self._lose = part
 
-    def keep_commits(self) -> None:
+    def pass_commits(self) -> None:
         self._lose = None
 
     def close(self) -> None:
@@ -163,11 +163,11 @@ class Proxy:
         while True:
             length = await connection.from_client.readexactly(4)
             packet = length + await connection.from_client.readexactly(struct.unpack("!I", length)[0] - 4)
-            if not wire.is_encryption_request(packet):
+            if not postgres_protocol.is_encryption_request(packet):
                 break
             await self._pass(connection)
             connection.to_client.write(b"N")
-        connection.name = wire.application_name(packet)
+        connection.name = postgres_protocol.application_name(packet)
         await self._pass(connection)
         try:
             connection.from_server, connection.to_server = await asyncio.open_connection("127.0.0.1", self.target)

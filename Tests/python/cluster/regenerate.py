@@ -10,15 +10,16 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from cluster.client import NO_ANSWER, Answer, Client
-from cluster.nodes import LEASE_WAIT_SECONDS, Account, Cluster, Node
+from cluster.client import NO_RESPONSE, Client, TimedResponse
+from cluster.nodes import LEASE_WAIT_SECONDS, Cluster, Node
 from cluster.trail import UNAUTHORIZED, UNAVAILABLE, Trail, Violation
+from harness.accounts import Account
 
 # What an answer may take beside the wait for a lease and its transaction: reading the key, reserving a request, the
 # last wait for a read of who is behind, and a machine that is busy with other things.
 MARGIN_SECONDS = 1.5
 _CLIENT_PATIENCE = 6.0
-_SETTLE_SECONDS = 45.0
+_RESOLVE_SECONDS = 45.0
 
 
 class Regenerator:
@@ -41,93 +42,94 @@ class Regenerator:
         self.via: Node | None = None
         # Changes whose outcome was unknown at first.
         self.unknown = 0
-        self.settled_beside = 0
+        self.resolved_by_command = 0
 
     def once(self) -> None:
         """One change: asked for again with the same Idempotency-Key until its outcome is known."""
         idempotency_key, old = uuid.UUID(int=self._random.getrandbits(128)).hex, self.trail.current
-        is_unknown, ends = False, time.monotonic() + _SETTLE_SECONDS
+        is_unknown, ends = False, time.monotonic() + _RESOLVE_SECONDS
         while time.monotonic() < ends:
             node = self._choose()
             before = node.disturbances
-            self.trail.asked(time.monotonic())
+            self.trail.change_requested(time.monotonic())
             self.via = node
-            answer = self._clients[node.name].regenerate(old, idempotency_key)
+            response = self._clients[node.name].regenerate(old, idempotency_key)
             self.via = None
-            self._judge_time(node, before, answer)
-            if answer.status == 200:
+            self._judge_time(node, before, response)
+            if response.status == 200:
                 if not is_unknown:
-                    self.times.append(answer.elapsed)
-                return self._settled(answer.data["key"], answer.ended, idempotency_key)
-            if answer.status == UNAUTHORIZED:
+                    self.times.append(response.elapsed)
+                return self._resolved(response.data["key"], response.ended, idempotency_key)
+            if response.status == UNAUTHORIZED:
                 if not is_unknown:
                     raise Violation(f"{node.name} refused the live key when it was to be regenerated")
-                return self._settle_beside(idempotency_key)
-            if answer.status not in (UNAVAILABLE, NO_ANSWER):
-                raise Violation(f"{node.name} answered a regenerate {answer.status}: {answer.body[:300]!r}")
+                return self._resolve_by_command(idempotency_key)
+            if response.status not in (UNAVAILABLE, NO_RESPONSE):
+                raise Violation(f"{node.name} answered a regenerate {response.status}: {response.body[:300]!r}")
             if not is_unknown:
                 self.unknown += 1
             is_unknown = True
             time.sleep(self._random.uniform(0.02, 0.2))
-        raise Violation(f"a change could not be settled in {_SETTLE_SECONDS:g} s; the last answer was {answer}")
+        raise Violation(f"a change could not be settled in {_RESOLVE_SECONDS:g} s; the last answer was {response}")
 
     def _choose(self) -> Node:
         """Mostly a node that can answer; at times one that is down, as a client behind a balancer meets."""
         able = [node for node in self._cluster.awake() if node.is_connected]
         return self._random.choice(able if able and self._random.random() < 0.95 else self._cluster.nodes)
 
-    def _judge_time(self, node: Node, before: int, answer: Answer) -> None:
-        if node.disturbances != before or not node.is_awake or answer.status == UNAUTHORIZED:
+    def _judge_time(self, node: Node, before: int, response: TimedResponse) -> None:
+        if node.disturbances != before or not node.is_awake or response.status == UNAUTHORIZED:
             return
-        if answer.status == NO_ANSWER and answer.elapsed < self._patience:
+        if response.status == NO_RESPONSE and response.elapsed < self._patience:
             return
-        if answer.elapsed > self._bound:
-            self.late.append(f"{node.name} answered a regenerate {answer.status} after {answer.elapsed:.2f} s")
+        if response.elapsed > self._bound:
+            self.late.append(f"{node.name} answered a regenerate {response.status} after {response.elapsed:.2f} s")
 
-    def _settle_beside(self, idempotency_key: str) -> None:
+    def _resolve_by_command(self, idempotency_key: str) -> None:
         """The old key is dead and the answer was lost: the command line tells the new one."""
-        ends = time.monotonic() + _SETTLE_SECONDS
+        ends = time.monotonic() + _RESOLVE_SECONDS
         while time.monotonic() < ends:
-            done = self._cluster.run("key", "regenerate", self._email, "--idempotency-key", idempotency_key)
+            done = self._cluster.commands.attempt(
+                "key", "regenerate", self._email, "--idempotency-key", idempotency_key)
             if done.returncode == 0:
-                self.settled_beside += 1
-                return self._settled(done.stdout.strip(), time.monotonic(), idempotency_key)
+                self.resolved_by_command += 1
+                return self._resolved(done.stdout.strip(), time.monotonic(), idempotency_key)
             time.sleep(0.1)
         raise Violation(f"a change could not be settled beside the nodes: {done.stderr}")
 
-    def _settled(self, token: str, answered_at: float, idempotency_key: str) -> None:
-        old = self.trail.replaced(token, answered_at)
+    def _resolved(self, token: str, responded_at: float, idempotency_key: str) -> None:
+        old = self.trail.replaced(token, responded_at)
         for node in self._cluster.awake():
             # A node that is cut off can only let pass what it remembers.
             if not node.is_connected and not self.trail.has_passed(old, node.name):
                 continue
-            self.trail.note(old, node.name, self._probes[node.name].get(old))
+            self.trail.record(old, node.name, self._probes[node.name].get(old))
         if self._random.random() < 0.1:
             self._replay(token, idempotency_key)
 
     def _replay(self, token: str, idempotency_key: str) -> None:
         """With the new key, another node answers the same new key: there is one, not two."""
         node = self._random.choice(self._cluster.awake() or self._cluster.nodes)
-        answer = self._clients[node.name].regenerate(token, idempotency_key)
-        if answer.status == 200 and answer.data["key"] != token:
+        response = self._clients[node.name].regenerate(token, idempotency_key)
+        if response.status == 200 and response.data["key"] != token:
             raise Violation(f"{node.name} answered a replay with another key")
-        if answer.status not in (200, UNAVAILABLE, NO_ANSWER):
-            raise Violation(f"{node.name} answered a replay {answer.status}: {answer.body[:300]!r}")
+        if response.status not in (200, UNAVAILABLE, NO_RESPONSE):
+            raise Violation(f"{node.name} answered a replay {response.status}: {response.body[:300]!r}")
 
     def sweep(self) -> None:
         """At the end, when all is well: every node refuses every dead key and passes the live one."""
         for node in self._cluster.nodes:
             client = Client(node.port)
-            for token in self.trail.all_dead():
-                answer = client.get(token)
-                self.trail.note(token, node.name, answer)
-                if answer.status != UNAUTHORIZED:
-                    raise Violation(f"{node.name} answered a dead key {answer.status}")
-            answer = client.get(self.trail.current)
-            if answer.status != 200:
-                raise Violation(f"{node.name} answered the live key {answer.status}: {answer.body[:300]!r}")
+            for token in self.trail.all_replaced():
+                response = client.get(token)
+                self.trail.record(token, node.name, response)
+                if response.status != UNAUTHORIZED:
+                    raise Violation(f"{node.name} answered a dead key {response.status}")
+            response = client.get(self.trail.current)
+            if response.status != 200:
+                raise Violation(f"{node.name} answered the live key {response.status}: {response.body[:300]!r}")
             client.close()
-        if self._cluster.cli("key", "show", self._email).strip() != self.trail.current:
+        if self._cluster.commands.key_of(self._email) != self.trail.current:
             raise Violation("the database has another key than the last answer")
 
     @property

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from cluster.client import Client
 from cluster.faults import SLOW_SECONDS, World, slow_down
 from cluster.load import Load
-from cluster.nodes import Account, Cluster
-from cluster.postgres import Pair
+from cluster.nodes import Cluster
+from cluster.postgres_pair import Pair
 from cluster.regenerate import Background, Regenerator
 from cluster.trail import Trail
+from harness.accounts import Account
 
 # More requests than any run needs.
 GENEROUS = "generous"
@@ -24,9 +25,9 @@ class Stage:
         self.pair = Pair()
         try:
             self.cluster = Cluster(self.pair.servers)
-            self.cluster.create_plan(GENEROUS, 100_000_000)
-            self.account = self.cluster.account("operator@example.com", GENEROUS)
-            self.slow_account = self.cluster.create_account(GENEROUS)
+            self.cluster.commands.create_plan(GENEROUS, 100_000_000)
+            self.account = self.cluster.commands.account("operator@example.com", GENEROUS)
+            self.slow_account = self.cluster.commands.create_account(GENEROUS)
             slow_down(self.pair, self.slow_account.id)
             self.pair.attach_standby()
             self.cluster.start()
@@ -38,7 +39,7 @@ class Stage:
         self.cluster.close()
         self.pair.close()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Makes whole what a test that failed left broken."""
         if not self.pair.primary.is_running:
             self.pair.primary.start()
@@ -46,12 +47,12 @@ class Stage:
             self.pair.attach_standby()
         if not all(node.is_running and node.is_ready() for node in self.cluster.nodes):
             for node in self.cluster.nodes:
-                node.mend()
+                node.repair()
             self.cluster.await_ready()
 
     def current(self, account: Account) -> str:
         """The account's key as it is now."""
-        return self.cluster.cli("key", "show", account.email).strip()
+        return self.cluster.commands.key_of(account.email)
 
     def trail(self, account: Account, head_start: float = 0) -> Trail:
         return Trail(self.current(account), head_start)

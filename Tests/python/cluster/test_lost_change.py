@@ -9,9 +9,9 @@ import pytest
 
 from cluster.client import Client
 from cluster.nodes import Cluster
-from cluster.postgres import Pair
-from cluster.processes import eventually
+from cluster.postgres_pair import Pair
 from cluster.proxy import Proxy
+from harness.waiting import eventually
 
 EMAIL = "operator@example.com"
 
@@ -23,7 +23,7 @@ class Deployment:
         self.pair = Pair(is_synchronous=False)
         self.link = Proxy(self.pair.primary.port)
         self.cluster = Cluster(self.pair.servers, count=2)
-        self.account = self.cluster.account(EMAIL, "pro")
+        self.account = self.cluster.commands.account(EMAIL, "pro")
         self.pair.attach_standby(through=self.link.port)
         self.cluster.start()
 
@@ -44,7 +44,7 @@ def deployment() -> Iterator[Deployment]:
 
 
 def replication(cluster: Cluster) -> dict:
-    findings = json.loads(cluster.run("doctor", "--json").stdout)
+    findings = json.loads(cluster.commands.attempt("doctor", "--json").stdout)
     return next(finding for finding in findings if "asynchronous" in json.dumps(finding))
 
 
@@ -67,7 +67,7 @@ def test_promotion_loses_a_change(deployment: Deployment):
     eventually(lambda: deployment.statuses(old) == {200}, "the nodes see what the standby has")
     assert deployment.statuses(lost) == {401}
     assert cluster.registered().isdisjoint(before)
-    answer = Client(cluster.nodes[1].port).regenerate(old, "holds")
-    assert answer.status == 200
+    response = Client(cluster.nodes[1].port).regenerate(old, "holds")
+    assert response.status == 200
     assert deployment.statuses(old) == {401}
-    assert deployment.statuses(answer.data["key"]) == {200}
+    assert deployment.statuses(response.data["key"]) == {200}

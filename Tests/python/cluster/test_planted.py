@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from cluster import faults
-from cluster.budget import Rush
 from cluster.nodes import LEASE_SECONDS
-from cluster.processes import eventually
+from cluster.rate_limit import Rush
 from cluster.stage import Stage
 from cluster.trail import Violation
+from harness.waiting import eventually
 
 LIMIT = 200
 
@@ -37,7 +37,7 @@ def registered(stage: Stage) -> int:
     return int(stage.pair.primary.sql(f"SELECT count(*) FROM nodes WHERE lease_ms = {1000 * LEASE_SECONDS:.0f}"))
 
 
-def test_an_answer_taken_for_earlier(stage: Stage):
+def test_a_response_taken_for_earlier(stage: Stage):
     """As if nodes answered before the old key was dead."""
     with pytest.raises(Violation, match="after the answer that said it was dead"):
         with stage.under_load("earlier", head_start=0.2) as world:
@@ -76,8 +76,8 @@ def test_a_change_is_forgotten(stage: Stage):
 
 def test_reservations_are_forgotten(stage: Stage):
     """The hours are not written, so each node finds all of them unused."""
-    stage.cluster.create_plan("small", LIMIT)
-    key = stage.cluster.create_account("small").key
+    stage.cluster.commands.create_plan("small", LIMIT)
+    key = stage.cluster.commands.create_account("small").key
     with trigger(stage, "UPDATE ON budgets", "RETURN NULL;"):
         with Rush(stage.cluster, key) as rush:
             assert rush.await_admitted(LIMIT + 1, 30)

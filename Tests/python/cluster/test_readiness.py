@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cluster.client import Client
-from cluster.processes import eventually
 from cluster.stage import Stage
+from harness.waiting import eventually
 
 
 def test_the_lease_is_lost(stage: Stage):

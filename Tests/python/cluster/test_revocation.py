@@ -14,22 +14,22 @@ SEED = 20260
 CHANGES = 60
 
 
-def test_under_load(stage: Stage, tell: Callable[[str], None]):
+def test_under_load(stage: Stage, report: Callable[[str], None]):
     """Through random nodes, one change after another, while all nodes are asked about old keys and new ones."""
     with stage.under_load(SEED) as world:
         world.background.await_changes(CHANGES)
     regenerator = world.background.regenerator
-    tell(f"{world.trail.replaced_count} changes, answered in {regenerator.median_milliseconds:.1f} ms in the median; "
-         f"answers: {world.trail.answers}")
+    report(f"{world.trail.replaced_count} changes, answered in {regenerator.median_milliseconds:.1f} ms in the median; "
+         f"answers: {world.trail.responses}")
 
 
 @pytest.mark.parametrize("fault", faults.ALL, ids=lambda fault: fault.__name__)
-def test_under_a_fault(stage: Stage, fault: faults.Fault, tell: Callable[[str], None]):
+def test_under_a_fault(stage: Stage, fault: faults.Fault, report: Callable[[str], None]):
     """The same while something breaks."""
     with stage.under_load(f"{SEED} {fault.__name__}") as world:
         world.background.await_changes(1)
         fault(world, random.Random(f"{SEED} {fault.__name__}"))
     regenerator = world.background.regenerator
-    tell(f"{fault.__name__}: {world.trail.replaced_count} changes, {regenerator.unknown} unknown at first, "
-         f"{regenerator.settled_beside} settled beside the nodes; late: {regenerator.late or 'none'}; "
-         f"answers: {world.trail.answers}")
+    report(f"{fault.__name__}: {world.trail.replaced_count} changes, {regenerator.unknown} unknown at first, "
+         f"{regenerator.resolved_by_command} settled beside the nodes; late: {regenerator.late or 'none'}; "
+         f"answers: {world.trail.responses}")

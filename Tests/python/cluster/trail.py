@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from cluster.client import NO_ANSWER, Answer
+from cluster.client import NO_RESPONSE, TimedResponse
 
 UNAUTHORIZED = 401
 UNAVAILABLE = 503
@@ -27,8 +27,8 @@ class Violation(AssertionError):
 class _Key:
     token: str
     # When a change of it was first asked for, and when the first answer said that it had been made.
-    asked_at: float | None = None
-    dead_at: float | None = None
+    requested_at: float | None = None
+    replaced_at: float | None = None
     # The latest start of a request that passed, by node, and the earliest end of one that was refused.
     passed: dict[str, float] = field(default_factory=dict)
     refused: tuple[float, str] | None = None
@@ -44,7 +44,7 @@ class Trail:
         self._order = [token]
         self._head_start = head_start
         self._strange: list[str] = []
-        self.answers: dict[int, int] = {}
+        self.responses: dict[int, int] = {}
 
     @property
     def current(self) -> str:
@@ -54,44 +54,44 @@ class Trail:
     def replaced_count(self) -> int:
         return len(self._order) - 1
 
-    def recently_dead(self, count: int = 8) -> list[str]:
+    def recently_replaced(self, count: int = 8) -> list[str]:
         return self._order[-1 - count:-1]
 
-    def all_dead(self) -> list[str]:
+    def all_replaced(self) -> list[str]:
         return self._order[:-1]
 
-    def asked(self, at: float) -> None:
+    def change_requested(self, at: float) -> None:
         """From now on the current key may be dead at any moment."""
         with self._lock:
             key = self._keys[self.current]
-            key.asked_at = at if key.asked_at is None else key.asked_at
+            key.requested_at = at if key.requested_at is None else key.requested_at
 
-    def replaced(self, token: str, answered_at: float) -> str:
+    def replaced(self, token: str, responded_at: float) -> str:
         """The answer says that this key has taken the current one's place. Answers the key before."""
         with self._lock:
             old = self._keys[self.current]
             if token in self._keys:
                 self._strange.append("a regenerate answered a key that there had been before")
                 return old.token
-            old.dead_at = answered_at - self._head_start
+            old.replaced_at = responded_at - self._head_start
             self._keys[token] = _Key(token)
             self._order.append(token)
             return old.token
 
-    def note(self, token: str, node: str, answer: Answer) -> None:
+    def record(self, token: str, node: str, response: TimedResponse) -> None:
         """Takes in what a node answered to a request with the key."""
         with self._lock:
-            self.answers[answer.status] = self.answers.get(answer.status, 0) + 1
+            self.responses[response.status] = self.responses.get(response.status, 0) + 1
             key = self._keys[token]
-            if answer.status in _PASSED:
-                key.passed[node] = max(key.passed.get(node, answer.started), answer.started)
-            elif answer.status == UNAUTHORIZED:
-                if key.refused is None or answer.ended < key.refused[0]:
-                    key.refused = (answer.ended, node)
-            elif answer.status == UNAVAILABLE and b'"UNAVAILABLE"' not in answer.body:
-                self._strange.append(f"{node} answered a 503 without UNAVAILABLE: {answer.body[:200]!r}")
-            elif answer.status not in (NO_ANSWER, UNAVAILABLE):
-                self._strange.append(f"{node} answered {answer.status}: {answer.body[:200]!r}")
+            if response.status in _PASSED:
+                key.passed[node] = max(key.passed.get(node, response.started), response.started)
+            elif response.status == UNAUTHORIZED:
+                if key.refused is None or response.ended < key.refused[0]:
+                    key.refused = (response.ended, node)
+            elif response.status == UNAVAILABLE and b'"UNAVAILABLE"' not in response.body:
+                self._strange.append(f"{node} answered a 503 without UNAVAILABLE: {response.body[:200]!r}")
+            elif response.status not in (NO_RESPONSE, UNAVAILABLE):
+                self._strange.append(f"{node} answered {response.status}: {response.body[:200]!r}")
 
     def has_passed(self, token: str, node: str) -> bool:
         with self._lock:
@@ -117,16 +117,16 @@ class Trail:
 
     @staticmethod
     def _revived(number: int, key: _Key) -> list[str]:
-        if key.dead_at is None:
+        if key.replaced_at is None:
             return []
         return [
-            f"key {number} passed on {node} in a request that started {1000 * (started - key.dead_at):.1f} ms "
+            f"key {number} passed on {node} in a request that started {1000 * (started - key.replaced_at):.1f} ms "
             "after the answer that said it was dead"
-            for node, started in key.passed.items() if started > key.dead_at
+            for node, started in key.passed.items() if started > key.replaced_at
         ]
 
     @staticmethod
     def _refused_alive(number: int, key: _Key) -> list[str]:
-        if key.refused is None or (key.asked_at is not None and key.refused[0] >= key.asked_at):
+        if key.refused is None or (key.requested_at is not None and key.refused[0] >= key.requested_at):
             return []
         return [f"key {number} was refused on {key.refused[1]} while it was alive"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,17 +9,17 @@ from typing import NamedTuple
 
 import pytest
 
+from gateways.gate_server import GateServer
 from gateways.gateways import GATEWAYS, Gateway
-from gateways.keybearer_process import Account, Keybearer
-from gateways.processes import CADDY, ENVOY, HAPROXY, KEYBEARER, NGINX, TRAEFIK
 from gateways.upstream import Upstream
+from harness.accounts import Account
+from harness.programs import CADDY, ENVOY, HAPROXY, NGINX, TRAEFIK, keybearer_program, missing
 
 
 def pytest_configure() -> None:
     """What the tests need is there, or they fail; nothing is skipped."""
-    for path in (KEYBEARER, NGINX, HAPROXY, CADDY, TRAEFIK, ENVOY):
-        if not os.access(path, os.X_OK):
-            pytest.exit(f"{path} is missing or cannot be run.", returncode=3)
+    if problem := missing(keybearer_program(), NGINX, HAPROXY, CADDY, TRAEFIK, ENVOY):
+        pytest.exit(problem, returncode=3)
 
 
 class Certificate(NamedTuple):
@@ -59,8 +58,8 @@ def upstream(upstream_of_session: Upstream) -> Upstream:
 
 
 @pytest.fixture(scope="session")
-def keybearer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keybearer]:
-    keybearer = Keybearer(tmp_path_factory.mktemp("shared") / "keybearer")
+def keybearer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GateServer]:
+    keybearer = GateServer(tmp_path_factory.mktemp("shared") / "keybearer")
     try:
         keybearer.start()
         yield keybearer
@@ -71,7 +70,7 @@ def keybearer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keybearer]:
 @pytest.fixture(scope="session", params=GATEWAYS, ids=lambda kind: kind.name)
 def gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate: Certificate,
-    keybearer: Keybearer, upstream_of_session: Upstream,
+    keybearer: GateServer, upstream_of_session: Upstream,
 ) -> Iterator[Gateway]:
     """Each of the gateways, in front of the shared Keybearer and the shared API."""
     directory = tmp_path_factory.mktemp("gateway") / request.param.name
@@ -81,22 +80,22 @@ def gateway(
 
 
 @pytest.fixture(scope="session")
-def account(keybearer: Keybearer) -> Account:
+def account(keybearer: GateServer) -> Account:
     """Somebody on a plan with more requests than all tests need."""
-    keybearer.create_plan("generous", 100_000)
-    return keybearer.create_account("generous")
+    keybearer.commands.create_plan("generous", 100_000)
+    return keybearer.commands.create_account("generous")
 
 
 @pytest.fixture(scope="session")
-def stranger(keybearer: Keybearer) -> Account:
+def stranger(keybearer: GateServer) -> Account:
     """Somebody else, with a workspace that the account above is no member of."""
-    return keybearer.create_account("pro")
+    return keybearer.commands.create_account("pro")
 
 
 class Stack(NamedTuple):
     """A Keybearer with a gateway before it, for one test alone."""
 
-    keybearer: Keybearer
+    keybearer: GateServer
     gateway: Gateway
     account: Account
 
@@ -111,10 +110,10 @@ def new_stack(
     def make(kind: type[Gateway], gate_socket: bool = False, api: str = upstream.address) -> Stack:
         # Short names: the path of a Unix socket may have a hundred characters.
         directory = tmp_path_factory.mktemp("own")
-        keybearer = Keybearer(directory / "kb", gate_socket)
+        keybearer = GateServer(directory / "kb", gate_socket)
         stops.append(keybearer.stop)
         keybearer.start()
-        account = keybearer.create_account()
+        account = keybearer.commands.create_account()
         gateway = kind(directory / kind.name, *certificate, keybearer.gate, api)
         stops.append(gateway.stop)
         return Stack(keybearer, gateway, account)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateways.processes import ENVOY, REPOSITORY, Program
 from gateways.reverse_proxy import ReverseProxy, replaced, run_caddy, run_nginx, run_traefik
+from harness.processes import Program
+from harness.programs import ENVOY, REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples" / "gateways"
 
@@ -23,9 +24,9 @@ class Gateway(ReverseProxy):
     # How long it waits for a gate that takes the question and says nothing; nil when that is too long for a test.
     patience: float | None = 5
     # Whether it can ask a gate on a Unix socket.
-    asks_unix_sockets = True
+    uses_unix_sockets = True
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         """Whether it has its configuration: with a route and without a key, it refuses."""
         try:
             return self.client.send().status in (401, 503)
@@ -75,7 +76,7 @@ class Traefik(Gateway):
     unreachable_has_envelope = False
     # Half a minute, which no setting changes.
     patience = None
-    asks_unix_sockets = False
+    uses_unix_sockets = False
 
     def _start(self, directory: Path, certificate: Path, key: Path, gate: str, upstream: str) -> Program:
         replacements = {

@@ -7,8 +7,9 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gateways.client import Fields, head
-from gateways.keybearer_process import UNKNOWN_KEY, Account
+from harness.accounts import UNKNOWN_KEY, Account
+from harness.connection import request_head
+from harness.http_client import Headers
 
 # How a client leaves once it has sent what it sends.
 READ, FIN, RESET = "reads the answer", "closes its half", "resets"
@@ -28,7 +29,7 @@ class Hostile:
     # Whether a server has to see that this is malformed. Then it must answer 400 and close.
     is_malformed: bool = False
     # How many requests it is.
-    answers: int = 1
+    requests: int = 1
 
     @property
     def is_whole(self) -> bool:
@@ -36,17 +37,17 @@ class Hostile:
         return self.leaves == READ
 
 
-def hostile_requests(account: Account, forwarded: Fields | None = None) -> list[Hostile]:
+def hostile_requests(account: Account, forwarded: Headers | None = None) -> list[Hostile]:
     """All of them, with an account's key where the request should pass, and with what a proxy adds."""
     key, wrong = ("Authorization", f"Bearer {account.key}"), ("Authorization", f"Bearer {UNKNOWN_KEY}")
     host, forwarded = "localhost", forwarded or []
-    named = [("Host", host), *forwarded]
+    host_headers = [("Host", host), *forwarded]
 
-    def get(*fields: tuple[str, str], target: str = "/api/v1/me", method: str = "GET") -> bytes:
-        return head(method, target, [*named, key, *fields])
+    def get(*headers: tuple[str, str], target: str = "/api/v1/me", method: str = "GET") -> bytes:
+        return request_head(method, target, [*host_headers, key, *headers])
 
-    def post(*fields: tuple[str, str], key: tuple[str, str] = key, target: str = "/api/v1/key/revoke") -> bytes:
-        return head("POST", target, [*named, key, JSON, *fields])
+    def post(*headers: tuple[str, str], key: tuple[str, str] = key, target: str = "/api/v1/key/revoke") -> bytes:
+        return request_head("POST", target, [*host_headers, key, JSON, *headers])
 
     def length(count: int) -> tuple[str, str]:
         return "Content-Length", str(count)
@@ -60,7 +61,7 @@ def hostile_requests(account: Account, forwarded: Fields | None = None) -> list[
 
     whole = [
         Hostile("upgrade to websocket", get(("Connection", "Upgrade"), *websocket)),
-        Hostile("upgrade without a key", head("GET", "/sign-in", [*named, ("Connection", "upgrade"), *websocket])),
+        Hostile("upgrade without a key", request_head("GET", "/sign-in", [*host_headers, ("Connection", "upgrade"), *websocket])),
         Hostile("upgrade that waits for frames", get(("Connection", "keep-alive, Upgrade"), *websocket) + b"\x81\x05hello"),
         Hostile("upgrade to h2c", get(*h2c)),
         Hostile("upgrade with a body", post(*h2c, length(len(wrong_json))) + wrong_json),
@@ -88,18 +89,18 @@ def hostile_requests(account: Account, forwarded: Fields | None = None) -> list[
         Hostile("HEAD", get(method="HEAD")),
         Hostile("HEAD of a page", get(method="HEAD", target="/sign-in")),
         *(Hostile(f"method {method}", get(method=method)) for method in ("FOO", "QUERY", "get", "TRACE", "OPTIONS", "DELETE")),
-        Hostile("CONNECT", head("CONNECT", "localhost:443", [("Host", "localhost:443"), *forwarded, key])),
+        Hostile("CONNECT", request_head("CONNECT", "localhost:443", [("Host", "localhost:443"), *forwarded, key])),
         Hostile("absolute-form", get(target=f"http://{host}/api/v1/me")),
         Hostile("absolute-form of another host", get(target="http://other.example/api/v1/me")),
-        Hostile("asterisk-form", head("OPTIONS", "*", [*named, key])),
+        Hostile("asterisk-form", request_head("OPTIONS", "*", [*host_headers, key])),
         Hostile("a path of another's", get(target="//other.example/%2e%2e/%00")),
         Hostile("many headers", get(*((f"X-{number}", "a") for number in range(120)))),
         Hostile("long headers", get(*((f"X-{number}", "a" * 4_000) for number in range(12)))),
-        Hostile("two requests at once", get() + get(), answers=2),
+        Hostile("two requests at once", get() + get(), requests=2),
     ]
     malformed = [
         Hostile("a bad chunk", post(chunked) + b"zz\r\nhello\r\n0\r\n\r\n"),
-        Hostile("no Host", head("GET", "/api/v1/me", [*forwarded, key])),
+        Hostile("no Host", request_head("GET", "/api/v1/me", [*forwarded, key])),
         Hostile("two Hosts", get(("Host", "other.example"))),
         Hostile("a control character", get(("X-A", "a\x01b"), target="/\x01")),
         Hostile("NUL in a header", get(("X-A", "a\x00b"))),
@@ -116,7 +117,7 @@ def hostile_requests(account: Account, forwarded: Fields | None = None) -> list[
         *(
             Hostile(
                 f"a form that ends early, {leaves}",
-                head("POST", "/sign-in", [*named, ("Sec-Fetch-Site", "same-origin"), FORM, length(4_000)]) + b"0123456789",
+                request_head("POST", "/sign-in", [*host_headers, ("Sec-Fetch-Site", "same-origin"), FORM, length(4_000)]) + b"0123456789",
                 leaves,
             )
             for leaves in (FIN, RESET)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from gateways.client import Answer, Fields, head
+from gateways.gate_server import CLIENT_ADDRESS, GateServer
 from gateways.hostile import READ, Hostile, hostile_requests, leave
-from gateways.keybearer_process import CLIENT_ADDRESS, Account, Keybearer
 from gateways.proxies import Proxy
-from gateways.wire import Wire
+from harness.accounts import Account, Person
+from harness.connection import Connection, request_head
+from harness.dashboard_client import COOKIE, DashboardClient
+from harness.http_client import Headers, Response
 
 # Over all four proxies: at least 10,000 requests of good clients.
 GOOD_REQUESTS = 2_500
@@ -30,8 +32,8 @@ FORWARDED = [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", CLIENT_ADDRESS)
 
 
 @dataclass(frozen=True)
-class Person:
-    """An account with a session in the dashboard."""
+class GoodUser:
+    """An account with a session in the dashboard; `cookie` is what a browser sends of it."""
 
     account: Account
     cookie: str
@@ -41,9 +43,9 @@ class Person:
 class Place:
     """A Keybearer that trusts the proxy in front of it, with accounts of its own."""
 
-    keybearer: Keybearer
+    keybearer: GateServer
     operator_token: str
-    good: list[Person]
+    good: list[GoodUser]
     hostile: Account
 
     def identities(self) -> dict[str, set[bytes]]:
@@ -52,18 +54,11 @@ class Place:
         return {each.id: {each.id.encode(), each.email.encode(), each.key.encode()} for each in accounts}
 
 
-def sign_in(keybearer: Keybearer, account: Account) -> str:
+def sign_in(keybearer: GateServer, account: Account) -> str:
     """The cookie of a new session."""
-    password = keybearer.cli("user", "set-password", account.email, "--generate-password").split()[-1]
-    body = urlencode({"email": account.email, "password": password}).encode()
-    fields = [
-        ("Host", "localhost"), *FORWARDED, ("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded"),
-        ("Content-Length", str(len(body))),
-    ]
-    with Wire.to_port(keybearer.port) as wire:
-        answer = wire.exchange(head("POST", "/sign-in", fields) + body)
-    assert answer.status == 303, answer
-    return answer.value("set-cookie").split(";")[0]
+    password = keybearer.commands.run("user", "set-password", account.email, "--generate-password").split()[-1]
+    session = DashboardClient(keybearer.origin, dict(FORWARDED)).sign_in(Person("", account.email, password))
+    return f"{COOKIE}={session}"
 
 
 class ConnectionCount(threading.Thread):
@@ -75,7 +70,7 @@ class ConnectionCount(threading.Thread):
     def __init__(self, port: int):
         super().__init__()
         self._port = f"{port:04X}"
-        self._stop_asked = threading.Event()
+        self._stop_requested = threading.Event()
         self._before = self._look()
         self.seen: set[str] = set()
 
@@ -88,11 +83,11 @@ class ConnectionCount(threading.Thread):
         }
 
     def run(self) -> None:
-        while not self._stop_asked.wait(0.02):
+        while not self._stop_requested.wait(0.02):
             self.seen |= self._look() - self._before
 
     def finish(self) -> int:
-        self._stop_asked.set()
+        self._stop_requested.set()
         self.join()
         return len(self.seen)
 
@@ -111,73 +106,74 @@ class GoodClient(threading.Thread):
 
     def run(self) -> None:
         chance = random.Random(self._number)
-        wire: Wire | None = None
+        connection: Connection | None = None
         while len(self.problems) < 20 and (
             not self._are_alone.is_set() or self.answered + len(self.problems) < GOOD_REQUESTS // GOOD_CLIENTS
         ):
             check = chance.choice([self.profile, self.workspace, self.change, self.introspection, self.account_page])
             try:
                 # Kept connections for the most part, and new ones.
-                if wire is None or chance.random() < 0.05:
-                    if wire is not None:
-                        wire.close()
-                        wire = None
-                    wire = Wire(self._proxy.client.connect())
-                check(wire)
+                if connection is None or chance.random() < 0.05:
+                    if connection is not None:
+                        connection.close()
+                        connection = None
+                    connection = Connection(self._proxy.client.connect())
+                check(connection)
                 self.answered += 1
             except Exception as problem:
                 self.problems.append(f"{check.__name__}: {problem!r}")
-                if wire is not None:
-                    wire.close()
-                    wire = None
-        if wire is not None:
-            wire.close()
+                if connection is not None:
+                    connection.close()
+                    connection = None
+        if connection is not None:
+            connection.close()
 
     def _send(
-        self, wire: Wire, status: int, method: str, target: str, fields: Fields | None = None, body: bytes = b""
-    ) -> Answer:
-        sent = [("Host", "localhost"), *(fields or [])]
+        self, connection: Connection, status: int, method: str, target: str, headers: Headers | None = None,
+        body: bytes = b"",
+    ) -> Response:
+        sent = [("Host", "localhost"), *(headers or [])]
         if body:
             sent.append(("Content-Length", str(len(body))))
-        answer = wire.exchange(head(method, target, sent) + body)
-        assert answer.status == status, (answer.status, answer.fields, answer.body[:300])
-        assert not any(each in answer.body for each in self._foreign), "the answer is another's"
-        return answer
+        response = connection.exchange(request_head(method, target, sent) + body)
+        assert response.status == status, (response.status, response.headers, response.body[:300])
+        assert not any(each in response.body for each in self._foreign), "the answer is another's"
+        return response
 
     @property
     def _key(self) -> tuple[str, str]:
         return "Authorization", f"Bearer {self._person.account.key}"
 
-    def profile(self, wire: Wire) -> None:
-        data = self._send(wire, 200, "GET", "/api/v1/me", [self._key]).json["data"]
+    def profile(self, connection: Connection) -> None:
+        data = self._send(connection, 200, "GET", "/api/v1/me", [self._key]).json["data"]
         account = self._person.account
         assert (data["id"], data["email"]) == (account.id, account.email)
         # What the proxy saw, and not the proxy.
         assert data["key"]["lastUsedIp"] == CLIENT_ADDRESS
 
-    def workspace(self, wire: Wire) -> None:
+    def workspace(self, connection: Connection) -> None:
         workspace = self._person.account.workspace
-        data = self._send(wire, 200, "GET", f"/api/v1/workspaces/{workspace}", [self._key]).json["data"]
+        data = self._send(connection, 200, "GET", f"/api/v1/workspaces/{workspace}", [self._key]).json["data"]
         assert data["id"] == workspace
 
-    def change(self, wire: Wire) -> None:
+    def change(self, connection: Connection) -> None:
         """A body that is read to its end and refused by a name that is in it."""
         name = f"n{self._number}x{self.answered}"
-        fields = [self._key, ("Content-Type", "application/json")]
-        refused = self._send(wire, 422, "POST", "/api/v1/key/revoke", fields, f'{{"{name}":1}}'.encode()).json
+        headers = [self._key, ("Content-Type", "application/json")]
+        refused = self._send(connection, 422, "POST", "/api/v1/key/revoke", headers, f'{{"{name}":1}}'.encode()).json
         assert name in str(refused), refused
 
-    def introspection(self, wire: Wire) -> None:
-        fields = [
+    def introspection(self, connection: Connection) -> None:
+        headers = [
             ("Authorization", f"Bearer {self._place.operator_token}"),
             ("Content-Type", "application/x-www-form-urlencoded"),
         ]
         body = urlencode({"token": self._person.account.key}).encode()
-        told = self._send(wire, 200, "POST", "/operator/v1/introspect", fields, body).json
-        assert (told["active"], told["sub"]) == (True, self._person.account.id)
+        introspected = self._send(connection, 200, "POST", "/operator/v1/introspect", headers, body).json
+        assert (introspected["active"], introspected["sub"]) == (True, self._person.account.id)
 
-    def account_page(self, wire: Wire) -> None:
-        page = self._send(wire, 200, "GET", "/account", [("Cookie", self._person.cookie)])
+    def account_page(self, connection: Connection) -> None:
+        page = self._send(connection, 200, "GET", "/account", [("Cookie", self._person.cookie)])
         assert self._person.account.email.encode() in page.body
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateways.processes import HAPROXY, REPOSITORY, Program
 from gateways.reverse_proxy import ReverseProxy, replaced, run_caddy, run_nginx, run_traefik
+from harness.processes import Program
+from harness.programs import HAPROXY, REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples" / "proxies"
 
@@ -13,7 +14,7 @@ EXAMPLES = REPOSITORY / "examples" / "proxies"
 class Proxy(ReverseProxy):
     """A proxy in front of a Keybearer."""
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             return self.client.send(target="/healthz").status == 200
         except OSError:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateways.client import Client
-from gateways.keybearer_process import CLIENT_ADDRESS, KEY_SHAPE
-from gateways.processes import CADDY, NGINX, TRAEFIK, Program, free_port
+from gateways.gate_server import CLIENT_ADDRESS
+from harness.accounts import expect_no_key
+from harness.ports import free_port
+from harness.processes import Program
+from harness.programs import CADDY, NGINX, TRAEFIK
 
 
 def replaced(text: str, replacements: dict[str, str]) -> str:
@@ -28,20 +31,20 @@ class ReverseProxy:
         self.port = free_port()
         self.program = self._start(directory, certificate, key, *addresses)
         self.client = Client(self.port, certificate, CLIENT_ADDRESS)
-        self.program.wait_until(self._answers, f"{self.name} answered")
+        self.program.wait_until(self._responds, f"{self.name} answered")
 
     def _start(self, directory: Path, certificate: Path, key: Path, *addresses: str) -> Program:
         raise NotImplementedError
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         raise NotImplementedError
 
     def stop(self) -> None:
         """Stops it; no key may be in what it wrote."""
-        self.program.stop()
+        self.program.end()
         for file in self._directory.rglob("*"):
             if file.is_file():
-                assert not KEY_SHAPE.search(file.read_text(errors="replace")), f"A Secret Key is in {file}."
+                expect_no_key(file.read_text(errors="replace"), file)
 
 
 def run_nginx(directory: Path, configuration: str) -> Program:

@@ -28,8 +28,8 @@ def literal(name: str, value: str) -> bytes:
 
 def block(method: str, path: str, *more: tuple[str, str]) -> bytes:
     """The header block of a request."""
-    fields = [(":method", method), (":scheme", "https"), (":path", path), (":authority", "localhost"), *more]
-    return b"".join(literal(*field) for field in fields)
+    headers = [(":method", method), (":scheme", "https"), (":path", path), (":authority", "localhost"), *more]
+    return b"".join(literal(*field) for field in headers)
 
 
 SETTINGS = frame(4, 0, 0)

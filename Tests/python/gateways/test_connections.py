@@ -6,13 +6,11 @@ The limits are set to seconds here; they are what docs/configuration.md says of 
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import resource
 import signal
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -23,9 +21,15 @@ from pathlib import Path
 
 import pytest
 
-from gateways.keybearer_process import Keybearer
-from gateways.processes import ENVIRONMENT, REPOSITORY, Program, eventually, free_port
-from gateways.stages import LISTENERS, PREFACE, SETTINGS, Listener, Stage, block, connect, enter, frame, over_tls, wait_for_end
+from gateways.gate_server import GateServer
+from gateways.stages import (
+    LISTENERS, PREFACE, SETTINGS, Listener, Stage, block, connect, enter, frame, over_tls, wait_for_end,
+)
+from harness.connection import Connection, Malformed, request_head
+from harness.ports import free_port
+from harness.processes import Program
+from harness.programs import ENVIRONMENT, REPOSITORY
+from harness.waiting import eventually
 
 HEAD_SECONDS = 2
 IDLE_SECONDS = 4
@@ -58,8 +62,8 @@ class Server:
         ]
         if certificate:
             settings += ["--tls-certificate", str(certificate[0]), "--tls-key", str(certificate[1])]
-        keybearer = Keybearer(directory / "kb", gate_socket=certificate is not None, settings=tuple(settings))
-        self._arguments = keybearer.serve_arguments
+        keybearer = GateServer(directory / "kb", gate_socket=certificate is not None, settings=tuple(settings))
+        self._arguments = keybearer.serve_arguments()
         if files:
             self._arguments = ["/bin/sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *self._arguments]
         self._log = keybearer.log_path
@@ -77,13 +81,13 @@ class Server:
     def start(self) -> None:
         self._first_memory: int | None = None
         self.program = Program(self._arguments, self._log)
-        self.program.wait_until(lambda: self.answers(self.listeners[0]), "Keybearer was ready")
+        self.program.wait_until(lambda: self.responds(self.listeners[0]), "Keybearer was ready")
 
     @property
     def listeners(self) -> list[Listener]:
         return [listener for listener in LISTENERS if listener.name in self.addresses]
 
-    def answers(self, listener: Listener, seconds: float = 5) -> bool:
+    def responds(self, listener: Listener, seconds: float = 5) -> bool:
         """Whether a good request is answered within a time: 200 by the probe, 401 by the gate without a key."""
         deadline = time.monotonic() + seconds
         is_gate = listener.name.startswith("gate")
@@ -92,13 +96,11 @@ class Server:
             connection = connect(self.addresses[listener.name], seconds)
             if listener.protocol:
                 connection = over_tls(connection, "http/1.1")
-            with connection:
-                head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\n"
-                connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
-                response = http.client.HTTPResponse(connection)
-                response.begin()
+            with Connection(connection) as connection:
+                headers = [("Host", "localhost"), ("X-Forwarded-Proto", "https"), ("Connection", "close")]
+                response = connection.exchange(request_head("GET", path, headers))
                 return response.status == (401 if is_gate else 200) and time.monotonic() < deadline
-        except (OSError, http.client.HTTPException):
+        except (OSError, Malformed):
             return False
 
     @property
@@ -134,7 +136,7 @@ def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server
     return servers[request.param]
 
 
-def at_once(run: Callable[..., None], cases: list[tuple]) -> None:
+def in_parallel(run: Callable[..., None], cases: list[tuple]) -> None:
     """Runs each case in a thread of its own, and fails as the first that failed."""
     with ThreadPoolExecutor(len(cases)) as pool:
         for done in [pool.submit(run, *case) for case in cases]:
@@ -201,7 +203,7 @@ class Others:
         self.failures: list[str] = []
         self.answered = 0
         self.most_memory = 0
-        self._threads = [threading.Thread(target=self._ask, args=(listener,)) for listener in server.listeners]
+        self._threads = [threading.Thread(target=self._request, args=(listener,)) for listener in server.listeners]
         self._threads.append(threading.Thread(target=self._watch))
 
     def __enter__(self) -> Others:
@@ -214,9 +216,9 @@ class Others:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self, listener: Listener) -> None:
+    def _request(self, listener: Listener) -> None:
         while not self._over.wait(0.1):
-            if self._server.answers(listener, seconds=10):
+            if self._server.responds(listener, seconds=10):
                 self.answered += 1
             else:
                 self.failures.append(f"{listener.name}: a good request was not answered")
@@ -235,15 +237,15 @@ def test_every_stage_ends_within_its_limit(servers: dict[str, Server], behaviour
         for name, server in servers.items():
             for listener in server.listeners:
                 # What the first of each kind takes stays taken.
-                assert all(server.answers(listener) for _ in range(20))
+                assert all(server.responds(listener) for _ in range(20))
                 cells += [
                     (server, listener, stage, behaviour, failures)
                     for stage in listener.stages for behaviour in behaviours
                 ]
             watched.append((name, server, server.first_memory, stack.enter_context(Others(server))))
-        at_once(leave, cells)
+        in_parallel(leave, cells)
         for _, server, _, others in watched:
-            eventually(lambda: others.answered >= len(server.listeners), "the good clients were answered")
+            eventually(lambda: others.answered >= len(server.listeners), "the good clients were answered", 15)
     assert not failures, "\n".join(failures)
     for name, _, before, others in watched:
         assert not others.failures and others.answered > 0, others.failures
@@ -271,7 +273,7 @@ def test_a_stop_ends_in_its_time_whatever_is_open(server: Server) -> None:
     for thread in arriving:
         thread.start()
     began = time.monotonic()
-    code = server.program.stop()
+    code = server.program.end()
     taken = time.monotonic() - began
     over.set()
     for thread in arriving:
@@ -288,10 +290,10 @@ def test_a_second_signal_ends_it_immediately(server: Server) -> None:
     body = next(stage for stage in listener.stages if stage.name == "body held")
     with enter(listener, body, server.addresses[listener.name]):
         lines = server.program.log.count("Stopping.")
-        server.program.signal(signal.SIGTERM)
+        server.program.send_signal(signal.SIGTERM)
         server.program.wait_until(lambda: server.program.log.count("Stopping.") > lines, "it was stopping")
         began = time.monotonic()
-        server.program.signal(signal.SIGTERM)
+        server.program.send_signal(signal.SIGTERM)
         code = server.program.wait(STOP_SECONDS)
         taken = time.monotonic() - began
     server.start()
@@ -325,9 +327,9 @@ def test_silent_connections_lock_nobody_out(tmp_path: Path, certificate, is_tls:
             assert len(silent) - before >= FEW_FILES, f"{listener.name} took {len(silent) - before} connections"
             for other in server.listeners:
                 deadline = time.monotonic() + HEAD_SECONDS + 3
-                while not (is_answered := server.answers(other, seconds=1)) and time.monotonic() < deadline:
+                while not (has_response := server.responds(other, seconds=1)) and time.monotonic() < deadline:
                     time.sleep(0.01)
-                assert is_answered and time.monotonic() < deadline, f"{other.name} is locked out by {listener.name}"
+                assert has_response and time.monotonic() < deadline, f"{other.name} is locked out by {listener.name}"
     finally:
         for connection in silent:
             connection.close()
@@ -335,14 +337,14 @@ def test_silent_connections_lock_nobody_out(tmp_path: Path, certificate, is_tls:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def second_start(keybearer: Keybearer) -> subprocess.CompletedProcess[str]:
+def second_start(keybearer: GateServer) -> subprocess.CompletedProcess[str]:
     """A server that is to listen on the same socket, and ends."""
-    arguments = keybearer.serve_arguments_at(free_port())
+    arguments = keybearer.serve_arguments(free_port())
     return subprocess.run(arguments, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
 
 
 def test_a_socket_that_somebody_listens_on_is_never_taken(tmp_path: Path) -> None:
-    keybearer = Keybearer(tmp_path / "kb", gate_socket=True)
+    keybearer = GateServer(tmp_path / "kb", gate_socket=True)
     keybearer.start()
     path = keybearer.gate.removeprefix("unix:")
     inode = os.stat(path).st_ino
@@ -386,13 +388,13 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
             ],
             check=True, capture_output=True, timeout=60,
         )
-        server.program.signal(signal.SIGHUP)
+        server.program.send_signal(signal.SIGHUP)
         server.program.wait_until(lambda: "Reloaded." in server.program.log, "the certificate was read again")
         second = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert second != first
         # A file that cannot be used changes nothing.
         files[0].write_text("no certificate")
-        server.program.signal(signal.SIGHUP)
+        server.program.send_signal(signal.SIGHUP)
         server.program.wait_until(lambda: "Reload failed" in server.program.log, "the failure was logged")
         third = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert third == second
@@ -402,10 +404,10 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
         server.stop()
 
 
-def test_a_slow_reader_gets_all_its_answers(servers: dict[str, Server]) -> None:
+def test_a_slow_reader_gets_all_its_responses(servers: dict[str, Server]) -> None:
     cases = [(server, ending) for server in servers.values() for ending in ("close", "kept")]
     # Over TLS, this client cannot end one half.
-    at_once(read_slowly, [*cases, (servers["plain"], "half")])
+    in_parallel(read_slowly, [*cases, (servers["plain"], "half")])
 
 
 def read_slowly(server: Server, ending: str) -> None:
@@ -445,15 +447,15 @@ def frames(connection: socket.socket) -> Iterator[tuple[int, int, bytes]]:
         yield start[3], start[4], stream.read(int.from_bytes(start[:3], "big"))
 
 
-def test_http2_asks_for_a_body_that_waits_to_be_asked_for(tmp_path: Path, certificate) -> None:
+def test_http2_requests_a_body_that_expects_100_continue(tmp_path: Path, certificate) -> None:
     server = Server(tmp_path, tuple(certificate))
     try:
         connection = over_tls(connect(server.addresses["public over TLS, HTTP/2"]), "h2")
-        fields = (
+        headers = (
             ("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded"),
             ("content-length", "1"), ("expect", "100-continue"),
         )
-        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *fields)))
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, block("POST", "/sign-in", *headers)))
         heads = (one for one in frames(connection) if one[0] == 1)
         kind, flags, payload = next(heads)
         assert payload == STATUS_100 and not flags & 1, "100 Continue, and the stream goes on"

@@ -12,8 +12,9 @@ import pytest
 from gateways.conftest import Stack
 from gateways.expectations import expect_denied, expect_envelope, expect_identity
 from gateways.gateways import GATEWAYS, Gateway
-from gateways.processes import eventually, free_port
 from gateways.upstream import Upstream
+from harness.ports import free_port
+from harness.waiting import eventually
 
 
 def expect_pass(stack: Stack, upstream: Upstream) -> None:
@@ -24,10 +25,10 @@ def expect_pass(stack: Stack, upstream: Upstream) -> None:
 def expect_unreachable(stack: Stack, upstream: Upstream) -> None:
     """Nothing passes, with a key or without; no answer says that a key is wrong."""
     for key in (stack.account.key, None):
-        answer = stack.gateway.client.send(key=key)
-        assert answer.status == stack.gateway.unreachable_status
+        response = stack.gateway.client.send(key=key)
+        assert response.status == stack.gateway.unreachable_status
         if stack.gateway.unreachable_has_envelope:
-            expect_envelope(answer, 503, "UNAVAILABLE")
+            expect_envelope(response, 503, "UNAVAILABLE")
     assert upstream.take() == []
 
 
@@ -36,7 +37,7 @@ def test_keybearer_is_killed_and_comes_back(stack: Stack, upstream: Upstream):
     stack.keybearer.kill()
     expect_unreachable(stack, upstream)
     stack.keybearer.start()
-    eventually(lambda: stack.gateway.client.send(key=stack.account.key).status == 200, "it passes nothing any more")
+    eventually(lambda: stack.gateway.client.send(key=stack.account.key).status == 200, "it passes again", 15)
     upstream.take()
     expect_pass(stack, upstream)
 
@@ -48,11 +49,11 @@ def test_keybearer_hangs(kind: type[Gateway], new_stack: Callable[..., Stack], u
     expect_pass(stack, upstream)
     with stack.keybearer.suspended():
         started = time.monotonic()
-        answer = stack.gateway.client.send(key=stack.account.key)
+        response = stack.gateway.client.send(key=stack.account.key)
         assert time.monotonic() - started < kind.patience + 3
-        expect_envelope(answer, 503, "UNAVAILABLE")
+        expect_envelope(response, 503, "UNAVAILABLE")
         assert upstream.take() == []
-    eventually(lambda: stack.gateway.client.send(key=stack.account.key).status == 200, "it passes nothing any more")
+    eventually(lambda: stack.gateway.client.send(key=stack.account.key).status == 200, "it passes again", 15)
 
 
 def test_the_store_is_out_of_reach(stack: Stack, upstream: Upstream):
@@ -64,11 +65,11 @@ def test_the_store_is_out_of_reach(stack: Stack, upstream: Upstream):
         store.execute("BEGIN IMMEDIATE")
         locked = time.monotonic()
         expect_pass(stack, upstream)
-        while (answer := client.send(key=key)).status == 200:
+        while (response := client.send(key=key)).status == 200:
             upstream.take_one()
             assert time.monotonic() - locked < 10, "it still passes, long after the lease has ended"
         # From the gate, or from a gateway that would not wait until the gate gave the store up.
-        expect_envelope(answer, 503, "UNAVAILABLE")
+        expect_envelope(response, 503, "UNAVAILABLE")
         expect_envelope(client.send(key=key), 503, "UNAVAILABLE")
         assert upstream.take() == []
         # What is wrong whatever the store says is still told apart from what cannot be known.
@@ -80,14 +81,14 @@ def test_the_store_is_out_of_reach(stack: Stack, upstream: Upstream):
         statuses.append(client.send(key=key).status)
         return statuses[-1] == 200
 
-    eventually(passes, "it does not pass again")
+    eventually(passes, "it passes again", 15)
     assert set(statuses) <= {200, 503}
     upstream.take()
     expect_pass(stack, upstream)
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in GATEWAYS if kind.asks_unix_sockets], ids=lambda kind: kind.name
+    "kind", [kind for kind in GATEWAYS if kind.uses_unix_sockets], ids=lambda kind: kind.name
 )
 def test_a_gate_on_a_unix_socket(kind: type[Gateway], new_stack: Callable[..., Stack], upstream: Upstream):
     stack = new_stack(kind, gate_socket=True)
@@ -100,7 +101,7 @@ def test_a_gate_on_a_unix_socket(kind: type[Gateway], new_stack: Callable[..., S
 @pytest.mark.parametrize("kind", GATEWAYS, ids=lambda kind: kind.name)
 def test_an_api_that_is_down_is_not_keybearers_fault(kind: type[Gateway], new_stack: Callable[..., Stack]):
     stack = new_stack(kind, api=f"127.0.0.1:{free_port()}")
-    answer = stack.gateway.client.send(key=stack.account.key)
-    assert answer.status in (502, 503)
-    assert b"UNAVAILABLE" not in answer.body
+    response = stack.gateway.client.send(key=stack.account.key)
+    assert response.status in (502, 503)
+    assert b"UNAVAILABLE" not in response.body
     assert stack.gateway.client.send().status == 401

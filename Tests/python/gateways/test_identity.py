@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from gateways.client import head
 from gateways.expectations import expect_identity
 from gateways.gateways import Gateway
-from gateways.keybearer_process import Account
 from gateways.upstream import Received, Upstream
+from harness.accounts import Account
+from harness.connection import request_head
 
 NAMES = ("User", "Email", "Workspace", "Role", "Plan", "Key-Prefix", "Reason")
 # Every way to write the separators of X-Keybearer-User, in three cases of letters.
@@ -34,11 +34,11 @@ def expect_genuine_or_refused(status: int, received: list[Received], account: Ac
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_forged_name_in_any_spelling(gateway: Gateway, account: Account, upstream: Upstream, spelling: str):
     for values in (["usr_forged"], [""], ["usr_forged", "usr_again", ""], ["-"]):
-        fields = [(spelling, value) for value in values]
-        answer = gateway.client.send(key=account.key, fields=fields)
-        expect_genuine_or_refused(answer.status, upstream.take(), account)
+        headers = [(spelling, value) for value in values]
+        response = gateway.client.send(key=account.key, headers=headers)
+        expect_genuine_or_refused(response.status, upstream.take(), account)
         # Without a key it reaches nobody, forged or not.
-        assert gateway.client.send(fields=fields).status in (400, 401)
+        assert gateway.client.send(headers=headers).status in (400, 401)
         assert upstream.take() == []
 
 
@@ -48,20 +48,20 @@ def test_each_name_in_mixed_spellings(
     gateway: Gateway, account: Account, upstream: Upstream, name: str, separators: str
 ):
     spelled = f"x{separators[0]}keyBearer{separators[1]}{name.replace('-', separators[2])}"
-    answer = gateway.client.send(key=account.key, fields=[(spelled, "forged"), (f"X-Keybearer-{name}", "forged")])
-    expect_genuine_or_refused(answer.status, upstream.take(), account)
+    response = gateway.client.send(key=account.key, headers=[(spelled, "forged"), (f"X-Keybearer-{name}", "forged")])
+    expect_genuine_or_refused(response.status, upstream.take(), account)
 
 
-def test_all_at_once(gateway: Gateway, account: Account, upstream: Upstream):
-    fields = [(spelling.replace("_", "."), "usr_forged") for spelling in SPELLINGS]
-    answer = gateway.client.send(key=account.key, fields=fields)
-    expect_genuine_or_refused(answer.status, upstream.take(), account)
+def test_all_together(gateway: Gateway, account: Account, upstream: Upstream):
+    headers = [(spelling.replace("_", "."), "usr_forged") for spelling in SPELLINGS]
+    response = gateway.client.send(key=account.key, headers=headers)
+    expect_genuine_or_refused(response.status, upstream.take(), account)
 
 
 def test_names_that_keybearer_does_not_send(gateway: Gateway, account: Account, upstream: Upstream):
     """nginx can remove only names that it is told; an API behind it may read the six and no others."""
-    answer = gateway.client.send(key=account.key, fields=[("X-Keybearer-Admin", "1")])
-    assert answer.status == 200
+    response = gateway.client.send(key=account.key, headers=[("X-Keybearer-Admin", "1")])
+    assert response.status == 200
     received = upstream.take_one()
     if gateway.removes_unknown_names:
         expect_identity(received, account)
@@ -75,19 +75,19 @@ def test_names_that_keybearer_does_not_send(gateway: Gateway, account: Account, 
 )
 def test_a_client_cannot_have_the_identity_removed(gateway: Gateway, account: Account, upstream: Upstream, listed: str):
     """Connection lists fields that go no further than the next hop; a gateway must not count its own among them."""
-    for fields, connection in (([], f"close, {listed}"), ([("Connection", listed)], "close")):
-        answer = gateway.client.send(key=account.key, fields=fields, connection=connection)
-        expect_genuine_or_refused(answer.status, upstream.take(), account)
+    for headers, connection in (([], f"close, {listed}"), ([("Connection", listed)], "close")):
+        response = gateway.client.send(key=account.key, headers=headers, connection=connection)
+        expect_genuine_or_refused(response.status, upstream.take(), account)
 
 
 def test_trailers_carry_no_identity(gateway: Gateway, account: Account, upstream: Upstream):
     """Some servers merge the fields behind a chunked body into those before it."""
     for announced in ([], [("Trailer", "X-Keybearer-User, X_Keybearer_Role"), ("TE", "trailers")]):
-        fields = [("Host", "localhost"), ("Authorization", f"Bearer {account.key}"), ("Connection", "close")]
-        request = head("POST", "/things", [*fields, *announced, ("Transfer-Encoding", "chunked")])
+        headers = [("Host", "localhost"), ("Authorization", f"Bearer {account.key}"), ("Connection", "close")]
+        request = request_head("POST", "/things", [*headers, *announced, ("Transfer-Encoding", "chunked")])
         request += b"2\r\nhi\r\n0\r\nX-Keybearer-User: usr_forged\r\nX_Keybearer_Role: owner\r\n\r\n"
-        answer = gateway.client.send_bytes(request, "POST")
-        expect_genuine_or_refused(answer.status, upstream.take(), account)
+        response = gateway.client.send_bytes(request, "POST")
+        expect_genuine_or_refused(response.status, upstream.take(), account)
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ def test_trailers_carry_no_identity(gateway: Gateway, account: Account, upstream
 def test_malformed_lines_smuggle_nothing(gateway: Gateway, account: Account, upstream: Upstream, line: bytes):
     request = b"GET /things HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     request += b"Authorization: Bearer " + account.key.encode() + b"\r\n" + line + b"\r\n\r\n"
-    answer = gateway.client.send_bytes(request)
-    expect_genuine_or_refused(answer.status, upstream.take(), account)
+    response = gateway.client.send_bytes(request)
+    expect_genuine_or_refused(response.status, upstream.take(), account)
 
 
-def test_the_question_to_the_gate_cannot_be_asked_from_outside(
+def test_the_gateways_request_cannot_be_sent_from_outside(
     gateway: Gateway, account: Account, upstream: Upstream
 ):
     """nginx asks at a path of its own, which no client reaches; elsewhere such a path is one of the API's."""
     for target in ("/_keybearer", "/gate", "/gate-nginx", "/gate/things"):
-        answer = gateway.client.send(target=target)
-        assert answer.status in (401, 404)
-        assert answer.values("x-keybearer-user") == []
-        answer = gateway.client.send(target=target, key=account.key)
-        assert [each.target for each in upstream.take()] == ([target] if answer.status == 200 else [])
-        assert answer.values("x-keybearer-user") == []
+        response = gateway.client.send(target=target)
+        assert response.status in (401, 404)
+        assert response.values("x-keybearer-user") == []
+        response = gateway.client.send(target=target, key=account.key)
+        assert [each.target for each in upstream.take()] == ([target] if response.status == 200 else [])
+        assert response.values("x-keybearer-user") == []

@@ -10,29 +10,29 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateways.client import Answer, Fields, head
 from gateways.conftest import Certificate
+from gateways.gate_server import CLIENT_ADDRESS, GateServer
 from gateways.hostile import Hostile, hostile_requests, leave
-from gateways.keybearer_process import CLIENT_ADDRESS, Keybearer
 from gateways.neighbours import (
-    FORWARDED, GOOD_CLIENTS, GOOD_REQUESTS, HOSTILE_CLIENTS, HOSTILE_ROUNDS, ConnectionCount, GoodClient, HostileClient,
-    Person, Place, sign_in,
+    FORWARDED, GOOD_CLIENTS, GOOD_REQUESTS, HOSTILE_CLIENTS, HOSTILE_ROUNDS, ConnectionCount, GoodClient, GoodUser,
+    HostileClient, Place, sign_in,
 )
 from gateways.proxies import PROXIES, Proxy
-from gateways.wire import Closed, Wire
+from harness.connection import Connection, Malformed, request_head
+from harness.http_client import Headers, Response
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     settings = ("--trusted-proxies", "127.0.0.1/32")
-    keybearer = Keybearer(tmp_path_factory.mktemp("neighbours") / "kb", settings=settings)
+    keybearer = GateServer(tmp_path_factory.mktemp("neighbours") / "kb", settings=settings)
     try:
         keybearer.start()
-        keybearer.create_plan("generous", 1_000_000)
-        token = keybearer.cli("operator-token", "create", "tests").split()[-1]
-        accounts = [keybearer.create_account("generous") for _ in range(GOOD_CLIENTS)]
-        people = [Person(account, sign_in(keybearer, account)) for account in accounts]
-        yield Place(keybearer, token, people, keybearer.create_account("generous"))
+        keybearer.commands.create_plan("generous", 1_000_000)
+        token = keybearer.commands.run("operator-token", "create", "tests").split()[-1]
+        accounts = [keybearer.commands.create_account("generous") for _ in range(GOOD_CLIENTS)]
+        people = [GoodUser(account, sign_in(keybearer, account)) for account in accounts]
+        yield Place(keybearer, token, people, keybearer.commands.create_account("generous"))
     finally:
         keybearer.stop()
 
@@ -77,13 +77,13 @@ def test_good_clients_see_no_error(proxy: Proxy, place: Place):
     assert connections < answered / 4
 
 
-def profile_request(person: Person) -> bytes:
+def profile_request(person: GoodUser) -> bytes:
     """A good request, as a proxy sends it on."""
     key = ("Authorization", f"Bearer {person.account.key}")
-    return head("GET", "/api/v1/me", [("Host", "localhost"), *FORWARDED, key])
+    return request_head("GET", "/api/v1/me", [("Host", "localhost"), *FORWARDED, key])
 
 
-FORGED: list[Fields] = [
+FORGED: list[Headers] = [
     [("X-Forwarded-For", "192.0.2.1")],
     [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "nonsense")],
     [("X-Forwarded-For", "")],
@@ -99,15 +99,14 @@ FORGED: list[Fields] = [
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=str)
-def test_the_address_is_what_the_proxy_saw(proxy: Proxy, place: Place, forged: Fields):
+def test_the_address_is_what_the_proxy_saw(proxy: Proxy, place: Place, forged: Headers):
     """Whatever the client says of itself; and the request counts as one over HTTPS."""
     account = place.good[0].account
-    with Wire(proxy.client.connect()) as wire:
-        answer = wire.exchange(
-            head("GET", "/api/v1/me", [*forged, ("Host", "localhost"), ("Authorization", f"Bearer {account.key}")])
-        )
-    assert answer.status == 200, answer
-    assert answer.json["data"]["key"]["lastUsedIp"] == CLIENT_ADDRESS
+    with Connection(proxy.client.connect()) as connection:
+        key = ("Authorization", f"Bearer {account.key}")
+        response = connection.exchange(request_head("GET", "/api/v1/me", [*forged, ("Host", "localhost"), key]))
+    assert response.status == 200, response
+    assert response.json["data"]["key"]["lastUsedIp"] == CLIENT_ADDRESS
 
 
 def use_again(place: Place, each: Hostile, is_pipelined: bool) -> None:
@@ -115,27 +114,27 @@ def use_again(place: Place, each: Hostile, is_pipelined: bool) -> None:
     person = place.good[0]
     good = profile_request(person)
 
-    def expect_own(answer: Answer) -> None:
-        assert answer.status == 200 and answer.json["data"]["id"] == person.account.id, answer
+    def expect_own(response: Response) -> None:
+        assert response.status == 200 and response.json["data"]["id"] == person.account.id, response
 
-    with Wire.to_port(place.keybearer.port) as wire:
-        expect_own(wire.exchange(good))
-        wire.send(each.data + good if is_pipelined else each.data)
-        for _ in range(each.answers):
-            answer = wire.answer(is_to_head=each.data.startswith(b"HEAD"), takes_continue=bool(each.body))
+    with Connection.to_port(place.keybearer.port) as connection:
+        expect_own(connection.exchange(good))
+        connection.send(each.data + good if is_pipelined else each.data)
+        for _ in range(each.requests):
+            response = connection.response(is_head=each.data.startswith(b"HEAD"), takes_continue=bool(each.body))
             if each.body:
-                assert answer.status == 100, answer
-                wire.send(each.body)
-                answer = wire.answer()
-        assert answer.status < 500, answer
+                assert response.status == 100, response
+                connection.send(each.body)
+                response = connection.response()
+        assert response.status < 500, response
         if each.is_malformed:
-            assert answer.status == 400 and answer.values("connection") == ["close"], answer
-        if "close" in answer.values("connection"):
-            assert wire.rest() == b"", "there is more behind the last answer"
+            assert response.status == 400 and response.values("connection") == ["close"], response
+        if "close" in response.values("connection"):
+            assert connection.rest() == b"", "there is more behind the last answer"
             return
         if not is_pipelined:
-            wire.send(good)
-        expect_own(wire.answer())
+            connection.send(good)
+        expect_own(connection.response())
 
 
 @pytest.mark.parametrize("is_pipelined", [False, True], ids=["in turn", "pipelined"])
@@ -146,22 +145,22 @@ def test_a_connection_ends_or_can_be_used_again(place: Place, is_pipelined: bool
         if each.is_whole and not (is_pipelined and each.body):
             try:
                 use_again(place, each, is_pipelined)
-            except (AssertionError, Closed, OSError) as problem:
+            except (AssertionError, Malformed, OSError) as problem:
                 problems.append(f"{each.name}: {problem!r}"[:400])
     assert not problems, "\n".join(problems)
 
 
 def test_a_good_client_is_not_hurt_by_aborts_of_others(place: Place):
     """Each way to leave, many times; and the server has nothing to say about it."""
-    said = len(place.keybearer.log)
+    count = len(place.keybearer.log_records)
     requests = [each for each in hostile_requests(place.hostile, FORWARDED) if not each.is_whole]
     person = place.good[0]
     good = profile_request(person)
-    with Wire.to_port(place.keybearer.port) as wire:
+    with Connection.to_port(place.keybearer.port) as connection:
         for each in requests * 5:
             with socket.create_connection(("127.0.0.1", place.keybearer.port), timeout=30) as connection:
                 connection.sendall(each.data)
                 leave(connection, each.leaves)
-            assert wire.exchange(good).json["data"]["id"] == person.account.id
-    faults = [line for line in place.keybearer.log[said:] if line["level"] in ("warning", "error", "critical")]
+            assert connection.exchange(good).json["data"]["id"] == person.account.id
+    faults = [line for line in place.keybearer.log_records[count:] if line["level"] in ("warning", "error", "critical")]
     assert not faults, faults

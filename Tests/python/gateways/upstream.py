@@ -10,21 +10,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came. Fields are a list, in order, with their names as they were spelled."""
+    """A request as it came. Headers are a list, in order, with their names as they were spelled."""
 
     method: str
     target: str
-    fields: list[tuple[str, str]]
+    headers: list[tuple[str, str]]
     body: bytes
 
     def values(self, name: str) -> list[str]:
         """The values of every field whose name a lax server would read as this one."""
-        return [value for each, value in self.fields if normalised(each) == name]
+        return [value for each, value in self.headers if normalised(each) == name]
 
     def identity(self) -> list[tuple[str, str]]:
         """Every field that a lax server could take for one of Keybearer's, sorted."""
         return sorted(
-            (normalised(name), value) for name, value in self.fields if normalised(name).startswith("x-keybearer-")
+            (normalised(name), value) for name, value in self.headers if normalised(name).startswith("x-keybearer-")
         )
 
 
@@ -46,7 +46,7 @@ class Upstream:
             # Ends a connection that a gateway keeps open but no longer uses.
             timeout = 30
 
-            def answer(self) -> None:
+            def response(self) -> None:
                 body, trailers = self.read_body()
                 received = Received(self.command, self.path, [*self.headers.raw_items(), *trailers], body)
                 with upstream._lock:
@@ -63,7 +63,7 @@ class Upstream:
                 if self.command != "HEAD":
                     self.wfile.write(echo)
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_PROPFIND = answer
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_PROPFIND = response
 
             def read_body(self) -> tuple[bytes, list[tuple[str, str]]]:
                 """The body, and the trailers of a chunked one: some servers merge them into the fields."""

@@ -16,8 +16,8 @@ def is_encryption_request(packet: bytes) -> bool:
 
 def application_name(packet: bytes) -> str:
     """The name in a start-up packet; empty when it has none."""
-    fields = packet[8:].split(b"\0")
-    named = dict(zip(fields[::2], fields[1::2]))
+    parameters = packet[8:].split(b"\0")
+    named = dict(zip(parameters[::2], parameters[1::2]))
     return named.get(b"application_name", b"").decode(errors="replace")
 
 

@@ -5,31 +5,31 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from cluster.budget import Rush
-from cluster.nodes import Account
+from cluster.rate_limit import Rush
 from cluster.stage import Stage
+from harness.accounts import Account
 
 LIMIT = 1_000
 
 
 def account(stage: Stage) -> Account:
     """Somebody whose hour is unused."""
-    stage.cluster.create_plan("pro", LIMIT)
-    return stage.cluster.create_account("pro")
+    stage.cluster.commands.create_plan("pro", LIMIT)
+    return stage.cluster.commands.create_account("pro")
 
 
-def test_exactly_the_limit(stage: Stage, tell: Callable[[str], None]):
+def test_exactly_the_limit(stage: Stage, report: Callable[[str], None]):
     """What one node reserved and another could use comes back: the last request is admitted too."""
     key = account(stage).key
     with Rush(stage.cluster, key) as rush:
         rush.await_admitted(LIMIT, 40)
-        rush.go_on(2)
-    tell(f"budget: {rush.admitted} of {LIMIT} admitted; answers: {dict(rush.answers)}")
-    assert rush.admitted + rush.unanswered >= LIMIT
+        rush.continue_for(2)
+    report(f"rate limit: {rush.admitted} of {LIMIT} admitted; answers: {dict(rush.responses)}")
+    assert rush.admitted + rush.without_response >= LIMIT
     assert rush.admitted == LIMIT
 
 
-def test_never_more_when_nodes_crash(stage: Stage, tell: Callable[[str], None]):
+def test_never_more_when_nodes_crash(stage: Stage, report: Callable[[str], None]):
     """A crash loses what the node had reserved; it never makes more."""
     key, choice = account(stage).key, random.Random(7)
     with Rush(stage.cluster, key, seed=7) as rush:
@@ -39,7 +39,7 @@ def test_never_more_when_nodes_crash(stage: Stage, tell: Callable[[str], None]):
             node.kill()
             node.start()
         rush.await_admitted(LIMIT, 3)
-        rush.go_on(1)
-    tell(f"budget with crashes: {rush.admitted} of {LIMIT} admitted, and at most {rush.unanswered} more without an "
-         "answer")
+        rush.continue_for(1)
+    report(f"rate limit with crashes: {rush.admitted} of {LIMIT} admitted, and at most {rush.without_response} more "
+           "without a response")
     assert 0 < rush.admitted <= LIMIT

@@ -1,4 +1,4 @@
-"""Throwaway PostgreSQL servers that can be stopped, killed and promoted, alone or as a primary with a standby.
+"""Throwaway PostgreSQL servers that can be stopped, killed, promoted, and made a standby of another.
 
 They write through to the disk (fsync), because what survives a crash is what is tested. PostgreSQL refuses to run as
 root; root runs it as the user `postgres` or `nobody`.
@@ -13,8 +13,11 @@ import signal
 import subprocess
 from pathlib import Path
 
-from cluster import cleanup
-from cluster.processes import ENVIRONMENT, Program, eventually, free_port
+from harness import cleanup
+from harness.ports import free_port
+from harness.processes import Program
+from harness.programs import ENVIRONMENT
+from harness.waiting import eventually
 
 USER = "keybearer"
 DATABASE = "keybearer"
@@ -48,8 +51,8 @@ def _unprivileged() -> pwd.struct_passwd:
         return pwd.getpwnam("nobody")
 
 
-class Server:
-    """One PostgreSQL on a port of its own, which it keeps when it is made anew as somebody's standby."""
+class PostgresServer:
+    """One PostgreSQL on a port of its own, which it keeps when it is made again as somebody's standby."""
 
     def __init__(self) -> None:
         self.directory = cleanup.temporary_directory()
@@ -59,14 +62,14 @@ class Server:
         self._data = self.directory / "data"
         self._program: Program | None = None
 
-    def make(self) -> Server:
+    def make(self) -> PostgresServer:
         """Makes an empty database and starts."""
         self._run("initdb", "-D", self._data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
         self.start()
         self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
         return self
 
-    def copy(self, primary: Server, through: int | None = None) -> Server:
+    def copy(self, primary: PostgresServer, through: int | None = None) -> PostgresServer:
         """Becomes a standby of the primary, instead of whatever it was.
 
         - through: the port by which it reaches the primary, if not the primary's own.
@@ -84,7 +87,7 @@ class Server:
         return self
 
     def start(self) -> None:
-        """Starts, and returns when it answers."""
+        """Starts, and returns when it accepts connections."""
         self._program = Program(
             [*_as_user(self.directory), str(programs() / "postgres"), "-D", str(self._data), "-p", str(self.port),
              "-k", str(self.directory), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=on",
@@ -92,7 +95,7 @@ class Server:
              "-c", "hot_standby=on", "-c", "wal_retrieve_retry_interval=200ms"],
             self.directory / "log",
             directory=self.directory)
-        self._program.wait_until(self._answers, "PostgreSQL answered")
+        self._program.wait_until(self._accepts, "PostgreSQL accepted connections", 30)
 
     @property
     def is_running(self) -> bool:
@@ -108,7 +111,7 @@ class Server:
 
     def _end(self, number: signal.Signals) -> None:
         if self._program is not None:
-            self._program.end(number)
+            self._program.end(number, 30)
             # Backends notice that their parent is gone.
             eventually(lambda: not self._owns_processes(), "the last backend ended")
 
@@ -126,14 +129,14 @@ class Server:
         assert self.sql("SELECT pg_promote(true, 30)") == "t", "the standby was not promoted"
 
     def require_standby(self) -> None:
-        """From the return on, a commit is answered when the standby has it on its disk too."""
+        """From the return on, a commit returns when the standby has it on its disk too."""
         self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
         self.sql("SELECT pg_reload_conf()")
         eventually(lambda: self.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1",
                    "the standby is synchronous")
 
     def sql(self, statement: str, database: str = DATABASE) -> str:
-        """Runs statements and answers what psql prints of their rows."""
+        """Runs statements and returns what psql prints of their rows."""
         done = self._psql(statement, database)
         assert done.returncode == 0, f"{statement}: {done.stderr}"
         return done.stdout.strip()
@@ -143,7 +146,7 @@ class Server:
         done = self._psql(statement, DATABASE)
         return done.stdout.strip() if done.returncode == 0 else None
 
-    def _answers(self) -> bool:
+    def _accepts(self) -> bool:
         return self._psql("SELECT 1", "postgres").returncode == 0
 
     def _psql(self, statement: str, database: str) -> subprocess.CompletedProcess[str]:
@@ -163,30 +166,3 @@ class Server:
         path.write_text(text)
         if os.geteuid() == 0:
             shutil.chown(path, _unprivileged().pw_uid, _unprivileged().pw_gid)
-
-
-class Pair:
-    """A primary and a standby that change places."""
-
-    def __init__(self, is_synchronous: bool = True):
-        self.is_synchronous = is_synchronous
-        self.primary = Server().make()
-        self.standby = Server()
-        self.servers = [self.primary, self.standby]
-
-    def attach_standby(self, through: int | None = None) -> None:
-        """Makes the standby of a copy of the primary."""
-        self.standby.copy(self.primary, through)
-        if self.is_synchronous:
-            self.primary.require_standby()
-
-    def fail_over(self, is_crash: bool) -> None:
-        """Ends the primary and promotes the standby; the old primary stays down."""
-        old, new = self.primary, self.standby
-        old.kill() if is_crash else old.stop()
-        new.promote()
-        self.primary, self.standby = new, old
-
-    def close(self) -> None:
-        for server in self.servers:
-            server.kill()

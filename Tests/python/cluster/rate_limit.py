@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 
-from cluster.client import NO_ANSWER, Client
+from cluster.client import NO_RESPONSE, Client
 from cluster.nodes import Cluster
 from cluster.trail import UNAUTHORIZED, Violation
 
@@ -19,7 +19,7 @@ class Rush:
         self._cluster, self._key = cluster, key
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
         # When a request was admitted last.
         self.admitted_at = time.monotonic()
         self._threads = [
@@ -30,11 +30,11 @@ class Rush:
     @property
     def admitted(self) -> int:
         """Requests of which a client knows that they were admitted; those whose answer was lost come on top."""
-        return self.answers[200]
+        return self.responses[200]
 
     @property
-    def unanswered(self) -> int:
-        return self.answers[NO_ANSWER]
+    def without_response(self) -> int:
+        return self.responses[NO_RESPONSE]
 
     def __enter__(self) -> Rush:
         for thread in self._threads:
@@ -45,10 +45,10 @@ class Rush:
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
-        unexpected = set(self.answers) - {200, 429, 503, NO_ANSWER}
+        unexpected = set(self.responses) - {200, 429, 503, NO_RESPONSE}
         if unexpected:
-            raise Violation(f"requests of a live key were answered {unexpected}: {dict(self.answers)}")
-        if self.answers[UNAUTHORIZED]:
+            raise Violation(f"requests of a live key were answered {unexpected}: {dict(self.responses)}")
+        if self.responses[UNAUTHORIZED]:
             raise Violation("a live key was refused")
 
     def await_admitted(self, count: int, seconds: float) -> bool:
@@ -58,7 +58,7 @@ class Rush:
             self._stop.wait(0.02)
         return self.admitted >= count
 
-    def go_on(self, seconds: float) -> None:
+    def continue_for(self, seconds: float) -> None:
         """Lets the clients ask on, to see that no more are admitted."""
         self._stop.wait(seconds)
 
@@ -69,7 +69,7 @@ class Rush:
             client = clients[number % len(clients)] if choice.random() < 0.8 else choice.choice(clients)
             status = client.get(self._key).status
             with self._lock:
-                self.answers[status] += 1
+                self.responses[status] += 1
                 if status == 200:
                     self.admitted_at = time.monotonic()
             self._stop.wait(0 if status == 200 else choice.uniform(0.05, 0.2))

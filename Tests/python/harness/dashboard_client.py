@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from harness.accounts import Person
 from harness.http_client import Response, request
+from harness.waiting import Failure
 
 COOKIE = "__Host-keybearer"
 
@@ -45,11 +46,16 @@ class DashboardClient:
         """Makes an account."""
         person = Person(name, email or f"{name.lower()}@example.com", "a long enough secret")
         response = self.post("/sign-up", {"name": name, "email": person.email, "password": person.password})
-        assert response.status == 303, response.text
+        _expect_redirect(response)
         return person
 
     def sign_in(self, person: Person) -> str:
         """Starts a session and returns the value of its cookie."""
         response = self.post("/sign-in", {"email": person.email, "password": person.password})
-        assert response.status == 303, response.text
+        _expect_redirect(response)
         return re.match(rf"{COOKIE}=([^;]+)", response.value("set-cookie"))[1]
+
+
+def _expect_redirect(response: Response) -> None:
+    if response.status != 303:
+        raise Failure(f"a form got {response.status}: {response.text}")

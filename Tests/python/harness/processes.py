@@ -26,6 +26,7 @@ class Program:
     ):
         """- output: where its standard output goes, if not to the log as well.
         - environment: variables on top of what all programs get."""
+        # What failures call it.
         self.name = Path(arguments[0]).name
         self.log_path = log
         with log.open("ab") as errors, (output or log).open("ab") as standard:

@@ -1,4 +1,4 @@
-"""How long answers take at a fixed pace, alone and beside what is meant to disturb them."""
+"""How long responses take at a fixed pace, alone and beside what is meant to disturb them."""
 
 import dataclasses
 import json
@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 
+from harness.waiting import Failure
+
 from . import preparation
-from .exchange import Subject
 from .forgery import forged_keys
 from .housekeeping import Housekeeping
 from .keybearer import Keybearer, start_churn, stop_churn
-from .processes import Failure, Processes, note, run
+from .processes import Processes, print_progress, run
+from .subject import Subject
 
 GOOD_RATE = 2_000
 BUSY_RATE = 10_000
@@ -28,7 +30,7 @@ CHURN_RATE = 100
 # A program that regenerates keys from another process, when the package of benchmarks has one. It is given the
 # demonstration's directory and the rate, prints `ready`, and ends at SIGTERM with a line of JSON with `regenerated`.
 CHURN_PROGRAM = os.path.join(preparation.BENCHMARKS, ".build", "release", "RegenerationBenchmark")
-DEAD_KEYS = 200
+REPLACED_KEYS = 200
 COLD_RATE = 200
 COLD_STARTS = 5
 # Floods are measured in one of so many rounds, and what is not judged in one of so many.
@@ -38,7 +40,7 @@ SELDOM = 6
 
 @dataclasses.dataclass
 class Condition:
-    """One way of asking, with what goes on beside it."""
+    """One kind of load, with what goes on beside it."""
 
     name: str
     title: str
@@ -48,7 +50,7 @@ class Condition:
     # The quiet conditions that it is compared with: the same good load alone, and as many requests in all, all valid.
     base: str | None = None
     same_total: str | None = None
-    # Makes the file of the tokens that flood the server, anew for every round.
+    # Makes the file of the tokens that flood the server, again for every round.
     flood: Callable[[], str] | None = None
     # Whether what floods the server is to be refused.
     refused: bool = True
@@ -82,8 +84,8 @@ class Paced:
         return path
 
     def run(self, subject: Subject, seconds: float, warmup: float, *classes: str) -> dict:
-        fields = "\n".join(f"{name}: {value}" for name, value in subject.fields.items())
-        command = [self.program, "127.0.0.1", str(subject.port), subject.path, fields, f"{seconds + warmup}",
+        headers = "\n".join(f"{name}: {value}" for name, value in subject.headers.items())
+        command = [self.program, "127.0.0.1", str(subject.port), subject.path, headers, f"{seconds + warmup}",
                    f"{warmup}", *classes]
         return json.loads(run(command, f"paced requests to {subject.name}", timeout=seconds + 60))
 
@@ -113,27 +115,27 @@ def measure_condition(
 
 def measure(conditions: list[Condition], paced: Paced, processes: Processes, housekeeping: Housekeeping, rounds: int,
             seconds: float) -> Measured:
-    """Rounds in turns, as of the requests a second, each out of the way of the kernel's housekeeping."""
+    """Interleaved rounds, as of the requests a second, each out of the way of the kernel's housekeeping."""
     measured: Measured = {condition.name: {} for condition in conditions}
     for number in range(rounds):
-        note(f"Latency, round {number + 1} of {rounds}")
+        print_progress(f"Latency, round {number + 1} of {rounds}")
         for condition in conditions:
             if number % condition.every == 0:
                 starting = STARTING_CHURN if condition.churn else STARTING
-                measured[condition.name][number] = housekeeping.keep_clear(
+                measured[condition.name][number] = housekeeping.run_clear(
                     seconds + WARMUP + starting, condition.flood or (lambda: None),
                     lambda flood: measure_condition(condition, flood, paced, processes, seconds))
                 time.sleep(0.05)
     return measured
 
 
-def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subject | None, dead: list[str],
+def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subject | None, replaced: list[str],
                accounts: list[str], churn: str | None) -> list[Condition]:
     """What is compared with what."""
     key = paced.tokens("key", [server.key])
-    # Half of the accounts ask; the keys of the other half are replaced meanwhile.
-    asking, churning = accounts[::2], accounts[1::2]
-    dead_keys = paced.tokens("dead", dead)
+    # Half of the accounts send requests; the keys of the other half are replaced meanwhile.
+    requesting, churning = accounts[::2], accounts[1::2]
+    replaced_keys = paced.tokens("dead", replaced)
     churned = paced.tokens("churned", churning)
     where = "by another process"
     if churn:
@@ -141,25 +143,25 @@ def conditions(paced: Paced, server: Keybearer, subject: Subject, haproxy: Subje
     elif os.path.exists(CHURN_PROGRAM):
         churn_command = [CHURN_PROGRAM, server.directory, str(CHURN_RATE)]
     else:
-        churn_command = [sys.executable, os.path.join(preparation.HARNESS, "churn.py"), str(server.port),
+        churn_command = [sys.executable, os.path.join(preparation.FOLDER, "churn.py"), str(server.port),
                          str(CHURN_RATE), churned]
         where = "by the API of the same server"
-    # Enough for a round, with hardly any twice: what was refused once might be remembered.
+    # Enough for a round, with hardly any twice: what was refused once might be cached.
     forged = lambda: paced.tokens("forged", forged_keys(FLOOD_RATE * 3))  # noqa: E731
     # Those that are compared stand side by side: what else the machine does is then most alike.
     made = [
         Condition("quiet", "one account, nothing else", subject, GOOD_RATE, key),
         Condition("churn", f"while {CHURN_RATE} other accounts' keys a second are regenerated, {where}", subject,
                   GOOD_RATE, key, "quiet", churn=churn_command),
-        # What the load alone does, whatever is asked: the flood is to be judged beside it too.
+        # What the load alone does, whatever is sent: the flood is to be judged beside it too.
         Condition("load", f"beside {FLOOD_RATE:,} more requests a second with the same key", subject, GOOD_RATE, key,
                   "quiet", flood=lambda: key, refused=False, every=FLOODS),
         Condition("forged", f"beside {FLOOD_RATE:,} forged keys a second", subject, GOOD_RATE, key, "quiet", "load",
                   flood=forged, every=FLOODS),
-        Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(dead)} regenerated keys", subject,
-                  GOOD_RATE, key, "quiet", "load", flood=lambda: dead_keys, every=FLOODS),
-        Condition("accounts", f"{len(asking)} accounts in turn", subject, GOOD_RATE,
-                  paced.tokens("asking", asking), "quiet", every=SELDOM),
+        Condition("dead", f"beside {FLOOD_RATE:,} requests a second with {len(replaced)} regenerated keys", subject,
+                  GOOD_RATE, key, "quiet", "load", flood=lambda: replaced_keys, every=FLOODS),
+        Condition("accounts", f"{len(requesting)} accounts in turn", subject, GOOD_RATE,
+                  paced.tokens("asking", requesting), "quiet", every=SELDOM),
         Condition("busy", "one account, nothing else", subject, BUSY_RATE, key, every=SELDOM),
     ]
     if haproxy:
@@ -188,7 +190,7 @@ def measure_cold(paced: Paced, server: Keybearer, subject_of, accounts: list[str
     """The first request with each key behind a start of the server, and the second: (cold, warm) for each start."""
     pairs = []
     for number in range(COLD_STARTS):
-        note(f"Cold keys, start {number + 1} of {COLD_STARTS}")
+        print_progress(f"Cold keys, start {number + 1} of {COLD_STARTS}")
         server.stop()
         server.start()
         server.open_plan()

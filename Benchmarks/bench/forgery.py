@@ -1,4 +1,4 @@
-"""Tokens that look like Secret Keys: docs/keys.md tells their shape."""
+"""Tokens that look like Secret Keys: docs/keys.md has their format."""
 
 import secrets
 import zlib
@@ -20,7 +20,7 @@ assert checksum("qkJaB6MffYVzZXWqmcoF49yrUxP3wf") == "0LsakP"
 
 
 def forged_keys(number: int, prefix: str = "tdc_") -> list[str]:
-    """Keys with the right shape and checksum. Their tags are random, so wrong but for one chance in 62^10."""
+    """Keys with the right format and checksum. Their tags are random, so wrong but for one chance in 62^10."""
     keys = []
     for _ in range(number):
         # A remainder of a byte is not uniform, and need not be here.

@@ -16,9 +16,11 @@ import statistics
 import time
 from collections.abc import Iterator
 
+from harness.waiting import Failure
+
 from .compare_builds import DIRECTORY, Version
-from .exchange import Subject
-from .processes import Failure, Process, Processes, note, run
+from .processes import Process, Processes, print_progress, run
+from .subject import Subject
 
 # Starts of each commit's server under callgrind. The median of them counts.
 STARTS = 5
@@ -32,8 +34,8 @@ WARM_UP = {"gate": 200, "me": 200, "cold": 20}
 # which it does once a second.
 COLD_SECONDS = 6
 SETTLING = 1.5
-# Threads with less than this share of a profile are not kept.
-KEPT_SHARE = 0.05
+# Threads with less than this share of a profile are not stored.
+STORED_SHARE = 0.05
 PROFILES = os.path.join(DIRECTORY, "profiles")
 
 # Valgrind before 3.20 writes to the mask of sigsuspend and crashes where it is constant, as libdispatch's is. This
@@ -68,7 +70,7 @@ def measure(versions: tuple[Version, Version], processes: Processes, directory: 
     counts = {name: Counts([], []) for name in REQUESTS}
     for number in range(STARTS):
         for version in versions if number % 2 == 0 else versions[::-1]:
-            note(f"Instructions, start {number + 1} of {STARTS}, {version.name}")
+            print_progress(f"Instructions, start {number + 1} of {STARTS}, {version.name}")
             for name, found in count_or_again(version, processes, directory, shim).items():
                 getattr(counts[name], version.name).append(found)
     return counts
@@ -88,7 +90,7 @@ def count_or_again(version: Version, processes: Processes, directory: str, shim:
         try:
             return count_once(version, processes, directory, shim)
         except Failure as failure:
-            note(f"{failure}: counted again")
+            print_progress(f"{failure}: counted again")
     return count_once(version, processes, directory, shim)
 
 
@@ -107,7 +109,7 @@ def count_once(version: Version, processes: Processes, directory: str, shim: str
         for name, subject in (("cold", server.gate()), ("gate", server.gate()), ("me", server.profile())):
             keys = iter(cold) if name == "cold" else itertools.repeat(warm)
             counts[name] = count(callgrind, subject, keys, name)
-            callgrind.keep(f"{version.commit[:10]}-{name}")
+            callgrind.store(f"{version.commit[:10]}-{name}")
     finally:
         server.stop()
     return counts
@@ -138,7 +140,7 @@ class Callgrind:
         self.process.expect_running()
         for dump in self.files():
             os.unlink(dump)
-        run(["callgrind_control", "--dump", str(self.process.process.pid)], "callgrind_control", timeout=60)
+        run(["callgrind_control", "--dump", str(self.process.pid)], "callgrind_control", timeout=60)
         self.dumps += 1
         self.last = {}
         for dump in self.files():
@@ -154,13 +156,13 @@ class Callgrind:
         """The last dump: a file for each thread."""
         return glob.glob(f"{self.profile}.{self.dumps}-*")
 
-    def keep(self, name: str) -> None:
-        """Keeps the last dump, for people who want to know where instructions went."""
+    def store(self, name: str) -> None:
+        """Stores the last dump, for people who want to know where instructions went."""
         os.makedirs(PROFILES, exist_ok=True)
         for old in glob.glob(os.path.join(PROFILES, f"{name}-*")):
             os.unlink(old)
         for thread, instructions in self.last.items():
-            if instructions >= KEPT_SHARE * sum(self.last.values()):
+            if instructions >= STORED_SHARE * sum(self.last.values()):
                 shutil.copy(f"{self.profile}.{self.dumps}-{thread}",
                             os.path.join(PROFILES, f"{name}-{thread}.callgrind"))
 
@@ -202,11 +204,11 @@ def send(connection: http.client.HTTPConnection, subject: Subject, keys: Iterato
     for sent, key in enumerate(keys):
         time.sleep(max(0, began + seconds * sent / number - time.monotonic()))
         try:
-            connection.request("GET", subject.path, headers={**subject.fields, "Authorization": f"Bearer {key}"})
-            answer = connection.getresponse()
-            body = answer.read()
+            connection.request("GET", subject.path, headers={**subject.headers, "Authorization": f"Bearer {key}"})
+            response = connection.getresponse()
+            body = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise Failure(f"{subject.name} under callgrind: {error!r}") from None
-        if answer.status != 200:
-            raise Failure(f"{subject.name} under callgrind answers {answer.status} {body[:80]!r}, not 200")
+        if response.status != 200:
+            raise Failure(f"{subject.name} under callgrind answers {response.status} {body[:80]!r}, not 200")
     time.sleep(max(0, began + seconds - time.monotonic()))

@@ -1,4 +1,4 @@
-"""Keeps the processor's cores awake while latencies are measured, and tells what that is worth on this machine."""
+"""Keeps the processor's cores awake while latencies are measured, and measures what that is worth on this machine."""
 
 import contextlib
 import dataclasses
@@ -7,7 +7,7 @@ import os
 import struct
 
 from . import preparation
-from .processes import note, run
+from .processes import print_progress, run
 
 # Whoever holds this file open bounds how long a core may take to wake: with 0 a core that has nothing to do goes round
 # in a loop and does not halt. cyclictest does the same.
@@ -44,7 +44,7 @@ def cores_kept_awake():
 
 
 def measure(directory: str) -> Measured:
-    note("Wake-ups of the machine alone")
+    print_progress("Wake-ups of the machine alone")
     program = preparation.compile_program("wakeups", directory)
     once = lambda: json.loads(run([program, str(SECONDS), str(RATE)], "wakeups", timeout=60))  # noqa: E731
     asleep = once()

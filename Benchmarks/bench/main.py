@@ -1,4 +1,4 @@
-"""The whole run: builds, starts everything, measures in turns, writes docs/benchmarks/."""
+"""The whole run: builds, starts everything, interleaves the measurements, writes docs/benchmarks/."""
 
 import argparse
 import datetime
@@ -8,11 +8,14 @@ import sys
 import tempfile
 import time
 
-from . import accounts as many_accounts
-from . import chart, in_process, latency, peers, preparation, report, shared_store, throughput, wakeups
+from harness.waiting import Failure
+
+from . import (
+    chart, in_process, latency, many_accounts, peers, preparation, report, shared_store, throughput, wakeups,
+)
 from .housekeeping import Housekeeping
 from .keybearer import Keybearer
-from .processes import Failure, Processes, note, run
+from .processes import Processes, print_progress
 
 BINARY = os.path.join(preparation.ROOT, ".build-release", "release", "keybearer")
 VERIFICATION = os.path.join(preparation.BENCHMARKS, ".build", "release", "VerificationBenchmark")
@@ -63,35 +66,35 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     laps = Laps()
     alone = laps.time("wake-ups of the machine alone", wakeups.measure, directory)
     housekeeping = Housekeeping()
-    note("Starting Keybearer and its peers")
+    print_progress("Starting Keybearer and its peers")
     server = Keybearer(processes, options.binary or BINARY, directory, has_gate="gate" in names)
     server.start()
     accounts = server.make_accounts(40 if options.quick else 200)
-    dead = server.regenerate(latency.DEAD_KEYS)
+    replaced = server.regenerate(latency.REPLACED_KEYS)
     subjects = start_subjects(names, processes, server, directory)
     laps.end("starts, accounts and keys")
     paced = latency.Paced(paced_program, directory)
     million = laps.time("a million accounts", make_million, options, server, paced, directory)
-    laps.time("a million accounts", ask_million, million)
+    laps.time("a million accounts", request_million, million)
     alone_in_process = in_process.InProcess(VERIFICATION)
-    laps.time("in process", alone_in_process.ask_threads)
+    laps.time("in process", alone_in_process.measure_threads)
     measured = throughput.measure(subjects, rounds, seconds)
     laps.end("requests a second")
-    laps.time("a million accounts", ask_million, million)
-    laps.time("in process", alone_in_process.ask_threads)
+    laps.time("a million accounts", request_million, million)
+    laps.time("in process", alone_in_process.measure_threads)
 
     make_target = server.gate if "gate" in names else server.profile
     haproxy = next((subject for subject in subjects if subject.name == "haproxy"), None)
-    conditions = latency.conditions(paced, server, make_target(), haproxy, dead, accounts, options.churn)
-    # Keys that are asked for the first time are measured on their own.
+    conditions = latency.conditions(paced, server, make_target(), haproxy, replaced, accounts, options.churn)
+    # Keys that are sent for the first time are measured on their own.
     paced.run(make_target(), 1, 0, f"good:{latency.GOOD_RATE}:8:{paced.tokens('first', accounts)}")
     with wakeups.cores_kept_awake():
         samples = latency.measure(conditions, paced, processes, housekeeping, latency_rounds, latency_seconds)
     laps.end("latency at a fixed pace")
-    laps.time("a million accounts", ask_million, million)
-    laps.time("in process", alone_in_process.ask_threads)
+    laps.time("a million accounts", request_million, million)
+    laps.time("in process", alone_in_process.measure_threads)
 
-    # Anew: half of the accounts have other keys by now.
+    # Again: half of the accounts have other keys by now.
     accounts = server.account_keys(len(accounts))
     commands = [
         "make bench", "# which runs, among others:", start_line(server, directory),
@@ -100,10 +103,10 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
         cold = latency.measure_cold(paced, server, make_target, accounts)
     processes.stop_all()
     laps.end("cold keys")
-    laps.time("a million accounts", ask_million, million)
-    laps.time("in process", alone_in_process.ask_threads)
+    laps.time("a million accounts", request_million, million)
+    laps.time("in process", alone_in_process.measure_threads)
     shared = laps.time("PostgreSQL", on_postgres, options, server, accounts, paced)
-    laps.time("a million accounts", ask_million, million)
+    laps.time("a million accounts", request_million, million)
     return report.Results(
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         machine=preparation.machine(), versions=preparation.versions(server.binary, set(names)), subjects=subjects,
@@ -115,11 +118,11 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
 
 
 def start_subjects(names: list[str], processes: Processes, server: Keybearer, directory: str) -> list:
-    """What is asked for requests a second, in the order of NAMES."""
-    gate_answer = server.check_gate(server.gate()) if "gate" in names else None
+    """What is measured in requests a second, in the order of NAMES."""
+    gate_response = server.check_gate(server.gate()) if "gate" in names else None
     found = {
         "nginx": lambda: peers.start_nginx(processes, directory, server.key),
-        "haproxy": lambda: peers.start_haproxy(processes, directory, server.key, gate_answer),
+        "haproxy": lambda: peers.start_haproxy(processes, directory, server.key, gate_response),
         "knox": lambda: peers.start_knox(processes, directory),
         "apikey": lambda: peers.start_apikey(processes, directory),
         "gate": server.gate, "healthz": server.bare_route, "me": server.profile,
@@ -140,15 +143,15 @@ class Laps:
         self.began = now
 
     def time(self, name: str, part, *arguments):
-        answer = part(*arguments)
+        value = part(*arguments)
         self.end(name)
-        return answer
+        return value
 
 
 def on_postgres(options: argparse.Namespace, server: Keybearer, accounts: list[str],
                 paced: latency.Paced) -> shared_store.Measured | None:
     if "gate" not in options.names:
-        note("PostgreSQL: not measured, for want of the gate")
+        print_progress("PostgreSQL: not measured, for want of the gate")
         return None
     rounds, seconds, writes_seconds = (2, 1, 2) if options.quick else (6, 2, 10)
     return shared_store.measure(server.processes, server, accounts, paced, rounds, seconds, writes_seconds)
@@ -158,16 +161,16 @@ def make_million(options: argparse.Namespace, server: Keybearer, paced: latency.
                  directory: str) -> many_accounts.Million | None:
     """A million accounts; a few in a run for trying."""
     if not os.path.exists(VERIFICATION) or "gate" not in options.names:
-        note("A million accounts: not measured, for want of a program or of the gate")
+        print_progress("A million accounts: not measured, for want of a program or of the gate")
         return None
     count = 20_000 if options.quick else many_accounts.COUNT
     return many_accounts.Million(
         server.processes, server.binary, VERIFICATION, paced, os.path.join(directory, "million"), count)
 
 
-def ask_million(million: many_accounts.Million | None) -> None:
+def request_million(million: many_accounts.Million | None) -> None:
     if million:
-        million.ask_once()
+        million.request_once()
 
 
 def finish_million(million: many_accounts.Million | None, rounds: int) -> many_accounts.Measured | None:
@@ -230,7 +233,7 @@ def write(results: report.Results, directory: str) -> None:
     for name, text in (("results.md", report.page(results, "gate.svg")), ("gate.svg", draw(results))):
         with open(os.path.join(directory, name), "w") as file:
             file.write(text)
-        note(f"Written: {os.path.relpath(os.path.join(directory, name))}")
+        print_progress(f"Written: {os.path.relpath(os.path.join(directory, name))}")
 
 
 def main() -> None:
@@ -250,7 +253,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="keybearer-bench-") as directory, Processes(directory) as processes:
             program = preparation.compile_program("paced", directory)
             results = measure(options, processes, directory, program)
-        note("\n" + report.page(results, "gate.svg"))
+        print_progress("\n" + report.page(results, "gate.svg"))
         if options.output:
             write(results, options.output)
     except Failure as failure:

@@ -19,7 +19,7 @@ UNEVEN = 0.5
 # The shortest time between two that has room for a round, in seconds: what comes sooner behind a longer run, or before
 # one, is none.
 ROOM = 3
-# How often something is measured anew in which one fell all the same.
+# How often something is measured again in which one fell all the same.
 REPEATS = 2
 
 
@@ -45,13 +45,13 @@ class Housekeeping:
         self.learning = threading.Thread(target=self.learn, daemon=True)
         self.learning.start()
 
-    def told(self) -> str:
+    def description(self) -> str:
         """What there was of it, for the page of results."""
         if self.period is None:
             return "No thread of the kernel was seen to go through memory every few seconds, so no round waited for one."
         return (f"The kernel's thread `{name_of(self.thread)}` looks through memory every {self.period:.1f} s, and holds "
                 f"a core for {self.burst * 1e3:.0f} ms when nothing else wants it. Rounds stand between two of these "
-                f"bursts. How often one was met all the same and a round was asked anew: {self.repeated}. Rounds "
+                f"bursts. How often one was met all the same and a round was measured again: {self.repeated}. Rounds "
                 f"in the table that met one {REPEATS + 1} times: {self.disturbed}.")
 
     def learn(self) -> None:
@@ -76,10 +76,10 @@ class Housekeeping:
         self.burst = statistics.median(length for _, length in bursts)
         self.steady = sum(length for _, length in runs[thread] if length <= longest_look) / OBSERVED
 
-    def keep_clear(self, seconds: float, prepare, measure):
-        """What `measure` makes of what `prepare` answers, of a time without a burst if that can be had.
+    def run_clear(self, seconds: float, prepare, measure):
+        """What `measure` makes of what `prepare` returns, of a time without a burst if that can be had.
 
-        Measuring takes so many seconds; preparing may take longer, and is done anew for every attempt.
+        Measuring takes so many seconds; preparing may take longer, and is done again for every attempt.
         """
         self.learning.join()
         for attempt in range(REPEATS + 1):
@@ -100,7 +100,7 @@ class Housekeeping:
         passed = (time.monotonic() - self.ended) % self.period
         if passed < self.period - seconds - MARGIN:
             return
-        # Its moment shifts a little every time: seen anew.
+        # Its moment shifts a little every time: observed again.
         for _, ended, length in watch([self.thread], self.period):
             if length > self.longest_look:
                 self.ended = ended
@@ -141,7 +141,7 @@ def name_of(thread: str) -> str:
 
 
 def run_time(thread: str | None) -> float:
-    """How long a thread has run so far, in seconds; 0 where that is not told."""
+    """How long a thread has run so far, in seconds; 0 where the system does not have it."""
     if thread is None:
         return 0
     try:

@@ -1,23 +1,27 @@
-"""The peers: what each is set up to do, and the request that is asked of it."""
+"""The peers: what each is set up to do, and the request that is sent to it."""
 
 import os
 import random
 
-from . import preparation
-from .exchange import Answer, Subject
-from .forgery import forged_keys
-from .processes import Failure, Processes, free_port, last_line, run
+from harness.http_client import Response
+from harness.ports import free_port
+from harness.waiting import Failure
 
-# Keys in the maps of nginx and HAProxy; the one that is asked for stands in the middle.
+from . import preparation
+from .forgery import forged_keys
+from .processes import Processes, last_line, run
+from .subject import Subject
+
+# Keys in the maps of nginx and HAProxy; the one that is sent is in the middle.
 KEYS = 100_000
 HOURLY_LIMIT = 1_000_000_000
 PATH = "/gate/api/v1/things"
 BODY = '{"ok":true}'
-# What a gateway tells about its client. The gate reads both; nginx and HAProxy are sent the same bytes.
+# What a gateway says of its client. The gate reads both; nginx and HAProxy are sent the same bytes.
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
 
 # What the gate answers to an admitted request, for HAProxy to answer the same when the gate itself is left out.
-SAMPLE_FIELDS = [
+SAMPLE_HEADERS = [
     ("X-Keybearer-User", "usr_06vd9e8VfkIaQladXNIC"), ("X-Keybearer-Email", "ada@example.com"),
     ("X-Keybearer-Workspace", "-"), ("X-Keybearer-Role", "-"), ("X-Keybearer-Plan", "pro"),
     ("X-Keybearer-Key-Prefix", "tdc_OIeN"), ("X-Request-Id", "req_3dvz03jx1f"),
@@ -94,43 +98,43 @@ def start_nginx(processes: Processes, directory: str, key: str) -> Subject:
     process.wait_for_port(port)
     return Subject(
         "nginx", f"nginx, `map` of {KEYS:,} keys: 200 or 401", process, port, PATH, f"Bearer {key}", BODY, unknown(401),
-        fields=FORWARDED)
+        headers=FORWARDED)
 
 
-def start_haproxy(processes: Processes, directory: str, key: str, answer: Answer | None) -> Subject:
-    """The gate's work: who the key belongs to, how much of the hour is left, and both in the same fields.
+def start_haproxy(processes: Processes, directory: str, key: str, response: Response | None) -> Subject:
+    """The gate's work: who the key belongs to, how many requests are left, and both in the same headers.
 
-    - Parameter answer: what the gate answers; its fields are those that HAProxy writes.
+    - Parameter response: the gate's; its headers are those that HAProxy writes.
     """
     port = free_port()
-    fields = answer.fields if answer else SAMPLE_FIELDS
-    identity = [(name, value) for name, value in fields if name.lower().startswith("x-keybearer-")]
+    headers = response.headers if response else SAMPLE_HEADERS
+    identity = [(name, value) for name, value in headers if name.lower().startswith("x-keybearer-")]
     with open(os.path.join(directory, "haproxy.map"), "w") as file:
         for number, one in enumerate(keys_with(key)):
-            # The account is each key's own, the rest as the gate has it; fields are told apart by a bar.
+            # The account is each key's own, the rest as the gate has it; values are separated by a bar.
             values = [f"usr_{number:020}" if name.lower() == "x-keybearer-user" else value for name, value in identity]
             file.write(f"{one} {'|'.join(values)}\n")
     written = " ".join(
-        f'hdr {name} "{haproxy_value(name, value, [known for known, _ in identity])}"' for name, value in fields
+        f'hdr {name} "{haproxy_value(name, value, [known for known, _ in identity])}"' for name, value in headers
         if name.lower() not in ("content-type", "content-length", "connection", "keep-alive"))
     path = os.path.join(directory, "haproxy.cfg")
     with open(path, "w") as file:
         file.write(HAPROXY.format(
-            port=port, directory=directory, limit=HOURLY_LIMIT, body=escaped(BODY), fields=written))
+            port=port, directory=directory, limit=HOURLY_LIMIT, body=escaped(BODY), headers=written))
     run(["haproxy", "-c", "-q", "-f", path], "HAProxy refuses its configuration")
     process = processes.start("haproxy", ["haproxy", "-db", "-f", path])
     process.wait_for_port(port)
     subject = Subject(
         "haproxy", f"HAProxy, map of {KEYS:,} keys and `stick-table`, the gate's fields", process, port, PATH,
-        f"Bearer {key}", BODY, unknown(401), fields=FORWARDED)
-    missing = {name.lower() for name, _ in fields} - {name.lower() for name, _ in subject.check().fields}
+        f"Bearer {key}", BODY, unknown(401), headers=FORWARDED)
+    missing = {name.lower() for name, _ in headers} - {name.lower() for name, _ in subject.check().headers}
     if missing - {"connection", "keep-alive"}:
         raise Failure(f"haproxy does not answer the gate's fields {sorted(missing)}")
     return subject
 
 
 def haproxy_value(name: str, value: str, identity: list[str]) -> str:
-    """What HAProxy writes in a field of the gate's: made anew for every request wherever the gate does so."""
+    """What HAProxy writes in a header of the gate's: computed for every request wherever the gate does so."""
     computed = {
         "date": "%[date,http_date]",
         "x-request-id": "req_%rt",
@@ -155,7 +159,7 @@ def keys_with(key: str) -> list[str]:
 
 
 def unknown(status: int, scheme: str = "Bearer") -> tuple[str, int]:
-    """A key of the right shape that nobody has, and what it must be answered."""
+    """A key of the right format that nobody has, and the status that it must get."""
     return f"{scheme} {forged_keys(1)[0]}", status
 
 
@@ -170,7 +174,7 @@ def start_django(processes: Processes, directory: str, name: str, title: str, re
     process = processes.start(
         name, [os.path.join(programs, "gunicorn"), "--workers", "2", "--worker-class", "sync", "--no-control-socket",
                "--log-level", "warning", "--bind", f"127.0.0.1:{port}", f"{name}_site.wsgi"],
-        cwd=preparation.PEERS, env=environment)
+        directory=preparation.PEERS, environment=environment)
     process.wait_for_port(port)
     return Subject(name, title, process, port, "/api/v1/things", last_line(issued), BODY, refusal, share=0.4)
 

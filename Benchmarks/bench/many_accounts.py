@@ -10,18 +10,18 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from . import latency, remembered, wakeups
-from .exchange import Subject, ask
+from . import key_cache, latency, wakeups
 from .keybearer import Keybearer
 from .peers import FORWARDED, PATH
-from .processes import Processes, note, run
+from .processes import Processes, print_progress, run
+from .subject import Subject, send
 
 COUNT = 1_000_000
-# How many of them are remembered in process: fetching all would take `make bench` beyond ten minutes.
+# How many of them are cached in process: fetching all would take `make bench` beyond ten minutes.
 IN_PROCESS = 200_000
 STARTS = 5
-# Keys that are asked for the first time behind each start: enough for a p99, and few beside all.
-ASKED = 800
+# Keys that are sent for the first time behind each start: enough for a p99, and few beside all.
+REQUESTED = 800
 
 
 @dataclasses.dataclass
@@ -30,15 +30,15 @@ class Measured:
     size: int
     load_seconds: float
     start_seconds: float
-    asked: int
+    requested: int
     # One of each start.
     cold: list[dict]
     warm: list[dict]
     disk: list[dict]
     # Whether the database was locked in memory, not only read before.
-    is_kept: bool
+    is_locked: bool
     in_process: list[str]
-    over_http: remembered.Measured
+    over_http: key_cache.Measured
 
 
 class Million:
@@ -46,7 +46,7 @@ class Million:
 
     def __init__(self, processes: Processes, binary: str, program: str, paced: latency.Paced, directory: str,
                  count: int):
-        note(f"{count:,} accounts: making them")
+        print_progress(f"{count:,} accounts: making them")
         self.program, self.paced, self.directory, self.count = program, paced, directory, count
         self.server = Keybearer(processes, binary, directory, has_gate=True)
         # Makes the database, the master keys and the plans.
@@ -58,11 +58,11 @@ class Million:
         # What is still to be written must not fall on what is measured.
         os.sync()
         self.tokens = read_tokens(self.server)
-        self.keys = random.sample(self.tokens, min(ASKED * STARTS, count // 4))
-        self.database = os.path.join(self.server.directory, "keybearer.db")
+        self.keys = random.sample(self.tokens, min(REQUESTED * STARTS, count // 4))
+        self.database = self.server.database_file
         self.size = os.path.getsize(self.database)
         self.starts, self.cold, self.warm, self.disk = [], [], [], []
-        self.is_kept = False
+        self.is_locked = False
 
     def make_few(self, count: int) -> tuple[Keybearer, list[str]]:
         """Another server with a database of its own, and the keys of all its accounts in any order."""
@@ -75,42 +75,42 @@ class Million:
         random.shuffle(keys)
         return few, keys
 
-    def ask_once(self) -> None:
+    def request_once(self) -> None:
         """One start, and the first requests with some of the keys.
 
         Called at several times of a run: a disk that others use as well is slow for minutes at a time.
         """
         number = len(self.starts)
-        note(f"{self.count:,} accounts: cold keys, start {number + 1} of {STARTS}")
+        print_progress(f"{self.count:,} accounts: cold keys, start {number + 1} of {STARTS}")
         keys = self.keys[number::STARTS]
-        with kept_in_memory(self.database) as self.is_kept, wakeups.cores_kept_awake():
+        with locked_in_memory(self.database) as self.is_locked, wakeups.cores_kept_awake():
             self.starts.append(start(self.server, keys[0]))
             subject = self.server.gate()
             self.paced.run(subject, 1, 0, f"good:{latency.GOOD_RATE}:4:{self.paced.tokens('key', keys[:1])}")
             self.disk.append(write_to_disk(os.path.join(self.directory, "disk")))
             for measured in (self.cold, self.warm)[:2 if number == 0 else 1]:
-                measured.append(ask_in_turn(self.paced, subject, keys[1:]))
+                measured.append(request_in_turn(self.paced, subject, keys[1:]))
         self.server.stop()
 
     def finish(self, rounds: int) -> Measured:
         """What needs most of the accounts in memory."""
-        count = min(self.count, remembered.COUNT)
-        few, few_keys = self.make_few(min(remembered.ASKED, count // 4))
+        count = min(self.count, key_cache.COUNT)
+        few, few_keys = self.make_few(min(key_cache.REQUESTED, count // 4))
         few.start(serve=True)
         self.server.start(serve=True)
-        over_http = remembered.measure(self.server, self.tokens, few, few_keys, self.paced, count, rounds)
+        over_http = key_cache.measure(self.server, self.tokens, few, few_keys, self.paced, count, rounds)
         few.stop()
         self.server.stop()
-        note(f"{self.count:,} accounts: in process")
+        print_progress(f"{self.count:,} accounts: in process")
         lines = run([self.program, "accounts", self.server.directory, str(min(self.count, IN_PROCESS))],
                     "VerificationBenchmark", timeout=300).strip().splitlines()
         return Measured(
             self.count, self.size, self.load_seconds, statistics.median(self.starts), len(self.keys) // STARTS - 1,
-            self.cold, self.warm, self.disk, self.is_kept, lines, over_http)
+            self.cold, self.warm, self.disk, self.is_locked, lines, over_http)
 
 
 @contextlib.contextmanager
-def kept_in_memory(path: str) -> Iterator[bool]:
+def locked_in_memory(path: str) -> Iterator[bool]:
     """Reads a file into the kernel's memory and locks it there: a kernel that pages out what was not used for some
     seconds would be measured instead, and the disk that the pages come back from.
 
@@ -124,7 +124,7 @@ def kept_in_memory(path: str) -> Iterator[bool]:
         size = os.path.getsize(path)
         while file.read(2 ** 20):
             pass
-        # Python's own mapping does not tell its address.
+        # Python's own mapping does not have its address.
         address = library.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
     try:
         yield library.mlock(address, size) == 0
@@ -132,11 +132,11 @@ def kept_in_memory(path: str) -> Iterator[bool]:
         library.munmap(address, size)
 
 
-def ask_in_turn(paced: latency.Paced, subject: Subject, keys: list[str]) -> dict:
+def request_in_turn(paced: latency.Paced, subject: Subject, keys: list[str]) -> dict:
     classes = f"good:{latency.COLD_RATE}:4:{paced.tokens('cold', keys)}"
-    told = paced.run(subject, len(keys) / latency.COLD_RATE, 0, classes)["good"]
-    latency.expect_statuses(told, {"200"}, "keys that are asked for the first time")
-    return told
+    result = paced.run(subject, len(keys) / latency.COLD_RATE, 0, classes)["good"]
+    latency.expect_statuses(result, {"200"}, "keys that are asked for the first time")
+    return result
 
 
 def read_tokens(server: Keybearer) -> list[str]:
@@ -145,12 +145,12 @@ def read_tokens(server: Keybearer) -> list[str]:
 
 
 def start(server: Keybearer, key: str) -> float:
-    """Seconds from the start of the program to its first answer to a key."""
+    """Seconds from the start of the program to its first response to a key."""
     server.stop()
     began = time.monotonic()
     server.start(serve=True)
-    answer = ask(server.gate_port, PATH, f"Bearer {key}", fields=FORWARDED)
-    assert answer.status == 200, answer
+    response = send(server.gate_port, PATH, f"Bearer {key}", headers=FORWARDED)
+    assert response.status == 200, response
     return time.monotonic() - began
 
 

@@ -2,11 +2,11 @@
 
 import statistics
 
-from . import accounts, latency, remembered, shared_store, throughput
+from . import key_cache, latency, many_accounts, shared_store, throughput
 from .markdown import number_text, paragraph, ratio_text, table
 
 
-def million_lines(million: accounts.Measured | None) -> list[str]:
+def million_lines(million: many_accounts.Measured | None) -> list[str]:
     if not million:
         return []
     marks = ("p50", "p99", "p99.9")
@@ -15,18 +15,18 @@ def million_lines(million: accounts.Measured | None) -> list[str]:
         ["second request with it", *(medians_text(million.warm, mark) for mark in marks)],
         ["the disk alone: 8 KiB written and waited for", *(medians_text(million.disk, mark) for mark in marks)],
     ]
-    kept = "was locked in memory meanwhile" if million.is_kept else "was read before each start"
+    cache_state = "was locked in memory meanwhile" if million.is_locked else "was read before each start"
     each, disks = (", ".join(number_text(one["p99"]) for one in measured) for measured in (million.cold, million.disk))
     return [
         f"## {million.count:,} accounts", "",
         *paragraph(
             f"A database with {million.count:,} accounts, {million.size / 2 ** 20:,.0f} MiB, written in "
             f"{million.load_seconds:.0f} s. `serve` on it answered its first request {million.start_seconds:.2f} s "
-            f"after it was started (median of {accounts.STARTS}; aim 1 s)."),
+            f"after it was started (median of {many_accounts.STARTS}; aim 1 s)."),
         *paragraph(
-            f"Behind each of {len(million.cold)} starts, at different times of the run, {million.asked} of the keys, "
+            f"Behind each of {len(million.cold)} starts, at different times of the run, {million.requested} of the keys, "
             f"drawn at random, asked once at {latency.COLD_RATE} requests a second; those of the first start once "
-            f"more. The file {kept}, so that the kernel's paging is not measured. Medians of the starts, "
+            f"more. The file {cache_state}, so that the kernel's paging is not measured. Medians of the starts, "
             f"in microseconds (aim: the first within 2,000 at p99; its p99 was {each}; beside each, of the disk "
             f"alone, {disks}):"),
         *table(["what", *marks], rows, 3),
@@ -34,7 +34,7 @@ def million_lines(million: accounts.Measured | None) -> list[str]:
                    f"{number_text(latency.seen_p99(million.cold))} and "
                    f"{number_text(latency.seen_p99(million.warm))}."),
         "In process:", "", "```", *million.in_process, "```", "",
-        *remembered_lines(million.over_http),
+        *key_cache_lines(million.over_http),
     ]
 
 
@@ -42,12 +42,12 @@ def medians_text(measured: list[dict], mark: str) -> str:
     return number_text(statistics.median(one[mark] for one in measured))
 
 
-def remembered_lines(measured: remembered.Measured) -> list[str]:
+def key_cache_lines(measured: key_cache.Measured) -> list[str]:
     return paragraph(
-        f"The gate over HTTP, by wrk, {measured.asked:,} keys in turn: {rate_text(measured.rounds['few'])} requests a "
+        f"The gate over HTTP, by wrk, {measured.requested:,} keys in turn: {rate_text(measured.rounds['few'])} requests a "
         f"second with only so many accounts, {rate_text(measured.rounds['many'])} with {measured.count:,} remembered; "
-        f"ratio {ratio_text(measured.ratio)} (median of {len(measured.rounds['many'])} rounds in turns; aim "
-        f"{remembered.AIM:g}). They were fetched before at {remembered.FILL_RATE:,} a second; what that left to be "
+        f"ratio {ratio_text(measured.ratio)} (median of {len(measured.rounds['many'])} interleaved rounds; aim "
+        f"{key_cache.AIM:g}). They were fetched before at {key_cache.FILL_RATE:,} a second; what that left to be "
         f"written {'was written' if measured.is_calm else 'WAS STILL BEING WRITTEN'}.")
 
 
@@ -64,13 +64,13 @@ def shared_lines(shared: shared_store.Measured | None) -> list[str]:
         rows.append([title, rate_text(rounds), ratio_text(throughput.ratio(shared.rounds, name, "sqlite")),
                      ratio_text(throughput.processor_ratio(shared.rounds, name, "sqlite"))])
     together = number_text(statistics.median(one.rate for one in shared.together))
-    rows.append(["two nodes on one PostgreSQL, both asked at once", together, "–", "–"])
+    rows.append(["two nodes on one PostgreSQL, both under load together", together, "–", "–"])
     failures = sum(one.failures for one in shared.together)
     return [
         "## On PostgreSQL", "",
         *paragraph(
             f"PostgreSQL {shared.version} on the same machine, which waits for its disk. wrk as above, "
-            f"{len(shared.rounds['sqlite'])} rounds in turns of {shared.seconds:g} s; both nodes at once "
+            f"{len(shared.rounds['sqlite'])} interleaved rounds of {shared.seconds:g} s; both nodes together "
             f"{len(shared.together)} rounds. The aim is {shared_store.AIM:g} of SQLite; {ratio_text(shared.ratio)} is "
             f"{'within' if shared.ratio >= shared_store.AIM else 'NOT WITHIN'} it."),
         *table(["what", "requests a second", "ratio to SQLite", "ratio of the server's processor time a request"],
@@ -91,7 +91,7 @@ def writes_lines(writes: shared_store.Writes) -> list[str]:
     rows.append(["commits, of reads too", f"{writes.commits:,}", f"{writes.commits / thousands:.1f}",
                  f"{writes.idle_commits:,}"])
     per_request = writes.rows["budgets"] / writes.admitted
-    judged = "within" if per_request <= shared_store.BUDGET_AIM else "NOT WITHIN"
+    judged = "within" if per_request <= shared_store.RATE_LIMIT_AIM else "NOT WITHIN"
     return [
         *paragraph(
             f"What two nodes write: {writes.accounts} accounts with {shared_store.REAL_LIMIT:,} requests an hour, in "
@@ -101,5 +101,5 @@ def writes_lines(writes: shared_store.Writes) -> list[str]:
         *table(["rows written", "in all", "for 1,000 admitted", "when nobody asks"], rows, 3),
         *paragraph(
             f"The hours alone: {per_request * 10:.2f} rows for 10 admitted at {pace:.0f} a minute of an account, "
-            f"{judged} the aim of {shared_store.BUDGET_AIM * 10:g} at {shared_store.BUDGET_PACE} and above."),
+            f"{judged} the aim of {shared_store.RATE_LIMIT_AIM * 10:g} at {shared_store.RATE_LIMIT_PACE} and above."),
     ]

@@ -5,11 +5,11 @@ import re
 import statistics
 import textwrap
 
-from . import accounts, latency, shared_store, throughput, wakeups
-from .exchange import CONNECTIONS
+from . import latency, many_accounts, shared_store, throughput, wakeups
 from .housekeeping import Housekeeping
 from .markdown import number_text, paragraph, ratio_text, table
 from .store_report import million_lines, shared_lines
+from .subject import CONNECTIONS
 
 # The most that the p99 of good traffic may grow beside a disturbance.
 FLOOD_LIMIT = 2.0
@@ -36,7 +36,7 @@ class Results:
     accounts: int
     verification: list[str]
     shared: shared_store.Measured | None
-    million: accounts.Measured | None
+    million: many_accounts.Measured | None
     # Seconds by part of the run.
     laps: dict[str, float]
     commands: list[str]
@@ -52,7 +52,7 @@ def page(results: Results, chart: str) -> str:
         "# Results of the benchmarks", "",
         *paragraph(
             "Written by `make bench`; not edited by hand. [Benchmarks](../benchmarks.md) tells what is measured and "
-            "how to read it. Compare ratios, not figures: all of one table were measured in turns in one run."),
+            "how to read it. Compare ratios, not figures: all of one table were measured interleaved in one run."),
         f"![Bar chart of the ratios below]({chart})", "",
         f"Measured on {results.date}.", "",
         *table(["machine", ""], [list(row) for row in results.machine]),
@@ -86,7 +86,7 @@ def throughput_lines(results: Results) -> list[str]:
         "## Requests a second", "",
         *paragraph(
             f"wrk with {throughput.THREADS} threads and {CONNECTIONS} keep-alive connections, on the same cores as the "
-            f"server. {count} rounds in turns, of {results.round_seconds:g} s (the Django peers: 1 s). Rates are "
+            f"server. {count} interleaved rounds of {results.round_seconds:g} s (the Django peers: 1 s). Rates are "
             "medians, and ratios are medians of the rounds' own ratios."),
         *table(
             ["what", "requests a second", f"ratio to {named}", "ratio to bare route",
@@ -99,13 +99,13 @@ def wake_up_lines(measured: wakeups.Measured) -> list[str]:
     rows = [["as the machine is", *(number_text(measured.asleep[mark]) for mark in marks)]]
     if measured.awake:
         rows.append(["cores kept awake", *(number_text(measured.awake[mark]) for mark in marks)])
-    told = "The latencies below were measured with the cores kept awake" if measured.awake else (
+    result = "The latencies below were measured with the cores kept awake" if measured.awake else (
         "The cores could not be kept awake, so the latencies below have these wake-ups in them")
     return [
         "## The machine's own wake-ups", "",
         *paragraph(
             f"How much later than it asked for a sleeping thread runs while the machine does nothing else, "
-            f"{wakeups.RATE:,} times a second for {wakeups.SECONDS} s, in microseconds. {told}: no answer comes sooner "
+            f"{wakeups.RATE:,} times a second for {wakeups.SECONDS} s, in microseconds. {result}: no answer comes sooner "
             "than the thread that gives it is woken."),
         *table(["a timer alone", *marks], rows, 3),
     ]
@@ -136,7 +136,7 @@ def latency_lines(results: Results) -> list[str]:
     return [
         "## Latency at a fixed pace", "",
         *paragraph(
-            f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} rounds in turns, of "
+            f"`{subject.path}` of Keybearer, or of HAProxy where it says so. {count} interleaved rounds of "
             f"{results.latency_seconds:g} s; some things are measured in some of them only. Medians of the rounds, in "
             "microseconds. A request's time is the server's: from when it was sent until the kernel had received the "
             "answer; what was due while all connections were busy counts from then. Client and servers share the cores, "
@@ -146,7 +146,7 @@ def latency_lines(results: Results) -> list[str]:
             "of p99 and of p99.9, the server's and the client's, to those of the row they name: (a) of the same good load "
             "alone, (b) of the same load in all, every request of it with a valid key. They are medians of the rounds' "
             "own ratios. Lower is better."),
-        *paragraph(results.housekeeping.told()),
+        *paragraph(results.housekeeping.description()),
         *table(
             ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9",
              "p99, p99.9 as the client saw it", "(a) to the same good load alone",

@@ -31,10 +31,10 @@ STYLE = """\
 class Panel:
     """Bars under one title, on a scale of their own."""
 
-    def __init__(self, title: str, note: str, bars: list[tuple[str, float, str, bool]],
+    def __init__(self, title: str, subtitle: str, bars: list[tuple[str, float, str, bool]],
                  line: tuple[float, str] | None = None):
         self.title = title
-        self.note = note
+        self.subtitle = subtitle
         # What it is, its value, the value as text, and whether it is Keybearer's.
         self.bars = bars
         # A value that is marked across the bars.
@@ -49,7 +49,7 @@ class Panel:
         scale = LENGTH / max(values)
         drawn = [
             f'  <text class="title" x="24" y="{top + 24}">{escape(self.title)}</text>',
-            f'  <text class="note" x="24" y="{top + 42}">{escape(self.note)}</text>',
+            f'  <text class="note" x="24" y="{top + 42}">{escape(self.subtitle)}</text>',
         ]
         y = top + 58
         if self.line:

@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 
-from .processes import Failure, note, run
+from harness.waiting import Failure
 
-HARNESS = os.path.dirname(os.path.abspath(__file__))
-BENCHMARKS = os.path.dirname(HARNESS)
+from .processes import print_progress, run
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+BENCHMARKS = os.path.dirname(FOLDER)
 ROOT = os.path.dirname(BENCHMARKS)
 VENV = os.path.join(BENCHMARKS, ".venv")
 PEERS = os.path.join(BENCHMARKS, "peers")
@@ -33,7 +35,7 @@ def install_programs(wanted: dict[str, str]) -> None:
     if not shutil.which("apt-get"):
         raise Failure(f"these programs are missing, and there is no apt-get to install them with: {' '.join(missing)}")
     as_root = [] if os.geteuid() == 0 else ["sudo"]
-    note(f"Installing: {' '.join(packages)}")
+    print_progress(f"Installing: {' '.join(packages)}")
     run([*as_root, "apt-get", "update", "-q"], "apt-get update")
     environment = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive"]
     run([*environment, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], "apt-get install")
@@ -54,7 +56,7 @@ def is_there(program: str) -> bool:
 
 
 def install_python_packages() -> str:
-    """Makes the virtual environment of the Django peers, or keeps the one there is; answers where its programs are."""
+    """Makes the virtual environment of the Django peers, or keeps the one there is; returns where its programs are."""
     programs = os.path.join(VENV, "bin")
     requirements = os.path.join(PEERS, "requirements.txt")
     done = os.path.join(VENV, "installed-requirements.txt")
@@ -63,7 +65,7 @@ def install_python_packages() -> str:
     with contextlib.suppress(OSError), open(done) as file:
         if file.read() == wanted and os.path.exists(os.path.join(programs, "gunicorn")):
             return programs
-    note("Making the Python environment of the Django peers")
+    print_progress("Making the Python environment of the Django peers")
     run([sys.executable, "-m", "venv", "--clear", VENV], "venv")
     run([os.path.join(programs, "pip"), "install", "-q", "--disable-pip-version-check", "-r", requirements],
         "pip install", timeout=600)
@@ -75,7 +77,7 @@ def install_python_packages() -> str:
 def compile_program(name: str, directory: str) -> str:
     """Compiles one of the programs in C beside these modules."""
     program = os.path.join(directory, name)
-    run(["cc", "-O2", "-pthread", "-I", SCHEDULING, "-o", program, os.path.join(HARNESS, f"{name}.c")], f"compiling {name}.c")
+    run(["cc", "-O2", "-pthread", "-I", SCHEDULING, "-o", program, os.path.join(FOLDER, f"{name}.c")], f"compiling {name}.c")
     return program
 
 
@@ -87,13 +89,13 @@ def versions(keybearer: str, names: set[str]) -> list[tuple[str, str]]:
     if swift and (match := re.search(r"Swift version (\S+)", swift.stdout)):
         found.append(("Swift", match[1]))
     if "nginx" in names:
-        said = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=False)
-        found.append(("nginx", (said.stderr + said.stdout).strip().rpartition("/")[2]))
+        output = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=False)
+        found.append(("nginx", (output.stderr + output.stdout).strip().rpartition("/")[2]))
     if "haproxy" in names:
         found.append(("HAProxy", run(["haproxy", "-v"], "haproxy").split()[2].partition("-")[0]))
-    # wrk tells its version and then fails, for want of an address.
-    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
-    if match := re.search(r"wrk (\S+)", said.stdout + said.stderr):
+    # wrk prints its version and then fails, for want of an address.
+    output = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
+    if match := re.search(r"wrk (\S+)", output.stdout + output.stderr):
         found.append(("wrk", match[1].removeprefix("debian/")))
     if names & {"knox", "apikey"}:
         found.append(("Python", platform.python_version()))
@@ -112,7 +114,8 @@ def revision() -> str:
     if named.returncode != 0:
         return "not from a repository"
     # The last run's results do not make the program another.
-    changed = subprocess.run([*git, "status", "--porcelain", "--", "Sources", "Package.swift", "Benchmarks"],
+    changed = subprocess.run([*git, "status", "--porcelain", "--", "Sources", "Package.swift", "Benchmarks",
+                              "Tests/python/harness"],
                              capture_output=True, text=True, check=False)
     return f"commit {named.stdout.strip()}" + (" with changes" if changed.stdout.strip() else "")
 

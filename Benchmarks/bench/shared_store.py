@@ -1,4 +1,4 @@
-"""The gate on PostgreSQL: beside the same gate on SQLite, as two nodes asked at once, and what it writes."""
+"""The gate on PostgreSQL: beside the same gate on SQLite, as two nodes under load together, and what it writes."""
 
 import concurrent.futures
 import dataclasses
@@ -8,10 +8,12 @@ import shutil
 import signal
 import time
 
+from harness.waiting import Failure
+
 from . import latency, preparation, throughput
-from .exchange import Subject
 from .keybearer import Keybearer
-from .processes import Failure, Processes, note, run
+from .processes import Processes, print_progress, run
+from .subject import Subject
 
 # Of the requests a second on SQLite.
 AIM = 0.95
@@ -20,17 +22,17 @@ REAL_LIMIT = 1_000
 RATE = 2_000
 # Last uses are written once a second, so what is still in memory is written within this.
 SETTLING = 2.5
-# Two statements of the documentation: rows of the hours for each admitted request, at a pace of an account and above.
-BUDGET_AIM = 0.1
-BUDGET_PACE = 20
+# Two statements of the documentation: rows of rate limits for each admitted request, at a pace of an account and above.
+RATE_LIMIT_AIM = 0.1
+RATE_LIMIT_PACE = 20
 
 
 @dataclasses.dataclass
 class Together:
-    """Both nodes asked at once."""
+    """Both nodes under load together."""
 
     rate: float
-    # Answers that were not 200, and requests that got none.
+    # Responses that were not 200, and requests that got none.
     failures: int
 
 
@@ -39,7 +41,7 @@ class Writes:
     seconds: float
     accounts: int
     admitted: int
-    # Rows written by table, and commits; and the same of nodes that nobody asks.
+    # Rows written by table, and commits; and the same of idle nodes.
     rows: dict[str, int]
     commits: int
     idle_rows: dict[str, int]
@@ -63,32 +65,32 @@ class Postgres:
     """A throwaway PostgreSQL that waits for its disk."""
 
     def __init__(self, processes: Processes):
-        # It prints where it is once it answers, and lasts until it is stopped.
+        # It prints where it is once it accepts connections, and lasts until it is stopped.
         script = 'printf "%s\\n" "$KEYBEARER_POSTGRES_BIN" "$KEYBEARER_TEST_POSTGRES" ready && exec sleep infinity'
         process = processes.start(
             "postgresql", [os.path.join(preparation.ROOT, "scripts", "with-postgres"), "sh", "-c", script],
-            env=dict(os.environ, KEYBEARER_POSTGRES_FSYNC="on"))
-        found = process.wait_until(lambda: re.search(r"(/\S+)\n(postgres:\S+)\nready", process.output()))
+            environment=dict(os.environ, KEYBEARER_POSTGRES_FSYNC="on"))
+        found = process.wait_until(lambda: re.search(r"(/\S+)\n(postgres:\S+)\nready", process.log))
         self.psql = os.path.join(found[1], "psql")
         self.address = found[2]
 
-    def ask(self, statement: str) -> list[list[str]]:
-        """The rows of the answer."""
-        said = run([self.psql, "-X", "-q", "-A", "-t", "-F", "|", "-d", self.address, "-c", statement], "psql")
-        return [line.split("|") for line in said.splitlines()]
+    def query(self, statement: str) -> list[list[str]]:
+        """The rows of the response."""
+        output = run([self.psql, "-X", "-q", "-A", "-t", "-F", "|", "-d", self.address, "-c", statement], "psql")
+        return [line.split("|") for line in output.splitlines()]
 
     def counts(self) -> dict[str, int]:
         """Rows written so far, by table, and commits.
 
-        A session tells what it did when it ends; so this waits for all others to be gone.
+        A session reports what it did when it ends; so this waits for all others to be gone.
         """
         deadline = time.monotonic() + 10
-        while self.ask("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+        while self.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
                        "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"):
             if time.monotonic() > deadline:
                 raise Failure("PostgreSQL: sessions do not end")
             time.sleep(0.1)
-        rows = self.ask("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables UNION ALL "
+        rows = self.query("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables UNION ALL "
                         "SELECT 'commits', xact_commit FROM pg_stat_database WHERE datname = current_database()")
         return {name: int(number) for name, number in rows}
 
@@ -96,14 +98,14 @@ class Postgres:
 def measure(processes: Processes, server: Keybearer, accounts: list[str], paced: latency.Paced, rounds: int,
             seconds: float, writes_seconds: float) -> Measured:
     """- Parameter server: a demonstration that has ended, whose database is copied with its accounts."""
-    note("PostgreSQL: copying the accounts")
+    print_progress("PostgreSQL: copying the accounts")
     postgres = Postgres(processes)
     server.stop()
     # A copy moves: the one that has moved is served no more.
-    moved = server.file() + ".moved"
-    shutil.copyfile(server.file(), moved)
-    run([server.binary, "migrate", "--from", f"sqlite:{moved}", "--to", postgres.address,
-         *server.paths()[2:]], "keybearer migrate", timeout=60)
+    moved = server.database_file + ".moved"
+    shutil.copyfile(server.database_file, moved)
+    run([server.binary, "migrate", "--from", f"sqlite:{moved}", "--to", postgres.address, "--master-key-file",
+         server.master_keys], "keybearer migrate", timeout=60)
     nodes = [node(server, "sqlite", None), node(server, "node a", postgres.address),
              node(server, "node b", postgres.address)]
     sqlite, *both = nodes
@@ -113,11 +115,11 @@ def measure(processes: Processes, server: Keybearer, accounts: list[str], paced:
         [subject(sqlite, "sqlite", "SQLite"), subject(both[0], "postgres", "PostgreSQL")], rounds, seconds)
     sqlite.stop()
     both[1].start(serve=True)
-    together = [ask_both(both, seconds) for _ in range(max(1, rounds // 3))]
+    together = [request_both(both, seconds) for _ in range(max(1, rounds // 3))]
     for one in both:
         one.stop()
     writes = count_writes(postgres, both, accounts, paced, writes_seconds)
-    version = postgres.ask("SHOW server_version")[0][0].split()[0]
+    version = postgres.query("SHOW server_version")[0][0].split()[0]
     return Measured(version, measured, seconds, together, writes)
 
 
@@ -132,45 +134,45 @@ def subject(one: Keybearer, name: str, database: str) -> Subject:
     return dataclasses.replace(one.gate(), name=name, title=f"the gate on {database}")
 
 
-def ask_both(nodes: list[Keybearer], seconds: float) -> Together:
-    """Both nodes as fast as they answer, with one account: they share its hour."""
-    note("PostgreSQL: both nodes at once")
+def request_both(nodes: list[Keybearer], seconds: float) -> Together:
+    """Both nodes as fast as they answer, with one account: they share its rate limit."""
+    print_progress("PostgreSQL: both nodes together")
     subjects = [one.gate() for one in nodes]
     for one in subjects:
         one.check()
     with concurrent.futures.ThreadPoolExecutor(len(nodes)) as pool:
-        reports = list(pool.map(lambda one: throughput.ask(one, seconds), subjects))
+        reports = list(pool.map(lambda one: throughput.run_wrk(one, seconds), subjects))
     return Together(sum(one.rate for one in reports), sum(one.refused + one.failed for one in reports))
 
 
 def count_writes(postgres: Postgres, nodes: list[Keybearer], accounts: list[str], paced: latency.Paced,
                  seconds: float) -> Writes:
-    """What two nodes write for many accounts in turn, and what they write when nobody asks."""
+    """What two nodes write for many accounts in turn, and what they write when idle."""
     nodes[0].open_plan(hourly_limit=REAL_LIMIT)
-    # What the benchmarks before used of the hours is not to be in the way.
-    postgres.ask("DELETE FROM budgets")
+    # What the benchmarks before used of the rate limits is not to be in the way.
+    postgres.query("DELETE FROM budgets")
     tokens = paced.tokens("shared", accounts)
 
     def at_pace(one: Keybearer) -> int:
         rate = RATE / len(nodes)
-        told = paced.run(one.gate(), seconds, 0, f"good:{rate:g}:{latency.CONNECTIONS}:{tokens}")["good"]
-        latency.expect_statuses(told, {"200"}, "two nodes on PostgreSQL")
-        return told["answered"]
+        result = paced.run(one.gate(), seconds, 0, f"good:{rate:g}:{latency.CONNECTIONS}:{tokens}")["good"]
+        latency.expect_statuses(result, {"200"}, "two nodes on PostgreSQL")
+        return result["answered"]
 
-    note("PostgreSQL: what two nodes write")
+    print_progress("PostgreSQL: what two nodes write")
     rows, admitted = written(postgres, nodes, seconds, at_pace)
-    note("PostgreSQL: what two nodes write that nobody asks")
+    print_progress("PostgreSQL: what two nodes write that nobody asks")
     idle_rows, _ = written(postgres, nodes, seconds, lambda _: time.sleep(seconds) or 0)
     return Writes(seconds, len(accounts), admitted, rows, rows.pop("commits"), idle_rows, idle_rows.pop("commits"))
 
 
-def written(postgres: Postgres, nodes: list[Keybearer], seconds: float, ask) -> tuple[dict[str, int], int]:
-    """Starts the nodes, asks them all, and ends them as a crash does: at a stop they give back what is unused."""
+def written(postgres: Postgres, nodes: list[Keybearer], seconds: float, send_requests) -> tuple[dict[str, int], int]:
+    """Starts the nodes, loads them, and ends them as a crash does: at a stop they release what is unused."""
     before = postgres.counts()
     for one in nodes:
         one.start(serve=True)
     with concurrent.futures.ThreadPoolExecutor(len(nodes)) as pool:
-        admitted = sum(pool.map(ask, nodes))
+        admitted = sum(pool.map(send_requests, nodes))
     time.sleep(SETTLING)
     for one in nodes:
         one.process.expect_running()

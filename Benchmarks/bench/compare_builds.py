@@ -1,9 +1,9 @@
 """The two commits of a comparison: where they are built, and the accounts that each of them makes for itself.
 
-Everything is kept below `.build-compare/<commit>/`, so a commit is built once:
+Everything is below `.build-compare/<commit>/`, so a commit is built once:
 
 - `source`: a git worktree of the commit
-- `build`: what `swift build` keeps
+- `build`: what `swift build` leaves
 - `keybearer`: the program, copied here when the build has succeeded
 - `keybearer-stripped`: the same without debug information, which valgrind may not be able to read
 - `accounts-600`: a database with accounts, its master keys, and a file with the accounts' keys
@@ -18,9 +18,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+from harness.waiting import Failure
+
 from .keybearer import Keybearer, account_emails
 from .preparation import ROOT
-from .processes import Failure, Processes, note, run
+from .processes import Processes, print_progress, run
 
 DIRECTORY = os.path.join(ROOT, ".build-compare")
 # Making one takes 0.3 s, since its password is hashed.
@@ -64,7 +66,7 @@ class Version:
 
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
-    """Two comparisons at once would measure each other."""
+    """Two comparisons at the same time would measure each other."""
     os.makedirs(DIRECTORY, exist_ok=True)
     with open(os.path.join(DIRECTORY, "lock"), "w") as file:
         try:
@@ -89,14 +91,14 @@ def prepare(processes: Processes, name: str, commit: str) -> Version:
     short = commit[:10]
     version = Version(name, commit, os.path.join(DIRECTORY, short))
     if os.path.exists(version.binary):
-        note(f"{name}: {short} is built already")
+        print_progress(f"{name}: {short} is built already")
     else:
-        note(f"{name}: building {short}")
+        print_progress(f"{name}: building {short}")
         build(version)
     if not os.path.exists(version.stripped):
         replace(version.stripped, lambda path: run(["strip", "--strip-debug", "-o", path, version.binary], "strip"))
     if not os.path.isdir(version.accounts):
-        note(f"{name}: making {ACCOUNTS} accounts")
+        print_progress(f"{name}: making {ACCOUNTS} accounts")
         replace(version.accounts, lambda path: make_accounts(processes, version, path))
     return version
 
@@ -121,12 +123,10 @@ def make_accounts(processes: Processes, version: Version, directory: str) -> Non
     """A database of this commit's own: accounts whose hourly limit is never reached, and a file with their keys."""
     server = Keybearer(processes, version.binary, directory, has_gate=True)
     os.makedirs(server.directory)
-    server.run_command("init", "--email", "operator@example.com", "--generate-password")
+    server.commands.create_database()
     server.open_plan()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(
-            lambda email: server.run_command("user", "create", email, "--name", "Account", "--generate-password"),
-            account_emails(ACCOUNTS)))
+        list(pool.map(server.commands.create_user, account_emails(ACCOUNTS)))
     with open(os.path.join(directory, "tokens"), "w") as file:
         file.writelines(f"{key}\n" for key in server.account_keys(ACCOUNTS))
 

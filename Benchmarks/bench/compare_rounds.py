@@ -7,13 +7,13 @@ import statistics
 from . import latency, throughput, wakeups
 from .compare_builds import Version
 from .keybearer import Keybearer
-from .processes import Processes, note
+from .processes import Processes, print_progress
 
 # How many starts of the server one measurement of cold keys takes.
 COLD_STARTS = 6
 # Seconds of requests with a warm key before cold keys are sent.
 WARM_UP = 0.2
-# All requests are due at once, so each connection sends its next request when it has its answer.
+# All requests are due immediately, so each connection sends its next request when it has its response.
 AT_ONCE = 1_000_000
 
 
@@ -38,7 +38,7 @@ def measure(versions: tuple[Version, Version], processes: Processes, paced: late
     rates: Rates = {measurement.name: [] for measurement in MEASUREMENTS}
     place = os.path.join(directory, "rounds")
     for number in range(pairs):
-        note(f"Requests a second, pair {number + 1} of {pairs}")
+        print_progress(f"Requests a second, pair {number + 1} of {pairs}")
         order = versions if number % 2 == 0 else versions[::-1]
         # Fresh servers for every pair: where a process has its memory differs from start to start.
         servers = {version.name: start(version, processes, place) for version in order}
@@ -47,7 +47,7 @@ def measure(versions: tuple[Version, Version], processes: Processes, paced: late
             for version in order:
                 subject = subject_of(servers[version.name])
                 subject.check()
-                throughput.ask(subject, 1)
+                throughput.run_wrk(subject, 1)
                 measured[version.name] = throughput.measure_once(subject, seconds).rate
             rates[name].append((measured["base"], measured["head"]))
         for server in servers.values():
@@ -78,8 +78,8 @@ def measure_cold(order: tuple[Version, Version], processes: Processes, paced: la
             warm, *cold = version.keys()
             paced.run(subject, WARM_UP, 0, f"good:{latency.GOOD_RATE}:4:{paced.tokens('warm', [warm])}")
             classes = f"good:{AT_ONCE}:{subject.connections}:{paced.tokens('cold', cold)}"
-            told = paced.run(subject, len(cold) / AT_ONCE, 0, classes)["good"]
-            latency.expect_statuses(told, {"200"}, f"cold keys, {version.name}")
-            rates[version.name].append(told["achieved"])
+            result = paced.run(subject, len(cold) / AT_ONCE, 0, classes)["good"]
+            latency.expect_statuses(result, {"200"}, f"cold keys, {version.name}")
+            rates[version.name].append(result["achieved"])
             server.stop()
     return statistics.median(rates["base"]), statistics.median(rates["head"])

@@ -1,4 +1,4 @@
-"""Requests a second of a gate that remembers many accounts, beside one that remembers only those that are asked for."""
+"""Requests a second of a gate with many accounts in its cache, beside one with only those that are sent."""
 
 import dataclasses
 import os
@@ -6,26 +6,26 @@ import random
 import time
 
 from . import latency, throughput
-from .exchange import Subject
 from .keybearer import Keybearer
-from .processes import note
+from .processes import print_progress
+from .subject import Subject
 
-# How many are remembered in `make bench`. A million take longer to fetch than what it may take.
+# How many are in the cache in `make bench`. A million take longer to fetch than what it may take.
 COUNT = 100_000
-# How many are asked for, in turn.
-ASKED = 1_000
+# How many are sent, in turn.
+REQUESTED = 1_000
 ROUND_SECONDS = 2
-# Of the requests a second with few remembered.
+# Of the requests a second with few in the cache.
 AIM = 0.9
 FILL_RATE = 6_000
 FILL_CONNECTIONS = 512
-# What the server may use of a core when what it was asked before is put away; it renews leases and looks for changes.
+# What the server may use of a core when the work of earlier requests is done; it renews leases and looks for changes.
 CALM = 0.04
 CALM_PATIENCE = 30
 # Seconds from when the first was fetched until what the last took of an allowance has ended: its use lasts 30 s.
-GIVEN_BACK = 50
+RELEASED_SECONDS = 50
 
-# Asks with the keys of a file in turn.
+# Sends the keys of a file in turn.
 SCRIPT = """\
 local requests, turn = {{}}, 0
 function init()
@@ -44,8 +44,8 @@ end
 @dataclasses.dataclass
 class Measured:
     count: int
-    asked: int
-    # Whether the server had put away what it was asked before.
+    requested: int
+    # Whether the server had done the work of earlier requests.
     is_calm: bool
     rounds: dict[str, list[throughput.Round]]
 
@@ -67,21 +67,21 @@ def measure(many: Keybearer, keys: list[str], few: Keybearer, few_keys: list[str
 
     - Parameters:
         keys: in the order of the database, in which they are fetched fastest.
-        few_keys: all that the other server is asked for.
+        few_keys: all that the other server gets.
     """
-    asked = random.sample(keys[:count], len(few_keys))
-    note(f"The gate with {count:,} accounts remembered: asking for them")
+    requested = random.sample(keys[:count], len(few_keys))
+    print_progress(f"The gate with {count:,} accounts remembered: asking for them")
     began = time.monotonic()
     count = fill(many, paced, keys[:count])
-    subjects = [subject(few, "few", few_keys, paced), subject(many, "many", asked, paced)]
+    subjects = [subject(few, "few", few_keys, paced), subject(many, "many", requested, paced)]
     is_calm = becomes_calm(many, began)
-    return Measured(count, len(asked), is_calm, throughput.measure(subjects, rounds, ROUND_SECONDS))
+    return Measured(count, len(requested), is_calm, throughput.measure(subjects, rounds, ROUND_SECONDS))
 
 
 def becomes_calm(server: Keybearer, began: float) -> bool:
-    """Waits until last uses are written and what was reserved and not used is given back, which begins when the life of
+    """Waits until last uses are written and what was reserved and not used is released, which begins when the life of
     the first ends: no part of a warm request. Whether it was so within the time that there is."""
-    time.sleep(max(0, began + GIVEN_BACK - time.monotonic()))
+    time.sleep(max(0, began + RELEASED_SECONDS - time.monotonic()))
     deadline = time.monotonic() + CALM_PATIENCE
     used = server.process.processor_seconds()
     while used is not None and time.monotonic() < deadline:
@@ -93,11 +93,11 @@ def becomes_calm(server: Keybearer, began: float) -> bool:
 
 
 def fill(server: Keybearer, paced: latency.Paced, keys: list[str]) -> int:
-    """Asks once with each key, and answers how many were answered: a slow machine does not fetch all at this pace."""
+    """Sends each key once, and returns how many were answered: a slow machine does not fetch all at this pace."""
     classes = f"good:{FILL_RATE}:{FILL_CONNECTIONS}:{paced.tokens('fill', keys)}"
-    told = paced.run(server.gate(), len(keys) / FILL_RATE, 0, classes)["good"]
-    latency.expect_statuses(told, {"200"}, f"{len(keys):,} accounts")
-    return told["answered"]
+    result = paced.run(server.gate(), len(keys) / FILL_RATE, 0, classes)["good"]
+    latency.expect_statuses(result, {"200"}, f"{len(keys):,} accounts")
+    return result["answered"]
 
 
 def subject(server: Keybearer, name: str, keys: list[str], paced: latency.Paced) -> Subject:

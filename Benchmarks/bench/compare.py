@@ -4,8 +4,10 @@ import argparse
 import sys
 import tempfile
 
+from harness.waiting import Failure
+
 from . import compare_builds, compare_instructions, compare_report, compare_rounds, latency, preparation
-from .processes import Failure, Processes, note
+from .processes import Processes, print_progress
 
 # Exit codes: a regression, and a comparison that could not be finished.
 REGRESSION = 1
@@ -43,7 +45,7 @@ def compare(options: argparse.Namespace, processes: Processes, directory: str) -
         (base, head), processes, directory)
     rows = [compare_report.compare(one, rates[one.name], instructions.get(one.name))
             for one in compare_rounds.MEASUREMENTS]
-    note("\n" + compare_report.text(base, head, rows, options.pairs))
+    print_progress("\n" + compare_report.text(base, head, rows, options.pairs))
     return any(row.is_regression for row in rows)
 
 
@@ -56,9 +58,9 @@ def main() -> None:
                 Processes(directory) as processes:
             is_regression = compare(options, processes, directory)
     except Failure as failure:
-        note(f"bench-compare: {failure}")
+        print_progress(f"bench-compare: {failure}")
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        note("bench-compare: interrupted; everything that it started was stopped")
+        print_progress("bench-compare: interrupted; everything that it started was stopped")
         sys.exit(FAILED)
     sys.exit(REGRESSION if is_regression else 0)

@@ -25,22 +25,22 @@ KEY = re.compile(rb'"key":"([^"]+)"')
 
 
 class Connection:
-    """Asks and reads the whole answer. What fails ends the program: the run is then told that it did."""
+    """Sends and reads the whole response. What fails ends the program, which fails the run."""
 
     def __init__(self, port: int):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self, request: bytes) -> tuple[bytes, bytes]:
-        """The status and the body of the answer."""
+    def send(self, request: bytes) -> tuple[bytes, bytes]:
+        """The status and the body of the response."""
         self.socket.sendall(request)
-        answer = b""
+        response = b""
         while True:
             received = self.socket.recv(65_536)
             if not received:
                 sys.exit("churn: the server closed the connection")
-            answer += received
-            head, end, body = answer.partition(b"\r\n\r\n")
+            response += received
+            head, end, body = response.partition(b"\r\n\r\n")
             if end and len(body) >= int(LENGTH.search(head + b"\r\n")[1]):
                 return head[9:12], body
 
@@ -62,10 +62,10 @@ def main() -> None:
     turn = regenerated = 0
     due = time.monotonic()
     while not stopped:
-        # What was missed is not made up for: a burst would be another load than the one that was asked for.
+        # What was missed is not made up for: a burst would be another load than the one that is wanted.
         due = max(due + random.uniform(0.5, 1.5) * interval, time.monotonic() - interval)
         time.sleep(max(0, due - time.monotonic()))
-        status, body = connection.ask(REQUEST % keys[turn])
+        status, body = connection.send(REQUEST % keys[turn])
         if status == b"200":
             keys[turn] = KEY.search(body)[1]
             regenerated += 1

@@ -1,9 +1,9 @@
-"""What is measured in process, without the network, while nothing else is asked of the machine."""
+"""What is measured in process, without the network, while the machine does nothing else."""
 
 import os
 import statistics
 
-from .processes import note, run
+from .processes import print_progress, run
 
 AIM = 1.8
 # What SHA-256, which shares nothing, reaches with two threads where these have a core each: the median of before and
@@ -15,45 +15,45 @@ LEAST = 10
 
 
 class InProcess:
-    """One verification beside one SHA-256, two threads against one, and what floods ask of the store."""
+    """One verification beside one SHA-256, two threads against one, and what floods cost the store."""
 
     def __init__(self, program: str):
         self.program = program
-        # Of each round of each time of asking: hashes a microsecond with one thread and with two, verifications, and
+        # Of each round of each measurement: hashes a microsecond with one thread and with two, verifications, and
         # hashes again.
         self.threads: list[list[list[float]]] = []
 
-    def ask_threads(self) -> None:
+    def measure_threads(self) -> None:
         """Two threads against one.
 
         Called at several times of a run: what others do on the host falls on two threads more often than on one, for
         minutes at a time.
         """
         if os.path.exists(self.program):
-            note("Two threads against one")
+            print_progress("Two threads against one")
             lines = run([self.program, "threads"], "two threads", timeout=120).strip().splitlines()
             self.threads.append([[float(number) for number in line.split()] for line in lines])
 
     def finish(self) -> list[str]:
         """The lines of all that was measured; none when the program has not been built."""
         if not os.path.exists(self.program):
-            note("In process: not measured, the program has not been built")
+            print_progress("In process: not measured, the program has not been built")
             return []
-        self.ask_threads()
-        note("One verification in process")
+        self.measure_threads()
+        print_progress("One verification in process")
         lines = run([self.program], "one verification", timeout=120).strip().splitlines()
         return lines + self.ratios()
 
     def ratios(self) -> list[str]:
-        """Two cores of a virtual machine may be halves of one, and then nothing reaches twice. SHA-256 tells for each
-        round: the choice of the rounds does not look at what is judged."""
+        """Two cores of a virtual machine may be halves of one, and then nothing reaches twice. SHA-256 shows it for
+        each round: the choice of the rounds does not look at what is judged."""
         all_rounds, whole = [], []
-        for asked in self.threads:
-            rounds = [[two / one for one, two in zip(each[::2], each[1::2])] for each in asked]
+        for requested in self.threads:
+            rounds = [[two / one for one, two in zip(each[::2], each[1::2])] for each in requested]
             all_rounds += rounds
             for number, (_, ratio, _) in enumerate(rounds):
                 around = rounds[max(0, number - AROUND):number + AROUND + 1]
-                # Many at once: of one alone its own scatter would choose.
+                # Many together: of one alone its own scatter would choose.
                 if statistics.median(hashes for before, _, after in around for hashes in (before, after)) >= WHOLE:
                     whole.append(ratio)
         found = f"{statistics.median(whole):.2f}" if len(whole) >= LEAST else "not known"

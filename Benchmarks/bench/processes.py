@@ -3,23 +3,23 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.ports import is_open
+from harness.processes import Program, Value
+from harness.waiting import Failure
 
 
-class Failure(Exception):
-    """Something that ends the run, in one line for the person who started it."""
-
-
-def note(text: str) -> None:
-    """Tells the person what is going on."""
+def print_progress(text: str) -> None:
+    """Shows the person what is going on."""
     print(text, flush=True)
 
 
 def run(command: list[str], what: str, **options) -> str:
-    """Runs a command to its end and answers what it printed; a failure tells its last line."""
+    """Runs a command to its end and returns what it printed; a failure has its last line."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     except FileNotFoundError:
@@ -33,59 +33,29 @@ def run(command: list[str], what: str, **options) -> str:
 
 def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"
 
 
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class Process(Program):
+    """A program whose workers are counted and stopped with it. It gets the environment of this process."""
 
-
-class Process:
-    """A program in a process group of its own, so that its workers are counted and stopped with it."""
-
-    def __init__(self, name: str, command: list[str], logs: str, **options):
+    def __init__(self, name: str, command: list[str], logs: str, environment: dict[str, str] | None = None,
+                 directory: str | None = None):
+        log = Path(logs, f"{name.replace(' ', '-')}.log")
+        log.unlink(missing_ok=True)
+        super().__init__(command, log, environment=environment or os.environ,
+                         directory=Path(directory) if directory else None)
         self.name = name
-        self.log = os.path.join(logs, f"{name.replace(' ', '-')}.log")
-        # Into a file: a pipe that nobody reads would stop the program when it is full.
-        with open(self.log, "w") as log:
-            try:
-                self.process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                    **options)
-            except FileNotFoundError:
-                raise Failure(f"{name}: there is no {command[0]}") from None
 
-    def output(self) -> str:
-        with open(self.log, errors="replace") as log:
-            return log.read()
-
-    def expect_running(self) -> None:
-        if self.process.poll() is not None:
-            raise Failure(f"{self.name} ended: {last_line(self.output())} (exit code {self.process.returncode})")
-
-    def wait_until(self, is_ready, seconds: float = 60):
-        """Asks again and again until the answer is something, and answers that."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.expect_running()
-            answer = is_ready()
-            if answer:
-                return answer
-            time.sleep(0.05)
-        raise Failure(f"{self.name} was not ready in {seconds:g} s: {last_line(self.output())}")
+    def wait_until(self, condition: Callable[[], Value], what: str = "it was ready", seconds: float = 60,
+                   pause: float = 0.05) -> Value:
+        return super().wait_until(condition, what, seconds, pause)
 
     def wait_for_port(self, port: int) -> None:
-        def is_open():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                return True
-            return False
-        self.wait_until(is_open)
+        self.wait_until(lambda: is_open(port), f"it listened on port {port}")
 
     def processor_seconds(self) -> float | None:
-        """Processor time that the whole group has used so far; None where /proc does not tell."""
+        """Processor time that the whole group has used so far; None where /proc does not have it."""
         ticks, found = 0, False
         for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
             if not entry.isdigit():
@@ -93,25 +63,26 @@ class Process:
             with contextlib.suppress(OSError):
                 with open(f"/proc/{entry}/stat") as stat:
                     # Behind the name, which may hold anything: state, parent, group, …, user and system time.
-                    fields = stat.read().rpartition(")")[2].split()
-                if int(fields[2]) == self.process.pid:
-                    ticks += int(fields[11]) + int(fields[12])
+                    columns = stat.read().rpartition(")")[2].split()
+                if int(columns[2]) == self.pid:
+                    ticks += int(columns[11]) + int(columns[12])
                     found = True
         return ticks / os.sysconf("SC_CLK_TCK") if found else None
 
     def stop(self) -> None:
         """Ends the group: kindly first."""
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
+        if self.is_running:
+            self.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(15)
+                self.wait(15)
         # Also when the first process is gone: a worker of its may not be.
-        self.signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
+        """Sends the whole group a signal."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+            os.killpg(self.pid, number)
 
 
 class Processes:

@@ -53,7 +53,7 @@ class KeyPage:
         self.switch_to_pro: Locator = page.get_by_role("button", name="Switch to Pro")
 
     def reveal(self) -> str:
-        """Presses the eye and answers the key."""
+        """Presses the eye and returns the key."""
         self.eye_show.click()
         expect(self.eye_hide).to_be_visible()
         key = self.field.input_value()
@@ -61,7 +61,7 @@ class KeyPage:
         return key
 
     def press_regenerate(self) -> None:
-        """Opens the question and answers it."""
+        """Opens the dialog and confirms it."""
         self.regenerate.click()
         self.confirm_regenerate.click()
 
@@ -83,7 +83,7 @@ class KeyPage:
         expect(self.page.locator("meter")).to_have_attribute("value", str(number))
 
     def remaining(self) -> int:
-        """The requests that are left in the hour."""
+        """The requests that are left."""
         return int(self.page.locator("meter").get_attribute("value"))
 
 
@@ -97,7 +97,7 @@ def expect_absent(key: str, *texts: str) -> None:
 
 
 def whole_page(page: Page) -> str:
-    """All that the page holds: its markup, and what its fields have been given since."""
+    """All that the page holds: its markup, and what its inputs have been given since."""
     return page.content() + page.evaluate(
         "[...document.querySelectorAll('input, textarea')]"
         ".map((field) => [field.value, field.defaultValue, field.textContent].join(' ')).join(' ')"
@@ -105,13 +105,13 @@ def whole_page(page: Page) -> str:
 
 
 def come_back(page: Page) -> None:
-    """The page comes back into view, and is told what the key's record is now."""
+    """The page comes back into view, and fetches the key's record."""
     with page.expect_response("**/record"):
         page.evaluate(COME_BACK)
 
 
 def hold_requests(page: Page, url: str) -> list[Route]:
-    """From now on requests for the URL wait in this list for the test to answer them."""
+    """From now on requests for the URL wait in this list for the test to respond to them."""
     held_requests: list[Route] = []
     # A bound method of a list is nothing that Playwright can take.
     page.route(url, lambda route: held_requests.append(route))

@@ -1,4 +1,4 @@
-"""The states of pages that tell of failures, of another tab, of plain HTTP, and of exact times."""
+"""The states of pages that show failures, of another tab, of plain HTTP, and of exact times."""
 
 from playwright.sync_api import Page, expect
 

@@ -34,7 +34,7 @@ def test_a_refused_sign_in_does_not_show_who_has_an_account(
 
 
 def test_guessing_is_slowed_down(server: DashboardServer, page: Page, console: ConsoleWatch):
-    """After the free failures a wait is asked for, even with the right password; afterwards that works."""
+    """After the free failures a wait is required, even with the right password; afterwards that works."""
     console.expect_status(401, 429)
     page.goto("/sign-in")
     failures = 0

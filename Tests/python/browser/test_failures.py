@@ -97,7 +97,7 @@ def test_copy_of_a_hidden_key(key_page: KeyPage, console: ConsoleWatch):
 
 
 def test_copy_of_a_shown_key(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
-    """A key that may be dead is not copied; it stays in view, and the page says how to take it all the same."""
+    """A key that may have been replaced is not copied; it stays in view, and the page says how to copy it by hand."""
     key_page.reveal()
     for response in each_replacement(key_page, console, "**/record"):
         key_page.copy.click()
@@ -138,7 +138,7 @@ def test_regenerate(server: DashboardServer, key_page: KeyPage, console: Console
 
 
 def lose_a_regenerate(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch) -> str:
-    """The server regenerates, and the page never gets the answer; answers the new key."""
+    """The server regenerates, and the page never gets the response; returns the new key."""
 
     def lose(route: Route) -> None:
         assert route.fetch().status == 200
@@ -181,7 +181,7 @@ def test_a_regenerate_whose_response_was_lost_is_the_same_when_pressed_again(
 def test_a_regenerate_whose_response_was_lost_and_that_was_overtaken(
     server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
 ):
-    """The page knows the newest key before the press that settles it. The press after that is about this key."""
+    """The page knows the newest key before the press that resolves it. The press after that is about this key."""
     console.expect_status(409)
     lose_a_regenerate(server, key_page, console)
     path = key_page.page.url.removeprefix(server.origin) + "/regenerate"
@@ -223,7 +223,7 @@ def test_three_seconds_without_a_response(server: DashboardServer, page: Page, c
 
 
 def test_a_database_that_takes_no_writes(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
-    """What came of the press is unknown; when the database is back, pressing again settles it with one new key."""
+    """What came of the press is unknown; when the database is back, pressing again resolves it with one new key."""
     console.expect_status(503)
     server.may_log_errors = True
     with server.without_writes():

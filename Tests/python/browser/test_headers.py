@@ -1,4 +1,4 @@
-"""What every answer carries for the browser: the cookie's attributes, the policy, and what may be kept."""
+"""What every response carries for the browser: the cookie's attributes, the policy, and what may be stored."""
 
 import re
 
@@ -25,7 +25,7 @@ def directives(response: Response) -> dict[str, str]:
 
 
 def expect_page_headers(response: Response) -> str:
-    """The headers that every page has; answers the page's nonce."""
+    """The headers that every page has; returns the page's nonce."""
     assert response.value("content-type") == "text/html; charset=utf-8"
     assert response.value("cache-control") == "no-store"
     assert response.value("x-content-type-options") == "nosniff"

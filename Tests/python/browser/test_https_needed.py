@@ -1,4 +1,4 @@
-"""Over plain HTTP and under a name, a browser keeps no session: the page says so before a password is typed."""
+"""Over plain HTTP and under a name, a browser stores no session: the page says so before a password is typed."""
 
 from collections.abc import Callable
 
@@ -45,7 +45,7 @@ def test_the_link_to_this_machine_leads_to_a_sign_in_that_works(
 
 
 def test_names_of_this_machine_need_no_https(server: DashboardServer, new_context: Callable[..., BrowserContext]):
-    """Chromium keeps the cookie under each of them."""
+    """Chromium stores the cookie under each of them."""
     for host in ("127.0.0.1", "localhost", "keys.localhost"):
         page = new_context(origin=server.origin.replace("localhost", host)).new_page()
         sign_in(page, server.ada)

@@ -33,7 +33,7 @@ def tab_to(page: Page, name: str, key: str = "Tab") -> None:
     passed = []
     for _ in range(MOST_STOPS):
         page.keyboard.press(key)
-        if page.evaluate("document.activeElement === document.text"):
+        if page.evaluate("document.activeElement === document.body"):
             continue
         expect_visible_focus(page)
         passed.append(focused(page))
@@ -92,13 +92,13 @@ def test_from_sign_in_to_sign_out_by_keyboard(server: DashboardServer, page: Pag
 
 
 def test_the_open_dialog_holds_the_focus(server: DashboardServer, page: Page):
-    """No control behind the dialog can be reached while it asks."""
+    """No control behind the dialog can be reached while it is open."""
     sign_in(page, server.ada)
     KeyPage(page).regenerate.click()
     for _ in range(8):
         page.keyboard.press("Tab")
         assert page.evaluate(
-            "document.activeElement === document.text || document.activeElement.closest('dialog') !== null"
+            "document.activeElement === document.body || document.activeElement.closest('dialog') !== null"
         ), f"The focus left the dialog for {focused(page)!r}."
 
 

@@ -26,7 +26,7 @@ def bob(server: DashboardServer, testing: dict) -> Person:
 
 
 def expect_locked(server: DashboardServer, page: Page, person: Person, path: str) -> None:
-    """The overlay stands over controls that do nothing, and neither the page nor the answer holds the key."""
+    """The overlay stands over controls that do nothing, and neither the page nor the response holds the key."""
     key = server.commands.key_of(person.email)
     expect(page.get_by_role("heading", name="API & Webhooks is not part of the Free plan")).to_be_visible()
     expect(page.locator(".lock-under")).to_have_attribute("inert", "")

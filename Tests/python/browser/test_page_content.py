@@ -1,4 +1,4 @@
-"""What the page says beside the key: the examples, the hour, the workspaces."""
+"""What the page says beside the key: the examples, the rate limit, the workspaces."""
 
 import re
 
@@ -25,9 +25,9 @@ def test_the_rate_limit_is_shown_in_words(server: DashboardServer, page: Page):
     expect(page.get_by_text("None of this hour’s requests are used up.")).to_be_visible()
     server.call_api(server.ada_key)
     page.reload()
-    hint = page.locator(".budget .hint").inner_text()
-    minutes = re.search(r"in about (\d+) minutes", hint)
-    assert minutes and 55 <= int(minutes.group(1)) <= 65, hint
+    rate_limit_text = page.locator(".budget .hint").inner_text()
+    minutes = re.search(r"in about (\d+) minutes", rate_limit_text)
+    assert minutes and 55 <= int(minutes.group(1)) <= 65, rate_limit_text
 
 
 def test_workspaces_are_listed_oldest_first(server: DashboardServer, page: Page):

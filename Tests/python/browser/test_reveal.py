@@ -131,7 +131,7 @@ def test_an_ended_session_leads_to_the_sign_in_and_back(
 def test_the_password_is_required_again_where_the_server_wants_it(
     server: DashboardServer, page: Page, path: str, console: ConsoleWatch
 ):
-    """The page follows the answer of a server for which the sign-in is too old, and comes back."""
+    """The page follows the response of a server for which the sign-in is too old, and comes back."""
     console.expect_status(401, 403)
     refusal = f'{{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next={path}"}}'
     page.route("**/reveal", lambda route: route.fulfill(status=403, content_type="application/json", body=refusal))
@@ -166,7 +166,7 @@ def test_without_a_session_there_is_no_key(server: DashboardServer, path: str):
 
 
 def test_reveal_responds_to_a_post_only(server: DashboardServer, path: str):
-    """A link, an image or a prefetch cannot ask for the key."""
+    """A link, an image or a prefetch cannot fetch the key."""
     cookie = server.sign_in(server.ada)
     response = server.request("GET", f"{path}/reveal", cookie=cookie)
     assert (response.status, response.value("allow")) == (405, "POST")
@@ -217,7 +217,7 @@ def test_another_sites_form_in_the_same_browser_is_refused(
 
 
 def test_two_tabs_do_not_disturb_each_other(server: DashboardServer, context: BrowserContext, path: str):
-    """A tab that was open during a regenerate shows the new key, never the dead one."""
+    """A tab that was open during a regenerate shows the new key, never the replaced one."""
     first, second = context.new_page(), context.new_page()
     sign_in(first, server.ada, path)
     second.goto(path)

@@ -28,7 +28,7 @@ def stale(server: DashboardServer, context: BrowserContext, workspace: dict) -> 
 
 
 def regenerate_elsewhere(server: DashboardServer, stale: KeyPage, workspace: dict) -> str:
-    """Regenerates in a second tab; answers the new key."""
+    """Regenerates in a second tab; returns the new key."""
     page = stale.page.context.new_page()
     page.goto(key_path(workspace))
     KeyPage(page).press_regenerate()
@@ -40,10 +40,10 @@ def regenerate_elsewhere(server: DashboardServer, stale: KeyPage, workspace: dic
     return key
 
 
-def expect_follows(stale: KeyPage, new_key: str, dead_key: str) -> None:
+def expect_follows(stale: KeyPage, new_key: str, replaced_key: str) -> None:
     """The whole panel is about the new key, which is hidden."""
     stale.expect_hidden()
-    expect_absent(dead_key[8:], whole_page(stale.page))
+    expect_absent(replaced_key[8:], whole_page(stale.page))
     expect(stale.fact("Prefix")).to_have_text(new_key[:8])
     expect(stale.fact("Last used")).to_have_text("Never used")
     stale.regenerate.click()
@@ -51,7 +51,7 @@ def expect_follows(stale: KeyPage, new_key: str, dead_key: str) -> None:
     stale.page.keyboard.press("Escape")
 
 
-def test_copy_never_copies_a_dead_key(server: DashboardServer, stale: KeyPage, workspace: dict):
+def test_copy_never_copies_a_replaced_key(server: DashboardServer, stale: KeyPage, workspace: dict):
     server.call_api(server.ada_key)
     old_time = stale.generated_at()
     new_key = regenerate_elsewhere(server, stale, workspace)
@@ -153,7 +153,7 @@ def test_a_key_leaves_the_page_with_the_session(
 
 
 def test_a_page_from_the_back_button_is_loaded_again(server: DashboardServer, stale: KeyPage, workspace: dict):
-    """Where a browser has kept it; Chromium keeps no page that is `no-store`."""
+    """Where a browser has stored it; Chromium stores no page that is `no-store`."""
     new_key = regenerate_elsewhere(server, stale, workspace)
     with stale.page.expect_navigation():
         stale.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
@@ -164,7 +164,7 @@ def test_a_page_from_the_back_button_is_loaded_again(server: DashboardServer, st
 def test_copy_is_about_the_key_that_was_shown_at_the_press(
     server: DashboardServer, stale: KeyPage, workspace: dict
 ):
-    """The press also brought the tab back into view, and that was answered first: it has hidden the key meanwhile."""
+    """The press also brought the tab back into view; that request was answered first and has hidden the key."""
     pause_clock(stale.page)
     new_key = regenerate_elsewhere(server, stale, workspace)
     stale.page.evaluate("navigator.clipboard.writeText('nothing yet')")
@@ -182,7 +182,7 @@ def test_copy_is_about_the_key_that_was_shown_at_the_press(
 
 
 def test_a_late_response_does_not_bring_the_old_record_back(server: DashboardServer, stale: KeyPage, workspace: dict):
-    """A question that was asked before another one, and answered after it, changes nothing in the page."""
+    """A request that was sent before another one, and answered after it, changes nothing in the page."""
     pause_clock(stale.page)
     stale.eye_hide.click()
     old = stale.page.request.get(key_path(workspace) + "/record").json()
@@ -191,7 +191,7 @@ def test_a_late_response_does_not_bring_the_old_record_back(server: DashboardSer
         stale.page.evaluate(COME_BACK)
     new_key = regenerate_elsewhere(server, stale, workspace)
     assert stale.reveal() == new_key
-    # The script reads an answer with this, and goes on before anybody else does.
+    # The script reads a response with this, and goes on before anybody else does.
     stale.page.evaluate(
         "() => { const { json } = Response.prototype;"
         " Response.prototype.json = function () { return (window.lastAnswer = json.call(this)); }; }"
@@ -203,7 +203,7 @@ def test_a_late_response_does_not_bring_the_old_record_back(server: DashboardSer
 
 
 def test_a_late_response_is_no_key_to_show_or_copy(server: DashboardServer, stale: KeyPage, workspace: dict):
-    """The page itself has regenerated while the server was asked."""
+    """The page itself has regenerated while a request was on its way."""
     page, path = stale.page, key_path(workspace)
     pause_clock(page)
     presses = [
@@ -213,7 +213,7 @@ def test_a_late_response_is_no_key_to_show_or_copy(server: DashboardServer, stal
     ]
     for name, press, advice in presses:
         page.evaluate("navigator.clipboard.writeText('nothing yet')")
-        dead_key = server.commands.key_of(server.ada.email)
+        replaced_key = server.commands.key_of(server.ada.email)
         headers = {"Accept": "application/json", "Origin": server.origin}
         old = page.request.fetch(f"{path}/{name}", method="GET" if name == "record" else "POST", headers=headers).json()
         held_requests = hold_requests(page, f"**/{name}")
@@ -226,7 +226,7 @@ def test_a_late_response_is_no_key_to_show_or_copy(server: DashboardServer, stal
         page.unroute(f"**/{name}")
         assert clipboard(page) == "nothing yet"
         stale.expect_hidden()
-        expect_absent(dead_key, whole_page(page))
+        expect_absent(replaced_key, whole_page(page))
         expect(stale.fact("Prefix")).to_have_text(server.commands.key_of(server.ada.email)[:8])
 
 

@@ -70,7 +70,7 @@ def test_the_eye_reveals_and_hides_and_copy_copies(server: DashboardServer, page
 
 
 def test_a_regenerate_replaces_the_key_and_its_record(server: DashboardServer, page: Page):
-    """Escape and Cancel change nothing; "Yes, regenerate" kills the old key, and the hour goes on."""
+    """Escape and Cancel change nothing; "Yes, regenerate" replaces the old key, and the rate limit goes on."""
     sign_up_as_grace(page)
     key_page = KeyPage(page)
     key_page.switch_to_pro.click()
@@ -102,7 +102,7 @@ def test_a_regenerate_replaces_the_key_and_its_record(server: DashboardServer, p
     expect(page.get_by_role("status").filter(has_text="Key regenerated. The old key no longer works.")).to_be_visible()
     assert server.call_api(first_key).status == 401
     expect(key_page.fact("Last used")).to_have_text("Never used")
-    # The hour goes on, and the refused call does not count.
+    # The rate limit goes on, and the refused call does not count.
     key_page.expect_remaining(996)
     key_page.expect_hidden()
     second_key = key_page.reveal()
@@ -134,7 +134,7 @@ def test_a_regenerate_sent_twice_makes_one_new_key(server: DashboardServer, page
 
 
 def test_a_page_whose_key_was_replaced_replaces_no_other(server: DashboardServer):
-    """Of two tabs that show one key, the second to regenerate is told so and ends nothing."""
+    """Of two tabs that show one key, the second to regenerate sees that and replaces nothing."""
     cookie = server.sign_in(server.ada)
     path = f"/workspaces/{server.commands.workspaces_of(server.ada.email)[0]['id']}/api-webhooks/regenerate"
     tabs = [server.request("GET", path, cookie=cookie).text for _ in range(2)]

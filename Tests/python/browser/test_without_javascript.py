@@ -22,7 +22,7 @@ def test_sign_up_and_unlock(server: DashboardServer, page: Page):
 
 
 def test_reveal_and_hide(server: DashboardServer, page: Page):
-    """The eye is a form: the key comes with the answer and leaves with the next page."""
+    """The eye is a form: the key comes with the response and leaves with the next page."""
     sign_in(page, server.ada)
     key_page = KeyPage(page)
     expect(key_page.copy).to_be_hidden()
@@ -38,7 +38,7 @@ def test_reveal_and_hide(server: DashboardServer, page: Page):
 
 
 def test_regenerate(server: DashboardServer, page: Page):
-    """The question is a page of its own."""
+    """The confirmation is a page of its own."""
     sign_in(page, server.ada)
     key_page = KeyPage(page)
 

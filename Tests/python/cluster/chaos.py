@@ -1,4 +1,4 @@
-"""The long run: random faults on real nodes, under load, for as long as it is told.
+"""The long run: random faults on real nodes, under load, for a given time.
 
     scripts/run-chaos --seed 1 --minutes 10 --binary .build/release/keybearer
 
@@ -38,7 +38,7 @@ LIMIT = 1_000
 
 
 class Run:
-    """One run: its parts follow one another, and what goes wrong is noted while the rest goes on."""
+    """One run: its parts follow one another, and what goes wrong is recorded while the rest goes on."""
 
     def __init__(self, seed: int, minutes: float):
         self._seed = seed
@@ -143,7 +143,7 @@ class Run:
         return cluster.commands.create_account("pro").key
 
     def _last_use(self, stage: Stage) -> None:
-        """Nodes and database crash at once: of the last uses, about a second is lost."""
+        """Nodes and database crash together: of the last uses, about a second is lost."""
         key, used = stage.current(stage.account), 0.0
         client = Client(stage.cluster.nodes[0].port)
         ends = time.monotonic() + 3

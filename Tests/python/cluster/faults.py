@@ -1,6 +1,6 @@
 """What goes wrong while keys are regenerated and used. Each fault begins, lasts, and is over when it returns.
 
-Nothing here says what must hold: the trails do, which hear of every answer meanwhile.
+Nothing here says what must hold: the trails do, to which every response is reported meanwhile.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class World:
     recoveries: list[float] = field(default_factory=list)
 
     def disturb_all(self) -> None:
-        """Answers of all nodes may take longer, as their database is touched."""
+        """Responses of all nodes may take longer, as their database is touched."""
         for node in self.cluster.nodes:
             node.disturbances += 1
 
     def choose_node(self, choice: random.Random) -> Node:
-        """A node to break: mostly at a moment when it remembers the current key and no change is asked for through it,
-        so that the next change goes through another node at once."""
+        """A node to break: mostly when it has the current key in its cache and no change is requested through it, so that
+        the next change goes through another node immediately."""
         node = choice.choice(self.cluster.nodes)
         if choice.random() < 0.8:
             eventually(lambda: self._is_deceivable(node), f"{node.name} remembers a key while another is asked")
@@ -58,7 +58,7 @@ class World:
             raise Violation(f"{node.name} passed a request that started {beyond:.3f} s after its lease had ended")
 
     def await_recovery(self) -> None:
-        """All nodes decide again; notes how long that took."""
+        """All nodes decide again; records how long that took."""
         began = time.monotonic()
         eventually(lambda: all(self._decides(node) for node in self.cluster.nodes), "all nodes decide again")
         self.recoveries.append(time.monotonic() - began)
@@ -127,7 +127,7 @@ def cut_a_node(world: World, choice: random.Random) -> None:
 
 
 def lose_notifications(world: World, choice: random.Random) -> None:
-    """The connections that hints arrive on are ended again and again: hints are only hints."""
+    """The connections that notifications arrive on are ended again and again: nodes do not depend on them."""
     names = choice.choice([("keybearer listen",), ("keybearer listen", "keybearer fence"),
                            ("keybearer listen", "keybearer fence", "keybearer")])
     listed = ",".join(f"'{name}'" for name in names)
@@ -184,7 +184,7 @@ def stall_renewals(world: World, choice: random.Random) -> None:
 
 
 def lose_a_commit(world: World, choice: random.Random) -> None:
-    """A change is committed, or not, and the node does not hear of it: the same Idempotency-Key settles it."""
+    """A change is committed, or not, and the node does not hear of it: the same Idempotency-Key resolves it."""
     for part in ("answer", "request", "answer"):
         proxies = [proxy for node in world.cluster.nodes for proxy in node.proxies]
         world.disturb_all()

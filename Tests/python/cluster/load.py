@@ -15,11 +15,11 @@ _PAUSE = 0.004
 
 
 class Load:
-    """Threads that ask every node about the accounts' keys, through its API and its gate, until the block ends.
+    """Threads that send every node the accounts' keys, through its API and its gate, until the block ends.
 
-    On each node one asks about live keys and dead ones. Another keeps asking about a key that the node has let pass,
-    and so remembers, until the node refuses it: a node that is cut off cannot tell about keys that it has not seen,
-    and a thread that asks about one learns nothing else meanwhile.
+    On each node one sends live keys and replaced ones. Another goes on sending a key that the node has let pass, and so
+    has in its cache, until the node refuses it: a node that is cut off cannot decide about keys that it has not seen,
+    and a thread that sends one learns nothing else meanwhile.
     """
 
     def __init__(self, cluster: Cluster, trails: list[Trail], seed: object):

@@ -122,7 +122,7 @@ class Cluster:
                 proxy.close()
 
     def awake(self) -> list[Node]:
-        """The nodes that are neither dead nor suspended by a test."""
+        """The nodes that are neither killed nor suspended by a test."""
         return [node for node in self.nodes if node.is_awake]
 
     def all_ready(self) -> bool:

@@ -10,7 +10,7 @@ _NUMBERING = b"UPDATE fence_counter"
 
 
 def is_encryption_request(packet: bytes) -> bool:
-    """Whether a client's first packet asks for TLS or GSS encryption; the answer `N` makes it go on without."""
+    """Whether a client's first packet requests TLS or GSS encryption; the response `N` makes it go on without."""
     return struct.unpack_from("!I", packet, 4)[0] in _ENCRYPTION_REQUESTS
 
 
@@ -22,7 +22,7 @@ def application_name(packet: bytes) -> str:
 
 
 class ChangeTracker:
-    """Follows what a client says after its start-up packet, and notices the commit of a change."""
+    """Follows what a client sends after its start-up packet, and notices the commit of a change."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -31,7 +31,7 @@ class ChangeTracker:
         self._is_committing = False
 
     def feed(self, data: bytes) -> bool:
-        """Answers whether, with this data, a change's COMMIT has been sent completely."""
+        """Returns whether, with this data, a change's COMMIT has been sent completely."""
         self._buffer += data
         is_committed = False
         while len(self._buffer) >= 5:

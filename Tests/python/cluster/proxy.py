@@ -62,7 +62,7 @@ class _Connection:
 
 
 class Proxy:
-    """Listens on `port` and passes everything on to the target, until it is told otherwise.
+    """Listens on `port` and passes everything on to the target, until one of the methods below is called.
 
     Where a method takes `only`, it is the application_name of the connections that are meant; None means all.
     """

@@ -1,4 +1,4 @@
-"""Many clients that use up one account's hour over several nodes."""
+"""Many clients that use up one account's rate limit over several nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.trail import UNAUTHORIZED, Violation
 
 
 class Rush:
-    """Clients that ask again and again, also after 429: what other nodes gave back can be used."""
+    """Clients that send requests again and again, also after 429: what other nodes released can be used."""
 
     def __init__(self, cluster: Cluster, key: str, clients: int = 20, seed: object = 0):
         self._cluster, self._key = cluster, key
@@ -29,7 +29,7 @@ class Rush:
 
     @property
     def admitted(self) -> int:
-        """Requests of which a client knows that they were admitted; those whose answer was lost come on top."""
+        """Requests of which a client knows that they were admitted; those whose response was lost come on top."""
         return self.responses[200]
 
     @property
@@ -59,13 +59,13 @@ class Rush:
         return self.admitted >= count
 
     def continue_for(self, seconds: float) -> None:
-        """Lets the clients ask on, to see that no more are admitted."""
+        """Lets the clients go on, to see that no more are admitted."""
         self._stop.wait(seconds)
 
     def _run(self, choice: random.Random, number: int) -> None:
         clients = [Client(node.port) for node in self._cluster.nodes]
         while not self._stop.is_set():
-            # Each has a node that it prefers, as with a balancer that keeps connections.
+            # Each has a node that it prefers, as with a balancer that holds connections.
             client = clients[number % len(clients)] if choice.random() < 0.8 else choice.choice(clients)
             status = client.get(self._key).status
             with self._lock:

@@ -1,4 +1,4 @@
-"""Regenerates keys through random nodes until each change is settled, and probes the dead key on all nodes at once."""
+"""Regenerates keys through random nodes until each outcome is known, and then sends the replaced key to all nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster.nodes import LEASE_WAIT_SECONDS, Cluster, Node
 from cluster.trail import UNAUTHORIZED, UNAVAILABLE, Trail, Violation
 from harness.accounts import Account
 
-# What an answer may take beside the wait for a lease and its transaction: reading the key, reserving a request, the
+# What a response may take beside the wait for a lease and its transaction: reading the key, reserving a request, the
 # last wait for a read of who is behind, and a machine that is busy with other things.
 MARGIN_SECONDS = 1.5
 _CLIENT_PATIENCE = 6.0
@@ -35,17 +35,17 @@ class Regenerator:
         self._probes = {node.name: Client(node.port, 1) for node in cluster.nodes}
         self._bound = LEASE_WAIT_SECONDS + transaction + MARGIN_SECONDS
         self.trail = trail
-        # Seconds until the answer, of changes that one attempt through an undisturbed node made.
+        # Seconds until the response, of changes that one attempt through an undisturbed node made.
         self.times: list[float] = []
         self.late: list[str] = []
-        # The node that is asked for a change at this moment.
+        # The node that a change is requested from at this moment.
         self.via: Node | None = None
         # Changes whose outcome was unknown at first.
         self.unknown = 0
         self.resolved_by_command = 0
 
     def once(self) -> None:
-        """One change: asked for again with the same Idempotency-Key until its outcome is known."""
+        """One change: requested again with the same Idempotency-Key until its outcome is known."""
         idempotency_key, old = uuid.UUID(int=self._random.getrandbits(128)).hex, self.trail.current
         is_unknown, ends = False, time.monotonic() + _RESOLVE_SECONDS
         while time.monotonic() < ends:
@@ -86,7 +86,7 @@ class Regenerator:
             self.late.append(f"{node.name} answered a regenerate {response.status} after {response.elapsed:.2f} s")
 
     def _resolve_by_command(self, idempotency_key: str) -> None:
-        """The old key is dead and the answer was lost: the command line tells the new one."""
+        """The old key was replaced and the response was lost: the command line prints the new one."""
         ends = time.monotonic() + _RESOLVE_SECONDS
         while time.monotonic() < ends:
             done = self._cluster.commands.attempt(
@@ -100,7 +100,7 @@ class Regenerator:
     def _resolved(self, token: str, responded_at: float, idempotency_key: str) -> None:
         old = self.trail.replaced(token, responded_at)
         for node in self._cluster.awake():
-            # A node that is cut off can only let pass what it remembers.
+            # A node that is cut off can only let pass what is in its cache.
             if not node.is_connected and not self.trail.has_passed(old, node.name):
                 continue
             self.trail.record(old, node.name, self._probes[node.name].get(old))
@@ -117,7 +117,7 @@ class Regenerator:
             raise Violation(f"{node.name} answered a replay {response.status}: {response.body[:300]!r}")
 
     def sweep(self) -> None:
-        """At the end, when all is well: every node refuses every dead key and passes the live one."""
+        """At the end, when all is well: every node refuses every replaced key and passes the live one."""
         for node in self._cluster.nodes:
             client = Client(node.port)
             for token in self.trail.all_replaced():

@@ -1,4 +1,4 @@
-"""A database far away: every answer takes 200 ms longer, and no request is refused for it."""
+"""A database far away: every response takes 200 ms longer, and no request is refused for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An asynchronous standby is promoted without the last change. That cannot be prevented, only be told and survived."""
+"""An asynchronous standby is promoted without the last change. That cannot be prevented, only reported and survived."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def replication(cluster: Cluster) -> dict:
 
 
 def test_promotion_loses_a_change(deployment: Deployment):
-    """`doctor` warned; nodes notice that their last change is missing and forget all; later changes hold."""
+    """`doctor` warned; nodes notice that their last change is missing and empty their caches; later changes hold."""
     cluster, pair, old = deployment.cluster, deployment.pair, deployment.account.key
     assert "warning" in replication(cluster).values()
     caught_up = "SELECT pg_last_wal_replay_lsn() >= '{}'::pg_lsn"
@@ -63,7 +63,7 @@ def test_promotion_loses_a_change(deployment: Deployment):
     assert deployment.statuses(lost) == {200}
     assert deployment.statuses(old) == {401}
     pair.fail_over(is_crash=True)
-    # The old key has come back with the old state: nodes that remembered the new one have forgotten it.
+    # The old key has come back with the old state: nodes that had the new one in their caches have removed it.
     eventually(lambda: deployment.statuses(old) == {200}, "the nodes see what the standby has")
     assert deployment.statuses(lost) == {401}
     assert cluster.registered().isdisjoint(before)

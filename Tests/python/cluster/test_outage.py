@@ -53,7 +53,7 @@ def test_the_database_is_gone(stage: Stage, report: Callable[[str], None]):
 
 
 def test_what_was_acknowledged_survives(stage: Stage):
-    """The database crashes right after each answer: the change is there when it comes back."""
+    """The database crashes right after each response: the change is there when it comes back."""
     account, server = stage.account, stage.pair.primary
     key = stage.current(account)
     for number, node in enumerate(stage.cluster.nodes):
@@ -67,7 +67,7 @@ def test_what_was_acknowledged_survives(stage: Stage):
 
 
 def expect_at_last(stage: Stage, key: str, wanted: int) -> None:
-    """All nodes come to this answer; until then they only say that they cannot tell."""
+    """All nodes come to this answer; until then they only respond that they cannot decide."""
     statuses: set[int] = set()
 
     def is_expected() -> bool:

@@ -20,7 +20,7 @@ LIMIT = 200
 
 @contextlib.contextmanager
 def trigger(stage: Stage, event: str, body: str) -> Iterator[None]:
-    """Has the database do something else than the nodes asked for, until the block ends."""
+    """Has the database do something else than the nodes requested, until the block ends."""
     stage.pair.primary.sql(
         f"CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
         f"CREATE TRIGGER planted BEFORE {event} FOR EACH ROW EXECUTE FUNCTION planted()")
@@ -29,7 +29,7 @@ def trigger(stage: Stage, event: str, body: str) -> Iterator[None]:
     finally:
         # What nodes registered meanwhile is untrue as well, and would stay: a lease is written at registration alone.
         stage.pair.primary.sql("DROP FUNCTION planted CASCADE; DELETE FROM nodes")
-        eventually(lambda: registered(stage) == len(stage.cluster.nodes), "all nodes registered anew")
+        eventually(lambda: registered(stage) == len(stage.cluster.nodes), "all nodes registered again")
 
 
 def registered(stage: Stage) -> int:
@@ -38,7 +38,7 @@ def registered(stage: Stage) -> int:
 
 
 def test_a_response_taken_for_earlier(stage: Stage):
-    """As if nodes answered before the old key was dead."""
+    """As if nodes responded before the old key was rejected everywhere."""
     with pytest.raises(Violation, match="after the answer that said it was dead"):
         with stage.under_load("earlier", head_start=0.2) as world:
             world.background.await_changes(10)
@@ -58,13 +58,13 @@ def test_leases_seem_shorter(stage: Stage):
     with trigger(stage, "INSERT OR UPDATE ON nodes", "NEW.lease_ms := 500; RETURN NEW;"):
         with pytest.raises(Violation, match="after the answer that said it was dead"):
             with stage.under_load("shorter") as world:
-                # It shows only where the node that is cut off was asked with the key shortly before.
+                # It shows only where the node that is cut off had the key in its cache.
                 for _ in range(3):
                     world.background.await_changes(1)
                     faults.cut_a_node(world, random.Random("shorter"))
 
 
-def test_a_change_is_forgotten(stage: Stage):
+def test_a_change_is_not_recorded(stage: Stage):
     """A replay finds nothing of the change before it, so that it makes a second one."""
     with trigger(stage, "INSERT ON idempotent_requests", "RETURN NULL;"):
         with pytest.raises(Violation, match="another key|could not be settled|another key than"):
@@ -74,8 +74,8 @@ def test_a_change_is_forgotten(stage: Stage):
                 world.background.await_changes(20)
 
 
-def test_reservations_are_forgotten(stage: Stage):
-    """The hours are not written, so each node finds all of them unused."""
+def test_reservations_are_not_recorded(stage: Stage):
+    """The windows are not written, so each node finds all of them unused."""
     stage.cluster.commands.create_plan("small", LIMIT)
     key = stage.cluster.commands.create_account("small").key
     with trigger(stage, "UPDATE ON budgets", "RETURN NULL;"):

@@ -13,7 +13,7 @@ LIMIT = 1_000
 
 
 def account(stage: Stage) -> Account:
-    """Somebody whose hour is unused."""
+    """Somebody whose rate limit is unused."""
     stage.cluster.commands.create_plan("pro", LIMIT)
     return stage.cluster.commands.create_account("pro")
 

@@ -1,4 +1,4 @@
-"""When the answer to a regenerate arrives, no node accepts the old key."""
+"""When the response to a regenerate arrives, no node accepts the old key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANGES = 60
 
 
 def test_under_load(stage: Stage, report: Callable[[str], None]):
-    """Through random nodes, one change after another, while all nodes are asked about old keys and new ones."""
+    """Through random nodes, one change after another, while all nodes get requests with old keys and new ones."""
     with stage.under_load(SEED) as world:
         world.background.await_changes(CHANGES)
     regenerator = world.background.regenerator

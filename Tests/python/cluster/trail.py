@@ -2,8 +2,8 @@
 
 All times are readings of this process's monotonic clock. Two rules are checked:
 
-- A request that starts after the answer to a regenerate was received does not pass with the key before it.
-- A key is not refused before a change of it was asked for: 401 says that it is dead, and that would be untrue.
+- A request that starts after the response to a regenerate was received does not pass with the key before it.
+- A key is not refused before a change of it was requested: 401 says that it was replaced, and that would be untrue.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Violation(AssertionError):
 @dataclass
 class _Key:
     token: str
-    # When a change of it was first asked for, and when the first answer said that it had been made.
+    # When a change of it was first requested, and when the first response said that it had been made.
     requested_at: float | None = None
     replaced_at: float | None = None
     # The latest start of a request that passed, by node, and the earliest end of one that was refused.
@@ -38,7 +38,7 @@ class Trail:
     """The keys of one account, in their order. Safe to use from several threads."""
 
     def __init__(self, token: str, head_start: float = 0):
-        """- head_start: how much earlier than they were received answers are taken for: to see the check fail."""
+        """- head_start: how much earlier than they were received responses are taken for: to see the check fail."""
         self._lock = threading.Lock()
         self._keys = {token: _Key(token)}
         self._order = [token]
@@ -61,13 +61,13 @@ class Trail:
         return self._order[:-1]
 
     def change_requested(self, at: float) -> None:
-        """From now on the current key may be dead at any moment."""
+        """From now on the current key may be replaced at any moment."""
         with self._lock:
             key = self._keys[self.current]
             key.requested_at = at if key.requested_at is None else key.requested_at
 
     def replaced(self, token: str, responded_at: float) -> str:
-        """The answer says that this key has taken the current one's place. Answers the key before."""
+        """The response says that this key has taken the current one's place. Returns the key before."""
         with self._lock:
             old = self._keys[self.current]
             if token in self._keys:
@@ -79,7 +79,7 @@ class Trail:
             return old.token
 
     def record(self, token: str, node: str, response: TimedResponse) -> None:
-        """Takes in what a node answered to a request with the key."""
+        """Records a node's response to a request with the key."""
         with self._lock:
             self.responses[response.status] = self.responses.get(response.status, 0) + 1
             key = self._keys[token]

@@ -52,7 +52,7 @@ def upstream_of_session() -> Iterator[Upstream]:
 
 @pytest.fixture
 def upstream(upstream_of_session: Upstream) -> Upstream:
-    """The API, which remembers nothing of earlier tests."""
+    """The API, with nothing of earlier tests."""
     upstream_of_session.take()
     return upstream_of_session
 

@@ -1,4 +1,4 @@
-"""What every gateway must make of the gate's answers."""
+"""What every gateway must make of the gate's responses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def expect_denied(response: Response, upstream: Upstream, status: int, error: st
 
 
 def expect_rate_limit(response: Response, limit: int) -> int:
-    """The five fields of the hour, each once and agreeing; answers what is left."""
+    """The five headers of the rate limit, each once and agreeing; returns what is left."""
     headers = {name: response.value(name) for name in RATE_LIMIT_HEADERS}
     assert headers["ratelimit-policy"] == f'"hourly";q={limit};w=3600'
     found = re.fullmatch(r'"hourly";r=(\d+);t=(\d+)', headers["ratelimit"])
@@ -49,7 +49,7 @@ def expect_rate_limit(response: Response, limit: int) -> int:
 
 
 def expect_identity(received: Received, account: Account, has_workspace: bool = False) -> None:
-    """Exactly the six fields of the gate, each once, whatever a lax server takes for them; and no key."""
+    """Exactly the six headers of the gate, each once, whatever a lax server takes for them; and no key."""
     assert received.identity() == sorted(account.identity(has_workspace).items())
     assert received.values("authorization") == []
     assert not any(KEY_PATTERN.search(value) for _, value in received.headers)

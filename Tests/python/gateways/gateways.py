@@ -12,18 +12,18 @@ EXAMPLES = REPOSITORY / "examples" / "gateways"
 
 
 class Gateway(ReverseProxy):
-    """A gateway in front of an upstream, asking a gate, until it is stopped."""
+    """A gateway in front of an upstream, with a gate, until it is stopped."""
 
-    # Whether the hour's state reaches the client on answers that were let through.
+    # Whether the rate limit's state reaches the client on responses to requests that were let through.
     reports_rate_limit = True
-    # Whether it removes fields such as X-Keybearer-Anything, which Keybearer does not send.
+    # Whether it removes headers such as X-Keybearer-Anything, which Keybearer does not send.
     removes_unknown_names = True
     # What the client gets when the gate is down, and whether it is in the contract's envelope.
     unreachable_status = 503
     unreachable_has_envelope = True
-    # How long it waits for a gate that takes the question and says nothing; nil when that is too long for a test.
+    # How long it waits for a gate that takes the request and does not respond; None when that is too long for a test.
     patience: float | None = 5
-    # Whether it can ask a gate on a Unix socket.
+    # Whether it can reach a gate on a Unix socket.
     uses_unix_sockets = True
 
     def _responds(self) -> bool:
@@ -70,7 +70,7 @@ class Caddy(Gateway):
 
 class Traefik(Gateway):
     name = "traefik"
-    # Its ForwardAuth has no way to copy a field of the gate's answer to the client's, but for cookies.
+    # Its ForwardAuth has no way to copy a header of the gate's response to the client's, but for cookies.
     reports_rate_limit = False
     unreachable_status = 500
     unreachable_has_envelope = False

@@ -96,7 +96,7 @@ def hostile_requests(account: Account, forwarded: Headers | None = None) -> list
         Hostile("a path of another's", get(target="//other.example/%2e%2e/%00")),
         Hostile("many headers", get(*((f"X-{number}", "a") for number in range(120)))),
         Hostile("long headers", get(*((f"X-{number}", "a" * 4_000) for number in range(12)))),
-        Hostile("two requests at once", get() + get(), requests=2),
+        Hostile("two requests together", get() + get(), requests=2),
     ]
     malformed = [
         Hostile("a bad chunk", post(chunked) + b"zz\r\nhello\r\n0\r\n\r\n"),

@@ -25,7 +25,7 @@ GOOD_CLIENTS = 5
 HOSTILE_CLIENTS = 6
 # How often a hostile client sends each of its requests.
 HOSTILE_ROUNDS = 2
-# How long a hostile client waits for an answer that may never come.
+# How long a hostile client waits for a response that may never come.
 HOSTILE_PATIENCE = 0.5
 # What a proxy adds.
 FORWARDED = [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", CLIENT_ADDRESS)]
@@ -49,7 +49,7 @@ class Place:
     hostile: Account
 
     def identities(self) -> dict[str, set[bytes]]:
-        """What may be in no answer but the account's own, by account."""
+        """What may be in no response but the account's own, by account."""
         accounts = [*(person.account for person in self.good), self.hostile]
         return {each.id: {each.id.encode(), each.email.encode(), each.key.encode()} for each in accounts}
 
@@ -75,7 +75,7 @@ class ConnectionCount(threading.Thread):
         self.seen: set[str] = set()
 
     def _look(self) -> set[str]:
-        """The connections that are open, and those that the kernel remembers for a minute after their end."""
+        """The connections that are open, and those that the kernel lists for a minute after their end."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         pairs = [[address.split(":")[1] for address in line.split()[1:3]] for line in lines]
         return {other for port, other in pairs if port == self._port and other != "0000"} | {
@@ -93,7 +93,7 @@ class ConnectionCount(threading.Thread):
 
 
 class GoodClient(threading.Thread):
-    """Sends requests with its own key and its own session, and believes nothing but its own answers."""
+    """Sends requests with its own key and its own session, and believes nothing but its own responses."""
 
     def __init__(self, place: Place, proxy: Proxy, number: int, are_alone: threading.Event):
         super().__init__()
@@ -101,25 +101,25 @@ class GoodClient(threading.Thread):
         self._person = place.good[number]
         own = self._person.account.id
         self._foreign = set().union(*(each for account, each in place.identities().items() if account != own))
-        self.answered = 0
+        self.response_count = 0
         self.problems: list[str] = []
 
     def run(self) -> None:
         chance = random.Random(self._number)
         connection: Connection | None = None
         while len(self.problems) < 20 and (
-            not self._are_alone.is_set() or self.answered + len(self.problems) < GOOD_REQUESTS // GOOD_CLIENTS
+            not self._are_alone.is_set() or self.response_count + len(self.problems) < GOOD_REQUESTS // GOOD_CLIENTS
         ):
             check = chance.choice([self.profile, self.workspace, self.change, self.introspection, self.account_page])
             try:
-                # Kept connections for the most part, and new ones.
+                # Open connections for the most part, and new ones.
                 if connection is None or chance.random() < 0.05:
                     if connection is not None:
                         connection.close()
                         connection = None
                     connection = Connection(self._proxy.client.connect())
                 check(connection)
-                self.answered += 1
+                self.response_count += 1
             except Exception as problem:
                 self.problems.append(f"{check.__name__}: {problem!r}")
                 if connection is not None:
@@ -158,7 +158,7 @@ class GoodClient(threading.Thread):
 
     def change(self, connection: Connection) -> None:
         """A body that is read to its end and refused by a name that is in it."""
-        name = f"n{self._number}x{self.answered}"
+        name = f"n{self._number}x{self.response_count}"
         headers = [self._key, ("Content-Type", "application/json")]
         refused = self._send(connection, 422, "POST", "/api/v1/key/revoke", headers, f'{{"{name}":1}}'.encode()).json
         assert name in str(refused), refused
@@ -197,7 +197,7 @@ class HostileClient(threading.Thread):
                     self.problems.append(f"{each.name}: {received[:500]!r}")
 
     def _misbehave(self, each: Hostile) -> bytes:
-        """Sends it, and answers all that came back."""
+        """Sends it, and returns all that came back."""
         try:
             connection = self._proxy.client.connect()
         except OSError as problem:
@@ -213,7 +213,7 @@ class HostileClient(threading.Thread):
                 pass
             self.sent[each.name] += 1
             if each.leaves != READ:
-                # Sometimes at once, sometimes when the request is on its way.
+                # Sometimes immediately, sometimes when the request is on its way.
                 time.sleep(self._chance.choice([0, 0.002, 0.02]))
                 return received
             while more := connection.recv(1 << 16):

@@ -22,7 +22,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def literal(name: str, value: str) -> bytes:
-    """A header field as HPACK has it without a table."""
+    """A header as HPACK has it without a table."""
     return b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
@@ -165,7 +165,7 @@ def enter(listener: Listener, stage: Stage, address: int | str) -> socket.socket
 def wait_for_end(connection: socket.socket, until: Callable[[], float], send: Iterator[bytes]) -> bool:
     """Sends what comes, at its own pace, and reads until the other end closes.
 
-    Answers whether it did before the time that `until` counts down.
+    Returns whether it did before the time that `until` counts down.
     """
     connection.settimeout(0.05)
     pending = b""

@@ -111,7 +111,7 @@ class Server:
 
     @property
     def first_memory(self) -> int:
-        """What it held when this was first asked since its start."""
+        """What it held when this was first read since its start."""
         if self._first_memory is None:
             self._first_memory = self.memory
         return self._first_memory
@@ -201,7 +201,7 @@ class Others:
         self._server = server
         self._over = threading.Event()
         self.failures: list[str] = []
-        self.answered = 0
+        self.response_count = 0
         self.most_memory = 0
         self._threads = [threading.Thread(target=self._request, args=(listener,)) for listener in server.listeners]
         self._threads.append(threading.Thread(target=self._watch))
@@ -219,7 +219,7 @@ class Others:
     def _request(self, listener: Listener) -> None:
         while not self._over.wait(0.1):
             if self._server.responds(listener, seconds=10):
-                self.answered += 1
+                self.response_count += 1
             else:
                 self.failures.append(f"{listener.name}: a good request was not answered")
 
@@ -245,10 +245,10 @@ def test_every_stage_ends_within_its_limit(servers: dict[str, Server], behaviour
             watched.append((name, server, server.first_memory, stack.enter_context(Others(server))))
         in_parallel(leave, cells)
         for _, server, _, others in watched:
-            eventually(lambda: others.answered >= len(server.listeners), "the good clients were answered", 15)
+            eventually(lambda: others.response_count >= len(server.listeners), "the good clients were answered", 15)
     assert not failures, "\n".join(failures)
     for name, _, before, others in watched:
-        assert not others.failures and others.answered > 0, others.failures
+        assert not others.failures and others.response_count > 0, others.failures
         grown = others.most_memory - before
         print(f"{name}, {' and '.join(behaviours)}: {len(cells)} cells, memory grew by {grown / 1e6:.1f} MB in all")
         assert grown < MEMORY, f"{name}: memory grew by {grown}"
@@ -379,8 +379,8 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
     server = Server(tmp_path, files)
     try:
         listener = server.listeners[0]
-        kept = over_tls(connect(server.addresses[listener.name]), "http/1.1")
-        first = kept.getpeercert(binary_form=True)
+        open_connection = over_tls(connect(server.addresses[listener.name]), "http/1.1")
+        first = open_connection.getpeercert(binary_form=True)
         subprocess.run(
             [
                 "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=second",
@@ -398,8 +398,8 @@ def test_sighup_reads_the_certificate_again_and_loses_nothing(tmp_path: Path, ce
         server.program.wait_until(lambda: "Reload failed" in server.program.log, "the failure was logged")
         third = over_tls(connect(server.addresses[listener.name]), "http/1.1").getpeercert(binary_form=True)
         assert third == second
-        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert kept.recv(15) == b"HTTP/1.1 200 OK"
+        open_connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert open_connection.recv(15) == b"HTTP/1.1 200 OK"
     finally:
         server.stop()
 
@@ -477,9 +477,9 @@ def test_http2_is_idle_for_its_whole_time_whatever_its_reads_held(tmp_path: Path
             connection.sendall(frame(1, 5, stream, block("GET", "/healthz")))
             while not (one := next(coming))[0] == 0 or not one[1] & 1:
                 pass
-        answered = time.monotonic()
+        responded_at = time.monotonic()
         rest = list(coming)
-        taken = time.monotonic() - answered
+        taken = time.monotonic() - responded_at
         assert taken > IDLE_SECONDS - 1 > HEAD_SECONDS, f"closed after {taken:.1f} s"
         assert [one[0] for one in rest] == [7], "and it says goodbye"
     finally:

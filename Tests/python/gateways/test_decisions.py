@@ -23,7 +23,7 @@ def test_a_key_passes_and_its_owner_is_named(gateway: Gateway, account: Account,
 
 
 def test_the_rate_limit_reaches_the_client(gateway: Gateway, account: Account, upstream: Upstream):
-    """The gate's fields and not those that the API sends under the same names."""
+    """The gate's headers and not those that the API sends under the same names."""
     response = gateway.client.send(key=account.key)
     upstream.take_one()
     if gateway.reports_rate_limit:
@@ -101,8 +101,8 @@ def test_a_workspace_named_in_the_path(gateway: Gateway, account: Account, upstr
 
 def test_a_workspace_of_somebody_else(gateway: Gateway, account: Account, stranger: Account, upstream: Upstream):
     for workspace in (stranger.workspace, NOBODYS_WORKSPACE):
-        by_field = gateway.client.send(key=account.key, headers=[("X-Workspace-Id", workspace)])
-        expect_denied(by_field, upstream, 404, "NOT_FOUND")
+        by_header = gateway.client.send(key=account.key, headers=[("X-Workspace-Id", workspace)])
+        expect_denied(by_header, upstream, 404, "NOT_FOUND")
         by_path = gateway.client.send(target=f"/workspaces/{workspace}/things", key=account.key)
         expect_denied(by_path, upstream, 404, "NOT_FOUND")
 

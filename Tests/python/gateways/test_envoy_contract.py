@@ -1,8 +1,8 @@
-"""The gate itself, asked as Envoy's HTTP ext_authz asks it.
+"""The gate itself, with requests as Envoy's HTTP ext_authz sends them.
 
-The other files run one version of Envoy. Here its questions are made by hand, from what that version was seen to send,
+The other files run one version of Envoy. Here its requests are made by hand, from what that version was seen to send,
 so that what Envoy relies on is stated whatever a later version does around it: the original method, the prefix and the
-original path, no body but a length of 0; and an answer of exactly 200, or a denial that goes to the client as it is.
+original path, no body but a length of 0; and a response of exactly 200, or a denial that goes to the client as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CLIENT = "192.0.2.7"
 
 
 def envoys_headers(key: str | None) -> Headers:
-    """The fields of a question, in Envoy's order and spelling."""
+    """The headers of a request, in Envoy's order and spelling."""
     return [
         ("host", "api.example.com"),
         ("content-length", "0"),
@@ -49,7 +49,7 @@ def request_gate(
 
 
 def expect_identity(response: Response, account: Account, has_workspace: bool = False) -> None:
-    """Envoy, like others, would let a client's own field through where the gate's were absent."""
+    """Envoy, like others, would let a client's own header through where the gate's were absent."""
     assert response.status == 200
     identity = {name: response.value(name) for name, _ in response.headers if name.startswith("x-keybearer-")}
     assert identity == account.identity(has_workspace)
@@ -92,8 +92,8 @@ def test_the_original_path_names_the_workspace(keybearer: GateServer, account: A
     expect_identity(own, account, has_workspace=True)
     theirs = request_gate(keybearer, account.key, target=f"/gate/workspaces/{stranger.workspace}/things")
     expect_envelope(theirs, 404, "NOT_FOUND")
-    field = request_gate(keybearer, account.key, more=[("x-workspace-id", account.workspace)])
-    expect_identity(field, account, has_workspace=True)
+    by_header = request_gate(keybearer, account.key, more=[("x-workspace-id", account.workspace)])
+    expect_identity(by_header, account, has_workspace=True)
 
 
 def test_denials_go_to_the_client_as_they_are(keybearer: GateServer, account: Account, stranger: Account):
@@ -106,7 +106,7 @@ def test_denials_go_to_the_client_as_they_are(keybearer: GateServer, account: Ac
     expect_envelope(foreign, 404, "NOT_FOUND")
     twice = [("x-workspace-id", account.workspace), ("x-workspace-id", stranger.workspace)]
     expect_envelope(request_gate(keybearer, account.key, more=twice), 400, "BAD_REQUEST")
-    # Envoy joins fields that stand more than once.
+    # Envoy joins headers that stand more than once.
     joined = [("authorization", f"Bearer {account.key},Bearer {account.key}")]
     expect_envelope(request_gate(keybearer, None, more=joined), 401, "UNAUTHORIZED")
 
@@ -126,7 +126,7 @@ def test_a_used_up_rate_limit(keybearer: GateServer):
 
 
 def test_nginx_gets_401_and_403_alone(keybearer: GateServer, account: Account, stranger: Account):
-    """For comparison: the same denials as auth_request can carry them, with the reason in a field."""
+    """For comparison: the same denials as auth_request can carry them, with the reason in a header."""
     expect_identity(request_gate(keybearer, account.key, target="/gate-nginx"), account)
     locked = keybearer.commands.create_account("free")
     cases: list[tuple[str | None, Headers, int, str]] = [
@@ -165,7 +165,7 @@ def test_the_last_use_is_recorded_with_the_clients_address(keybearer: GateServer
 
 
 def test_one_connection_carries_many_requests(keybearer: GateServer, account: Account, stranger: Account):
-    """Envoy keeps connections: no answer may hold anything of the one before."""
+    """Envoy leaves connections open: no response may hold anything of the one before."""
     with connect(keybearer) as connection:
         for each in (account, stranger, account):
             response = connection.exchange(request_head("GET", "/gate/things", envoys_headers(each.key)))

@@ -23,7 +23,7 @@ def expect_pass(stack: Stack, upstream: Upstream) -> None:
 
 
 def expect_unreachable(stack: Stack, upstream: Upstream) -> None:
-    """Nothing passes, with a key or without; no answer says that a key is wrong."""
+    """Nothing passes, with a key or without; no response says that a key is wrong."""
     for key in (stack.account.key, None):
         response = stack.gateway.client.send(key=key)
         assert response.status == stack.gateway.unreachable_status
@@ -44,7 +44,7 @@ def test_keybearer_is_killed_and_comes_back(stack: Stack, upstream: Upstream):
 
 @pytest.mark.parametrize("kind", [kind for kind in GATEWAYS if kind.patience], ids=lambda kind: kind.name)
 def test_keybearer_hangs(kind: type[Gateway], new_stack: Callable[..., Stack], upstream: Upstream):
-    """A gate that takes questions and says nothing costs the client seconds, not a request that nobody judged."""
+    """A gate that takes requests and does not respond costs the client seconds, not a request that nobody judged."""
     stack = new_stack(kind)
     expect_pass(stack, upstream)
     with stack.keybearer.suspended():
@@ -72,7 +72,7 @@ def test_the_store_is_out_of_reach(stack: Stack, upstream: Upstream):
         expect_envelope(response, 503, "UNAVAILABLE")
         expect_envelope(client.send(key=key), 503, "UNAVAILABLE")
         assert upstream.take() == []
-        # What is wrong whatever the store says is still told apart from what cannot be known.
+        # What is wrong whatever the store says is still distinguished from what cannot be known.
         expect_denied(client.send(), upstream, 401, "UNAUTHORIZED")
         store.execute("ROLLBACK")
     statuses: list[int] = []

@@ -24,7 +24,7 @@ FORGED_ADDRESSES: list[Headers] = [
 
 
 def test_the_last_use_is_recorded_with_the_real_address(gateway: Gateway, keybearer: GateServer, upstream: Upstream):
-    """Each request is from the same place, whatever it says of itself, or the wrong address would be noted once."""
+    """Each request is from the same place, whatever it says of itself, or the wrong address would be recorded once."""
     account = keybearer.commands.create_account()
     for headers in FORGED_ADDRESSES:
         assert gateway.client.send(key=account.key, headers=headers).status == 200

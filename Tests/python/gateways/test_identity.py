@@ -22,7 +22,7 @@ SPELLINGS = [
 
 
 def expect_genuine_or_refused(status: int, received: list[Received], account: Account) -> None:
-    """A gateway may refuse a request that is odd; what it lets through carries the gate's fields and no others."""
+    """A gateway may refuse a request that is odd; what it lets through carries the gate's headers and no others."""
     if status in (400, 401):
         assert received == []
         return
@@ -59,7 +59,7 @@ def test_all_together(gateway: Gateway, account: Account, upstream: Upstream):
 
 
 def test_names_that_keybearer_does_not_send(gateway: Gateway, account: Account, upstream: Upstream):
-    """nginx can remove only names that it is told; an API behind it may read the six and no others."""
+    """nginx can remove only names in its configuration; an API behind it may read the six and no others."""
     response = gateway.client.send(key=account.key, headers=[("X-Keybearer-Admin", "1")])
     assert response.status == 200
     received = upstream.take_one()
@@ -74,14 +74,14 @@ def test_names_that_keybearer_does_not_send(gateway: Gateway, account: Account, 
     ["X-Keybearer-User, X-Keybearer-Role", "x-keybearer-workspace", "X-Forwarded-For, X-Forwarded-Proto, Host"],
 )
 def test_a_client_cannot_have_the_identity_removed(gateway: Gateway, account: Account, upstream: Upstream, listed: str):
-    """Connection lists fields that go no further than the next hop; a gateway must not count its own among them."""
+    """Connection lists headers that go no further than the next hop; a gateway must not count its own among them."""
     for headers, connection in (([], f"close, {listed}"), ([("Connection", listed)], "close")):
         response = gateway.client.send(key=account.key, headers=headers, connection=connection)
         expect_genuine_or_refused(response.status, upstream.take(), account)
 
 
 def test_trailers_carry_no_identity(gateway: Gateway, account: Account, upstream: Upstream):
-    """Some servers merge the fields behind a chunked body into those before it."""
+    """Some servers merge the trailers of a chunked body into the headers."""
     for announced in ([], [("Trailer", "X-Keybearer-User, X_Keybearer_Role"), ("TE", "trailers")]):
         headers = [("Host", "localhost"), ("Authorization", f"Bearer {account.key}"), ("Connection", "close")]
         request = request_head("POST", "/things", [*headers, *announced, ("Transfer-Encoding", "chunked")])
@@ -108,7 +108,7 @@ def test_malformed_lines_smuggle_nothing(gateway: Gateway, account: Account, ups
 def test_the_gateways_request_cannot_be_sent_from_outside(
     gateway: Gateway, account: Account, upstream: Upstream
 ):
-    """nginx asks at a path of its own, which no client reaches; elsewhere such a path is one of the API's."""
+    """nginx uses a path of its own, which no client reaches; elsewhere such a path is one of the API's."""
     for target in ("/_keybearer", "/gate", "/gate-nginx", "/gate/things"):
         response = gateway.client.send(target=target)
         assert response.status in (401, 404)

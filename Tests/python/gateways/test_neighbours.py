@@ -1,4 +1,4 @@
-"""Clients that share a proxy's connections to Keybearer with hostile ones see no error, and no answer of another's."""
+"""Clients that share a proxy's connections to Keybearer with hostile ones see no error, and none of another's responses."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def test_good_clients_see_no_error(proxy: Proxy, place: Place):
     seconds = time.monotonic() - started
     connections = count.finish()
     sent = sum((each.sent for each in hostile), Counter())
-    answered = sum(each.answered for each in good)
+    response_count = sum(each.response_count for each in good)
     print(
-        f"\n{proxy.name}: {answered} good requests and {sent.total()} hostile ones in {seconds:.1f} s"
+        f"\n{proxy.name}: {response_count} good requests and {sent.total()} hostile ones in {seconds:.1f} s"
         f" over {connections} connections to Keybearer"
     )
     assert [problem for each in good for problem in each.problems] == [], proxy.program.log[-4_000:]
     assert [problem for each in hostile for problem in each.problems] == []
-    assert answered >= GOOD_REQUESTS
+    assert response_count >= GOOD_REQUESTS
     # Every kind was there, and connections were shared.
     expected = {each.name: HOSTILE_CLIENTS * HOSTILE_ROUNDS for each in hostile_requests(place.hostile)}
     assert sent == expected
-    assert connections < answered / 4
+    assert connections < response_count / 4
 
 
 def profile_request(person: GoodUser) -> bytes:

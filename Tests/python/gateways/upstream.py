@@ -18,18 +18,18 @@ class Received:
     body: bytes
 
     def values(self, name: str) -> list[str]:
-        """The values of every field whose name a lax server would read as this one."""
+        """The values of every header whose name a lax server would read as this one."""
         return [value for each, value in self.headers if normalised(each) == name]
 
     def identity(self) -> list[tuple[str, str]]:
-        """Every field that a lax server could take for one of Keybearer's, sorted."""
+        """Every header that a lax server could take for one of Keybearer's, sorted."""
         return sorted(
             (normalised(name), value) for name, value in self.headers if normalised(name).startswith("x-keybearer-")
         )
 
 
 def normalised(name: str) -> str:
-    """A field's name as CGI, WSGI and the like confuse it: in one case, with one separator."""
+    """A header's name as CGI, WSGI and the like confuse it: in one case, with one separator."""
     return name.lower().replace("_", "-").replace(".", "-")
 
 
@@ -43,7 +43,7 @@ class Upstream:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Ends a connection that a gateway keeps open but no longer uses.
+            # Ends a connection that a gateway leaves open but no longer uses.
             timeout = 30
 
             def response(self) -> None:
@@ -66,7 +66,7 @@ class Upstream:
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_PROPFIND = response
 
             def read_body(self) -> tuple[bytes, list[tuple[str, str]]]:
-                """The body, and the trailers of a chunked one: some servers merge them into the fields."""
+                """The body, and the trailers of a chunked one: some servers merge them into the headers."""
                 if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
                     return self.rfile.read(int(self.headers.get("Content-Length", "0"))), []
                 body = b""
@@ -80,18 +80,18 @@ class Upstream:
                 return body, trailers
 
             def log_message(self, *_: object) -> None:
-                """Says nothing."""
+                """Logs nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        # A connection that a gateway still keeps open must not hold up the end.
+        # A connection that a gateway still has open must not hold up the end.
         self._server.block_on_close = False
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     def take(self) -> list[Received]:
-        """What came since the last time, and forgets it."""
+        """Returns what came since the last time, once."""
         with self._lock:
             received, self._received = self._received, []
         return received

@@ -52,7 +52,7 @@ def measure(versions: tuple[Version, Version], processes: Processes, paced: late
             rates[name].append((measured["base"], measured["head"]))
         for server in servers.values():
             server.stop()
-        with wakeups.cores_kept_awake():
+        with wakeups.cores_awake():
             rates["cold"].append(measure_cold(order, processes, paced, place))
     return rates
 

@@ -70,7 +70,7 @@ def measure(many: Keybearer, keys: list[str], few: Keybearer, few_keys: list[str
         few_keys: all that the other server gets.
     """
     requested = random.sample(keys[:count], len(few_keys))
-    print_progress(f"The gate with {count:,} accounts remembered: asking for them")
+    print_progress(f"The gate with {count:,} accounts in its cache: filling it")
     began = time.monotonic()
     count = fill(many, paced, keys[:count])
     subjects = [subject(few, "few", few_keys, paced), subject(many, "many", requested, paced)]

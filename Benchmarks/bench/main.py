@@ -88,7 +88,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     conditions = latency.conditions(paced, server, make_target(), haproxy, replaced, accounts, options.churn)
     # Keys that are sent for the first time are measured on their own.
     paced.run(make_target(), 1, 0, f"good:{latency.GOOD_RATE}:8:{paced.tokens('first', accounts)}")
-    with wakeups.cores_kept_awake():
+    with wakeups.cores_awake():
         samples = latency.measure(conditions, paced, processes, housekeeping, latency_rounds, latency_seconds)
     laps.end("latency at a fixed pace")
     laps.time("a million accounts", request_million, million)
@@ -99,7 +99,7 @@ def measure(options: argparse.Namespace, processes: Processes, directory: str, p
     commands = [
         "make bench", "# which runs, among others:", start_line(server, directory),
         *(shell_line(subject, seconds) for subject in subjects), paced_line(make_target(), latency_seconds)]
-    with wakeups.cores_kept_awake():
+    with wakeups.cores_awake():
         cold = latency.measure_cold(paced, server, make_target, accounts)
     processes.stop_all()
     laps.end("cold keys")

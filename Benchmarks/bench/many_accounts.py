@@ -83,7 +83,7 @@ class Million:
         number = len(self.starts)
         print_progress(f"{self.count:,} accounts: cold keys, start {number + 1} of {STARTS}")
         keys = self.keys[number::STARTS]
-        with locked_in_memory(self.database) as self.is_locked, wakeups.cores_kept_awake():
+        with locked_in_memory(self.database) as self.is_locked, wakeups.cores_awake():
             self.starts.append(start(self.server, keys[0]))
             subject = self.server.gate()
             self.paced.run(subject, 1, 0, f"good:{latency.GOOD_RATE}:4:{self.paced.tokens('key', keys[:1])}")
@@ -135,7 +135,7 @@ def locked_in_memory(path: str) -> Iterator[bool]:
 def request_in_turn(paced: latency.Paced, subject: Subject, keys: list[str]) -> dict:
     classes = f"good:{latency.COLD_RATE}:4:{paced.tokens('cold', keys)}"
     result = paced.run(subject, len(keys) / latency.COLD_RATE, 0, classes)["good"]
-    latency.expect_statuses(result, {"200"}, "keys that are asked for the first time")
+    latency.expect_statuses(result, {"200"}, "keys that are sent for the first time")
     return result
 
 

@@ -1,16 +1,16 @@
-// Asks a server at a fixed pace and tells how long the answers took. Linux only.
+// Sends a server requests at a fixed pace and reports how long the responses took. Linux only.
 //
 //   paced HOST PORT PATH FIELDS SECONDS WARMUP NAME:RATE:CONNECTIONS:FILE [NAME:RATE:CONNECTIONS:FILE ...]
 //
-// FIELDS are further header fields of every request, divided by line feeds; they may be empty. Each class has its own
+// FIELDS are further headers of every request, separated by line feeds; they may be empty. Each class has its own
 // rate, keep-alive connections and file of tokens, one a line, used in turn.
 //
-// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it. Both times that
-// are told of each answer end when the kernel had received it, by its time stamp. "seen" is a client's on another machine:
-// it begins when the request was due, with all that it was sent late. The others are the server's and begin when it was
-// sent. What is due while all connections are busy waits here, and that wait is the server's and counts in both: one
-// that stalls for a second so has a second's worth of slow answers, where a client that waits for each answer before it
-// asks again would have noticed a single one ("coordinated omission").
+// The pace is an open loop: request number k is due at k/rate seconds, whatever became of those before it. Both times
+// that are reported of each response end when the kernel had received it, by its time stamp. "seen" is a client's on
+// another machine: it begins when the request was due, with all that it was sent late. The others are the server's and
+// begin when it was sent. What is due while all connections are busy waits here, and that wait is the server's and
+// counts in both: one that stalls for a second so has a second's worth of slow responses, where a client that waits
+// for each response before it sends again would have noticed a single one ("coordinated omission").
 //
 // A client on another machine is not late because the server's has one of its cores held up, for instance by a commit
 // that rings the disk's doorbell. So there are two hands: what the first has not sent of the first class a moment after
@@ -111,7 +111,7 @@ static int64_t due_at(const struct class *class, int64_t number) {
     return start + (int64_t)(number * (SECOND / class->rate));
 }
 
-// Over loopback a connection is made at once, so this waits for it.
+// Over loopback a connection is made immediately, so this waits for it.
 static void open_connection(struct connection *connection) {
     int on = 1;
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

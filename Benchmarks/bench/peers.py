@@ -20,7 +20,7 @@ BODY = '{"ok":true}'
 # What a gateway says of its client. The gate reads both; nginx and HAProxy are sent the same bytes.
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
 
-# What the gate answers to an admitted request, for HAProxy to answer the same when the gate itself is left out.
+# The gate's response to an admitted request, for HAProxy to send the same when the gate itself is left out.
 SAMPLE_HEADERS = [
     ("X-Keybearer-User", "usr_06vd9e8VfkIaQladXNIC"), ("X-Keybearer-Email", "ada@example.com"),
     ("X-Keybearer-Workspace", "-"), ("X-Keybearer-Role", "-"), ("X-Keybearer-Plan", "pro"),

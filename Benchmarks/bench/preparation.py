@@ -39,7 +39,7 @@ def install_programs(wanted: dict[str, str]) -> None:
     run([*as_root, "apt-get", "update", "-q"], "apt-get update")
     environment = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive"]
     run([*environment, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], "apt-get install")
-    # Debian starts a server when its package is installed. Nobody asked for that here.
+    # Debian starts a server when its package is installed. Nobody wants that here.
     if os.path.isdir("/run/systemd/system"):
         for service in {"nginx", "haproxy", "postgresql"} & set(packages):
             subprocess.run([*as_root, "systemctl", "disable", "--now", "-q", service], check=False)

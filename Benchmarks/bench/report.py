@@ -114,7 +114,7 @@ def wake_up_lines(measured: wakeups.Measured) -> list[str]:
 def latency_lines(results: Results) -> list[str]:
     if not results.samples:
         return []
-    rows, notes = [], []
+    rows, remarks = [], []
     places = {condition.name: place for place, condition in enumerate(results.conditions, 1)}
     for condition in results.conditions:
         samples = list(results.samples[condition.name].values())
@@ -125,12 +125,12 @@ def latency_lines(results: Results) -> list[str]:
             ratios_text(results, condition.name, base, places) for base in (condition.base, condition.same_total)]
         rows.append([str(places[condition.name]), condition.title, f"{condition.rate:,}", str(len(samples)), *marks, seen,
                      *compared])
-        notes += shortfalls(condition, samples)
+        remarks += shortfalls(condition, samples)
         if condition.name in JUDGED:
-            notes.append(judgement(results, condition))
+            remarks.append(judgement(results, condition))
         if condition.churn:
             done = statistics.median(one.regenerated for one in samples)
-            notes.append(f"{sentence(condition.title)}: {done:.0f} a second were regenerated.")
+            remarks.append(f"{sentence(condition.title)}: {done:.0f} a second were regenerated.")
     count = len(next(iter(results.samples.values())))
     subject = results.conditions[0].subject
     return [
@@ -151,7 +151,7 @@ def latency_lines(results: Results) -> list[str]:
             ["row", "what", "requests a second", "rounds", "p50", "p99", "p99.9",
              "p99, p99.9 as the client saw it", "(a) to the same good load alone",
              "(b) to the same load in all, all valid"], rows, 8),
-        *[line for one in notes for line in textwrap.wrap(f"- {one}", 116, subsequent_indent="  ")], "",
+        *[line for one in remarks for line in textwrap.wrap(f"- {one}", 116, subsequent_indent="  ")], "",
     ]
 
 

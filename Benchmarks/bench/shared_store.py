@@ -176,7 +176,7 @@ def written(postgres: Postgres, nodes: list[Keybearer], seconds: float, send_req
     time.sleep(SETTLING)
     for one in nodes:
         one.process.expect_running()
-        one.process.signal(signal.SIGKILL)
+        one.process.send_signal(signal.SIGKILL)
         one.stop()
     after = postgres.counts()
     return {name: number - before.get(name, 0) for name, number in after.items()}, admitted

@@ -6,6 +6,8 @@ import http.client
 from harness.http_client import Response, request
 from harness.waiting import Failure
 
+from .processes import Process
+
 # Keep-alive connections on which a server gets requests.
 CONNECTIONS = 32
 
@@ -24,7 +26,7 @@ class Subject:
 
     name: str
     title: str
-    process: object
+    process: Process
     port: int
     path: str
     authorization: str | None

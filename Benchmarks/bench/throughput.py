@@ -60,7 +60,7 @@ def measure_once(subject: Subject, seconds: float) -> Round:
     report = run_wrk(subject, seconds)
     after = subject.process.processor_seconds()
     if report.refused or report.failed or report.requests == 0:
-        raise Failure(f"{subject.name} under load: {report.requests} answers, {report.refused} of them refusals, and "
+        raise Failure(f"{subject.name} under load: {report.requests} responses, {report.refused} of them refusals, and "
                       f"{report.failed} lost connections")
     processor = None if before is None or after is None else (after - before) / report.requests * 1e6
     return Round(report.rate, processor)

@@ -25,7 +25,7 @@ class Measured:
 
 
 @contextlib.contextmanager
-def cores_kept_awake():
+def cores_awake():
     """Yields whether they are: only root may, and only Linux can.
 
     A virtual machine's core that halts is woken by its host, which takes up to milliseconds where the host is shared:
@@ -48,5 +48,5 @@ def measure(directory: str) -> Measured:
     program = preparation.compile_program("wakeups", directory)
     once = lambda: json.loads(run([program, str(SECONDS), str(RATE)], "wakeups", timeout=60))  # noqa: E731
     asleep = once()
-    with cores_kept_awake() as awake:
+    with cores_awake() as awake:
         return Measured(asleep, once() if awake else None)

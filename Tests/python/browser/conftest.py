@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from browser.dashboard import KeyPage, sign_in
 from browser.dashboard_server import DashboardServer
 from harness.programs import CHROMIUM, keybearer_program, missing
 
@@ -126,3 +127,12 @@ def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+@pytest.fixture
+def key_page(server: DashboardServer, page: Page) -> KeyPage:
+    """Ada's page with her key, hidden, and a clipboard that does not hold it."""
+    sign_in(page, server.ada)
+    KeyPage(page).expect_hidden()
+    page.evaluate("navigator.clipboard.writeText('nothing yet')")
+    return KeyPage(page)

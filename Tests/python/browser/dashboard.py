@@ -11,6 +11,10 @@ from harness.accounts import KEY_PATTERN, Person
 
 COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 MASK = "•" * 42
+# What the page says when a press failed, when its outcome is unknown, and when it succeeded.
+UNCHANGED = "Your key was not changed"
+UNKNOWN = "It is not known whether the key was regenerated."
+REGENERATED = "Key regenerated. The old key no longer works."
 
 
 def sign_in(page: Page, person: Person, path: str = "/") -> None:

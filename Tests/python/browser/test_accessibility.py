@@ -19,6 +19,8 @@ from browser.page_states import STATES, Stage
 SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
 PHONE = {"width": 360, "height": 740}
 LOOKS = [("light", DESKTOP, True), ("light", PHONE, False), ("dark", DESKTOP, False), ("dark", PHONE, True)]
+
+
 @pytest.mark.parametrize("name", STATES)
 def test_state(
     server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch, name: str

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from browser.conftest import ConsoleWatch
-from browser.dashboard import KeyPage, clipboard, come_back, expect_absent, key_path, sign_in, whole_page
+from browser.dashboard import (
+    REGENERATED, UNCHANGED, UNKNOWN, KeyPage, clipboard, expect_absent, key_path, sign_in, whole_page,
+)
 from browser.dashboard_server import DashboardServer
 
-UNCHANGED = "Your key was not changed"
-UNKNOWN = "It is not known whether the key was regenerated."
 NEVER_TWO = "pressing again on this page never makes two keys"
-REGENERATED = "Key regenerated. The old key no longer works."
 
 
 def envelope(status: int, code: str, **headers: str) -> Callable[[Route], None]:
@@ -59,14 +57,6 @@ REPLACEMENTS = {
     "429": Replacement(
         envelope(429, "RATE_LIMITED", retry_after="7"), "Too many requests. Try again in 7 seconds.", False, 429),
 }
-
-
-@pytest.fixture
-def key_page(server: DashboardServer, page: Page) -> KeyPage:
-    sign_in(page, server.ada)
-    KeyPage(page).expect_hidden()
-    page.evaluate("navigator.clipboard.writeText('nothing yet')")
-    return KeyPage(page)
 
 
 def each_replacement(key_page: KeyPage, console: ConsoleWatch, url: str) -> Iterator[Replacement]:
@@ -135,70 +125,6 @@ def test_regenerate(server: DashboardServer, key_page: KeyPage, console: Console
         expect(key_page.dialog).to_be_hidden()
         old_key, key = key, server.commands.key_of(server.ada.email)
         assert key != old_key
-
-
-def lose_a_regenerate(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch) -> str:
-    """The server regenerates, and the page never gets the response; returns the new key."""
-
-    def lose(route: Route) -> None:
-        assert route.fetch().status == 200
-        route.abort()
-
-    console.expect_network_failures()
-    old_key = server.commands.key_of(server.ada.email)
-    key_page.page.route("**/regenerate", lose)
-    key_page.press_regenerate()
-    expect(key_page.dialog_status).to_contain_text(UNKNOWN)
-    key_page.page.unroute("**/regenerate")
-    new_key = server.commands.key_of(server.ada.email)
-    assert new_key != old_key
-    return new_key
-
-
-def test_a_regenerate_whose_response_was_lost_is_the_same_when_pressed_again(
-    server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
-):
-    """Even when the page has seen the new record since. The press after that is a regenerate of its own."""
-    new_key = lose_a_regenerate(server, key_page, console)
-    come_back(key_page.page)
-    # Not "elsewhere": it may have been this page.
-    expect(key_page.status).to_have_text("The key was regenerated. This page now shows the new key’s record.")
-    expect(key_page.fact("Prefix")).to_have_text(new_key[:8])
-
-    key_page.confirm_regenerate.click()
-    expect(key_page.status).to_have_text(
-        "Your earlier press regenerated the key: the old key no longer works. This press changed nothing."
-    )
-    assert server.commands.key_of(server.ada.email) == new_key, "The second press made a second key."
-    assert key_page.reveal() == new_key
-
-    key_page.press_regenerate()
-    expect(key_page.status).to_have_text(REGENERATED)
-    key = server.commands.key_of(server.ada.email)
-    assert key != new_key, "The page says that a key was regenerated, and it lives."
-
-
-def test_a_regenerate_whose_response_was_lost_and_that_was_overtaken(
-    server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
-):
-    """The page knows the newest key before the press that resolves it. The press after that is about this key."""
-    console.expect_status(409)
-    lose_a_regenerate(server, key_page, console)
-    path = key_page.page.url.removeprefix(server.origin) + "/regenerate"
-    assert server.post(path, {"version": "2"}, server.sign_in(server.ada)).status == 303
-    newest = server.commands.key_of(server.ada.email)
-    come_back(key_page.page)
-    expect(key_page.fact("Prefix")).to_have_text(newest[:8])
-
-    key_page.confirm_regenerate.click()
-    expect(key_page.status).to_have_text(
-        "The key was regenerated elsewhere. This press changed nothing. This page now shows the newer key’s record."
-    )
-    assert server.commands.key_of(server.ada.email) == newest
-
-    key_page.press_regenerate()
-    expect(key_page.status).to_have_text(REGENERATED)
-    assert server.commands.key_of(server.ada.email) != newest
 
 
 def test_three_seconds_without_a_response(server: DashboardServer, page: Page, console: ConsoleWatch):

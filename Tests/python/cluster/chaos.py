@@ -85,7 +85,7 @@ class Run:
             while world.trail.replaced_count < PLAIN_CHANGES and time.monotonic() < deadline:
                 world.background.await_changes(1)
         median = world.background.regenerator.median_milliseconds
-        say(f"  {world.trail.replaced_count} changes, {median:.1f} ms in the median; answers {world.trail.responses}")
+        say(f"  {world.trail.replaced_count} changes, {median:.1f} ms in the median; responses {world.trail.responses}")
         self._judge(world)
         if median >= MEDIAN_MILLISECONDS:
             raise Violation(f"the median change took {median:.1f} ms, not less than {MEDIAN_MILLISECONDS:g}")
@@ -103,8 +103,8 @@ class Run:
                 fault(world, random.Random(seed))
                 say(f"  {fault.__name__}: {time.monotonic() - began:.1f} s, "
                     f"{world.trail.replaced_count - before} changes")
-        say(f"  answers {world.trail.responses}; {world.background.regenerator.unknown} changes unknown at first, "
-            f"{world.background.regenerator.resolved_by_command} settled beside the nodes")
+        say(f"  responses {world.trail.responses}; {world.background.regenerator.unknown} changes unknown at first, "
+            f"{world.background.regenerator.resolved_by_command} resolved by the command line")
         self._judge(world)
 
     def _judge(self, world: World) -> None:
@@ -119,7 +119,7 @@ class Run:
         with Rush(stage.cluster, key, seed=self._seed) as rush:
             rush.await_admitted(LIMIT, 60)
             rush.continue_for(5)
-        say(f"  {rush.admitted} of {LIMIT} admitted; answers {dict(rush.responses)}")
+        say(f"  {rush.admitted} of {LIMIT} admitted; responses {dict(rush.responses)}")
         if not rush.admitted <= LIMIT <= rush.admitted + rush.without_response:
             raise Violation(f"{rush.admitted} of {LIMIT} were admitted")
 
@@ -133,7 +133,7 @@ class Run:
                 rush.continue_for(self._choice.uniform(0, 1))
                 node.start()
             rush.continue_for(5)
-        say(f"  {rush.admitted} of {LIMIT} admitted; answers {dict(rush.responses)}")
+        say(f"  {rush.admitted} of {LIMIT} admitted; responses {dict(rush.responses)}")
         if rush.admitted > LIMIT:
             raise Violation(f"{rush.admitted} of {LIMIT} were admitted")
 

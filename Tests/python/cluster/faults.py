@@ -185,7 +185,7 @@ def stall_renewals(world: World, choice: random.Random) -> None:
 
 def lose_a_commit(world: World, choice: random.Random) -> None:
     """A change is committed, or not, and the node does not hear of it: the same Idempotency-Key resolves it."""
-    for part in ("answer", "request", "answer"):
+    for part in ("response", "request", "response"):
         proxies = [proxy for node in world.cluster.nodes for proxy in node.proxies]
         world.disturb_all()
         for proxy in proxies:

@@ -114,7 +114,7 @@ class Proxy:
         _loop().run(self._set(lambda: [each.close(is_reset=True) for each in self._connections]))
 
     def lose_commit(self, part: str) -> None:
-        """The next change that is committed through here loses its `request` or its `answer`, and its connection."""
+        """The next change that is committed through here loses its `request` or its `response`, and its connection."""
         self.lost_commit.clear()
         self._lose = part
 

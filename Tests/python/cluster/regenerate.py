@@ -70,7 +70,7 @@ class Regenerator:
                 self.unknown += 1
             is_unknown = True
             time.sleep(self._random.uniform(0.02, 0.2))
-        raise Violation(f"a change could not be settled in {_RESOLVE_SECONDS:g} s; the last answer was {response}")
+        raise Violation(f"a change could not be resolved in {_RESOLVE_SECONDS:g} s; the last response was {response}")
 
     def _choose(self) -> Node:
         """Mostly a node that can answer; at times one that is down, as a client behind a balancer meets."""
@@ -95,7 +95,7 @@ class Regenerator:
                 self.resolved_by_command += 1
                 return self._resolved(done.stdout.strip(), time.monotonic(), idempotency_key)
             time.sleep(0.1)
-        raise Violation(f"a change could not be settled beside the nodes: {done.stderr}")
+        raise Violation(f"a change could not be resolved by the command line: {done.stderr}")
 
     def _resolved(self, token: str, responded_at: float, idempotency_key: str) -> None:
         old = self.trail.replaced(token, responded_at)
@@ -130,7 +130,7 @@ class Regenerator:
                 raise Violation(f"{node.name} answered the live key {response.status}: {response.body[:300]!r}")
             client.close()
         if self._cluster.commands.key_of(self._email) != self.trail.current:
-            raise Violation("the database has another key than the last answer")
+            raise Violation("the database has another key than the last response")
 
     @property
     def median_milliseconds(self) -> float:
@@ -177,4 +177,3 @@ class Background:
             self._stop.set()
             self._thread.join(90)
         self.check()
-

@@ -39,7 +39,7 @@ def registered(stage: Stage) -> int:
 
 def test_a_response_taken_for_earlier(stage: Stage):
     """As if nodes responded before the old key was rejected everywhere."""
-    with pytest.raises(Violation, match="after the answer that said it was dead"):
+    with pytest.raises(Violation, match="after the response that said it was replaced"):
         with stage.under_load("earlier", head_start=0.2) as world:
             world.background.await_changes(10)
 
@@ -47,7 +47,7 @@ def test_a_response_taken_for_earlier(stage: Stage):
 def test_nobody_is_waited_for(stage: Stage):
     """Every node seems to have acknowledged all changes there will ever be, so no change waits for any."""
     with trigger(stage, "INSERT OR UPDATE ON nodes", "NEW.acknowledged := 1::bigint << 60; RETURN NEW;"):
-        with pytest.raises(Violation, match="after the answer that said it was dead"):
+        with pytest.raises(Violation, match="after the response that said it was replaced"):
             with stage.under_load("nobody") as world:
                 world.background.await_changes(1)
                 faults.cut_a_node(world, random.Random("nobody"))
@@ -56,7 +56,7 @@ def test_nobody_is_waited_for(stage: Stage):
 def test_leases_seem_shorter(stage: Stage):
     """A node that is cut off believes its memory for longer than others wait for it."""
     with trigger(stage, "INSERT OR UPDATE ON nodes", "NEW.lease_ms := 500; RETURN NEW;"):
-        with pytest.raises(Violation, match="after the answer that said it was dead"):
+        with pytest.raises(Violation, match="after the response that said it was replaced"):
             with stage.under_load("shorter") as world:
                 # It shows only where the node that is cut off had the key in its cache.
                 for _ in range(3):
@@ -67,7 +67,7 @@ def test_leases_seem_shorter(stage: Stage):
 def test_a_change_is_not_recorded(stage: Stage):
     """A replay finds nothing of the change before it, so that it makes a second one."""
     with trigger(stage, "INSERT ON idempotent_requests", "RETURN NULL;"):
-        with pytest.raises(Violation, match="another key|could not be settled|another key than"):
+        with pytest.raises(Violation, match="another key|could not be resolved|another key than"):
             with stage.under_load("forgotten") as world:
                 for _ in range(3):
                     faults.lose_a_commit(world, random.Random("forgotten"))

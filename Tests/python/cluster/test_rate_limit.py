@@ -24,7 +24,7 @@ def test_exactly_the_limit(stage: Stage, report: Callable[[str], None]):
     with Rush(stage.cluster, key) as rush:
         rush.await_admitted(LIMIT, 40)
         rush.continue_for(2)
-    report(f"rate limit: {rush.admitted} of {LIMIT} admitted; answers: {dict(rush.responses)}")
+    report(f"rate limit: {rush.admitted} of {LIMIT} admitted; responses: {dict(rush.responses)}")
     assert rush.admitted + rush.without_response >= LIMIT
     assert rush.admitted == LIMIT
 

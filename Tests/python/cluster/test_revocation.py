@@ -20,7 +20,7 @@ def test_under_load(stage: Stage, report: Callable[[str], None]):
         world.background.await_changes(CHANGES)
     regenerator = world.background.regenerator
     report(f"{world.trail.replaced_count} changes, answered in {regenerator.median_milliseconds:.1f} ms in the median; "
-         f"answers: {world.trail.responses}")
+         f"responses: {world.trail.responses}")
 
 
 @pytest.mark.parametrize("fault", faults.ALL, ids=lambda fault: fault.__name__)
@@ -31,5 +31,5 @@ def test_under_a_fault(stage: Stage, fault: faults.Fault, report: Callable[[str]
         fault(world, random.Random(f"{SEED} {fault.__name__}"))
     regenerator = world.background.regenerator
     report(f"{fault.__name__}: {world.trail.replaced_count} changes, {regenerator.unknown} unknown at first, "
-         f"{regenerator.resolved_by_command} settled beside the nodes; late: {regenerator.late or 'none'}; "
-         f"answers: {world.trail.responses}")
+         f"{regenerator.resolved_by_command} resolved by the command line; late: {regenerator.late or 'none'}; "
+         f"responses: {world.trail.responses}")

@@ -121,7 +121,7 @@ class Trail:
             return []
         return [
             f"key {number} passed on {node} in a request that started {1000 * (started - key.replaced_at):.1f} ms "
-            "after the answer that said it was dead"
+            "after the response that said it was replaced"
             for node, started in key.passed.items() if started > key.replaced_at
         ]
 

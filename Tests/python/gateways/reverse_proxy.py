@@ -66,7 +66,7 @@ def run_caddy(directory: Path, configuration: str) -> Program:
         "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
     }
     arguments = [str(CADDY), "run", "--config", str(file), "--adapter", "caddyfile"]
-    return Program(arguments, directory / "log", environment)
+    return Program(arguments, directory / "log", environment=environment)
 
 
 def run_traefik(directory: Path, port: int, static: str, dynamic: str) -> Program:

@@ -1,4 +1,4 @@
-"""Clients that share a proxy's connections to Keybearer with hostile ones see no error, and none of another's responses."""
+"""Clients that share a proxy's connections with hostile ones see no error, and none of another's responses."""
 
 from __future__ import annotations
 
@@ -158,9 +158,9 @@ def test_a_good_client_is_not_hurt_by_aborts_of_others(place: Place):
     good = profile_request(person)
     with Connection.to_port(place.keybearer.port) as connection:
         for each in requests * 5:
-            with socket.create_connection(("127.0.0.1", place.keybearer.port), timeout=30) as connection:
-                connection.sendall(each.data)
-                leave(connection, each.leaves)
+            with socket.create_connection(("127.0.0.1", place.keybearer.port), timeout=30) as hostile:
+                hostile.sendall(each.data)
+                leave(hostile, each.leaves)
             assert connection.exchange(good).json["data"]["id"] == person.account.id
     faults = [line for line in place.keybearer.log_records[count:] if line["level"] in ("warning", "error", "critical")]
     assert not faults, faults

@@ -81,7 +81,7 @@ frontend gate
     http-request deny deny_status 429 if {{ var(txn.used) -m int gt {limit} }}
     http-request set-var(txn.remaining) int({limit}),sub(txn.used)
     http-request set-var(txn.seconds) date,mod(60),neg,add(3720)
-    http-request return status 200 content-type "application/json; charset=utf-8" lf-string "{body}" {fields}
+    http-request return status 200 content-type "application/json; charset=utf-8" lf-string "{body}" {headers}
 """
 
 

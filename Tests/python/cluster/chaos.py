@@ -53,13 +53,13 @@ class Run:
         stage = Stage()
         try:
             self._part("changes without faults", lambda: self._plain(stage))
-            self._part("an hour used up", lambda: self._rate_limit(stage))
+            self._part("a rate limit used up", lambda: self._rate_limit(stage))
             round_number = 0
             while self._left > 30:
                 round_number += 1
                 self._part(f"round {round_number}", lambda: self._faults(stage, round_number))
                 if self._left > 30:
-                    self._part("an hour used up while nodes crash", lambda: self._rate_limit_with_crashes(stage))
+                    self._part("a rate limit used up while nodes crash", lambda: self._rate_limit_with_crashes(stage))
                     self._part("last uses after a crash of all", lambda: self._last_use(stage))
         finally:
             stage.close()

@@ -21,9 +21,7 @@ test:
 	swift build --build-tests $(SWIFT_FLAGS)
 	scripts/with-postgres $(MAKE) --no-print-directory test-swift
 	swift test -c release --package-path Tests/Simulations $(SWIFT_FLAGS)
-	scripts/run-browser-tests
-	scripts/run-gateway-tests
-	scripts/run-cluster-tests
+	scripts/run-python-tests
 
 # Beside a PostgreSQL. One after another: tests that keep the machine busy, and tests that wait for real servers. A target
 # that no line names runs with the first.
@@ -58,7 +56,7 @@ test-long:
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
-	KEYBEARER_TEST_LONG=1 scripts/run-gateway-tests test_connections.py -k flood
+	KEYBEARER_TEST_LONG=1 scripts/run-python-tests gateways test_connections.py -k flood
 	scripts/run-sanitized address
 	scripts/run-sanitized thread
 

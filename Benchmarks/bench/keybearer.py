@@ -100,7 +100,7 @@ class Keybearer:
         with Connection.to_port(self.port, timeout=20) as connection:
             for _ in range(times):
                 headers = [("Host", "127.0.0.1"), ("Content-Length", "0"), ("Authorization", f"Bearer {self.key}")]
-                response = connection.exchange(request_head("POST", "/api/v1/key/regenerate", headers))
+                response = connection.round_trip(request_head("POST", "/api/v1/key/regenerate", headers))
                 if response.status != 200:
                     raise Failure(f"regenerating a key: {response.status} {response.text[:80]!r}")
                 replaced.append(self.key)

@@ -22,7 +22,7 @@ VENV = os.path.join(BENCHMARKS, ".venv")
 PEERS = os.path.join(BENCHMARKS, "peers")
 # A header of the server's with which a program in C asks for short slices of processor time.
 SCHEDULING = os.path.join(ROOT, "Sources", "CScheduling")
-# nginx and HAProxy stand in directories that not every account's PATH has.
+# nginx and HAProxy are in directories that not every account's PATH has.
 os.environ["PATH"] += os.pathsep + os.pathsep.join(["/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 

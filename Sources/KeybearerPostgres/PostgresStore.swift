@@ -28,7 +28,7 @@ public enum PostgresStore {
         case caller
     }
 
-    /// Connects, and brings the schema up to date; several nodes may do so at once.
+    /// Connects, and brings the schema up to date; several nodes may do so at the same time.
     ///
     /// - Parameters:
     ///   - address: a connection string of libpq: `postgres://…` or `key=value` pairs.
@@ -68,7 +68,8 @@ public enum PostgresStore {
         }
     }
 
-    /// The id of a database; nil when there is none of this version. It waits for a copy that is being committed. Blocks.
+    /// The id of a database; nil when there is none of this version. It waits for a copy that is being committed.
+    /// Blocks.
     package static func databaseID(of address: String) throws -> String? {
         try translatingErrors(at: PostgresPlace(address)) { try PostgresMove.databaseID(of: address) }
     }

@@ -15,8 +15,8 @@ extension SQLiteEngine {
         }
     }
 
-    /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that was
-    /// stopped in between would otherwise look like a clock that was set back.
+    /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that
+    /// was stopped in between would otherwise look like a clock that was set back.
     static func time(_ now: Timestamp, requestedAt: SteadyTime) -> Timestamp {
         let waited = requestedAt.duration(to: .systemNow())
         // Time stands still for longer than that, and tests hold their clocks.

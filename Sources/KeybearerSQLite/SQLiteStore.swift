@@ -84,8 +84,8 @@ package final class SQLiteEngine: SQLEngine {
     let random: RandomSource
     /// One writer and several readers.
     let pool: DatabasePool
-    /// A reader for what comes back at once, and is waited for or asked many times a second: keys that memory does not
-    /// know, and changes. It must not queue behind slow reads.
+    /// A reader for what comes back immediately, and is waited for or asked many times a second: keys that memory does
+    /// not know, and changes. It must not queue behind slow reads.
     let shortReader: DatabaseQueue
     /// Moves the log into the file; nil in a command, which leaves that to the server.
     let checkpointer: Checkpointer?

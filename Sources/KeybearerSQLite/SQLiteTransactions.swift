@@ -29,7 +29,8 @@ extension SQLiteEngine {
     /// Runs one short SELECT on the calling thread: to wake another would cost more than the SELECT. One statement sees
     /// one state without a transaction around it.
     ///
-    /// In a server the domain calls what uses this on a thread that may be blocked, and never on the cooperative pool's.
+    /// In a server the domain calls what uses this on a thread that may be blocked, and never on the cooperative
+    /// pool's.
     func readShort<Result>(_ body: (Database) throws -> Result) throws -> Result {
         try watch.requireSame()
         do {

@@ -1,7 +1,7 @@
 /// Accounts and their passwords. Every method is one transaction, its audit row inside.
 ///
-/// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new request
-/// with it would be answered with.
+/// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new
+/// request with it would be answered with.
 public protocol AccountStore: Sendable {
     /// Adds an account with its key and a workspace of its own on the first plan of the catalogue, as its Owner.
     ///

@@ -50,8 +50,8 @@ public final class Node: Sendable {
         cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
     }
 
-    /// Removes sessions that can no longer be used, and idempotent requests that are no longer remembered. What fails is
-    /// tried again with the next round.
+    /// Removes sessions that can no longer be used, and idempotent requests that are no longer remembered. What fails
+    /// is tried again with the next round.
     package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
@@ -73,7 +73,7 @@ public final class Node: Sendable {
         }
     }
 
-    /// How an account stands in its hour, without counting anything.
+    /// What an account has left of its rate limit, without counting anything.
     public func rateLimitStatus(of account: Account, limit: Int) async throws -> RateLimitStatus {
         let accountState = cache.accountState(of: account.user.id)
         let now = context.clocks.steady()
@@ -84,8 +84,8 @@ public final class Node: Sendable {
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
     }
 
-    /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated the
-    /// master keys without this one knowing.
+    /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated
+    /// the master keys without this one knowing.
     var knowsAllMasterKeys: Bool { fence.holdsLease(at: context.clocks.steady()) }
 
     /// The last use of a key that memory has and the store may not have yet.

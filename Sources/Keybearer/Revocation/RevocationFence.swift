@@ -78,7 +78,7 @@ public final class RevocationFence: ChangePropagation {
 
     /// One look at the store: registers if needed, applies what is new, renews when due.
     ///
-    /// Only one step runs at a time; a second caller returns at once.
+    /// Only one step runs at a time; a second caller returns immediately.
     public func step() async {
         let isMine = registration.withLock { registration in
             if registration.isBusy || registration.isOver { return false }
@@ -221,7 +221,7 @@ public final class RevocationFence: ChangePropagation {
             position = try await store.registerNode(
                 nodeID, label: label, version: KeybearerVersion.current, lease: lease)
         } catch {
-            // Its row may be there although no answer came. Asking at once would only fail again.
+            // Its row may be there although no answer came. Asking immediately would only fail again.
             registration.withLock { $0.givenUp.append(nodeID) }
             throw error
         }

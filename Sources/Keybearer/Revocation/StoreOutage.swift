@@ -1,8 +1,8 @@
 import Logging
 import Synchronization
 
-/// What is known of the store from its responses: how long it takes, and whether it is out of reach. The log is told once
-/// that it has been for longer than a lease, and once that it is back.
+/// What is known of the store from its responses: how long it takes, and whether it is out of reach. The log is told
+/// once that it has been for longer than a lease, and once that it is back.
 final class StoreOutage: Sendable {
     private struct State {
         var lastResponseAt: SteadyTime
@@ -53,9 +53,11 @@ final class StoreOutage: Sendable {
 
     /// The store could not be asked.
     ///
-    /// - Parameter holdsLease: whether memory is still believed. A failure that is over before the lease is hurts nobody.
+    /// - Parameter holdsLease: whether memory is still believed. A failure that is over before the lease is hurts
+    ///   nobody.
     func recordFailure(_ error: any Error, holdsLease: Bool) {
-        // What is no failure of the store, such as a file of master keys that cannot be read, is reported where it arises.
+        // What is no failure of the store, such as a file of master keys that cannot be read, is reported where it
+        // arises.
         let isOfStore = error is KeybearerError
         let isNews = state.withLock { state in
             state.lastFailure = error

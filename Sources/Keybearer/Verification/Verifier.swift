@@ -2,8 +2,8 @@ import Synchronization
 
 /// Decides whether a presented token may pass.
 ///
-/// ``cachedVerdict(for:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a hit. It
-/// caches identity, never the decision: lease, entitlement and budget are looked at every time.
+/// ``cachedVerdict(for:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a
+/// hit. It caches identity, never the decision: lease, entitlement and budget are looked at every time.
 /// ``verdictFromStore(for:scope:from:)`` is for what memory cannot tell.
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.

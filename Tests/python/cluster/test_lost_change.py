@@ -16,7 +16,7 @@ from harness.waiting import eventually
 EMAIL = "operator@example.com"
 
 
-class Deployment:
+class Installation:
     """Two nodes on a primary whose standby follows through a network that can be cut."""
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment() -> Iterator[Deployment]:
-    deployment = Deployment()
-    yield deployment
-    deployment.close()
+def installation() -> Iterator[Installation]:
+    installation = Installation()
+    yield installation
+    installation.close()
 
 
 def replication(cluster: Cluster) -> dict:
@@ -48,26 +48,26 @@ def replication(cluster: Cluster) -> dict:
     return next(finding for finding in findings if "asynchronous" in json.dumps(finding))
 
 
-def test_promotion_loses_a_change(deployment: Deployment):
+def test_promotion_loses_a_change(installation: Installation):
     """`doctor` warned; nodes notice that their last change is missing and empty their caches; later changes hold."""
-    cluster, pair, old = deployment.cluster, deployment.pair, deployment.account.key
+    cluster, pair, old = installation.cluster, installation.pair, installation.account.key
     assert "warning" in replication(cluster).values()
     caught_up = "SELECT pg_last_wal_replay_lsn() >= '{}'::pg_lsn"
     written = pair.primary.sql("SELECT pg_current_wal_lsn()")
     eventually(lambda: pair.standby.sql(caught_up.format(written)) == "t", "the standby has all so far")
-    assert deployment.statuses(old) == {200}
+    assert installation.statuses(old) == {200}
     before = cluster.registered()
     assert len(before) == 2
-    deployment.link.cut()
+    installation.link.cut()
     lost = Client(cluster.nodes[0].port).regenerate(old, "lost").data["key"]
-    assert deployment.statuses(lost) == {200}
-    assert deployment.statuses(old) == {401}
+    assert installation.statuses(lost) == {200}
+    assert installation.statuses(old) == {401}
     pair.fail_over(is_crash=True)
     # The old key has come back with the old state: nodes that had the new one in their caches have removed it.
-    eventually(lambda: deployment.statuses(old) == {200}, "the nodes see what the standby has")
-    assert deployment.statuses(lost) == {401}
+    eventually(lambda: installation.statuses(old) == {200}, "the nodes see what the standby has")
+    assert installation.statuses(lost) == {401}
     assert cluster.registered().isdisjoint(before)
     response = Client(cluster.nodes[1].port).regenerate(old, "holds")
     assert response.status == 200
-    assert deployment.statuses(old) == {401}
-    assert deployment.statuses(response.data["key"]) == {200}
+    assert installation.statuses(old) == {401}
+    assert installation.statuses(response.data["key"]) == {200}

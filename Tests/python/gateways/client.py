@@ -28,7 +28,7 @@ class Client:
 
     def send_bytes(self, request: bytes, method: str = "GET") -> Response:
         with Connection(self.connect()) as connection:
-            return connection.exchange(request, is_head=method == "HEAD")
+            return connection.round_trip(request, is_head=method == "HEAD")
 
     def send(
         self, method: str = "GET", target: str = "/things", key: str | None = None, headers: Headers | None = None,

@@ -66,7 +66,7 @@ class ListeningServer:
                 connection = over_tls(connection, "http/1.1")
             with Connection(connection) as connection:
                 headers = [("Host", "localhost"), ("X-Forwarded-Proto", "https"), ("Connection", "close")]
-                response = connection.exchange(request_head("GET", path, headers))
+                response = connection.round_trip(request_head("GET", path, headers))
                 return response.status == (401 if is_gate else 200) and time.monotonic() < deadline
         except (OSError, Malformed):
             return False

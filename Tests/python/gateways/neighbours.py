@@ -135,7 +135,7 @@ class GoodClient(threading.Thread):
         sent = [("Host", "localhost"), *(headers or [])]
         if body:
             sent.append(("Content-Length", str(len(body))))
-        response = connection.exchange(request_head(method, target, sent) + body)
+        response = connection.round_trip(request_head(method, target, sent) + body)
         assert response.status == status, (response.status, response.headers, response.body[:300])
         assert not any(each in response.body for each in self._foreign), "the answer is another's"
         return response

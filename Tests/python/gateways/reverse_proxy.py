@@ -13,7 +13,7 @@ from harness.programs import CADDY, NGINX, TRAEFIK
 
 
 def replaced(text: str, replacements: dict[str, str]) -> str:
-    """The text with each of these replaced; each must stand in it exactly once, or the example has changed."""
+    """The text with each of these replaced; each must be in it exactly once, or the example has changed."""
     for old, new in replacements.items():
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the example, not once"
         text = text.replace(old, new)

@@ -45,7 +45,7 @@ def request_gate(
 ) -> Response:
     headers = [*envoys_headers(key), *(more or [])]
     with connect(keybearer) as connection:
-        return connection.exchange(request_head(method, target, headers), is_head=method == "HEAD")
+        return connection.round_trip(request_head(method, target, headers), is_head=method == "HEAD")
 
 
 def expect_identity(response: Response, account: Account, has_workspace: bool = False) -> None:
@@ -145,7 +145,7 @@ def test_nginx_gets_401_and_403_alone(keybearer: GateServer, account: Account, s
 def test_plain_http_is_refused(keybearer: GateServer, account: Account, headers: Headers):
     request = [("host", "api.example.com"), ("authorization", f"Bearer {account.key}"), *headers]
     with connect(keybearer) as connection:
-        response = connection.exchange(request_head("GET", "/gate/things", request))
+        response = connection.round_trip(request_head("GET", "/gate/things", request))
     expect_envelope(response, 403, "HTTPS_REQUIRED")
 
 
@@ -153,7 +153,7 @@ def test_nobody_but_a_gateway_is_believed(keybearer: GateServer, account: Accoun
     """A peer that is not in --gate-trusted-proxies cannot say that its client came over HTTPS, nor from where."""
     request = request_head("GET", "/gate/things", envoys_headers(account.key))
     with connect(keybearer, CLIENT_ADDRESS) as connection:
-        response = connection.exchange(request)
+        response = connection.round_trip(request)
     expect_envelope(response, 403, "HTTPS_REQUIRED")
 
 
@@ -168,6 +168,6 @@ def test_one_connection_carries_many_requests(keybearer: GateServer, account: Ac
     """Envoy leaves connections open: no response may hold anything of the one before."""
     with connect(keybearer) as connection:
         for each in (account, stranger, account):
-            response = connection.exchange(request_head("GET", "/gate/things", envoys_headers(each.key)))
+            response = connection.round_trip(request_head("GET", "/gate/things", envoys_headers(each.key)))
             expect_identity(response, each)
-        assert connection.exchange(request_head("GET", "/gate/things", envoys_headers(None))).status == 401
+        assert connection.round_trip(request_head("GET", "/gate/things", envoys_headers(None))).status == 401

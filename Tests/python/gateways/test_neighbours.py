@@ -104,7 +104,7 @@ def test_the_address_is_what_the_proxy_saw(proxy: Proxy, place: Place, forged: H
     account = place.good[0].account
     with Connection(proxy.client.connect()) as connection:
         key = ("Authorization", f"Bearer {account.key}")
-        response = connection.exchange(request_head("GET", "/api/v1/me", [*forged, ("Host", "localhost"), key]))
+        response = connection.round_trip(request_head("GET", "/api/v1/me", [*forged, ("Host", "localhost"), key]))
     assert response.status == 200, response
     assert response.json["data"]["key"]["lastUsedIp"] == CLIENT_ADDRESS
 
@@ -118,7 +118,7 @@ def use_again(place: Place, each: Hostile, is_pipelined: bool) -> None:
         assert response.status == 200 and response.json["data"]["id"] == person.account.id, response
 
     with Connection.to_port(place.keybearer.port) as connection:
-        expect_own(connection.exchange(good))
+        expect_own(connection.round_trip(good))
         connection.send(each.data + good if is_pipelined else each.data)
         for _ in range(each.requests):
             response = connection.response(is_head=each.data.startswith(b"HEAD"), takes_continue=bool(each.body))
@@ -161,6 +161,6 @@ def test_a_good_client_is_not_hurt_by_aborts_of_others(place: Place):
             with socket.create_connection(("127.0.0.1", place.keybearer.port), timeout=30) as hostile:
                 hostile.sendall(each.data)
                 leave(hostile, each.leaves)
-            assert connection.exchange(good).json["data"]["id"] == person.account.id
+            assert connection.round_trip(good).json["data"]["id"] == person.account.id
     faults = [line for line in place.keybearer.log_records[count:] if line["level"] in ("warning", "error", "critical")]
     assert not faults, faults

@@ -46,7 +46,7 @@ class Connection:
     def send(self, request: bytes) -> None:
         self._connection.sendall(request)
 
-    def exchange(self, request: bytes, is_head: bool = False) -> Response:
+    def round_trip(self, request: bytes, is_head: bool = False) -> Response:
         """Sends a request and reads its response."""
         self.send(request)
         return self.response(is_head)

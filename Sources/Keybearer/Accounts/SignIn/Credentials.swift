@@ -4,8 +4,8 @@ public struct Credentials: Sendable {
     public let account: Account
     /// Its password's hash and version.
     public let password: StoredPassword
-    /// Whether an earlier version made another account with another spelling of this one's address: a success of the one
-    /// must not clear the failures of the other.
+    /// Whether an earlier version made another account with another spelling of this one's address: a success of the
+    /// one must not clear the failures of the other.
     public let hasTwin: Bool
 
     /// Puts them together.

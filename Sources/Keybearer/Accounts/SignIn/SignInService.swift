@@ -1,4 +1,5 @@
-/// Everything that begins with a password that somebody types: sign-in, sign-up, confirming a session, changing a password.
+/// Everything that begins with a password that somebody types: sign-in, sign-up, confirming a session, changing a
+/// password.
 ///
 /// Passwords are checked in one place, with one read of the account and its password, and throttled there.
 public final class SignInService: Sendable {
@@ -22,8 +23,8 @@ public final class SignInService: Sendable {
     /// Whether anyone may make an account.
     public var isSignUpOpen: Bool { context.settings.isSignUpOpen }
 
-    /// Reads the highest cost that a password here was hashed at, so that a sign-in takes as long for every address, and
-    /// raises it where new passwords cost more. Call it before the first sign-in.
+    /// Reads the highest cost that a password here was hashed at, so that a sign-in takes as long for every address,
+    /// and raises it where new passwords cost more. Call it before the first sign-in.
     ///
     /// - Throws: `UNAVAILABLE`.
     public func adoptPasswordCost() async throws {
@@ -56,7 +57,8 @@ public final class SignInService: Sendable {
 
     /// Makes an account for someone who wants one, and starts its first session.
     ///
-    /// Failed sign-ups are throttled by client network: each costs a hash, and a refusal tells whether an address is taken.
+    /// Failed sign-ups are throttled by client network: each costs a hash, and a refusal tells whether an address is
+    /// taken.
     ///
     /// - Throws: `FORBIDDEN` when sign-up is closed; `RATE_LIMITED`; all that
     ///   ``AccountService/create(name:email:password:isOperator:by:)`` throws.
@@ -138,8 +140,8 @@ public final class SignInService: Sendable {
     ///   - email: what the attempt counts for; nil where no account can have the address that was given.
     ///   - refusal: what a wrong password is refused with.
     ///   - read: reads the account with its password; nil where nobody may sign in.
-    /// - Returns: what was read. A change that relies on it carries the password's version: it commits only while that is
-    ///   still the password.
+    /// - Returns: what was read. A change that relies on it carries the password's version: it commits only while that
+    ///   is still the password.
     private func check(
         _ password: Password, of email: EmailAddress?, from address: IPAddress, or refusal: KeybearerError,
         read: () async throws -> Credentials?

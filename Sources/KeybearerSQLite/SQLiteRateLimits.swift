@@ -23,7 +23,7 @@ extension SQLiteEngine {
         return waited < .milliseconds(RateLimitWindow.standstill / 2) ? now : now.advanced(by: waited)
     }
 
-    /// How long a recall is shown to nodes: many times their interval of looking.
+    /// How long a reclaim is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
     package func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {

@@ -78,7 +78,7 @@ public struct KeybearerServer: Sendable {
     /// - Parameters:
     ///   - services: the domain, in the role of a server.
     ///   - checkStore: throws when the store cannot be read or written.
-    /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
+    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
     public init(
         settings: Settings, services: Services, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger

@@ -219,7 +219,7 @@ extension PostgresEngine {
         }
     }
 
-    private static let beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    static let beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
     private func pool(for lane: SQLLane) -> PostgresPool {
         switch lane {

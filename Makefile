@@ -32,9 +32,7 @@ test: ## Every test but the long ones.
 	swift build --build-tests $(SWIFT_FLAGS)
 	scripts/with-postgres $(MAKE) --no-print-directory test-swift
 	swift test -c release --package-path Tests/Simulations $(SWIFT_FLAGS)
-	scripts/run-browser-tests
-	scripts/run-gateway-tests
-	scripts/run-cluster-tests
+	scripts/run-python-tests
 
 # Beside a PostgreSQL. One after another: tests that keep the machine busy, and tests that wait for real servers. A target
 # that no line names runs with the first.
@@ -50,6 +48,7 @@ lint: ## Form, imports of the modules, and SQL.
 	swift format lint --strict -r $(SWIFT_SOURCES)
 	scripts/lint-imports
 	scripts/lint-sql
+	scripts/lint-size
 
 format: ## Brings every Swift file into the form that lint wants.
 	swift format --in-place -r $(SWIFT_SOURCES)
@@ -67,7 +66,7 @@ test-long: ## The long tests: many rows, random histories, faults, sanitizers.
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
-	KEYBEARER_TEST_LONG=1 scripts/run-gateway-tests test_connections.py -k flood
+	KEYBEARER_TEST_LONG=1 scripts/run-python-tests gateways test_connections.py -k flood
 	scripts/run-sanitized address
 	scripts/run-sanitized thread
 

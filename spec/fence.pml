@@ -212,7 +212,7 @@ inline forget(n) { isToForget = (isToForget || n == 0) }
 inline forget(n) { forgetNow(n) }
 #endif
 
-/* The node believes nothing until it has registered anew, under another id. Its row goes as well: one that stayed
+/* The node believes nothing until it has registered again, under another id. Its row goes as well: one that stayed
  * would only make waiters wait longer. */
 inline giveUp(n) {
     for (i : 1 .. CHANGES) {
@@ -237,7 +237,7 @@ inline giveUp(n) {
     fi
 }
 
-/* Applies the changes up to m. What was applied before is passed over. */
+/* Applies the changes up to m. What was applied before is ignored. */
 inline apply(n, m) {
     if
     :: number[m] > number[position[n]] -> position[n] = m; forget(n)
@@ -393,7 +393,7 @@ proctype Request() {
 
 /* ---- What those do who make a change ---- */
 
-/* A node applies its own change at once and is not waited for then. It compares the mark too: the number alone can
+/* A node applies its own change immediately and is not waited for then. It compares the mark too: the number alone can
  * be that of a lost change. */
 inline settle(m, n) {
     if

@@ -3,8 +3,10 @@ import Synchronization
 
 /// Everything of the domain, put together over one store: what a server or a command works with.
 public final class Services: Sendable {
-    /// Accounts: sign-up, sign-in, passwords, status.
+    /// Accounts: making, finding, disabling, deleting.
     public let accounts: AccountService
+    /// What begins with a password: sign-in, sign-up, confirming, changing it.
+    public let signIn: SignInService
     /// Secret Keys: reveal, regenerate, metadata.
     public let keys: KeyService
     /// Workspaces, members and plans.
@@ -34,7 +36,7 @@ public final class Services: Sendable {
         public var rememberedAccounts = 1_000_000
         /// Whether anyone may make an account.
         public var isSignUpOpen = true
-        /// Whether an Owner switches the plan at once, without billing. On in a demonstration only.
+        /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
         /// The defaults above.
@@ -51,7 +53,7 @@ public final class Services: Sendable {
 
     /// Puts the domain together.
     ///
-    /// - Parameter loadRing: reads the ring of master keys anew; called when another process says that it changed.
+    /// - Parameter loadRing: reads the ring of master keys again; called when another process says that it changed.
     public init(
         store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         settings: Settings, role: Role, clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
@@ -69,9 +71,11 @@ public final class Services: Sendable {
         }
         let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
         keys = KeyService(context: context, propagation: propagation, node: node)
-        let throttle = SignInThrottle(clocks: clocks)
-        sessions = SessionService(context: context, hasher: hasher, throttle: throttle, node: node)
-        accounts = AccountService(context: context, propagation: propagation, hasher: hasher, throttle: throttle)
+        sessions = SessionService(context: context, node: node)
+        accounts = AccountService(context: context, propagation: propagation, hasher: hasher)
+        signIn = SignInService(
+            context: context, accounts: accounts, sessions: sessions, hasher: hasher,
+            throttle: SignInThrottle(clocks: clocks))
         workspaces = WorkspaceService(context: context, propagation: propagation)
         operatorTokens = OperatorTokenService(context: context, node: node)
         masterKeys = MasterKeyService(context: context, propagation: propagation)
@@ -106,8 +110,8 @@ struct ServiceContext: Sendable {
     /// Where the store is asked for what comes back immediately.
     var thread: any TaskExecutor { store.executor }
 
-    /// Notes the ring at hand as the database's own, where that has none yet: what makes the first account or token must
-    /// not leave a database that does not know its master keys.
+    /// Notes the ring at hand as the database's own, where that has none yet: what makes the first account or token
+    /// must not leave a database that does not know its master keys.
     func claimNewDatabase() async throws {
         guard !claim.isMade.load(ordering: .relaxed), let active = vault.current.activeRecord else { return }
         if try await !store.masterKeys().contains(where: \.isInUse) {

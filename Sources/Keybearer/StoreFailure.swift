@@ -1,7 +1,7 @@
 /// Why the database could not be used, in words for whoever runs Keybearer: the cause behind a ``KeybearerError``.
 ///
-/// Clients never see it; the log and the command line show it. It may name files, hosts, databases, roles and tables. It
-/// never holds a password, a connection string, a statement or a value.
+/// Clients never see it; the log and the command line show it. It may name files, hosts, databases, roles and tables.
+/// It never holds a password, a connection string, a statement or a value.
 public struct StoreFailure: Error, Sendable, Equatable {
     /// What kind of failure it is.
     public enum Kind: String, Sendable, CaseIterable {
@@ -33,7 +33,7 @@ public struct StoreFailure: Error, Sendable, Equatable {
         case newerSchema
         /// The server is older than what Keybearer works with.
         case olderServer
-        /// A pooler stands in between that hands each transaction to another connection.
+        /// A pooler is in between that hands each transaction to another connection.
         case pooler
         /// A table or a column is missing.
         case missingTable

@@ -137,7 +137,8 @@ struct Bootstrap: Sendable {
 
     /// Serves until the process is told to stop.
     ///
-    /// - Parameter reloadsAtHangup: whether `SIGHUP` reloads the certificate and the master keys, and does not end the process.
+    /// - Parameter reloadsAtHangup: whether `SIGHUP` reloads the certificate and the master keys, and does not end the
+    ///   process.
     func serve(
         _ store: any Store, reloadsAtHangup: Bool = true,
         onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
@@ -149,7 +150,7 @@ struct Bootstrap: Sendable {
         let services = try bootstrap.makeServices(
             store: store, role: .server(responseFragments: KeybearerServer.responseFragments))
         try await requireRing(services, .refuse)
-        try await services.accounts.adoptPasswordCost()
+        try await services.signIn.adoptPasswordCost()
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(
@@ -169,8 +170,8 @@ struct Bootstrap: Sendable {
         try store.close()
     }
 
-    /// Why the server ended: the certificate, a failure of the domain or the store, the address on which it cannot listen,
-    /// or the error itself.
+    /// Why the server ended: the certificate, a failure of the domain or the store, the address on which it cannot
+    /// listen, or the error itself.
     static func startFailure(_ error: any Error, settings: KeybearerServer.Settings) -> CommandFailure {
         switch error {
         case let problem as CertificateProblem: return CommandFailure(.configuration, problem.description)

@@ -2,7 +2,7 @@ package import Keybearer
 import KeybearerSQL
 
 extension PostgresEngine {
-    /// How long a recall is shown to nodes: many times their interval of looking.
+    /// How long a reclaim is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
     /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes

@@ -106,14 +106,31 @@ extension SQLStore {
         }
     }
 
-    public func password(of userID: UserID) async throws -> StoredPassword? {
-        try await shortRead { connection in
-            try connection.first(AccountSQL.password, [.id(userID)]).map { row in
-                StoredPassword(
-                    hash: try row.requiredText("password_hash"),
-                    version: Int(try row.requiredNumber("password_version")))
+    public func credentials(email spellings: [EmailAddress]) async throws -> Credentials? {
+        try await engine.read { connection in
+            // All are looked for, so that the time does not tell which one is there.
+            let found = try spellings.compactMap { email in
+                try StoredValues.accounts(try connection.rows(AccountSQL.byEmail, [.text(email.rawValue)])).first
             }
+            return try found.first.flatMap { try Self.credentials($0, connection) }
         }
+    }
+
+    public func credentials(of userID: UserID) async throws -> Credentials? {
+        try await engine.read { connection in
+            try Self.account(userID, connection).flatMap { try Self.credentials($0, connection) }
+        }
+    }
+
+    private static func credentials(_ account: Account, _ connection: any SQLConnection) throws -> Credentials? {
+        guard let row = try connection.first(AccountSQL.password, [.id(account.user.id)]) else { return nil }
+        return Credentials(
+            account: account,
+            password: StoredPassword(
+                hash: try row.requiredText("password_hash"), version: Int(try row.requiredNumber("password_version"))),
+            hasTwin: try account.user.email.otherSpellings.contains { email in
+                try connection.first(AccountSQL.emailIsTaken, [.text(email.rawValue)]) != nil
+            })
     }
 
     public func setPassword(

@@ -1,5 +1,5 @@
 /// Every statement of this module: a test prepares each of them on both engines, and `scripts/lint-sql` refuses a
-/// statement that stands in none of these lists.
+/// statement that is in none of these lists.
 package enum AllStatements {
     package static let all: [SQL] =
         AccountSQL.all + KeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + PlanSQL.all + SessionSQL.all

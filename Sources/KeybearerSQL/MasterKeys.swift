@@ -114,7 +114,8 @@ extension SQLStore {
         _ ids: [MasterKeyID], keepingTagsOf carried: Set<MasterKeyID>
     ) async throws -> Set<MasterKeyID> {
         try await maintain { connection in
-            // Who starts a session holds the row of its tag's master key: it comes before this or finds the tag released.
+            // Who starts a session holds the row of its tag's master key: it comes before this or finds the tag
+            // released.
             _ = try RowLocks(ids.map { (.masterKey($0), .update) }).acquire(connection)
             let needed = carried.union(try connection.tagKeysOfTokens()).intersection(ids)
             for id in Set(ids).sorted() {
@@ -171,8 +172,8 @@ extension SQLConnection {
 
 extension LockedRows {
     /// Refuses to keep what is sealed under a retired master key: a process that still holds an old ring must not make
-    /// a key that no ring opens. A retirement that is being committed is waited for. A master key that the database does
-    /// not know belongs to another one.
+    /// a key that no ring opens. A retirement that is being committed is waited for. A master key that the database
+    /// does not know belongs to another one.
     ///
     /// - Throws: `UNAVAILABLE`.
     func requireSealing(under id: MasterKeyID, _ connection: any SQLConnection) throws {

@@ -2,8 +2,8 @@ import Keybearer
 
 /// Rows that housekeeping removes, a limited number in each transaction.
 ///
-/// Each transaction locks what it removes in the order of the table's key, as everybody locks them, and no other rows: two
-/// processes that do this at the same moment never wait for each other, and nobody waits long for either.
+/// Each transaction locks what it removes in the order of the table's key, as everybody locks them, and no other rows:
+/// two processes that do this at the same moment never wait for each other, and nobody waits long for either.
 struct OldRows: Sendable {
     /// How many are removed at most in one transaction.
     static let mostAtOnce = 1_000

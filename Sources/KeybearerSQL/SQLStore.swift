@@ -1,7 +1,7 @@
 public import Keybearer
 import Synchronization
 
-/// The store over a relational database: every statement that both engines share stands in this module, once.
+/// The store over a relational database: every statement that both engines share is in this module, once.
 ///
 /// Contract:
 /// - Each method is one transaction with its audit row inside; it is on disk when the method answers. `UNAVAILABLE`

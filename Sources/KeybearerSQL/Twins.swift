@@ -11,7 +11,7 @@ extension SQLStore {
     /// The accounts whose addresses are one in different spellings, which earlier versions took for several: their ids,
     /// twins together.
     ///
-    /// - Parameter pageSize: how many are read at once.
+    /// - Parameter pageSize: how many are read at the same time.
     package func twins(pageSize: Int = 1_000) async throws -> [[UserID]] {
         // Only an address with other letters than ASCII, or the xn-- form of some, has another spelling.
         var found: [String: [UserID]] = [:]

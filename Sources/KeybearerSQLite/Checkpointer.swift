@@ -6,12 +6,12 @@ import Synchronization
 ///
 /// A checkpoint writes hundreds of pages and waits for the disk twice: milliseconds, which whoever waits for the commit
 /// that it falls on would wait too. Beside the writer it never comes to the end of a log that is written to all the
-/// time, and only from there does the log begin anew. So what is left, a few pages, is done between two writes.
+/// time, and only from there does the log begin again. So what is left, a few pages, is done between two writes.
 final class Checkpointer: Sendable {
     /// After how many changed rows the log is moved: some tens of pages, which the disk takes in about a millisecond. A
     /// commit that comes meanwhile waits for that.
     static let rowsAtOnce: Int32 = 40
-    /// With how many pages the log is to begin anew; SQLite's own figure.
+    /// With how many pages the log is to begin again; SQLite's own figure.
     private static let enoughPages = 1_000
 
     private let connection: DatabaseQueue
@@ -53,7 +53,7 @@ final class Checkpointer: Sendable {
         }
     }
 
-    /// Whether enough rows have changed since the log was last moved. SQLite counts them in 32 bits and begins anew at
+    /// Whether enough rows have changed since the log was last moved. SQLite counts them in 32 bits and begins again at
     /// the smallest number: what counts is the distance.
     static func isDue(changedRows: Int, movedRows: Int) -> Bool {
         Int32(truncatingIfNeeded: changedRows) &- Int32(truncatingIfNeeded: movedRows) >= rowsAtOnce

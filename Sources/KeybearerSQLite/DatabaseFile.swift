@@ -71,8 +71,8 @@ enum DatabaseFile {
         return lstat(path, &status) == 0
     }
 
-    /// Lets no other process hold the same file until this one ends: the descriptor is never closed, for closing it would
-    /// drop all locks that SQLite holds on the file in this process.
+    /// Lets no other process hold the same file until this one ends: the descriptor is never closed, for closing it
+    /// would drop all locks that SQLite holds on the file in this process.
     ///
     /// - Throws: `CONFLICT` when another process holds it.
     static func hold(_ path: String) throws {
@@ -108,8 +108,8 @@ enum DatabaseFile {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Writes to disk which names stand in a file's directory: SQLite does so for its log alone, and without it a file that
-    /// was just made may be gone after a loss of power.
+    /// Writes to disk which names are in a file's directory: SQLite does so for its log alone, and without it a file
+    /// that was just made may be gone after a loss of power.
     private static func synchronizeDirectory(of path: String) throws {
         let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileTrouble.whyItCannotBeOpened(path, error: errno) }

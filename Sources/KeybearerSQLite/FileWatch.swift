@@ -16,10 +16,11 @@ import Darwin
 /// Notices that the database's file was replaced while it is open: by another file (`mv`, `rm` and a new one), or by
 /// other content in the same file (`cp`).
 ///
-/// The path is looked at whenever the fence takes a step and before every write: a `stat`, and never a descriptor of our
-/// own, for closing one would drop the locks that SQLite holds. The content is looked at once a second, without the
-/// pages that memory keeps: what the file alone holds must be a later state of what it held, and a part of the history
-/// that this process follows. From the moment that something else is found, everything that asks the file is refused.
+/// The path is looked at whenever the fence takes a step and before every write: a `stat`, and never a descriptor of
+/// our own, for closing one would drop the locks that SQLite holds. The content is looked immediately a second, without
+/// the pages that memory keeps: what the file alone holds must be a later state of what it held, and a part of the
+/// history that this process follows. From the moment that something else is found, everything that asks the file is
+/// refused.
 final class FileWatch: Sendable {
     private static let interval: Duration = .seconds(1)
     /// Something else must be found this often in a row: a checkpoint of another process may be under way.

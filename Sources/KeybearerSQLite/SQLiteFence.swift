@@ -25,7 +25,7 @@ extension SQLiteEngine {
         }
     }
 
-    /// The write lock stands in for a lock on the counter: no change can commit between the look and the renewal.
+    /// The write lock takes the place of a lock on the counter: no change can commit between the look and the renewal.
     package func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await writeRaw { db in
             let newest = try Self.newestPosition(db)

@@ -1,5 +1,5 @@
-/// The steps of version 0.1, frozen for ever: those behind them are in ``CommonMigrations``. Times are milliseconds since
-/// the Unix epoch.
+/// The steps of version 0.1, frozen for ever: those behind them are in ``CommonMigrations``. Times are milliseconds
+/// since the Unix epoch.
 enum SQLiteMigrations {
     static let all: [(identifier: String, sql: String)] = [
         ("1 accounts, workspaces, fence", createEverything),

@@ -15,15 +15,15 @@ extension SQLiteEngine {
         }
     }
 
-    /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that was
-    /// stopped in between would otherwise look like a clock that was set back.
+    /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that
+    /// was stopped in between would otherwise look like a clock that was set back.
     static func time(_ now: Timestamp, requestedAt: SteadyTime) -> Timestamp {
         let waited = requestedAt.duration(to: .systemNow())
         // Time stands still for longer than that, and tests hold their clocks.
         return waited < .milliseconds(RateLimitWindow.standstill / 2) ? now : now.advanced(by: waited)
     }
 
-    /// How long a recall is shown to nodes: many times their interval of looking.
+    /// How long a reclaim is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
     package func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {

@@ -78,7 +78,7 @@ public struct KeybearerServer: Sendable {
     /// - Parameters:
     ///   - services: the domain, in the role of a server.
     ///   - checkStore: throws when the store cannot be read or written.
-    /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
+    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
     public init(
         settings: Settings, services: Services, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
@@ -116,7 +116,7 @@ public struct KeybearerServer: Sendable {
         var application = Application(
             responder: responder, server: makeListener(responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
-            services: [NodeService(node: node), Sweeper(services: services)],
+            services: [NodeService(node: node)],
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
                     let shortage = FileShortage(listener: "public", clocks: clocks, logger: logger)
@@ -221,28 +221,13 @@ public struct KeybearerServer: Sendable {
             api: APIHandlers(keys: services.keys),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             assets: AssetHandlers(),
-            signIn: SignInHandlers(accounts: services.accounts, sessions: services.sessions, pages: pages),
+            signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, clocks: clocks, publicURL: settings.publicURL?.description,
                 keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
-                accounts: services.accounts, sessions: services.sessions, pages: pages))
+                signIn: services.signIn, sessions: services.sessions, pages: pages))
         return Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
-    }
-}
-
-/// Takes away expired sessions and idempotency keys while the server runs.
-private struct Sweeper: Service {
-    let services: Services
-
-    func run() async throws {
-        await cancelWhenGracefulShutdown { [services] in
-            while !Task.isCancelled {
-                try? await services.sessions.removeExpired()
-                try? await services.keys.removeOldRequests()
-                try? await Task.sleep(for: .seconds(600))
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The budget's arithmetic alone, built for release: a million schedules take seconds there and minutes in debug. The
+// The rate limit's arithmetic alone, built for release: a million schedules take seconds there and minutes in debug. The
 // sources are links to those of the domain, so that nothing else has to be built.
 let package = Package(
     name: "RateLimitSimulation",

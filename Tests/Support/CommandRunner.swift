@@ -80,7 +80,7 @@ public final class RunningCommand: Sendable {
         child = try ChildProcess(program, arguments, input: stdin, environment: environment)
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Ends it immediately, as a power cut would.
     public func kill9() { child.signal(SIGKILL) }
 
     /// Waits until it has said these words on standard error, and stops it as an operator does (`SIGTERM`).

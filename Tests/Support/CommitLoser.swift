@@ -10,8 +10,8 @@ import Musl
 import Darwin
 #endif
 
-/// Stands before a PostgreSQL and loses one answer: that to the commit of the transaction that fills a table. The server
-/// has committed by then, and the client cannot know.
+/// Stands before a PostgreSQL and loses one answer: that to the commit of the transaction that fills a table. The
+/// server has committed by then, and the client cannot know.
 public final class CommitLoser: Sendable {
     /// Where it listens, on 127.0.0.1.
     public var port: Int { listener.port }

@@ -10,7 +10,8 @@ import Musl
 import Darwin
 #endif
 
-/// Listens as a PostgreSQL would and answers every connection in one way: for what a real server cannot be brought to say.
+/// Listens as a PostgreSQL would and answers every connection in one way: for what a real server cannot be brought to
+/// say.
 public final class FakePostgres: Sendable {
     /// What it answers.
     public enum Response: Sendable {

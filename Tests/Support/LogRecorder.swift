@@ -4,7 +4,7 @@ import Synchronization
 
 /// Keeps what is logged, from notices on.
 public final class LogRecorder: LogHandler {
-    /// What was logged at once.
+    /// What was logged immediately.
     public struct Line: Sendable {
         /// How much it matters.
         public let level: Logger.Level

@@ -97,7 +97,7 @@ public final class RawConnection {
     @discardableResult
     public func send(_ text: String) throws -> SendTimes { try send(Array(text.utf8)) }
 
-    /// Reads the next answer; interim ones (1xx) are passed over.
+    /// Reads the next answer; interim ones (1xx) are ignored.
     ///
     /// - Parameter isToHead: whether it answers `HEAD`, so that no body follows whatever length it names.
     public func receive(isToHead: Bool = false, takesInformational: Bool = false) throws -> RawResponse {

@@ -5,8 +5,8 @@ import KeybearerSQLite
 
 /// A database in a directory with its master keys beside it, as a demonstration keeps them, and many accounts in it.
 ///
-/// The accounts are written by SQL of its own, in one transaction: a million sign-ups would take an hour. Their keys are
-/// made, sealed and digested by the domain, so they verify like any other.
+/// The accounts are written by SQL of its own, in one transaction: a million sign-ups would take an hour. Their keys
+/// are made, sealed and digested by the domain, so they verify like any other.
 struct AccountFile: Sendable {
     let directory: String
 
@@ -55,7 +55,7 @@ struct AccountFile: Sendable {
         configuration.foreignKeysEnabled = false
         let queue = try DatabaseQueue(path: database, configuration: configuration)
         try await queue.writeWithoutTransaction { db in
-            // Nothing else has the file open, and a run that fails is run anew.
+            // Nothing else has the file open, and a run that fails is run again.
             try db.execute(
                 sql: """
                     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;

@@ -40,7 +40,7 @@ struct BenchmarkNode: Sendable {
         try await body()
     }
 
-    /// How many wait for the store at once: what they reserve goes into one transaction.
+    /// How many wait for the store at the same time: what they reserve goes into one transaction.
     static let askedAtOnce = 512
 
     /// Asks for each token until so many uses of it are reserved.

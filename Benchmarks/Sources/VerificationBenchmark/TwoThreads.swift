@@ -6,8 +6,8 @@ import Synchronization
 /// Two threads that verify against one, each with accounts of its own, interleaved. A line for each round: hashes a
 /// microsecond with one thread and with two, verifications with one and with two, hashes with one and with two.
 ///
-/// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one for some
-/// time, and then nothing reaches twice. A round is short, so that both meet the same.
+/// Beside it the same of one SHA-256, which shares nothing: two cores of a virtual machine may be halves of one for
+/// some time, and then nothing reaches twice. A round is short, so that both meet the same.
 enum TwoThreads {
     static let rounds = 24
     static let usesPerRound = 100

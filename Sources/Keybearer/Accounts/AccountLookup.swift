@@ -9,13 +9,4 @@ extension ServiceContext {
         }
         return first
     }
-
-    /// Whether an earlier version made another account with another spelling of this one's address: a success of the one
-    /// must not free the other of its failures.
-    func hasTwin(_ user: User) async throws -> Bool {
-        for email in user.email.otherSpellings {
-            if try await store.account(email: email) != nil { return true }
-        }
-        return false
-    }
 }

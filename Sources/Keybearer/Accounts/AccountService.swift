@@ -3,45 +3,11 @@ public final class AccountService: Sendable {
     private let context: ServiceContext
     private let propagation: any ChangePropagation
     private let hasher: PasswordHasher
-    private let throttle: SignInThrottle
 
-    init(
-        context: ServiceContext, propagation: any ChangePropagation, hasher: PasswordHasher, throttle: SignInThrottle
-    ) {
+    init(context: ServiceContext, propagation: any ChangePropagation, hasher: PasswordHasher) {
         self.context = context
         self.propagation = propagation
         self.hasher = hasher
-        self.throttle = throttle
-    }
-
-    /// Whether anyone may make an account.
-    public var isSignUpOpen: Bool { context.settings.isSignUpOpen }
-
-    /// Reads the highest cost that a password here was hashed at, so that a sign-in takes as long for every address, and
-    /// raises it where new passwords cost more. Call it before the first sign-in.
-    ///
-    /// - Throws: `UNAVAILABLE`.
-    public func adoptPasswordCost() async throws {
-        let stored = try await context.store.storedSetting(.passwordCost)
-        if let cost = stored.flatMap({ Int($0) }) { hasher.recordCost(cost) }
-        try await context.store.raiseStoredSetting(.passwordCost, to: context.settings.passwordCost)
-    }
-
-    /// Makes an account for someone who asks for one.
-    ///
-    /// Failed sign-ups are throttled by client network: each costs a hash, and a refusal tells whether an address is taken.
-    ///
-    /// - Throws: `FORBIDDEN` when sign-up is closed; `RATE_LIMITED`; all that
-    ///   ``create(name:email:password:isOperator:by:)`` throws.
-    public func signUp(name: String, email: String, password: Password, from address: IPAddress) async throws -> Account
-    {
-        guard isSignUpOpen else {
-            throw KeybearerError(.forbidden, "Sign-up is closed. Ask the operator of this service for an account.")
-        }
-        let wanted = try Self.wanted(name: name, email: email, password: password)
-        return try await throttle.attempt(nil, from: address) {
-            try await create(wanted, password: password, by: Authority(.anyone, from: address))
-        }
     }
 
     /// Makes an account with its Secret Key and a workspace of its own.
@@ -140,39 +106,6 @@ public final class AccountService: Sendable {
         try await context.store.accounts(offset: PageOffset.of(page: page, limit: limit), limit: limit)
     }
 
-    /// Changes the password of someone who gives the current one; other sessions end.
-    ///
-    /// Throttled like a sign-in: who stole a session must not guess the password here.
-    ///
-    /// - Throws: `VALIDATION_FAILED` with the fields `currentPassword`, `newPassword`; `RATE_LIMITED`.
-    public func changePassword(
-        of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
-    ) async throws {
-        let (stored, _) = try await throttle.attempt(user.email, from: address, clears: { !$0.1 }) {
-            guard let stored = try await context.store.password(of: user.id) else {
-                throw KeybearerError.authorityEnded("Sign in first.")
-            }
-            guard current.isWithinLimit else {
-                try await hasher.verifyNothing(current.cut)
-                throw Self.notYourPassword
-            }
-            guard try await hasher.verify(current, against: stored.hash) else { throw Self.notYourPassword }
-            return (stored, try await context.hasTwin(user))
-        }
-        // With the version that was verified: a change that was made meanwhile, such as an operator's reset, stands.
-        let authority = Authority(
-            .session(session, of: user.id, passwordVersion: stored.version), from: address)
-        do {
-            try await replacePassword(of: user, with: new, field: "newPassword", keeping: session, by: authority)
-        } catch let error as KeybearerError where error.isPasswordChanged {
-            throw Self.notYourPassword
-        }
-    }
-
-    private static let notYourPassword = KeybearerError.validation([
-        "currentPassword": "This is not your current password."
-    ])
-
     /// Sets a password without the current one, as an operator; all sessions end.
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `password`.
@@ -180,7 +113,7 @@ public final class AccountService: Sendable {
         try await replacePassword(of: user, with: password, field: "password", keeping: nil, by: authority)
     }
 
-    private func replacePassword(
+    func replacePassword(
         of user: User, with new: Password, field: String, keeping session: SessionID?, by authority: Authority
     ) async throws {
         if let problem = new.problem(email: user.email.rawValue, name: user.name) {
@@ -192,7 +125,7 @@ public final class AccountService: Sendable {
                 audit: context.event(.passwordChanged, by: authority, user: user.id)))
     }
 
-    /// Disables or enables an account; answers when it holds on every node.
+    /// Disables or enables an account; returns when it holds on every node.
     public func setStatus(_ status: User.Status, of userID: UserID, by authority: Authority) async throws {
         let action: AuditEvent.Action = status == .active ? .userEnabled : .userDisabled
         await propagation.waitUntilApplied(
@@ -200,7 +133,7 @@ public final class AccountService: Sendable {
                 status, of: userID, by: authority, audit: context.event(action, by: authority, user: userID)))
     }
 
-    /// Removes an account; answers when its key is dead on every node.
+    /// Removes an account; returns when its key is refused on every node.
     ///
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace with other members.
     public func delete(_ userID: UserID, by authority: Authority) async throws {

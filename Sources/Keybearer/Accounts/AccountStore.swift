@@ -1,7 +1,7 @@
 /// Accounts and their passwords. Every method is one transaction, its audit row inside.
 ///
-/// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new request
-/// with it would be answered with.
+/// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new
+/// request with it would be answered with.
 public protocol AccountStore: Sendable {
     /// Adds an account with its key and a workspace of its own on the first plan of the catalogue, as its Owner.
     ///
@@ -13,8 +13,10 @@ public protocol AccountStore: Sendable {
     func account(email: EmailAddress) async throws -> Account?
     /// A page of accounts in the order of their creation, and how many there are in all.
     func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int)
-    /// The stored password hash of an account, with its version.
-    func password(of userID: UserID) async throws -> StoredPassword?
+    /// The account that has the first of these addresses that anybody has, with its password, in one read.
+    func credentials(email spellings: [EmailAddress]) async throws -> Credentials?
+    /// The account with this id, with its password, in one read.
+    func credentials(of userID: UserID) async throws -> Credentials?
     /// Replaces the password, raises its version, and ends all sessions of the account, except one that may stay.
     ///
     /// - Throws: `NOT_FOUND`.

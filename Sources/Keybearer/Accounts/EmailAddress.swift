@@ -2,9 +2,9 @@ import Foundation
 
 /// An e-mail address in the one form by which accounts are told apart.
 ///
-/// The local part is in Unicode's form NFC and in lower case: ASCII letters, digits and ``!#$%&'*+-/=?^_`{|}~`` with single
-/// dots between them, and other letters, their marks and digits. The domain is ASCII; one with other letters is written
-/// in its `xn--` form. So two addresses that differ only in case, in how accents are encoded, or in characters
+/// The local part is in Unicode's form NFC and in lower case: ASCII letters, digits and ``!#$%&'*+-/=?^_`{|}~`` with
+/// single dots between them, and other letters, their marks and digits. The domain is ASCII; one with other letters is
+/// written in its `xn--` form. So two addresses that differ only in case, in how accents are encoded, or in characters
 /// that nobody sees are the same address or none. Letters of different scripts that look alike stay different.
 public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
     /// The normalised address.
@@ -121,8 +121,8 @@ extension EmailAddress {
     }
 
     /// Under which addresses an account may stand that this text names: first what earlier versions made of it, so that
-    /// each of two twins is still found by its own spelling, then the form of today, then other spellings. Empty for what
-    /// no version took for an address.
+    /// each of two twins is still found by its own spelling, then the form of today, then other spellings. Empty for
+    /// what no version took for an address.
     package static func spellings(of text: String) -> [EmailAddress] {
         let forms = [legacyForm(text), EmailAddress(text)].compactMap { $0?.rawValue }
         guard let base = forms.last else { return [] }
@@ -147,7 +147,7 @@ extension EmailAddress {
 
     /// Under which other addresses an earlier version may have stored another account with the same ``throttlingForm``.
     /// There are some only where the address has other letters than ASCII, or the `xn--` form of some.
-    var otherSpellings: [EmailAddress] {
+    package var otherSpellings: [EmailAddress] {
         let read = rawValue.withDomainRead
         let written = [read.normalised, read.decomposedStringWithCanonicalMapping].map(\.withDomainWritten)
         let forms = written.flatMap { [$0.normalised, $0.decomposedStringWithCanonicalMapping] }

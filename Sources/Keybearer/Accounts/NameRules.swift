@@ -18,7 +18,8 @@ package enum NameRules {
         return name.unicodeScalars.contains { !$0.isMark } ? nil : "Enter a name."
     }
 
-    /// Whether nobody sees the character at this place; joiners and selectors that shape what is around them are excepted.
+    /// Whether nobody sees the character at this place; joiners and selectors that shape what is around them are
+    /// excepted.
     package static func isUnseen(at place: Int, in scalars: [Unicode.Scalar]) -> Bool {
         guard scalars[place].isUnseen else { return false }
         let before = place > 0 ? scalars[place - 1] : nil

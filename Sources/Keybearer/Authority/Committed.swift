@@ -2,7 +2,8 @@
 ///
 /// The value cannot be read here. Only ``ChangePropagation/waitUntilApplied(_:)`` returns it, when no node accepts what
 /// was before the change: so an answer that needs the value waits. A `Committed<Void>` could still be dropped: the
-/// compiler's unused-result warning (an error in `Sources/`) and the rule against `_ =` in `scripts/lint-sql` refuse that.
+/// compiler's unused-result warning (an error in `Sources/`) and the rule against `_ =` in `scripts/lint-sql` refuse
+/// that.
 public struct Committed<Value: Sendable>: Sendable {
     fileprivate let value: Value
     fileprivate let position: ChangeLogPosition

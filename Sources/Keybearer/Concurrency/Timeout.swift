@@ -7,8 +7,8 @@ enum Timeout {
     /// How often waiting requests are looked at: they wait up to this much longer than they may.
     private static let interval: Duration = .milliseconds(100)
 
-    /// Those who wait, and whether somebody looks at them. One timer for all of them, for each of its own would wake two
-    /// threads more on every cold request.
+    /// Those who wait, and whether somebody looks at them. One timer for all of them, for each of its own would wake
+    /// two threads more on every cold request.
     private struct State {
         var waiting: [(until: ContinuousClock.Instant, waiter: any TimedWaiter)] = []
         var isWatched = false

@@ -5,8 +5,8 @@ enum Base62 {
 
     /// Whether a byte is one of the 62 characters.
     ///
-    /// Looked up in a set of 128 bits: of random characters a processor guesses no comparison well, and a flood of forged
-    /// keys is made of them.
+    /// Looked up in a set of 128 bits: of random characters a processor guesses no comparison well, and a flood of
+    /// forged keys is made of them.
     static func contains(_ byte: UInt8) -> Bool {
         let set: UInt64 = byte < 64 ? 0x03FF_0000_0000_0000 : 0x07FF_FFFE_07FF_FFFE
         return byte < 128 && (set >> UInt64(byte & 63)) & 1 == 1

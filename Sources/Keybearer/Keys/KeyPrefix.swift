@@ -9,7 +9,8 @@ public struct KeyPrefix: Sendable, Hashable, CustomStringConvertible {
     /// The most characters that a prefix may have.
     public static let maximumLength = 16
 
-    /// Accepts a lower-case letter, then lower-case letters, digits or underscores, then `_`; 2 to 16 characters in all.
+    /// Accepts a lower-case letter, then lower-case letters, digits or underscores, then `_`; 2 to 16 characters in
+    /// all.
     ///
     /// Answers nil for anything else, so that a prefix can always be told from the 38 characters behind it.
     public init?(_ characters: String) {

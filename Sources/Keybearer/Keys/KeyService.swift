@@ -20,8 +20,8 @@ public final class KeyService: Sendable {
         return withLatestUse(key, of: userID)
     }
 
-    /// The record with the later of its own last use and the one that memory has not written yet. Either gives way to the
-    /// other where it lies ahead of the clock, from a time when that was wrong.
+    /// The record with the later of its own last use and the one that memory has not written yet. Either gives way to
+    /// the other where it lies ahead of the clock, from a time when that was wrong.
     public func withLatestUse(_ key: APIKey, of userID: UserID) -> APIKey {
         guard let use = node?.unwrittenLastUse(of: userID, keyID: key.id) else { return key }
         let tooFarAhead = context.clocks.wall().advanced(by: SessionPolicy.clockTolerance)
@@ -35,7 +35,8 @@ public final class KeyService: Sendable {
         return key
     }
 
-    /// The key's characters, to be shown to its holder. Audited before it is answered, in the transaction that reads it.
+    /// The key's characters, to be shown to its holder. Audited before it is answered, in the transaction that reads
+    /// it.
     ///
     /// - Throws: `NOT_FOUND`, `UNAVAILABLE`; what a new request would get when the authority has ended meanwhile.
     public func reveal(
@@ -44,8 +45,8 @@ public final class KeyService: Sendable {
         try await revealWithRecord(userID, by: authority, needs: requirement).secret
     }
 
-    /// The key's characters with the record that belongs to them, read in one transaction: what shows both never shows one
-    /// key's characters beside another's record.
+    /// The key's characters with the record that belongs to them, read in one transaction: what shows both never shows
+    /// one key's characters beside another's record.
     ///
     /// - Throws: as ``reveal(_:by:needs:)``.
     public func revealWithRecord(
@@ -60,8 +61,8 @@ public final class KeyService: Sendable {
 
     /// Puts a new key in the old one's place and answers when no node accepts the old one any more.
     ///
-    /// Of several at once exactly one succeeds. Replaying with the same idempotency key, workspace and version answers the
-    /// same new key and never makes another.
+    /// Of several at the same time exactly one succeeds. Replaying with the same idempotency key, workspace and version
+    /// answers the same new key and never makes another.
     ///
     /// - Parameters:
     ///   - version: the key that is to be replaced, as whoever asks has seen it; nil for the one that asks, or else
@@ -84,19 +85,14 @@ public final class KeyService: Sendable {
         }
     }
 
-    /// Ends the key and puts a new one in its place that only its holder's dashboard shows: whoever asks with a leaked key
-    /// ends it and never learns the next one.
+    /// Ends the key and puts a new one in its place that only its holder's dashboard shows: whoever asks with a leaked
+    /// key ends it and never learns the next one.
     ///
     /// - Throws: as ``regenerate(_:version:idempotencyKey:by:needs:)``.
     public func revoke(_ userID: UserID, by authority: Authority) async throws {
         _ = try await withTaskExecutorPreference(context.thread) {
             try await replace(userID, version: nil, request: nil, action: .keyRevoked, by: authority, needs: nil)
         }
-    }
-
-    /// Forgets the idempotency keys of more than a day ago.
-    public func removeOldRequests() async throws {
-        try await context.store.removeOldRequests(now: context.clocks.wall())
     }
 
     private func replace(
@@ -114,7 +110,8 @@ public final class KeyService: Sendable {
                 audit: context.event(action, by: authority, user: userID)))
         switch outcome {
         case .replaced:
-            // A store that has an older version went back in a failover: whether the change is lost for good is unknown.
+            // A store that has an older version went back in a failover: whether the change is lost for good is
+            // unknown.
             guard let live = try await context.store.key(of: userID), live.version >= replacement.key.version else {
                 throw KeybearerError.unavailable()
             }
@@ -146,8 +143,8 @@ public final class KeyService: Sendable {
         return (KeyReplacement(userID: userID, key: key, sealed: sealed, request: request), secret)
     }
 
-    /// What tells a request that is sent again from another one: all that it asks for. Who asks is no part of it: a replay
-    /// comes with the new key.
+    /// What tells a request that is sent again from another one: all that it asks for. Who asks is no part of it: a
+    /// replay comes with the new key.
     private static func request(
         idempotencyKey text: String, action: AuditEvent.Action, in workspaceID: WorkspaceID?, version: Int?
     ) throws(KeybearerError) -> IdempotentRequest {

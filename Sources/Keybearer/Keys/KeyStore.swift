@@ -43,8 +43,8 @@ public protocol KeyStore: Sendable {
     ///
     /// - Returns: the records as they are afterwards.
     func stampMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord]
-    /// Notes that nothing is sealed under these retired master keys any more, where that is so, and that no tag of theirs
-    /// is carried, where no live session or operator token does and the caller found no key that does.
+    /// Notes that nothing is sealed under these retired master keys any more, where that is so, and that no tag of
+    /// theirs is carried, where no live session or operator token does and the caller found no key that does.
     ///
     /// - Parameter carried: those whose tag a live key carries.
     /// - Returns: those that are still needed for their tag.

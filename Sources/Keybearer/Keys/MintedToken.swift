@@ -2,8 +2,8 @@ import Crypto
 
 /// The kinds of token that Keybearer mints, besides Secret Keys.
 ///
-/// Each carries the ring's keyed tag over its kind and its random characters: a forgery is refused from memory and never
-/// reaches the store.
+/// Each carries the ring's keyed tag over its kind and its random characters: a forgery is refused from memory and
+/// never reaches the store.
 public enum TokenKind: String, Sendable, CaseIterable {
     /// The cookie of a signed-in browser.
     case session

@@ -1,6 +1,7 @@
 import Logging
 
-/// The request path of a server and what keeps it true: directory, fence, budgets and last uses.
+/// The request path of a server and what keeps it true: key cache, fence, rate limit and last uses.
+/// What runs beside the requests is in `BackgroundTasks.swift`.
 public final class Node: Sendable {
     /// Decides requests.
     public let verifier: Verifier
@@ -11,7 +12,7 @@ public final class Node: Sendable {
 
     private let cache: KeyCache
     let batcher: ReservationBatcher
-    private let context: ServiceContext
+    let context: ServiceContext
 
     init(
         context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
@@ -43,33 +44,18 @@ public final class Node: Sendable {
             store: context.store, thread: context.thread, clocks: context.clocks, responseFragments: responseFragments)
     }
 
-    /// Follows changes and writes last uses until the task is cancelled.
-    public func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask(executorPreference: self.context.thread) { await self.fence.run() }
-            group.addTask(executorPreference: self.context.thread) {
-                while !Task.isCancelled {
-                    await self.batcher.releaseReclaimed()
-                    await self.context.store.waitForNotification(atMost: RevocationFence.pollInterval)
-                }
-            }
-            group.addTask { await self.lastUses.run() }
-            group.addTask { await self.batcher.run() }
-            group.addTask {
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: .seconds(1))
-                    let now = self.context.clocks.steady()
-                    self.cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
-                }
-            }
-        }
+    /// Drops what memory holds of accounts that are not cached, where nothing is lost with it.
+    func dropIdleAccountStates() {
+        let now = context.clocks.steady()
+        cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
     }
 
-    /// Writes what is still in memory and gives the lease back. Call it when the last request was answered.
-    public func stop() async {
-        await lastUses.flush()
-        await batcher.stop()
-        await fence.stop()
+    /// Removes sessions that can no longer be used, and idempotent requests that are no longer remembered. What fails
+    /// is tried again with the next round.
+    package func removeWhatIsOver() async {
+        let now = context.clocks.wall()
+        try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
+        try? await context.store.removeOldRequests(now: now)
     }
 
     /// Asks the store something for no longer than a request waits for it.
@@ -87,7 +73,7 @@ public final class Node: Sendable {
         }
     }
 
-    /// How an account stands in its hour, without counting anything.
+    /// What an account has left of its rate limit, without counting anything.
     public func rateLimitStatus(of account: Account, limit: Int) async throws -> RateLimitStatus {
         let accountState = cache.accountState(of: account.user.id)
         let now = context.clocks.steady()
@@ -98,8 +84,8 @@ public final class Node: Sendable {
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
     }
 
-    /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated the
-    /// master keys without this one knowing.
+    /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated
+    /// the master keys without this one knowing.
     var knowsAllMasterKeys: Bool { fence.holdsLease(at: context.clocks.steady()) }
 
     /// The last use of a key that memory has and the store may not have yet.

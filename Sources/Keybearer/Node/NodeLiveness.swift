@@ -2,8 +2,8 @@ import Synchronization
 
 /// Tells whether other processes serve from the same store: those whose leases are renewed while this one watches.
 ///
-/// A process that died stays registered until a change has waited for it. It is told from a live one without any clock of
-/// the store: whether its renewals rise within its lease.
+/// A process that died stays registered until a change has waited for it. It is told from a live one without any clock
+/// of the store: whether its renewals rise within its lease.
 final class NodeLiveness: Sendable {
     private struct Seen {
         let renewals: Int64

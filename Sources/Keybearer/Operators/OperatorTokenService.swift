@@ -52,8 +52,8 @@ public final class OperatorTokenService: Sendable {
 
     /// The token of a secret that was presented.
     ///
-    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `UNAVAILABLE`, also for a tag that
-    ///   is not recognised by a server that may lack a master key.
+    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `UNAVAILABLE`, also for a tag
+    ///   that is not recognised by a server that may lack a master key.
     public func authenticate(_ secret: OperatorSecret, for scope: OperatorScope) async throws -> OperatorToken {
         let refusal = KeybearerError(.unauthorized, "The operator token is not valid.")
         let digest = secret.digest

@@ -3,7 +3,7 @@ import Synchronization
 /// Tells from memory which operator tokens without a tag may be valid: anyone can make one that has the right shape.
 ///
 /// Version 0.1 put no tag into its tokens, and no later version makes such a token. So there are few, and the store is
-/// asked for all their digests at once. A token that is known here may have been revoked: the store tells.
+/// asked for all their digests at the same time. A token that is known here may have been revoked: the store tells.
 final class UntaggedTokens: Sendable {
     private struct State {
         var known: Set<[UInt8]> = []

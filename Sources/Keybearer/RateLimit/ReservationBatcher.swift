@@ -127,26 +127,6 @@ final class ReservationBatcher: Sendable {
         if state.work == nil { state.work = Task(executorPreference: thread) { await self.work() } }
     }
 
-    /// Reserves ahead, gives back what expires unused and keeps a shared reservation open, until the task is cancelled.
-    func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            // By itself: the others wait for a store that is locked.
-            group.addTask {
-                while !Task.isCancelled {
-                    self.prefetch()
-                    try? await Task.sleep(for: BackgroundWrites.interval)
-                }
-            }
-            group.addTask {
-                while !Task.isCancelled {
-                    await self.maintainSharedReservation()
-                    await self.releaseExpired()
-                    try? await Task.sleep(for: BackgroundWrites.interval)
-                }
-            }
-        }
-    }
-
     /// Sees to it that there is a shared reservation to use, and that what was used is recorded.
     func maintainSharedReservation() async { await sharedReservations.maintain() }
 

@@ -8,7 +8,7 @@ public protocol FenceStore: Sendable {
     func registerNode(_ id: NodeID, label: String, version: String, lease: Duration) async throws -> ChangeLogPosition
     /// Renews a node's lease, which acknowledges that it has applied everything up to `applied`.
     func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal
-    /// Writes a change that stands in no other table, such as a new master-key ring, and numbers it.
+    /// Writes a change that is in no other table, such as a new master-key ring, and numbers it.
     func recordChange(of subject: Change.Subject, by authority: Authority, audit: AuditEvent) async throws
         -> Committed<Void>
     /// The changes after a position, in order, at most `limit`; nil when the position is not part of this history.
@@ -37,10 +37,10 @@ extension FenceStore {
 
 /// What became of a renewal.
 public enum LeaseRenewal: Sendable, Equatable {
-    /// The lease holds anew.
+    /// The lease holds again.
     case renewed
     /// There are changes that the node has not applied.
     case behind
-    /// The store does not know the node, or not the history it is on: it must forget everything and register anew.
+    /// The store does not know the node, or not the history it is on: it must forget everything and register again.
     case unknownNode
 }

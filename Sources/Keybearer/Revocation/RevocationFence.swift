@@ -24,8 +24,6 @@ public final class RevocationFence: ChangePropagation {
 
     private let registration = Lock(FenceRegistration())
     private let outage: StoreOutage
-    /// How long the store takes to answer, in nanoseconds: an average that follows the last dozen answers.
-    private let responseNanoseconds = Atomic<Int64>(0)
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
@@ -80,7 +78,7 @@ public final class RevocationFence: ChangePropagation {
 
     /// One look at the store: registers if needed, applies what is new, renews when due.
     ///
-    /// Only one step runs at a time; a second caller returns at once.
+    /// Only one step runs at a time; a second caller returns immediately.
     public func step() async {
         let isMine = registration.withLock { registration in
             if registration.isBusy || registration.isOver { return false }
@@ -129,14 +127,7 @@ public final class RevocationFence: ChangePropagation {
     }
 
     /// How long the store takes to answer, the way to it included: next to nothing for a file.
-    var responseTime: Duration { .nanoseconds(responseNanoseconds.load(ordering: .relaxed)) }
-
-    private func recordResponse(requestedAt: SteadyTime) {
-        let span = requestedAt.duration(to: clocks.steady()).wholeNanoseconds
-        // Two at once may lose one: it is an average.
-        let average = responseNanoseconds.load(ordering: .relaxed)
-        responseNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
-    }
+    var responseTime: Duration { outage.responseTime }
 
     /// Whether no lease comes back to this process: it stops, or its database is lost.
     var isOver: Bool { registration.withLock { $0.isOver } }
@@ -230,7 +221,7 @@ public final class RevocationFence: ChangePropagation {
             position = try await store.registerNode(
                 nodeID, label: label, version: KeybearerVersion.current, lease: lease)
         } catch {
-            // Its row may be there although no answer came. Asking at once would only fail again.
+            // Its row may be there although no answer came. Asking immediately would only fail again.
             registration.withLock { $0.givenUp.append(nodeID) }
             throw error
         }
@@ -266,7 +257,7 @@ public final class RevocationFence: ChangePropagation {
         let position = cache.position
         let requestedAt = clocks.steady()
         let found = try await store.changes(after: position, limit: 1_000)
-        recordResponse(requestedAt: requestedAt)
+        outage.recordResponseTime(since: requestedAt)
         guard let changes = found else {
             trustedUntil.store(.min, ordering: .releasing)
             return false

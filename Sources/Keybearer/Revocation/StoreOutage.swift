@@ -1,7 +1,8 @@
 import Logging
 import Synchronization
 
-/// Tells the log once that the store is out of reach for longer than a lease, and once that it is back.
+/// What is known of the store from its responses: how long it takes, and whether it is out of reach. The log is told
+/// once that it has been for longer than a lease, and once that it is back.
 final class StoreOutage: Sendable {
     private struct State {
         var lastResponseAt: SteadyTime
@@ -12,6 +13,8 @@ final class StoreOutage: Sendable {
     private let clocks: Clocks
     private let logger: Logger
     private let state: Lock<State>
+    /// An average that follows the last dozen responses, in nanoseconds.
+    private let responseNanoseconds = Atomic<Int64>(0)
 
     init(clocks: Clocks, logger: Logger) {
         self.clocks = clocks
@@ -25,7 +28,18 @@ final class StoreOutage: Sendable {
     /// Why the store could not be asked the last time; nil when it could.
     var lastFailure: (any Error)? { state.withLock { $0.lastFailure } }
 
-    /// The store answered.
+    /// How long the store takes to respond, the way to it included: next to nothing for a file.
+    var responseTime: Duration { .nanoseconds(responseNanoseconds.load(ordering: .relaxed)) }
+
+    /// The store responded to what was requested at this time.
+    func recordResponseTime(since requestedAt: SteadyTime) {
+        let span = requestedAt.duration(to: clocks.steady()).wholeNanoseconds
+        // Two beside each other may lose one: it is an average.
+        let average = responseNanoseconds.load(ordering: .relaxed)
+        responseNanoseconds.store(average == 0 ? span : average + (span - average) / 8, ordering: .relaxed)
+    }
+
+    /// The store responded.
     func recordResponse() {
         let now = clocks.steady()
         let silence = state.withLock { state in
@@ -39,9 +53,11 @@ final class StoreOutage: Sendable {
 
     /// The store could not be asked.
     ///
-    /// - Parameter holdsLease: whether memory is still believed. A failure that is over before the lease is hurts nobody.
+    /// - Parameter holdsLease: whether memory is still believed. A failure that is over before the lease is hurts
+    ///   nobody.
     func recordFailure(_ error: any Error, holdsLease: Bool) {
-        // What is no failure of the store, such as a file of master keys that cannot be read, is reported where it arises.
+        // What is no failure of the store, such as a file of master keys that cannot be read, is reported where it
+        // arises.
         let isOfStore = error is KeybearerError
         let isNews = state.withLock { state in
             state.lastFailure = error

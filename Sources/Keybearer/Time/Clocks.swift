@@ -11,6 +11,7 @@ public struct Clocks: Sendable {
         self.wall = wall
     }
 
-    /// The machine's clocks: the one behind `ContinuousClock`, read without its 128-bit arithmetic, and the real-time clock.
+    /// The machine's clocks: the one behind `ContinuousClock`, read without its 128-bit arithmetic, and the real-time
+    /// clock.
     public static let system = Clocks(steady: { .systemNow() }, wall: { .systemNow() })
 }

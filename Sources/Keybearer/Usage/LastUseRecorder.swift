@@ -24,9 +24,9 @@ public final class LastUseRecorder: Sendable {
             return taken
         }
 
-        /// Goes on by so many intervals and takes the parts that were noted that long before the others. A small take is
-        /// filled up with what would be due within half a second: a handful of keys that are always in use is written
-        /// in two transactions a second, not in ten.
+        /// Goes on by so many intervals and takes the parts that were noted that long before the others. A small take
+        /// is filled up with what would be due within half a second: a handful of keys that are always in use is
+        /// written in two transactions a second, not in ten.
         mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountState] {
             var taken: [AccountState] = []
             for _ in 0..<min(intervals, parts.count) {
@@ -62,7 +62,7 @@ public final class LastUseRecorder: Sendable {
         self.logger = logger
     }
 
-    /// Notes that a account state has a use that is not written; called once per account state and batch.
+    /// Notes that an account state has a use that is not written; called once per account state and batch.
     func record(_ accountState: AccountState) {
         records.withLock { $0.parts[$0.current].append(accountState) }
     }

@@ -12,7 +12,8 @@ public enum Verdict: Sendable {
     case rateLimited(CachedAccount, RateLimitStatus)
     /// Memory alone cannot tell: ask ``Verifier/verdictFromStore(for:scope:from:)``.
     case needsStore
-    /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the key.
+    /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the
+    /// key.
     case unavailable(any Error)
 }
 

@@ -2,8 +2,8 @@ import Synchronization
 
 /// Decides whether a presented token may pass.
 ///
-/// ``cachedVerdict(for:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a hit. It
-/// caches identity, never the decision: lease, entitlement and budget are looked at every time.
+/// ``cachedVerdict(for:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a
+/// hit. It caches identity, never the decision: lease, entitlement and rate limit are looked at every time.
 /// ``verdictFromStore(for:scope:from:)`` is for what memory cannot tell.
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
@@ -13,7 +13,7 @@ public final class Verifier: Sendable {
     /// waited.
     private static let mostLooks = 3
 
-    /// How often a request asks for budget.
+    /// How often a request asks for quota.
     private static let mostRounds = 64
 
     /// How long a request waits for a store that is near and stuck, such as one that another process has locked.
@@ -54,7 +54,7 @@ public final class Verifier: Sendable {
         self.responseFragments = responseFragments
     }
 
-    /// How often a request had to ask the store so far, for an account or for budget.
+    /// How often a request had to ask the store so far, for an account or for quota.
     public var storeRequests: Int { storeCount.load(ordering: .relaxed) }
 
     /// Where tasks are best begun that only call ``verdictFromStore(for:scope:from:)``: it goes on there anyway.
@@ -108,7 +108,7 @@ public final class Verifier: Sendable {
         return await verdictFromStore(for: token, scope: scope, from: address)
     }
 
-    /// Decides with the store's help: reads a key that memory does not know, or reserves budget.
+    /// Decides with the store's help: reads a key that memory does not know, or reserves quota.
     public func verdictFromStore(for token: PresentedToken, scope: AccessScope, from address: IPAddress) async
         -> Verdict
     {
@@ -175,7 +175,7 @@ public final class Verifier: Sendable {
         }
     }
 
-    /// Decides on a fresh account, asking the store for budget until the account state can tell.
+    /// Decides on a fresh account, asking the store for quota until the account state can tell.
     ///
     /// - Parameter generation: what memory stood at before the account was looked for.
     /// - Returns: nil when the account may have changed while this waited: without a lease this process is not told,

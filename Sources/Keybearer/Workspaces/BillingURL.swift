@@ -36,7 +36,7 @@ public struct BillingURL: Sendable, Hashable, CustomStringConvertible {
         return nil
     }
 
-    /// Whether every character may stand in a URL as it is: visible ASCII but `"`, `<`, `>`, `\`, `^`, `` ` ``, `{`, `|`
+    /// Whether every character may be in a URL as it is: visible ASCII but `"`, `<`, `>`, `\`, `^`, `` ` ``, `{`, `|`
     /// and `}`.
     private static func hasPlainCharacters(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"<>\\^`{|}".utf8.contains($0) }

@@ -8,7 +8,7 @@ public final class WorkspaceService: Sendable {
         self.propagation = propagation
     }
 
-    /// Whether an Owner switches the plan at once.
+    /// Whether an Owner switches the plan immediately.
     public var isPlanSwitchOpen: Bool { context.settings.isPlanSwitchOpen }
 
     /// The catalogue in its order.

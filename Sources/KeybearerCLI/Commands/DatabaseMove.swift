@@ -7,8 +7,8 @@ import KeybearerSQLite
 /// Moves everything of one database into another one, so that at no moment both can be written to.
 ///
 /// The source is marked first, and nothing is written to it from then on; then the target is committed, with the id of
-/// the source; then the source is marked as moved. A rerun looks at the mark and at the target's id and goes on from there.
-/// A move that is refused or fails takes the mark back, unless the target may have everything.
+/// the source; then the source is marked as moved. A rerun looks at the mark and at the target's id and goes on from
+/// there. A move that is refused or fails takes the mark back, unless the target may have everything.
 struct DatabaseMove {
     let bootstrap: Bootstrap
     let from: DatabaseLocation

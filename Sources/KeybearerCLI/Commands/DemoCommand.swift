@@ -5,7 +5,7 @@ import KeybearerSQL
 import KeybearerSQLite
 import KeybearerServer
 
-/// `keybearer demo`: a server with a ready account, to look at in a browser at once.
+/// `keybearer demo`: a server with a ready account, to look at in a browser immediately.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",

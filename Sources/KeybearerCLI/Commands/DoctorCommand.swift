@@ -6,7 +6,7 @@ import KeybearerSQL
 import KeybearerSQLite
 import KeybearerServer
 
-/// `keybearer doctor`: says what is wrong and how to mend it.
+/// `keybearer doctor`: says what is wrong and how to fix it.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",

@@ -44,7 +44,7 @@ struct NodeJSON: Encodable {
     let renewals: Int64
     let leaseMilliseconds: Int64
 
-    init(_ entry: RunningNodes.Entry) {
+    init(_ entry: RunningNodes.Watched) {
         id = entry.node.id.rawValue
         label = entry.node.label
         alive = entry.isAlive

@@ -89,7 +89,8 @@ struct MasterKeyFile: Sendable {
         if !replacing, isThere {
             throw CommandFailure(.cannotCreate, "there is a master-key file at \(path) already")
         }
-        // A new file is made by several processes at once in the worst case; each has a name of its own for it.
+        // A new file is made by several processes at the same time in the worst case; each has a name of its own for
+        // it.
         let temporary = target + (replacing ? ".new" : ".new-\(ProcessInfo.processInfo.processIdentifier)")
         try? FileManager.default.removeItem(atPath: temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)

@@ -2,7 +2,8 @@
 enum SettingNames {
     private static let prefix = "KEYBEARER_"
 
-    /// Variables that are no settings and have a meaning: for this program, for programs that call it, and for its tests.
+    /// Variables that are no settings and have a meaning: for this program, for programs that call it, and for its
+    /// tests.
     private static let others: Set<String> = [
         "KEYBEARER_CONFIG", "KEYBEARER_URL", "KEYBEARER_OPERATOR_TOKEN", "KEYBEARER_BINARY", "KEYBEARER_POSTGRES_BIN",
         "KEYBEARER_POSTGRES_FSYNC", "KEYBEARER_SCREENSHOTS",

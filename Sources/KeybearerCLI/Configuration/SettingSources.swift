@@ -16,8 +16,8 @@ struct SettingSources: Sendable {
 
     /// Reads the file that `--config` or `KEYBEARER_CONFIG` names, if one does.
     ///
-    /// - Throws: ``SettingError`` when the file cannot be read, or when the file or the environment holds a name that is
-    ///   no setting, or the file a value of a wrong type: none of them may be ignored.
+    /// - Throws: ``SettingError`` when the file cannot be read, or when the file or the environment holds a name that
+    ///   is no setting, or the file a value of a wrong type: none of them may be ignored.
     init(flags: SettingOptions, environment variables: [String: String]) throws(SettingError) {
         self.flags = flags.given
         self.variables = variables

@@ -2,12 +2,13 @@ import Keybearer
 
 /// Text that a terminal shows as it is, and that cannot command it.
 ///
-/// Names, labels and addresses come from people. A control character in one could move the cursor, hide a line or reverse
-/// the order of what stands beside it.
+/// Names, labels and addresses come from people. A control character in one could move the cursor, hide a line or
+/// reverse the order of what stands beside it.
 enum VisibleText {
     /// A text in which characters that are not seen are written out, such as `\u{202E}`.
     ///
-    /// - Parameter keepsLines: whether line feeds stay: for texts of several lines that the program itself put together.
+    /// - Parameter keepsLines: whether line feeds stay: for texts of several lines that the program itself put
+    ///   together.
     static func escaped(_ text: String, keepsLines: Bool) -> String {
         replacing(in: text) { scalar in
             scalar == "\n" && keepsLines ? nil : "\\u{\(hexadecimal(scalar.value))}"

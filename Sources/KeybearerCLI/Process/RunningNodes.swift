@@ -3,13 +3,13 @@ import Keybearer
 /// Tells registered nodes that live from those that died: one that lives renews within its lease.
 struct RunningNodes {
     /// A node and whether it renewed while it was watched.
-    struct Entry {
+    struct Watched {
         let node: RegisteredNode
         let isAlive: Bool
     }
 
-    /// Watches for one lease; answers at once when no node is registered.
-    static func entries(of store: any Store) async throws -> [Entry] {
+    /// Watches for one lease; answers immediately when no node is registered.
+    static func entries(of store: any Store) async throws -> [Watched] {
         let before = try await store.nodes()
         guard let longest = before.map(\.lease).max() else { return [] }
         // No clock of the database is asked: whether a counter rises needs none.
@@ -17,7 +17,7 @@ struct RunningNodes {
         let after = try await store.nodes()
         return after.map { node in
             let earlier = before.first { $0.id == node.id }
-            return Entry(node: node, isAlive: earlier.map { $0.renewals != node.renewals } ?? true)
+            return Watched(node: node, isAlive: earlier.map { $0.renewals != node.renewals } ?? true)
         }
     }
 

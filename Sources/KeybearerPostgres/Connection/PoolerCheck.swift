@@ -2,7 +2,8 @@ import CLibPQ
 import Keybearer
 import KeybearerSQL
 
-/// Tells whether a pooler such as PgBouncer stands between, and refuses one that gives each transaction another session.
+/// Tells whether a pooler such as PgBouncer stands between, and refuses one that gives each transaction another
+/// session.
 ///
 /// There, settings and locks of a session do not last: time-outs, durability and notifications would be those of
 /// somebody else's session.
@@ -16,7 +17,8 @@ package enum PoolerCheck {
     }
 
     /// - Parameter connection: a connection to the address, outside of a transaction.
-    /// - Throws: `UNAVAILABLE` when sessions do not last, or there is no second one. What else fails is thrown as it is.
+    /// - Throws: `UNAVAILABLE` when sessions do not last, or there is no second one. What else fails is thrown as it
+    ///   is.
     static func run(_ connection: PostgresConnection, to address: String) throws -> Outcome {
         let before = try backend(connection)
         // A pooler makes up what it says when a connection begins.

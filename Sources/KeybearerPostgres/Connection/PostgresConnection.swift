@@ -39,7 +39,8 @@ final class PostgresConnection {
     /// A statement that this connection has prepared.
     final class Prepared {
         let name: String
-        /// Where each column of its rows is: found out with its first result. libpq walks over all names at each look-up.
+        /// Where each column of its rows is: found out with its first result. libpq walks over all names at each
+        /// look-up.
         var columns: [String: Int32]?
 
         init(name: String) {
@@ -127,8 +128,8 @@ final class PostgresConnection {
         PQparameterStatus(pointer, name).map { String(cString: $0) }
     }
 
-    /// Refuses a server that is too old or takes no writes, whatever the connection string lets through. Servers before 14
-    /// and poolers do not say whether they take writes; then the first write does.
+    /// Refuses a server that is too old or takes no writes, whatever the connection string lets through. Servers before
+    /// 14 and poolers do not say whether they take writes; then the first write does.
     private func requireServer() throws {
         let version = PQserverVersion(pointer)
         // 0 where something in between does not say.

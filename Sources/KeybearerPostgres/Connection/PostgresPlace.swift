@@ -20,7 +20,8 @@ struct PostgresPlace: Sendable {
         database = parts["dbname"] ?? user
         let names = Self.list(parts["host"] ?? parts["hostaddr"] ?? "")
         let ports = Self.list(parts["port"] ?? "")
-        // A password with an unescaped '@', '/' or ':' ends in the host, the port or the database: then nothing is shown.
+        // A password with an unescaped '@', '/' or ':' ends in the host, the port or the database: then nothing is
+        // shown.
         isKnown =
             names.allSatisfy(Self.isHost) && ports.allSatisfy { $0.allSatisfy(\.isNumber) } && Self.isName(database)
             && Self.isName(user, besides: "@")

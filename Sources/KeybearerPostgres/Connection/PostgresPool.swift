@@ -7,7 +7,7 @@ import Synchronization
 /// cooperative pool may ever be blocked by it.
 ///
 /// When the server cannot be reached, one attempt to connect fails for all: until the next attempt is due, work is
-/// refused at once. Attempts back off, with jitter, so that many nodes do not come back at the same moment.
+/// refused immediately. Attempts back off, with jitter, so that many nodes do not come back at the same moment.
 final class PostgresPool: Sendable {
     /// What the caller's work means to the server.
     enum Kind: Sendable {
@@ -31,8 +31,8 @@ final class PostgresPool: Sendable {
 
     /// Counts the connections that turned out to be gone, over all pools of a process.
     ///
-    /// When one is gone, those that were made before it are suspects: a server that was cut off or replaced says goodbye to
-    /// nobody, and each of them would cost its user the whole patience. So all are made anew.
+    /// When one is gone, those that were made before it are suspects: a server that was cut off or replaced says
+    /// goodbye to nobody, and each of them would cost its user the whole patience. So all are made again.
     final class Epoch: Sendable {
         private let failures = Atomic<Int>(0)
 

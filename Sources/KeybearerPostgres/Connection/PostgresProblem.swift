@@ -29,7 +29,7 @@ enum PostgresProblem: Sendable, Equatable {
     /// The oldest version that Keybearer works with, as `server_version_num` has it.
     static let oldestVersion: Int32 = 12_00_00
 
-    /// What stands in libpq's words or the server's, most telling first. The server may speak another language; then it is
+    /// What is in libpq's words or the server's, most telling first. The server may speak another language; then it is
     /// asked for its SQLSTATE.
     private static let words: [(String, PostgresProblem)] = [
         ("password authentication failed", .wrongPassword), ("no password supplied", .noPassword),

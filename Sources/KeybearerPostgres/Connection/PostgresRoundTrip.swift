@@ -52,12 +52,12 @@ extension PostgresConnection {
         let deadline = SteadyTime.systemNow().advanced(by: patience.roundTrip)
         let begin = pendingBegin.map { [Statement($0)] } ?? []
         pendingBegin = nil
-        let isAlone = begin.isEmpty && PQtransactionStatus(pointer) == PQTRANS_IDLE
+        let isSingle = begin.isEmpty && PQtransactionStatus(pointer) == PQTRANS_IDLE
         var newlyPrepared: [String] = []
         do {
             try require(PQenterPipelineMode(pointer) == 1)
             let steps = try (begin + wanted).flatMap { try send($0, &newlyPrepared) }
-            if isAlone || wanted.contains(where: \.isCommit) { mayHaveCommitted = true }
+            if isSingle || wanted.contains(where: \.isCommit) { mayHaveCommitted = true }
             try require(PQpipelineSync(pointer) == 1)
             try flush(until: deadline)
             let results = try receive(steps, until: deadline)

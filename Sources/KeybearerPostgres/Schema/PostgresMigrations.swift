@@ -1,6 +1,6 @@
-/// The steps of version 0.1, frozen for ever: those behind them are in ``CommonMigrations``. Times are milliseconds since
-/// the Unix epoch. Columns have the names and the meaning that they have in SQLite. Names and ids
-/// sort by their bytes (`COLLATE "C"`), as they do there.
+/// The steps of version 0.1, frozen for ever: those behind them are in ``CommonMigrations``. Times are milliseconds
+/// since the Unix epoch. Columns have the names and the meaning that they have in SQLite. Names and ids sort by their
+/// bytes (`COLLATE "C"`), as they do there.
 enum PostgresMigrations {
     /// One step.
     struct Migration {

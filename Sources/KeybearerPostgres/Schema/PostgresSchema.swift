@@ -26,8 +26,8 @@ enum PostgresSchema {
     /// The row that nodes which start together lock one after another. No migration has its name.
     private static let lockRow = "lock"
 
-    /// The steps of version 0.1, then the common ones. A step with which older programs cannot go on needs all steps up to
-    /// it.
+    /// The steps of version 0.1, then the common ones. A step with which older programs cannot go on needs all steps up
+    /// to it.
     static let steps: [PostgresMigrations.Migration] = {
         var steps = PostgresMigrations.all
         for migration in CommonMigrations.all {

@@ -44,10 +44,10 @@ package struct MoveMark: Sendable, Equatable {
         self.target = target
     }
 
-    /// What stands in the table of migrations.
+    /// What is in the table of migrations.
     package var identifier: String { "\(phase.rawValue) \(target.digest) \(target.name)" }
 
-    /// Reads what stands in the table of migrations; nil for a migration.
+    /// Reads what is in the table of migrations; nil for a migration.
     package init?(identifier: String) {
         let words = identifier.split(separator: " ", maxSplits: 2).map(String.init)
         guard words.count == 3, words[1].count == 16, let phase = Phase(rawValue: words[0]) else { return nil }

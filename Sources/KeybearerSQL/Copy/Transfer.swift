@@ -29,7 +29,7 @@ package struct Transfer {
         package let rows: [(table: String, count: Int)]
     }
 
-    /// The rows that are in memory at once.
+    /// The rows that are in memory at the same time.
     private static let batchSize = 1_000
 
     private let report: (Progress) -> Void

@@ -2,8 +2,8 @@ package import Keybearer
 
 /// Makes accounts, plans and workspaces of the rows of one query.
 ///
-/// A query of accounts has one row per account, workspace and feature, in the order of ``AccountSQL``, so that an account
-/// with everything a decision needs comes from one statement and therefore from one state of the database.
+/// A query of accounts has one row per account, workspace and feature, in the order of ``AccountSQL``, so that an
+/// account with everything a decision needs comes from one statement and therefore from one state of the database.
 package enum StoredValues {
     package static func accounts(_ rows: [any StoredRow]) throws -> [Account] {
         try groups(rows, by: "user_id").map { rows in

@@ -48,7 +48,8 @@ struct ConnectionLife {
         case abort
     }
 
-    /// Between the news of a stop and the end of an idle HTTP/2 connection: a request may have been sent before it was heard.
+    /// Between the news of a stop and the end of an idle HTTP/2 connection: a request may have been sent before it was
+    /// heard.
     private static let goAwayDelay: Duration = .milliseconds(500)
 
     private let limits: Limits
@@ -124,7 +125,7 @@ struct ConnectionLife {
         return stopping == nil || isHTTP2 ? .none : .close
     }
 
-    /// Whole requests were read and answered, all at once.
+    /// Whole requests were read and answered, all at the same time.
     ///
     /// - Parameter hasPart: whether a part of another head is behind them.
     /// - Returns: whether they are the connection's first.

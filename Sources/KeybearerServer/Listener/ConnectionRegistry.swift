@@ -5,8 +5,8 @@ import Synchronization
 
 /// Every open connection of a server's listeners: bounds how many there are, and tells them how time passes.
 ///
-/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, or else the
-/// one that has been idle for longest. So silent connections lock nobody out.
+/// When the bound is reached, the oldest connection that has not sent a whole request gives way to the new one, or else
+/// the one that has been idle for longest. So silent connections lock nobody out.
 final class ConnectionRegistry: Sendable {
     /// How many connections there may be.
     struct Bounds: Sendable, Hashable {
@@ -35,8 +35,8 @@ final class ConnectionRegistry: Sendable {
         fileprivate let number: UInt64
     }
 
-    /// For how many ticks a connection has been without a request. Written by its event loop, read by whoever looks for one
-    /// that can give way.
+    /// For how many ticks a connection has been without a request. Written by its event loop, read by whoever looks for
+    /// one that can give way.
     final class Idleness: Sendable {
         private let ticks = Atomic<Int>(0)
 
@@ -63,7 +63,8 @@ final class ConnectionRegistry: Sendable {
     private struct State {
         var next: UInt64 = 0
         var entries: [UInt64: Entry] = [:]
-        /// The connections that have not sent a whole request, by age. Holes are left behind and taken away at the front.
+        /// The connections that have not sent a whole request, by age. Holes are left behind and taken away at the
+        /// front.
         var unfinished: [UInt64] = []
         var firstUnfinished = 0
         var unfinishedCount = 0

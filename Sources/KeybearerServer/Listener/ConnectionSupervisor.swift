@@ -1,14 +1,15 @@
 import Keybearer
 import NIOCore
 
-/// Stands at the head of every connection, whatever it carries, and owns its limits: how long each stage may take, how a
-/// connection ends, and what of it is discarded then.
+/// Stands at the head of every connection, whatever it carries, and owns its limits: how long each stage may take, how
+/// a connection ends, and what of it is discarded then.
 ///
-/// The handlers behind it tell it what they read and answered; it decides with ``ConnectionLife``. Bytes pass through it
-/// untouched until no further request is taken: from then on they are discarded, up to a bound, and reach nothing that could
-/// keep them.
+/// The handlers behind it tell it what they read and answered; it decides with ``ConnectionLife``. Bytes pass through
+/// it untouched until no further request is taken: from then on they are discarded, up to a bound, and reach nothing
+/// that could keep them.
 ///
-/// What the handlers behind it write goes past it. They read and close through it: by ``SupervisedOutbound``, or by themselves.
+/// What the handlers behind it write goes past it. They read and close through it: by ``SupervisedOutbound``, or by
+/// themselves.
 final class ConnectionSupervisor: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -24,8 +25,8 @@ final class ConnectionSupervisor: ChannelInboundHandler {
     private let idleness = ConnectionRegistry.Idleness()
     /// The open streams of HTTP/2.
     private var streams: [ObjectIdentifier: HTTP2Stream] = [:]
-    /// The asynchronous side of the connection, held until the connection is closed. One that is accepted while the server
-    /// stops reaches nobody, and the library ends the process when it is let go open.
+    /// The asynchronous side of the connection, held until the connection is closed. One that is accepted while the
+    /// server stops reaches nobody, and the library ends the process when it is let go open.
     var held: Any?
     /// What is written before the connection is closed for idleness or a stop.
     var beforeClosing: (() -> Void)?
@@ -36,8 +37,8 @@ final class ConnectionSupervisor: ChannelInboundHandler {
     /// Whether bytes came since the last time that reading paused, and whether they end a handshake.
     private var hasRead = false
     private var isHandshake = false
-    /// Whether what was read may not be all that the client has sent: then closing at once could reset the connection, and a
-    /// reset can overtake the last answer.
+    /// Whether what was read may not be all that the client has sent: then closing immediately could reset the
+    /// connection, and a reset can overtake the last answer.
     private var mayHaveMore = false
 
     /// The most that a client may go on sending behind the last answer.
@@ -111,11 +112,12 @@ final class ConnectionSupervisor: ChannelInboundHandler {
 
     // MARK: What the handlers behind ask for
 
-    /// Whether anything more is read. Past the bound of what is discarded the client is held up until the connection ends.
+    /// Whether anything more is read. Past the bound of what is discarded the client is held up until the connection
+    /// ends.
     var mayRead: Bool { bytesToDiscard ?? 1 > 0 }
 
-    /// Flushes, then half-closes. Closes fully immediately when the client cannot have sent more; otherwise when the client
-    /// closes or the time to linger is over.
+    /// Flushes, then half-closes. Closes fully immediately when the client cannot have sent more; otherwise when the
+    /// client closes or the time to linger is over.
     func close(mode: CloseMode = .all, promise: EventLoopPromise<Void>? = nil) {
         guard let context else {
             promise?.fail(ChannelError.alreadyClosed)
@@ -133,7 +135,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
         if life.stage == .busy { mayHaveMore = true }
         life.beginClosing()
         if mayHaveMore { discardInput() }
-        // Done when everything before it was taken. A channel whose other half is closed would drop it at once.
+        // Done when everything before it was taken. A channel whose other half is closed would drop it immediately.
         let written = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         written.futureResult.whenComplete { bound.value.wroteAll($0) }
@@ -188,7 +190,7 @@ final class ConnectionSupervisor: ChannelInboundHandler {
     /// A request was answered to the end.
     func requestWithResponse(wasRead: Bool = true) { act(life.requestWithResponse(wasRead: wasRead)) }
 
-    /// What was read has been answered at once. See ``ConnectionLife/respondedImmediately(hasPart:)``.
+    /// What was read has been answered immediately. See ``ConnectionLife/respondedImmediately(hasPart:)``.
     func respondedImmediately(hasPart: Bool) {
         if life.respondedImmediately(hasPart: hasPart) { recordServed() }
     }
@@ -241,7 +243,8 @@ final class ConnectionSupervisor: ChannelInboundHandler {
             life.beginClosing()
             dropInput()
             let channel = context.channel
-            // From the far end, so that TLS can say goodbye; one turn of the loop later, so that what was written is gone.
+            // From the far end, so that TLS can say goodbye; one turn of the loop later, so that what was written is
+            // gone.
             context.eventLoop.execute { channel.close(promise: nil) }
         }
     }

@@ -8,7 +8,8 @@ struct Connections: Sendable {
     enum Listener: String, Sendable, CaseIterable {
         /// API and dashboard.
         case `public`
-        /// Forward authentication: a part of the files is its own, so that no crowd on the public listener locks it out.
+        /// Forward authentication: a part of the files is its own, so that no crowd on the public listener locks it
+        /// out.
         case gate
 
         fileprivate func share(hasGate: Bool) -> Double {

@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-/// Stands in a listening channel: when no connection can be accepted because the process has as many files open as it may,
+/// Is in a listening channel: when no connection can be accepted because the process has as many files open as it may,
 /// it stops accepting for a moment, instead of trying all the time, and says so once a minute.
 ///
 /// The library's handler for this delays its reads, and the kernel goes on waking the loop. The bounds of

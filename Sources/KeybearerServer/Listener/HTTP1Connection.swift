@@ -5,8 +5,8 @@ import NIOHTTP1
 
 /// What HTTP/1.1 asks of a server beyond parsing: `Host`, `Expect`, and when a connection ends.
 ///
-/// It stands between the parser and the conversion to version-independent types, which no longer know the version. It tells
-/// the supervisor what was read and answered. A request that is answered before its end was read ends its
+/// It stands between the parser and the conversion to version-independent types, which no longer know the version. It
+/// tells the supervisor what was read and answered. A request that is answered before its end was read ends its
 /// connection: what follows cannot be told from the rest of its body.
 final class HTTP1Connection: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart

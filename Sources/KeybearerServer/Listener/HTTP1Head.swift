@@ -36,15 +36,16 @@ struct HTTP1Head {
         }
     }
 
-    /// RFC 9112 §3.2: one `Host`, and not none in HTTP/1.1. And §6.1: no `Transfer-Encoding` but `chunked`, which two programs
-    /// on the way could read in two ways.
+    /// RFC 9112 §3.2: one `Host`, and not none in HTTP/1.1. And §6.1: no `Transfer-Encoding` but `chunked`, which two
+    /// programs on the way could read in two ways.
     var isAcceptable: Bool { isFramedPlainly && areHosts && hosts <= 1 && (hosts == 1 || !isVersion11) }
 
-    /// Whether the connection ends with the answer: as was asked for; because HTTP/1.0 has it so; or because the parser takes
-    /// what follows for another protocol's.
+    /// Whether the connection ends with the answer: as was asked for; because HTTP/1.0 has it so; or because the parser
+    /// takes what follows for another protocol's.
     var isLast: Bool { !isKeepAlive || !isVersion11 || hasUpgrade }
 
-    /// A value without the blanks around it, which are no part of it (RFC 9112 §5.1). The parser leaves those behind it.
+    /// A value without the blanks around it, which are no part of it (RFC 9112 §5.1). The parser leaves those behind
+    /// it.
     private static func trimmed(_ value: String) -> Substring.UTF8View {
         var text = value.utf8[...]
         while let last = text.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") { text.removeLast() }

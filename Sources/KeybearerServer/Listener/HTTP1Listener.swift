@@ -14,7 +14,7 @@ struct HTTP1Listener: HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let limits: ListenerLimits
     let supervision: Supervision
-    /// Answers at once what memory can answer.
+    /// Answers immediately what memory can answer.
     let edge: EdgeResponder
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {

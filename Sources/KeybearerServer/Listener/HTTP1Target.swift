@@ -2,8 +2,8 @@ import NIOHTTP1
 
 /// The targets of requests that are no paths (RFC 9112 §3.2).
 enum HTTP1Target {
-    /// A request whose target is `http://host/path` as the same request for `/path` with that `Host`: the target wins, whatever
-    /// `Host` said. `*` and the target of `CONNECT` stay as they are.
+    /// A request whose target is `http://host/path` as the same request for `/path` with that `Host`: the target wins,
+    /// whatever `Host` said. `*` and the target of `CONNECT` stay as they are.
     ///
     /// The scheme says nothing of how the request came here, and is forgotten.
     ///

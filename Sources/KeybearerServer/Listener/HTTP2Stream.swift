@@ -4,8 +4,8 @@ import NIOCore
 import NIOHPACK
 import NIOHTTP2
 
-/// One stream of an HTTP/2 connection: tells the supervisor what was read and answered, and refuses in the envelope header
-/// blocks that are too large, have too many fields, or hold control bytes.
+/// One stream of an HTTP/2 connection: tells the supervisor what was read and answered, and refuses in the envelope
+/// header blocks that are too large, have too many fields, or hold control bytes.
 ///
 /// It looks at the fields as they came. Further on, the HTTP types turn control bytes into blanks and trim them, and a
 /// token with a byte too many would pass as one without. A request that is answered before its end was read ends its

@@ -10,7 +10,8 @@ import Musl
 import Darwin
 #endif
 
-/// Watches the signals of a process that serves, beside the library that begins the stop at the first `SIGTERM` or `SIGINT`.
+/// Watches the signals of a process that serves, beside the library that begins the stop at the first `SIGTERM` or
+/// `SIGINT`.
 struct SignalWatch: Sendable {
     /// Something that `SIGHUP` reads again. It keeps what it had when that fails.
     typealias Reload = (name: String, read: @Sendable () async throws -> Void)

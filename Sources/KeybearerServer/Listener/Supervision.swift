@@ -16,8 +16,8 @@ struct Supervision: Sendable {
         return supervisor
     }
 
-    /// The same for one handler that asks the supervisor itself before it reads, and closes by it: the gate's, which saves
-    /// what a further handler costs each of its answers.
+    /// The same for one handler that asks the supervisor itself before it reads, and closes by it: the gate's, which
+    /// saves what a further handler costs each of its answers.
     func superviseInbound(_ channel: any Channel, isEncrypted: Bool) throws -> ConnectionSupervisor {
         let address = channel.remoteAddress.flatMap { IPAddress($0) }
         let supervisor = ConnectionSupervisor(

@@ -12,9 +12,9 @@ import Darwin
 
 /// The file of a Unix socket that this process listens on.
 ///
-/// A socket that somebody listens on is never taken and never removed; one that was left over is. Whoever looks and binds holds a
-/// lock meanwhile, in a file beside it that nobody else can open, so that two processes that start together do not take each
-/// other's.
+/// A socket that somebody listens on is never taken and never removed; one that was left over is. Whoever looks and
+/// binds holds a lock meanwhile, in a file beside it that nobody else can open, so that two processes that start
+/// together do not take each other's.
 struct UnixSocketFile: Sendable {
     private let path: String
     private let inode: UInt64
@@ -30,8 +30,8 @@ struct UnixSocketFile: Sendable {
         let lock = try await lock(beside: path)
         defer { close(lock) }
         try removeLeftover(path)
-        // Whoever may open the file is believed like a trusted proxy: nobody else from the first moment, then the group too. The
-        // mask is the whole process's, and never wider than it was.
+        // Whoever may open the file is believed like a trusted proxy: nobody else from the first moment, then the group
+        // too. The mask is the whole process's, and never wider than it was.
         let before = umask(0o177)
         defer { _ = umask(before) }
         let channel = try await bind()

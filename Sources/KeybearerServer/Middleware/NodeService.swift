@@ -6,9 +6,9 @@ public import ServiceLifecycle
 public struct NodeService: Service {
     private let node: Node
 
-    /// Wraps the gate of a deployment.
+    /// Wraps the node of these services.
     ///
-    /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
+    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
     public init(_ services: Services) throws {
         node = try services.requireNode()
     }
@@ -26,9 +26,9 @@ public struct NodeService: Service {
 }
 
 extension Services {
-    /// The gate of a deployment in the role of a server.
+    /// The node of services in the role of a server.
     func requireNode() throws(KeybearerError) -> Node {
-        guard let node else { throw KeybearerError(.internalError, "This deployment was not made for a server.") }
+        guard let node else { throw KeybearerError(.internalError, "These services were not made for a server.") }
         return node
     }
 }

@@ -33,7 +33,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     ///   - trustedProxies: the operator's own proxies, whose forwarding headers are believed.
     ///   - workspaceParameter: the parameter of the route's path that names the workspace, such as `workspaceID`; nil
     ///     when `X-Workspace-Id` alone may name one.
-    /// - Throws: `INTERNAL_ERROR` when the deployment is not in the role of a server.
+    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
     public init(
         services: Services, isTLS: Bool, trustedProxies: [AddressRange] = [], workspaceParameter: String? = nil,
         clocks: Clocks = .system, logger: Logger

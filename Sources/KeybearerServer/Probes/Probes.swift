@@ -14,8 +14,8 @@ struct Probes: Sendable {
         Self.respond(.ok, "ok")
     }
 
-    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable`, `master_keys_missing`, `lease_lost`, or
-    /// why the database is lost, otherwise.
+    /// `GET /readyz`: 200 when requests can be decided; 503 with `store_unreachable`, `master_keys_missing`,
+    /// `lease_lost`, or why the database is lost, otherwise.
     @Sendable func readiness(_ context: RequestContext) async throws -> Response {
         do {
             try await node.withRequestTimeout(checkStore)

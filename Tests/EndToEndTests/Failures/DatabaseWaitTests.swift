@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A server that starts before its database. That it serves when the database comes up is in Tests/ClusterTests.
+    /// A server that starts before its database. That it serves when the database comes up is in Tests/python/cluster.
     @Suite struct DatabaseWaitTests {
         private let files: InstallationFiles
 

@@ -157,7 +157,7 @@ struct RecentChangesTests {
     }
 }
 
-/// A budget store whose answers wait until a test lets them go.
+/// A store of rate limits whose responses wait until a test lets them go.
 private final class HeldRateLimitStore: RateLimitStore {
     private struct State {
         var isHeld = false

@@ -51,7 +51,7 @@ struct PasswordRaceTests {
     ) async -> Result<SessionToken, any Error> {
         do {
             return .success(
-                try await node.sessions.signIn(
+                try await node.signIn.withPassword(
                     email: account.user.email.rawValue, password: password, from: address, userAgent: "Browser/1.0"
                 ).token)
         } catch {
@@ -108,7 +108,7 @@ struct PasswordRaceTests {
             let (signedIn, token) = try await first.sessions.start(for: account, from: address, userAgent: "Thief/1.0")
             async let reset: Void = Self.reset(account, on: second, round)
             let changed = await Result {
-                try await first.accounts.changePassword(
+                try await first.signIn.changePassword(
                     of: account.user, current: Self.old, new: Self.thiefs, in: signedIn.session.id, from: address)
             }
             try await reset
@@ -146,18 +146,18 @@ struct PasswordRaceTests {
         let (first, second) = (nodes.node(0, cost: 11), nodes.node(1, cost: 11))
         for round in 0..<20 {
             let (account, address) = try await Self.account(before, round)
-            let stored = try #require(try await nodes.stores[0].password(of: account.user.id))
+            let stored = try #require(try await nodes.stores[0].credentials(of: account.user.id)).password
             #expect(stored.hash.hasPrefix("$scrypt$ln=10,"))
             async let one = Self.signIn(first, account, Self.old, address)
             async let other = Self.signIn(second, account, Self.old, address)
             let tokens = [try await one.get(), try await other.get()]
-            let now = try #require(try await nodes.stores[1].password(of: account.user.id))
+            let now = try #require(try await nodes.stores[1].credentials(of: account.user.id)).password
             #expect(now.hash.hasPrefix("$scrypt$ln=11,"))
             #expect(now.version == stored.version)
             for token in tokens { #expect(try await second.sessions.find(token) != nil) }
             // A device whose node still has the lower cost: neither its sign-in nor the hash is lost.
             _ = try await Self.signIn(before, account, Self.old, address).get()
-            #expect(try await nodes.stores[0].password(of: account.user.id) == now)
+            #expect(try await nodes.stores[0].credentials(of: account.user.id)?.password == now)
         }
         try nodes.close()
     }
@@ -169,20 +169,20 @@ struct PasswordRaceTests {
         let nodes = try Nodes(engine)
         let (account, address) = try await Self.account(nodes.node(0), 1)
         let costly = nodes.node(0, cost: 12)
-        try await costly.accounts.adoptPasswordCost()
+        try await costly.signIn.adoptPasswordCost()
         #expect(try await nodes.stores[1].storedSetting(.passwordCost) == "12")
         // Lowered again: the database remembers, and hashes of both costs may be there.
         let lowered = nodes.node(1, cost: 11)
-        try await lowered.accounts.adoptPasswordCost()
+        try await lowered.signIn.adoptPasswordCost()
         #expect(try await nodes.stores[0].storedSetting(.passwordCost) == "12")
         for node in [costly, lowered] {
             for email in [account.user.email.rawValue, "nobody@example.com", "no address"] {
-                let rounds = node.sessions.hasher.roundsDerived
+                let rounds = node.signIn.hasher.roundsDerived
                 await #expect(throws: KeybearerError.self) {
-                    try await node.sessions.signIn(
+                    try await node.signIn.withPassword(
                         email: email, password: Password("wrong"), from: address, userAgent: "")
                 }
-                #expect(node.sessions.hasher.roundsDerived - rounds == 1 << 12, "\(email)")
+                #expect(node.signIn.hasher.roundsDerived - rounds == 1 << 12, "\(email)")
             }
         }
         try nodes.close()

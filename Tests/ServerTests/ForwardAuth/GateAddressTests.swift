@@ -63,7 +63,7 @@ struct GateAddressTests {
         #expect(body["lastUsedIp"] is NSNull && body["lastUsedAt"] as? String == use.at.description)
         let stored = try #require(try await fixture.store.account(id: account.user.id))
         #expect(stored.key.lastUse == use, "written and read as it was")
-        let session = try await fixture.services.sessions.signIn(
+        let session = try await fixture.services.signIn.withPassword(
             email: "ada@example.com", password: Password("long enough secret"), from: IPAddress(v4: 1),
             userAgent: "test")
         let workspace = account.workspaces[0].workspace.id

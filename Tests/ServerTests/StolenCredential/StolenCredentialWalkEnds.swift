@@ -88,7 +88,7 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
     }
 
     private func changePassword(_ subject: WalkSubject, in session: SessionID, _ others: Services) async throws {
-        try await others.accounts.changePassword(
+        try await others.signIn.changePassword(
             of: subject.account.user, current: WalkSubject.password, new: Self.newPassword, in: session,
             from: subject.address)
     }

@@ -1,6 +1,6 @@
 import RateLimitArithmetic
 
-/// One random history of one account: nodes that reserve, also ahead, use shared reservations, spend, stall, give back,
+/// One random history of one account: nodes that reserve, also ahead, use shared reservations, consume, stall, release,
 /// crash and start again, on a clock that jumps to where buckets end.
 struct Schedule {
     /// A mistake that the simulation must find.
@@ -13,7 +13,7 @@ struct Schedule {
         case leftOutUnrecorded
         /// The same account uses a shared reservation again before the first use is recorded.
         case usedAgainUnrecorded
-        /// What is given back is not told apart by how often the clock has come back.
+        /// What is released is not told apart by how often the clock has come back.
         case releasedToAnotherBucket
     }
 
@@ -133,7 +133,7 @@ struct Schedule {
     /// Hands over the answers whose time has come, in any order between nodes.
     private mutating func deliver() {
         for response in responses where response.arrivesAt <= now {
-            // What the node held meanwhile was withdrawn before it asked; what it got since is given back first.
+            // What the node held meanwhile was withdrawn before it asked; what it got since is released first.
             let requestedAt = SteadyTime(nanoseconds: response.requestedAt * 1_000_000)
             if response.kind == .prefetch {
                 nodes[response.node].quota.acceptPrefetched(

@@ -20,8 +20,8 @@ struct WallClock {
         var exceeds = false
         /// Whether nothing was granted when the answer of a refusal had said that something would come back.
         var isUntrue = false
-        /// For how many milliseconds an account was refused at most, counted from the first refusal behind the clock's last
-        /// move, with nothing charged meanwhile.
+        /// For how many milliseconds an account was refused at most, counted from the first refusal behind the clock's
+        /// last move, with nothing charged meanwhile.
         var longestLock: Int64 = 0
         /// The longest wait that was told.
         var longestWait: Int64 = 0

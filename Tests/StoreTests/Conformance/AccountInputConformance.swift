@@ -24,7 +24,7 @@ import Testing
     private static func signIn(_ services: Services, _ email: String, _ password: Password = password) async throws
         -> UserID
     {
-        try await services.sessions.signIn(
+        try await services.signIn.withPassword(
             email: email, password: password, from: Samples.address, userAgent: "Browser/1.0"
         ).signedIn.account.user.id
     }
@@ -136,9 +136,9 @@ import Testing
                     await #expect(throws: KeybearerError.self) { _ = try await Self.signUp(services, spelling) }
                 }
                 // Confirming and changing the password look for the account, not for what its address would be today.
-                let (signedIn, _) = try await services.sessions.signIn(
+                let (signedIn, _) = try await services.signIn.withPassword(
                     email: typed, password: Self.password, from: Samples.address, userAgent: "Browser/1.0")
-                _ = try await services.sessions.confirm(
+                _ = try await services.signIn.confirm(
                     signedIn, password: Self.password, from: Samples.address, userAgent: "Browser/1.0")
             }
             #expect(try await services.accounts.list(page: 1, limit: 10).page.count == 7)
@@ -173,7 +173,7 @@ import Testing
             let wrong = Password("a wrong password")
             func refusal(_ email: String, _ network: UInt32) async -> ErrorCode? {
                 await #expect(throws: KeybearerError.self) {
-                    _ = try await services.sessions.signIn(
+                    _ = try await services.signIn.withPassword(
                         email: email, password: wrong, from: IPAddress(v4: network), userAgent: "Browser/1.0")
                 }?.code
             }
@@ -227,8 +227,9 @@ import Testing
         try await subject.run { store, samples in
             let services = try Self.services(store, clocks: TestClock().clocks)
             func signUp(_ email: String, _ network: UInt32) async throws {
-                _ = try await services.accounts.signUp(
-                    name: "Ada", email: email, password: Self.password, from: IPAddress(v4: network))
+                _ = try await services.signIn.signUp(
+                    name: "Ada", email: email, password: Self.password, from: IPAddress(v4: network),
+                    userAgent: "Test/1.0")
             }
             // Those that succeed, and forms that cost no hash, do not count.
             for number in 0..<25 { try await signUp("\(number)@example.com", 1) }
@@ -244,7 +245,7 @@ import Testing
         try await subject.run { store, _ in
             let services = try Self.services(store, clocks: TestClock().clocks)
             let id = try await Self.signUp(services, "ada@example.com")
-            let hasher = services.sessions.hasher
+            let hasher = services.signIn.hasher
             let held = DispatchSemaphore(value: 0)
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<PasswordHasher.queueLimit {

@@ -24,7 +24,7 @@ import Testing
             let password = Password("long enough secret")
             _ = try await services.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
-            let (_, session) = try await services.sessions.signIn(
+            let (_, session) = try await services.signIn.withPassword(
                 email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser")
             let (_, secret) = try await services.operatorTokens.create(
                 name: "CI", scopes: [.introspect], by: .commandLine)

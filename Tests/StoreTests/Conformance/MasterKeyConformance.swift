@@ -33,7 +33,7 @@ import Testing
         let password = Password("long enough secret")
 
         func signIn(_ email: String) async throws -> SessionToken {
-            try await services.sessions.signIn(
+            try await services.signIn.withPassword(
                 email: email, password: password, from: Samples.address, userAgent: "Browser"
             ).token
         }

@@ -127,7 +127,7 @@ extension Store {
         try await storedKeys(after: nil, limit: 1_000).first { $0.userID == userID }?.sealed
     }
 
-    func passwordHash(of userID: UserID) async throws -> String? { try await password(of: userID)?.hash }
+    func passwordHash(of userID: UserID) async throws -> String? { try await credentials(of: userID)?.password.hash }
 
     /// Writes one use.
     func recordUse(of account: Account, _ use: LastUse, now: Timestamp = Samples.start.advanced(by: .seconds(3_600)))

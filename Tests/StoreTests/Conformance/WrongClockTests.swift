@@ -224,7 +224,8 @@ private struct History {
         settings.passwordCost = 10
         let system = Clocks.system
         return Services(
-            store: store, ring: ring, loadRing: { ring }, settings: settings, role: .command,
+            store: store, ring: ring, loadRing: { ring }, settings: settings,
+            role: .server(responseFragments: { _ in [] }),
             clocks: Clocks(steady: system.steady, wall: { system.wall().advanced(by: lead) }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
@@ -237,7 +238,7 @@ private struct History {
             let ada = try await now.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
             func signIn(lead: Duration) async throws -> SessionToken {
-                try await services(store, ring, lead: lead).sessions.signIn(
+                try await services(store, ring, lead: lead).signIn.withPassword(
                     email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0"
                 ).token
             }
@@ -256,7 +257,7 @@ private struct History {
             let signedIn = try #require(try await now.sessions.find(token))
             #expect(signedIn.isRecent)
             _ = try await now.keys.reveal(ada.user.id, by: signedIn.authority(from: Samples.address))
-            try await now.sessions.removeExpired()
+            await now.node?.removeWhatIsOver()
             #expect(try await store.sessions(of: ada.user.id, now: Clocks.system.wall()).sessions.count == 1)
         }
     }
@@ -270,7 +271,7 @@ private struct History {
             name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
         for lead in [Self.year, .zero - Self.year] {
             let wrong = services(store, ring, lead: lead)
-            let (signedIn, token) = try await wrong.sessions.signIn(
+            let (signedIn, token) = try await wrong.signIn.withPassword(
                 email: "ada@example.com", password: password, from: Samples.address, userAgent: "Browser/1.0")
             let stamp = signedIn.session.createdAt.duration(to: Clocks.system.wall())
             #expect(stamp < .seconds(120) && stamp > .seconds(-120))
@@ -278,13 +279,13 @@ private struct History {
                 let found = try #require(try await process.sessions.find(token))
                 #expect(found.isRecent)
                 #expect(found.session.createdAt == signedIn.session.createdAt)
-                try await process.sessions.removeExpired()
+                await process.node?.removeWhatIsOver()
                 #expect(try await process.sessions.list(of: ada.user.id).map(\.id) == [signedIn.session.id])
             }
             // What seems to come from ahead has ended for all, whatever their own clocks say.
             try database.run("UPDATE sessions SET last_seen_at = last_seen_at + 200000")
             for process in [wrong, now] { #expect(try await process.sessions.find(token) == nil) }
-            try await wrong.sessions.removeExpired()
+            await wrong.node?.removeWhatIsOver()
             #expect(try await store.sessions(of: ada.user.id, now: Clocks.system.wall()).sessions.isEmpty)
         }
         try store.close()

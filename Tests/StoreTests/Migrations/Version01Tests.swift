@@ -141,7 +141,7 @@ struct Version01Tests {
             let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
             let used = try await store.reserve([look], now: account.key.lastUse?.at ?? account.user.createdAt)
             #expect(used.map(\.charged) == [wanted.requestsInWindow], "\(wanted.email)")
-            #expect(try await store.password(of: account.user.id)?.version == 1)
+            #expect(try await store.credentials(of: account.user.id)?.password.version == 1)
         }
         try await expectReplays(expected, accounts, in: store)
     }

@@ -1,12 +1,12 @@
-/// Failures by subject, bounded: half of the room is for subjects with few failures, half for those with many, and in each
-/// half the one that has been left alone for longest is forgotten first.
+/// Failures by subject, bounded: half of the room is for subjects with few failures, half for those with many, and in
+/// each half the one that has been left alone for longest is forgotten first.
 ///
-/// So whoever floods it with subjects that fail once or twice never makes it forget one that is being guessed at. And to
-/// make it forget any, as many others as half of the room holds must fail between two failures of that one.
-/// Every operation takes a number of steps that depends neither on how many there are nor on the capacity.
+/// So whoever floods it with subjects that fail once or twice never makes it forget one that is being guessed at. And
+/// to make it forget any, as many others as half of the room holds must fail between two failures of that one. Every
+/// operation takes a number of steps that depends neither on how many there are nor on the capacity.
 ///
-/// An attempt counts as a failure from its begin on, so that many at once cannot slip through together; its outcome
-/// follows as ``fail(_:)`` or ``takeBack(_:)``.
+/// An attempt counts as a failure from its begin on, so that many at the same time cannot slip through together; its
+/// outcome follows as ``fail(_:)`` or ``takeBack(_:)``.
 struct FailureTable<Subject: Hashable & Sendable>: Sendable {
     /// What is known of a subject.
     struct Record: Sendable, Equatable {
@@ -95,8 +95,8 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         slots[place].record.knownFailureAt = max(slots[place].record.knownFailureAt ?? begun, begun)
     }
 
-    /// An attempt that is open has not failed: it is as if it had not been. It makes the subject no newer: only one that
-    /// comes into the other half is the newest there.
+    /// An attempt that is open has not failed: it is as if it had not been. It makes the subject no newer: only one
+    /// that comes into the other half is the newest there.
     mutating func takeBack(_ subject: Subject) {
         guard let place = places[subject] else { return }
         var record = slots[place].record

@@ -6,8 +6,8 @@ import Synchronization
 
 /// Hashes and checks passwords with scrypt, in the PHC form `$scrypt$ln=17,r=8,p=1$salt$hash`.
 ///
-/// One hash takes 128 MiB and some tenths of a second on purpose. At most two run at once, on threads of their own, and
-/// at most ``queueLimit`` wait: a flood of sign-ins can neither exhaust memory nor hold up other requests.
+/// One hash takes 128 MiB and some tenths of a second on purpose. At most two run at the same time, on threads of their
+/// own, and at most ``queueLimit`` wait: a flood of sign-ins can neither exhaust memory nor hold up other requests.
 public final class PasswordHasher: Sendable {
     /// The lowest cost that `serve` accepts, as the exponent of scrypt's N: 2^17.
     public static let productionCost = 17
@@ -53,8 +53,8 @@ public final class PasswordHasher: Sendable {
     /// The rounds of scrypt that were derived so far, 2^cost for each hash: what time measures, without its noise.
     package var roundsDerived: Int { rounds.load(ordering: .relaxed) }
 
-    /// The costs of all hashes that a check derives: the first is compared with the stored one, the result of the others
-    /// is dropped. They make 2^ceiling rounds together, whatever is stored.
+    /// The costs of all hashes that a check derives: the first is compared with the stored one, the result of the
+    /// others is dropped. They make 2^ceiling rounds together, whatever is stored.
     ///
     /// - Parameter storedCost: the cost of the stored hash; nil where there is none.
     package static func work(forStoredCost storedCost: Int?, ceiling: Int) -> [Int] {

@@ -1,7 +1,7 @@
 /// Sessions, known by the digest of their token. They are read on every page, never remembered.
 ///
-/// They are stamped and judged by one clock: the database's own where it has one, else that of the caller, who passes it
-/// as `now`.
+/// They are stamped and judged by one clock: the database's own where it has one, else that of the caller, who passes
+/// it as `now`.
 public protocol SessionStore: Sendable {
     /// Adds a session, stamped now, and ends the one whose place it takes, if any, in the same transaction.
     ///

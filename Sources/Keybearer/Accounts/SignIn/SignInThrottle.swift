@@ -2,12 +2,11 @@ import Synchronization
 
 /// Slows down guessing of passwords, by account and by client network.
 ///
-/// After five failures for an account each further one doubles a wait from 1 s to 15 min; for a network the same
-/// begins after twenty. Whatever costs a hash of a password counts, unless it succeeds or a fault of ours ends it. Kept in
-/// memory, bounded, and forgotten after an hour without failures. To free one that is guessed
-/// at sooner, 25,000 other accounts or networks must fail between two guesses at it; once it has failed five times, each
-/// of them at least five times. What is counted for an account is counted for unknown ones too, so that it does not tell
-/// which exist.
+/// After five failures for an account each further one doubles a wait from 1 s to 15 min; for a network the same begins
+/// after twenty. Whatever costs a hash of a password counts, unless it succeeds or a fault of ours ends it. Kept in
+/// memory, bounded, and forgotten after an hour without failures. To free one that is guessed at sooner, 25,000 other
+/// accounts or networks must fail between two guesses at it; once it has failed five times, each of them at least five
+/// times. What is counted for an account is counted for unknown ones too, so that it does not tell which exist.
 public final class SignInThrottle: Sendable {
     private enum Subject: Hashable {
         case account(EmailAddress)
@@ -33,8 +32,8 @@ public final class SignInThrottle: Sendable {
         records = Lock(FailureTable(capacity: capacity, memory: Self.memory))
     }
 
-    /// Counts an attempt as a failure before the password is looked at, so that many at once cannot slip through together,
-    /// and keeps it counted unless it turns out to be none.
+    /// Counts an attempt as a failure before the password is looked at, so that many at the same time cannot slip
+    /// through together, and keeps it counted unless it turns out to be none.
     ///
     /// - Parameters:
     ///   - account: whose password is tried, in any spelling; nil where no account could have the address that was

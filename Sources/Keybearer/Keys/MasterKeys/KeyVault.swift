@@ -10,8 +10,8 @@ public final class KeyVault: Sendable {
     public let ring: MasterKeyRing
     /// The subkeys of all entries.
     let subkeys: [Subkeys]
-    /// Whose tag new tokens carry: the active master key's, or on a node that only verifies that of the last entry that is
-    /// not retired.
+    /// Whose tag new tokens carry: the active master key's, or on a node that only verifies that of the last entry that
+    /// is not retired.
     let mintingSubkeys: Subkeys
     private let active: Subkeys?
 

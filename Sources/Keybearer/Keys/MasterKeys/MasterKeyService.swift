@@ -21,7 +21,7 @@ public final class MasterKeyService: Sendable {
     ///
     /// - Parameters:
     ///   - save: writes the ring where every node reads it; called up to three times.
-    ///   - progress: told how many keys have been sealed anew.
+    ///   - progress: told how many keys have been sealed again.
     /// - Returns: the ring that is now in use.
     public func rotate(
         save: (MasterKeyRing) throws -> Void, progress: (Int) -> Void

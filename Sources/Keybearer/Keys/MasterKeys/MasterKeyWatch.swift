@@ -32,8 +32,8 @@ final class MasterKeyWatch: Sendable {
 
     /// Reloads the ring; one that lacked something a moment ago is not looked at again yet.
     ///
-    /// One at a time, and each reads the file for itself: side by side, one that read it before a rotation could put its
-    /// ring in the place of a newer one.
+    /// One at a time, and each reads the file for itself: side by side, one that read it before a rotation could put
+    /// its ring in the place of a newer one.
     ///
     /// - Throws: ``RingRefusal``; what the store throws.
     func look() async throws {

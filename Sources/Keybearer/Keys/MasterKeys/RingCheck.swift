@@ -108,8 +108,8 @@ extension MasterKeyRecord {
 extension KeyVault {
     /// What this ring lacks of what the database needs. It may hold more than that.
     ///
-    /// Each line checks what it holds: one that only verifies has the subkeys for digest and tag, a bare `tag` line that
-    /// for the tag.
+    /// Each line checks what it holds: one that only verifies has the subkeys for digest and tag, a bare `tag` line
+    /// that for the tag.
     public func problems(with records: [MasterKeyRecord]) -> [RingProblem] {
         records.filter(\.isInUse).compactMap { record in
             guard let held = subkeys.first(where: { $0.id == record.id }) else {

@@ -8,7 +8,7 @@ import Synchronization
 /// with. So a read from before a change is never cached after it.
 final class KeyCache: Sendable {
     /// What a token is.
-    enum Entry {
+    enum Lookup {
         case cached(CachedAccount)
         case rejected
     }
@@ -54,7 +54,7 @@ final class KeyCache: Sendable {
     private func shard(of hash: UInt64) -> Shard { shards[Self.shardNumber(hash)] }
 
     /// What memory knows of a token; nil when it knows nothing.
-    func find(_ token: PresentedToken) -> Entry? {
+    func find(_ token: PresentedToken) -> Lookup? {
         let hash = token.hash(keyed: hashSeed)
         return shard(of: hash).state.withLock { state in
             if let account = state.cached.find(token, hash: hash) { return .cached(account) }
@@ -97,7 +97,7 @@ final class KeyCache: Sendable {
     /// - Parameter entry: a disabled account is cached as rejected under its user, so that enabling it drops that.
     /// - Returns: whether the generation was still the same. When false, the read may be older than a change.
     @discardableResult
-    func insert(_ entry: Entry, for token: PresentedToken, user: User?, readAt generation: UInt64) -> Bool {
+    func insert(_ entry: Lookup, for token: PresentedToken, user: User?, readAt generation: UInt64) -> Bool {
         index.withLock { index in
             guard index.changes.generation == generation else { return false }
             if let user { remove(user.id, index: &index) }
@@ -119,7 +119,7 @@ final class KeyCache: Sendable {
         }
     }
 
-    /// Applies changes in order and notes the last; those that were applied before are passed over.
+    /// Applies changes in order and notes the last; those that were applied before are ignored.
     func apply(_ changes: [Change]) {
         // What is dropped is freed behind the locks: a million accounts take a while.
         _ = index.withLock { index in

@@ -7,7 +7,7 @@ struct KeyCacheIndex: Sendable {
         var accountState: AccountState?
         /// The hash of the token under which the user is cached; nil when the user is not.
         var hash: UInt64?
-        /// Whether the user stands in ``leftovers``.
+        /// Whether the user is in ``leftovers``.
         var isLeftover = false
     }
 
@@ -28,7 +28,7 @@ struct KeyCacheIndex: Sendable {
     var rejectedCount = 0
     private var records: [UserID: Record] = [:]
     private var members: [WorkspaceID: Members] = [:]
-    /// Users who have a account state and may not be cached, in pages; each stands in it once.
+    /// Users who have an account state and may not be cached, in pages; each is in it once.
     private var leftovers: [[UserID]] = []
 
     /// How many users and workspaces it knows, for tests.

@@ -5,7 +5,7 @@ import NIOCore
 
 /// The account's own page: its password and its sessions.
 struct AccountPageHandlers: Sendable {
-    let accounts: AccountService
+    let signIn: SignInService
     let sessions: SessionService
     let pages: DashboardResponder
 
@@ -24,7 +24,7 @@ struct AccountPageHandlers: Sendable {
         let form = try context.form()
         let user = signedIn.account.user
         do {
-            try await accounts.changePassword(
+            try await signIn.changePassword(
                 of: user, current: Password(form["currentPassword"] ?? ""), new: Password(form["newPassword"] ?? ""),
                 in: signedIn.session.id, from: context.client)
             return DashboardResponder.redirect(to: "/account?password=changed")

@@ -5,7 +5,7 @@ import NIOCore
 
 /// The pages by which a person comes and goes: sign up, sign in, confirm, sign out.
 struct SignInHandlers: Sendable {
-    let accounts: AccountService
+    let service: SignInService
     let sessions: SessionService
     let pages: DashboardResponder
 
@@ -16,7 +16,7 @@ struct SignInHandlers: Sendable {
         let notice: Notice? =
             query["signedOut"] != nil
             ? .signedOut : query["ended"] != nil ? .sessionOver : next != nil ? .signInNeeded : nil
-        return show(SignInPage(next: next, notice: notice, isSignUpOpen: accounts.isSignUpOpen), .ok)
+        return show(SignInPage(next: next, notice: notice, isSignUpOpen: service.isSignUpOpen), .ok)
     }
 
     /// `POST /sign-in`
@@ -25,33 +25,31 @@ struct SignInHandlers: Sendable {
         let email = form["email"] ?? ""
         let next = DashboardResponder.localPath(form["next"])
         do {
-            let (_, token) = try await sessions.signIn(
+            let (_, token) = try await service.withPassword(
                 email: email, password: Password(form["password"] ?? ""), from: context.client,
                 userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
-                email: email, next: next, problem: Self.problem(error), isSignUpOpen: accounts.isSignUpOpen)
+                email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen)
             return Self.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }
 
     /// `GET /sign-up`
     @Sendable func signUpPage(_ context: RequestContext) async throws -> Response {
-        show(accounts.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed, .ok)
+        show(service.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed, .ok)
     }
 
     /// `POST /sign-up`
     @Sendable func signUp(_ context: RequestContext) async throws -> Response {
-        guard accounts.isSignUpOpen else { return show(.closed, .forbidden) }
+        guard service.isSignUpOpen else { return show(.closed, .forbidden) }
         let form = try context.form()
         let (name, email) = (form["name"] ?? "", form["email"] ?? "")
         do {
-            let account = try await accounts.signUp(
-                name: name, email: email, password: Password(form["password"] ?? ""), from: context.client)
-            let (_, token) = try await sessions.start(
-                for: account, from: context.client, userAgent: context.userAgent,
-                inPlaceOf: SessionCookie.token(in: context.headers))
+            let (_, token) = try await service.signUp(
+                name: name, email: email, password: Password(form["password"] ?? ""), from: context.client,
+                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
             return enter(with: token, at: "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
@@ -74,7 +72,7 @@ struct SignInHandlers: Sendable {
         let form = try context.form()
         let next = DashboardResponder.localPath(form["next"]) ?? "/"
         do {
-            let (_, token) = try await sessions.confirm(
+            let (_, token) = try await service.confirm(
                 signedIn, password: Password(form["password"] ?? ""), from: context.client,
                 userAgent: context.userAgent)
             return enter(with: token, at: next)

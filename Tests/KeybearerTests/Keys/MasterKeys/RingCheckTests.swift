@@ -26,7 +26,7 @@ struct RingCheckTests {
         ]
     }
 
-    /// The lines of the ring, as they would stand in another one, without a secret where it has none.
+    /// The lines of the ring, as they would be in another one, without a secret where it has none.
     private func entry(_ id: MasterKeyID, in ring: MasterKeyRing) throws -> MasterKeyRing.Entry {
         try #require(ring.entries.first { $0.id == id })
     }

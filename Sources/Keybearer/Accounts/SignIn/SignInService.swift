@@ -1,0 +1,176 @@
+/// Everything that begins with a password that somebody types: sign-in, sign-up, confirming a session, changing a
+/// password.
+///
+/// Passwords are checked in one place, with one read of the account and its password, and throttled there.
+public final class SignInService: Sendable {
+    private let context: ServiceContext
+    private let accounts: AccountService
+    private let sessions: SessionService
+    package let hasher: PasswordHasher
+    private let throttle: SignInThrottle
+
+    init(
+        context: ServiceContext, accounts: AccountService, sessions: SessionService, hasher: PasswordHasher,
+        throttle: SignInThrottle
+    ) {
+        self.context = context
+        self.accounts = accounts
+        self.sessions = sessions
+        self.hasher = hasher
+        self.throttle = throttle
+    }
+
+    /// Whether anyone may make an account.
+    public var isSignUpOpen: Bool { context.settings.isSignUpOpen }
+
+    /// Reads the highest cost that a password here was hashed at, so that a sign-in takes as long for every address,
+    /// and raises it where new passwords cost more. Call it before the first sign-in.
+    ///
+    /// - Throws: `UNAVAILABLE`.
+    public func adoptPasswordCost() async throws {
+        let stored = try await context.store.storedSetting(.passwordCost)
+        if let cost = stored.flatMap({ Int($0) }) { hasher.recordCost(cost) }
+        try await context.store.raiseStoredSetting(.passwordCost, to: context.settings.passwordCost)
+    }
+
+    /// Starts a session for someone who knows the password.
+    ///
+    /// An unknown address takes as long as a wrong password and reads the same.
+    ///
+    /// - Parameter cookie: the session that the same browser has so far, whosever it is: it ends as the new one begins.
+    /// - Throws: `UNAUTHORIZED`; `RATE_LIMITED` after too many failures; `UNAVAILABLE`.
+    public func withPassword(
+        email: String, password: Password, from address: IPAddress, userAgent: String,
+        inPlaceOf cookie: SessionToken? = nil
+    ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
+        // All spellings of an address are throttled together, those of accounts that earlier versions made included.
+        let name = EmailAddress(email) ?? EmailAddress.legacyForm(email)
+        let found = try await check(password, of: name, from: address, or: Self.wrongPassword) { [context] in
+            try await context.store.credentials(email: EmailAddress.spellings(of: email)).flatMap {
+                $0.account.user.status == .active ? $0 : nil
+            }
+        }
+        return try await start(
+            for: found.account, passwordVersion: found.password.version, from: address, userAgent: userAgent,
+            inPlaceOf: cookie)
+    }
+
+    /// Makes an account for someone who wants one, and starts its first session.
+    ///
+    /// Failed sign-ups are throttled by client network: each costs a hash, and a refusal tells whether an address is
+    /// taken.
+    ///
+    /// - Throws: `FORBIDDEN` when sign-up is closed; `RATE_LIMITED`; all that
+    ///   ``AccountService/create(name:email:password:isOperator:by:)`` throws.
+    public func signUp(
+        name: String, email: String, password: Password, from address: IPAddress, userAgent: String,
+        inPlaceOf cookie: SessionToken? = nil
+    ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
+        guard isSignUpOpen else {
+            throw KeybearerError(.forbidden, "Sign-up is closed. Ask the operator of this service for an account.")
+        }
+        // What is refused for its form costs no hash and counts as no failure.
+        try AccountService.check(name: name, email: email, password: password)
+        let account = try await throttle.attempt(nil, from: address) {
+            try await accounts.create(
+                name: name, email: email, password: password, by: Authority(.anyone, from: address))
+        }
+        return try await start(
+            for: account, passwordVersion: 1, from: address, userAgent: userAgent, inPlaceOf: cookie)
+    }
+
+    /// Puts a new session in the place of one whose holder gives the password again.
+    ///
+    /// - Throws: as ``withPassword(email:password:from:userAgent:inPlaceOf:)``.
+    public func confirm(
+        _ signedIn: SessionService.SignedIn, password: Password, from address: IPAddress, userAgent: String
+    ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
+        let user = signedIn.account.user
+        let found = try await check(password, of: user.email, from: address, or: Self.wrongPassword) { [context] in
+            try await context.store.credentials(of: user.id).flatMap {
+                $0.account.user.status == .active ? $0 : nil
+            }
+        }
+        do {
+            return try await sessions.start(
+                for: found.account, replacing: ReplacedSession(id: signedIn.session.id, userID: user.id),
+                action: .sessionConfirmed,
+                by: Authority(
+                    .session(signedIn.session.id, of: user.id, passwordVersion: found.password.version),
+                    from: address),
+                userAgent: userAgent)
+        } catch let error as KeybearerError where error.isPasswordChanged {
+            throw Self.wrongPassword
+        }
+    }
+
+    /// Changes the password of someone who gives the current one; other sessions end.
+    ///
+    /// Throttled like a sign-in: who stole a session must not guess the password here.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `currentPassword`, `newPassword`; `RATE_LIMITED`.
+    public func changePassword(
+        of user: User, current: Password, new: Password, in session: SessionID, from address: IPAddress
+    ) async throws {
+        let found = try await check(current, of: user.email, from: address, or: Self.notYourPassword) { [context] in
+            guard let found = try await context.store.credentials(of: user.id) else {
+                throw KeybearerError.authorityEnded("Sign in first.")
+            }
+            return found
+        }
+        // With the version that was verified: a change that was made meanwhile, such as an operator's reset, stands.
+        let authority = Authority(
+            .session(session, of: user.id, passwordVersion: found.password.version), from: address)
+        do {
+            try await accounts.replacePassword(
+                of: user, with: new, field: "newPassword", keeping: session, by: authority)
+        } catch let error as KeybearerError where error.isPasswordChanged {
+            throw Self.notYourPassword
+        }
+    }
+
+    private static let wrongPassword = KeybearerError(.unauthorized, "The e-mail address or the password is wrong.")
+    private static let notYourPassword = KeybearerError.validation([
+        "currentPassword": "This is not your current password."
+    ])
+
+    /// Checks a password that somebody typed, at the same cost whether the account exists or not.
+    ///
+    /// - Parameters:
+    ///   - email: what the attempt counts for; nil where no account can have the address that was given.
+    ///   - refusal: what a wrong password is refused with.
+    ///   - read: reads the account with its password; nil where nobody may sign in.
+    /// - Returns: what was read. A change that relies on it carries the password's version: it commits only while that
+    ///   is still the password.
+    private func check(
+        _ password: Password, of email: EmailAddress?, from address: IPAddress, or refusal: KeybearerError,
+        read: () async throws -> Credentials?
+    ) async throws -> Credentials {
+        let found = try await throttle.attempt(email, from: address, clears: { !$0.hasTwin }) {
+            guard password.isWithinLimit, let found = try await read() else {
+                try await hasher.verifyNothing(password.cut)
+                throw refusal
+            }
+            guard try await hasher.verify(password, against: found.password.hash) else { throw refusal }
+            return found
+        }
+        await rehashIfBelowCost(password, found)
+        return found
+    }
+
+    /// Brings a hash to today's cost. Whoever signs in does not fail for it.
+    private func rehashIfBelowCost(_ password: Password, _ found: Credentials) async {
+        guard hasher.isBelowCost(found.password.hash), let hash = try? await hasher.hash(password) else { return }
+        try? await context.store.rehashPassword(hash, of: found.account.user.id, replacing: found.password)
+    }
+
+    private func start(
+        for account: Account, passwordVersion: Int, from address: IPAddress, userAgent: String,
+        inPlaceOf cookie: SessionToken?
+    ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
+        let authority = Authority(.password(version: passwordVersion, of: account.user.id), from: address)
+        return try await sessions.start(
+            for: account, replacing: try await sessions.replaced(by: cookie, authority), action: .sessionStarted,
+            by: authority, userAgent: userAgent)
+    }
+}

@@ -1,0 +1,83 @@
+/// A loop beside the requests: what it does, how often, and on which thread.
+struct BackgroundTask: Sendable {
+    /// When a task runs again.
+    enum Pace: Sendable {
+        /// When the span has passed since it ended.
+        case every(Duration)
+        /// When the store announces something, or when the span is over.
+        case notification(atMost: Duration)
+        /// It paces itself by this interval: its work is the whole loop.
+        case itself(Duration)
+    }
+
+    let name: String
+    let pace: Pace
+    /// Whether it runs where the store is asked for what comes back immediately.
+    let isOnStoreThread: Bool
+    let work: @Sendable () async -> Void
+
+    init(
+        _ name: String, _ pace: Pace, isOnStoreThread: Bool = false, _ work: @escaping @Sendable () async -> Void
+    ) {
+        self.name = name
+        self.pace = pace
+        self.isOnStoreThread = isOnStoreThread
+        self.work = work
+    }
+
+    /// Works until the task is cancelled.
+    func run(on store: any FenceStore) async {
+        while !Task.isCancelled {
+            await work()
+            switch pace {
+            case .every(let span): try? await Task.sleep(for: span)
+            case .notification(let span): await store.waitForNotification(atMost: span)
+            case .itself: continue
+            }
+        }
+    }
+}
+
+/// Every background loop of a node, and the order in which a stop ends what they keep.
+extension Node {
+    /// All of them run beside each other: one that waits for a store that is locked holds up no other.
+    var backgroundTasks: [BackgroundTask] {
+        [
+            BackgroundTask("changes", .notification(atMost: RevocationFence.pollInterval), isOnStoreThread: true) {
+                await self.fence.step()
+            },
+            BackgroundTask("reclaims", .notification(atMost: RevocationFence.pollInterval), isOnStoreThread: true) {
+                await self.batcher.releaseReclaimed()
+            },
+            BackgroundTask("prefetch", .every(BackgroundWrites.interval)) { self.batcher.prefetch() },
+            BackgroundTask("expired reservations", .every(BackgroundWrites.interval)) {
+                await self.batcher.maintainSharedReservation()
+                await self.batcher.releaseExpired()
+            },
+            BackgroundTask("last uses", .itself(BackgroundWrites.interval)) { await self.lastUses.run() },
+            BackgroundTask("idle account states", .every(.seconds(1))) { self.dropIdleAccountStates() },
+            BackgroundTask("housekeeping", .every(.seconds(600))) { await self.removeWhatIsOver() },
+        ]
+    }
+
+    /// Keeps memory true and writes what requests leave behind, until the task is cancelled.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            for task in backgroundTasks {
+                group.addTask(executorPreference: task.isOnStoreThread ? context.thread : nil) {
+                    await task.run(on: self.context.store)
+                }
+            }
+        }
+    }
+
+    /// Writes what is still in memory and gives the lease up, in this order. Call it after the last response.
+    public func stop() async {
+        // Last uses first: they are noted by requests alone, and none comes any more.
+        await lastUses.flush()
+        // Then reservations: what is unused goes back to the accounts' rate limits.
+        await batcher.stop()
+        // The lease last: until here this node may have to apply changes that others wait for.
+        await fence.stop()
+    }
+}

@@ -1,0 +1,138 @@
+"""Fixtures: a server and a browser for every test, and a watch over every page's console."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from browser.dashboard import KeyPage, sign_in
+from browser.dashboard_server import DashboardServer
+from harness.programs import CHROMIUM, keybearer_program, missing
+
+OTHER_NAME = "yourapp.test"
+DESKTOP = {"width": 1440, "height": 900}
+
+expect.set_options(timeout=10_000)
+
+
+def pytest_configure() -> None:
+    """What the tests need is there, or they fail; nothing is skipped."""
+    if problem := missing(keybearer_program(), CHROMIUM):
+        pytest.exit(problem, returncode=3)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # A name that is not localhost, for what a browser does there over plain HTTP.
+        arguments = [f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1"]
+        # Chromium refuses its sandbox to root, as in most containers.
+        arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "demo"
+
+
+@pytest.fixture
+def server(directory: Path) -> Iterator[DashboardServer]:
+    """A demonstration: Ada, with a workspace on Pro and one named Testing on Free."""
+    server = DashboardServer.demo(directory)
+    yield server
+    server.stop()
+
+
+class ConsoleWatch:
+    """Collects what pages complain about: errors, warnings, uncaught exceptions and violations of the CSP."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self._expected_statuses: set[int] = set()
+        self._may_fail_to_connect = False
+
+    def expect_status(self, *statuses: int) -> None:
+        """The browser logs every 4xx and 5xx; these are what the test is about."""
+        self._expected_statuses.update(statuses)
+
+    def expect_network_failures(self) -> None:
+        """The test takes the server away."""
+        self._may_fail_to_connect = True
+
+    def attach(self, context: BrowserContext) -> None:
+        context.add_init_script(
+            "document.addEventListener('securitypolicyviolation', (event) =>"
+            " console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"
+        )
+        context.on("console", lambda message: self._add(message.type, message.text))
+        context.on("weberror", lambda problem: self.complaints.append(f"uncaught: {problem.error}"))
+
+    def _add(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def check(self) -> None:
+        def is_expected(complaint: str) -> bool:
+            if self._may_fail_to_connect and complaint.startswith("Failed to load resource: net::"):
+                return True
+            found = re.search(r"Failed to load resource: the server responded with a status of (\d+)", complaint)
+            return found is not None and int(found.group(1)) in self._expected_statuses
+
+        unexpected = [complaint for complaint in self.complaints if not is_expected(complaint)]
+        assert not unexpected, f"The browser's console: {unexpected}"
+
+
+@pytest.fixture
+def console() -> Iterator[ConsoleWatch]:
+    watch = ConsoleWatch()
+    yield watch
+    watch.check()
+
+
+@pytest.fixture
+def new_context(
+    browser: Browser, server: DashboardServer, console: ConsoleWatch
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browsers that share nothing, watched, with leave to use the clipboard."""
+    contexts: list[BrowserContext] = []
+
+    def make(origin: str = server.origin, **options) -> BrowserContext:
+        context = browser.new_context(base_url=origin, **{"viewport": DESKTOP, **options})
+        # Over plain HTTP and under a name there is no clipboard to allow.
+        if OTHER_NAME not in origin:
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=origin)
+        context.set_default_timeout(10_000)
+        console.attach(context)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
+    return new_context()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture
+def key_page(server: DashboardServer, page: Page) -> KeyPage:
+    """Ada's page with her key, hidden, and a clipboard that does not hold it."""
+    sign_in(page, server.ada)
+    KeyPage(page).expect_hidden()
+    page.evaluate("navigator.clipboard.writeText('nothing yet')")
+    return KeyPage(page)

@@ -1,0 +1,75 @@
+"""The servers of the browser's tests: `keybearer demo`, and `keybearer serve` on the same data."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.accounts import Person
+from harness.command_line import CommandLine
+from harness.dashboard_client import DashboardClient
+from harness.demonstration import read_greeting
+from harness.keybearer import KeybearerServer
+from harness.processes import Program
+
+
+class DashboardServer(DashboardClient, KeybearerServer):
+    """A running server. Start it with `demo` or `serve`; `stop` ends it and checks how it ended."""
+
+    # The demonstration's account, and its key.
+    ada: Person
+    ada_key: str
+
+    def __init__(self, directory: Path, log: Path, settings: tuple[str, ...]):
+        self.directory = directory
+        self.database = directory / "keybearer.db"
+        commands = CommandLine(self.database, directory / "keybearer.keys")
+        KeybearerServer.__init__(self, commands, log, settings)
+        DashboardClient.__init__(self, self.origin)
+        # Set by tests that take the database away.
+        self.may_log_errors = False
+
+    @classmethod
+    def demo(cls, directory: Path, *options: str, port: int = 0) -> DashboardServer:
+        """`keybearer demo`, as a newcomer starts it."""
+        directory.mkdir(parents=True, exist_ok=True)
+        server = cls(directory, directory / "log.jsonl", options)
+        server._start_demo(port)
+        return server
+
+    @classmethod
+    def serve(cls, directory: Path, *options: str) -> DashboardServer:
+        """`keybearer serve` on the data of a demonstration, beside it or after it."""
+        server = cls(directory, directory / "serve-log.jsonl", options)
+        server.start()
+        return server
+
+    def _start_demo(self, port: int) -> None:
+        # The key is in it, so it is no part of the log.
+        output = self.directory / "greeting"
+        arguments = [
+            self.commands.binary, "demo", "--directory", str(self.directory), "--port", str(port), "--log-format",
+            "json", *self.settings,
+        ]
+        self.program = Program(arguments, self.log_path, output=output)
+        greeting = self.program.wait_until(lambda: read_greeting(output.read_text()), "it greeted")
+        self.origin, self.ada, self.ada_key = greeting.origin, greeting.person, greeting.key
+
+    def stop(self) -> None:
+        """Asks the server to stop; it must end by itself, cleanly, without an error or a key in its log."""
+        super().stop()
+        assert self.may_log_errors or '"level":"error"' not in self.log, self.log
+
+    @contextmanager
+    def without_writes(self) -> Iterator[None]:
+        """Holds the database's one place for a writer: pages can be read, and nothing can be changed."""
+        database = sqlite3.connect(self.database, isolation_level=None, timeout=15)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+        finally:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            database.close()

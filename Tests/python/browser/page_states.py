@@ -1,0 +1,229 @@
+"""The states of the pages, each made in a browser, for tests that look at all of them."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from browser.conftest import ConsoleWatch
+from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in
+from browser.dashboard_server import DashboardServer
+
+STATES: dict[str, Callable[["Stage"], Page]] = {}
+
+
+class Stage:
+    """What the states are made with."""
+
+    def __init__(self, server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch):
+        self.server = server
+        self.new_context = new_context
+        self.console = console
+
+    def page(self) -> Page:
+        return self.new_context().new_page()
+
+    def as_ada(self, path: str = "/") -> Page:
+        page = self.page()
+        sign_in(page, self.server.ada, path)
+        return page
+
+    def free_path(self) -> str:
+        workspaces = self.server.commands.workspaces_of(self.server.ada.email)
+        return key_path(next(each for each in workspaces if each["plan"] == "free"))
+
+
+def state(make: Callable[[Stage], Page]) -> Callable[[Stage], Page]:
+    STATES[make.__name__.replace("_", "-")] = make
+    return make
+
+
+@state
+def sign_in_page(stage: Stage) -> Page:
+    page = stage.page()
+    page.goto("/sign-in?next=/account")
+    return page
+
+
+@state
+def sign_in_refused(stage: Stage) -> Page:
+    stage.console.expect_status(401)
+    page = stage.page()
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+@state
+def sign_up_page(stage: Stage) -> Page:
+    page = stage.page()
+    page.goto("/sign-up")
+    return page
+
+
+@state
+def sign_up_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = stage.page()
+    page.goto("/sign-up")
+    fill_sign_up(page, "  ", f"{'g' * 65}@example.com", "password123")
+    expect(page.locator(".field-error")).to_have_count(3)
+    return page
+
+
+@state
+def key_hidden(stage: Stage) -> Page:
+    return stage.as_ada()
+
+
+@state
+def key_used_and_revealed(stage: Stage) -> Page:
+    for _ in range(3):
+        stage.server.call_api(stage.server.ada_key)
+    page = stage.as_ada()
+    KeyPage(page).reveal()
+    return page
+
+
+@state
+def key_copied(stage: Stage) -> Page:
+    page = stage.page()
+    # "Copied" stays until the picture is taken.
+    page.clock.install()
+    sign_in(page, stage.server.ada)
+    KeyPage(page).copy.click()
+    expect(KeyPage(page).copy).to_have_text("Copied")
+    return page
+
+
+@state
+def key_not_fetched(stage: Stage) -> Page:
+    stage.console.expect_status(503)
+    page = stage.page()
+    page.route("**/reveal", lambda route: route.fulfill(status=503, content_type="text/plain", body="no"))
+    sign_in(page, stage.server.ada)
+    KeyPage(page).eye_show.click()
+    expect(KeyPage(page).status).to_contain_text("Your key was not changed")
+    return page
+
+
+@state
+def regenerate_dialog(stage: Stage) -> Page:
+    page = stage.as_ada()
+    KeyPage(page).regenerate.click()
+    expect(KeyPage(page).dialog).to_be_visible()
+    return page
+
+
+@state
+def regenerate_page(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path() + "/regenerate")
+
+
+@state
+def regenerated(stage: Stage) -> Page:
+    page = stage.as_ada()
+    KeyPage(page).regenerate.click()
+    page.get_by_role("button", name="Yes, regenerate").click()
+    expect(page.get_by_text("Key regenerated.")).to_be_visible()
+    return page
+
+
+@state
+def list_of_workspaces(stage: Stage) -> Page:
+    page = stage.as_ada()
+    page.locator("summary").click()
+    expect(page.get_by_role("link", name="Testing")).to_be_visible()
+    return page
+
+
+@state
+def locked_owner(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path())
+
+
+@state
+def locked_owner_without_a_form(stage: Stage) -> Page:
+    stage.server.commands.run("plan", "put", "pro", "--name", "Pro", "--position", "1")
+    return stage.as_ada(stage.free_path())
+
+
+@state
+def locked_member(stage: Stage) -> Page:
+    bob = stage.server.sign_up("Bob")
+    path = stage.free_path()
+    stage.server.commands.run("workspace", "add-member", path.split("/")[2], bob.email)
+    page = stage.page()
+    sign_in(page, bob, path)
+    return page
+
+
+@state
+def long_names(stage: Stage) -> Page:
+    """Nothing in a page grows with what people type."""
+    person = stage.server.sign_up("W" * 80, f"{'w' * 60}@{'w' * 60}.{'w' * 60}.example")
+    workspace = stage.server.commands.workspaces_of(person.email)[0]
+    stage.server.commands.run("workspace", "create", "V" * 80, "--owner", person.email)
+    stage.server.commands.run("workspace", "set-plan", workspace["id"], "pro")
+    page = stage.page()
+    sign_in(page, person)
+    page.locator("summary").click()
+    return page
+
+
+@state
+def long_names_account(stage: Stage) -> Page:
+    person = stage.server.sign_up("W" * 80, f"{'w' * 60}@{'w' * 60}.{'w' * 60}.example")
+    page = stage.page()
+    sign_in(page, person, "/account")
+    return page
+
+
+@state
+def long_names_locked_member(stage: Stage) -> Page:
+    owner = stage.server.sign_up("W" * 80, f"{'w' * 60}@{'w' * 60}.{'w' * 60}.example")
+    bob = stage.server.sign_up("Bob")
+    workspace = stage.server.commands.workspaces_of(owner.email)[0]
+    stage.server.commands.run("workspace", "add-member", workspace["id"], bob.email)
+    page = stage.page()
+    sign_in(page, bob, key_path(workspace))
+    return page
+
+
+@state
+def account(stage: Stage) -> Page:
+    stage.server.sign_in(stage.server.ada)
+    return stage.as_ada("/account")
+
+
+@state
+def account_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = stage.as_ada("/account")
+    page.get_by_label("Current password").fill("not the password")
+    page.get_by_label("New password").fill("password123")
+    page.get_by_role("button", name="Change password").click()
+    expect(page.locator(".field-error")).not_to_have_count(0)
+    return page
+
+
+@state
+def confirm_refused(stage: Stage) -> Page:
+    stage.console.expect_status(401)
+    page = stage.as_ada()
+    page.goto("/confirm")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+@state
+def error_404(stage: Stage) -> Page:
+    stage.console.expect_status(404)
+    page = stage.as_ada()
+    page.goto("/nothing")
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
+    return page

@@ -1,0 +1,67 @@
+"""Every state of every page, light and dark, wide and narrow: axe finds nothing serious, and nothing scrolls sideways.
+
+With `KEYBEARER_SCREENSHOTS` set to a folder, a picture of each is written there.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT as AXE
+from playwright.sync_api import BrowserContext, Page
+
+from browser import failure_states  # noqa: F401 (its states join the list)
+from browser.conftest import DESKTOP, ConsoleWatch
+from browser.dashboard_server import DashboardServer
+from browser.page_states import STATES, Stage
+
+SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
+PHONE = {"width": 360, "height": 740}
+LOOKS = [("light", DESKTOP, True), ("light", PHONE, False), ("dark", DESKTOP, False), ("dark", PHONE, True)]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_state(
+    server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch, name: str
+):
+    page = STATES[name](Stage(server, new_context, console))
+    check(page, name)
+
+
+def test_sign_up_closed(
+    server: DashboardServer, directory: Path, new_context: Callable[..., BrowserContext]
+):
+    production = DashboardServer.serve(directory, "--sign-up", "closed")
+    try:
+        page = new_context(origin=production.origin).new_page()
+        page.goto("/sign-up")
+        check(page, "sign-up-closed")
+    finally:
+        production.stop()
+
+
+def check(page: Page, name: str) -> None:
+    """Looks at one state in both themes and both widths; axe sees each theme and each width once."""
+    problems = []
+    page.evaluate(AXE)
+    for theme, size, is_for_axe in LOOKS:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size(size)
+        where = f"{theme} at {size['width']} px"
+        if SCREENSHOTS:
+            page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{size['width']}-{theme}.png", full_page=True)
+        if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
+            problems.append(f"{where}: scrolls sideways")
+        if is_for_axe:
+            problems += [f"{where}: {violation}" for violation in serious_violations(page)]
+    assert not problems, "\n".join(problems)
+
+
+def serious_violations(page: Page) -> list[str]:
+    violations = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return [
+        f"{violation['id']} ({violation['impact']}) at {[node['target'] for node in violation['nodes']]}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]

@@ -1,0 +1,1 @@
+"""Several nodes on PostgreSQL servers while things break."""

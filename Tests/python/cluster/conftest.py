@@ -1,0 +1,48 @@
+"""Fixtures: one set of three nodes for all tests that leave it whole, and what is printed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cluster.stage import Stage
+from harness import postgres
+from harness.programs import keybearer_program, missing
+
+_lines: list[str] = []
+
+
+def pytest_configure() -> None:
+    """What the tests need is there, or they fail; nothing is skipped."""
+    if problem := missing(keybearer_program()):
+        pytest.exit(problem, returncode=3)
+    try:
+        postgres.programs()
+    except AssertionError as problem:
+        pytest.exit(str(problem), returncode=3)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for record in _lines:
+        terminalreporter.write_line(record)
+
+
+@pytest.fixture
+def report() -> Callable[[str], None]:
+    """Prints a line at the end of the run: what was measured, which no test judges."""
+    return _lines.append
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.close()
+
+
+@pytest.fixture(autouse=True)
+def ready_stage(request: pytest.FixtureRequest) -> None:
+    """A test that uses the shared nodes finds all of them ready."""
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").repair()

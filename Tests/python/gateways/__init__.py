@@ -1,0 +1,1 @@
+"""Gateways and reverse proxies in front of a real server."""

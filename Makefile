@@ -1,22 +1,33 @@
 # C code is optimised in debug builds too: docs/decisions/0006-optimised-c.md says why.
 SWIFT_FLAGS = -Xcc -O2
-# Flags of the demonstration: make demo ARGS="--port 9000"
+# Flags of `make demo` and `make chaos`.
 ARGS ?=
 
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks examples/swift) Package.swift
 
-.PHONY: demo build test test-swift test-long chaos spec lint format bench bench-compare release clean
+.PHONY: help demo build check test test-swift test-long chaos spec lint format bench bench-compare release clean
 
-demo:
+help: ## Lists the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## Builds, and serves a demonstration on this machine, with a ready account: make demo ARGS="--port 9000"
 	scripts/install-dependencies
 	swift build $(SWIFT_FLAGS)
 	exec .build/debug/keybearer demo $(ARGS)
 
-build:
+build: ## Builds keybearer for debugging.
 	scripts/install-dependencies
 	swift build $(SWIFT_FLAGS)
 
-test:
+# The suites of the server that `make check` leaves out: they need PostgreSQL, or take long.
+CHECK_SKIPS = FuzzTests|StolenCredential|RaceTests|SignInAgainTests|AuthenticationTableTests|GateTests|IntrospectionTests|APITests
+
+check: lint ## Lint, and the tests that need no other program: two minutes after a build.
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS) --filter '^KeybearerTests\.'
+	swift test --skip-build $(SWIFT_FLAGS) --filter '^ServerTests\.' --skip '$(CHECK_SKIPS)'
+
+test: ## Every test but the long ones.
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	scripts/with-postgres $(MAKE) --no-print-directory test-swift
@@ -25,32 +36,31 @@ test:
 
 # Beside a PostgreSQL. One after another: tests that keep the machine busy, and tests that wait for real servers. A target
 # that no line names runs with the first.
-test-swift:
+test-swift: ## The tests in Swift alone, beside a PostgreSQL: scripts/with-postgres make test-swift
 	swift test --skip-build $(SWIFT_FLAGS) --skip '^(ServerTests|StoreTests|EndToEndTests)\.'
 	swift test --skip-build $(SWIFT_FLAGS) --filter '^ServerTests\.' --skip FuzzTests
 	swift test --skip-build $(SWIFT_FLAGS) --filter FuzzTests
 	swift test --skip-build $(SWIFT_FLAGS) --filter EndToEndTests
 	swift test --skip-build $(SWIFT_FLAGS) --filter StoreTests --skip LongTests
 
-lint:
+lint: ## Form, imports of the modules, and SQL.
 	scripts/install-dependencies --lint
 	swift format lint --strict -r $(SWIFT_SOURCES)
 	scripts/lint-imports
 	scripts/lint-sql
 	scripts/lint-size
 
-format:
+format: ## Brings every Swift file into the form that lint wants.
 	swift format --in-place -r $(SWIFT_SOURCES)
 
-# Faults at random on three nodes and one PostgreSQL: make chaos ARGS="--seed 7 --minutes 10"
-chaos:
+chaos: ## Faults at random on three nodes and one PostgreSQL: make chaos ARGS="--seed 7 --minutes 10"
 	scripts/install-dependencies --test
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos $(ARGS)
 
 # What takes long: many rows, the wrong clocks with more seeds, ten minutes of faults, and the tests under AddressSanitizer
 # (with ten million inputs for each parser and 100,000 hostile HTTP/2 connections) and under ThreadSanitizer.
-test-long:
+test-long: ## The long tests: many rows, random histories, faults, sanitizers.
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
@@ -60,23 +70,21 @@ test-long:
 	scripts/run-sanitized address
 	scripts/run-sanitized thread
 
-# Two commits side by side: make bench-compare BASE=364e81c
-bench-compare:
+bench-compare: ## Compares the speed of two commits: make bench-compare BASE=364e81c
 	scripts/install-dependencies
 	scripts/bench-compare "$(BASE)"
 
-# The model of the revocation fence, and of what goes wrong without each of its parts.
-spec:
+spec: ## Checks the model of the revocation fence, and what goes wrong without each of its parts.
 	scripts/install-dependencies --spec
 	spec/run
 
-bench:
+bench: ## Measures how fast it is, and writes docs/benchmarks.
 	scripts/install-dependencies
 	scripts/run-benchmarks
 
-release:
+release: ## Builds keybearer for release, in .build-release.
 	scripts/install-dependencies
 	swift build -c release --scratch-path .build-release --product keybearer
 
-clean:
+clean: ## Removes what was built.
 	rm -rf .build .build-release .build-sanitized Tests/Simulations/.build Benchmarks/.build Benchmarks/.venv

@@ -35,35 +35,6 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aLinkedMasterKeyFileIsJudgedByItsTarget() throws {
-            let files = try InstallationFiles()
-            try files.initialise()
-            let target = files.directory.file("elsewhere.keys")
-            try FileManager.default.moveItem(atPath: files.masterKeys, toPath: target)
-            try FileManager.default.createSymbolicLink(atPath: files.masterKeys, withDestinationPath: target)
-            #expect(try files.run("key", "show", "ada@example.com").status == 0)
-            #expect(try files.run("doctor").status == 0)
-            // A rotation writes the file, and the link stays one.
-            let before = try String(contentsOfFile: target, encoding: .utf8)
-            #expect(try files.run("master-key", "rotate").status == 0)
-            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: files.masterKeys) == target)
-            #expect(try String(contentsOfFile: target, encoding: .utf8) != before)
-            #expect(try files.run("key", "show", "ada@example.com").status == 0)
-            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: target)
-            let open = try files.run("key", "show", "ada@example.com")
-            #expect(open.status == 77 && open.stderr.contains("chmod 600 "), "\(open.stderr)")
-            #expect(open.stderr.contains("elsewhere.keys"))
-            try FileManager.default.removeItem(atPath: target)
-            for words in [["key", "show", "ada@example.com"], ["master-key", "export"]] {
-                let gone = try CommandRunner.run(words + files.flags)
-                #expect(gone.status == 66 && gone.stderr.contains("symbolic link"), "\(gone.stderr)")
-            }
-            try FileManager.default.removeItem(atPath: files.masterKeys)
-            try FileManager.default.createDirectory(atPath: files.masterKeys, withIntermediateDirectories: false)
-            let directory = try files.run("key", "show", "ada@example.com")
-            #expect(directory.status == 66 && directory.stderr.contains("not a regular file"), "\(directory.stderr)")
-        }
-
         @Test func aByteOrderMarkIsNoPartOfAPassword() throws {
             let files = try InstallationFiles()
             try files.initialise()
@@ -79,39 +50,6 @@ extension EndToEndTests {
             let empty = try files.run(
                 "user", "set-password", "ada@example.com", "--password-stdin", stdin: "\u{FEFF}\r\n")
             #expect(empty.status == 66)
-        }
-
-        @Test func initMakesNothingBeforeItHasAll() throws {
-            let files = try InstallationFiles()
-            for words in [
-                ["--email", "ada@example.com"], ["--email", "ada@example.com", "--yes"],
-                ["--email", "ada", "--generate-password"], ["--email", "ada@example.com", "--password-stdin"],
-                ["--email", "ada@example.com", "--generate-password", "--name", ""],
-                [
-                    "--email", "ada@example.com", "--generate-password", "--database",
-                    files.directory.file("none/keybearer.db"),
-                ],
-            ] {
-                let flags = words.contains("--database") ? ["--master-key-file", files.masterKeys] : files.flags
-                let result = try CommandRunner.run(["init"] + words + flags, stdin: "short\n")
-                #expect(result.status != 0 && result.stdout.isEmpty, "\(words)")
-                let left = try FileManager.default.contentsOfDirectory(atPath: files.directory.path)
-                #expect(left.isEmpty, "\(words): \(left)")
-            }
-        }
-
-        @Test func initRefusesAMalformedAccountBeforeItAsks() throws {
-            let files = try InstallationFiles()
-            for words in [[], ["--yes"]] {
-                let address = try CommandRunner.run(["init", "--email", "ada"] + words + files.flags)
-                #expect(address.status == 65 && address.stderr.contains("email: "), "\(address.stderr)")
-                let name = try CommandRunner.run(
-                    ["init", "--email", "ada@example.com", "--name", " "] + words + files.flags)
-                #expect(name.status == 65 && name.stderr.contains("name: Enter a name."), "\(name.stderr)")
-                let sound = try CommandRunner.run(["init", "--email", "ada@example.com"] + words + files.flags)
-                #expect(sound.status == 64 && sound.stderr.contains("--password-stdin"), "\(sound.stderr)")
-            }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: files.directory.path).isEmpty)
         }
 
         @Test func aPasswordIsTextWhereverItComesFrom() throws {

@@ -113,21 +113,6 @@ extension EndToEndTests {
                     == #"a\u{200D}b\u{FE0F}\u{3164}\u{2800}\u{E000}\u{115F}\u{034F}\u{200D}"#)
         }
 
-        @Test func pagesBeyondAllNumbersAreEmpty() throws {
-            let files = try InstallationFiles()
-            try files.initialise()
-            for kind in ["user", "workspace"] {
-                for page in ["9223372036854775807", "9223372036854775", "2"] {
-                    let result = try files.run(kind, "list", "--page", page, "--limit", "1000", "--json")
-                    #expect(result.status == 0 && (result.json as? [Any])?.isEmpty == true, "\(result.stderr)")
-                }
-                #expect(try files.run(kind, "list", "--page", "9223372036854775808").status == 64)
-                #expect(try files.run(kind, "list", "--page", "-9223372036854775808").status == 64)
-                #expect(try files.run(kind, "list", "--limit", "9223372036854775807").status == 64)
-            }
-            #expect(try CommandRunner.run(["demo", "--port", "65536"]).status == 64)
-        }
-
         @Test func theOwnFlagsOfACommandComeBeforeTheSettings() throws {
             for words in [["user", "create"], ["serve"], ["init"], ["plan", "put"]] {
                 let help = try CommandRunner.run(words + ["--help"]).stdout
@@ -136,19 +121,6 @@ extension EndToEndTests {
                 #expect(own.lowerBound < settings.lowerBound)
                 let database = try #require(help.range(of: "  --database "))
                 #expect(settings.lowerBound < database.lowerBound)
-            }
-        }
-
-        @Test func usageFollowsMistakesInTheArgumentsAlone() throws {
-            let files = try InstallationFiles()
-            let incomplete = try CommandRunner.run(["user", "show"])
-            #expect(incomplete.stderr.hasPrefix("keybearer: ") && incomplete.stderr.contains("\nUsage:"))
-            for words in [
-                ["workspace", "set-plan", "Testing", "pro"], ["operator-token", "revoke", "x"], ["user", "list"],
-            ] {
-                let result = try CommandRunner.run(words + files.flags)
-                #expect(result.stderr.hasPrefix("keybearer: ") && !result.stderr.contains("sage:"), "\(result.stderr)")
-                #expect(result.stdout.isEmpty)
             }
         }
     }

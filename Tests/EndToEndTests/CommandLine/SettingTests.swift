@@ -72,35 +72,6 @@ extension EndToEndTests {
             Self.expectRefusal(inFile, of: setting, from: file.path)
         }
 
-        @Test func flagsOverruleVariablesAndVariablesOverruleTheFile() throws {
-            let file = try Self.settingsFile(#"{"lease": "3x", "header-count": 5}"#)
-            let named = ["KEYBEARER_CONFIG": file.path]
-            let onlyFile = try CommandRunner.run(["serve"], environment: named)
-            #expect(onlyFile.status == 78 && onlyFile.stderr.contains("got '3x' from \(file.path)"))
-            let overruled = named.merging(["KEYBEARER_LEASE": "2x"]) { $1 }
-            let variable = try CommandRunner.run(["serve"], environment: overruled)
-            #expect(variable.status == 78 && variable.stderr.contains("got '2x' from KEYBEARER_LEASE"))
-            let flag = try CommandRunner.run(["serve", "--lease", "1x"], environment: overruled)
-            #expect(flag.status == 78 && flag.stderr.contains("got '1x' from --lease"))
-            // A good value above hides a bad one below; the next bad one is a number in the file.
-            let good = try CommandRunner.run(["serve", "--lease", "1s"], environment: overruled)
-            #expect(good.status == 78 && good.stderr.contains("setting header-count: got '5' from \(file.path)"))
-        }
-
-        /// Which part is refused, and why: SettingTypeTests has the reasons.
-        @Test func theReasonIsSaid() throws {
-            let result = try CommandRunner.run(["serve", "--trusted-proxies=127.0.0.1, 10.0.0.1/8"])
-            #expect(result.status == 78)
-            #expect(result.stderr.contains("setting trusted-proxies: got '127.0.0.1, 10.0.0.1/8'"))
-            #expect(result.stderr.contains("'10.0.0.1/8' is refused because host bits are set; write 10.0.0.0/8"))
-        }
-
-        @Test func certificateAndKeyBelongTogether() throws {
-            let file = try Self.settingsFile("{}")
-            let result = try CommandRunner.run(["serve", "--tls-certificate", file.path])
-            #expect(result.status == 78 && result.stderr.contains("tls-key"))
-        }
-
         @Test(arguments: ["", "[]", "{", "not JSON"]) func aFileThatIsNoObjectIsRefused(_ text: String) throws {
             let file = try Self.settingsFile(text)
             let result = try CommandRunner.run(["serve", "--config", file.path])

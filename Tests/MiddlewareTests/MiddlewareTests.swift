@@ -40,7 +40,7 @@ struct MiddlewareTests {
         settings.passwordCost = 10
         let services = Services(
             store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server), ring: ring,
-            loadRing: { ring }, settings: settings, role: .server(responseFragments: KeybearerServer.responseFragments),
+            loadRing: { ring }, settings: settings, role: .server,
             logger: logger)
         let account = try await services.accounts.create(
             name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
@@ -109,7 +109,7 @@ struct MiddlewareTests {
             #expect(try await request([:]) == (.unauthorized, "UNAUTHORIZED"))
             #expect(try await request([:], key: "tdc_nothing") == (.unauthorized, "UNAUTHORIZED"))
             #expect(try await request([forwarded: "1.2.3.4"], key: guarded.key) == (.forbidden, "HTTPS_REQUIRED"))
-            #expect(try await request([workspace: "nonsense"], key: guarded.key) == (.notFound, "NOT_FOUND"))
+            #expect(try await request([workspace: "nonsense"], key: guarded.key) == (.badRequest, "BAD_REQUEST"))
             #expect(try await request([workspace: "ws_nobody"], key: guarded.key) == (.notFound, "NOT_FOUND"))
             let old = guarded.key
             _ = try await guarded.services.keys.regenerate(

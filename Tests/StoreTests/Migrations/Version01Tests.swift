@@ -11,7 +11,7 @@ private struct Expected: Decodable {
     struct Account: Decodable {
         let id, email, name, status, createdAt, keyPrefix, keyRest, keyId, generatedAt: String
         let isOperator: Bool
-        let keyVersion, requestsInWindow: Int
+        let keyVersion, requestsInHour: Int
         let lastUsedAt, lastUsedIp: String?
     }
     struct Workspace: Decodable {
@@ -140,7 +140,7 @@ struct Version01Tests {
             #expect(try await store.account(keyDigests: vault.digests(of: key)) == account)
             let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
             let used = try await store.reserve([look], now: account.key.lastUse?.at ?? account.user.createdAt)
-            #expect(used.map(\.charged) == [wanted.requestsInWindow], "\(wanted.email)")
+            #expect(used.map(\.charged) == [wanted.requestsInHour], "\(wanted.email)")
             #expect(try await store.credentials(of: account.user.id)?.password.version == 1)
         }
         try await expectReplays(expected, accounts, in: store)

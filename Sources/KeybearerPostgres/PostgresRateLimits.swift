@@ -2,11 +2,11 @@ package import Keybearer
 import KeybearerSQL
 
 extension PostgresEngine {
-    /// How long a reclaim is shown to nodes: many times their interval of looking.
+    /// How long a reclaim request is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
     /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes
-    /// never wait for each other, are what makes read, reckon and write back one step.
+    /// never wait for each other, are what makes read, compute and write one step.
     package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let clock = clock
@@ -17,7 +17,7 @@ extension PostgresEngine {
                 return reservations
             }
             // In a transaction of its own: it waits for the accounts' rows, and whoever deletes an account waits for
-            // its hour.
+            // its window.
             _ = try connection.roundTrip([Self.addMissingWindows(of: users)])
             guard
                 let reservations = try Self.reckon(
@@ -27,12 +27,12 @@ extension PostgresEngine {
         }
     }
 
-    /// Answers requests in one transaction.
+    /// Does what requests say in one transaction.
     ///
     /// - Parameters:
     ///   - users: whose they are, in the order of their ids.
-    ///   - requiresAll: whether every account must have an hour; else those that have none are granted nothing.
-    /// - Returns: nil when an hour is missing that is required. Nothing was changed then.
+    ///   - requiresAll: whether every account must have a window; else those that have none are granted nothing.
+    /// - Returns: nil when a window is missing that is required. Nothing was changed then.
     private static func reckon(
         _ requests: [QuotaRequest], users: [String], requiresAll: Bool, at now: Timestamp,
         _ clock: PostgresStore.Clock,
@@ -45,7 +45,7 @@ extension PostgresEngine {
             let time = clock == .caller ? now : locked.time ?? now
             try locked.foldSharedReservations(at: time, connection)
             let reservations = requests.map { reserve($0, in: &locked, at: time) }
-            // What merely aged is reckoned again next time: a look and a refusal write nothing.
+            // What merely aged is computed again next time: a look and a refusal write nothing.
             let changed = locked.windows.filter { isWorthWriting($0.value, was: stored[$0.key]) }
             return (reservations, changed.isEmpty ? [] : [putWindows(changed)])
         }.0
@@ -87,13 +87,13 @@ extension PostgresEngine {
         }
     }
 
-    /// What a reservation reckons with.
+    /// What a reservation is computed from.
     private struct LockedWindows {
         var windows: [String: RateLimitWindow] = [:]
         /// What counts for every account: what a crash left open in an embedded database that was copied here. Nobody
         /// opens any here. All of it in one bucket, the last: it frees late rather than early.
         var sharedReservations: [RateLimitWindow.Bucket] = []
-        /// The primary's time; nil where no hour was found.
+        /// The primary's time; nil where no window was found.
         var time: Timestamp?
 
         /// Lets shared reservations of a clock that was ahead and has come back count from now on as if they were
@@ -122,12 +122,12 @@ extension PostgresEngine {
         return reservation
     }
 
-    /// Whether an hour differs in more than its age.
+    /// Whether a window differs in more than its age.
     private static func isWorthWriting(_ window: RateLimitWindow, was stored: RateLimitWindow?) -> Bool {
         stored.map { window.isWorthWriting(over: $0) } ?? true
     }
 
-    /// The hours of these accounts, locked. Accounts that never had an hour are left out.
+    /// The windows of these accounts, locked. Accounts that never had one are left out.
     private static func lockWindows(of users: [String]) -> Statement {
         Statement(
             """

@@ -1,6 +1,6 @@
 package import Keybearer
 
-/// The hours of accounts that were deleted: a backup that still has such an account gives nobody a second hour.
+/// The windows of accounts that were deleted: a backup that still has such an account gives nobody a second one.
 enum PastWindowSQL {
     static let take = SQL("DELETE FROM budgets WHERE user_id = $1 RETURNING rolling_hour")
     static let put = SQL(
@@ -26,7 +26,7 @@ package enum PastWindows {
     /// A bucket counts for 61 minutes, and a reservation is charged to the last minute in which it may be used.
     private static let memory: Duration = .seconds(2 * 3_600)
 
-    /// Takes the hour of an account that is being deleted. It waits for a reservation that is under way.
+    /// Takes the window of an account that is being deleted. It waits for a reservation that is under way.
     static func preserve(_ userID: UserID, at time: Timestamp, _ connection: any SQLConnection) throws {
         if let row = try connection.first(PastWindowSQL.take, [.id(userID)]) {
             let window = try row.requiredBytes("rolling_hour")
@@ -47,9 +47,8 @@ package enum PastWindows {
             let row = try connection.first(PastWindowSQL.find, [.id(request.userID)]),
             var window = RateLimitWindow(storedForm: try row.requiredBytes("rolling_hour"))
         else { return }
-        let look = QuotaRequest(
-            userID: request.userID, wanted: 0, limit: request.limit, life: .zero, unrecorded: used)
-        _ = window.apply(look, now: now, sharedReservations: [])
+        window.record(used.count, minute: used.minute)
+        _ = window.look(now: now)
         try connection.execute(
             PastWindowSQL.put,
             [.id(request.userID), .bytes(window.storedForm), .number(try row.requiredNumber("ended_at"))])

@@ -4,7 +4,7 @@ package import Keybearer
 import KeybearerSQL
 
 extension SQLiteEngine {
-    /// One write transaction for all of them: the write lock is what makes read, reckon and write back one step.
+    /// One write transaction for all of them: the write lock is what makes read, compute and write one step.
     package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let requestedAt = SteadyTime.systemNow()
@@ -23,7 +23,7 @@ extension SQLiteEngine {
         return waited < .milliseconds(RateLimitWindow.standstill / 2) ? now : now.advanced(by: waited)
     }
 
-    /// How long a reclaim is shown to nodes: many times their interval of looking.
+    /// How long a reclaim request is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
     package func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
@@ -58,12 +58,12 @@ extension SQLiteEngine {
         var window = stored
         let reservation = window.apply(
             request, now: now, sharedReservations: sharedReservations.buckets(without: request.holder))
-        // What merely aged is reckoned again next time: a look and a refusal write nothing.
+        // What merely aged is computed again next time: a look and a refusal write nothing.
         if window.isWorthWriting(over: stored) { try put(window, of: request.userID, db) }
         return reservation
     }
 
-    /// The account's hour, empty when it never used one; nil when there is no such account.
+    /// The account's window, empty when it never used one; nil when there is no such account.
     static func rateLimitWindow(of userID: UserID, _ db: Database) throws -> RateLimitWindow? {
         let statement = try db.cachedStatement(
             sql: """

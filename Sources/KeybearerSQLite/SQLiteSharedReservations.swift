@@ -8,7 +8,7 @@ struct OpenSharedReservation {
 }
 
 extension [OpenSharedReservation] {
-    /// What counts for every account, but for those of the one who reckons.
+    /// What counts for every account, without those of the holder who requests.
     func buckets(without holder: NodeID?) -> [RateLimitWindow.Bucket] {
         filter { $0.holder != holder?.rawValue }.map(\.bucket)
     }

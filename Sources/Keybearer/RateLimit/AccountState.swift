@@ -1,15 +1,15 @@
 import Synchronization
 
-/// What an account's requests change: its budget and its last use.
+/// What an account's requests change: its local quota and its last use.
 ///
-/// It belongs to the account, not to the key: regenerating a key leaves the hour as it was. One small lock, held for
+/// It belongs to the account, not to the key: regenerating a key leaves the quota as it was. One small lock, held for
 /// some arithmetic and nothing else.
 final class AccountState: Sendable {
     private struct State {
         var quota = LocalQuota()
         var lastUse: (keyID: KeyID, use: LastUse)?
 
-        /// Keeps the key's id where it is the same: writing it anew would count references on every request.
+        /// Keeps the key's id where it is the same: writing it again would count references on every request.
         mutating func record(_ use: LastUse, of keyID: KeyID) {
             if lastUse?.keyID == keyID {
                 lastUse?.use = use
@@ -18,7 +18,7 @@ final class AccountState: Sendable {
             }
         }
         var isLastUseUnwritten = false
-        /// Whether the office watches for the end of a reservation.
+        /// Whether ``ReservationReleaser`` watches for the end of a reservation.
         var isWatched = false
     }
 
@@ -29,10 +29,9 @@ final class AccountState: Sendable {
         self.userID = userID
     }
 
-    /// Decides and counts one request; when it is admitted, notes the use.
+    /// Decides and counts one request; when it is admitted, records the use.
     ///
-    /// - Returns: the decision, whether this use is the first since the last write, and whether it is time to reserve
-    ///   ahead.
+    /// - Returns: the decision, whether this use is the first since the last write, and whether it is time to prefetch.
     func consume(
         limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> (decision: LocalQuota.Decision, isFirstUnwritten: Bool, shouldPrefetch: Bool) {
@@ -60,7 +59,7 @@ final class AccountState: Sendable {
 
     /// Puts back a use that could not be written, unless a later one came meanwhile.
     ///
-    /// - Returns: whether the account state must be noted again as unwritten.
+    /// - Returns: whether the account state must be recorded again as unwritten.
     func restoreUnwritten(_ use: (keyID: KeyID, use: LastUse)) -> Bool {
         state.withLock { state in
             guard !state.isLastUseUnwritten else { return false }
@@ -83,7 +82,9 @@ final class AccountState: Sendable {
         }
     }
 
-    /// What reservations that have ended left unused; and when the next ends, if that is still to be watched.
+    /// Takes out what reservations that have ended left unused.
+    ///
+    /// - Returns: it, and when the next reservation ends, if it must be watched until then.
     func takeExpired(at now: SteadyTime) -> (unused: [LocalQuota.Unused], watchUntil: SteadyTime?) {
         state.withLock { state in
             let unused = state.quota.withdrawExpired(at: now)
@@ -93,7 +94,7 @@ final class AccountState: Sendable {
         }
     }
 
-    /// Works on the budget under the lock.
+    /// Works on the local quota under the lock.
     func withQuota<Result: Sendable>(_ body: (inout LocalQuota) -> Result) -> Result {
         state.withLock { body(&$0.quota) }
     }

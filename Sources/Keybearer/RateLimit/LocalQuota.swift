@@ -1,7 +1,7 @@
-/// What one process may admit for one account without asking the store: the node's side of the budget.
+/// What one process may admit for one account without asking the store: the node's side of the rate limit.
 ///
-/// It spends only what the store reserved for it before, and only until the reservation expires by this process's own
-/// steady clock, counted from BEFORE the store was asked. A slow answer therefore shortens the use, never the charge.
+/// It consumes only what the store reserved for it before, and only until the reservation expires by this process's own
+/// steady clock, counted from BEFORE the store was asked. A slow response therefore shortens the use, never the charge.
 /// Pure and synchronous: the caller holds the lock.
 public struct LocalQuota: Sendable, Equatable {
     /// What a request may do.
@@ -10,11 +10,11 @@ public struct LocalQuota: Sendable, Equatable {
         case admitted(RateLimitStatus)
         /// Nothing is reserved that it may use: ask the store, then decide again.
         case needsReservation
-        /// The hour is used up; nothing was counted.
+        /// The quota is used up; nothing was counted.
         case exhausted(RateLimitStatus)
     }
 
-    /// Unused units that must go back to the store, with the bucket they were charged to.
+    /// Unused requests that must be released to the store, with the bucket they were charged to.
     public struct Unused: Sendable, Equatable {
         /// How many.
         public var count: Int
@@ -28,23 +28,27 @@ public struct LocalQuota: Sendable, Equatable {
         }
     }
 
-    /// The smallest reservation, the first one of an account, and the smallest that is worth reserving ahead.
+    /// The smallest reservation, the first one of an account, and the smallest that is worth prefetching.
     public static let smallestReservation = 10
+    /// How long a reservation may be used. Quota becomes available again up to this and one minute late.
+    static let reservationLife: Duration = .seconds(60)
+    /// How long a refusal is believed without asking the store again.
+    static let refusalPatience: Duration = .seconds(1)
 
-    /// Reserved and not yet used, without what is reserved ahead.
+    /// Reserved and not yet used, without what is prefetched.
     public private(set) var available = 0
     /// Used when ``available`` is used up or has expired.
     private var prefetched: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
     private var usableUntil = SteadyTime.distantPast
-    /// All that the store counts, ``available`` included, less what has come back since.
+    /// All that the store counts, ``available`` included, less what has been reset since.
     private var charged = 0
     /// The most that is charged if all of ``available`` is used. A request whose own limit is lower may not use it.
     private var ceiling = 0
     private var minute: Int64 = 0
     private var resets: [(at: SteadyTime, count: Int)] = []
     private var nextReset = 0
-    /// When the next of them comes back; nil when none does. Here as well, so that a hit reads no other memory: with
-    /// many accounts every place that is read is waited for.
+    /// When the next of them is reset; nil when none is. Here as well, so that a hit reads no other memory: with many
+    /// accounts every place that is read is waited for.
     private var nextResetAt: SteadyTime?
     /// Until then the store need not be asked again by requests with at most ``refusedLimit``.
     private var refusedUntil = SteadyTime.distantPast
@@ -55,7 +59,7 @@ public struct LocalQuota: Sendable, Equatable {
     /// What had expired when ``prefetched`` took its place.
     private var leftover: Unused?
 
-    /// A lease that holds nothing yet.
+    /// Quota that holds nothing yet.
     public init() {}
 
     public static func == (left: LocalQuota, right: LocalQuota) -> Bool {
@@ -78,7 +82,7 @@ public struct LocalQuota: Sendable, Equatable {
         return .needsReservation
     }
 
-    /// The state of the hour without counting anything; nil before the store was ever asked.
+    /// How the window stands, without counting anything; nil before the store was ever asked.
     ///
     /// - Parameter wall: the time of day at `now`.
     public mutating func peek(limit: Int, now: SteadyTime, wall: Timestamp) -> RateLimitStatus? {
@@ -87,10 +91,10 @@ public struct LocalQuota: Sendable, Equatable {
         return status(limit: limit, now: now, wall: wall)
     }
 
-    /// Takes out what is not used, to give it back: after this it can no longer be used here.
+    /// Takes out what is not used, to release it: after this it can no longer be used here.
     public mutating func withdraw() -> [Unused] { withdraw { _ in true } }
 
-    /// Takes out what has expired unused, to give it back.
+    /// Takes out what has expired unused, to release it.
     public mutating func withdrawExpired(at now: SteadyTime) -> [Unused] { withdraw { now >= $0 } }
 
     private mutating func withdraw(where isDue: (_ usableUntil: SteadyTime) -> Bool) -> [Unused] {
@@ -116,18 +120,18 @@ public struct LocalQuota: Sendable, Equatable {
         return ends.compactMap { $0 }.min()
     }
 
-    /// Whether nothing is lost when this lease is forgotten.
+    /// Whether nothing is lost when this quota is dropped.
     public func isIdle(at now: SteadyTime) -> Bool {
         available == 0 && now >= usableUntil && prefetched.available == 0 && leftover == nil
     }
 
-    /// Whether the request that was just admitted has come to the mark with which more is to be reserved ahead, so that
-    /// none has to wait: with half of them left there is time. True once in a reservation. A few are not worth it: near
-    /// the limit no server holds requests that a client of another one is waiting for.
+    /// Whether more is to be prefetched after the request that was just admitted, so that none has to wait: with half
+    /// of a reservation left there is time. True once in a reservation. A few requests are not worth it: near the limit
+    /// no node holds requests that a client of another one is waiting for.
     public var shouldPrefetch: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
 
-    /// How many to reserve ahead: what will be used within a reservation's life if it goes on as it did, never more than
-    /// twice the last grant, nor so many that a tenth of the limit is exceeded by what is reserved. 0 when that is not
+    /// How many to prefetch: what will be used within a reservation's life if it goes on as it did, never more than
+    /// twice the last grant, and with what is reserved already never more than a tenth of the limit. 0 when that is not
     /// worth a write.
     ///
     /// - Parameters:
@@ -154,23 +158,23 @@ public struct LocalQuota: Sendable, Equatable {
     }
 
     /// How many to reserve next: twice the last grant when it was used up in its life, else a small start; never more
-    /// than a tenth of the limit, which is the most that a crash can lose for an hour.
+    /// than a tenth of the limit, which is the most that a crash can lose until the charge expires.
     public func nextReservation(limit: Int, smallest: Int, now: SteadyTime) -> Int {
         let largest = max(smallest, limit / 10)
         guard now < usableUntil, available == 0 else { return min(smallest, largest) }
         return min(largest, max(smallest, lastGrant * 2))
     }
 
-    /// Takes in an answer of the store. What was held before was withdrawn by the caller.
+    /// Takes in a response of the store. What was held before was withdrawn by the caller.
     ///
     /// - Parameters:
-    ///   - reservation: the answer.
-    ///   - wanted: how many were asked for; 0 was only a look.
-    ///   - limit: the limit that was asked with.
+    ///   - reservation: the response.
+    ///   - wanted: how many were requested; 0 was only a look.
+    ///   - limit: the limit that was requested with.
     ///   - requestedAt: a reading from before the store was asked: the reservation's life counts from here.
-    ///   - life: the life that was asked for.
-    ///   - now: a reading after the answer came.
-    ///   - patience: how long a refusal is believed at most, for capacity may come back from elsewhere.
+    ///   - life: the life that was requested.
+    ///   - now: a reading after the response came.
+    ///   - patience: how long a refusal is believed at most, because other nodes may release quota.
     public mutating func accept(
         _ reservation: Reservation, wanted: Int, limit: Int, requestedAt: SteadyTime, life: Duration, now: SteadyTime,
         patience: Duration
@@ -194,13 +198,13 @@ public struct LocalQuota: Sendable, Equatable {
         }
     }
 
-    /// Takes in what was reserved ahead.
+    /// Takes in what was prefetched.
     ///
     /// - Parameters:
-    ///   - reservation: the answer.
+    ///   - reservation: the response.
     ///   - requestedAt: a reading from before the store was asked: the reservation's life counts from here.
-    ///   - life: the life that was asked for.
-    ///   - now: a reading after the answer came.
+    ///   - life: the life that was requested.
+    ///   - now: a reading after the response came.
     public mutating func acceptPrefetched(
         _ reservation: Reservation, requestedAt: SteadyTime, life: Duration, now: SteadyTime
     ) {
@@ -210,7 +214,7 @@ public struct LocalQuota: Sendable, Equatable {
         ceiling = reservation.charged
     }
 
-    /// - Parameter now: a reading after the answer came: returns count from here, so they are never early.
+    /// - Parameter now: a reading after the response came: resets count from here, so they are never early.
     private mutating func learn(from reservation: Reservation, now: SteadyTime) {
         isKnown = true
         charged = reservation.charged - (leftover?.count ?? 0)
@@ -221,7 +225,7 @@ public struct LocalQuota: Sendable, Equatable {
     private mutating func switchToPrefetched(at now: SteadyTime) {
         guard prefetched.available > 0, now < prefetched.usableUntil else { return }
         if available > 0 {
-            // One that was not fetched stays charged until its bucket frees: late, never too much.
+            // One that is not taken out stays charged until its bucket frees: late, never too much.
             leftover = Unused(count: available, minute: minute)
             charged -= available
         }

@@ -1,63 +1,69 @@
-/// An account that the store is to be asked for, and who waits for the answer.
-struct PendingReservation {
-    let accountState: AccountState
-    let limit: Int
-    /// Whether something is to be reserved, or only looked how the hour stands.
-    let wantsUnits: Bool
-    /// Whether it is asked before anybody waits.
-    var isPrefetch = false
-    var waiters: [Timeout.Waiter<Void>]
-
-    func isSame(as other: PendingReservation) -> Bool {
-        accountState === other.accountState && limit == other.limit && wantsUnits == other.wantsUnits
+/// An account for which the store is to be asked, and who waits for it.
+struct PendingReservation<Waiter: Sendable>: Sendable {
+    enum Purpose: Sendable {
+        /// Somebody waits for more quota.
+        case reserve
+        /// Somebody waits to see how the window stands. Nothing is reserved.
+        case look
+        /// More quota will be needed soon. Nobody waits for it.
+        case prefetch
     }
 
-    /// What the store is to be asked; nil where there is nothing to ask by now.
+    let accountState: AccountState
+    let limit: Int
+    var purpose: Purpose
+    var waiters: [Waiter] = []
+
+    /// What to request now.
+    ///
+    /// Quota that the account still holds is withdrawn from it and released with the request.
+    ///
+    /// - Returns: nil when nothing is needed any more.
     func request(at now: SteadyTime) -> QuotaRequest? {
-        let isNeeded = accountState.withQuota { $0.needsStore(limit: limit, wantsUnits: wantsUnits, now: now) }
-        // Who has run out meanwhile asks itself, and waits for it.
-        if isPrefetch { return isNeeded ? nil : prefetchRequest(at: now) }
+        let isNeeded = accountState.withQuota {
+            $0.needsStore(limit: limit, wantsUnits: purpose != .look, now: now)
+        }
+        // An account that ran out meanwhile has a request that waits: it makes a request of its own.
+        if purpose == .prefetch { return isNeeded ? nil : prefetchRequest(at: now) }
         return isNeeded ? requestNow(at: now) : nil
     }
 
-    /// What is asked because somebody waits: what is left of the last reservation goes back with it.
+    /// What to request because somebody waits, whether or not quota has come meanwhile.
     func requestNow(at now: SteadyTime) -> QuotaRequest {
-        accountState.withQuota { quota in
-            let wanted =
-                wantsUnits
-                ? quota.nextReservation(limit: limit, smallest: LocalQuota.smallestReservation, now: now) : 0
-            return QuotaRequest(
-                userID: accountState.userID, unused: wanted > 0 ? quota.withdraw() : [], wanted: wanted, limit: limit,
-                life: ReservationBatcher.reservationLife, leavesRoom: true)
+        if purpose == .look { return .look(accountState.userID) }
+        return accountState.withQuota { quota in
+            let count = quota.nextReservation(limit: limit, smallest: LocalQuota.smallestReservation, now: now)
+            return .reserve(
+                accountState.userID, count: count, limit: limit, life: LocalQuota.reservationLife, leavingRoom: true,
+                releasing: quota.withdraw())
         }
     }
 
     private func prefetchRequest(at now: SteadyTime) -> QuotaRequest? {
-        let wanted = accountState.withQuota {
+        let count = accountState.withQuota {
             $0.prefetchSize(
-                limit: limit, smallest: LocalQuota.smallestReservation, life: ReservationBatcher.reservationLife,
-                now: now)
+                limit: limit, smallest: LocalQuota.smallestReservation, life: LocalQuota.reservationLife, now: now)
         }
-        guard wanted > 0 else { return nil }
-        return QuotaRequest(
-            userID: accountState.userID, wanted: wanted, limit: limit, life: ReservationBatcher.reservationLife,
-            leavesRoom: true)
+        guard count > 0 else { return nil }
+        return .reserve(
+            accountState.userID, count: count, limit: limit, life: LocalQuota.reservationLife, leavingRoom: true)
     }
 
-    /// Takes in what the store answered.
+    /// Puts what the store returned into the account's local quota.
     ///
-    /// - Parameters:
-    ///   - requestedAt: a reading from before the store was asked.
-    ///   - now: a reading after the answer came.
-    func take(_ reservation: Reservation, to request: QuotaRequest, requestedAt: SteadyTime, now: SteadyTime) {
+    /// - Parameter now: a reading from after the store returned.
+    func accept(_ response: QuotaResponse, now: SteadyTime) {
         accountState.withQuota { quota in
-            if isPrefetch {
-                quota.acceptPrefetched(reservation, requestedAt: requestedAt, life: request.life, now: now)
-            } else {
+            switch purpose {
+            case .prefetch:
+                quota.acceptPrefetched(
+                    response.reservation, requestedAt: response.requestedAt, life: LocalQuota.reservationLife,
+                    now: now)
+            case .look, .reserve:
                 quota.accept(
-                    reservation, wanted: request.wanted, limit: request.limit, requestedAt: requestedAt,
-                    life: request.life,
-                    now: now, patience: ReservationBatcher.refusalPatience)
+                    response.reservation, wanted: response.request.count, limit: limit,
+                    requestedAt: response.requestedAt, life: LocalQuota.reservationLife, now: now,
+                    patience: LocalQuota.refusalPatience)
             }
         }
     }

@@ -1,11 +1,11 @@
-/// How an account stands in its hour, as headers and pages tell it.
+/// How much of its rate limit an account has left, as headers and pages show it.
 public struct RateLimitStatus: Sendable, Equatable {
     /// Requests allowed in any 60 minutes.
     public let limit: Int
     /// How many of them are left; never more than really are.
     public let remaining: Int
-    /// Nanoseconds until the next of the used ones come back: a span made on every request, so without the 128 bits of
-    /// ``resetsAfter``.
+    /// Nanoseconds until the next of the used ones are available again: a span made on every request, so without the
+    /// 128 bits of ``resetsAfter``.
     private let nanosecondsUntilReset: Int64
     /// The time of day when it stood so.
     private let reckonedAt: Timestamp
@@ -26,14 +26,14 @@ public struct RateLimitStatus: Sendable, Equatable {
         self.reckonedAt = reckonedAt
     }
 
-    /// How long until the next of the used ones come back; zero when none is used.
+    /// How long until the next of the used ones are available again; zero when none is used.
     public var resetsAfter: Duration { .nanoseconds(nanosecondsUntilReset) }
 
-    /// Whether some are used, and so come back.
+    /// Whether some are used, and so become available again.
     public var isUsed: Bool { remaining < limit }
 
-    /// When the next of the used ones are back, in Unix seconds, rounded up: the one instant that all fields of an answer
-    /// name. Where none is used, the second in which it was reckoned.
+    /// When the next of the used ones are available again, in Unix seconds, rounded up: the one instant that all
+    /// headers of a response name. Where none is used, the second in which it was computed.
     public var resetSecond: Int64 {
         let now = reckonedAt.millisecondsSinceEpoch
         if !isUsed { return now / 1_000 }
@@ -43,8 +43,8 @@ public struct RateLimitStatus: Sendable, Equatable {
     /// ``resetSecond`` as a time.
     public var resetAt: Timestamp { Timestamp(millisecondsSinceEpoch: resetSecond * 1_000) }
 
-    /// Whole seconds from the second of an answer, as its `Date` says it, until ``resetSecond``. Whoever waits that long
-    /// has waited enough.
+    /// Whole seconds from the second of a response, as its `Date` says it, until ``resetSecond``. Whoever waits that
+    /// long has waited enough.
     public func secondsUntilReset(from now: Timestamp) -> Int64 {
         max(0, resetSecond - now.millisecondsSinceEpoch / 1_000)
     }

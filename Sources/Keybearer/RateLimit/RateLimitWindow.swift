@@ -1,18 +1,18 @@
-/// What an account has used of its rolling hour: the store's side of the budget, as pure arithmetic.
+/// What an account has used in the last 60 minutes: the store's side of the rate limit, as pure arithmetic.
 ///
 /// Time is cut into one-minute buckets. A reservation is charged to the bucket of its LAST permitted use, and a bucket
 /// frees when its END is 60 minutes old. So each use counts for at least 60 minutes after it happened, and the sum of
 /// the buckets is at least what was admitted in any 60 minutes that end now. A reservation is granted
 /// only while that sum stays within the limit, hence no 60 minutes ever admit more than the limit, whatever crashes.
-/// The price: capacity returns up to one bucket plus one reservation's life late.
+/// The price: quota becomes available again up to one bucket plus one reservation's life late.
 ///
 /// The wall clock may be wrong:
 /// - It goes back by a few seconds: time stands still until the clock is there again. So processes that read the clock
 ///   and then wait for one another do not turn time back.
 /// - It goes back further: it was ahead, and time goes on from where the clock is now. What was charged to minutes that
 ///   no reservation made now can reach is charged to the last one that can: it frees within 62 minutes, and never
-///   before it is 60 minutes old. Reservations from before that are not given back; they stay charged.
-/// - It goes forward: what was charged comes back early, once for each step.
+///   before it is 60 minutes old. Reservations from before that are not released; they stay charged.
+/// - It goes forward: what was charged is available again early, once for each step.
 public struct RateLimitWindow: Sendable, Equatable {
     /// One minute's charge.
     public struct Bucket: Sendable, Equatable {
@@ -69,13 +69,13 @@ public struct RateLimitWindow: Sendable, Equatable {
 
     /// The charged buckets, oldest first; at most 61 and those that a reservation reaches ahead.
     public private(set) var buckets: [Bucket]
-    /// The latest time that was seen since the clock last came back: until it does, the hour never runs backwards.
+    /// The latest time that was seen since the clock last came back: until it does, the window never runs backwards.
     public private(set) var latest: Timestamp
     /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that
-    /// it is given back to the bucket that it was charged to or to none.
+    /// it is released to the bucket that it was charged to or to none.
     private var era: Int64 = 0
 
-    /// An hour with nothing used, or one read back from a store.
+    /// A window with nothing used, or one read from a store.
     public init(buckets: [Bucket] = [], latest: Timestamp = Timestamp(millisecondsSinceEpoch: 0)) {
         self.buckets = buckets
         self.latest = latest
@@ -92,8 +92,9 @@ public struct RateLimitWindow: Sendable, Equatable {
     ///   - life: how long after `now` the last of them may be used.
     ///   - now: the store's wall time; a time shortly before ``latest`` counts as ``latest``.
     ///   - leavingRoom: takes no more than a quarter of what is left, and the last few one by one: near the limit no
-    ///     server holds requests that a client of another one is waiting for.
-    ///   - sharedReservations: what counts for every account beside this hour's own buckets; see ``SharedReservation``.
+    ///     node holds requests that a client of another one is waiting for.
+    ///   - sharedReservations: what counts for every account beside this window's own buckets; see
+    ///     ``SharedReservation``.
     public mutating func reserve(
         _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false,
         sharedReservations: [Bucket] = []
@@ -107,7 +108,7 @@ public struct RateLimitWindow: Sendable, Equatable {
         return counting(sharedReservations).reservation(granted: granted, minute: minute, now: now)
     }
 
-    /// What may be used of a shared reservation: all of it where the hour has room for it, with room for others left,
+    /// What may be used of a shared reservation: all of it where the window has room for it, with room for others left,
     /// or nothing. It changes nothing: what is used is recorded later, and counts for this account until then because
     /// the shared reservation counts for all.
     ///
@@ -131,7 +132,7 @@ public struct RateLimitWindow: Sendable, Equatable {
     /// Records what was used of a shared reservation, whatever the limit is by now: it was admitted.
     public mutating func record(_ count: Int, minute: Int64) { charge(count, to: minute) }
 
-    /// Gives back what a reservation did not use. Whoever calls this can no longer use it.
+    /// Releases what a reservation did not use. Whoever calls this can no longer use it.
     ///
     /// - Parameter minute: the reservation's. One from before the clock came back stays charged: the bucket of that
     ///   minute may be another one by now.
@@ -142,7 +143,7 @@ public struct RateLimitWindow: Sendable, Equatable {
         if buckets[index].count == 0 { buckets.remove(at: index) }
     }
 
-    /// Whether this hour differs from a stored one in more than its age.
+    /// Whether this window differs from a stored one in more than its age.
     public func isWorthWriting(over stored: RateLimitWindow) -> Bool {
         era != stored.era || buckets != stored.buckets.filter { $0.freesAt > latest }
     }
@@ -165,7 +166,7 @@ public struct RateLimitWindow: Sendable, Equatable {
         charge(early, to: last)
     }
 
-    /// The same hour with what counts for every account.
+    /// The same window with what counts for every account.
     private func counting(_ sharedReservations: [Bucket]) -> RateLimitWindow {
         var window = self
         for sharedReservation in sharedReservations where sharedReservation.freesAt > latest {
@@ -195,11 +196,11 @@ public struct RateLimitWindow: Sendable, Equatable {
     }
 }
 
-/// The store's answer to a request for a reservation.
+/// What the store returns for a request.
 public struct Reservation: Sendable, Equatable {
-    /// Capacity that comes back after a span.
+    /// Quota that is available again after a span.
     public struct Reset: Sendable, Equatable {
-        /// How long after the answer was made.
+        /// How long after the response was made.
         public var after: Duration
         /// How many requests.
         public var count: Int
@@ -213,18 +214,18 @@ public struct Reservation: Sendable, Equatable {
 
     /// How many requests may be used.
     public let granted: Int
-    /// Names the bucket they are charged to: where what is not used is given back. A minute since the Unix epoch, and
+    /// Names the bucket they are charged to, to which what is not used is released. A minute since the Unix epoch, and
     /// in the bits above it how often the clock had come back.
     public let minute: Int64
     /// All that counts now, this reservation included.
     public let charged: Int
-    /// When what counts now comes back, soonest first.
+    /// When what counts now is available again, soonest first.
     public let resets: [Reset]
-    /// Whether some of what counts can still be unspent somewhere: a bucket that no time has passed yet. Where it is
-    /// false there is nothing to recall.
+    /// Whether another node may hold some of what counts, unused: a bucket whose minute is not over. Where it is false
+    /// there is nothing to reclaim.
     public let mayBeUnused: Bool
 
-    /// Puts an answer together.
+    /// Puts a reservation together.
     public init(granted: Int, minute: Int64, charged: Int, resets: [Reset], mayBeUnused: Bool = false) {
         self.granted = granted
         self.minute = minute

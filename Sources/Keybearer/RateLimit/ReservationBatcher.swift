@@ -2,48 +2,29 @@ import Synchronization
 
 /// Fetches reservations for the accounts of this process, many of them in one transaction.
 ///
-/// While one batch is at the store, what others ask for gathers for the next. An account that waits in the queue is
-/// asked for once, however many of its requests wait. Before an account is refused, other nodes are asked to give back
-/// what they hold of its hour and have not used.
+/// ``ReservationMachine`` decides what happens; this performs it: it sends requests to the store, puts responses into
+/// the accounts' local quota and resumes who waits.
 final class ReservationBatcher: Sendable {
-    private typealias Waiter = Timeout.Waiter<Void>
+    private typealias Machine = ReservationMachine<Waiter>
 
-    /// What the store is asked for an account.
-    private struct Requested {
-        let pending: PendingReservation
-        let request: QuotaRequest
-        let at: SteadyTime
+    private enum Waiter: Sendable {
+        case request(Timeout.Waiter<Void>)
+        case idle(CheckedContinuation<Void, Never>)
+
+        func resume(with result: Result<Void, any Error>) {
+            switch self {
+            case .request(let waiter): waiter.resume(with: result)
+            case .idle(let continuation): continuation.resume()
+            }
+        }
     }
 
-    private struct State {
-        var pending: [PendingReservation] = []
-        /// What asks the store, while anything is asked.
-        var work: Task<Void, Never>?
-        /// Those who wait for accounts that are being recalled.
-        var reclaiming: [UserID: [Waiter]] = [:]
-        /// What recalls for others, by number, while it does.
-        var reclaims: [Int: Task<Void, Never>] = [:]
-        var lastReclaim = 0
-        /// Nothing is asked for any more: it would not be given back.
-        var isStopped = false
-    }
-
-    /// Accounts that are to be reserved for ahead, with their limits.
+    /// Accounts for which quota is to be prefetched, with their limits.
     private struct PrefetchQueue {
         var accounts: [(accountState: AccountState, limit: Int)] = []
 
         init() { accounts.reserveCapacity(1_024) }
     }
-
-    /// How long a reservation may be used. Capacity returns up to this and one minute late.
-    static let reservationLife: Duration = .seconds(60)
-    /// How long a refusal is believed without asking the store again.
-    static let refusalPatience: Duration = .seconds(1)
-    /// How long a request waits for other nodes to give back before it is refused.
-    private static let reclaimPatience: Duration = .milliseconds(100)
-    private static let reclaimPause: Duration = .milliseconds(10)
-    /// Bounds the waiting where a clock stands still.
-    private static let mostReclaimLooks = 10
 
     private let store: any RateLimitStore
     private let sharedReservations: SharedReservations
@@ -51,14 +32,14 @@ final class ReservationBatcher: Sendable {
     private let thread: any TaskExecutor
     private let clocks: Clocks
     private let isOnlyNode: @Sendable () async throws -> Bool
-    private let state = Lock(State())
+    private let machine = Lock(Machine())
     /// Under a lock of its own, which is held for an addition or an exchange: event loops take it.
     private let prefetchQueue = Lock(PrefetchQueue())
 
     /// - Parameters:
     ///   - holder: names this process to the store, as the holder of shared reservations.
-    ///   - isOnlyNode: whether no other process serves from the store: then there are shared reservations, and nobody to
-    ///     recall from.
+    ///   - isOnlyNode: whether no other process serves from the store: then there are shared reservations, and nobody
+    ///     to reclaim from.
     init(
         store: any RateLimitStore, thread: any TaskExecutor = StoreThread(), clocks: Clocks,
         holder: NodeID = .random(from: .system), isOnlyNode: @escaping @Sendable () async throws -> Bool
@@ -76,220 +57,150 @@ final class ReservationBatcher: Sendable {
     ///
     /// - Returns: false when the store must be asked for a reservation.
     func useSharedReservation(for accountState: AccountState, limit: Int) -> Bool {
-        // What is being recalled is answered with what the store said before: that would be written over.
-        if state.withLock({ $0.isStopped || $0.reclaiming[accountState.userID] != nil }) { return false }
+        // A reclaim puts a response of the store into the local quota: that would replace what is used here.
+        if machine.withLock({ $0.isStopped || $0.isReclaiming(accountState.userID) }) { return false }
         guard let end = sharedReservations.use(by: accountState, limit: limit) else { return false }
         releaser.watch(accountState, until: end)
         return true
     }
 
-    /// Asks the store for more for this account, and resumes the waiter when it was asked.
+    /// Requests more quota for this account, and resumes the waiter when the store has returned.
     func reserve(for accountState: AccountState, limit: Int, waiter: Timeout.Waiter<Void>) {
-        request(for: accountState, limit: limit, wantsUnits: true, waiter: waiter)
+        handle { $0.request(.reserve, for: accountState, limit: limit, waiter: .request(waiter)) }
     }
 
-    /// Asks the store how the account's hour stands, and reserves nothing.
+    /// Asks the store how the account's window stands, and reserves nothing.
     func look(at accountState: AccountState, limit: Int, waiter: Timeout.Waiter<Void>) {
-        request(for: accountState, limit: limit, wantsUnits: false, waiter: waiter)
+        handle { $0.request(.look, for: accountState, limit: limit, waiter: .request(waiter)) }
     }
 
-    /// Notes that an account will have used up what is reserved for it soon. Called on the request path: it allocates
-    /// nothing unless a thousand accounts come in a tenth of a second. The store is asked with the next
-    /// ``prefetch()``, for all of them at once.
+    /// Notes that an account will soon have consumed what is reserved for it. Called on the request path: it allocates
+    /// nothing unless a thousand accounts come in a tenth of a second. The next ``prefetch()`` requests quota for all
+    /// of them together.
     func requestPrefetch(_ accountState: AccountState, limit: Int) {
         prefetchQueue.withLock { $0.accounts.append((accountState, limit)) }
     }
 
-    /// Asks the store for more for the accounts that were noted. Nobody waits for it; who runs out before it is
-    /// answered comes behind it and finds it there.
+    /// Requests more quota for the accounts that were noted. Nobody waits for it; an account that runs out before the
+    /// store has returned comes after it and finds it there.
     ///
-    /// - Returns: what asks.
+    /// - Returns: false when none was noted, or nothing is requested any more.
     @discardableResult
-    func prefetch() -> Task<Void, Never>? {
-        if prefetchQueue.withLock({ $0.accounts.isEmpty }) { return nil }
+    func prefetch() -> Bool {
+        if prefetchQueue.withLock({ $0.accounts.isEmpty }) { return false }
         // Made before: the lock is held for an exchange.
         var queued = PrefetchQueue()
         prefetchQueue.withLock { swap(&$0, &queued) }
         let accounts = queued.accounts
-        return state.withLock { state in
-            if state.isStopped { return nil }
-            for (accountState, limit) in accounts where state.reclaiming[accountState.userID] == nil {
-                state.pending.append(
-                    PendingReservation(
-                        accountState: accountState, limit: limit, wantsUnits: true, isPrefetch: true, waiters: []))
-            }
-            beginWork(&state)
-            return state.work
+        return handle {
+            let isStopped = $0.isStopped
+            return (!isStopped, $0.prefetch(accounts))
         }
     }
 
-    private func beginWork(_ state: inout State) {
-        if state.work == nil { state.work = Task(executorPreference: thread) { await self.work() } }
+    /// Waits until nothing is under way at the store.
+    func waitUntilIdle() async {
+        await withCheckedContinuation { idle in handle { $0.awaitIdle(.idle(idle)) } }
     }
 
-    /// Sees to it that there is a shared reservation to use, and that what was used is recorded.
+    /// Makes sure that there is a shared reservation to use, and that what was used is recorded.
     func maintainSharedReservation() async { await sharedReservations.maintain() }
 
-    /// Gives back what has expired unused.
+    /// Releases what has expired unused.
     func releaseExpired() async { await releaser.releaseExpired() }
 
-    /// Gives back what other nodes have asked for since this was called last.
+    /// Releases what other nodes have reclaimed since this was called last.
     func releaseReclaimed() async { await releaser.releaseReclaimed() }
 
-    /// Records what was used, gives back all that is unused and closes the shared reservation. Whoever asks for more
+    /// Records what was used, releases all that is unused and closes the shared reservation. Whoever requests more
     /// afterwards, for a request that nobody waits for any more, gets none.
     func stop() async {
-        // What comes later than the giving back would stay charged.
-        let work = state.withLock { state in
-            state.isStopped = true
-            return state.work
-        }
-        await work?.value
-        for reclaim in state.withLock({ $0.reclaims.values }) { await reclaim.value }
+        // What comes later than the release would stay charged.
+        await withCheckedContinuation { idle in handle { $0.stop(.idle(idle)) } }
         await sharedReservations.stop()
         await releaser.releaseAll()
         // Again: what was under way the first time may have been recorded since.
         await sharedReservations.stop()
     }
-
-    private func request(for accountState: AccountState, limit: Int, wantsUnits: Bool, waiter: Waiter) {
-        let requested = PendingReservation(
-            accountState: accountState, limit: limit, wantsUnits: wantsUnits, waiters: [waiter])
-        let isTaken = state.withLock { state in
-            if state.isStopped { return false }
-            if wantsUnits, state.reclaiming[accountState.userID] != nil {
-                state.reclaiming[accountState.userID]?.append(waiter)
-                return true
-            }
-            if let same = state.pending.firstIndex(where: requested.isSame) {
-                state.pending[same].isPrefetch = false
-                state.pending[same].waiters.append(waiter)
-            } else {
-                state.pending.append(requested)
-            }
-            beginWork(&state)
-            return true
-        }
-        if !isTaken { waiter.resume(with: .failure(KeybearerError.unavailable())) }
-    }
-
-    private func work() async {
-        while true {
-            let batch = state.withLock { state -> [PendingReservation] in
-                if state.pending.isEmpty { state.work = nil }
-                defer { state.pending = [] }
-                return state.pending
-            }
-            if batch.isEmpty { return }
-            await fetch(batch)
-        }
-    }
-
-    private func fetch(_ batch: [PendingReservation]) async {
-        let now = clocks.steady()
-        var seen: Set<ObjectIdentifier> = []
-        // One request an account and batch: a second one of the same account is decided anew by its caller.
-        let requested = batch.compactMap { pending in
-            let isNew = seen.insert(ObjectIdentifier(pending.accountState)).inserted
-            return isNew ? pending.request(at: now).map { Requested(pending: pending, request: $0, at: now) } : nil
-        }
-        do {
-            let reservations = try await sharedReservations.reserve(requested.map(\.request))
-            // Accounts that the store has nothing for, while other nodes may hold some of their hours.
-            var refused: [(requested: Requested, reservation: Reservation)] = []
-            for (requested, reservation) in zip(requested, reservations) {
-                if requested.request.wanted > 0, reservation.granted == 0, reservation.mayBeUnused,
-                    !requested.pending.isPrefetch
-                {
-                    refused.append((requested, reservation))
-                } else {
-                    take(reservation, to: requested)
-                }
-            }
-            reclaim(refused)
-            for pending in batch where !refused.contains(where: { $0.requested.pending.isSame(as: pending) }) {
-                resume(pending.waiters)
-            }
-        } catch {
-            for pending in batch { resume(pending.waiters, throwing: error) }
-        }
-    }
-
-    private func take(_ reservation: Reservation, to requested: Requested) {
-        requested.pending.take(reservation, to: requested.request, requestedAt: requested.at, now: clocks.steady())
-        if reservation.granted > 0 {
-            releaser.watch(requested.pending.accountState, until: requested.at.advanced(by: requested.request.life))
-        }
-    }
-
-    private func resume(_ waiters: [Waiter], throwing error: (any Error)? = nil) {
-        for waiter in waiters {
-            waiter.resume(with: error.map { .failure($0) } ?? .success(()))
-        }
-    }
 }
 
+// MARK: - Actions
+
 extension ReservationBatcher {
-    /// Asks other nodes to give back, and looks for it for a moment, before accounts are refused. Batches of other
-    /// accounts go on meanwhile.
-    private func reclaim(_ refused: [(requested: Requested, reservation: Reservation)]) {
-        state.withLock { state in
-            let begun = refused.filter { one in
-                let user = one.requested.pending.accountState.userID
-                defer { state.reclaiming[user, default: []] += one.requested.pending.waiters }
-                return state.reclaiming[user] == nil
+    private func handle(_ event: (inout Machine) -> [Machine.Action]) {
+        handle { ((), event(&$0)) }
+    }
+
+    /// Reports an event to the machine and performs what follows.
+    private func handle<Result: Sendable>(_ event: (inout Machine) -> (Result, [Machine.Action])) -> Result {
+        let (result, actions) = machine.withLock { event(&$0) }
+        if let batch = perform(actions) { Task(executorPreference: thread) { await self.fetch(batch) } }
+        return result
+    }
+
+    /// Performs actions in their order, and those that follow from them.
+    ///
+    /// - Returns: the batch to fetch, if one of them was to fetch one.
+    private func perform(_ actions: [Machine.Action]) -> [Machine.Pending]? {
+        var batch: [Machine.Pending]?
+        for action in actions {
+            switch action {
+            case .fetch(let pendings): batch = pendings
+            case .accept(let response, let pending): pending.accept(response, now: clocks.steady())
+            case .watch(let accountState, let end): releaser.watch(accountState, until: end)
+            case .proceed(let work): batch = perform(machine.withLock { $0.proceed(work) }) ?? batch
+            case .resume(let waiters): for waiter in waiters { waiter.resume(with: .success(())) }
+            case .fail(let waiters, let error): for waiter in waiters { waiter.resume(with: .failure(error)) }
+            case .reclaim(let id, let userIDs): Task { await self.reclaim(id, userIDs) }
+            case .lookAgain(let id, let pendings): Task { await self.lookAgain(id, pendings) }
             }
-            if begun.isEmpty { return }
-            state.lastReclaim += 1
-            let number = state.lastReclaim
-            state.reclaims[number] = Task {
-                await lookForReleases(begun)
-                self.state.withLock { $0.reclaims[number] = nil }
-            }
+        }
+        return batch
+    }
+
+    /// Fetches a batch, and those that follow from it: without another task, the next one is on its way before the
+    /// waiters go on.
+    private func fetch(_ first: [Machine.Pending]) async {
+        var batch: [Machine.Pending]? = first
+        while let pendings = batch {
+            let result = await asResult { try await self.responses(to: pendings) { $0.request(at: $1) } }
+            batch = perform(machine.withLock { $0.fetched(result) })
         }
     }
 
-    private func lookForReleases(_ refused: [(requested: Requested, reservation: Reservation)]) async {
-        var left = refused.map(\.requested.pending)
-        do {
-            if try await isOnlyNode() {
-                for (requested, reservation) in refused { take(reservation, to: requested) }
-                return end(left)
-            }
-            try await store.postReclaims(of: left.map(\.accountState.userID), now: clocks.wall())
-            let deadline = clocks.steady().advanced(by: Self.reclaimPatience)
-            for look in 1...Self.mostReclaimLooks where !left.isEmpty {
-                try await Task.sleep(for: Self.reclaimPause)
-                let isLast = look == Self.mostReclaimLooks || clocks.steady() >= deadline
-                left = try await requestAgain(left, isLast: isLast)
-            }
-        } catch {
-            end(left, throwing: error)
+    private func reclaim(_ id: Machine.ReclaimID, _ userIDs: [UserID]) async {
+        let result: Result<Machine.ReclaimStart, any Error> = await asResult {
+            if try await self.isOnlyNode() { return .isOnlyNode }
+            try await self.store.postReclaims(of: userIDs, now: self.clocks.wall())
+            return .posted(self.clocks.steady())
         }
+        handle { $0.reclaimBegan(id, result) }
     }
 
-    /// - Returns: those that got nothing and for whom it is worth looking again.
-    private func requestAgain(_ pendings: [PendingReservation], isLast: Bool) async throws -> [PendingReservation] {
+    private func lookAgain(_ id: Machine.ReclaimID, _ pendings: [Machine.Pending]) async {
+        let result = await asResult {
+            try await Task.sleep(for: Machine.reclaimPause)
+            return try await self.responses(to: pendings) { $0.requestNow(at: $1) }.compactMap { $0 }
+        }
+        handle { $0.looked(id, result) }
+    }
+
+    /// Sends what these accounts need to the store, in one transaction.
+    ///
+    /// - Returns: a response for each of them, in their order; nil for those that need nothing.
+    private func responses(
+        to pendings: [Machine.Pending], request: (Machine.Pending, SteadyTime) -> QuotaRequest?
+    ) async throws -> [QuotaResponse?] {
         let now = clocks.steady()
-        let requested = pendings.map { Requested(pending: $0, request: $0.requestNow(at: now), at: now) }
-        let reservations = try await sharedReservations.reserve(requested.map(\.request))
-        var left: [PendingReservation] = []
-        for (requested, reservation) in zip(requested, reservations) {
-            if reservation.granted == 0, reservation.mayBeUnused, !isLast {
-                left.append(requested.pending)
-            } else {
-                take(reservation, to: requested)
-                end([requested.pending])
-            }
+        let requests = pendings.map { request($0, now) }
+        var reservations = try await sharedReservations.reserve(requests.compactMap { $0 })[...]
+        return requests.map { request in
+            guard let request, let reservation = reservations.popFirst() else { return nil }
+            return QuotaResponse(request: request, requestedAt: now, reservation: reservation)
         }
-        return left
     }
 
-    /// Lets those who waited for these accounts decide anew.
-    private func end(_ pendings: [PendingReservation], throwing error: (any Error)? = nil) {
-        for pending in pendings {
-            let waiters = state.withLock { $0.reclaiming.removeValue(forKey: pending.accountState.userID) }
-            resume(waiters ?? [], throwing: error)
-        }
+    private func asResult<Value>(_ body: () async throws -> Value) async -> Result<Value, any Error> {
+        do { return .success(try await body()) } catch { return .failure(error) }
     }
 }

@@ -1,23 +1,12 @@
 import Synchronization
 
-/// Gives back what this process has reserved and does not use: what has expired, what other nodes ask for, and all of it
-/// at the end.
+/// Releases what this process has reserved and does not use: what has expired, what other nodes reclaim, and all of it
+/// at a stop.
 final class ReservationReleaser: Sendable {
-    private struct State {
-        /// Account states that hold reservations, by the interval in which these end: so that only those that end are looked at.
-        var holders: [Int64: [AccountState]] = [:]
-        /// The recalls that were answered and that the store still shows.
-        var responded: Set<ReclaimRequest> = []
-
-        mutating func watch(_ accountState: AccountState, until end: SteadyTime) {
-            holders[ReservationReleaser.interval(of: end), default: []].append(accountState)
-        }
-    }
-
     private let store: any RateLimitStore
     private let sharedReservations: SharedReservations
     private let clocks: Clocks
-    private let state = Lock(State())
+    private let reservations = Lock(ReservationWatch())
 
     init(store: any RateLimitStore, sharedReservations: SharedReservations, clocks: Clocks) {
         self.store = store
@@ -25,71 +14,46 @@ final class ReservationReleaser: Sendable {
         self.clocks = clocks
     }
 
-    /// Watches for the end of what is reserved for an account, unless an earlier end of it is watched for.
+    /// Watches for the end of a reservation of this account, unless it is watched for an earlier one.
     func watch(_ accountState: AccountState, until end: SteadyTime) {
-        if accountState.beginWatching() { state.withLock { $0.watch(accountState, until: end) } }
+        if accountState.beginWatching() { reservations.withLock { $0.watch(accountState, until: end) } }
     }
 
-    /// Gives back what has expired unused.
+    /// Releases what has expired unused.
     func releaseExpired() async {
         let now = clocks.steady()
-        let due = state.withLock { state in
-            let ended = state.holders.keys.filter { $0 <= Self.interval(of: now) }
-            return ended.flatMap { state.holders.removeValue(forKey: $0) ?? [] }
-        }
         var requests: [QuotaRequest] = []
-        for accountState in due {
+        for accountState in reservations.withLock({ $0.takeEnded(at: now) }) {
             let (unused, watchUntil) = accountState.takeExpired(at: now)
-            if !unused.isEmpty { requests.append(Self.request(toRelease: unused, of: accountState)) }
-            if let watchUntil { state.withLock { $0.watch(accountState, until: watchUntil) } }
+            if !unused.isEmpty { requests.append(.release(accountState.userID, unused)) }
+            if let watchUntil { reservations.withLock { $0.watch(accountState, until: watchUntil) } }
         }
-        await release(requests, isAwaited: false)
+        await send(requests, isAwaited: false)
     }
 
-    /// Gives back all.
-    func releaseAll() async {
-        let holders = state.withLock { state in
-            defer { state.holders = [:] }
-            return state.holders.values.flatMap { $0 }
-        }
-        await releaseUnused(of: holders)
-    }
+    /// Releases all.
+    func releaseAll() async { await releaseUnused(of: reservations.withLock { $0.takeAll() }) }
 
-    /// Gives back what other nodes have asked for since this was called last.
+    /// Releases what other nodes reclaim and have not reclaimed before.
     func releaseReclaimed() async {
-        guard state.withLock({ !$0.holders.isEmpty }), let shown = try? await store.reclaims(now: clocks.wall()) else {
+        guard reservations.withLock({ !$0.isEmpty }), let shown = try? await store.reclaims(now: clocks.wall()) else {
             return
         }
-        let due = state.withLock { state -> [AccountState] in
-            let users = Set(Set(shown).subtracting(state.responded).map(\.userID))
-            state.responded = Set(shown)
-            if users.isEmpty { return [] }
-            return state.holders.values.joined().filter { users.contains($0.userID) }
-        }
-        await releaseUnused(of: due)
+        await releaseUnused(of: reservations.withLock { $0.respond(to: shown) })
     }
 
     private func releaseUnused(of accountStates: [AccountState]) async {
-        await release(
+        await send(
             accountStates.compactMap { accountState in
                 let unused = accountState.withQuota { $0.withdraw() }
-                return unused.isEmpty ? nil : Self.request(toRelease: unused, of: accountState)
+                return unused.isEmpty ? nil : .release(accountState.userID, unused)
             }, isAwaited: true)
     }
 
-    private func release(_ requests: [QuotaRequest], isAwaited: Bool) async {
+    private func send(_ requests: [QuotaRequest], isAwaited: Bool) async {
         for batch in BackgroundWrites.batches(requests, isAwaited: isAwaited) {
-            // What cannot be given back stays charged until its bucket frees: late, never too much.
+            // What cannot be released stays charged until its bucket frees: late, never too much.
             _ = try? await sharedReservations.reserve(Array(batch))
         }
-    }
-
-    private static func request(toRelease unused: [LocalQuota.Unused], of accountState: AccountState) -> QuotaRequest {
-        QuotaRequest(
-            userID: accountState.userID, unused: unused, wanted: 0, limit: 0, life: ReservationBatcher.reservationLife)
-    }
-
-    private static func interval(of time: SteadyTime) -> Int64 {
-        time.nanoseconds / BackgroundWrites.interval.wholeNanoseconds
     }
 }

@@ -1,10 +1,11 @@
 import Synchronization
 
-/// Holds this process's shared reservations: lets accounts that memory knows no reservation of use one without waiting
-/// for the disk, and records behind them what they used.
+/// Holds this process's shared reservations: lets accounts without a reservation use one without waiting for the disk,
+/// and records afterwards what they used.
 ///
-/// It stands between ``ReservationBatcher`` and the store, because every reservation of an account must say what the account
-/// used of a shared reservation and has not recorded. ``SharedReservation`` says why no hour can exceed its limit through it.
+/// It is between ``ReservationBatcher`` and the store, because every reservation of an account must report what the
+/// account used of a shared reservation and has not recorded. ``SharedReservation`` says why no window can exceed its
+/// limit through it.
 final class SharedReservations: Sendable {
     private struct Held {
         let sharedReservation: SharedReservation
@@ -35,8 +36,8 @@ final class SharedReservations: Sendable {
         var used: [UserID: Used] = [:]
         /// Accounts in ``used``, about in the order in which they came.
         var due: [(userID: UserID, usedAt: SteadyTime)] = []
-        /// For how many reservations the store is asked, by account: what they are reckoned with must not change
-        /// meanwhile.
+        /// How many reservations are requested from the store just now, by account: what they are computed from must
+        /// not change meanwhile.
         var reserving: [UserID: Int] = [:]
         var opensNextAt = SteadyTime.distantPast
         var recordsNextAt = SteadyTime.distantPast
@@ -53,13 +54,13 @@ final class SharedReservations: Sendable {
         }
     }
 
-    /// For how long a shared reservation may be used.
-    private static let life: Duration = ReservationBatcher.reservationLife
-    /// For how long an account may use what it took.
+    /// How long a shared reservation may be used.
+    private static let life: Duration = LocalQuota.reservationLife
+    /// How long an account may use what it took.
     private static let use: Duration = .seconds(30)
     /// When the next one is opened: there is always one with a use left in it.
     private static let renewal: Duration = life - use
-    /// How soon it is tried again when the store could not be asked.
+    /// How soon it is tried again after the store failed.
     private static let retry: Duration = .seconds(1)
     /// How long what was used waits to be recorded with others.
     private static let recordingDelay: Duration = .seconds(1)
@@ -99,7 +100,7 @@ final class SharedReservations: Sendable {
             return nil
         }
         let isTaken = accountState.withQuota { quota in
-            // A reservation that came meanwhile is not written over: then nothing is used.
+            // A reservation that came meanwhile is not replaced: then nothing is used.
             guard quota.isIdle(at: requestedAt) else { return false }
             quota.accept(
                 reservation, wanted: reservation.granted, limit: limit, requestedAt: requestedAt, life: Self.use,
@@ -128,7 +129,7 @@ final class SharedReservations: Sendable {
         }
     }
 
-    /// Asks the store for reservations, and has recorded with them what the accounts used of a shared reservation.
+    /// Sends requests to the store, and with them what the accounts used of a shared reservation and have not recorded.
     func reserve(_ requests: [QuotaRequest]) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let completed = state.withLock { state in requests.map { complete($0, in: &state) } }
@@ -144,21 +145,19 @@ final class SharedReservations: Sendable {
     }
 
     private func complete(_ request: QuotaRequest, in state: inout State) -> QuotaRequest {
-        var request = request
-        if request.wanted > 0 { state.reserving[request.userID, default: 0] += 1 }
-        // While another step takes or records it, nobody can tell whether the hour has it: then the shared reservation
-        // counts.
+        if request.count > 0 { state.reserving[request.userID, default: 0] += 1 }
+        // While another step takes or records it, nobody can tell whether the window has it: then the shared
+        // reservation counts.
         if state.used[request.userID]?.isUnderWay == true { return request }
-        request.holder = holder
-        request.unrecorded = state.used[request.userID]?.sharedReservation.bucket
+        let unrecorded = state.used[request.userID]?.sharedReservation.bucket
         state.used[request.userID]?.isUnderWay = true
-        return request
+        return .from(holder: holder, unrecorded: unrecorded, request)
     }
 
     private func end(_ requests: [QuotaRequest], areRecorded: Bool) {
         state.withLock { state in
             for request in requests {
-                if request.wanted > 0, let count = state.reserving[request.userID] {
+                if request.count > 0, let count = state.reserving[request.userID] {
                     state.reserving[request.userID] = count > 1 ? count - 1 : nil
                 }
                 guard request.unrecorded != nil else { continue }
@@ -202,8 +201,7 @@ final class SharedReservations: Sendable {
         }
         do {
             for batch in BackgroundWrites.batches(due, isAwaited: isAwaited) {
-                _ = try await reserve(
-                    batch.map { QuotaRequest(userID: $0.userID, wanted: 0, limit: 0, life: .zero) })
+                _ = try await reserve(batch.map { .look($0.userID) })
             }
         } catch {
             let later = clocks.steady().advanced(by: Self.retry)
@@ -237,7 +235,7 @@ final class SharedReservations: Sendable {
         }
         guard isDue else { return }
         do {
-            // Beside another process none is held: the last requests of an hour are to be usable at either.
+            // Beside another process none is held: the last requests of a window must be usable at either.
             let isOnlyNode = try await isOnlyNode()
             let next =
                 isOnlyNode

@@ -314,7 +314,7 @@ struct NodeTests: OnNodeStage {
         #expect(try await fixture.store.nodes(behind: .max).isEmpty)
         let stored = try await services.accounts.account(account.user.id)
         #expect(stored.key.lastUse == LastUse(at: fixture.clock.clocks.wall(), address: Samples.address))
-        let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+        let look = QuotaRequest.look(account.user.id)
         let window = try await fixture.store.reserve([look], now: fixture.clock.clocks.wall())
         #expect(window.first?.charged == 3)
     }
@@ -335,7 +335,7 @@ struct NodeTests: OnNodeStage {
         for number in 0..<requests {
             fixture.clock.advance(by: .milliseconds(milliseconds))
             if number * milliseconds % 100 < milliseconds {
-                await batcher.prefetch()?.value
+                await batcher.prefetched()
                 await batcher.maintainSharedReservation()
                 await batcher.releaseExpired()
             }
@@ -435,8 +435,7 @@ struct NodeTests: OnNodeStage {
         // All but one of the hour is gone to the one, which uses none of it.
         try await holding.reserved(for: held, limit: 40)
         let taken = held.withQuota { $0.available }
-        let rest = QuotaRequest(
-            userID: account.user.id, wanted: 40 - taken, limit: 40, life: .seconds(60))
+        let rest = QuotaRequest.reserve(account.user.id, count: 40 - taken, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([rest], now: clocks.wall())
         let responding = Task {
             while !Task.isCancelled {
@@ -455,7 +454,7 @@ struct NodeTests: OnNodeStage {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(services)
         let batcher = ReservationBatcher(store: fixture.store, clocks: clocks, isOnlyNode: { false })
-        let all = QuotaRequest(userID: account.user.id, wanted: 40, limit: 40, life: .seconds(60))
+        let all = QuotaRequest.reserve(account.user.id, count: 40, limit: 40, life: .seconds(60))
         _ = try await fixture.store.reserve([all], now: clocks.wall())
         let accountState = AccountState(userID: account.user.id)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -509,6 +508,23 @@ extension ReservationBatcher {
     /// Waits until the store was asked.
     func reserved(for accountState: AccountState, limit: Int) async throws {
         try await Timeout.atMost(.seconds(60)) { reserve(for: accountState, limit: limit, waiter: $0) }
+    }
+
+    /// Prefetches, and waits until the store was asked.
+    func prefetched() async {
+        prefetch()
+        await waitUntilIdle()
+    }
+}
+
+extension QuotaRequest {
+    /// What is released with it.
+    var unused: [LocalQuota.Unused] {
+        switch self {
+        case .look: []
+        case .release(_, let unused), .reserve(_, _, _, _, _, let unused): unused
+        case .from(_, _, let request): request.unused
+        }
     }
 }
 

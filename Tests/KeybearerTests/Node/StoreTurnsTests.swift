@@ -20,7 +20,7 @@ struct StoreTurnsTests {
 
         func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
             asked.withLock { $0.append(requests) }
-            return requests.map { Reservation(granted: $0.wanted, minute: 7, charged: $0.wanted, resets: []) }
+            return requests.map { Reservation(granted: $0.count, minute: 7, charged: $0.count, resets: []) }
         }
     }
 
@@ -45,7 +45,7 @@ struct StoreTurnsTests {
         let parts = store.calls.dropFirst(before)
         #expect(parts.map(\.count) == Array(repeating: 18, count: 8) + [6])
         #expect(Set(parts.joined().map(\.userID)) == Set(accountStates.map(\.userID)))
-        #expect(parts.joined().allSatisfy { $0.unused.map(\.count) == [10] && $0.wanted == 0 })
+        #expect(parts.joined().allSatisfy { $0.unused.map(\.count) == [10] && $0.count == 0 })
         #expect(later.withQuota { $0.available } == 10)
         await batcher.releaseExpired()
         #expect(store.calls.count == before + parts.count)
@@ -88,8 +88,8 @@ struct StoreTurnsTests {
         try await reserve(accountState, at: batcher)
         clock.advance(by: .seconds(5))
         consume(5)
-        await batcher.prefetch()?.value
-        #expect(store.calls.last?.map(\.wanted) == [20])
+        await batcher.prefetched()
+        #expect(store.calls.last?.map(\.count) == [20])
         // The ten end at 60, what was asked for at 5 ends at 65.
         for second in 6...65 {
             clock.advance(by: .seconds(1))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The rolling hour")
+@Suite("The rate-limit window")
 struct RateLimitWindowTests {
     let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
 
@@ -46,7 +46,7 @@ struct RateLimitWindowTests {
         #expect(window.charged == 0)
     }
 
-    @Test("An allowance counts beside the hour; it is used whole where a quarter of what is left holds it, or not")
+    @Test("A shared reservation counts too; it is used whole where a quarter of what is left holds it, or not")
     func sharedReservations() {
         var window = RateLimitWindow()
         let sharedReservation = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: minute) + 1, count: 10)
@@ -77,7 +77,7 @@ struct RateLimitWindowTests {
         #expect(RateLimitWindow.lastFreedMinute(at: freed) == other.minute)
     }
 
-    @Test("Where the clock was set back no allowance is used: its minute may free too early")
+    @Test("Where the clock was set back no shared reservation is used: its minute may free too early")
     func sharedReservationAfterTheClockWasSetBack() {
         var window = RateLimitWindow()
         _ = window.reserve(1, limit: 1_000, life: .zero, now: minute.advanced(by: .seconds(1)))

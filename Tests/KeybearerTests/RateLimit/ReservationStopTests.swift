@@ -5,7 +5,7 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What a stop leaves of an hour, and whom a refused account waits for")
+@Suite("What a stop leaves of a window, and whom a refused account waits for")
 struct ReservationStopTests {
     let fixture: NodeFixture
     let account: Account
@@ -18,15 +18,15 @@ struct ReservationStopTests {
         accountState = AccountState(userID: account.user.id)
     }
 
-    /// Takes so much of the hour as another process would, or gives it back.
+    /// Takes so much of the quota as another process would, or releases it.
     @discardableResult
     private func elsewhere(wanted: Int = 0, unused: [LocalQuota.Unused] = []) async throws -> Reservation {
-        let request = QuotaRequest(
-            userID: account.user.id, unused: unused, wanted: wanted, limit: 40, life: .seconds(60))
+        let request = QuotaRequest.reserve(
+            account.user.id, count: wanted, limit: 40, life: .seconds(60), releasing: unused)
         return try #require(try await fixture.store.reserve([request], now: clock.clocks.wall()).first)
     }
 
-    /// Reserves and uses what it gets; false when the hour is used up.
+    /// Reserves and uses what it gets; false when the quota is used up.
     private func mayAsk(_ batcher: ReservationBatcher) async throws -> Bool {
         try await batcher.reserved(for: accountState, limit: 40)
         let now = clock.clocks.steady()
@@ -49,12 +49,12 @@ struct ReservationStopTests {
         }
         #expect(error?.code == .unavailable)
         batcher.requestPrefetch(accountState, limit: 40)
-        #expect(batcher.prefetch() == nil)
+        #expect(!batcher.prefetch())
         #expect(store.calls == calls)
         #expect(try await elsewhere().charged == 0)
     }
 
-    @Test("A stop waits for what is being recalled, and gives that back too")
+    @Test("A stop waits for what is being reclaimed, and releases that too")
     func duringReclaim() async throws {
         let (entered, enter) = AsyncStream.makeStream(of: Void.self)
         let (released, release) = AsyncStream.makeStream(of: Void.self)
@@ -69,12 +69,12 @@ struct ReservationStopTests {
         async let asking: Void = batcher.reserved(for: accountState, limit: 40)
         for await _ in entered { break }
         async let stopping: Void = batcher.stop()
-        // Behind the beginning of a stop nothing is reserved ahead.
+        // After the beginning of a stop nothing is prefetched.
         repeat {
             batcher.requestPrefetch(accountState, limit: 40)
             await Task.yield()
-        } while batcher.prefetch() != nil
-        // Comes back while it waits: the recall will find it.
+        } while batcher.prefetch()
+        // Released while it waits: the reclaim will find it.
         try await elsewhere(unused: [LocalQuota.Unused(count: 40, minute: taken.minute)])
         release.yield()
         try await asking
@@ -98,7 +98,7 @@ struct ReservationStopTests {
         }
         await node.fence.step()
         try await elsewhere(wanted: 40)
-        // Alone, the gate has a shared reservation of its own, which the others' hour is without.
+        // Alone, the node has a shared reservation of its own, which the others' window is without.
         while try await mayAsk(node.batcher) {}
         #expect(try await fixture.store.reclaims(now: clock.clocks.wall()).isEmpty == !isAlive)
     }

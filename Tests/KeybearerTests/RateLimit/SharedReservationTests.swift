@@ -6,7 +6,7 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Allowances: a key that is met for the first time does not wait for the disk")
+@Suite("Shared reservations: a key that is seen for the first time does not wait for the disk")
 struct SharedReservationTests {
     let fixture: NodeFixture
     let account: Account
@@ -37,7 +37,7 @@ struct SharedReservationTests {
 
     /// What counts for the account, as another process sees it.
     private func charged(limit: Int = 1_000) async throws -> Int {
-        let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: limit, life: .zero)
+        let look = QuotaRequest.look(account.user.id)
         return try #require(try await fixture.store.reserve([look], now: clock.clocks.wall()).first).charged
     }
 
@@ -65,7 +65,7 @@ struct SharedReservationTests {
         #expect(store.calls == 1)
     }
 
-    @Test("The next reservation records what was used in the same step, and leaves the allowance out of its sum")
+    @Test("The next reservation records what was used in the same step, and leaves the shared one out of its sum")
     func recordedWithAReservation() async throws {
         #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(20, accountState) == 10)
@@ -83,7 +83,7 @@ struct SharedReservationTests {
     func renewal() async throws {
         #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         await advance(seconds: 31)
-        // Recorded, and given back because nothing was used: what is charged is the next shared reservation.
+        // Recorded, and released because nothing was used: what is charged is the next shared reservation.
         #expect(try await charged() == 10)
         #expect(admitted(1, accountState) == 0)
         #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
@@ -143,10 +143,10 @@ struct SharedReservationTests {
         store.isFailing = false
         await batcher.stop()
         #expect(store.calls == 1)
-        #expect(try await charged() == 10, "the account's own: the allowance is closed")
+        #expect(try await charged() == 10, "the account's own: the shared reservation is closed")
     }
 
-    @Test("A stop leaves what was used, and no allowance")
+    @Test("A stop leaves what was used, and no shared reservation")
     func stop() async throws {
         #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
         #expect(admitted(3, accountState) == 3)
@@ -158,7 +158,7 @@ struct SharedReservationTests {
     }
 
     @Test(
-        "It is not used when the wall clock was set since it was opened, and is then opened anew", arguments: [-2, 2])
+        "It is not used when the wall clock was set since it was opened, and is then opened again", arguments: [-2, 2])
     func clockWasSet(seconds: Int) async throws {
         let set = Lock<Duration>(.zero)
         let clocks = Clocks(
@@ -180,7 +180,7 @@ struct SharedReservationTests {
         #expect(admitted(20, accountState, limit: 40) == 10)
     }
 
-    @Test("With an allowance open, 64 at once admit exactly 1,000")
+    @Test("With a shared reservation open, 64 together admit exactly 1,000")
     func concurrently() async throws {
         await batcher.stop()
         let services = fixture.services()
@@ -191,7 +191,7 @@ struct SharedReservationTests {
         #expect(await fixture.admittedOf1600(key, at: node) == 1_000)
     }
 
-    @Test("A request with a cold key is decided with nothing written; in steady use the next are reserved ahead")
+    @Test("A request with a cold key is decided with nothing written; in steady use the next are prefetched")
     func throughTheVerifier() async throws {
         await batcher.stop()
         let services = fixture.services()
@@ -200,22 +200,22 @@ struct SharedReservationTests {
         let (account, key) = try await fixture.entitledAccount(services, email: "bob@example.com")
         await node.batcher.maintainSharedReservation()
         func charged() async throws -> Int? {
-            let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+            let look = QuotaRequest.look(account.user.id)
             return try await fixture.store.reserve([look], now: clock.clocks.wall()).first?.charged
         }
         for number in 1...5 {
-            #expect(await node.batcher.prefetch() == nil, "before request \(number)")
+            #expect(!node.batcher.prefetch(), "before request \(number)")
             #expect(await fixture.verdict(key, at: node).isAdmitted)
         }
         #expect(try await charged() == 10, "what all are charged")
-        await node.batcher.prefetch()?.value
+        await node.batcher.prefetched()
         #expect(try await charged() == 10 + 10 + 20)
         for _ in 6...30 { #expect(fixture.cachedVerdict(key, at: node).isAdmitted) }
         await node.stop()
         #expect(try await charged() == 30)
     }
 
-    @Test("A look that was under way while the allowance was used does not take its place")
+    @Test("A look that was under way while a shared reservation was used does not take its place")
     func lookMeanwhile() async throws {
         let earlier = Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         #expect(batcher.useSharedReservation(for: accountState, limit: 1_000))
@@ -228,14 +228,14 @@ struct SharedReservationTests {
         #expect(accountState.withQuota { $0.peek(limit: 1_000, now: now, wall: Samples.start) }?.remaining == 999)
     }
 
-    @Test("While the store is asked for an account, it uses no allowance, until the last has been answered")
+    @Test("While the store is asked for an account, it uses no shared reservation, until the last response has come")
     func whileReserving() async throws {
         let held = HeldRateLimitStore(store: fixture.store)
         await batcher.stop()
         let holder = SharedReservations(
             store: held, clocks: clock.clocks, holder: .random(from: .seeded(3)), isOnlyNode: { true })
         await holder.maintain()
-        let request = QuotaRequest(userID: account.user.id, wanted: 1, limit: 1_000, life: .seconds(60))
+        let request = QuotaRequest.reserve(account.user.id, count: 1, limit: 1_000, life: .seconds(60))
         async let first = holder.reserve([request])
         await held.waitUntilHeld(1)
         #expect(holder.use(by: accountState, limit: 1_000) == nil)

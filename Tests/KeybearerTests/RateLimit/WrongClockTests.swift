@@ -80,7 +80,7 @@ struct WrongClockTests {
         #expect(!next.isWorthWriting(over: window))
     }
 
-    @Test("An allowance of a clock that was ahead counts for 62 minutes; none is used that frees too early")
+    @Test("A shared reservation of a clock that was ahead counts for 62 minutes; none is used that frees too early")
     func sharedReservations() {
         var window = RateLimitWindow()
         let lead = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: at(Self.year)), count: 10)
@@ -89,7 +89,7 @@ struct WrongClockTests {
         #expect(RateLimitWindow.foldedMinute(folded, at: at(0)) == folded)
         let look = window.reserve(0, limit: 100, life: life, now: at(0), sharedReservations: [lead])
         #expect(look.resets == [.init(after: .seconds(62 * 60), count: 10)])
-        // What is recorded of it lies as far ahead, though the hour itself never saw that time.
+        // What is recorded of it lies as far ahead, though the window itself never saw that time.
         window.record(10, minute: lead.minute)
         let open = RateLimitWindow.Bucket(minute: 30_000_001, count: 10)
         #expect(window.use(open, limit: 100, now: at(0)).granted == 0)

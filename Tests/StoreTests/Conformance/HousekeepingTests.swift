@@ -93,7 +93,7 @@ import Testing
         let now = Samples.start.duration(to: Clocks.system.wall()).components.seconds
         for off: Int64 in [-86_400, 86_400] {
             let user = try await store.addAccount(samples).user.id
-            let request = QuotaRequest(userID: user, wanted: 1, limit: 100, life: .seconds(10))
+            let request = QuotaRequest.reserve(user, count: 1, limit: 100, life: .seconds(10))
             #expect(try await store.reserve([request], now: samples.at(now)).map(\.granted) == [1])
             _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, user: user, after: now + off))
             try await store.removeOldRequests(now: samples.at(now + off))

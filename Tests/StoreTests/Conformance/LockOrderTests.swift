@@ -130,7 +130,7 @@ import Testing
     /// For all accounts at the same time, as a busy node does.
     private static func reserve(_ store: any Store, _ field: Field) async throws {
         _ = try await store.reserve(
-            field.all.map { QuotaRequest(userID: $0.id, wanted: 1, limit: 1_000, life: .seconds(10)) },
+            field.all.map { QuotaRequest.reserve($0.id, count: 1, limit: 1_000, life: .seconds(10)) },
             now: field.samples.at(0))
     }
 

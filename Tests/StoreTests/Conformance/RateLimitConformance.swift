@@ -4,9 +4,11 @@ import Testing
 
 @Suite struct RateLimitConformance {
     private static func request(
-        _ userID: UserID, _ wanted: Int, limit: Int = 100, unused: [LocalQuota.Unused] = []
+        _ userID: UserID, _ wanted: Int, limit: Int = 100, leavingRoom: Bool = false, unused: [LocalQuota.Unused] = []
     ) -> QuotaRequest {
-        QuotaRequest(userID: userID, unused: unused, wanted: wanted, limit: limit, life: .seconds(10))
+        if wanted == 0 { return unused.isEmpty ? .look(userID) : .release(userID, unused) }
+        return .reserve(
+            userID, count: wanted, limit: limit, life: .seconds(10), leavingRoom: leavingRoom, releasing: unused)
     }
 
     @Test(arguments: storesUnderTest)
@@ -21,8 +23,10 @@ import Testing
                 let store = index.isMultiple(of: 2) ? first : second
                 let reservation = try await store.reserve(
                     [Self.request(user, step.wanted)], now: samples.at(step.seconds))
-                let expected = model.reserve(
-                    step.wanted, limit: 100, life: .seconds(10), now: samples.at(step.seconds))
+                let expected =
+                    step.wanted == 0
+                    ? model.look(now: samples.at(step.seconds))
+                    : model.reserve(step.wanted, limit: 100, life: .seconds(10), now: samples.at(step.seconds))
                 #expect(reservation == [expected], "step \(index)")
             }
         }
@@ -100,8 +104,7 @@ import Testing
     func whoLeavesRoomTakesAQuarterAndTheLastOneByOne(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let user = try await store.addAccount(samples).user.id
-            var request = Self.request(user, 1_000)
-            request.leavesRoom = true
+            let request = Self.request(user, 1_000, leavingRoom: true)
             var grants: [Int] = []
             while let granted = try await store.reserve([request], now: samples.at(0)).first?.granted, granted > 0 {
                 grants.append(granted)

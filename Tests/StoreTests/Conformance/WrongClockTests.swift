@@ -91,8 +91,8 @@ private struct History {
     private func reserve(
         _ wanted: Int, unused: [LocalQuota.Unused], after seconds: Int64 = 0
     ) async throws -> Reservation {
-        let request = QuotaRequest(
-            userID: user, unused: unused, wanted: wanted, limit: limit, life: .seconds(60))
+        let request = QuotaRequest.reserve(
+            user, count: wanted, limit: limit, life: .seconds(60), releasing: unused)
         return try #require(try await store.reserve([request], now: samples.at(now + offset + seconds)).first)
     }
 
@@ -139,7 +139,7 @@ private struct History {
         try await subject.runTwice { store, second, samples in
             let user = try await store.addAccount(samples).user.id
             func reserve(_ wanted: Int, at seconds: Int64, in store: any Store) async throws -> Reservation {
-                let request = QuotaRequest(userID: user, wanted: wanted, limit: 1_000, life: .seconds(60))
+                let request = QuotaRequest.reserve(user, count: wanted, limit: 1_000, life: .seconds(60))
                 return try #require(try await store.reserve([request], now: samples.at(seconds)).first)
             }
             #expect(try await reserve(10, at: Self.year, in: store).granted == 10)
@@ -160,7 +160,7 @@ private struct History {
         let store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
         let user = try await store.addAccount(samples).user.id
         func charged(at seconds: Int64) async throws -> Int? {
-            let look = QuotaRequest(userID: user, wanted: 0, limit: 100, life: .zero)
+            let look = QuotaRequest.look(user)
             return try await store.reserve([look], now: samples.at(seconds)).first?.charged
         }
         func open(at seconds: Int64) async throws -> SharedReservation? {
@@ -193,7 +193,7 @@ private struct History {
         let lead = RateLimitWindow.minute(of: samples.at(Self.year))
         try database.run("INSERT INTO budget_allowances VALUES (1, 'one', \(lead), 7), (2, 'two', \(lead + 1), 3)")
         for (minute, charged) in [(0, 10), (30, 10), (61, 10), (62, 0)] as [(Int64, Int)] {
-            let look = QuotaRequest(userID: user, wanted: 0, limit: 100, life: .zero)
+            let look = QuotaRequest.look(user)
             #expect(try await store.reserve([look], now: samples.at(minute * 60)).first?.charged == charged)
         }
         try store.close()
@@ -204,7 +204,7 @@ private struct History {
         let samples = Samples()
         let user = try await store.addAccount(samples).user.id
         for (index, year) in [0, 1, -1, 50].enumerated() {
-            let request = QuotaRequest(userID: user, wanted: 10, limit: 100, life: .seconds(60))
+            let request = QuotaRequest.reserve(user, count: 10, limit: 100, life: .seconds(60))
             let now = Clocks.system.wall().advanced(by: .seconds(Self.year) * year)
             let reservation = try #require(try await store.reserve([request], now: now).first)
             #expect(reservation.charged == (index + 1) * 10)

@@ -47,7 +47,7 @@ import Testing
             _ = try await store.deleteAccount(account.user.id, audit: samples.event(.userDeleted))
         }
         await expect(.unavailable) {
-            let wanted = QuotaRequest(userID: account.user.id, wanted: 1, limit: 9, life: .seconds(60))
+            let wanted = QuotaRequest.reserve(account.user.id, count: 1, limit: 9, life: .seconds(60))
             _ = try await store.reserve([wanted], now: samples.at(1))
         }
         #expect(try await store.account(id: account.user.id) == account)

@@ -37,7 +37,7 @@ import Testing
             samples.session(of: other.user.id), tokenDigest: digest, replacing: nil,
             audit: samples.event(.sessionStarted))
         _ = try await store.reserve(
-            [QuotaRequest(userID: account.user.id, wanted: 7, limit: 1_000, life: .seconds(60))],
+            [.reserve(account.user.id, count: 7, limit: 1_000, life: .seconds(60))],
             now: samples.at(80))
         try await store.createOperatorToken(
             OperatorToken(
@@ -58,7 +58,7 @@ import Testing
         let events = try await first.auditEvents(userID: nil, limit: 100)
         #expect(try await second.auditEvents(userID: nil, limit: 100).suffix(events.count) == events[...])
         for account in accounts {
-            let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+            let look = QuotaRequest.look(account.user.id)
             let window = try await first.reserve([look], now: samples.at(80))
             #expect(try await second.reserve([look], now: samples.at(80)) == window)
         }

@@ -138,7 +138,7 @@ struct Version01Tests {
             #expect(key.characters == wanted.keyPrefix + wanted.keyRest)
             #expect(vault.isGenuine(key))
             #expect(try await store.account(keyDigests: vault.digests(of: key)) == account)
-            let look = QuotaRequest(userID: account.user.id, wanted: 0, limit: 1_000, life: .zero)
+            let look = QuotaRequest.look(account.user.id)
             let used = try await store.reserve([look], now: account.key.lastUse?.at ?? account.user.createdAt)
             #expect(used.map(\.charged) == [wanted.requestsInHour], "\(wanted.email)")
             #expect(try await store.credentials(of: account.user.id)?.password.version == 1)

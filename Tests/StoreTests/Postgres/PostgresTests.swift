@@ -122,7 +122,7 @@ extension PostgresDatabase {
         let store = try database.open(clock: .database)
         let user = try await store.addAccount(samples).user.id
         let now = Clocks.system.wall()
-        let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
+        let all = QuotaRequest.reserve(user, count: 100, limit: 100, life: .seconds(60))
         #expect(try await store.reserve([all], now: now).map(\.granted) == [100])
         // A node whose clock is two days ahead frees nothing.
         let lead = now.advanced(by: .seconds(2 * 24 * 3_600))

@@ -92,7 +92,7 @@ import Testing
         let user = try await store.addAccount(samples).user.id
         let backup = directory.file("backup.db")
         try store.sqlite.backUp(to: backup)
-        let request = QuotaRequest(userID: user, wanted: 60, limit: 100, life: .seconds(10))
+        let request = QuotaRequest.reserve(user, count: 60, limit: 100, life: .seconds(10))
         _ = try await store.reserve([request], now: samples.at(0))
         _ = try store.sqlite.restore(from: backup, audit: restored)
         #expect(try await store.reserve([request], now: samples.at(1)).map(\.granted) == [40])
@@ -105,7 +105,7 @@ import Testing
         let later = try await store.addAccount(samples).user.id
         let newer = directory.file("newer.db")
         try store.sqlite.backUp(to: newer)
-        let request = { QuotaRequest(userID: $0, wanted: 60, limit: 100, life: .seconds(10)) }
+        let request = { QuotaRequest.reserve($0, count: 60, limit: 100, life: .seconds(10)) }
         _ = try await store.reserve([request(user), request(other), request(later)], now: samples.at(880))
         _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, after: 890))
         _ = try store.sqlite.restore(from: backup, audit: restored)
@@ -129,12 +129,12 @@ import Testing
         let user = try await store.addAccount(samples).user.id
         let backup = directory.file("backup.db")
         try store.sqlite.backUp(to: backup)
-        let request = QuotaRequest(userID: user, wanted: 60, limit: 100, life: .seconds(10))
+        let request = QuotaRequest.reserve(user, count: 60, limit: 100, life: .seconds(10))
         _ = try await store.reserve([request], now: samples.at(880))
         _ = try await store.deleteAccount(user, audit: samples.event(.userDeleted, after: 890))
         let used = RateLimitWindow.Bucket(minute: RateLimitWindow.minute(of: samples.at(880)), count: 30)
         _ = try await store.reserve(
-            [QuotaRequest(userID: user, wanted: 0, limit: 100, life: .zero, unrecorded: used)], now: samples.at(891))
+            [.from(holder: .random(from: samples.random), unrecorded: used, .look(user))], now: samples.at(891))
         _ = try store.sqlite.restore(from: backup, audit: restored)
         #expect(try await store.reserve([request], now: samples.at(910)).map(\.granted) == [10])
     }

@@ -25,9 +25,9 @@ import Testing
     private func charged(
         _ userID: UserID, for holder: NodeID? = nil, at seconds: Int64 = 0, in store: (any Store)? = nil
     ) async throws -> Int? {
-        var look = QuotaRequest(userID: userID, wanted: 0, limit: 100, life: .zero)
-        look.holder = holder
-        return try await (store ?? self.store).reserve([look], now: samples.at(seconds)).first?.charged
+        let look = QuotaRequest.look(userID)
+        let request = holder.map { QuotaRequest.from(holder: $0, unrecorded: nil, look) } ?? look
+        return try await (store ?? self.store).reserve([request], now: samples.at(seconds)).first?.charged
     }
 
     @Test func itCountsForEveryAccountButForItsHolder() async throws {
@@ -43,13 +43,12 @@ import Testing
         #expect(
             try store.use(of: sharedReservation, by: nobody, limit: 100, holder: holder, now: samples.at(0)).granted
                 == 0)
-        let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
+        let all = QuotaRequest.reserve(user, count: 100, limit: 100, life: .seconds(60))
         #expect(try await store.reserve([all], now: samples.at(0)).map(\.granted) == [90])
         // What was used is recorded also where the limit has no room for it any more: it was admitted.
-        let record = QuotaRequest(
-            userID: user, wanted: 0, limit: 50, life: .zero,
-            unrecorded: .init(minute: used.minute, count: 10),
-            holder: holder)
+        let record = QuotaRequest.from(
+            holder: holder, unrecorded: .init(minute: used.minute, count: 10),
+            .reserve(user, count: 0, limit: 50, life: .zero))
         #expect(try await store.reserve([record], now: samples.at(1)).map(\.charged) == [100])
         try await store.closeSharedReservations(of: holder, keeping: [])
         #expect(try await charged(user) == 100)
@@ -121,7 +120,7 @@ import Testing
         }
         for target in [shared as any Store, back] {
             #expect(try await charged(user, at: 30, in: target) == 20)
-            let all = QuotaRequest(userID: user, wanted: 100, limit: 100, life: .seconds(60))
+            let all = QuotaRequest.reserve(user, count: 100, limit: 100, life: .seconds(60))
             #expect(try await target.reserve([all], now: samples.at(30)).map(\.granted) == [80])
             #expect(try await charged(user, at: 60 + 3_600 + 120, in: target) == 0)
         }

@@ -43,7 +43,7 @@ test-swift: ## The tests in Swift alone, beside a PostgreSQL: scripts/with-postg
 	swift test --skip-build $(SWIFT_FLAGS) --filter EndToEndTests
 	swift test --skip-build $(SWIFT_FLAGS) --filter StoreTests --skip LongTests
 
-lint: ## Form, imports of the modules, and SQL.
+lint: ## Form, imports of the modules, SQL, and sizes of files and functions.
 	scripts/install-dependencies --lint
 	swift format lint --strict -r $(SWIFT_SOURCES)
 	scripts/lint-imports

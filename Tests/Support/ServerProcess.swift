@@ -97,7 +97,7 @@ public final class ServerProcess: Sendable {
         return waitForEnd()
     }
 
-    /// Sends `SIGHUP` and returns at once.
+    /// Sends `SIGHUP` and returns immediately.
     public func hangUp() { child.signal(SIGHUP) }
 
     /// Waits until it has said these words on standard error; false when it has not within a minute.
@@ -105,7 +105,7 @@ public final class ServerProcess: Sendable {
         errors.wait(seconds: 60) { $0.contains(words) ? true : nil } ?? false
     }
 
-    /// Sends `SIGTERM` and returns at once.
+    /// Sends `SIGTERM` and returns immediately.
     public func beginTermination() { child.signal(SIGTERM) }
 
     /// Waits for the end of what ``beginTermination()`` began.
@@ -115,7 +115,7 @@ public final class ServerProcess: Sendable {
         return child.wait() ?? 0
     }
 
-    /// Ends it at once, and waits until it is gone.
+    /// Ends it immediately, and waits until it is gone.
     public func kill9() {
         child.signal(SIGKILL)
         _ = child.wait()

@@ -3,7 +3,7 @@ package import Synchronization
 /// Bytes that are made at the first use, and never change after it.
 ///
 /// Reading them takes no lock, allocates nothing and counts no reference: the address is one atomic load, and the bytes
-/// stand in one piece of memory that lives as long as this value. Threads that come first at the same time may each make
+/// are in one piece of memory that lives as long as this value. Threads that come first at the same time may each make
 /// the bytes; one of them is kept, and all of them read that one.
 ///
 /// Sendable by what it does: nothing is written behind an address once that is published.
@@ -23,14 +23,14 @@ package struct LazyBytes: ~Copyable, @unchecked Sendable {
     package func withBytes<Result>(
         madeBy make: () -> [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        let address = memory.load(ordering: .acquiring) ?? keep(make())
+        let address = memory.load(ordering: .acquiring) ?? store(make())
         return try body(
             UnsafeRawBufferPointer(start: address + Self.headLength, count: address.load(as: Int.self)))
     }
 
-    /// Keeps the bytes, unless another thread was first. Answers where those stand that are kept.
+    /// Stores the bytes, unless another thread was first. Returns where the stored ones are.
     @usableFromInline
-    func keep(_ bytes: [UInt8]) -> UnsafeRawPointer {
+    func store(_ bytes: [UInt8]) -> UnsafeRawPointer {
         let made = UnsafeMutableRawPointer.allocate(
             byteCount: Self.headLength + bytes.count, alignment: MemoryLayout<Int>.alignment)
         made.storeBytes(of: bytes.count, as: Int.self)

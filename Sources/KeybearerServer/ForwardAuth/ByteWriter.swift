@@ -54,7 +54,7 @@ struct ByteWriter {
         base[start..<count].reverse()
     }
 
-    /// Text as the value of a field: bytes that may not stand in one, blanks and `%` are written as `%XX`.
+    /// Text as the value of a field: bytes that may not are in one, blanks and `%` are written as `%XX`.
     ///
     /// An account's address or a plan's name must never be able to end the field and begin another.
     mutating func fieldValue(_ text: String) {

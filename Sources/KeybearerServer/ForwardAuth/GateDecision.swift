@@ -34,9 +34,10 @@ public struct GateSettings: Sendable {
     }
 }
 
-/// Decides what a request at the gate asks: from which client, about which workspace, with which key.
+/// Decides what a gateway asks about a request: from which client, about which workspace, with which key.
 ///
-/// Memory only and synchronous, like the verifier below it. What it cannot decide is handed back as a ``PendingRequest``.
+/// Memory only and synchronous, like the verifier below it. What it cannot decide is handed back as a
+/// ``PendingRequest``.
 struct GateDecision: Sendable {
     /// What a connection says of all its requests.
     struct Peer: Sendable {
@@ -177,7 +178,8 @@ struct GateDecision: Sendable {
         }
     }
 
-    /// The workspace that the request names: by header, by the original path, or not at all. Two that disagree are refused.
+    /// The workspace that the request names: by header, by the original path, or not at all. Two that disagree are
+    /// refused.
     private func scope(
         _ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, rest: GateRequestHead.Part, _ peer: Peer
     ) throws(KeybearerError) -> AccessScope {

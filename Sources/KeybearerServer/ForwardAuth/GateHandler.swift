@@ -3,8 +3,8 @@ import NIOCore
 
 /// One connection at the gate: finds requests in the bytes, and answers each on the event loop, in order.
 ///
-/// Only a request that needs the store makes it wait; what comes behind that request then stays unread in the kernel, as
-/// it does while the gateway does not read its answers.
+/// Only a request that needs the store makes it wait; what comes behind that request then stays unread in the kernel,
+/// as it does while the gateway does not read its answers.
 final class GateHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -195,7 +195,8 @@ final class GateHandler: ChannelDuplexHandler {
         var written = out
         out = ByteBuffer()
         context.writeAndFlush(wrapOutboundOut(written), promise: nil)
-        // What the kernel took at once is used again; but for what was written meanwhile, by whatever the write set off.
+        // What the kernel took immediately is used again; but for what was written meanwhile, by whatever the write set
+        // off.
         guard out.readableBytes == 0 else { return }
         written.clear()
         out = written

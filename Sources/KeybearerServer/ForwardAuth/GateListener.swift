@@ -5,8 +5,9 @@ import NIOExtras
 import NIOPosix
 import ServiceLifecycle
 
-/// Serves the gate on a listener of its own, beside the public one and never on it, and on event loops of its own: behind
-/// a request to the API or the dashboard on the same loop, a request at the gate would wait for ten times its own time.
+/// Serves the gate on a listener of its own, beside the public one and never on it, and on event loops of its own:
+/// behind a request to the API or the dashboard on the same loop, a request at the gate would wait for ten times its
+/// own time.
 struct GateListener: Service {
     let decision: GateDecision
     let limits: GateRequestHead.Limits
@@ -45,7 +46,8 @@ struct GateListener: Service {
                         GateHandler(decision: decision, limits: limits, supervisor: supervisor))
                 }
             }
-            // A gateway sends a request and waits: a second read at once would find nothing, and costs a call of the system.
+            // A gateway sends a request and waits: a second read immediately would find nothing, and costs a call of
+            // the system.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
         let (listener, file) = try await bind(bootstrap)

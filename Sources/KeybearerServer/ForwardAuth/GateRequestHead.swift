@@ -1,8 +1,8 @@
 /// The head of one HTTP/1 request as the gate needs it: where its parts lie in the bytes, and nothing copied.
 ///
-/// A parser of our own, for speed, on the internal listener alone. It knows less than HTTP allows and refuses what it does
-/// not know: no bodies, no folded lines, no bare line feeds, no absolute targets. What it accepts, the HTTP library
-/// accepts with the same meaning; a fuzz test holds it to that.
+/// A parser of our own, for speed, on the internal listener alone. It knows less than HTTP allows and refuses what it
+/// does not know: no bodies, no folded lines, no bare line feeds, no absolute targets. What it accepts, the HTTP
+/// library accepts with the same meaning; a fuzz test holds it to that.
 struct GateRequestHead {
     /// Where a part lies. Small: a head is copied a few times on its way.
     struct Part {
@@ -24,7 +24,7 @@ struct GateRequestHead {
     /// A field with the value of its first line. Most count only when they stand once.
     struct Header {
         var value = Part()
-        /// How often the field stands in the request.
+        /// How often the field is in the request.
         var occurrences: Int { Int(lines) }
         private var lines: Int32 = 0
 
@@ -206,8 +206,8 @@ struct GateRequestHead {
         }
     }
 
-    /// Compares with a text in lower case, whatever the case of the bytes. Always inlined: a comparison with a text that is
-    /// known then takes half as many instructions.
+    /// Compares with a text in lower case, whatever the case of the bytes. Always inlined: a comparison with a text
+    /// that is known then takes half as many instructions.
     @inline(__always)
     static func equals(_ bytes: UnsafeRawBufferPointer, _ part: Part, _ text: StaticString) -> Bool {
         guard part.count == text.utf8CodeUnitCount else { return false }

@@ -9,7 +9,7 @@ struct GateResponses {
         /// With the status of the contract.
         case plain
         /// For nginx, whose `auth_request` knows 401 and 403 alone: every other denial of the client is a 403, and the
-        /// reason stands in a field.
+        /// reason is in a field.
         case nginx
     }
 

@@ -9,7 +9,7 @@ public struct WorkspacePattern: Sendable, Hashable {
     enum Match: Equatable {
         /// The pattern does not speak of this path.
         case other
-        /// The workspace's id as it stands in the path.
+        /// The workspace's id as it is in the path.
         case workspace(String)
         /// The path can be read in more than one way: what is checked here might not be what is served behind.
         case ambiguous
@@ -63,10 +63,10 @@ public struct WorkspacePattern: Sendable, Hashable {
 
     /// Finds the workspace in a request's target.
     ///
-    /// Escapes are decoded once, as a server behind a gateway does. A path that other programs might read in another way
-    /// is ambiguous and must be refused: with it, one workspace could be checked and another served. That is a path that
-    /// they might shorten or split further (see ``isUnclear(_:)``), and one whose fixed segments are the pattern's in
-    /// another spelling (see ``Fixed/mayBe(_:)``).
+    /// Escapes are decoded once, as a server behind a gateway does. A path that other programs might read in another
+    /// way is ambiguous and must be refused: with it, one workspace could be checked and another served. That is a path
+    /// that they might shorten or split further (see ``isUnclear(_:)``), and one whose fixed segments are the pattern's
+    /// in another spelling (see ``Fixed/mayBe(_:)``).
     func match(_ target: String) -> Match {
         // By bytes: to a string, a question mark with an accent behind it is another character.
         let path = Substring(target.utf8.prefix { $0 != UInt8(ascii: "?") })
@@ -97,9 +97,9 @@ public struct WorkspacePattern: Sendable, Hashable {
         return isExact ? workspace.map { .workspace($0) } ?? .other : .ambiguous
     }
 
-    /// Whether other programs might take a segment for several, for none, or for its beginning alone: slashes, backslashes
-    /// and percent signs that were escaped, control characters, `;` and what is not UTF-8; and segments of nothing but
-    /// dots and blanks.
+    /// Whether other programs might take a segment for several, for none, or for its beginning alone: slashes,
+    /// backslashes and percent signs that were escaped, control characters, `;` and what is not UTF-8; and segments of
+    /// nothing but dots and blanks.
     private static func isUnclear(_ segment: String) -> Bool {
         // The usual segment of letters, digits, `-` and `_`: seen without Unicode's tables.
         let isUsual = segment.utf8.allSatisfy { byte in

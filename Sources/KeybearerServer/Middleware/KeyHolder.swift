@@ -14,7 +14,7 @@ public struct KeyHolder: Sendable {
     public let plan: PlanID?
     /// The leading characters of the key.
     public let keyPrefix: String
-    /// How the account stands in its hour.
+    /// What the account has left of its rate limit.
     public let rateLimit: RateLimitStatus
 
     init(_ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus) {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A setting that is not accepted stops the start and says everything that is needed to mend it.
+    /// A setting that is not accepted stops the start and says everything that is needed to fix it.
     @Suite struct SettingTests {
         /// A setting with a value that it refuses, and a piece of what it says that it wants.
         struct Refused: Sendable, CustomTestStringConvertible {

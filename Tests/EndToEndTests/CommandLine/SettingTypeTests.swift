@@ -11,7 +11,7 @@ extension EndToEndTests {
     @Suite struct SettingTypeTests {
         /// A value that a setting accepts and that is not its default.
         private struct Good: Sendable {
-            /// As it stands in the file.
+            /// As it is in the file.
             let written: String
             /// Whether it is what the settings hold.
             let isRead: @Sendable (LoadedSettings) -> Bool

@@ -9,7 +9,7 @@ final class WriteLedger: Sendable {
     /// An account's key as a client knows it.
     struct Key: Sendable {
         let characters: String
-        /// How often it was made anew, the first time included.
+        /// How often it was made again, the first time included.
         let version: Int
         /// The idempotency key of a regenerate that was sent and not answered.
         var unansweredRequest: String?

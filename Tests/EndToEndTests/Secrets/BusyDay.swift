@@ -183,7 +183,7 @@ struct BusyDay {
     /// A sealed key that was damaged in the file: the log must say what failed, and nothing of the key.
     private func faults(_ browser: Browser, _ page: String) throws {
         var configuration = Configuration()
-        // The server writes too, and GRDB gives up at once by itself.
+        // The server writes too, and GRDB gives up immediately by itself.
         configuration.busyMode = .timeout(5)
         let file = try DatabaseQueue(path: files.database, configuration: configuration)
         try file.write { db in

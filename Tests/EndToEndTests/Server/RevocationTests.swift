@@ -37,7 +37,7 @@ extension EndToEndTests {
                     String(repeating: RawRequest.get(key: old.characters), count: Self.burstLength).utf8)
                 history.regenerateBegins(at: .now())
                 let response = try regenerator.regenerate(way, old: old.characters)
-                // At once: nothing stands between the answer and the burst.
+                // Immediately: nothing stands between the answer and the burst.
                 let times = try bursts.map { try $0.send(burst) }
                 history.regenerated(at: response.arrivedAt)
                 let statuses = try bursts.flatMap { connection in

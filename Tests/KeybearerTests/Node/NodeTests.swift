@@ -53,7 +53,7 @@ struct NodeFixture {
             for: key.token, scope: scope, from: Samples.address, now: clock.clocks.steady(), wall: clock.clocks.wall())
     }
 
-    /// How many of 1,600 requests are admitted, by 64 clients at once.
+    /// How many of 1,600 requests are admitted, by 64 clients at the same time.
     func admittedOf1600(_ key: SecretKey, at node: Node) async -> Int {
         await withTaskGroup(of: Int.self) { group in
             for _ in 0..<64 {

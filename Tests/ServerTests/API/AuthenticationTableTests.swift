@@ -33,7 +33,8 @@ struct AuthenticationTableTests {
             for one in cases {
                 let response: WireResponse
                 do {
-                    // Until the client has acknowledged the server's settings, the library's own limit ends a connection.
+                    // Until the client has acknowledged the server's settings, the library's own limit ends a
+                    // connection.
                     response =
                         wire == .http2 && one.status == 400
                         ? try await client.sendHTTP2(
@@ -69,8 +70,8 @@ struct AuthenticationTableTests {
         let (_, second) = try await fixture.account("second@example.com")
         var cases = malformed(key, second)
         // The client of the tests cannot continue a header block over frames. What it can send in one frame, and what
-        // comes to 45 KB all the same, is one field many times over: compressed, each repetition takes a byte. More than
-        // twice the limit would end the connection.
+        // comes to 45 KB all the same, is one field many times over: compressed, each repetition takes a byte. More
+        // than twice the limit would end the connection.
         let filler = (0..<12).map { _ in ("x-filler", String(repeating: "a", count: 3_900)) }
         let bearer = ("Authorization", "Bearer " + (wire == .http2 ? key : String(repeating: "a", count: 80 * 1_024)))
         cases.append(Case(name: "too many bytes", headers: [bearer] + (wire == .http2 ? filler : []), status: 400))
@@ -117,7 +118,7 @@ struct AuthenticationTableTests {
         ]
     }
 
-    /// A key with one character changed in each of the 38 places, and with the checksum mended for the first 32.
+    /// A key with one character changed in each of the 38 places, and with the checksum fixed for the first 32.
     private static func changedCharacters(_ key: String) -> [Case] {
         let bytes = Array(key.utf8)
         return (4..<42).flatMap { place -> [Case] in

@@ -117,7 +117,8 @@ final class ServerFixture: Sendable {
         return (response.status.code, response.headers, writer.text)
     }
 
-    /// A self-signed certificate for localhost, made once: starting programs from many tests at once is not safe.
+    /// A self-signed certificate for localhost, made once: starting programs from many tests at the same time is not
+    /// safe.
     static func certificate() throws -> (directory: TemporaryDirectory, certificateFile: String, keyFile: String) {
         try certificateForAll.get()
     }

@@ -3,7 +3,7 @@ SWIFT_FLAGS = -Xcc -O2
 # Flags of the demonstration: make demo ARGS="--port 9000"
 ARGS ?=
 
-SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks examples/swift) Package.swift
+SWIFT_SOURCES = $(wildcard Plugins Sources Tests Benchmarks examples/swift) Package.swift
 
 .PHONY: demo build test test-swift test-long chaos spec lint format bench bench-compare release clean
 

@@ -3,7 +3,7 @@
 // The key is asked for only when a person presses "Show key" or "Copy". It stands in the page only while it is shown;
 // hiding it, leaving the page or copying it leaves no copy behind in this script. Every press is answered within three
 // seconds: with what was asked for, or with what still holds.
-const KeybearerKeyPanel = (() => {
+(() => {
   'use strict';
 
   const { Failure, leave, deadlineFromNow, ask, say, withBusy } = KeybearerRequests;
@@ -253,5 +253,7 @@ const KeybearerKeyPanel = (() => {
     window.addEventListener('focus', check);
   }
 
-  return { enhance };
+  document.addEventListener('DOMContentLoaded', () => {
+    document.querySelectorAll('[data-key-panel]').forEach(enhance);
+  });
 })();

@@ -10,7 +10,6 @@ struct KeyPageHandlers: Sendable {
     let workspaces: WorkspaceService
     let node: Node
     let pages: DashboardResponder
-    let clocks: Clocks
     /// `https://yourapp.com`, for the examples; nil takes the address that the browser used.
     let publicURL: String?
     /// The prefix in the examples' placeholder.
@@ -142,20 +141,19 @@ struct KeyPageHandlers: Sendable {
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: Self.lastUse(of: key),
-            rateLimit: try await rateLimitStatus(of: account, access),
+            quota: try await quota(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
     }
 
-    /// What is left of the hour; nil where the store does not say it: the key and its record are worth a page without it.
-    private func rateLimitStatus(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
+    /// What is left of the rate limit; nil where the store does not say it: the key and its record are worth a page without it.
+    private func quota(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
         do {
             let rateLimit = try await node.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)
             return QuotaMeter(
                 limit: rateLimit.limit, remaining: rateLimit.remaining,
-                nextReset: rateLimit.isUsed ? rateLimit.resetAt : nil,
-                now: clocks.wall())
+                resetsAt: rateLimit.isUsed ? rateLimit.resetAt : nil)
         } catch let error as KeybearerError where error.code == .unavailable {
             return nil
         }

@@ -70,7 +70,7 @@
       if (isOf(record, key)) return;
       key = { version: record.version, generatedAt: record.generatedAt };
       hide();
-      refreshBudget();
+      refreshQuota();
     }
 
     function showTime(fact, iso, address) {
@@ -85,12 +85,12 @@
       KeybearerTimes.enhance(fact);
     }
 
-    /** The hour goes on under the new key: what is left of it comes from the page as it is now. */
-    async function refreshBudget() {
+    /** The rate limit is the account's, so it goes on under the new key: what is left comes from the page as it is now. */
+    async function refreshQuota() {
       try {
         const response = await fetch(page, { credentials: 'same-origin', cache: 'no-store' });
-        const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector('.budget');
-        const old = panel.querySelector('.budget');
+        const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector('.quota');
+        const old = panel.querySelector('.quota');
         if (!fresh || !old) return;
         old.replaceWith(fresh);
         KeybearerTimes.enhance(fresh);

@@ -3,7 +3,7 @@ SWIFT_FLAGS = -Xcc -O2
 # Flags of `make demo` and `make chaos`.
 ARGS ?=
 
-SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks examples/swift) Package.swift
+SWIFT_SOURCES = $(wildcard Plugins Sources Tests Benchmarks examples/swift) Package.swift
 
 .PHONY: help demo build check test test-swift test-long chaos spec lint format bench bench-compare release clean
 

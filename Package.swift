@@ -12,21 +12,6 @@ let rules: [SwiftSetting] = [
 // And for what is shipped: a result that nobody looks at is a mistake, above all a change that nobody waited for.
 let strictRules = rules + [.treatAllWarnings(as: .error)]
 
-// What the dashboard is made of besides code, beside the code that it belongs to.
-let dashboardFiles = [
-    "Layout": [
-        "dashboard.css", "times.js", "requests.js", "clipboard.js", "dashboard.js", "dashboard.mustache",
-        "entry.mustache", "error.mustache", "https-required.mustache", "layout.mustache", "logo.mustache",
-        "notice.mustache",
-    ],
-    "SignIn": ["confirm.mustache", "sign-in.mustache", "sign-up.mustache"],
-    "Key": [
-        "api-key.mustache", "key-panel.js", "key-panel.mustache", "lock-panel.mustache", "regenerate.js",
-        "regenerate.mustache", "regenerate-question.mustache",
-    ],
-    "Account": ["account.mustache"],
-].flatMap { area, names in names.map { "Dashboard/\(area)/\($0)" } }.sorted()
-
 let package = Package(
     name: "keybearer",
     platforms: [.macOS(.v15)],
@@ -117,10 +102,13 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: strictRules,
             // In the binary itself: a bundle beside it would be lost when the binary moves.
-            resources: dashboardFiles.map { .embedInCode($0) },
-            swiftSettings: strictRules
+            plugins: ["EmbedDashboard"]
         ),
+        // Writes the dashboard's templates, scripts and style sheets into a Swift file.
+        .executableTarget(name: "embed-files", path: "Plugins/embed-files", swiftSettings: strictRules),
+        .plugin(name: "EmbedDashboard", capability: .buildTool(), dependencies: ["embed-files"]),
         // The commands, and the one place where everything is put together.
         .executableTarget(
             name: "KeybearerCLI",

@@ -221,7 +221,7 @@ public struct KeybearerServer: Sendable {
             signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-                pages: pages, clocks: clocks, publicURL: settings.publicURL?.description,
+                pages: pages, publicURL: settings.publicURL?.description,
                 keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))

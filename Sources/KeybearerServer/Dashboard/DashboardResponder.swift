@@ -39,7 +39,7 @@ struct DashboardResponder: Sendable {
             response.headers[.allow] = matched.allow
             return response
         } catch let error as KeybearerError where error.isEndOfAuthority {
-            // The session ended while its request was being answered.
+            // The session ended during its own request.
             return signInFirst(context)
         } catch {
             return failure(error, of: context, on: route)
@@ -81,7 +81,7 @@ struct DashboardResponder: Sendable {
             let page = ErrorPage(
                 status: status.code, message: isOurFault ? nil : known.message, requestID: context.requestID,
                 outcome: KeyRequestOutcome(after: known, of: context, on: route))
-            response = self.page(status) { renderer.render(page, nonce: $0) }
+            response = show(page, status)
         }
         if known.code == .unauthorized { response.headers[.wwwAuthenticate] = #"Session realm="Keybearer""# }
         if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
@@ -91,20 +91,18 @@ struct DashboardResponder: Sendable {
     private func httpsRequired(_ context: RequestContext) -> Response {
         // Secure for all but the cookie: a browser on this machine.
         let page = HTTPSRequiredPage(authority: context.plainAuthority, isLocal: context.isSecure)
-        var response = self.page(.forbidden, style: { "'nonce-\($0)'" }) { renderer.render(page, nonce: $0) }
+        var response = show(page, .forbidden)
         // Browsers ignore it over plain HTTP, and complain.
         response.headers[HeaderName.crossOriginOpenerPolicy] = nil
         return response
     }
 
-    /// An HTML page with the headers that every page has, and a nonce of its own for its one script.
-    func page(
-        _ status: HTTPResponse.Status = .ok, style: (_ nonce: String) -> String = { _ in "'self'" },
-        _ render: (_ nonce: String) -> String
-    ) -> Response {
+    /// A page as HTML, with the headers that every page has, and a nonce of its own for its one script.
+    func show<Model: Page>(_ page: Model, _ status: HTTPResponse.Status = .ok) -> Response {
         let nonce = String(decoding: random.base62(count: 22), as: UTF8.self)
+        let style = Model.embedsStylesheet ? "'nonce-\(nonce)'" : "'self'"
         let policy =
-            "default-src 'none'; style-src \(style(nonce)); script-src 'nonce-\(nonce)'; img-src 'self' data:; "
+            "default-src 'none'; style-src \(style); script-src 'nonce-\(nonce)'; img-src 'self' data:; "
             + "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         return Response(
             status: status,
@@ -112,7 +110,7 @@ struct DashboardResponder: Sendable {
                 .contentType: "text/html; charset=utf-8", .cacheControl: "no-store", HeaderName.csp: policy,
                 HeaderName.referrerPolicy: "same-origin", HeaderName.crossOriginOpenerPolicy: "same-origin",
             ],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: render(nonce))))
+            body: ResponseBody(byteBuffer: ByteBuffer(string: renderer.render(page, nonce: nonce))))
     }
 
     static func redirect(to path: String) -> Response {

@@ -3,7 +3,14 @@ import Keybearer
 /// The page "Account & sessions": `GET /account`, and the answer to a refused `POST /account/password`.
 ///
 /// The password form sends `currentPassword` and `newPassword`; ending a session sends nothing but its path.
-struct AccountPage: Sendable, Equatable {
+struct AccountPage: Page, Equatable {
+    static let template = Template.account
+
+    /// After a change of the password.
+    static let passwordChanged = Notice(.success, "Password changed.", query: "password")
+    /// After another session was ended.
+    static let sessionEnded = Notice(.success, "Session ended.", query: "session")
+
     /// What surrounds the page.
     let shell: DashboardShell
     /// The account holder's name.

@@ -11,9 +11,8 @@ struct AccountPageHandlers: Sendable {
 
     /// `GET /account`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let query = context.query ?? [:]
-        let notice: Notice? =
-            query["password"] != nil ? .passwordChanged : query["session"] != nil ? .sessionEnded : nil
+        let notice = Notice.asked(
+            by: context.query ?? [:], of: [AccountPage.passwordChanged, AccountPage.sessionEnded])
         return try await show(signedIn, .ok, notice: notice)
     }
 
@@ -62,10 +61,8 @@ struct AccountPageHandlers: Sendable {
                 isCurrent: session.id == signedIn.session.id)
         }
         let page = AccountPage(
-            shell: KeyPageHandlers.shell(
-                signedIn, current: KeyPageHandlers.preferredWorkspace(of: signedIn.account), section: .account),
-            name: user.name,
+            shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, sessions: rows)
-        return pages.page(status) { pages.renderer.render(page, nonce: $0) }
+        return pages.show(page, status)
     }
 }

@@ -1,6 +1,16 @@
 /// The page "API & Webhooks" with its tab "API Key": `GET /workspaces/{workspaceID}/api-webhooks`, and the answer
 /// with the key in it where a browser without scripts sends the form that reveals it.
-struct APIKeyPage: Sendable {
+struct APIKeyPage: Page {
+    static let template = Template.apiKey
+
+    /// After a regenerate.
+    static let regenerated = Notice(.success, "Key regenerated. The old key no longer works.", query: "regenerated")
+
+    /// After the workspace moved to another plan.
+    static func planChanged(to planName: String) -> Notice {
+        Notice(.success, "This workspace is now on the \(planName) plan.", query: "plan")
+    }
+
     /// What the tab shows. A locked page has no place for a key, so it cannot leak one.
     enum Content: Sendable {
         /// The key and everything about it.

@@ -10,7 +10,6 @@ struct KeyPageHandlers: Sendable {
     let workspaces: WorkspaceService
     let node: Node
     let pages: DashboardResponder
-    let clocks: Clocks
     /// `https://yourapp.com`, for the examples; nil takes the address that the browser used.
     let publicURL: String?
     /// The prefix in the examples' placeholder.
@@ -18,17 +17,15 @@ struct KeyPageHandlers: Sendable {
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let first = Self.preferredWorkspace(of: signedIn.account)
+        let first = DashboardShell.preferredWorkspace(of: signedIn.account)
         return DashboardResponder.redirect(to: first.map { Self.path($0) } ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
-        let query = context.query ?? [:]
-        let notice: Notice? =
-            query["regenerated"] != nil
-            ? .keyRegenerated : query["plan"] != nil ? .planChanged(to: access.plan.name) : nil
+        let notice = Notice.asked(
+            by: context.query ?? [:], of: [APIKeyPage.regenerated, APIKeyPage.planChanged(to: access.plan.name)])
         return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
     }
 
@@ -64,10 +61,11 @@ struct KeyPageHandlers: Sendable {
             return refusal
         }
         let page = RegeneratePage(
-            shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
+            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks),
+            workspaceID: access.workspace.id.rawValue,
             prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
             idempotencyKey: newIdempotencyKey())
-        return pages.page { pages.renderer.render(page, nonce: $0) }
+        return pages.show(page)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked, for a leaked key must
@@ -129,9 +127,10 @@ struct KeyPageHandlers: Sendable {
             ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
-            shell: Self.shell(signedIn, current: access.workspace.id), workspaceID: access.workspace.id.rawValue,
+            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks),
+            workspaceID: access.workspace.id.rawValue,
             notice: notice, content: content)
-        return pages.page { pages.renderer.render(page, nonce: $0) }
+        return pages.show(page)
     }
 
     private func panel(
@@ -142,20 +141,19 @@ struct KeyPageHandlers: Sendable {
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: Self.lastUse(of: key),
-            rateLimit: try await rateLimitStatus(of: account, access),
+            quota: try await quota(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
     }
 
-    /// What is left of the hour; nil where the store does not say it: the key and its record are worth a page without it.
-    private func rateLimitStatus(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
+    /// What is left of the rate limit; nil where the store does not say it: the key and its record are worth a page without it.
+    private func quota(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
         do {
             let rateLimit = try await node.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)
             return QuotaMeter(
                 limit: rateLimit.limit, remaining: rateLimit.remaining,
-                nextReset: rateLimit.isUsed ? rateLimit.resetAt : nil,
-                now: clocks.wall())
+                resetsAt: rateLimit.isUsed ? rateLimit.resetAt : nil)
         } catch let error as KeybearerError where error.code == .unavailable {
             return nil
         }
@@ -178,8 +176,8 @@ struct KeyPageHandlers: Sendable {
             })
     }
 
-    private static func lastUse(of key: APIKey) -> KeyUse? {
-        key.lastUse.map { KeyUse(at: $0.at, address: $0.address.displayName) }
+    private static func lastUse(of key: APIKey) -> LastUseRow? {
+        key.lastUse.map { LastUseRow(at: $0.at, address: $0.address.displayName) }
     }
 
     private static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
@@ -200,21 +198,5 @@ struct KeyPageHandlers: Sendable {
             throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
         }
         return access
-    }
-
-    /// Where a person is led without having chosen: the oldest workspace in which the key works, else the oldest.
-    static func preferredWorkspace(of account: Account) -> WorkspaceID? {
-        (account.workspaces.first { $0.plan.includesAPI } ?? account.workspaces.first)?.workspace.id
-    }
-
-    static func shell(
-        _ signedIn: SessionService.SignedIn, current: WorkspaceID?, section: DashboardShell.Section = .apiWebhooks
-    ) -> DashboardShell {
-        DashboardShell(
-            email: signedIn.account.user.email.rawValue,
-            workspaces: signedIn.account.workspaces.map {
-                WorkspaceLink(id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name)
-            },
-            currentWorkspaceID: current?.rawValue, section: section)
     }
 }

@@ -9,9 +9,9 @@ struct KeyPanel: Sendable {
     /// When the current key was made.
     let generatedAt: PageTime
     /// The most recent successful request; nil for "Never used".
-    let lastUse: KeyUse?
-    /// What is left of the hour; nil where it could not be read.
-    let rateLimit: QuotaMeter?
+    let lastUse: LastUseRow?
+    /// What is left of the rate limit; nil where it could not be read.
+    let quota: QuotaMeter?
     /// The key itself, in the answer to the form that reveals it and nowhere else.
     let revealedKey: RevealedKey?
     /// A new random value per page: a form sent twice regenerates once.
@@ -23,14 +23,14 @@ struct KeyPanel: Sendable {
 
     /// Puts the panel together.
     init(
-        prefix: String, version: Int, generatedAt: Timestamp, lastUse: KeyUse?, rateLimit: QuotaMeter?,
+        prefix: String, version: Int, generatedAt: Timestamp, lastUse: LastUseRow?, quota: QuotaMeter?,
         revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String
     ) {
         self.prefix = prefix
         self.version = version
         self.generatedAt = PageTime(generatedAt)
         self.lastUse = lastUse
-        self.rateLimit = rateLimit
+        self.quota = quota
         self.revealedKey = revealedKey
         self.idempotencyKey = idempotencyKey
         self.curlExample = curlExample
@@ -39,7 +39,7 @@ struct KeyPanel: Sendable {
 }
 
 /// The most recent successful request with a key.
-struct KeyUse: Sendable, Equatable {
+struct LastUseRow: Sendable, Equatable {
     /// When it was.
     let at: PageTime
     /// Where it came from, such as `192.168.1.1`.

@@ -16,7 +16,7 @@ struct KeyRecord: Encodable {
     let key: String?
 
     /// Puts the record together.
-    init(version: Int, prefix: String, generatedAt: Timestamp, lastUse: KeyUse?, secret: SecretKey? = nil) {
+    init(version: Int, prefix: String, generatedAt: Timestamp, lastUse: LastUseRow?, secret: SecretKey? = nil) {
         self.version = version
         self.prefix = prefix
         self.generatedAt = generatedAt.description

@@ -9,7 +9,9 @@ struct KeyRequestOutcome: Sendable, Equatable {
     let text: String
     /// The form that sends a regenerate again; nil where nothing is unknown.
     let again: RegenerateAgain?
+}
 
+extension KeyRequestOutcome {
     /// Nil where the request was none for the key, or where its refusal says enough.
     init?(after error: KeybearerError, of context: RequestContext, on route: Route?) {
         guard [.unavailable, .internalError].contains(error.code), route?.method == .post else { return nil }
@@ -37,7 +39,9 @@ struct RegenerateAgain: Sendable, Equatable {
     let version: String
     /// The same value as before, so that the key is replaced once.
     let idempotencyKey: String
+}
 
+extension RegenerateAgain {
     /// Nil for a form without these values: sent twice, it could replace two keys.
     init?(_ context: RequestContext) {
         guard let form = try? context.form(), let version = form["version"],

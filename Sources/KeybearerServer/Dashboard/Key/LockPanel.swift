@@ -42,7 +42,7 @@ struct UpgradeOption: Sendable, Equatable {
     let planName: String
     /// The plan's id, sent by the form that switches.
     let planID: String
-    /// Whether a form on the page switches the plan at once.
+    /// Whether a form on the page switches the plan.
     let canSwitch: Bool
     /// The product's own page for the upgrade; nil where the form or the operator does it.
     let billingURL: String?

@@ -1,6 +1,6 @@
 import Keybearer
 
-/// What is left of an account's requests in the running hour, in words and as a meter.
+/// What is left of an account's rate limit, as a sentence and as a meter: "988 of 1,000 left · more at 14:02".
 struct QuotaMeter: Sendable, Equatable {
     /// Requests that any 60 minutes may have.
     let limit: Int
@@ -10,27 +10,23 @@ struct QuotaMeter: Sendable, Equatable {
     let low: Int
     /// The limit for people: `1,000`.
     let limitText: String
-    /// The rest for people: `997`.
+    /// What is left for people: `988`.
     let remainingText: String
-    /// When the next used-up requests come back; nil when none are used up.
-    let nextReset: PageTime?
-    /// The span until then, such as `31 minutes`; empty when none are used up.
-    let nextResetWait: String
+    /// When the limit next admits more than now; nil when all of it is left.
+    let resetsAt: PageTime?
 
     /// Puts a meter together.
     ///
     /// - Parameters:
     ///   - remaining: Held between 0 and the limit.
-    ///   - nextReset: When the next used-up requests come back; nil when none are.
-    ///   - now: The time of the page, for the span until then.
-    init(limit: Int, remaining: Int, nextReset: Timestamp?, now: Timestamp) {
+    ///   - resetsAt: When the limit next admits more than now; nil when all of it is left.
+    init(limit: Int, remaining: Int, resetsAt: Timestamp?) {
         self.limit = max(0, limit)
         self.remaining = min(max(0, remaining), self.limit)
         low = self.limit / 10
         limitText = Self.grouped(self.limit)
         remainingText = Self.grouped(self.remaining)
-        self.nextReset = nextReset.map(PageTime.init)
-        nextResetWait = nextReset.map { PageDuration.words(now.duration(to: $0)) } ?? ""
+        self.resetsAt = resetsAt.map(PageTime.init)
     }
 
     /// A number that is not negative, with a comma between thousands.

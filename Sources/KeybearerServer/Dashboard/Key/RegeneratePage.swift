@@ -3,7 +3,9 @@
 ///
 /// It serves browsers without scripts, and workspaces whose plan lacks the feature: a leaked key must be
 /// replaceable there too. The form sends `version` and `idempotencyKey`.
-struct RegeneratePage: Sendable, Equatable {
+struct RegeneratePage: Page, Equatable {
+    static let template = Template.regenerate
+
     /// What surrounds the page.
     let shell: DashboardShell
     /// The workspace in the path, as its id's characters.

@@ -3,7 +3,7 @@
 // The key is asked for only when a person presses "Show key" or "Copy". It stands in the page only while it is shown;
 // hiding it, leaving the page or copying it leaves no copy behind in this script. Every press is answered within three
 // seconds: with what was asked for, or with what still holds.
-const KeybearerKeyPanel = (() => {
+(() => {
   'use strict';
 
   const { Failure, leave, deadlineFromNow, ask, say, withBusy } = KeybearerRequests;
@@ -70,7 +70,7 @@ const KeybearerKeyPanel = (() => {
       if (isOf(record, key)) return;
       key = { version: record.version, generatedAt: record.generatedAt };
       hide();
-      refreshBudget();
+      refreshQuota();
     }
 
     function showTime(fact, iso, address) {
@@ -85,12 +85,12 @@ const KeybearerKeyPanel = (() => {
       KeybearerTimes.enhance(fact);
     }
 
-    /** The hour goes on under the new key: what is left of it comes from the page as it is now. */
-    async function refreshBudget() {
+    /** The rate limit is the account's, so it goes on under the new key: what is left comes from the page as it is now. */
+    async function refreshQuota() {
       try {
         const response = await fetch(page, { credentials: 'same-origin', cache: 'no-store' });
-        const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector('.budget');
-        const old = panel.querySelector('.budget');
+        const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector('.quota');
+        const old = panel.querySelector('.quota');
         if (!fresh || !old) return;
         old.replaceWith(fresh);
         KeybearerTimes.enhance(fresh);
@@ -253,5 +253,7 @@ const KeybearerKeyPanel = (() => {
     window.addEventListener('focus', check);
   }
 
-  return { enhance };
+  document.addEventListener('DOMContentLoaded', () => {
+    document.querySelectorAll('[data-key-panel]').forEach(enhance);
+  });
 })();

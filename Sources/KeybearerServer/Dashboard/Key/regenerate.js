@@ -77,5 +77,12 @@ const KeybearerRegenerate = (() => {
     });
   }
 
-  return { enhance, enhancePage };
+  document.addEventListener('DOMContentLoaded', () => {
+    // In the panel's dialog the panel enhances it.
+    if (!document.querySelector('[data-key-panel]')) {
+      document.querySelectorAll('[data-regenerate-form]').forEach(enhancePage);
+    }
+  });
+
+  return { enhance };
 })();

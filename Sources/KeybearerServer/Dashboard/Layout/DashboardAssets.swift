@@ -7,13 +7,12 @@ enum DashboardAssets {
     /// Where the script is served, without the query.
     static let scriptPath = "/assets/dashboard.js"
 
+    /// The style sheet's text.
+    static let stylesheetText = DashboardFiles.stylesheets.joined()
     /// The style sheet; `text/css; charset=utf-8`.
-    static let stylesheet: [UInt8] = PackageResources.dashboard_css
-    /// The script, one of its files after the other; `text/javascript; charset=utf-8`.
-    static let script: [UInt8] = [
-        PackageResources.times_js, PackageResources.requests_js, PackageResources.clipboard_js,
-        PackageResources.regenerate_js, PackageResources.key_panel_js, PackageResources.dashboard_js,
-    ].flatMap { $0 }
+    static let stylesheet = [UInt8](stylesheetText.utf8)
+    /// The script, one of its files after the other, Layout's first; `text/javascript; charset=utf-8`.
+    static let script = [UInt8](DashboardFiles.scripts.joined().utf8)
 
     /// Names the style sheet's content.
     static let stylesheetHash = contentHash(stylesheet)

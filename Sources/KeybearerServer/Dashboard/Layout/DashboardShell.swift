@@ -1,3 +1,5 @@
+import Keybearer
+
 /// What surrounds every page of a signed-in person: workspaces, navigation, who is signed in, and the way out.
 struct DashboardShell: Sendable, Equatable {
     /// Which entry of the navigation is the page itself.
@@ -35,6 +37,24 @@ struct DashboardShell: Sendable, Equatable {
         self.email = email
         isAPIWebhooks = section == .apiWebhooks
         isAccount = section == .account
+    }
+
+    /// The surroundings of an account's page.
+    ///
+    /// - Parameter current: The workspace of the page; nil for a page that belongs to none, whose navigation leads to the
+    ///   preferred one.
+    init(of account: Account, current: WorkspaceID? = nil, section: Section) {
+        self.init(
+            email: account.user.email.rawValue,
+            workspaces: account.workspaces.map {
+                WorkspaceLink(id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name)
+            },
+            currentWorkspaceID: (current ?? Self.preferredWorkspace(of: account))?.rawValue, section: section)
+    }
+
+    /// Where a person is led without having chosen: the oldest workspace in which the key works, else the oldest.
+    static func preferredWorkspace(of account: Account) -> WorkspaceID? {
+        (account.workspaces.first { $0.plan.includesAPI } ?? account.workspaces.first)?.workspace.id
     }
 }
 

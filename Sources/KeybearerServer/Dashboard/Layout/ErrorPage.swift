@@ -1,5 +1,7 @@
 /// The page for a request that failed, for people; API clients get JSON instead.
-struct ErrorPage: Sendable, Equatable {
+struct ErrorPage: Page, Equatable {
+    static let template = Template.error
+
     /// The HTTP status.
     let status: Int
     /// What happened, in a few words.

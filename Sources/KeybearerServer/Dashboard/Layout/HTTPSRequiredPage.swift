@@ -1,6 +1,10 @@
 /// The page for a browser that came over plain HTTP, under a name where it keeps no session: why signing in cannot work
 /// there, and where HTTPS is set up.
-struct HTTPSRequiredPage: Sendable, Equatable {
+struct HTTPSRequiredPage: Page, Equatable {
+    static let template = Template.httpsRequired
+    /// The server returns nothing else over plain HTTP.
+    static let embedsStylesheet = true
+
     /// The host with its port, as the browser wrote it; empty where it wrote nothing that can be shown.
     let authority: String
     /// Whether there is one.

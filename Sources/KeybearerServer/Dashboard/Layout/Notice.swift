@@ -6,7 +6,7 @@ struct Notice: Sendable, Equatable {
         case success
         /// Something to know before going on; announced politely.
         case information
-        /// Something failed; announced at once.
+        /// Something failed; announced immediately.
         case failure
     }
 
@@ -16,33 +16,20 @@ struct Notice: Sendable, Equatable {
     let kind: String
     /// Whether the notice reports a failure.
     let isFailure: Bool
+    /// The name in the page's query that asks for the notice; empty where none does. The script removes it from the
+    /// address, so that a reload does not say again what was said once.
+    let query: String
 
     /// Puts a notice together.
-    init(_ kind: Kind, _ text: String) {
+    init(_ kind: Kind, _ text: String, query: String = "") {
         self.text = text
         self.kind = kind.rawValue
         isFailure = kind == .failure
+        self.query = query
     }
 
-    /// After a regenerate, `?regenerated=1`.
-    static let keyRegenerated = Notice(.success, "Key regenerated. The old key no longer works.")
-    /// After a change of the password.
-    static let passwordChanged = Notice(.success, "Password changed.")
-    /// After another session was ended.
-    static let sessionEnded = Notice(.success, "Session ended.")
-    /// After signing out.
-    static let signedOut = Notice(.success, "You are signed out.")
-    /// Where a page needs a session and there is none, or it has ended.
-    static let signInNeeded = Notice(.information, "Sign in to continue.")
-    /// Where the session had ended before a press could change anything, `?ended=1`.
-    static let sessionOver = Notice(
-        .information, "Your session has ended. Nothing was changed. Sign in to continue.")
-    /// The store is out of reach.
-    static let unavailable = Notice(
-        .failure, "The service is not available for the moment. Nothing is lost; try again shortly.")
-
-    /// After the workspace moved to another plan.
-    static func planChanged(to planName: String) -> Notice {
-        Notice(.success, "This workspace is now on the \(planName) plan.")
+    /// The first of a page's notices that a query asks for.
+    static func asked(by query: [String: String], of notices: [Notice]) -> Notice? {
+        notices.first { query[$0.query] != nil }
     }
 }

@@ -6,11 +6,15 @@ struct PageTime: Sendable, Equatable {
     let iso: String
     /// Readable and sortable, to the second: `2026-01-31 09:05:07 UTC`.
     let text: String
+    /// The time of day alone, rounded up to the minute, so that whoever waits until then has waited enough: `09:06 UTC`.
+    let clock: String
 
-    /// Both forms of a timestamp.
+    /// All forms of a timestamp.
     init(_ timestamp: Timestamp) {
         iso = timestamp.description
         text = "\(iso.prefix(10)) \(iso.dropFirst(11).prefix(8)) UTC"
+        let wholeMinute = Timestamp(millisecondsSinceEpoch: timestamp.millisecondsSinceEpoch + 59_999).description
+        clock = "\(wholeMinute.dropFirst(11).prefix(5)) UTC"
     }
 }
 

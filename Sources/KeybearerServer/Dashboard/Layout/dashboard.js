@@ -1,4 +1,7 @@
-// What the dashboard does beyond plain HTML. Every page works without scripts. Comes behind the other files here.
+// What every page does beyond plain HTML. Every page works without scripts.
+//
+// The files of this folder are the first of the script; a page's own file begins its work on `DOMContentLoaded`, when all
+// of them are there.
 (() => {
   'use strict';
 
@@ -38,9 +41,10 @@
     dialog.addEventListener('close', () => link.focus());
   }
 
-  /** A form that is on its way is not sent a second time. */
+  /** A form that is on its way is not sent a second time, unless a page's script took its sending over. */
   function enhanceForm(form) {
     form.addEventListener('submit', (event) => {
+      if (!('once' in form.dataset)) return;
       if (form.dataset.sent) event.preventDefault();
       form.dataset.sent = 'true';
     });
@@ -58,22 +62,20 @@
     });
   }
 
-  const panel = document.querySelector('[data-key-panel]');
-  if (panel) KeybearerKeyPanel.enhance(panel);
-  else document.querySelectorAll('[data-regenerate-form]').forEach(KeybearerRegenerate.enhancePage);
   document.querySelectorAll('[data-copy]').forEach(enhanceExample);
   document.querySelectorAll('[data-opens-dialog]').forEach(enhanceDialogLink);
   document.querySelectorAll('form[data-once]').forEach(enhanceForm);
   document.querySelectorAll('[data-closes-outside]').forEach(enhanceDisclosure);
 
   // What was said once is not said again on a reload.
-  if (document.querySelector('[data-notice]') && location.search) {
+  const notice = document.querySelector('[data-notice]');
+  if (notice?.dataset.notice && location.search) {
     const query = new URLSearchParams(location.search);
-    ['regenerated', 'plan', 'password', 'session', 'signedOut', 'ended'].forEach((name) => query.delete(name));
+    query.delete(notice.dataset.notice);
     const rest = query.toString();
     history.replaceState(null, '', location.pathname + (rest ? '?' + rest : ''));
   }
-  // A page from the Back button is old: its key, budget and form ids may be gone.
+  // A page from the Back button is old: its key, its quota and its forms' values may be out of date.
   window.addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload();
   });

@@ -8,9 +8,7 @@ const KeybearerTimes = (() => {
   // The browser's clock may be wrong: what counts is how long ago the server made the page.
   const skew = (Date.parse(document.documentElement.dataset.now) || Date.now()) - Date.now();
   const relativeFormat = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
-  const clockFormat = new Intl.DateTimeFormat('en-GB', {
-    hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
-  });
+  const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const exactFormat = new Intl.DateTimeFormat('en-GB', {
     weekday: 'short', day: 'numeric', month: 'short', year: 'numeric',
     hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short',
@@ -26,14 +24,8 @@ const KeybearerTimes = (() => {
     return unit ? relativeFormat.format(-Math.floor(seconds / unit[1]), unit[0]) : 'just now';
   }
 
-  /** "in about 31 minutes"; rounded up, so that whoever waits that long has waited enough. */
-  function until(instant) {
-    const seconds = Math.ceil((instant - now()) / 1000);
-    if (seconds <= 0) return 'now';
-    const [length, unit] = seconds < 60 ? [1, 'second'] : seconds <= 7140 ? [60, 'minute'] : [3600, 'hour'];
-    const number = Math.ceil(seconds / length);
-    return `in about ${number} ${unit}${number === 1 ? '' : 's'}`;
-  }
+  /** "14:02"; rounded up to the minute, so that whoever waits until then has waited enough. */
+  const clock = (instant) => clockFormat.format(Math.ceil(instant / 60000) * 60000);
 
   /** The local time with its zone, and UTC where that is another one. */
   function exact(instant) {
@@ -59,12 +51,12 @@ const KeybearerTimes = (() => {
   function refresh(root = document) {
     root.querySelectorAll('time[data-enhanced]').forEach((time) => {
       const instant = Date.parse(time.dateTime);
-      const text = 'clock' in time.dataset ? clockFormat.format(instant) : relative(instant);
+      const text = 'clock' in time.dataset ? clock(instant) : relative(instant);
       const button = time.querySelector('button');
       if (button.textContent !== text) button.textContent = text;
     });
     root.querySelectorAll('[data-until]').forEach((span) => {
-      span.textContent = until(Date.parse(span.dataset.until));
+      if (Date.parse(span.dataset.until) <= now()) span.textContent = 'more since';
     });
   }
 

@@ -3,7 +3,9 @@
 ///
 /// Showing or regenerating a key needs a password given recently, so that an unattended browser gives no key away.
 /// The form sends `password` and `next`.
-struct ConfirmPage: Sendable, Equatable {
+struct ConfirmPage: Page, Equatable {
+    static let template = Template.confirm
+
     /// Whose password is asked for. It is shown and never sent.
     let email: String
     /// The path to go to afterwards. Must already be checked to be a path of this server that answers GET.

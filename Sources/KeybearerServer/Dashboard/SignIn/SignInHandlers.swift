@@ -13,10 +13,11 @@ struct SignInHandlers: Sendable {
     @Sendable func signInPage(_ context: RequestContext) async throws -> Response {
         let query = context.query ?? [:]
         let next = DashboardResponder.localPath(query["next"])
-        let notice: Notice? =
-            query["signedOut"] != nil
-            ? .signedOut : query["ended"] != nil ? .sessionOver : next != nil ? .signInNeeded : nil
-        return show(SignInPage(next: next, notice: notice, isSignUpOpen: service.isSignUpOpen), .ok)
+        let notice = Notice.asked(by: query, of: [SignInPage.signedOut, SignInPage.sessionOver])
+        return pages.show(
+            SignInPage(
+                next: next, notice: notice ?? (next == nil ? nil : SignInPage.signInNeeded),
+                isSignUpOpen: service.isSignUpOpen))
     }
 
     /// `POST /sign-in`
@@ -32,18 +33,18 @@ struct SignInHandlers: Sendable {
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
                 email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen)
-            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
+            return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
 
     /// `GET /sign-up`
     @Sendable func signUpPage(_ context: RequestContext) async throws -> Response {
-        show(service.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed, .ok)
+        pages.show(service.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed)
     }
 
     /// `POST /sign-up`
     @Sendable func signUp(_ context: RequestContext) async throws -> Response {
-        guard service.isSignUpOpen else { return show(.closed, .forbidden) }
+        guard service.isSignUpOpen else { return pages.show(SignUpPage.closed, .forbidden) }
         let form = try context.form()
         let (name, email) = (form["name"] ?? "", form["email"] ?? "")
         do {
@@ -56,7 +57,7 @@ struct SignInHandlers: Sendable {
             let fields = isTaken ? ["email": "There is an account with this address already."] : error.fields
             let message = [.unavailable, .rateLimited].contains(error.code) ? error.message : nil
             let page = SignUpPage(form: SignUpForm(name: name, email: email, fields: fields, error: message))
-            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
+            return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
 
@@ -64,7 +65,7 @@ struct SignInHandlers: Sendable {
     @Sendable func confirmPage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response
     {
         let next = DashboardResponder.localPath(context.query?["next"]) ?? "/"
-        return show(ConfirmPage(email: signedIn.account.user.email.rawValue, next: next), .ok)
+        return pages.show(ConfirmPage(email: signedIn.account.user.email.rawValue, next: next))
     }
 
     /// `POST /confirm`
@@ -79,7 +80,7 @@ struct SignInHandlers: Sendable {
         } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
             let email = signedIn.account.user.email.rawValue
             let page = ConfirmPage(email: email, next: next, problem: Self.problem(error))
-            return Self.retrying(show(page, error.code.status), after: error.retryAfter)
+            return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
 
@@ -119,17 +120,5 @@ struct SignInHandlers: Sendable {
         case .rateLimited: .tooManyAttempts(wait: error.retryAfter ?? .seconds(1))
         default: .other(error.message)
         }
-    }
-
-    private func show(_ page: SignInPage, _ status: HTTPResponse.Status) -> Response {
-        pages.page(status) { pages.renderer.render(page, nonce: $0) }
-    }
-
-    private func show(_ page: SignUpPage, _ status: HTTPResponse.Status) -> Response {
-        pages.page(status) { pages.renderer.render(page, nonce: $0) }
-    }
-
-    private func show(_ page: ConfirmPage, _ status: HTTPResponse.Status) -> Response {
-        pages.page(status) { pages.renderer.render(page, nonce: $0) }
     }
 }

@@ -1,7 +1,17 @@
 /// The page that asks for e-mail and password: `GET /sign-in`, and the answer to a refused `POST /sign-in`.
 ///
 /// The form sends `email`, `password` and, when given, `next`.
-struct SignInPage: Sendable, Equatable {
+struct SignInPage: Page, Equatable {
+    static let template = Template.signIn
+
+    /// After signing out.
+    static let signedOut = Notice(.success, "You are signed out.", query: "signedOut")
+    /// Where a page needs a session and there is none, or it has ended.
+    static let signInNeeded = Notice(.information, "Sign in to continue.")
+    /// Where the session had ended before a press could change anything.
+    static let sessionOver = Notice(
+        .information, "Your session has ended. Nothing was changed. Sign in to continue.", query: "ended")
+
     /// What the person typed before; empty at first. The password is never given back.
     let email: String
     /// The path to go to afterwards; nil for the start page. Must already be checked to be a path of this server.

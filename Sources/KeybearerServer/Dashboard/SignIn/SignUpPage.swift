@@ -1,7 +1,9 @@
 /// The page on which a person makes an account: `GET /sign-up`, and the answer to a refused `POST /sign-up`.
 ///
 /// The form sends `name`, `email` and `password`.
-struct SignUpPage: Sendable, Equatable {
+struct SignUpPage: Page, Equatable {
+    static let template = Template.signUp
+
     /// The form; nil where sign-up is closed.
     let form: SignUpForm?
 

@@ -1,0 +1,31 @@
+/// A page of the dashboard: a model that holds what the page shows, and the template beside it that writes it.
+///
+/// A page is a pure function of its model. The model holds no secret that the page must not show. Templates look a
+/// missing name up in what surrounds it, so a model has no optional with one of the names of ``PageFrame``, and
+/// templates write a leading dot before the names of list entries.
+protocol Page: Sendable {
+    /// The template in the page's folder: `Template.signIn` is `sign-in.mustache`.
+    static var template: Template { get }
+    /// Whether the style sheet is in the page itself, because the server returns nothing else at its address.
+    static var embedsStylesheet: Bool { get }
+}
+
+extension Page {
+    static var embedsStylesheet: Bool { false }
+}
+
+/// What every template sees: the page and what belongs to all pages.
+struct PageFrame<Model: Page>: Sendable {
+    /// What the pages call the product.
+    let product: String
+    /// Lets the page's one script run, and its style sheet where that is in the page.
+    let nonce: String
+    /// The style sheet's address.
+    let stylesheet: String
+    /// The script's address.
+    let script: String
+    /// When the page was made, RFC 3339 in UTC, so that its script needs no right clock in the browser.
+    let now: String
+    /// The page's model.
+    let page: Model
+}

@@ -1,0 +1,43 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import KeybearerServer
+
+@Suite("The embedded files")
+struct TemplateTests {
+    /// The files of the dashboard with an extension, by their paths from its folder.
+    private func files(_ kind: String) throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: Repository.url(Self.folder).path)
+            .filter { $0.hasSuffix(".\(kind)") }
+    }
+
+    private static let folder = "Sources/KeybearerServer/Dashboard"
+
+    @Test("Every template of the folder is embedded as it is, under its file's name")
+    func templates() throws {
+        let texts = Dictionary(uniqueKeysWithValues: Template.all.map { ($0.name, $0.text) })
+        let files = try files("mustache")
+        #expect(files.count == texts.count)
+        for file in files {
+            let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+            #expect(texts[name] == (try Repository.text(of: "\(Self.folder)/\(file)")))
+        }
+    }
+
+    @Test("No template writes a value unescaped")
+    func escaped() {
+        for template in Template.all {
+            #expect(!template.text.contains("{{{") && !template.text.contains("{{&"), "\(template.name)")
+        }
+    }
+
+    @Test("Every script and style sheet is embedded, Layout's before those that use it")
+    func assets() throws {
+        for (kind, texts) in [("js", DashboardFiles.scripts), ("css", DashboardFiles.stylesheets)] {
+            let files = try files(kind).sorted()
+            let ordered = files.filter { $0.hasPrefix("Layout/") } + files.filter { !$0.hasPrefix("Layout/") }
+            #expect(texts == (try ordered.map { try Repository.text(of: "\(Self.folder)/\($0)") }))
+        }
+    }
+}

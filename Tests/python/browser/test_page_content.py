@@ -1,8 +1,10 @@
 """What the page says beside the key: the examples, the rate limit, the workspaces."""
 
-import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.dashboard import KeyPage, clipboard, expect_path, sign_in
 from browser.dashboard_server import DashboardServer
@@ -19,15 +21,25 @@ def test_the_examples_name_this_server_and_can_be_copied(server: DashboardServer
         assert f"{server.origin}/api/v1/me" in example
 
 
-def test_the_rate_limit_is_shown_in_words(server: DashboardServer, page: Page):
-    """A request comes back within an hour and a little, and the page says no more than that."""
+def test_the_rate_limit_is_shown_in_words(server: DashboardServer, new_context: Callable[..., BrowserContext]):
+    """More is left within an hour and a little, at a time that the page shows."""
+    page = new_context(timezone_id="Asia/Kathmandu").new_page()
     sign_in(page, server.ada)
-    expect(page.get_by_text("None of this hour’s requests are used up.")).to_be_visible()
+    quota = page.locator(".quota p")
+    expect(quota).to_have_text("1,000 of 1,000 left")
     server.call_api(server.ada_key)
     page.reload()
-    rate_limit_text = page.locator(".budget .hint").inner_text()
-    minutes = re.search(r"in about (\d+) minutes", rate_limit_text)
-    assert minutes and 55 <= int(minutes.group(1)) <= 65, rate_limit_text
+    expect(quota).to_contain_text("999 of 1,000 left · more at")
+    resets_at = datetime.fromisoformat(quota.locator("time").get_attribute("datetime"))
+    assert timedelta(minutes=55) <= resets_at - datetime.now(timezone.utc) <= timedelta(minutes=65)
+    # Rounded up to the minute, in the reader's own zone.
+    clock = (resets_at + timedelta(seconds=59.999)).astimezone(ZoneInfo("Asia/Kathmandu"))
+    expect(quota.get_by_role("button")).to_have_text(f"{clock:%H:%M}")
+
+    page = new_context(java_script_enabled=False, timezone_id="Asia/Kathmandu").new_page()
+    sign_in(page, server.ada)
+    clock = clock.astimezone(timezone.utc)
+    expect(page.locator(".quota p")).to_have_text(f"999 of 1,000 left · more at {clock:%H:%M} UTC")
 
 
 def test_workspaces_are_listed_oldest_first(server: DashboardServer, page: Page):

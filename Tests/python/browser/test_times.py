@@ -53,12 +53,12 @@ def test_it_stays_fresh_while_the_page_is_open(server: DashboardServer, page: Pa
     sign_in(page, server.ada)
     last_used = KeyPage(page).fact("Last used")
     expect(last_used.get_by_role("button")).to_have_text("just now")
-    expect(page.locator(".budget .hint")).to_contain_text(re.compile(r"in about (59|6\d) minutes"))
+    expect(page.locator(".quota p")).to_have_text(re.compile(r"^999 of 1,000 left · more at \d\d:\d\d"))
     for forward, text in (("05:10", "5 minutes ago"), ("02:00:00", "2 hours ago"), ("50:00:00", "2 days ago")):
         page.clock.fast_forward(forward)
         expect(last_used.get_by_role("button")).to_have_text(text)
     expect(last_used).to_contain_text(" from 127.0.0.1")
-    expect(page.locator(".budget .hint")).to_contain_text("The next come back now, at")
+    expect(page.locator(".quota p")).to_have_text(re.compile(r"^999 of 1,000 left · more since \d\d:\d\d"))
 
 
 def test_a_wrong_clock_in_the_browser_changes_nothing(

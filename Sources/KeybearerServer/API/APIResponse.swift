@@ -3,7 +3,7 @@ import Hummingbird
 import Keybearer
 import NIOCore
 
-/// An answer of the API: whole and in memory, so that it can be written at once, by whoever has the connection.
+/// An answer of the API: whole and in memory, so that it can be written immediately, by whoever has the connection.
 struct APIResponse: Sendable {
     var status: HTTPResponse.Status
     var headers: HTTPFields

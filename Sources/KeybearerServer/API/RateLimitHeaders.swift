@@ -2,10 +2,10 @@ import HTTPTypes
 import Keybearer
 
 extension HTTPFields {
-    /// Adds how the account stands in its hour: the IETF draft's structured fields, and the older ones.
+    /// Adds what the account has left of its rate limit: the IETF draft's structured fields, and the older ones.
     ///
-    /// `t`, `X-RateLimit-Reset` and `Retry-After` name the second at which the next used requests are back, which is also
-    /// the `resetAt` of bodies.
+    /// `t`, `X-RateLimit-Reset` and `Retry-After` name the second at which the next used requests are back, which is
+    /// also the `resetAt` of bodies.
     mutating func addRateLimit(_ rateLimit: RateLimitStatus, now: Timestamp, isRefused: Bool = false) {
         let seconds = rateLimit.secondsUntilReset(from: now)
         let limit = Self.number(Int64(rateLimit.limit))

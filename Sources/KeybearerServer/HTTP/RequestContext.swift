@@ -11,7 +11,7 @@ struct RequestContext: Sendable {
     let client: IPAddress
     /// Names the request in answers and logs.
     let requestID: String
-    /// The path's parameters, such as `workspaceID`, as they stand in the path.
+    /// The path's parameters, such as `workspaceID`, as they are in the path.
     let parameters: [String: String]
     /// Whether it came over HTTPS, or from a tool on the same machine.
     var isSecure = false

@@ -64,7 +64,7 @@ struct IntrospectionBody: Encodable {
     var plan: String?
     var rateLimit: RateLimitJSON?
 
-    /// How the account stands in its hour.
+    /// What the account has left of its rate limit.
     struct RateLimitJSON: Encodable {
         let limit: Int
         let remaining: Int

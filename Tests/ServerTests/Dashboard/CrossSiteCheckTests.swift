@@ -83,11 +83,11 @@ struct CrossSiteCheckTests {
         for value in given.fetchSites { headers.append(HTTPField(name: HeaderName.fetchSite, value: value)) }
         let head = HTTPRequest(
             method: .post, scheme: "https", authority: given.authority, path: "/", headerFields: headers)
-        var roundTrip = RequestContext(
+        var context = RequestContext(
             request: Request(head: head, body: RequestBody(buffer: ByteBuffer())), client: .localSocket,
             requestID: "req_1", parameters: [:])
-        roundTrip.isHTTPS = given.isHTTPS
-        #expect(CrossSiteCheck(publicOrigin: given.publicURL.flatMap { Origin($0) }).allows(roundTrip) == given.passes)
+        context.isHTTPS = given.isHTTPS
+        #expect(CrossSiteCheck(publicOrigin: given.publicURL.flatMap { Origin($0) }).allows(context) == given.passes)
     }
 
     @Test("Over TLS a page of the same host that came over plain HTTP changes nothing")

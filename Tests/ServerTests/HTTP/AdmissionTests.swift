@@ -51,7 +51,7 @@ enum AdmissionSurface: String, CaseIterable, Sendable {
 
 @Suite("Admission")
 struct AdmissionTests {
-    struct Context: KeyHolderRequestContext, RequestContext {
+    struct Context: KeyHolderRequestContext, Hummingbird.RequestContext {
         var coreContext: CoreRequestContextStorage
         var keyHolder: KeyHolder?
         let remoteAddress: SocketAddress? = nil

@@ -244,11 +244,11 @@ struct BodyTests {
             let memory = BodyMemory()
             await source.yield(ByteBuffer(string: "begun"))
             let reading = Task {
-                var roundTrip = RequestContext(
+                var context = RequestContext(
                     request: Request(
                         head: HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/"), body: body),
                     client: Samples.address, requestID: "r", parameters: [:])
-                return await BodyReader(timeout: timeout, memory: memory).read(into: &roundTrip)
+                return await BodyReader(timeout: timeout, memory: memory).read(into: &context)
             }
             try await until("it reads") { memory.bytesTaken == 5 || timeout < .seconds(1) }
             if timeout > .seconds(1) { reading.cancel() }

@@ -46,7 +46,7 @@ public final class Services: Sendable {
     /// What a process is: it decides what it has to keep.
     public enum Role: Sendable {
         /// Answers requests: remembers accounts under a lease.
-        case server(responseFragments: @Sendable (Account) -> [UInt8])
+        case server
         /// Makes changes and ends: remembers nothing.
         case command
     }
@@ -64,8 +64,8 @@ public final class Services: Sendable {
             store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
         case .command: node = nil
-        case .server(let responseFragments):
-            let node = Node(context: context, loadRing: loadRing, responseFragments: responseFragments, logger: logger)
+        case .server:
+            let node = Node(context: context, loadRing: loadRing, logger: logger)
             self.node = node
             propagation = node.fence
         }

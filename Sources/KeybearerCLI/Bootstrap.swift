@@ -148,7 +148,7 @@ struct Bootstrap: Sendable {
         bootstrap.settings.services.nodeLabel =
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let services = try bootstrap.makeServices(
-            store: store, role: .server(responseFragments: KeybearerServer.responseFragments))
+            store: store, role: .server)
         try await requireRing(services, .refuse)
         try await services.signIn.adoptPasswordCost()
         var edge = settings.server

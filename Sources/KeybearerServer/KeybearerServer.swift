@@ -60,9 +60,6 @@ public struct KeybearerServer: Sendable {
         public let gate: Int?
     }
 
-    /// What a server remembers of an account to answer quickly; pass it to the deployment's role.
-    public static let responseFragments: @Sendable (Account) -> [UInt8] = ResponseFragments.make
-
     private let settings: Settings
     private let services: Services
     private let node: Node

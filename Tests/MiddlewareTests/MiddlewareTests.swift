@@ -40,7 +40,7 @@ struct MiddlewareTests {
         settings.passwordCost = 10
         let services = Services(
             store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server), ring: ring,
-            loadRing: { ring }, settings: settings, role: .server(responseFragments: KeybearerServer.responseFragments),
+            loadRing: { ring }, settings: settings, role: .server,
             logger: logger)
         let account = try await services.accounts.create(
             name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)

@@ -36,7 +36,7 @@ struct ExampleAPI {
         }
         let services = Services(
             store: store, ring: try loadRing(), loadRing: loadRing, settings: .init(),
-            role: .server(responseFragments: KeybearerServer.responseFragments), logger: logger)
+            role: .server, logger: logger)
         // Fails if the master keys do not fit the database: valid keys would be refused.
         try await services.ring.require(.refuse)
 

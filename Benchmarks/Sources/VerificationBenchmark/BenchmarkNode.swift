@@ -26,7 +26,7 @@ struct BenchmarkNode: Sendable {
                 steady: { SteadyTime(nanoseconds: system.steady().nanoseconds / slowness) }, wall: system.wall)
         services = Services(
             store: store, ring: ring, loadRing: { ring }, settings: settings,
-            role: .server(responseFragments: { _ in [] }),
+            role: .server,
             clocks: clocks, logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
         guard let node = services.node else { throw VerificationBenchmark.Misuse() }
         self.node = node

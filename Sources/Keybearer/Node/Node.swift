@@ -16,7 +16,7 @@ public final class Node: Sendable {
 
     init(
         context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
-        responseFragments: @escaping @Sendable (Account) -> [UInt8], logger: Logger
+        logger: Logger
     ) {
         self.context = context
         cache = KeyCache(
@@ -41,7 +41,7 @@ public final class Node: Sendable {
         lastUses = LastUseRecorder(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             cache: cache, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
-            store: context.store, thread: context.thread, clocks: context.clocks, responseFragments: responseFragments)
+            store: context.store, thread: context.thread, clocks: context.clocks)
     }
 
     /// Drops what memory holds of accounts that are not cached, where nothing is lost with it.

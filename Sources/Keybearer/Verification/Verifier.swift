@@ -34,14 +34,12 @@ public final class Verifier: Sendable {
     private let store: any KeyStore
     private let clocks: Clocks
     private let thread: any TaskExecutor
-    private let responseFragments: @Sendable (Account) -> [UInt8]
     private let reads = Lock<[PresentedToken: SingleFlightRead]>([:])
     private let storeCount = Atomic<Int>(0)
 
     init(
         cache: KeyCache, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseRecorder,
-        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks,
-        responseFragments: @escaping @Sendable (Account) -> [UInt8]
+        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks
     ) {
         self.cache = cache
         self.fence = fence
@@ -51,7 +49,6 @@ public final class Verifier: Sendable {
         self.store = store
         self.thread = thread
         self.clocks = clocks
-        self.responseFragments = responseFragments
     }
 
     /// How often a request had to ask the store so far, for an account or for quota.
@@ -278,8 +275,7 @@ public final class Verifier: Sendable {
             return nil
         }
         let account = CachedAccount(
-            account: found, token: token, responseFragments: responseFragments(found),
-            accountState: cache.accountState(of: found.user.id))
+            account: found, token: token, accountState: cache.accountState(of: found.user.id))
         cache.insert(.cached(account), for: token, user: found.user, readAt: generation)
         return account
     }

@@ -10,9 +10,7 @@ struct APIHandlers: Sendable {
     /// `GET /api/v1/me`: the profile, from memory.
     @Sendable func me(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> APIResponse
     {
-        var buffer = ByteBufferAllocator().buffer(capacity: account.responseFragments.count + 256)
-        ProfileJSON.write(account, lastUse: account.lastUse, rateLimit: rateLimit, into: &buffer)
-        return APIResponse.json(buffer)
+        APIResponse.json(ProfileJSON.make(account, lastUse: account.lastUse, rateLimit: rateLimit))
     }
 
     /// `GET /api/v1/workspaces`: a page of the account's workspaces.

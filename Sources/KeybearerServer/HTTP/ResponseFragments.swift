@@ -1,9 +1,9 @@
 import Keybearer
 
-/// What answers say of an account whatever is asked, made once when it is read from the store.
+/// What responses say of an account whatever is asked, made at the first response for it.
 ///
 /// One piece of memory, with what the gate answers first: where many accounts are asked for, each line of the
-/// processor's cache that an answer reads is waited for, and every text of an account is a piece of its own.
+/// processor's cache that a response reads is waited for, and every text of an account is a piece of its own.
 enum ResponseFragments {
     private static let headLength = 8
 
@@ -17,14 +17,14 @@ enum ResponseFragments {
         return lengths + identity + Array(first.utf8) + Array(second.utf8)
     }
 
-    /// Calls `body` with the identity fields of a request that names no workspace.
+    /// Calls `body` with the identity headers of a request that names no workspace.
+    @inline(__always)
     static func withIdentity<Result>(
         _ account: CachedAccount, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        try account.responseFragments.withUnsafeBytes { responseFragments in
-            let end = headLength + length(0, responseFragments)
-            precondition(end <= responseFragments.count, madeByAnother)
-            return try body(UnsafeRawBufferPointer(rebasing: responseFragments[headLength..<end]))
+        try withFragments(of: account) { fragments in
+            let end = headLength + length(0, fragments)
+            return try body(UnsafeRawBufferPointer(rebasing: fragments[headLength..<end]))
         }
     }
 
@@ -32,22 +32,23 @@ enum ResponseFragments {
     static func withProfile<Result>(
         _ account: CachedAccount, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        try account.responseFragments.withUnsafeBytes { responseFragments in
-            let start = headLength + length(0, responseFragments)
-            let middle = start + length(1, responseFragments)
-            precondition(middle <= responseFragments.count, madeByAnother)
+        try withFragments(of: account) { fragments in
+            let start = headLength + length(0, fragments)
+            let middle = start + length(1, fragments)
             return try body(
-                UnsafeRawBufferPointer(rebasing: responseFragments[start..<middle]),
-                UnsafeRawBufferPointer(rebasing: responseFragments[middle...]))
+                UnsafeRawBufferPointer(rebasing: fragments[start..<middle]),
+                UnsafeRawBufferPointer(rebasing: fragments[middle...]))
         }
     }
 
-    /// A deployment may be given any `responseFragments`: what is none of ours must not be read past its end.
-    private static let madeByAnother =
-        "a server's deployment takes its fragments from KeybearerServer.responseFragments"
+    @inline(__always)
+    private static func withFragments<Result>(
+        of account: CachedAccount, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        try account.responseBytes.withBytes(madeBy: { make(account.account) }, body)
+    }
 
-    private static func length(_ part: Int, _ responseFragments: UnsafeRawBufferPointer) -> Int {
-        precondition(responseFragments.count >= headLength, madeByAnother)
-        return Int(UInt32(littleEndian: responseFragments.loadUnaligned(fromByteOffset: part * 4, as: UInt32.self)))
+    private static func length(_ part: Int, _ fragments: UnsafeRawBufferPointer) -> Int {
+        Int(UInt32(littleEndian: fragments.loadUnaligned(fromByteOffset: part * 4, as: UInt32.self)))
     }
 }

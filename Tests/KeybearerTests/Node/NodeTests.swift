@@ -24,7 +24,7 @@ struct NodeFixture {
         ringFile = CurrentVault(KeyVault(ring: ring))
     }
 
-    func services(_ role: Services.Role = .server(responseFragments: { _ in [] }), random: RandomSource = .system)
+    func services(_ role: Services.Role = .server, random: RandomSource = .system)
         -> Services
     {
         var settings = Services.Settings()
@@ -253,7 +253,7 @@ struct NodeTests: OnNodeStage {
         let record = APIKey(
             id: .random(from: fixture.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
         let account = CachedAccount(
-            account: Account(user: user, key: record, workspaces: []), token: key.token, responseFragments: [],
+            account: Account(user: user, key: record, workspaces: []), token: key.token,
             accountState: cache.accountState(of: user.id))
         let generation = cache.generation
         cache.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .user(user.id))])

@@ -28,7 +28,7 @@ struct LeaseWhileWaitingTests {
                 cache: cache, fence: fence,
                 batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isOnlyNode: { false }),
                 lastUses: LastUseRecorder(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
-                store: fixture.store, thread: thread, clocks: clocks, responseFragments: { _ in [] })
+                store: fixture.store, thread: thread, clocks: clocks)
         }
     }
 

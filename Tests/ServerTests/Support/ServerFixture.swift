@@ -50,7 +50,7 @@ final class ServerFixture: Sendable {
         settings = edge
         services = Services(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
-            role: .server(responseFragments: KeybearerServer.responseFragments), clocks: clocks, logger: logger)
+            role: .server, clocks: clocks, logger: logger)
     }
 
     func server() throws -> KeybearerServer {

@@ -18,7 +18,7 @@ import Testing
             settings.passwordCost = 10
             let services = Services(
                 store: store, ring: ring, loadRing: { ring }, settings: settings,
-                role: .server(responseFragments: { _ in [] }),
+                role: .server,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             await services.node?.fence.step()
             let password = Password("long enough secret")

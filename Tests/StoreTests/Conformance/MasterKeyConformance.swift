@@ -274,7 +274,7 @@ import Testing
             let (account, key) = try await other.create("ada@example.com")
             _ = try await other.services.workspaces.setPlan(
                 PlanID(rawValue: "pro"), of: account.workspaces[0].workspace.id, by: .commandLine)
-            let server = Process(second, ring, role: .server(responseFragments: { _ in [] }))
+            let server = Process(second, ring, role: .server)
             let node = try #require(server.services.node)
             await node.fence.step()
             func verdict(_ key: SecretKey) async -> Verdict {

@@ -225,7 +225,7 @@ private struct History {
         let system = Clocks.system
         return Services(
             store: store, ring: ring, loadRing: { ring }, settings: settings,
-            role: .server(responseFragments: { _ in [] }),
+            role: .server,
             clocks: Clocks(steady: system.steady, wall: { system.wall().advanced(by: lead) }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

@@ -14,18 +14,17 @@ public final class CachedAccount: Sendable {
     private let entitledLimit: Int?
     /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
     private let fallbackLimit: Int
-    /// What the edge made of the account once, to have it at hand for every answer.
-    public let responseFragments: [UInt8]
+    /// What a server makes of the account at the first response, to have it at hand for every later one. The domain
+    /// neither makes nor reads it.
+    package let responseBytes = LazyBytes()
     /// The account as the store had it.
     public let account: Account
     /// The plan that decides when a request names no workspace.
     public let decidingPlan: Plan?
 
-    init(account: Account, token: PresentedToken, responseFragments: [UInt8], accountState: AccountState) {
+    init(account: Account, token: PresentedToken, accountState: AccountState) {
         self.account = account
         self.token = token
-        // Copied: what grew while it was made has up to twice the room that it needs.
-        self.responseFragments = responseFragments.withUnsafeBufferPointer { Array($0) }
         self.accountState = accountState
         keyID = account.key.id
         decidingPlan = account.decidingPlan

@@ -33,7 +33,7 @@ struct KeyCacheTests {
         let account = CachedAccount(
             account: Account(
                 user: made.user, key: made.key, workspaces: (workspaces ?? [made.workspaceID]).map(access)),
-            token: token, responseFragments: [], accountState: cache.accountState(of: made.user.id))
+            token: token, accountState: cache.accountState(of: made.user.id))
         #expect(cache.insert(.cached(account), for: token, user: made.user, readAt: cache.generation))
         return (account, token)
     }
@@ -147,7 +147,7 @@ struct KeyCacheTests {
         func read(with accountState: AccountState) throws -> Bool {
             let token = try token()
             let account = CachedAccount(
-                account: Account(user: made.user, key: made.key, workspaces: []), token: token, responseFragments: [],
+                account: Account(user: made.user, key: made.key, workspaces: []), token: token,
                 accountState: accountState)
             return cache.insert(.cached(account), for: token, user: made.user, readAt: cache.generation)
         }

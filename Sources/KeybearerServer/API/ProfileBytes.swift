@@ -14,11 +14,10 @@ enum ProfileJSON {
         return (first, second)
     }
 
-    /// Writes the whole success envelope.
-    static func write(
-        _ account: CachedAccount, lastUse: LastUse?, rateLimit: RateLimitStatus, into buffer: inout ByteBuffer
-    ) {
+    /// Makes the whole success envelope.
+    static func make(_ account: CachedAccount, lastUse: LastUse?, rateLimit: RateLimitStatus) -> ByteBuffer {
         ResponseFragments.withProfile(account) { first, second in
+            var buffer = ByteBufferAllocator().buffer(capacity: first.count + second.count + 256)
             buffer.writeStaticString(#"{"ok":true,"data":"#)
             buffer.writeBytes(first)
             if let lastUse {
@@ -35,14 +34,15 @@ enum ProfileJSON {
                 buffer.writeStaticString(#""lastUsedAt":null,"lastUsedIp":null"#)
             }
             buffer.writeBytes(second)
+            buffer.writeStaticString(#"{"limit":"#)
+            buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(rateLimit.limit)) })
+            buffer.writeStaticString(#","remaining":"#)
+            buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(rateLimit.remaining)) })
+            buffer.writeStaticString(#","resetAt":""#)
+            buffer.writeString(rateLimit.resetAt.description)
+            buffer.writeStaticString("\"}}}")
+            return buffer
         }
-        buffer.writeStaticString(#"{"limit":"#)
-        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(rateLimit.limit)) })
-        buffer.writeStaticString(#","remaining":"#)
-        buffer.writeString(ASCIIText.make(capacity: 20) { $0.number(Int64(rateLimit.remaining)) })
-        buffer.writeStaticString(#","resetAt":""#)
-        buffer.writeString(rateLimit.resetAt.description)
-        buffer.writeStaticString("\"}}}")
     }
 }
 

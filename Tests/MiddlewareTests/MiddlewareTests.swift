@@ -109,7 +109,7 @@ struct MiddlewareTests {
             #expect(try await request([:]) == (.unauthorized, "UNAUTHORIZED"))
             #expect(try await request([:], key: "tdc_nothing") == (.unauthorized, "UNAUTHORIZED"))
             #expect(try await request([forwarded: "1.2.3.4"], key: guarded.key) == (.forbidden, "HTTPS_REQUIRED"))
-            #expect(try await request([workspace: "nonsense"], key: guarded.key) == (.notFound, "NOT_FOUND"))
+            #expect(try await request([workspace: "nonsense"], key: guarded.key) == (.badRequest, "BAD_REQUEST"))
             #expect(try await request([workspace: "ws_nobody"], key: guarded.key) == (.notFound, "NOT_FOUND"))
             let old = guarded.key
             _ = try await guarded.services.keys.regenerate(

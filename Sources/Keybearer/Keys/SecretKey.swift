@@ -37,6 +37,11 @@ public struct SecretKey: Sendable, Equatable {
         self.token = token
     }
 
+    /// Takes a token whose shape and checksum were looked at before.
+    init(checked token: PresentedToken) {
+        self.token = token
+    }
+
     /// Builds the key from its parts and adds the checksum; nil when a part is malformed.
     init?(prefix: KeyPrefix, random: [UInt8], tag: [UInt8]) {
         guard random.count == Self.randomLength, tag.count == Self.tagLength else { return nil }

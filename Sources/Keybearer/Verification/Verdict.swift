@@ -10,11 +10,21 @@ public enum Verdict: Sendable {
     case notAMember(CachedAccount, RateLimitStatus)
     /// A live key whose hour is used up; nothing was counted.
     case rateLimited(CachedAccount, RateLimitStatus)
-    /// Memory alone cannot tell: ask ``Verifier/verdictFromStore(for:scope:from:)``.
-    case needsStore
+    /// Memory alone cannot tell: ask ``Verifier/verdictFromStore(for:scope:from:need:)``.
+    case needsStore(StoreNeed)
     /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the
     /// key.
     case unavailable(any Error)
+}
+
+/// What memory lacked to decide a request.
+public enum StoreNeed: Sendable {
+    /// A lease: memory was not looked at.
+    case lease
+    /// The account of a token whose tag is genuine.
+    case account
+    /// Quota for an account that memory has.
+    case quota
 }
 
 /// Why a request was not decided although no call of the store failed or took too long: for the log.

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// ``cachedVerdict(for:scope:from:now:wall:)`` is the request path: memory only, synchronous, nothing allocated on a
 /// hit. It caches identity, never the decision: lease, entitlement and rate limit are looked at every time.
-/// ``verdictFromStore(for:scope:from:)`` is for what memory cannot tell.
+/// ``verdictFromStore(for:scope:from:need:)`` is for what memory cannot tell.
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
@@ -54,7 +54,7 @@ public final class Verifier: Sendable {
     /// How often a request had to ask the store so far, for an account or for quota.
     public var storeRequests: Int { storeCount.load(ordering: .relaxed) }
 
-    /// Where tasks are best begun that only call ``verdictFromStore(for:scope:from:)``: it goes on there anyway.
+    /// Where tasks are best begun that only call ``verdictFromStore(for:scope:from:need:)``: it goes on there anyway.
     public var executor: any TaskExecutor { thread }
 
     /// Decides from memory, or answers ``Verdict/needsStore``.
@@ -69,9 +69,9 @@ public final class Verifier: Sendable {
     public func cachedVerdict(
         for token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
-        guard fence.holdsLease(at: now) else { return .needsStore }
+        guard fence.holdsLease(at: now) else { return .needsStore(.lease) }
         switch cache.find(token) {
-        case nil: return isGenuine(token) ? .needsStore : .unauthorized
+        case nil: return isGenuine(token) ? .needsStore(.account) : .unauthorized
         case .rejected: return .unauthorized
         case .cached(let account): return verdict(account, scope: scope, from: address, now: now, wall: wall)
         }
@@ -101,28 +101,39 @@ public final class Verifier: Sendable {
     /// The clocks are read here: call it after the request's last byte was read.
     public func verdict(for token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
         let verdict = cachedVerdict(for: token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
-        guard case .needsStore = verdict else { return verdict }
-        return await verdictFromStore(for: token, scope: scope, from: address)
+        guard case .needsStore(let need) = verdict else { return verdict }
+        return await verdictFromStore(for: token, scope: scope, from: address, need: need)
     }
 
     /// Decides with the store's help: reads a key that memory does not know, or reserves quota.
-    public func verdictFromStore(for token: PresentedToken, scope: AccessScope, from address: IPAddress) async
-        -> Verdict
-    {
-        await withTaskExecutorPreference(thread) { await verdictFromStoreOnThread(token, scope: scope, from: address) }
+    ///
+    /// - Parameter need: what ``cachedVerdict(for:scope:from:now:wall:)`` lacked. What it has checked of the token is not
+    ///   checked again.
+    public func verdictFromStore(
+        for token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed = .lease
+    ) async -> Verdict {
+        await withTaskExecutorPreference(thread) {
+            await verdictFromStoreOnThread(token, scope: scope, from: address, need: need)
+        }
     }
 
     private func verdictFromStoreOnThread(
-        _ token: PresentedToken, scope: AccessScope, from address: IPAddress
+        _ token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed
     ) async -> Verdict {
         let deadline = clocks.steady().advanced(by: Self.requestPatience)
-        // Here too: without a lease, memory was not asked.
-        guard let key = SecretKey(token: token) else { return .unauthorized }
-        // The lease first: one that came in between would bring its master keys with it.
-        let holdsLease = fence.holdsLease(at: clocks.steady())
-        guard vault.current.isGenuine(key) else {
-            // Without a lease this node may lack the master key that made it. Nobody waits for a token like this.
-            return holdsLease ? .unauthorized : .unavailable(fence.lastFailure ?? Undecided.withoutLease)
+        let key: SecretKey
+        switch need {
+        case .account, .quota: key = SecretKey(checked: token)
+        case .lease:
+            // Memory was not looked at, nor was the token.
+            guard let wellFormed = SecretKey(token: token) else { return .unauthorized }
+            key = wellFormed
+            // The lease first: one that came in between would bring its master keys with it.
+            let holdsLease = fence.holdsLease(at: clocks.steady())
+            guard vault.current.isGenuine(key) else {
+                // Without a lease this node may lack the master key that made it. Nobody waits for a token like this.
+                return holdsLease ? .unauthorized : .unavailable(fence.lastFailure ?? Undecided.withoutLease)
+            }
         }
         do {
             for _ in 1...Self.mostLooks {
@@ -158,16 +169,16 @@ public final class Verifier: Sendable {
             return switch decision {
             case .admitted(let status): .admitted(account, status)
             case .exhausted(let status): .rateLimited(account, status)
-            case .needsReservation: .needsStore
+            case .needsReservation: .needsStore(.quota)
             }
         case .uncounted(let limit):
-            guard let status = peek(limit) else { return .needsStore }
+            guard let status = peek(limit) else { return .needsStore(.quota) }
             return .admitted(account, status)
         case .locked(let limit):
-            guard let status = peek(limit) else { return .needsStore }
+            guard let status = peek(limit) else { return .needsStore(.quota) }
             return .featureLocked(account, status)
         case .notAMember(let limit):
-            guard let status = peek(limit) else { return .needsStore }
+            guard let status = peek(limit) else { return .needsStore(.quota) }
             return .notAMember(account, status)
         }
     }

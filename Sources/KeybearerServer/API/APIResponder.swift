@@ -9,35 +9,46 @@ struct APIResponder: Sendable {
     let clocks: Clocks
     let logger: Logger
 
+    /// A request that memory could not decide, with all that was parsed of it.
+    struct PendingRequest: Sendable {
+        let context: RequestContext
+        let matched: RouteTable.MatchedPath
+        let route: Route
+        let admission: Admission
+        let need: StoreNeed
+    }
+
+    /// What became of a request on its connection's event loop.
+    enum ImmediateResponse: Sendable {
+        case response(APIResponse)
+        /// Nothing was counted: the store must be asked.
+        case pending(PendingRequest)
+        /// It is nothing that is answered here.
+        case notHere
+    }
+
     /// Answers with the store's help where memory cannot tell.
     func respond(
         to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?, reading bodies: BodyReader
     ) async -> APIResponse {
         var context = original
-        let credentials = BearerCredentials(context.headers)
-        var scope = AccessScope.anyWorkspace
-        var problem: KeybearerError?
-        do {
-            scope = try Self.scope(of: context, route: route ?? matched?.routes.values.first)
-        } catch {
-            problem = error
-        }
+        var admission = Self.admission(of: context, route: route ?? matched?.routes.values.first)
         if case .key(_, .awaiting) = route?.access {
             // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
-            guard case .token(let token) = credentials, !node.verifier.isKnownBad(token, now: clocks.steady()) else {
-                return unauthorized(context, credentials)
+            guard case .token(let token) = admission.credentials,
+                !node.verifier.isKnownBad(token, now: clocks.steady())
+            else {
+                return refusal(Refusal(.unauthorized, of: admission.credentials), of: context)
             }
             let bodyProblem = await bodies.read(into: &context)
-            problem = problem ?? bodyProblem
+            // What is wrong with the head is told first.
+            if admission.problem == nil { admission.problem = bodyProblem }
         }
-        switch await admit(credentials, of: context, scope: scope) {
-        case .refused(let response): return response
+        switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
+        case .refused(let refusal): return self.refusal(refusal, of: context)
         case .admitted(let account, let rateLimit):
             var response: APIResponse
-            if let problem {
-                // A request that is malformed beyond its key is told so only when the key passes.
-                response = failure(problem, of: context)
-            } else if case .key(_, .awaiting(let handler)) = route?.access {
+            if case .key(_, .awaiting(let handler)) = route?.access {
                 do {
                     response = try await handler(context, account, rateLimit)
                 } catch {
@@ -51,38 +62,40 @@ struct APIResponder: Sendable {
         }
     }
 
-    /// What became of a request's key.
-    enum Admission {
-        case admitted(CachedAccount, RateLimitStatus)
-        case refused(APIResponse)
+    /// Answers from memory alone, or hands back what the store must be asked.
+    func respondNow(to context: RequestContext, matched: RouteTable.MatchedPath, route: Route) -> ImmediateResponse {
+        guard case .key(_, .memory) = route.access else { return .notHere }
+        let admission = Self.admission(of: context, route: route)
+        // The clocks are read here, after the request was read: see Verifier.
+        let verdict = admission.cachedVerdict(by: node.verifier, now: clocks.steady(), wall: clocks.wall())
+        if case .needsStore(let need) = verdict {
+            return .pending(
+                PendingRequest(context: context, matched: matched, route: route, admission: admission, need: need))
+        }
+        return .response(respond(verdict, of: admission, context, matched, route))
     }
 
-    /// Decides about the key of a request, with the store's help where memory cannot tell.
-    func admit(_ credentials: BearerCredentials, of context: RequestContext, scope: AccessScope) async -> Admission {
-        guard case .token(let token) = credentials else { return .refused(unauthorized(context, credentials)) }
-        let verdict = await node.verifier.verdict(for: token, scope: scope, from: context.client)
-        guard case .admitted(let account, let rateLimit) = verdict else {
-            return .refused(refusal(verdict, context: context, credentials: credentials))
-        }
-        return .admitted(account, rateLimit)
+    /// Decides a request with the store's help.
+    func verdictFromStore(_ pending: PendingRequest) async -> Verdict {
+        await pending.admission.verdictFromStore(by: node.verifier, for: pending.need)
     }
 
-    /// Answers from memory alone; nil where the store is needed, and then nothing was counted.
-    func respondNow(to context: RequestContext, matched: RouteTable.MatchedPath, route: Route) -> APIResponse? {
-        guard case .key(_, .memory) = route.access else { return nil }
-        let credentials = BearerCredentials(context.headers)
-        guard case .token(let token) = credentials else { return unauthorized(context, credentials) }
-        guard let scope = try? Self.scope(of: context, route: route) else { return nil }
-        // The clocks are read here, after the request was read: see Verifier.verify.
-        let verdict = node.verifier.cachedVerdict(
-            for: token, scope: scope, from: context.client, now: clocks.steady(), wall: clocks.wall())
-        if case .needsStore = verdict { return nil }
-        guard case .admitted(let account, let rateLimit) = verdict else {
-            return refusal(verdict, context: context, credentials: credentials)
+    /// Answers a request that had to wait for its verdict.
+    func respond(to pending: PendingRequest, _ verdict: Verdict) -> APIResponse {
+        respond(verdict, of: pending.admission, pending.context, pending.matched, pending.route)
+    }
+
+    private func respond(
+        _ verdict: Verdict, of admission: Admission, _ context: RequestContext, _ matched: RouteTable.MatchedPath,
+        _ route: Route
+    ) -> APIResponse {
+        switch admission.outcome(of: verdict) {
+        case .refused(let refusal): return self.refusal(refusal, of: context)
+        case .admitted(let account, let rateLimit):
+            var response = respondNow(context, matched: matched, route: route, account: account, rateLimit: rateLimit)
+            response.headers.addRateLimit(rateLimit, now: clocks.wall())
+            return response
         }
-        var response = respondNow(context, matched: matched, route: route, account: account, rateLimit: rateLimit)
-        response.headers.addRateLimit(rateLimit, now: clocks.wall())
-        return response
     }
 
     /// Everything that needs no waiting: what memory holds, and what a path or a method that is not there comes to.
@@ -110,55 +123,31 @@ struct APIResponder: Sendable {
         return response
     }
 
-    /// What the request names. The path is more exact than the header; where both stand they must agree. Where the
-    /// workspace decides nothing, the header is not looked at: whoever ends a leaked key is asked for nothing else.
-    private static func scope(of context: RequestContext, route: Route?) throws(KeybearerError) -> AccessScope {
-        guard case .key(let scope, _) = route?.access else { return try namedScope(context) }
-        switch scope {
-        case .header: return try namedScope(context)
-        case .accountOnly: return .accountOnly
-        case .keyAlone: return .keyAlone
-        case .path(let parameter):
-            let named = try namedWorkspace(context)
-            guard let id = context.parameters[parameter].flatMap({ WorkspaceID(parsing: $0) }) else {
-                throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
+    /// What a request presents. Where the workspace decides nothing, the header is not looked at: whoever ends a leaked
+    /// key is asked for nothing else.
+    private static func admission(of context: RequestContext, route: Route?) -> Admission {
+        Admission(BearerCredentials(context.headers), from: context.client) { () throws(KeybearerError) in
+            var path: String?
+            if case .key(let scope, _) = route?.access {
+                switch scope {
+                case .header: break
+                case .accountOnly: return .accountOnly
+                case .keyAlone: return .keyAlone
+                case .path(let parameter): path = context.parameters[parameter] ?? ""
+                }
             }
-            if let named, named != id {
-                throw KeybearerError(.badRequest, "X-Workspace-Id and the path name different workspaces.")
-            }
-            return .workspace(id)
+            return try Admission.scope(field: try Admission.workspace(in: context.headers), path: path)
         }
     }
 
-    private static func namedScope(_ context: RequestContext) throws(KeybearerError) -> AccessScope {
-        try namedWorkspace(context).map { .workspace($0) } ?? .anyWorkspace
-    }
-
-    private static func namedWorkspace(_ context: RequestContext) throws(KeybearerError) -> WorkspaceID? {
-        var named: WorkspaceID?
-        for header in context.headers where header.name == HeaderName.workspaceID {
-            guard named == nil, let id = WorkspaceID(parsing: header.value) else {
-                throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.")
-            }
-            named = id
-        }
-        return named
-    }
-
-    private func refusal(_ verdict: Verdict, context: RequestContext, credentials: BearerCredentials) -> APIResponse {
-        guard let refusal = Refusal(verdict) else { return failure(KeybearerError.unavailable(), of: context) }
+    /// The response to what may not pass.
+    func refusal(_ refusal: Refusal, of context: RequestContext) -> APIResponse {
         var response = failure(refusal.error, of: context)
-        if refusal.error.code == .unauthorized { response.headers[.wwwAuthenticate] = credentials.challenge }
+        if let challenge = refusal.challenge { response.headers[.wwwAuthenticate] = challenge }
         if let rateLimit = refusal.rateLimit {
             response.headers.addRateLimit(
                 rateLimit, now: clocks.wall(), isRefused: refusal.error.code == .rateLimited)
         }
-        return response
-    }
-
-    private func unauthorized(_ context: RequestContext, _ credentials: BearerCredentials) -> APIResponse {
-        var response = failure(KeybearerError(.unauthorized, Refusal.unauthorizedMessage), of: context)
-        response.headers[.wwwAuthenticate] = credentials.challenge
         return response
     }
 

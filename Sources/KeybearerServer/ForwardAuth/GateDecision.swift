@@ -48,11 +48,9 @@ struct GateDecision: Sendable {
 
     /// A request that needs the store.
     struct PendingRequest: Sendable {
-        let token: PresentedToken
-        let scope: AccessScope
-        let client: IPAddress
-        /// What is wrong with the request beyond its key: told only when the key passes.
-        let problem: KeybearerError?
+        /// What was parsed of it.
+        let admission: Admission
+        let need: StoreNeed
         let format: GateResponses.ResponseFormat
     }
 
@@ -104,29 +102,24 @@ struct GateDecision: Sendable {
             return nil
         }
         let credentials = Self.credentials(head, bytes)
-        guard case .token(let token) = credentials else {
+        guard case .token = credentials else {
             responses.deny(credentials.denial, format: format, wall: wall, to: &out)
             return nil
         }
-        let client = client(head, bytes, peer)
-        var scope = AccessScope.anyWorkspace
-        var problem: KeybearerError?
-        do {
-            scope = try self.scope(head, bytes, rest: rest, peer)
-        } catch {
-            problem = error
+        let admission = Admission(credentials, from: client(head, bytes, peer)) { () throws(KeybearerError) in
+            try scope(head, bytes, rest: rest, peer)
         }
-        let verdict = node.verifier.cachedVerdict(for: token, scope: scope, from: client, now: now, wall: wall)
-        if case .needsStore = verdict {
-            return PendingRequest(token: token, scope: scope, client: client, problem: problem, format: format)
+        let verdict = admission.cachedVerdict(by: node.verifier, now: now, wall: wall)
+        if case .needsStore(let need) = verdict {
+            return PendingRequest(admission: admission, need: need, format: format)
         }
-        responses.write(verdict, scope: scope, problem: problem, format: format, wall: wall, to: &out)
+        responses.write(verdict, of: admission, format: format, wall: wall, to: &out)
         return nil
     }
 
-    /// Answers a question with the store's help.
+    /// Decides a request with the store's help.
     func verdictFromStore(_ pending: PendingRequest) async -> Verdict {
-        await node.verifier.verdictFromStore(for: pending.token, scope: pending.scope, from: pending.client)
+        await pending.admission.verdictFromStore(by: node.verifier, for: pending.need)
     }
 
     /// `/gate` and `/gate-nginx`, alone or with anything behind a slash or a question mark.
@@ -184,16 +177,14 @@ struct GateDecision: Sendable {
         }
     }
 
-    /// The workspace that the request names: by field, by the original path, or not at all. Two that disagree are refused.
+    /// The workspace that the request names: by header, by the original path, or not at all. Two that disagree are refused.
     private func scope(
         _ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, rest: GateRequestHead.Part, _ peer: Peer
     ) throws(KeybearerError) -> AccessScope {
         var named: WorkspaceID?
         if head.workspaceID.occurrences > 0 {
-            guard head.workspaceID.occurrences == 1,
-                let id = WorkspaceID(parsing: Self.text(head.workspaceID.value, bytes))
-            else { throw KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id.") }
-            named = id
+            let text = head.workspaceID.occurrences == 1 ? Self.text(head.workspaceID.value, bytes) : nil
+            named = try Admission.workspace(named: text)
         }
         guard let pattern = settings.workspacePattern else { return named.map { .workspace($0) } ?? .anyWorkspace }
         var original = rest
@@ -208,14 +199,7 @@ struct GateDecision: Sendable {
         switch pattern.match(isRoot ? "/" : Self.text(original, bytes)) {
         case .other: return named.map { .workspace($0) } ?? .anyWorkspace
         case .ambiguous: throw KeybearerError(.badRequest, "The path is not in its plainest form.")
-        case .workspace(let text):
-            guard let id = WorkspaceID(parsing: text) else {
-                throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
-            }
-            if let named, named != id {
-                throw KeybearerError(.badRequest, "X-Workspace-Id and the path name different workspaces.")
-            }
-            return .workspace(id)
+        case .workspace(let text): return try Admission.scope(field: named, path: text)
         }
     }
 

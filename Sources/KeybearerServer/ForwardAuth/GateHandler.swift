@@ -173,8 +173,7 @@ final class GateHandler: ChannelDuplexHandler {
         var format = pending.format
         format.closes = format.closes || isStopping
         let failed = responses.write(
-            verdict, scope: pending.scope, problem: pending.problem, format: format, wall: decision.clocks.wall(),
-            to: &out)
+            verdict, of: pending.admission, format: format, wall: decision.clocks.wall(), to: &out)
         if let failed, case .unavailable(let cause) = verdict { decision.failures.record(failed, cause) }
         if isClosing || isStopping { return finish(context) }
         respondAll(context)

@@ -55,26 +55,22 @@ struct GateResponses {
 
     private static let allowBody: StaticString = #"{"ok":true}"#
 
-    /// Writes what a verdict comes to.
+    /// Writes what a verdict comes to for a request.
     ///
-    /// - Parameter problem: what is wrong with the request beyond its key: told only to whose key passed.
     /// - Returns: the number of the request in its identifier, where a fault of ours was answered.
     @discardableResult
     mutating func write(
-        _ verdict: Verdict, scope: AccessScope, problem: KeybearerError?, format: ResponseFormat, wall: Timestamp,
-        to out: inout ByteBuffer
+        _ verdict: Verdict, of admission: Admission, format: ResponseFormat, wall: Timestamp, to out: inout ByteBuffer
     ) -> UInt64? {
-        switch verdict {
+        // Made once: a flood meets it.
+        if case .unauthorized = verdict {
+            deny(.tokenRefused, format: format, wall: wall, to: &out)
+            return nil
+        }
+        switch admission.outcome(of: verdict) {
         case .admitted(let account, let rateLimit):
-            if let problem {
-                let denial = Denial(problem.code, message: problem.message)
-                deny(denial, rateLimit: rateLimit, format: format, wall: wall, to: &out)
-            } else {
-                allow(account, scope: scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
-            }
-        case .unauthorized: deny(.tokenRefused, format: format, wall: wall, to: &out)
-        default:
-            guard let refusal = Refusal(verdict) else { return nil }
+            allow(account, scope: admission.scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
+        case .refused(let refusal):
             let denial = Denial(refusal.error.code, message: refusal.error.message)
             let request = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
             return denial.code.status.code >= 500 ? request : nil

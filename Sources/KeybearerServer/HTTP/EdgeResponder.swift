@@ -28,20 +28,27 @@ struct EdgeResponder: HTTPResponder {
         return request.method == .head ? response.createHeadResponse() : response
     }
 
-    /// Answers a request without a body at once, from memory; nil when that cannot be done, and then nothing was counted.
+    /// Answers a request without a body immediately, from memory, or hands back what the store must be asked.
     ///
     /// Only what ``respond(to:context:)`` would answer in the same way: it is the same code, less the waiting.
-    func respondNow(to head: HTTPRequest, peer: IPAddress?) -> APIResponse? {
-        guard head.method == .get, let fullPath = head.path, fullPath.hasPrefix("/api/") else { return nil }
+    func respondNow(to head: HTTPRequest, peer: IPAddress?) -> APIResponder.ImmediateResponse {
+        guard head.method == .get, let fullPath = head.path, fullPath.hasPrefix("/api/") else { return .notHere }
         guard let found = routes.find(fullPath.prefix { $0 != "?" }), let route = found.matched.routes[.get] else {
-            return nil
+            return .notHere
         }
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer()))
         let context = makeRequestContext(request, peer: peer, parameters: found.parameters)
-        guard context.isSecure, var response = api.respondNow(to: context, matched: found.matched, route: route) else {
-            return nil
-        }
+        guard context.isSecure else { return .notHere }
+        let immediate = api.respondNow(to: context, matched: found.matched, route: route)
+        guard case .response(var response) = immediate else { return immediate }
         addCommonHeaders(to: &response.headers, context)
+        return .response(response)
+    }
+
+    /// Answers a request that had to wait for its verdict.
+    func respond(to pending: APIResponder.PendingRequest, _ verdict: Verdict) -> APIResponse {
+        var response = api.respond(to: pending, verdict)
+        addCommonHeaders(to: &response.headers, pending.context)
         return response
     }
 

@@ -1,28 +1,39 @@
 import Keybearer
 
-/// What a verdict that is not a pass is answered with, by every part of the edge.
+/// What a request that may not pass is answered with, by every part of the edge.
 struct Refusal {
     let error: KeybearerError
-    /// How the account stands in its hour; nil where no account is known.
+    /// How the account stands against its rate limit; nil where no account is known.
     let rateLimit: RateLimitStatus?
+    /// The value of `WWW-Authenticate`, on a 401.
+    var challenge: String?
 
     /// Every 401 has this message, whichever check failed.
     static let unauthorizedMessage = "The Secret Key is missing or not valid."
 
-    /// Nil for a verdict that passes.
-    init?(_ verdict: Verdict) {
+    /// A key that passed, on a request with something else wrong.
+    init(_ problem: KeybearerError, rateLimit: RateLimitStatus) {
+        error = problem
+        self.rateLimit = rateLimit
+    }
+
+    /// A verdict that does not pass.
+    ///
+    /// - Parameter credentials: what was presented.
+    @inline(never)
+    init(_ verdict: Verdict, of credentials: BearerCredentials) {
         switch verdict {
-        case .admitted: return nil
         case .unauthorized:
             error = KeybearerError(.unauthorized, Self.unauthorizedMessage)
             rateLimit = nil
+            challenge = credentials.challenge
         case .featureLocked(_, let status):
             let feature = Feature.apiWebhooks.displayName
             error = KeybearerError(
                 .featureLocked, "The plan does not include \(feature). A workspace Owner can upgrade it.")
             rateLimit = status
         case .notAMember(_, let status):
-            error = KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
+            error = KeybearerError(.notFound, Admission.noSuchWorkspace)
             rateLimit = status
         case .rateLimited(_, let status):
             error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")
@@ -30,7 +41,7 @@ struct Refusal {
         case .unavailable(let cause):
             error = .unavailable(cause: (cause as? KeybearerError)?.cause ?? cause)
             rateLimit = nil
-        case .needsStore:
+        case .needsStore, .admitted:
             error = .unavailable()
             rateLimit = nil
         }

@@ -3,10 +3,12 @@ import Keybearer
 import NIOCore
 import NIOHTTPTypes
 
-/// Answers on the event loop what memory can answer; everything else goes on to the asynchronous server.
+/// Answers on the event loop what memory can answer, and what memory can answer once the store has decided about the key;
+/// everything else goes on to the asynchronous server.
 ///
-/// It keeps the order of answers: while a request is with the server, those behind it follow it there. And it keeps
-/// the back-pressure: when the client does not read its answers, requests go to the server, which waits.
+/// It keeps the order of answers: while a request is with the server, those behind it follow it there, and while one waits
+/// for the store, nothing behind it is read. And it keeps the back-pressure: when the client does not read its answers,
+/// requests go to the server, which waits.
 final class MemoryResponses: ChannelDuplexHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -18,6 +20,13 @@ final class MemoryResponses: ChannelDuplexHandler {
     private var withServer = 0
     /// The head of a request that may have no body: decided when its end was read, and not before.
     private var held: HTTPRequest?
+    /// Whether a request waits for the store.
+    private var isAskingStore = false
+    /// What was read behind it before reading stopped.
+    private var behind: [HTTPRequestPart] = []
+    /// Whether the client has closed its half behind it.
+    private var hasInputEnded = false
+    private var wantsRead = false
     private var hasWritten = false
     private var peer: IPAddress?
     private var date = (second: Int64.min, text: "")
@@ -31,7 +40,9 @@ final class MemoryResponses: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        if isAskingStore { return behind.append(part) }
+        switch part {
         case .head(let head):
             if withServer == 0, head.method == .get {
                 held = head
@@ -43,10 +54,7 @@ final class MemoryResponses: ChannelDuplexHandler {
             passOn(context)
             context.fireChannelRead(data)
         case .end:
-            if let head = held, context.channel.isWritable, let response = edge.respondNow(to: head, peer: peer) {
-                held = nil
-                write(response, context)
-            } else {
+            if !respondNow(context) {
                 passOn(context)
                 context.fireChannelRead(data)
             }
@@ -63,9 +71,73 @@ final class MemoryResponses: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
+    /// Reads on only when the request that was read has its answer.
+    func read(context: ChannelHandlerContext) {
+        if isAskingStore {
+            wantsRead = true
+        } else {
+            context.read()
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // The server would end the connection: it knows nothing of the request that waits.
+        if isAskingStore, event as? ChannelEvent == .inputClosed {
+            hasInputEnded = true
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .end = unwrapOutboundIn(data) { withServer -= 1 }
         context.write(data, promise: promise)
+    }
+
+    /// Answers the request whose end was read, or asks the store about it; false where the server must answer it.
+    private func respondNow(_ context: ChannelHandlerContext) -> Bool {
+        guard let head = held, context.channel.isWritable else { return false }
+        switch edge.respondNow(to: head, peer: peer) {
+        case .notHere: return false
+        case .response(let response): write(response, context)
+        case .pending(let pending): askStore(pending, context)
+        }
+        held = nil
+        return true
+    }
+
+    private func askStore(_ pending: APIResponder.PendingRequest, _ context: ChannelHandlerContext) {
+        isAskingStore = true
+        let api = edge.api
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let promise = context.eventLoop.makePromise(of: Verdict.self)
+        Task(executorPreference: api.node.verifier.executor) {
+            promise.succeed(await api.verdictFromStore(pending))
+        }
+        promise.futureResult.whenSuccess { verdict in
+            let (handler, context) = bound.value
+            handler.take(verdict, of: pending, context)
+        }
+    }
+
+    private func take(_ verdict: Verdict, of pending: APIResponder.PendingRequest, _ context: ChannelHandlerContext) {
+        isAskingStore = false
+        let parts = behind
+        behind = []
+        guard context.channel.isActive else { return }
+        write(edge.respond(to: pending, verdict), context)
+        // Another of them may need the store: then the rest is kept again.
+        for part in parts { channelRead(context: context, data: wrapInboundOut(part)) }
+        channelReadComplete(context: context)
+        guard !isAskingStore else { return }
+        if hasInputEnded {
+            hasInputEnded = false
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        }
+        if wantsRead {
+            wantsRead = false
+            context.read()
+        }
     }
 
     private func passOn(_ context: ChannelHandlerContext) {

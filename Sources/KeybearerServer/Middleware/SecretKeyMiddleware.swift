@@ -57,39 +57,22 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
             return api.failure(KeybearerError(.httpsRequired, "Use https:// for every request."), of: requestContext)
                 .response
         }
-        let (scope, problem) = scope(of: request, context)
-        switch await api.admit(BearerCredentials(request.headers), of: requestContext, scope: scope) {
-        case .refused(let response): return response.response
+        let admission = Admission(BearerCredentials(request.headers), from: requestContext.client) {
+            () throws(KeybearerError) in
+            try Admission.scope(
+                field: try Admission.workspace(in: request.headers),
+                path: workspaceParameter.flatMap { context.parameters.get($0) })
+        }
+        switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
+        case .refused(let refusal): return api.refusal(refusal, of: requestContext).response
         case .admitted(let account, let rateLimit):
-            var response: Response
-            if let problem {
-                response = api.failure(problem, of: requestContext).response
-            } else {
-                var head = request.head
-                head.headerFields[.authorization] = nil
-                var context = context
-                context.keyHolder = KeyHolder(account, scope: scope, rateLimit: rateLimit)
-                response = try await next(Request(head: head, body: request.body), context)
-            }
+            var head = request.head
+            head.headerFields[.authorization] = nil
+            var context = context
+            context.keyHolder = KeyHolder(account, scope: admission.scope, rateLimit: rateLimit)
+            var response = try await next(Request(head: head, body: request.body), context)
             response.headers.addRateLimit(rateLimit, now: clocks.wall())
             return response
         }
-    }
-
-    private func scope(of request: Request, _ context: Context) -> (AccessScope, KeybearerError?) {
-        let named = request.headers[values: HeaderName.workspaceID]
-        let inPath = workspaceParameter.flatMap { context.parameters.get($0) }
-        guard named.count <= 1 else {
-            return (.anyWorkspace, KeybearerError(.badRequest, "X-Workspace-Id must be one workspace id."))
-        }
-        if let inPath, let first = named.first, inPath != first {
-            let message = "X-Workspace-Id and the path name different workspaces."
-            return (.anyWorkspace, KeybearerError(.badRequest, message))
-        }
-        guard let text = inPath ?? named.first else { return (.anyWorkspace, nil) }
-        guard let id = WorkspaceID(parsing: text) else {
-            return (.anyWorkspace, KeybearerError(.notFound, "There is no such workspace, or it is not yours."))
-        }
-        return (.workspace(id), nil)
     }
 }

@@ -22,30 +22,23 @@ struct IntrospectionHandlers: Sendable {
             }
             client = address
         }
-        var scope = AccessScope.anyWorkspace
-        if let given = form["workspace_id"] {
-            guard let id = WorkspaceID(parsing: given) else {
-                throw KeybearerError(.badRequest, "workspace_id must be one workspace id.")
-            }
-            scope = .workspace(id)
+        let workspace = try form["workspace_id"].map { given throws(KeybearerError) in
+            try Admission.workspace(named: given, in: "workspace_id")
         }
-        guard let token = Array(text.utf8).withUnsafeBufferPointer({ PresentedToken($0) }) else {
-            return try Self.respond(IntrospectionBody())
-        }
-        return try conclude(await node.verifier.verdict(for: token, scope: scope, from: client), scope: scope)
-    }
-
-    private func conclude(_ verdict: Verdict, scope: AccessScope) throws -> APIResponse {
-        switch verdict {
+        let token = Array(text.utf8).withUnsafeBufferPointer { PresentedToken($0) }
+        let admission = Admission(
+            token.map { .token($0) } ?? .malformed, scope: workspace.map { .workspace($0) } ?? .anyWorkspace,
+            from: client)
+        switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
         case .admitted(let account, let rateLimit):
-            return try Self.respond(IntrospectionBody(account, scope: scope, rateLimit: rateLimit))
-        case .unauthorized:
+            return try Self.respond(IntrospectionBody(account, scope: admission.scope, rateLimit: rateLimit))
+        case .refused(let refusal):
+            switch refusal.error.code {
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
-            return try Self.respond(IntrospectionBody())
-        case .featureLocked, .notAMember, .rateLimited, .unavailable, .needsStore:
-            guard let refusal = Refusal(verdict) else { throw KeybearerError.unavailable() }
-            if refusal.error.code == .unavailable { throw refusal.error }
-            return try Self.respond(IntrospectionBody(refusal, now: clocks.wall()))
+            case .unauthorized: return try Self.respond(IntrospectionBody())
+            case .unavailable: throw refusal.error
+            default: return try Self.respond(IntrospectionBody(refusal, now: clocks.wall()))
+            }
         }
     }
 

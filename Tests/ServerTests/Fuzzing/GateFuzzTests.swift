@@ -148,7 +148,7 @@ struct GateFuzzTests {
                     guard out.readableBytes == 0 else { return "both an answer and a question" }
                     asked += 1
                     responses.write(
-                        await decision.verdictFromStore(pending), scope: pending.scope, problem: pending.problem,
+                        await decision.verdictFromStore(pending), of: pending.admission,
                         format: pending.format, wall: clocks.wall(), to: &out)
                 }
                 let said = out.readableBytesView

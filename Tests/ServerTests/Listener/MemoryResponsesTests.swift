@@ -15,14 +15,24 @@ struct MemoryResponsesTests {
         let (_, key) = try await fixture.account("ada@example.com")
         try await fixture.listening { _ in
             let edge = try fixture.server().makeResponder()
-            func now(_ path: String, _ method: HTTPRequest.Method = .get, key: String? = key) -> APIResponse? {
+            func immediate(
+                _ path: String, _ method: HTTPRequest.Method = .get, key: String? = key
+            ) -> APIResponder.ImmediateResponse {
                 var headers = HTTPFields()
                 if let key { headers[.authorization] = "Bearer \(key)" }
                 let head = HTTPRequest(
                     method: method, scheme: "http", authority: "localhost", path: path, headerFields: headers)
                 return edge.respondNow(to: head, peer: IPAddress("127.0.0.1"))
             }
+            func now(_ path: String, _ method: HTTPRequest.Method = .get, key: String? = key) -> APIResponse? {
+                if case .response(let response) = immediate(path, method, key: key) { response } else { nil }
+            }
             #expect(now("/api/v1/me") == nil, "a cold key")
+            guard case .pending(let pending) = immediate("/api/v1/me") else {
+                Issue.record("a cold key is asked for in the store")
+                return
+            }
+            #expect(pending.need == .account)
             _ = try await fixture.respond(.get, "/api/v1/me", [.authorization: "Bearer \(key)"])
             let warm = try #require(now("/api/v1/me"))
             #expect(warm.status == .ok)
@@ -34,6 +44,29 @@ struct MemoryResponsesTests {
             }
             for method in [HTTPRequest.Method.head, .options, .post] {
                 #expect(now("/api/v1/me", method) == nil, "\(method)")
+            }
+        }
+    }
+
+    @Test("A key that needs the store keeps its place among the answers, also to a client that has closed its half")
+    func coldKeys() async throws {
+        let fixture = try ServerFixture()
+        let keys = try await (0..<6).asyncMap { try await fixture.account("cold\($0)@example.com").key }
+        try await fixture.listening { client in
+            // Each key is cold, and stands between what memory and what the server answers.
+            let requests = keys.map { key in
+                "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(key)\r\n\r\n"
+                    + "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                    + "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            }
+            let text = String(decoding: try await client.roundTrip(Array(requests.joined().utf8)), as: UTF8.self)
+            #expect(text.components(separatedBy: "HTTP/1.1 ").count == 3 * keys.count + 1)
+            var rest = text[...]
+            for number in keys.indices {
+                for mark in ["cold\(number)@example.com", "UNAUTHORIZED", "\r\n\r\nok\n"] {
+                    let found = try #require(rest.range(of: mark), "\(mark) in \(rest.prefix(800))")
+                    rest = rest[found.upperBound...]
+                }
             }
         }
     }

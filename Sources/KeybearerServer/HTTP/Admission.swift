@@ -1,0 +1,116 @@
+import HTTPTypes
+import Keybearer
+
+/// What a request presents to be let in: its key, the workspace that it names, and who the client is.
+///
+/// Parsed once, by whoever has the request's bytes, and kept while the store is asked. API, gate, middleware and
+/// introspection each make one and translate what comes of it; what may pass is decided nowhere else.
+struct Admission: Sendable {
+    /// The key, or why there is none.
+    let credentials: BearerCredentials
+    /// What the request wants to do; ``AccessScope/anyWorkspace`` where it does not say so in a way that can be read.
+    let scope: AccessScope
+    /// Who the client is, by the trusted-proxy rules.
+    let client: IPAddress
+    /// What is wrong with the request beyond its key: told only when the key passes.
+    var problem: KeybearerError?
+
+    @inline(__always)
+    init(_ credentials: BearerCredentials, scope: AccessScope, from client: IPAddress, problem: KeybearerError? = nil) {
+        (self.credentials, self.scope, self.client, self.problem) = (credentials, scope, client, problem)
+    }
+
+    /// - Parameter scope: finds what the request wants to do. What it throws is the request's problem.
+    @inline(__always)
+    init(
+        _ credentials: BearerCredentials, from client: IPAddress,
+        to scope: () throws(KeybearerError) -> AccessScope
+    ) {
+        do {
+            self.init(credentials, scope: try scope(), from: client)
+        } catch {
+            self.init(credentials, scope: .anyWorkspace, from: client, problem: error)
+        }
+    }
+
+    /// Decides from memory, or answers ``Verdict/needsStore(_:)``, and then nothing was counted.
+    ///
+    /// - Parameters:
+    ///   - now: a reading from after the request's last byte was read: see ``Verifier``.
+    ///   - wall: the time of day.
+    @inline(__always)
+    func cachedVerdict(by verifier: Verifier, now: SteadyTime, wall: Timestamp) -> Verdict {
+        guard case .token(let token) = credentials else { return .unauthorized }
+        return verifier.cachedVerdict(for: token, scope: scope, from: client, now: now, wall: wall)
+    }
+
+    /// Decides with the store's help.
+    ///
+    /// - Parameter need: what memory lacked.
+    func verdictFromStore(by verifier: Verifier, for need: StoreNeed) async -> Verdict {
+        guard case .token(let token) = credentials else { return .unauthorized }
+        return await verifier.verdictFromStore(for: token, scope: scope, from: client, need: need)
+    }
+
+    /// Decides from memory, and with the store's help where memory cannot tell. Call it after the request's last byte
+    /// was read.
+    func verdict(by verifier: Verifier) async -> Verdict {
+        guard case .token(let token) = credentials else { return .unauthorized }
+        return await verifier.verdict(for: token, scope: scope, from: client)
+    }
+
+    /// What a verdict comes to for the request.
+    enum Outcome {
+        case admitted(CachedAccount, RateLimitStatus)
+        case refused(Refusal)
+    }
+
+    /// - Returns: ``Outcome/admitted(_:_:)`` only where the key passed and nothing else is wrong.
+    @inline(__always)
+    func outcome(of verdict: Verdict) -> Outcome {
+        guard case .admitted(let account, let rateLimit) = verdict else {
+            return .refused(Refusal(verdict, of: credentials))
+        }
+        if let problem { return .refused(Refusal(problem, rateLimit: rateLimit)) }
+        return .admitted(account, rateLimit)
+    }
+}
+
+extension Admission {
+    /// The message where an account has no part in the workspace that is named, or there is none.
+    static let noSuchWorkspace = "There is no such workspace, or it is not yours."
+
+    /// The workspace that a field names.
+    ///
+    /// - Parameters:
+    ///   - text: the field's value; nil where the field is there more than once.
+    ///   - field: the field, as the message calls it.
+    static func workspace(named text: (some StringProtocol)?, in field: String = "X-Workspace-Id")
+        throws(KeybearerError) -> WorkspaceID
+    {
+        guard let id = text.flatMap({ WorkspaceID(parsing: $0) }) else {
+            throw KeybearerError(.badRequest, "\(field) must be one workspace id.")
+        }
+        return id
+    }
+
+    /// The workspace that `X-Workspace-Id` names; nil where it is absent.
+    static func workspace(in headers: HTTPFields) throws(KeybearerError) -> WorkspaceID? {
+        var named: WorkspaceID?
+        for header in headers where header.name == HeaderName.workspaceID {
+            named = try workspace(named: named == nil ? header.value : nil)
+        }
+        return named
+    }
+
+    /// What a request wants to do that may name a workspace by a field, by its path, or by neither. The path is more
+    /// exact than the field; where both stand they must agree.
+    static func scope(field: WorkspaceID?, path: (some StringProtocol)?) throws(KeybearerError) -> AccessScope {
+        guard let path else { return field.map { .workspace($0) } ?? .anyWorkspace }
+        guard let id = WorkspaceID(parsing: path) else { throw KeybearerError(.notFound, noSuchWorkspace) }
+        if let field, field != id {
+            throw KeybearerError(.badRequest, "X-Workspace-Id and the path name different workspaces.")
+        }
+        return .workspace(id)
+    }
+}

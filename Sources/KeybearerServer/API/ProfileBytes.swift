@@ -1,22 +1,15 @@
 import Keybearer
 import NIOCore
 
-/// The JSON of `/api/v1/me`, of which all but last use and budget is encoded once per account.
-enum ProfileJSON {
-    /// What does not change with requests: the part up to the last use, and the part behind it.
-    static func parts(of account: Account) -> (first: String, second: String) {
-        let user = account.user
-        var first = #"{"id":"\#(user.id)","email":"# + JSONText.quote(user.email.rawValue)
-        first += #","name":"# + JSONText.quote(user.name) + #","createdAt":"\#(user.createdAt)","#
-        first += #""key":{"prefix":"\#(account.key.shownPrefix)","generatedAt":"\#(account.key.generatedAt)","#
-        let workspaces = account.workspaces.map { WorkspaceBody($0).profileText }
-        let second = #"},"workspaces":["# + workspaces.joined(separator: ",") + #"],"rateLimit":"#
-        return (first, second)
-    }
+/// The envelope around a ``Profile``, of which all but last use and rate limit is encoded once per account: what
+/// `/api/v1/me` answers without encoding anything.
+struct ProfileBytes: ResponseValue {
+    private let body: ByteBuffer
 
-    /// Makes the whole success envelope.
-    static func make(_ account: CachedAccount, lastUse: LastUse?, rateLimit: RateLimitStatus) -> ByteBuffer {
-        ResponseFragments.withProfile(account) { first, second in
+    static var content: ResponseContent { Success<Profile>.content }
+
+    init(_ account: CachedAccount, lastUse: LastUse?, rateLimit: RateLimitStatus) {
+        body = ResponseFragments.withProfile(account) { first, second in
             var buffer = ByteBufferAllocator().buffer(capacity: first.count + second.count + 256)
             buffer.writeStaticString(#"{"ok":true,"data":"#)
             buffer.writeBytes(first)
@@ -44,61 +37,24 @@ enum ProfileJSON {
             return buffer
         }
     }
-}
 
-/// A workspace as the API shows it.
-struct WorkspaceBody: Encodable {
-    let id: String
-    let name: String
-    let role: String
-    let plan: String
-    let features: [String]
-    let createdAt: String
+    func response() -> APIResponse { APIResponse.json(body) }
 
-    init(_ access: WorkspaceAccess) {
-        id = access.workspace.id.rawValue
-        name = access.workspace.name
-        role = access.role.rawValue
-        plan = access.plan.id.rawValue
-        features = access.plan.features.sorted().map(\.rawValue)
-        createdAt = access.workspace.createdAt.description
+    /// What does not change with requests: the part up to the last use, and the part behind it.
+    static func parts(of account: Account) -> (first: String, second: String) {
+        let user = account.user
+        var first = #"{"id":"\#(user.id)","email":"# + JSONText.quote(user.email.rawValue)
+        first += #","name":"# + JSONText.quote(user.name) + #","createdAt":"\#(user.createdAt)","#
+        first += #""key":{"prefix":"\#(account.key.shownPrefix)","generatedAt":"\#(account.key.generatedAt)","#
+        let workspaces = account.workspaces.map { text(of: Profile.WorkspaceJSON($0)) }
+        let second = #"},"workspaces":["# + workspaces.joined(separator: ",") + #"],"rateLimit":"#
+        return (first, second)
     }
 
-    /// The form inside a profile, which has no `createdAt`.
-    var profileText: String {
-        let quoted = features.map(JSONText.quote).joined(separator: ",")
-        return #"{"id":"\#(id)","name":"# + JSONText.quote(name) + #","role":"\#(role)","plan":"#
-            + JSONText.quote(plan) + #","features":[\#(quoted)]}"#
-    }
-}
-
-/// A key's record as the API shows it; the key itself only in the answer that made it.
-struct KeyBody: Encodable {
-    let key: String?
-    let prefix: String
-    let generatedAt: String
-    let lastUsedAt: String?
-    let lastUsedIp: String?
-
-    init(_ record: APIKey, secret: SecretKey? = nil) {
-        key = secret?.characters
-        prefix = record.shownPrefix
-        generatedAt = record.generatedAt.description
-        lastUsedAt = record.lastUse?.at.description
-        lastUsedIp = record.lastUse?.address.textIfAny
-    }
-
-    private enum Field: String, CodingKey {
-        case key, prefix, generatedAt, lastUsedAt, lastUsedIp
-    }
-
-    /// Writes nulls for what never happened, and leaves out a key that is not shown.
-    func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Field.self)
-        try fields.encodeIfPresent(key, forKey: .key)
-        try fields.encode(prefix, forKey: .prefix)
-        try fields.encode(generatedAt, forKey: .generatedAt)
-        try fields.encode(lastUsedAt, forKey: .lastUsedAt)
-        try fields.encode(lastUsedIp, forKey: .lastUsedIp)
+    private static func text(of workspace: Profile.WorkspaceJSON) -> String {
+        let features = workspace.features.map { JSONText.quote($0.rawValue) }.joined(separator: ",")
+        return #"{"id":"\#(workspace.id)","name":"# + JSONText.quote(workspace.name)
+            + #","role":"\#(workspace.role.rawValue)","plan":"# + JSONText.quote(workspace.plan.rawValue)
+            + #","features":[\#(features)]}"#
     }
 }

@@ -192,7 +192,7 @@ public struct KeybearerServer: Sendable {
         let pages = try makePages()
         let api = APIResponder(node: node, clocks: clocks, logger: logger)
         return EdgeResponder(
-            routes: RouteTable(makeRoutes(pages)),
+            routes: RouteTable(try makeRoutes(pages)),
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
             api: api, operators: OperatorResponder(tokens: services.operatorTokens, api: api, bodies: bodies),
             dashboard: pages, logger: logger)
@@ -200,7 +200,7 @@ public struct KeybearerServer: Sendable {
 
     /// Every route with its handler.
     func makeRoutes() throws -> [Route] {
-        makeRoutes(try makePages())
+        try makeRoutes(try makePages())
     }
 
     private var bodies: BodyReader { BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory) }
@@ -212,8 +212,8 @@ public struct KeybearerServer: Sendable {
             renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
     }
 
-    private func makeRoutes(_ pages: DashboardResponder) -> [Route] {
-        let handlers = Routes.Handlers(
+    private func makeRoutes(_ pages: DashboardResponder) throws -> [Route] {
+        var handlers = Routes.Handlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
@@ -225,6 +225,12 @@ public struct KeybearerServer: Sendable {
                 keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
-        return Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
+        let openAPI = OpenAPI(routes: routes(handlers), serverURL: settings.publicURL?.description)
+        handlers.openAPI = OpenAPIHandlers(document: try openAPI.document())
+        return routes(handlers)
+    }
+
+    private func routes(_ handlers: Routes.Handlers) -> [Route] {
+        Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
     }
 }

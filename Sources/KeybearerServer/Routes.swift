@@ -9,17 +9,33 @@ enum Routes {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
+            .probe(.get, "/openapi.json", edge.openAPI.get),
 
-            .key(.get, "/api/v1/me", .memory(edge.api.me)),
-            .key(.get, "/api/v1/workspaces", .memory(edge.api.workspaces)),
+            .key(
+                .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account",
+                .memory(edge.api.me)),
+            .key(
+                .get, "/api/v1/workspaces", returns: ListPage<WorkspaceJSON>.self, with: Endpoint.Parameter.paging,
+                summary: "List the account's workspaces", .memory(edge.api.workspaces)),
             .key(
                 .get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"),
+                returns: Success<WorkspaceJSON>.self, summary: "Get one of the account's workspaces",
                 .memory(edge.api.workspace)),
-            .key(.get, "/api/v1/key", .memory(edge.api.key)),
-            .key(.post, "/api/v1/key/revoke", for: .keyAlone, .awaiting(edge.api.revoke)),
-            .key(.post, Routes.regenerateByKey, for: .accountOnly, .awaiting(edge.api.regenerate)),
+            .key(
+                .get, "/api/v1/key", returns: Success<KeyJSON>.self, summary: "Get the key's record, without the key",
+                .memory(edge.api.key)),
+            .key(
+                .post, "/api/v1/key/revoke", for: .keyAlone, returns: NoContent.self, takes: .emptyObject,
+                summary: "End the key that makes the request", .awaiting(edge.api.revoke)),
+            .key(
+                .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
+                with: [.idempotencyKey], summary: "Replace the key that makes the request",
+                .awaiting(edge.api.regenerate)),
 
-            .operatorToken(.post, "/operator/v1/introspect", for: .introspect, edge.operators.introspect),
+            .operatorToken(
+                .post, "/operator/v1/introspect", for: .introspect, returns: IntrospectionJSON.self,
+                takes: .form(IntrospectionHandlers.inputs), summary: "Ask whether a Secret Key may pass (RFC 7662)",
+                edge.operators.introspect),
 
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
@@ -55,6 +71,7 @@ enum Routes {
     /// The handlers behind the paths, a group for each part of the server.
     struct Handlers: Sendable {
         let probes: Probes
+        var openAPI = OpenAPIHandlers()
         let api: APIHandlers
         let operators: IntrospectionHandlers
         let assets: AssetHandlers

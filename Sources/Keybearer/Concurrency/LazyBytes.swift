@@ -23,14 +23,16 @@ package struct LazyBytes: ~Copyable, @unchecked Sendable {
     package func withBytes<Result>(
         madeBy make: () -> [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        let address = memory.load(ordering: .acquiring) ?? store(make())
+        let address = memory.load(ordering: .acquiring) ?? publish(make())
         return try body(
             UnsafeRawBufferPointer(start: address + Self.headLength, count: address.load(as: Int.self)))
     }
 
-    /// Stores the bytes, unless another thread was first. Returns where the stored ones are.
+    /// Keeps the bytes, unless another thread was first.
+    ///
+    /// - Returns: the address of those that are kept.
     @usableFromInline
-    func store(_ bytes: [UInt8]) -> UnsafeRawPointer {
+    func publish(_ bytes: [UInt8]) -> UnsafeRawPointer {
         let made = UnsafeMutableRawPointer.allocate(
             byteCount: Self.headLength + bytes.count, alignment: MemoryLayout<Int>.alignment)
         made.storeBytes(of: bytes.count, as: Int.self)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Keybearer
+import KeybearerServer
 
 /// `keybearer key …`: the Secret Key of an account.
 struct KeyCommand: AsyncParsableCommand {

@@ -1,4 +1,5 @@
 import Keybearer
+import KeybearerServer
 
 /// An account as `--json` prints it.
 struct AccountJSON: Encodable {
@@ -23,37 +24,6 @@ struct AccountJSON: Encodable {
         createdAt = account.user.createdAt.description
         key = KeyJSON(account.key)
         workspaces = account.workspaces.map(MembershipJSON.init)
-    }
-}
-
-/// A key's record as `--json` prints it; the key itself only where it was asked for.
-struct KeyJSON: Encodable {
-    var key: String?
-    let prefix: String
-    let generatedAt: String
-    let lastUsedAt: String?
-    let lastUsedIp: String?
-
-    init(_ record: APIKey, secret: SecretKey? = nil) {
-        key = secret?.characters
-        prefix = record.shownPrefix
-        generatedAt = record.generatedAt.description
-        lastUsedAt = record.lastUse?.at.description
-        lastUsedIp = record.lastUse?.address.textIfAny
-    }
-
-    private enum Field: String, CodingKey {
-        case key, prefix, generatedAt, lastUsedAt, lastUsedIp
-    }
-
-    /// Writes nulls for what never happened and for a local socket, and leaves out a key that is not shown.
-    func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Field.self)
-        try fields.encodeIfPresent(key, forKey: .key)
-        try fields.encode(prefix, forKey: .prefix)
-        try fields.encode(generatedAt, forKey: .generatedAt)
-        try fields.encode(lastUsedAt, forKey: .lastUsedAt)
-        try fields.encode(lastUsedIp, forKey: .lastUsedIp)
     }
 }
 

@@ -8,47 +8,47 @@ struct APIHandlers: Sendable {
     let keys: KeyService
 
     /// `GET /api/v1/me`: the profile, from memory.
-    @Sendable func me(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> APIResponse
+    @Sendable func me(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> ProfileBytes
     {
-        APIResponse.json(ProfileJSON.make(account, lastUse: account.lastUse, rateLimit: rateLimit))
+        ProfileBytes(account, lastUse: account.lastUse, rateLimit: rateLimit)
     }
 
     /// `GET /api/v1/workspaces`: a page of the account's workspaces.
     @Sendable func workspaces(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) throws -> APIResponse {
+    ) throws -> ListPage<WorkspaceJSON> {
         let (page, limit) = try Self.page(of: context)
         let all = account.account.workspaces
         let first = min(all.count, (page - 1) * limit)
-        let shown = all[first..<min(all.count, first + limit)].map(WorkspaceBody.init)
+        let shown = all[first..<min(all.count, first + limit)].map { WorkspaceJSON($0) }
         let meta = PageMeta(page: page, limit: limit, total: all.count, hasMore: first + shown.count < all.count)
-        return APIResponse.json(try Envelope.success(shown, meta: meta))
+        return ListPage(nouns: shown, meta: meta)
     }
 
     /// `GET /api/v1/workspaces/{workspaceID}`: one of the account's workspaces.
     @Sendable func workspace(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) throws -> APIResponse {
+    ) throws -> Success<WorkspaceJSON> {
         let id = context.parameters["workspaceID"]
         guard let access = account.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
             throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
         }
-        return APIResponse.json(try Envelope.success(WorkspaceBody(access)))
+        return Success(WorkspaceJSON(access))
     }
 
     /// `GET /api/v1/key`: the key's record, without the key.
-    @Sendable func key(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) throws
-        -> APIResponse
+    @Sendable func key(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus)
+        -> Success<KeyJSON>
     {
         var record = account.account.key
         record.lastUse = account.lastUse
-        return APIResponse.json(try Envelope.success(KeyBody(record)))
+        return Success(KeyJSON(record))
     }
 
     /// `POST /api/v1/key/regenerate`: a new key in the old one's place, answered when the old one is dead everywhere.
     @Sendable func regenerate(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) async throws -> APIResponse {
+    ) async throws -> Success<KeyJSON> {
         let idempotencyKeys = context.headers[values: HeaderName.idempotencyKey]
         guard idempotencyKeys.count <= 1 else {
             throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
@@ -56,16 +56,16 @@ struct APIHandlers: Sendable {
         try Self.requireNoContent(of: context)
         let (secret, record) = try await keys.regenerate(
             account.account.user.id, idempotencyKey: idempotencyKeys.first, by: Self.authority(context, account))
-        return APIResponse.json(try Envelope.success(KeyBody(record, secret: secret)))
+        return Success(KeyJSON(record, secret: secret))
     }
 
     /// `POST /api/v1/key/revoke`: ends the key that asks. Its successor is in the dashboard alone.
     @Sendable func revoke(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
-    ) async throws -> APIResponse {
+    ) async throws -> NoContent {
         try Self.requireNoContent(of: context)
         try await keys.revoke(account.account.user.id, by: Self.authority(context, account))
-        return APIResponse(status: .noContent, headers: [.cacheControl: "no-store"])
+        return NoContent()
     }
 
     /// The key that admitted the request, in the version in which it did.

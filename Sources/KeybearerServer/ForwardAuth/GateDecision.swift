@@ -178,8 +178,7 @@ struct GateDecision: Sendable {
         }
     }
 
-    /// The workspace that the request names: by header, by the original path, or not at all. Two that disagree are
-    /// refused.
+    /// The workspace that the request names: by header, by the original path, or not at all. Two that disagree are refused.
     private func scope(
         _ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, rest: GateRequestHead.Part, _ peer: Peer
     ) throws(KeybearerError) -> AccessScope {

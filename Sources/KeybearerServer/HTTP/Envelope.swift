@@ -19,6 +19,13 @@ enum Envelope {
             + [UInt8(ascii: "}")]
     }
 
+    /// The schema of a success.
+    static func schema(of data: Schema, meta: Schema? = nil) -> Schema {
+        var properties: Schema = ["ok": ["const": true], "data": data]
+        if let meta { properties["meta"] = meta }
+        return ["type": "object", "properties": properties, "required": properties.keys.sorted()]
+    }
+
     /// The body of a failure. The request id lets an operator find the log line; it says nothing else.
     static func failure(
         _ code: ErrorCode, message: String, fields: [String: String] = [:], requestID: String,
@@ -65,11 +72,26 @@ enum Envelope {
 }
 
 /// Which part of a list an answer holds.
-struct PageMeta: Encodable {
+struct PageMeta: JSONNoun {
     let page: Int
     let limit: Int
     let total: Int
     let hasMore: Bool
+
+    static let noun = "PageMeta"
+    static let sample = PageMeta(page: 1, limit: 20, total: 0, hasMore: false)
+}
+
+/// A failure. ``Envelope/failure(_:message:fields:requestID:extra:)`` writes the same without encoding it.
+struct FailureJSON: JSONNoun {
+    let ok: Bool
+    let error: ErrorCode
+    let message: String
+    let fields: [String: String]?
+    let requestId: String
+
+    static let noun = "Failure"
+    static let sample = FailureJSON(ok: false, error: .notFound, message: "", fields: [:], requestId: "req_a1")
 }
 
 /// JSON text from Swift values.

@@ -3,7 +3,7 @@ import Keybearer
 /// What a request that may not pass is answered with, by every part of the edge.
 struct Refusal {
     let error: KeybearerError
-    /// What the account has left of its rate limit; nil where no account is known.
+    /// How the account stands against its rate limit; nil where no account is known.
     let rateLimit: RateLimitStatus?
     /// The value of `WWW-Authenticate`, on a 401.
     var challenge: String?

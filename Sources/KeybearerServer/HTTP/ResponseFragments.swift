@@ -10,7 +10,7 @@ enum ResponseFragments {
     /// The lengths of the first two parts, four bytes each, then the gate's identity and the profile's two parts.
     static func make(_ account: Account) -> [UInt8] {
         let identity = GateIdentity.make(account)
-        let (first, second) = ProfileJSON.parts(of: account)
+        let (first, second) = ProfileBytes.parts(of: account)
         let lengths = [identity.count, first.utf8.count].flatMap { length in
             (0..<4).map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) }
         }

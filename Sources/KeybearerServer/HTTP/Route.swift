@@ -10,16 +10,16 @@ struct Route: Sendable {
     typealias SessionHandler = @Sendable (RequestContext, SessionService.SignedIn) async throws -> Response
 
     /// What answers a request whose key passed.
-    enum KeyHandler: Sendable {
+    enum KeyHandler<Value: Sendable>: Sendable {
         /// Answers from memory: on the event loop, where the connection allows it.
-        case memory(@Sendable (RequestContext, CachedAccount, RateLimitStatus) throws -> APIResponse)
+        case memory(@Sendable (RequestContext, CachedAccount, RateLimitStatus) throws -> Value)
         /// Waits for the store.
-        case awaiting(@Sendable (RequestContext, CachedAccount, RateLimitStatus) async throws -> APIResponse)
+        case awaiting(@Sendable (RequestContext, CachedAccount, RateLimitStatus) async throws -> Value)
     }
 
     /// Who may reach a route. There is no default: a route says it or does not compile.
     enum Access: Sendable {
-        /// Anyone, over plain HTTP too: the orchestrator's questions, whose answers say nothing of anyone.
+        /// Anyone, over plain HTTP too: what says nothing of anyone, such as the orchestrator's questions.
         case probe(OpenHandler)
         /// Anyone. These routes are the named list of what needs no credentials.
         case anyone(OpenHandler)
@@ -28,7 +28,7 @@ struct Route: Sendable {
         /// A program of the operator, by its token.
         case operatorToken(OperatorScope, OperatorHandler)
         /// A Secret Key that passes for this scope.
-        case key(KeyScope, KeyHandler)
+        case key(KeyScope, KeyHandler<APIResponse>)
     }
 
     /// What a key must be good for.
@@ -46,6 +46,8 @@ struct Route: Sendable {
     let method: HTTPRequest.Method
     let path: String
     let access: Access
+    /// What a program has to know of it; nil for pages and probes.
+    var endpoint: Endpoint?
 
     static func probe(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping OpenHandler) -> Route {
         Route(method: method, path: path, access: .probe(handler))
@@ -59,16 +61,30 @@ struct Route: Sendable {
         Route(method: method, path: path, access: .session(handler))
     }
 
-    static func operatorToken(
-        _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, _ handler: @escaping OperatorHandler
+    static func operatorToken<Value: ResponseValue>(
+        _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, returns: Value.Type,
+        takes body: Endpoint.RequestContent, summary: String,
+        _ handler: @escaping @Sendable (RequestContext) async throws -> Value
     ) -> Route {
-        Route(method: method, path: path, access: .operatorToken(scope, handler))
+        Route(
+            method: method, path: path,
+            access: .operatorToken(scope) { try await handler($0).response() },
+            endpoint: Endpoint(summary: summary, returns: Value.content, body: body, parameters: []))
     }
 
-    static func key(
-        _ method: HTTPRequest.Method, _ path: String, for scope: KeyScope = .header, _ handler: KeyHandler
+    static func key<Value: ResponseValue>(
+        _ method: HTTPRequest.Method, _ path: String, for scope: KeyScope = .header, returns: Value.Type,
+        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [], summary: String,
+        _ handler: KeyHandler<Value>
     ) -> Route {
-        Route(method: method, path: path, access: .key(scope, handler))
+        let written: KeyHandler<APIResponse> =
+            switch handler {
+            case .memory(let handler): .memory { try handler($0, $1, $2).response() }
+            case .awaiting(let handler): .awaiting { try await handler($0, $1, $2).response() }
+            }
+        return Route(
+            method: method, path: path, access: .key(scope, written),
+            endpoint: Endpoint(summary: summary, returns: Value.content, body: body, parameters: parameters))
     }
 }
 

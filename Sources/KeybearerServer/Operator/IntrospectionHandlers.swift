@@ -12,7 +12,7 @@ struct IntrospectionHandlers: Sendable {
     ///
     /// It decides like the gate, and counts like it: an active answer is one request of the hour. What may not pass is
     /// never active, whatever the reason, so a caller that looks at `active` alone is safe.
-    @Sendable func introspect(_ context: RequestContext) async throws -> APIResponse {
+    @Sendable func introspect(_ context: RequestContext) async throws -> IntrospectionJSON {
         let form = try context.form()
         guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
         var client = context.client
@@ -31,24 +31,32 @@ struct IntrospectionHandlers: Sendable {
             from: client)
         switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
         case .admitted(let account, let rateLimit):
-            return try Self.respond(IntrospectionBody(account, scope: admission.scope, rateLimit: rateLimit))
+            return IntrospectionJSON(account, scope: admission.scope, rateLimit: rateLimit)
         case .refused(let refusal):
             switch refusal.error.code {
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
-            case .unauthorized: return try Self.respond(IntrospectionBody())
+            case .unauthorized: return IntrospectionJSON()
             case .unavailable: throw refusal.error
-            default: return try Self.respond(IntrospectionBody(refusal, now: clocks.wall()))
+            default: return IntrospectionJSON(refusal, now: clocks.wall())
             }
         }
     }
 
-    private static func respond(_ body: IntrospectionBody) throws -> APIResponse {
-        APIResponse.json(try JSONText.encode(body))
-    }
+    /// What the form holds.
+    static let inputs = [
+        Endpoint.FormField(name: "token", isRequired: true, description: "The Secret Key."),
+        Endpoint.FormField(
+            name: "workspace_id", description: "The workspace of the request, if it names one.",
+            schema: WorkspaceID.schema),
+        Endpoint.FormField(
+            name: "client_address",
+            description: "The client's IP address, for \"Last used\". Without it, the caller's address is used.",
+            schema: ["type": "string", "anyOf": [["format": "ipv4"], ["format": "ipv6"]]]),
+    ]
 }
 
-/// The answer's members; what is nil is left out.
-struct IntrospectionBody: Encodable {
+/// The answer's members, without an envelope; what is nil is left out.
+struct IntrospectionJSON: JSONNoun, ResponseValue {
     var active = false
     /// The refusal's code and status, for a key that is live but may not pass.
     var error: String?
@@ -64,23 +72,18 @@ struct IntrospectionBody: Encodable {
     var plan: String?
     var rateLimit: RateLimitJSON?
 
-    /// What the account has left of its rate limit.
-    struct RateLimitJSON: Encodable {
-        let limit: Int
-        let remaining: Int
-        let resetAt: String
-
-        init(_ rateLimit: RateLimitStatus) {
-            limit = rateLimit.limit
-            remaining = rateLimit.remaining
-            resetAt = rateLimit.resetAt.description
-        }
-    }
+    static let noun = "Introspection"
+    static let sample = IntrospectionJSON()
+    static let renamed = ["tokenType": "token_type"]
 
     private enum CodingKeys: String, CodingKey {
         case active, error, status, retryAfter, sub, username, iat, keyPrefix, workspace, role, plan, rateLimit
         case tokenType = "token_type"
     }
+
+    static var content: ResponseContent { ResponseContent(status: .ok, schema: schema, nouns: nouns) }
+
+    func response() throws -> APIResponse { APIResponse.json(try JSONText.encode(self)) }
 
     init() {}
 

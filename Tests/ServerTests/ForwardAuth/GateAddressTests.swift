@@ -59,7 +59,7 @@ struct GateAddressTests {
         let record = try await fixture.services.keys.metadata(of: account.user.id)
         let use = try #require(record.lastUse)
         #expect(use.address == .localSocket)
-        let body = try object(String(decoding: JSONText.encode(KeyBody(record)), as: UTF8.self))
+        let body = try object(String(decoding: JSONText.encode(KeyJSON(record)), as: UTF8.self))
         #expect(body["lastUsedIp"] is NSNull && body["lastUsedAt"] as? String == use.at.description)
         let stored = try #require(try await fixture.store.account(id: account.user.id))
         #expect(stored.key.lastUse == use, "written and read as it was")

@@ -10,7 +10,8 @@ import Testing
 struct RouteWalkTests {
     /// The named list of what needs no credentials. A route that joins it must be written here too.
     static let open: Set<String> = [
-        "GET /healthz", "GET /readyz", "GET /assets/dashboard.css", "GET /assets/dashboard.js", "GET /sign-in",
+        "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
+        "GET /sign-in",
         "POST /sign-in", "GET /sign-up", "POST /sign-up",
     ]
     static let methods: [HTTPRequest.Method] = [
@@ -56,6 +57,42 @@ struct RouteWalkTests {
             }
         }
         #expect(count > 1_500)
+    }
+
+    @Test("A route takes its own kind of credential, and none of the others")
+    func credentials() async throws {
+        let fixture = try ServerFixture()
+        let (account, key) = try await fixture.account("ada@example.com")
+        let workspace = account.workspaces[0].workspace.id.rawValue
+        let token = try await fixture.services.operatorTokens.create(
+            name: "billing", scopes: [.introspect], by: .commandLine
+        ).secret.characters
+        let session = try await fixture.services.sessions.start(for: account, from: IPAddress(v4: 1), userAgent: "test")
+        let cookie = "\(SessionCookie.name)=\(session.token.characters)"
+        let all: [String: HTTPFields] = [
+            "key": [.authorization: "Bearer \(key)"], "operator token": [.authorization: "Bearer \(token)"],
+            "session": [.cookie: cookie],
+        ]
+        for route in try Self.routes(fixture) {
+            let own: String
+            switch route.access {
+            case .key: own = "key"
+            case .operatorToken: own = "operator token"
+            case .session: own = "session"
+            case .probe, .anyone: continue
+            }
+            let path = route.path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
+            for (name, credential) in all where name != own {
+                var headers = credential
+                headers[HeaderName.fetchSite] = "same-origin"
+                headers[.origin] = "https://yourapp.com"
+                let response = try await fixture.respond(route.method, path, headers)
+                let isRefusal =
+                    response.status == 401
+                    || (response.status == 303 && response.headers[.location]?.hasPrefix("/sign-in") == true)
+                #expect(isRefusal, "\(route.method.rawValue) \(path) with a \(name) gave \(response.status)")
+            }
+        }
     }
 
     @Test("Open paths answer other methods with 405 or a refusal, never with content")

@@ -16,7 +16,7 @@ struct WalkRoute: Sendable {
     var isByKey = false
 
     /// The routes whose authority can end.
-    static let all = byKey + bySession + [signIn, introspect]
+    static let all = byProgram + bySession + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
@@ -29,19 +29,27 @@ struct WalkRoute: Sendable {
         return writes.filter { !walked.contains($0) }
     }
 
-    private static let byKey = [
-        WalkRoute(
-            name: "POST /api/v1/key/revoke", action: .keyRevoked, ends: AuthorityEnd.ofKeys,
-            request: { $0.bearer($0.key, "/api/v1/key/revoke", type: "application/json", body: "{ }") }, isByKey: true),
-        WalkRoute(
-            name: "POST /api/v1/key/regenerate", action: .keyRegenerated, ends: AuthorityEnd.ofKeys,
-            request: { subject in
-                var request = subject.bearer(
-                    subject.key, "/api/v1/key/regenerate", type: "application/json", body: "{ }")
-                request.headers.append(("Idempotency-Key", AuthorityEnd.guessedIdempotencyKey))
-                return request
-            }, isByKey: true),
+    /// What the transaction of each route that programs call is audited as. A route that is missing here is not walked,
+    /// and found.
+    private static let audited: [String: AuditEvent.Action?] = [
+        "POST /api/v1/key/revoke": .keyRevoked,
+        "POST /api/v1/key/regenerate": .keyRegenerated,
+        // It changes nothing but a count, so that there is no transaction to hold.
+        "POST /operator/v1/introspect": AuditEvent.Action?.none,
     ]
+
+    /// The routes that programs call, with paths, bodies and headers from the server's own list.
+    private static let byProgram: [WalkRoute] = {
+        let routes = (try? ServerFixture().server().makeRoutes()) ?? []
+        return routes.filter { $0.method != .get }.compactMap { route in
+            let name = "\(route.method.rawValue) \(route.path)"
+            guard let endpoint = route.endpoint, let action = audited[name] else { return nil }
+            let isByKey = if case .key = route.access { true } else { false }
+            return WalkRoute(
+                name: name, action: action, ends: isByKey ? AuthorityEnd.ofKeys : [.operatorTokenRevoked],
+                request: { $0.request(route, endpoint, with: isByKey ? $0.key : $0.operatorToken) }, isByKey: isByKey)
+        }
+    }()
 
     private static let bySession = [
         WalkRoute(
@@ -91,13 +99,25 @@ struct WalkRoute: Sendable {
         request: {
             $0.openForm("/sign-in", ["email": $0.email, "password": WalkSubject.password.characters])
         })
+}
 
-    /// It changes nothing but a count, so that there is no transaction to hold.
-    private static let introspect = WalkRoute(
-        name: "POST /operator/v1/introspect", action: nil, ends: [.operatorTokenRevoked],
-        request: {
-            $0.bearer(
-                $0.operatorToken, "/operator/v1/introspect", type: "application/x-www-form-urlencoded",
-                body: "token=\($0.key)")
-        })
+extension WalkSubject {
+    /// A program's request to one of its routes, with everything that it needs.
+    fileprivate func request(_ route: Route, _ endpoint: Endpoint, with token: String) -> WireRequest {
+        let body =
+            switch endpoint.body {
+            case .nothing: ""
+            case .emptyObject: "{ }"
+            case .form(let inputs):
+                inputs.filter(\.isRequired).map { $0.name + "=" + ($0.name == "token" ? key : "x") }
+                    .joined(separator: "&")
+            }
+        var request = bearer(
+            token, route.path.replacing("{workspaceID}", with: workspace.rawValue),
+            type: endpoint.body.mediaType ?? "", body: body)
+        if endpoint.parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) {
+            request.headers.append((HeaderName.idempotencyKey.rawName, AuthorityEnd.guessedIdempotencyKey))
+        }
+        return request
+    }
 }

@@ -1,0 +1,137 @@
+import HTTPTypes
+import Keybearer
+
+/// What a program has to know of a route: what it sends, and what comes back. The types of the handler say it, so that
+/// the OpenAPI document cannot say anything else.
+struct Endpoint: Sendable {
+    /// One line: what a request does.
+    let summary: String
+    let returns: ResponseContent
+    let body: RequestContent
+    let parameters: [Parameter]
+
+    /// Something that a request may carry beside its path and its body.
+    struct Parameter: Sendable {
+        /// Where it stands.
+        enum Place: String, Sendable {
+            case query, header
+        }
+
+        let name: String
+        let place: Place
+        let description: String
+        let schema: Schema
+    }
+
+    /// A field of a form.
+    struct FormField: Sendable {
+        let name: String
+        var isRequired = false
+        let description: String
+        var schema = String.schema
+    }
+
+    /// The body of a request.
+    enum RequestContent: Sendable {
+        /// None is read.
+        case nothing
+        /// None, or an empty JSON object.
+        case emptyObject
+        case form([FormField])
+
+        /// The value of `Content-Type`.
+        var mediaType: String? {
+            switch self {
+            case .nothing: nil
+            case .emptyObject: "application/json"
+            case .form: "application/x-www-form-urlencoded"
+            }
+        }
+    }
+
+    /// Fails by these codes besides those that every request of its kind can fail by.
+    var ownErrors: [ErrorCode] {
+        var codes: [ErrorCode] = []
+        switch body {
+        case .nothing: break
+        case .emptyObject:
+            codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType, .validationFailed]
+        case .form: codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType]
+        }
+        // The same value made a key before.
+        if parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) { codes += [.conflict] }
+        return codes
+    }
+}
+
+extension Endpoint.Parameter {
+    /// Which part of a list is wanted.
+    static let paging = [
+        Endpoint.Parameter(
+            name: "page", place: .query, description: "Which page; the first is 1.",
+            schema: ["type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1]),
+        Endpoint.Parameter(
+            name: "limit", place: .query, description: "How many on a page.",
+            schema: ["type": "integer", "minimum": 1, "maximum": 100, "default": 20]),
+    ]
+
+    static let idempotencyKey = Endpoint.Parameter(
+        name: HeaderName.idempotencyKey.rawName, place: .header,
+        description: "A second request with the same value, within 24 hours, makes no second change.",
+        schema: ["type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255])
+
+    static let workspaceID = Endpoint.Parameter(
+        name: HeaderName.workspaceID.rawName, place: .header,
+        description: "The workspace that the request is made for.", schema: WorkspaceID.schema)
+}
+
+/// What a success brings.
+struct ResponseContent: Sendable {
+    let status: HTTPResponse.Status
+    /// The JSON of the body; nil where there is none.
+    let schema: Schema?
+    /// The nouns that the schema refers to.
+    let nouns: [any JSONNoun.Type]
+}
+
+/// What a handler returns.
+protocol ResponseValue: Sendable {
+    static var content: ResponseContent { get }
+    func response() throws -> APIResponse
+}
+
+/// One noun in the envelope.
+struct Success<Noun: JSONNoun>: ResponseValue {
+    let noun: Noun
+
+    init(_ noun: Noun) {
+        self.noun = noun
+    }
+
+    static var content: ResponseContent {
+        ResponseContent(status: .ok, schema: Envelope.schema(of: Noun.schema), nouns: Noun.nouns)
+    }
+
+    func response() throws -> APIResponse { APIResponse.json(try Envelope.success(noun)) }
+}
+
+/// A page of a list, in the envelope.
+struct ListPage<Noun: JSONNoun>: ResponseValue {
+    let nouns: [Noun]
+    let meta: PageMeta
+
+    static var content: ResponseContent {
+        ResponseContent(
+            status: .ok, schema: Envelope.schema(of: [Noun].schema, meta: PageMeta.schema),
+            nouns: Noun.nouns + PageMeta.nouns)
+    }
+
+    func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
+}
+
+/// Nothing: the success is the answer.
+struct NoContent: ResponseValue {
+    static var content: ResponseContent { ResponseContent(status: .noContent, schema: nil, nouns: []) }
+
+    func response() -> APIResponse { APIResponse(status: .noContent, headers: [.cacheControl: "no-store"]) }
+}

@@ -145,11 +145,12 @@ extension Route.Access {
         }
     }
 
-    /// The parameters that every route with this access reads.
+    /// The parameters that every route with this access reads. Where the path names the workspace, the header can only
+    /// repeat it, and is left out.
     fileprivate var parameters: [Endpoint.Parameter] {
         switch self {
-        case .key(.header, _), .key(.path, _): [.workspaceID]
-        case .key(.accountOnly, _), .key(.keyAlone, _), .operatorToken, .probe, .anyone, .session: []
+        case .key(.header, _): [.workspaceID]
+        case .key(.path, _), .key(.accountOnly, _), .key(.keyAlone, _), .operatorToken, .probe, .anyone, .session: []
         }
     }
 }

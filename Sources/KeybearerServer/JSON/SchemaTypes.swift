@@ -40,12 +40,7 @@ extension Dictionary: SchemaType where Key == String, Value: SchemaType {
 // What the domain's values are in JSON: text.
 
 extension PrefixedID {
-    package static var schema: Schema {
-        [
-            "type": "string", "pattern": "^\(prefix)[0-9A-Za-z]{1,40}$", "minLength": prefix.utf8.count + 1,
-            "maxLength": prefix.utf8.count + 40,
-        ]
-    }
+    package static var schema: Schema { ["type": "string", "pattern": "^\(prefix)[0-9A-Za-z]{1,40}$"] }
 }
 
 extension UserID: Encodable, SchemaType {}

@@ -51,7 +51,11 @@ struct IntrospectionHandlers: Sendable {
         Endpoint.FormField(
             name: "client_address",
             description: "The client's IP address, for \"Last used\". Without it, the caller's address is used.",
-            schema: ["type": "string", "anyOf": [["format": "ipv4"], ["format": "ipv6"]]]),
+            schema: [
+                "type": "string", "anyOf": [["format": "ipv4"], ["format": "ipv6"]],
+                // Every address, and so nobody's.
+                "not": ["const": "::"],
+            ]),
     ]
 }
 

@@ -144,7 +144,8 @@ enum PostgresSchema {
                 for statement in tableStatements { try connection.execute(statement.sql, statement.parameters) }
                 return
             } catch let failure as PostgresFailure {
-                guard attempt < 3, ["23505", "42P07"].contains(failure.state) else { throw failure }
+                // By the table's name, by that of its row type, or by the index of names.
+                guard attempt < 3, ["23505", "42P07", "42710"].contains(failure.state) else { throw failure }
             }
         }
     }

@@ -52,7 +52,7 @@ enum SQLiteSchema {
     }
 
     static func state(_ db: Database) throws -> SQLiteSchemaState {
-        let applied = try migrator.appliedIdentifiers(db)
+        let applied = try appliedIdentifiers(db)
         if try mark(db) != nil { return .movedAway }
         if applied.isEmpty {
             let tables = try Int.fetchOne(
@@ -65,14 +65,24 @@ enum SQLiteSchema {
         return try migrator.hasCompletedMigrations(db) ? .current : .older
     }
 
+    /// Another process may make the table between the library's failure to read it and its look whether it is there: then
+    /// it is read again.
+    private static func appliedIdentifiers(_ db: Database) throws -> Set<String> {
+        do {
+            return try migrator.appliedIdentifiers(db)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR {
+            return try migrator.appliedIdentifiers(db)
+        }
+    }
+
     /// The mark of a move.
     static func mark(_ db: Database) throws -> MoveMark? {
-        try migrator.appliedIdentifiers(db).compactMap { MoveMark(identifier: $0) }.first
+        try appliedIdentifiers(db).compactMap { MoveMark(identifier: $0) }.first
     }
 
     /// How many migrations the file has had.
     static func version(_ db: Database) throws -> Int {
-        try migrator.appliedIdentifiers(db).count
+        try appliedIdentifiers(db).count
     }
 
     /// Looks at a file without changing it.

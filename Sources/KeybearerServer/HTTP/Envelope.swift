@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import Hummingbird
 import HummingbirdCore
 import Keybearer
 import NIOCore
@@ -120,5 +121,68 @@ enum JSONText {
     private static func escape(_ scalar: Unicode.Scalar) -> String {
         let digits = String(scalar.value, radix: 16)
         return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+}
+
+/// An answer of the API: whole and in memory, so that it can be written immediately, by whoever has the connection.
+struct APIResponse: Sendable {
+    var status: HTTPResponse.Status
+    var headers: HTTPFields
+    var body = ByteBuffer()
+
+    /// An answer of JSON that is never stored: it is about one account, or holds its key.
+    static func json(_ body: ByteBuffer, status: HTTPResponse.Status = .ok) -> APIResponse {
+        // Room for all that is added later, so that the fields are not moved on every request.
+        var headers = HTTPFields()
+        headers.reserveCapacity(16)
+        headers.append(jsonType)
+        headers.append(noStore)
+        return APIResponse(status: status, headers: headers, body: body)
+    }
+
+    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> APIResponse {
+        json(ByteBuffer(bytes: body), status: status)
+    }
+
+    /// The form that the HTTP library writes.
+    var response: Response {
+        Response(
+            status: status, headers: headers,
+            body: body.readableBytes > 0 ? ResponseBody(byteBuffer: body) : ResponseBody())
+    }
+
+    private static let jsonType = HTTPField(name: .contentType, value: "application/json; charset=utf-8")
+    private static let noStore = HTTPField(name: .cacheControl, value: "no-store")
+}
+
+extension HTTPFields {
+    /// Adds what the account has left of its rate limit: the IETF draft's structured fields, and the older ones.
+    ///
+    /// `t`, `X-RateLimit-Reset` and `Retry-After` name the second at which the next used requests are back, which is
+    /// also the `resetAt` of bodies.
+    mutating func addRateLimit(_ rateLimit: RateLimitStatus, now: Timestamp, isRefused: Bool = false) {
+        let seconds = rateLimit.secondsUntilReset(from: now)
+        let limit = Self.number(Int64(rateLimit.limit))
+        let policy = ASCIIText.make(capacity: 48) {
+            $0.text("\"hourly\";q=")
+            $0.number(Int64(rateLimit.limit))
+            $0.text(";w=3600")
+        }
+        let state = ASCIIText.make(capacity: 64) {
+            $0.text("\"hourly\";r=")
+            $0.number(Int64(rateLimit.remaining))
+            $0.text(";t=")
+            $0.number(seconds)
+        }
+        append(HTTPField(name: HeaderName.rateLimitPolicy, value: policy))
+        append(HTTPField(name: HeaderName.rateLimit, value: state))
+        append(HTTPField(name: HeaderName.xRateLimitLimit, value: limit))
+        append(HTTPField(name: HeaderName.xRateLimitRemaining, value: Self.number(Int64(rateLimit.remaining))))
+        append(HTTPField(name: HeaderName.xRateLimitReset, value: Self.number(rateLimit.resetSecond)))
+        if isRefused { append(HTTPField(name: .retryAfter, value: Self.number(seconds))) }
+    }
+
+    private static func number(_ value: Int64) -> String {
+        ASCIIText.make(capacity: 20) { $0.number(value) }
     }
 }

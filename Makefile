@@ -1,5 +1,7 @@
 # C code is optimised in debug builds too: docs/decisions/0006-optimised-c.md says why.
 SWIFT_FLAGS = -Xcc -O2
+# So many tests run beside each other. With all of them at the same time on two cores, leases lapse between their renewals.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 8
 # Flags of `make demo` and `make chaos`.
 ARGS ?=
 

@@ -38,6 +38,8 @@ final class ServerFixture: Sendable {
         let ring = try ring ?? MasterKeyRing.generate(from: .system)
         var domain = Services.Settings()
         domain.passwordCost = 10
+        // No slow machine outlives it: what happens without a lease is tested elsewhere.
+        domain.lease = .seconds(30)
         self.clocks = clocks
         var edge = KeybearerServer.Settings()
         edge.port = 0

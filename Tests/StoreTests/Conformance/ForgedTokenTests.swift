@@ -16,6 +16,8 @@ import Testing
             let ring = try MasterKeyRing.generate(from: .system)
             var settings = Services.Settings()
             settings.passwordCost = 10
+            // No slow machine outlives it: what happens without a lease is tested elsewhere.
+            settings.lease = .seconds(30)
             let services = Services(
                 store: store, ring: ring, loadRing: { ring }, settings: settings,
                 role: .server,

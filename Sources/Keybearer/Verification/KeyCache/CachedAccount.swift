@@ -1,3 +1,5 @@
+import Synchronization
+
 /// An account as memory knows it: its identity, never a decision about it.
 ///
 /// Immutable. A change of the account drops the whole object; the next request reads a new one.

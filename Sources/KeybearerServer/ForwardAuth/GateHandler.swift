@@ -155,14 +155,10 @@ final class GateHandler: ChannelDuplexHandler {
         supervisor.readRequest()
         flush(context)
         let decision = decision
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let promise = context.eventLoop.makePromise(of: Verdict.self)
-        Task(executorPreference: decision.node.verifier.executor) {
-            promise.succeed(await decision.verdictFromStore(pending))
-        }
-        promise.futureResult.whenSuccess { verdict in
-            let (handler, context) = bound.value
-            handler.take(verdict, of: pending, context)
+        context.askStore(of: decision.node.verifier) {
+            await decision.verdictFromStore(pending)
+        } then: { verdict, context in
+            self.take(verdict, of: pending, context)
         }
     }
 

@@ -109,14 +109,10 @@ final class MemoryResponses: ChannelDuplexHandler {
     private func askStore(_ pending: APIResponder.PendingRequest, _ context: ChannelHandlerContext) {
         isAskingStore = true
         let api = edge.api
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let promise = context.eventLoop.makePromise(of: Verdict.self)
-        Task(executorPreference: api.node.verifier.executor) {
-            promise.succeed(await api.verdictFromStore(pending))
-        }
-        promise.futureResult.whenSuccess { verdict in
-            let (handler, context) = bound.value
-            handler.take(verdict, of: pending, context)
+        context.askStore(of: api.node.verifier) {
+            await api.verdictFromStore(pending)
+        } then: { verdict, context in
+            self.take(verdict, of: pending, context)
         }
     }
 
@@ -164,5 +160,26 @@ final class MemoryResponses: ChannelDuplexHandler {
         let second = now.millisecondsSinceEpoch / 1_000
         if date.second != second { date = (second, now.httpDate) }
         return date.text
+    }
+}
+
+extension ChannelHandlerContext {
+    /// Asks the store about a request of this connection: off the event loop, and back on it with the verdict.
+    ///
+    /// - Parameters:
+    ///   - verifier: whose store is asked.
+    ///   - ask: the question.
+    ///   - take: what the connection does with the verdict.
+    func askStore(
+        of verifier: Verifier, _ ask: @escaping @Sendable () async -> Verdict,
+        then take: @escaping (Verdict, ChannelHandlerContext) -> Void
+    ) {
+        let bound = NIOLoopBound((take, self), eventLoop: eventLoop)
+        let promise = eventLoop.makePromise(of: Verdict.self)
+        Task(executorPreference: verifier.executor) { promise.succeed(await ask()) }
+        promise.futureResult.whenSuccess { verdict in
+            let (take, context) = bound.value
+            take(verdict, context)
+        }
     }
 }

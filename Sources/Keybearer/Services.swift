@@ -54,7 +54,17 @@ public final class Services: Sendable {
     /// Puts the domain together.
     ///
     /// - Parameter loadRing: reads the ring of master keys again; called when another process says that it changed.
-    public init(
+    public convenience init(
+        store: OpenedStore, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        settings: Settings, role: Role, clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
+    ) {
+        self.init(
+            store: store.store, ring: ring, loadRing: loadRing, settings: settings, role: role, clocks: clocks,
+            random: random, logger: logger)
+    }
+
+    /// Puts the domain together over any store.
+    package init(
         store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         settings: Settings, role: Role, clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) {

@@ -10,6 +10,19 @@ public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, Rat
     func close() throws
 }
 
+/// A store that is open: what ``Services`` works over. The modules of the engines open one.
+public struct OpenedStore: Sendable {
+    package let store: any Store
+
+    /// Wraps a store.
+    package init(_ store: any Store) {
+        self.store = store
+    }
+
+    /// Closes all connections. Nothing that works over the store may be called afterwards.
+    public func close() throws { try store.close() }
+}
+
 /// What a database keeps about itself.
 public protocol SettingStore: Sendable {
     /// A value; nil when there is none.

@@ -56,9 +56,10 @@ struct Bootstrap: Sendable {
             throw CommandFailure(.noInput, "there is no database at \(location); 'keybearer init' makes one")
         }
         switch location {
-        case .sqlite(let path): return try SQLiteStore.open(path: path, role: role == .server ? .server : .commandLine)
+        case .sqlite(let path):
+            return try SQLiteStore.openStore(path: path, role: role == .server ? .server : .commandLine)
         case .postgres(let address):
-            return try PostgresStore.open(address.text, options: postgresOptions(role))
+            return try PostgresStore.openStore(address.text, options: postgresOptions(role))
         }
     }
 

@@ -1,5 +1,5 @@
 public import Keybearer
-public import KeybearerSQL
+package import KeybearerSQL
 import Synchronization
 
 /// Opens the shared store: one PostgreSQL for any number of nodes.
@@ -36,6 +36,13 @@ public enum PostgresStore {
     /// - Throws: `UNAVAILABLE` when the server cannot be reached, or the schema was made by a version that this one
     ///   cannot work beside; the message says which.
     public static func open(
+        _ address: String, options: Options = Options(), random: RandomSource = .system
+    ) throws -> OpenedStore {
+        OpenedStore(try openStore(address, options: options, random: random))
+    }
+
+    /// The same, with the store's own methods.
+    package static func openStore(
         _ address: String, options: Options = Options(), random: RandomSource = .system
     ) throws -> SQLStore {
         try translatingErrors(at: PostgresPlace(address)) {

@@ -83,7 +83,7 @@ extension SQLiteEngine {
                         try RestoredBackup(path: backup, copy: copy).copyRows(to: staging)
                     }
                 }
-                return BackupCopy(store: try SQLiteStore.open(path: path, role: .commandLine), path: path)
+                return BackupCopy(store: try SQLiteStore.openStore(path: path, role: .commandLine), path: path)
             } catch {
                 DatabaseFile.remove(path)
                 throw error

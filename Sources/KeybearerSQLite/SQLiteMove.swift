@@ -63,7 +63,7 @@ package struct SQLiteMoveTarget: Sendable {
     /// Opens an empty database beside the place.
     package func open() throws -> SQLStore {
         removeLeftovers()
-        return try SQLiteStore.open(path: staging, role: .commandLine)
+        return try SQLiteStore.openStore(path: staging, role: .commandLine)
     }
 
     /// Puts the closed file in its place, whole and on the disk.

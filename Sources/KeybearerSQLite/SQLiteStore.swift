@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import GRDB
 public import Keybearer
-public import KeybearerSQL
+package import KeybearerSQL
 
 /// Opens the embedded store: one SQLite file in WAL mode, with one writer and many readers.
 public enum SQLiteStore {
@@ -25,7 +25,14 @@ public enum SQLiteStore {
     ///   - random: where the marks of changes come from.
     /// - Throws: `UNAVAILABLE` when the file cannot be opened, lies on a network file system, was written by a newer
     ///   version, or is another program's; the message says which.
-    public static func open(path: String, role: ProcessRole, random: RandomSource = .system) throws -> SQLStore {
+    public static func open(path: String, role: ProcessRole, random: RandomSource = .system) throws -> OpenedStore {
+        OpenedStore(try openStore(path: path, role: role, random: random))
+    }
+
+    /// The same, with the store's own methods.
+    package static func openStore(
+        path: String, role: ProcessRole, random: RandomSource = .system
+    ) throws -> SQLStore {
         SQLStore(engine: try SQLiteEngine.open(path: path, role: role, random: random))
     }
 

@@ -13,7 +13,7 @@ struct BenchmarkNode: Sendable {
 
     /// - Parameter slowness: how much slower than the machine's the steady clock runs: 60 makes an hour of a minute's
     ///   reservations, which a run with a million accounts takes to fetch.
-    init(_ file: AccountFile, store: SQLiteStore? = nil, slowness: Int64 = 1) throws {
+    init(_ file: AccountFile, store: OpenedStore? = nil, slowness: Int64 = 1) throws {
         let ring = try file.ring()
         let store = try store ?? SQLiteStore.open(path: file.database, role: .server)
         var settings = Services.Settings()

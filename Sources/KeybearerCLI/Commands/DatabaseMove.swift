@@ -206,7 +206,7 @@ struct DatabaseMove {
         let isMade = try PostgresStore.schemaState(of: address.text) == .current
         let target =
             isMade
-            ? try PostgresStore.open(address.text, options: options)
+            ? try PostgresStore.openStore(address.text, options: options)
             : try PostgresStore.openTarget(address.text, options: options)
         defer { try? target.close() }
         if isMade { try await RunningNodes.requireNone(on: target) }

@@ -19,7 +19,7 @@ struct NodeFixture {
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
         ring = try MasterKeyRing.generate(from: RandomSource.seeded(20))
         ringFile = CurrentVault(KeyVault(ring: ring))
     }

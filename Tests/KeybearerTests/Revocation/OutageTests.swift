@@ -19,7 +19,7 @@ struct OutageTests {
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
         broken = BreakableFenceStore(store)
         var logger = Logger(label: "test") { [log] _ in log }
         logger.logLevel = .notice

@@ -18,7 +18,7 @@ struct RegistrationTests {
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
         held = HeldFenceStore(store)
         fence = RevocationFence(
             store: held, cache: KeyCache(capacity: 10, rejectedCapacity: 10, random: samples.random),

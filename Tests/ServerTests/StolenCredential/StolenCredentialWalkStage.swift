@@ -21,13 +21,13 @@ enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
     /// A new database, and how to open it: each time as another process would.
     func database(in directory: TemporaryDirectory) throws -> () throws -> SQLStore {
         switch self {
-        case .sqlite: return { try SQLiteStore.open(path: directory.file("walk.db"), role: .server) }
+        case .sqlite: return { try SQLiteStore.openStore(path: directory.file("walk.db"), role: .server) }
         case .postgres:
             let database = try PostgresDatabase()
             var options = PostgresStore.Options()
             options.lease = WalkStage.lease
             let fixed = options
-            return { try PostgresStore.open(database.address, options: fixed) }
+            return { try PostgresStore.openStore(database.address, options: fixed) }
         }
     }
 }

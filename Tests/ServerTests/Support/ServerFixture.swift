@@ -34,7 +34,7 @@ final class ServerFixture: Sendable {
     ) throws {
         self.logger = logger
         directory = try TemporaryDirectory()
-        self.store = try store ?? SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        self.store = try store ?? SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
         let ring = try ring ?? MasterKeyRing.generate(from: .system)
         var domain = Services.Settings()
         domain.passwordCost = 10

@@ -49,12 +49,12 @@ import Testing
 
     @Test("A hundred thousand accounts move to PostgreSQL and back, and are the same")
     func moveThereAndBack() async throws {
-        try SQLiteStore.open(path: path, role: .commandLine).close()
+        try SQLiteStore.openStore(path: path, role: .commandLine).close()
         try fill(path)
-        let file = try SQLiteStore.open(path: path, role: .commandLine)
+        let file = try SQLiteStore.openStore(path: path, role: .commandLine)
         let database = try PostgresDatabase()
         let shared = try database.open()
-        let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
+        let back = try SQLiteStore.openStore(path: directory.file("back.db"), role: .commandLine)
         for (source, target) in [(file, shared), (shared, back)] {
             let report = try Transfer { _ in }
                 .run(from: source, to: target, nonce: "moved", audit: samples.event(.storeMoved))
@@ -73,7 +73,7 @@ import Testing
         try FileManager.default.copyItem(atPath: fixture.path, toPath: path)
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         try fill(path)
-        let store = try SQLiteStore.open(path: path, role: .commandLine)
+        let store = try SQLiteStore.openStore(path: path, role: .commandLine)
         #expect(try await store.accounts(offset: 0, limit: 1).total == Self.count + 4)
         #expect(try await store.sealedKeyCounts()[MasterKeyID(rawValue: "mk_one")] == Self.count)
         #expect(try store.sqlite.integrityProblems().isEmpty)

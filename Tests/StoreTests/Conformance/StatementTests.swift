@@ -19,7 +19,7 @@ import Testing
     func onSQLite() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("keybearer.db")
-        try SQLiteStore.open(path: path, role: .commandLine).close()
+        try SQLiteStore.openStore(path: path, role: .commandLine).close()
         try DatabaseQueue(path: path).write { db in
             for sql in Self.all {
                 #expect(throws: Never.self, "\(sql.text)") { try db.makeStatement(sql: sql.numbered) }

@@ -21,7 +21,7 @@ let storesUnderTest: [StoreUnderTest] = [.sqlite, .postgres]
 extension StoreUnderTest {
     static let sqlite = StoreUnderTest(testDescription: "SQLite") {
         let directory = try TemporaryDirectory()
-        return { try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server) }
+        return { try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server) }
     }
 
     static let postgres = StoreUnderTest(testDescription: "PostgreSQL") {

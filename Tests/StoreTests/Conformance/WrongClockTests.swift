@@ -157,7 +157,7 @@ private struct History {
     @Test func anSharedReservationOfACrashWhileAheadCountsForAnWindow() async throws {
         let directory = try TemporaryDirectory()
         let samples = Samples()
-        let store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        let store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
         let user = try await store.addAccount(samples).user.id
         func charged(at seconds: Int64) async throws -> Int? {
             let look = QuotaRequest.look(user)

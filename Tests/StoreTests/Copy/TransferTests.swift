@@ -10,7 +10,7 @@ import Testing
     private let samples = Samples()
 
     private func openFile(_ directory: TemporaryDirectory, _ name: String) throws -> SQLStore {
-        try SQLiteStore.open(path: directory.file(name), role: .commandLine)
+        try SQLiteStore.openStore(path: directory.file(name), role: .commandLine)
     }
 
     private func move(

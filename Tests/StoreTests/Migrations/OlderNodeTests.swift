@@ -44,11 +44,11 @@ import Testing
         let old = try DatabasePool(path: path, configuration: configuration)
         try await old.write { try $0.execute(sql: Self.insert) }
         besideNode({ try? old.write { try $0.execute(sql: Self.renew) } }) {
-            expectRefusal { try SQLiteStore.open(path: path, role: .commandLine).close() }
+            expectRefusal { try SQLiteStore.openStore(path: path, role: .commandLine).close() }
         }
         #expect(try SQLiteStore.schemaState(path: path) == .older)
         // It died: its row stays, and keeps nobody out.
-        try SQLiteStore.open(path: path, role: .commandLine).close()
+        try SQLiteStore.openStore(path: path, role: .commandLine).close()
         #expect(try SQLiteStore.schemaState(path: path) == .current)
         try old.close()
     }

@@ -68,7 +68,7 @@ struct Version01Tests {
         #expect(try SQLiteStore.schemaState(path: path) == .older)
         // Twice: the upgrade, and the database that it left.
         for _ in 0..<2 {
-            let store = try SQLiteStore.open(path: path, role: .commandLine)
+            let store = try SQLiteStore.openStore(path: path, role: .commandLine)
             try await expectEverything(expected.sqlite, in: store)
             #expect(try store.sqlite.integrityProblems().isEmpty)
             try store.close()

@@ -13,7 +13,7 @@ import Testing
         try database.open().close()
         let pooler = try PgBouncer(before: database, mode: mode)
         for _ in 0..<3 {
-            let error = #expect(throws: KeybearerError.self) { try PostgresStore.open(pooler.address).close() }
+            let error = #expect(throws: KeybearerError.self) { try PostgresStore.openStore(pooler.address).close() }
             #expect(error?.code == .unavailable)
             #expect(error?.operatorMessage.contains("pool_mode = session") == true, "\(String(describing: error))")
             #expect(error?.operatorMessage.contains("in transaction or statement mode") == true)
@@ -25,7 +25,7 @@ import Testing
         let database = try PostgresDatabase()
         #expect(try PostgresStore.pooler(of: database.address) == .direct)
         let pooler = try PgBouncer(before: database, mode: "session")
-        let store = try PostgresStore.open(pooler.address)
+        let store = try PostgresStore.openStore(pooler.address)
         #expect(try PostgresStore.pooler(of: pooler.address) == .sessionPooler)
         let samples = Samples()
         let account = try await store.addAccount(samples)

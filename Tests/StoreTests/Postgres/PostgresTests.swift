@@ -14,7 +14,7 @@ extension PostgresDatabase {
         options.clock = clock
         options.connections = 4
         options.lease = lease
-        return try PostgresStore.open(address, options: options)
+        return try PostgresStore.openStore(address, options: options)
     }
 }
 
@@ -24,7 +24,7 @@ extension PostgresDatabase {
 
     @Test func aServerOutOfReachIsUnavailableAndItsPasswordIsToldToNobody() async throws {
         let error = #expect(throws: KeybearerError.self) {
-            try PostgresStore.open("postgres://ada:topsecret@127.0.0.1:1/keybearer")
+            try PostgresStore.openStore("postgres://ada:topsecret@127.0.0.1:1/keybearer")
         }
         #expect(error?.code == .unavailable)
         #expect(!String(reflecting: error).contains("topsecret"))
@@ -34,7 +34,7 @@ extension PostgresDatabase {
     @Test func theServersCertificateIsChecked() async throws {
         let database = try PostgresDatabase()
         let certificate = try #require(ProcessInfo.processInfo.environment["KEYBEARER_TEST_POSTGRES_CA"])
-        let store = try PostgresStore.open("\(database.address)?sslmode=verify-full&sslrootcert=\(certificate)")
+        let store = try PostgresStore.openStore("\(database.address)?sslmode=verify-full&sslrootcert=\(certificate)")
         #expect(try await store.postgres.inspect(now: samples.at(0)).isEncrypted)
         try store.close()
         let directory = try TemporaryDirectory()
@@ -47,7 +47,7 @@ extension PostgresDatabase {
             ])
         #expect(made.status == 0)
         let error = #expect(throws: KeybearerError.self) {
-            try PostgresStore.open("\(database.address)?sslmode=verify-full&sslrootcert=\(other)")
+            try PostgresStore.openStore("\(database.address)?sslmode=verify-full&sslrootcert=\(other)")
         }
         #expect(error?.code == .unavailable)
     }

@@ -14,7 +14,7 @@ import Testing
     @Test func aFullFileSaysSoAndChangesNothing() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("keybearer.db")
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         try await store.sqlite.pool.write { db in
             let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
             _ = try Int.fetchOne(db, sql: "PRAGMA max_page_count = \(pages)")

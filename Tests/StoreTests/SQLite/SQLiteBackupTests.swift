@@ -14,7 +14,7 @@ import Testing
     init() throws {
         directory = try TemporaryDirectory()
         // A command: a server takes a restore beside it for another file put in its place.
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .commandLine)
+        store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .commandLine)
     }
 
     private var restored: AuditEvent {
@@ -30,7 +30,7 @@ import Testing
             #expect(!FileManager.default.fileExists(atPath: backup + suffix))
         }
         #expect(try SQLiteStore.schemaState(path: backup) == .current)
-        let copy = try SQLiteStore.open(path: backup, role: .server)
+        let copy = try SQLiteStore.openStore(path: backup, role: .server)
         #expect(try await copy.account(id: account.user.id) == account)
         #expect(try copy.sqlite.integrityProblems().isEmpty)
         try copy.close()
@@ -51,7 +51,7 @@ import Testing
         let backup = directory.file("backup.db")
         try store.sqlite.backUp(to: backup)
 
-        let other = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .commandLine)
+        let other = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .commandLine)
         let replacement = samples.replacement(of: account)
         _ = try await store.replaceKey(replacement, audit: samples.event(.keyRegenerated))
         _ = try await store.addAccount(samples)
@@ -189,7 +189,7 @@ import Testing
         for _ in 0..<3 { _ = try await store.recordChange(of: .everything, audit: samples.event(.planChanged)) }
         let backup = directory.file("backup.db")
         try store.sqlite.backUp(to: backup)
-        let fresh = try SQLiteStore.open(path: directory.file("fresh.db"), role: .commandLine)
+        let fresh = try SQLiteStore.openStore(path: directory.file("fresh.db"), role: .commandLine)
         #expect(try fresh.sqlite.restore(from: backup, audit: restored).number == 4)
         #expect(try await fresh.account(id: account.user.id) == account)
         try fresh.close()

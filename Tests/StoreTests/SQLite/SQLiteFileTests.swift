@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func aReturnedCommitIsOnDisk() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         let samples = Samples()
         // Asked again after writes: the setting must not wear off.
         for _ in 0..<2 {
@@ -39,7 +39,7 @@ import Testing
 
     @Test func aDemonstrationShowsEverythingInANewDatabaseAlone() async throws {
         let closed = directory.file("closed.db")
-        try SQLiteStore.open(path: closed, role: .server).close()
+        try SQLiteStore.openStore(path: closed, role: .server).close()
         for (path, wanted) in [(path, "open"), (closed, "closed")] {
             for _ in 0..<2 {
                 let store = try SQLiteStore.openDemonstration(path: path)
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func aServersLogBeginsAnewWhileItWrites() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         let samples = Samples()
         for _ in 0..<800 { _ = try await store.addAccount(samples) }
         let size = try FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? Int
@@ -70,8 +70,8 @@ import Testing
     }
 
     @Test func aCommandDoesNotCheckpointBesideAServer() async throws {
-        let server = try SQLiteStore.open(path: path, role: .server)
-        let command = try SQLiteStore.open(path: path, role: .commandLine)
+        let server = try SQLiteStore.openStore(path: path, role: .server)
+        let command = try SQLiteStore.openStore(path: path, role: .commandLine)
         #expect(try command.sqlite.settings().automaticCheckpointPages == 0)
         #expect(try command.sqlite.settings().synchronous == 2)
         _ = try await command.addAccount(Samples())
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func aCommandAloneLeavesNoLogBehind() async throws {
-        let command = try SQLiteStore.open(path: path, role: .commandLine)
+        let command = try SQLiteStore.openStore(path: path, role: .commandLine)
         _ = try await command.addAccount(Samples())
         _ = try await command.changes(after: ChangeLogPosition(number: 0, nonce: ""), limit: 1)
         try command.close()
@@ -91,14 +91,14 @@ import Testing
     }
 
     @Test func onlyTheOwnerMayReadTheFiles() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         _ = try await store.addAccount(Samples())
         for suffix in ["", "-wal", "-shm"] { #expect(try mode(path + suffix) == 0o600, "\(suffix)") }
         try store.close()
     }
 
     @Test func aLockOfAnotherProcessIsWaitedFor() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         let other = try DatabaseQueue(path: path)
         let (isLocked, signal) = AsyncStream<Void>.makeStream()
         let holder = Task.detached {
@@ -127,25 +127,25 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for seed in 1...8 as ClosedRange<UInt64> {
                 group.addTask {
-                    let store = try SQLiteStore.open(path: path, role: seed == 1 ? .server : .commandLine)
+                    let store = try SQLiteStore.openStore(path: path, role: seed == 1 ? .server : .commandLine)
                     _ = try await store.addAccount(Samples(seed: seed))
                     try store.close()
                 }
             }
             try await group.waitForAll()
         }
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         #expect(try await store.accounts(offset: 0, limit: 1).total == 8)
         #expect(try store.sqlite.integrityProblems().isEmpty)
         try store.close()
     }
 
     @Test func aNewerSchemaIsRefused() throws {
-        try SQLiteStore.open(path: path, role: .server).close()
+        try SQLiteStore.openStore(path: path, role: .server).close()
         let raw = try DatabaseQueue(path: path)
         try raw.write { db in try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('999 from the future')") }
         #expect(try SQLiteStore.schemaState(path: path) == .newer)
-        let error = #expect(throws: KeybearerError.self) { try SQLiteStore.open(path: path, role: .server) }
+        let error = #expect(throws: KeybearerError.self) { try SQLiteStore.openStore(path: path, role: .server) }
         #expect(error?.code == .unavailable)
         #expect(error?.storeFailure?.kind == .newerSchema)
     }
@@ -159,7 +159,7 @@ import Testing
         for file in [path, text] {
             let before = try Data(contentsOf: URL(fileURLWithPath: file))
             #expect(try SQLiteStore.schemaState(path: file) == .foreign)
-            let error = #expect(throws: KeybearerError.self) { try SQLiteStore.open(path: file, role: .server) }
+            let error = #expect(throws: KeybearerError.self) { try SQLiteStore.openStore(path: file, role: .server) }
             #expect(error?.code == .unavailable)
             #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == before)
         }
@@ -167,7 +167,7 @@ import Testing
 
     @Test func aMissingDirectoryIsAClearRefusal() throws {
         let error = #expect(throws: KeybearerError.self) {
-            try SQLiteStore.open(path: directory.file("nowhere/keybearer.db"), role: .server)
+            try SQLiteStore.openStore(path: directory.file("nowhere/keybearer.db"), role: .server)
         }
         #expect(error?.code == .unavailable)
         #expect(error?.storeFailure?.kind == .missingFile)
@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test func theSchemaItselfForbidsAnAccountWithoutAKey() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         let account = try await store.addAccount(Samples())
         let raw = try DatabaseQueue(path: path)
         for sql in ["DELETE FROM api_keys", "UPDATE api_keys SET user_id = 'usr_other'"] {
@@ -205,7 +205,7 @@ import Testing
     }
 
     @Test func problemsAreFound() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         _ = try await store.addAccount(Samples())
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
@@ -219,7 +219,7 @@ import Testing
     }
 
     @Test func oldChangesGoButTheLastTenThousandStay() async throws {
-        try SQLiteStore.open(path: path, role: .commandLine).close()
+        try SQLiteStore.openStore(path: path, role: .commandLine).close()
         let samples = Samples()
         // Before a server watches the file: this is another history.
         let raw = try DatabaseQueue(path: path)
@@ -230,7 +230,7 @@ import Testing
                     INSERT INTO changes SELECT i, 'm' || i, 'everything', NULL, 0 FROM n
                     """)
         }
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         let origin = ChangeLogPosition(number: 0, nonce: "")
         #expect(try await store.changes(after: origin, limit: 1)?.first?.position.nonce == "m1")
         let newest = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
@@ -245,7 +245,7 @@ import Testing
     }
 
     @Test func cancellingACallerDoesNotInterruptAWrite() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         let samples = Samples()
         let new = samples.newAccount()
         let audit = samples.event(.userCreated)
@@ -259,7 +259,7 @@ import Testing
     }
 
     @Test func aClosedStoreIsUnavailable() async throws {
-        let store = try SQLiteStore.open(path: path, role: .server)
+        let store = try SQLiteStore.openStore(path: path, role: .server)
         try store.close()
         let samples = Samples()
         await expect(.unavailable) { try await store.checkReadiness() }
@@ -271,14 +271,14 @@ import Testing
     }
 
     @Test func aDamagedFileIsUnavailableAndSaysNothingOfItsPath() async throws {
-        let store = try SQLiteStore.open(path: path, role: .commandLine)
+        let store = try SQLiteStore.openStore(path: path, role: .commandLine)
         let samples = Samples()
         for second in 0..<50 as Range<Int64> { _ = try await store.addAccount(samples, after: second) }
         try store.close()
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         for index in 100..<bytes.count { bytes[index] = 0xA5 }
         try bytes.write(to: URL(fileURLWithPath: path))
-        let error = #expect(throws: KeybearerError.self) { try SQLiteStore.open(path: path, role: .server) }
+        let error = #expect(throws: KeybearerError.self) { try SQLiteStore.openStore(path: path, role: .server) }
         #expect(error?.code == .unavailable)
         #expect(error?.message.contains(path) == false)
         #expect(error?.storeFailure != nil)

@@ -14,7 +14,7 @@ import Testing
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server)
+        store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
         holder = .random(from: samples.random)
     }
 
@@ -103,7 +103,7 @@ import Testing
         try await store.closeSharedReservations(of: holder, keeping: [sharedReservation.id])
         #expect(try await charged(user, at: 1) == 10)
         // Where nothing is known of the hours but by the backup, what was open then counts.
-        let fresh = try SQLiteStore.open(path: directory.file("fresh.db"), role: .commandLine)
+        let fresh = try SQLiteStore.openStore(path: directory.file("fresh.db"), role: .commandLine)
         _ = try fresh.sqlite.restore(from: backup, audit: samples.event(.storeRestored))
         #expect(try await charged(user, at: 1, in: fresh) == 10)
         try fresh.close()
@@ -114,7 +114,7 @@ import Testing
         _ = try await open(by: holder)
         _ = try await open(by: holder, at: 30)
         let shared = try PostgresDatabase().open()
-        let back = try SQLiteStore.open(path: directory.file("back.db"), role: .commandLine)
+        let back = try SQLiteStore.openStore(path: directory.file("back.db"), role: .commandLine)
         for (source, target) in [(store, shared), (shared, back)] {
             _ = try Transfer { _ in }.run(from: source, to: target, nonce: "moved", audit: samples.event(.storeMoved))
         }

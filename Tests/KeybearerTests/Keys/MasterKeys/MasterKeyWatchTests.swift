@@ -55,7 +55,7 @@ struct MasterKeyWatchTests {
             directory = try TemporaryDirectory()
             let random = RandomSource.seeded(1)
             fence = RevocationFence(
-                store: try SQLiteStore.open(path: directory.file("keybearer.db"), role: .server),
+                store: try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server),
                 cache: KeyCache(capacity: 10, rejectedCapacity: 10, random: random), clocks: clock.clocks,
                 random: random, lease: .seconds(2), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 onEverything: { [file] in

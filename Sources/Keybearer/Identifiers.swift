@@ -10,7 +10,7 @@ public protocol PrefixedID: RawRepresentable<String>, Sendable, Hashable, Compar
 
 extension PrefixedID {
     /// Makes a new id: the prefix and 20 random base62 characters (119 bits).
-    public static func random(from source: RandomSource) -> Self {
+    package static func random(from source: RandomSource) -> Self {
         Self(rawValue: prefix + String(decoding: source.base62(count: 20), as: UTF8.self))
     }
 
@@ -78,8 +78,8 @@ public struct MasterKeyID: PrefixedID {
 }
 
 /// Names one running process for the revocation fence; random at every start.
-public struct NodeID: PrefixedID {
-    public static let prefix = "node_"
-    public let rawValue: String
-    public init(rawValue: String) { self.rawValue = rawValue }
+package struct NodeID: PrefixedID {
+    package static let prefix = "node_"
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
 }

@@ -1,5 +1,5 @@
 /// The version of this program, as nodes register it.
-public enum KeybearerVersion {
+package enum KeybearerVersion {
     /// The version of this program.
-    public static let current = "0.2.0"
+    package static let current = "0.2.0"
 }

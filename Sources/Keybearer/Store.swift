@@ -1,5 +1,5 @@
 /// Everything that a database does for Keybearer.
-public protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, LastUseStore, FenceStore,
+package protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, LastUseStore, FenceStore,
     AuditStore, OperatorTokenStore, SettingStore
 {
     /// Where tasks are best begun that mostly make short reads.
@@ -24,7 +24,7 @@ public struct OpenedStore: Sendable {
 }
 
 /// What a database keeps about itself.
-public protocol SettingStore: Sendable {
+package protocol SettingStore: Sendable {
     /// A value; nil when there is none.
     func storedSetting(_ name: StoredSetting) async throws -> String?
     /// Puts a number in the place of a lower one, or of none.
@@ -32,7 +32,7 @@ public protocol SettingStore: Sendable {
 }
 
 /// Facts about a database that it keeps itself.
-public enum StoredSetting: String, Sendable, CaseIterable {
+package enum StoredSetting: String, Sendable, CaseIterable {
     /// The default of the setting `regenerate-by-key`: `open` or `closed`.
     case regenerateByKey = "regenerate-by-key"
     /// The highest cost that a password was ever hashed at.

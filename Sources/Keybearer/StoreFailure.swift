@@ -2,9 +2,9 @@
 ///
 /// Clients never see it; the log and the command line show it. It may name files, hosts, databases, roles and tables.
 /// It never holds a password, a connection string, a statement or a value.
-public struct StoreFailure: Error, Sendable, Equatable {
+package struct StoreFailure: Error, Sendable, Equatable {
     /// What kind of failure it is.
-    public enum Kind: String, Sendable, CaseIterable {
+    package enum Kind: String, Sendable, CaseIterable {
         /// The host is unknown, refuses connections or does not answer in time; or a connection was lost.
         case unreachable
         /// The server is starting up or shutting down.
@@ -54,20 +54,20 @@ public struct StoreFailure: Error, Sendable, Equatable {
     }
 
     /// What kind of failure it is.
-    public let kind: Kind
+    package let kind: Kind
     /// What was tried, such as `cannot connect to`.
-    public let attempt: String
+    package let attempt: String
     /// Where: a path, or `postgres://` with user, host and database.
-    public let place: String
+    package let place: String
     /// What is wrong, without a full stop.
-    public let problem: String
+    package let problem: String
     /// What to do: one or more sentences.
-    public let advice: String
+    package let advice: String
     /// The engine's own code for it, such as `SQLSTATE 28P01`.
-    public let code: String?
+    package let code: String?
 
     /// Puts a failure together.
-    public init(
+    package init(
         _ kind: Kind, _ attempt: String, _ place: String, _ problem: String, advice: String, code: String? = nil
     ) {
         self.kind = kind
@@ -79,23 +79,23 @@ public struct StoreFailure: Error, Sendable, Equatable {
     }
 
     /// Whether it passes by itself soon after a machine or a server has started.
-    public var isOfStartingUp: Bool { kind == .unreachable || kind == .startingUp }
+    package var isOfStartingUp: Bool { kind == .unreachable || kind == .startingUp }
 
     /// What failed, where and why, without what to do.
-    public var summary: String { "\(attempt) \(place): \(problem)" }
+    package var summary: String { "\(attempt) \(place): \(problem)" }
 }
 
 extension StoreFailure: CustomStringConvertible, CustomDebugStringConvertible {
     /// One line: what failed, where, why, and what to do.
-    public var description: String { "\(summary). \(advice)" }
+    package var description: String { "\(summary). \(advice)" }
 
     /// The same with the engine's code, for the log.
-    public var debugDescription: String { code.map { "\(description) (\($0))" } ?? description }
+    package var debugDescription: String { code.map { "\(description) (\($0))" } ?? description }
 }
 
 extension KeybearerError {
     /// The store's failure behind this one.
-    public var storeFailure: StoreFailure? { cause as? StoreFailure }
+    package var storeFailure: StoreFailure? { cause as? StoreFailure }
 
     /// What whoever runs Keybearer reads: the store's failure where there is one, else the message.
     public var operatorMessage: String { storeFailure?.description ?? message }

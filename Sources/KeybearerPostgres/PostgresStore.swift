@@ -14,14 +14,14 @@ public enum PostgresStore {
         /// Whether hints of changes are listened for; a command has no use for them.
         public var listens = true
         /// Whose clock cuts the rolling hours into minutes.
-        public var clock = Clock.database
+        package var clock = Clock.database
 
         /// The defaults above.
         public init() {}
     }
 
     /// Whose clock cuts the rolling hours into minutes.
-    public enum Clock: Sendable {
+    package enum Clock: Sendable {
         /// The primary's: one clock for all nodes, however theirs differ.
         case database
         /// The one that is passed in: for tests that hold it.
@@ -84,7 +84,7 @@ public enum PostgresStore {
     /// Tells how a database's schema stands to this version's, without changing it. Blocks.
     ///
     /// - Throws: `UNAVAILABLE` when the server cannot be reached.
-    public static func schemaState(of address: String) throws -> PostgresSchemaState {
+    package static func schemaState(of address: String) throws -> PostgresSchemaState {
         try translatingErrors(at: PostgresPlace(address)) { try PostgresSchema.state(of: address) }
     }
 }

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum AccountSQL {
     /// One row for each account, workspace and feature, for ``StoredValues/accounts(_:)``; `u` is the user and `k` the
@@ -63,7 +63,7 @@ enum AccountSQL {
 }
 
 extension SQLStore {
-    public func createAccount(
+    package func createAccount(
         _ new: NewAccount, by authority: Authority, audit: AuditEvent
     ) async throws -> Account {
         do {
@@ -89,24 +89,24 @@ extension SQLStore {
         }
     }
 
-    public func account(id: UserID) async throws -> Account? {
+    package func account(id: UserID) async throws -> Account? {
         try await shortRead { try Self.account(id, $0) }
     }
 
-    public func account(email: EmailAddress) async throws -> Account? {
+    package func account(email: EmailAddress) async throws -> Account? {
         try await shortRead { connection in
             try StoredValues.accounts(try connection.rows(AccountSQL.byEmail, [.text(email.rawValue)])).first
         }
     }
 
-    public func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int) {
+    package func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int) {
         try await engine.read { connection in
             let rows = try connection.rows(AccountSQL.page, [.number(max(0, limit)), .number(max(0, offset))])
             return (try StoredValues.accounts(rows), try connection.count(CopiedTable.users.count))
         }
     }
 
-    public func credentials(email spellings: [EmailAddress]) async throws -> Credentials? {
+    package func credentials(email spellings: [EmailAddress]) async throws -> Credentials? {
         try await engine.read { connection in
             // All are looked for, so that the time does not tell which one is there.
             let found = try spellings.compactMap { email in
@@ -116,7 +116,7 @@ extension SQLStore {
         }
     }
 
-    public func credentials(of userID: UserID) async throws -> Credentials? {
+    package func credentials(of userID: UserID) async throws -> Credentials? {
         try await engine.read { connection in
             try Self.account(userID, connection).flatMap { try Self.credentials($0, connection) }
         }
@@ -133,7 +133,7 @@ extension SQLStore {
             })
     }
 
-    public func setPassword(
+    package func setPassword(
         _ hash: String, of userID: UserID, keeping session: SessionID?, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
@@ -146,14 +146,14 @@ extension SQLStore {
         }
     }
 
-    public func rehashPassword(_ hash: String, of userID: UserID, replacing old: StoredPassword) async throws {
+    package func rehashPassword(_ hash: String, of userID: UserID, replacing old: StoredPassword) async throws {
         try await maintain { connection in
             try connection.execute(
                 AccountSQL.rehash, [.text(hash), .id(userID), .number(old.version), .text(old.hash)])
         }
     }
 
-    public func setStatus(
+    package func setStatus(
         _ status: User.Status, of userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         var locks = RowLocks([(.user(userID), .update)])
@@ -167,7 +167,7 @@ extension SQLStore {
         }
     }
 
-    public func deleteAccount(
+    package func deleteAccount(
         _ userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum AuditSQL {
     private static let columns = """
@@ -17,7 +17,7 @@ enum AuditSQL {
 }
 
 extension SQLStore {
-    public func auditEvents(userID: UserID?, limit: Int) async throws -> [AuditEvent] {
+    package func auditEvents(userID: UserID?, limit: Int) async throws -> [AuditEvent] {
         try await engine.read { connection in
             let most = SQLValue.number(max(0, limit))
             let rows =

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum KeySQL {
     private static let columns = """
@@ -72,7 +72,7 @@ enum KeySQL {
 }
 
 extension SQLStore {
-    public func account(keyDigests: [[UInt8]]) async throws -> Account? {
+    package func account(keyDigests: [[UInt8]]) async throws -> Account? {
         try await shortRead { connection in
             // One for each master key that is not retired: nearly always one in all.
             for digest in keyDigests {
@@ -83,13 +83,13 @@ extension SQLStore {
         }
     }
 
-    public func key(of userID: UserID) async throws -> APIKey? {
+    package func key(of userID: UserID) async throws -> APIKey? {
         try await shortRead { connection in
             try connection.first(KeySQL.ofUser, [.id(userID)]).map { try StoredValues.key($0) }
         }
     }
 
-    public func revealKey(
+    package func revealKey(
         of userID: UserID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> (key: APIKey, sealed: SealedKey) {
         let locks = RowLocks([(.user(userID), .share), (.apiKey(of: userID), .share)])
@@ -101,7 +101,7 @@ extension SQLStore {
         }
     }
 
-    public func replaceKey(
+    package func replaceKey(
         _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<KeyReplacementOutcome> {
         let userID = replacement.userID
@@ -127,7 +127,7 @@ extension SQLStore {
         }
     }
 
-    public func pastKeys(of userID: UserID) async throws -> [PastKey] {
+    package func pastKeys(of userID: UserID) async throws -> [PastKey] {
         try await shortRead { connection in
             try connection.rows(KeySQL.pastKeys, [.id(userID)]).map { row in
                 PastKey(
@@ -138,7 +138,7 @@ extension SQLStore {
         }
     }
 
-    public func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
+    package func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
         if uses.isEmpty { return }
         let tooFarAhead = SQLValue.time(now.advanced(by: SessionPolicy.clockTolerance))
         try await maintain { connection in
@@ -154,7 +154,7 @@ extension SQLStore {
         }
     }
 
-    public func removeOldRequests(now: Timestamp) async throws {
+    package func removeOldRequests(now: Timestamp) async throws {
         try await remove(Self.oldRequests, now: now)
         try await remove(PastWindows.old, now: now)
     }

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum MasterKeySQL {
     static let list = SQL(
@@ -40,21 +40,21 @@ enum MasterKeySQL {
 }
 
 extension SQLStore {
-    public func keys(notSealedUnder id: MasterKeyID, limit: Int) async throws -> [StoredKey] {
+    package func keys(notSealedUnder id: MasterKeyID, limit: Int) async throws -> [StoredKey] {
         try await engine.read { connection in
             try connection.rows(KeySQL.notSealedUnder, [.id(id), .number(max(0, limit))])
                 .map { try StoredValues.storedKey($0) }
         }
     }
 
-    public func storedKeys(after userID: UserID?, limit: Int) async throws -> [StoredKey] {
+    package func storedKeys(after userID: UserID?, limit: Int) async throws -> [StoredKey] {
         try await engine.read { connection in
             try connection.rows(KeySQL.page, [.text(userID?.rawValue ?? ""), .number(max(0, limit))])
                 .map { try StoredValues.storedKey($0) }
         }
     }
 
-    public func reseal(_ keys: [StoredKey], by authority: Authority, audit: AuditEvent) async throws {
+    package func reseal(_ keys: [StoredKey], by authority: Authority, audit: AuditEvent) async throws {
         let sealing = Set(keys.map(\.sealed.masterKeyID))
         // The seal's digest is unique, so the update takes the strongest lock: it is taken here, in the one order.
         let locks = RowLocks(sealing.map { (.masterKey($0), .share) } + keys.map { (.apiKey(of: $0.userID), .replace) })
@@ -73,7 +73,7 @@ extension SQLStore {
         }
     }
 
-    public func retireMasterKeys(
+    package func retireMasterKeys(
         _ ids: [MasterKeyID], by authority: Authority, audit: AuditEvent
     ) async throws {
         let ids = Set(ids).sorted()
@@ -85,7 +85,7 @@ extension SQLStore {
         }
     }
 
-    public func sealedKeyCounts() async throws -> [MasterKeyID: Int] {
+    package func sealedKeyCounts() async throws -> [MasterKeyID: Int] {
         try await engine.read { connection in
             Dictionary(
                 try connection.rows(KeySQL.countBySeal).map {
@@ -94,23 +94,23 @@ extension SQLStore {
         }
     }
 
-    public func masterKeys() async throws -> [MasterKeyRecord] {
+    package func masterKeys() async throws -> [MasterKeyRecord] {
         try await shortRead(on: .fence) { try $0.masterKeys() }
     }
 
-    public func putMasterKeys(_ records: [MasterKeyRecord]) async throws {
+    package func putMasterKeys(_ records: [MasterKeyRecord]) async throws {
         try await record(records) { _ in true }
     }
 
-    public func claimMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
+    package func claimMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
         try await record(records) { known in !known.contains(where: \.isInUse) }
     }
 
-    public func stampMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
+    package func stampMasterKeys(_ records: [MasterKeyRecord]) async throws -> [MasterKeyRecord] {
         try await record(records) { known in known.contains(where: \.lacksFingerprint) }
     }
 
-    public func releaseMasterKeys(
+    package func releaseMasterKeys(
         _ ids: [MasterKeyID], keepingTagsOf carried: Set<MasterKeyID>
     ) async throws -> Set<MasterKeyID> {
         try await maintain { connection in
@@ -154,7 +154,7 @@ extension SQLStore {
         }
     }
 
-    public func tagKeysOfTokens() async throws -> Set<MasterKeyID> {
+    package func tagKeysOfTokens() async throws -> Set<MasterKeyID> {
         try await engine.read { try $0.tagKeysOfTokens() }
     }
 }

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum NodeSQL {
     static let behind = SQL("SELECT id, lease_ms FROM nodes WHERE acknowledged < $1 ORDER BY id")
@@ -40,29 +40,29 @@ extension StoredSetting {
 }
 
 extension SQLStore {
-    public func registerNode(
+    package func registerNode(
         _ id: NodeID, label: String, version: String, lease: Duration
     ) async throws -> ChangeLogPosition {
         try await engine.registerNode(id, label: label, version: version, lease: lease)
     }
 
-    public func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
+    package func renewLease(of id: NodeID, applied: ChangeLogPosition) async throws -> LeaseRenewal {
         try await engine.renewLease(of: id, applied: applied)
     }
 
-    public func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
+    package func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]? {
         try await engine.changes(after: position, limit: limit)
     }
 
-    public func waitForNotification(atMost span: Duration) async { await engine.waitForNotification(atMost: span) }
+    package func waitForNotification(atMost span: Duration) async { await engine.waitForNotification(atMost: span) }
 
-    public func recordChange(
+    package func recordChange(
         of subject: Change.Subject, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         try await change(subject, by: authority, audit: audit) { _, _ in .changes((), with: []) }
     }
 
-    public func nodes(behind number: Int64) async throws -> [(id: NodeID, lease: Duration)] {
+    package func nodes(behind number: Int64) async throws -> [(id: NodeID, lease: Duration)] {
         try await shortRead(on: .fence) { connection in
             try connection.rows(NodeSQL.behind, [.number(number)]).map { row in
                 (NodeID(rawValue: try row.requiredText("id")), .milliseconds(try row.requiredNumber("lease_ms")))
@@ -70,54 +70,54 @@ extension SQLStore {
         }
     }
 
-    public func expelNodes(_ ids: [NodeID], behind number: Int64) async throws {
+    package func expelNodes(_ ids: [NodeID], behind number: Int64) async throws {
         try await maintain(on: .fence) { connection in
             try connection.executeMany(NodeSQL.expel, ids.sorted().map { [.id($0), .number(number)] })
         }
     }
 
-    public func unregisterNode(_ id: NodeID) async throws {
+    package func unregisterNode(_ id: NodeID) async throws {
         try await maintain(on: .fence) { try $0.execute(NodeSQL.remove, [.id(id)]) }
     }
 
-    public func nodes() async throws -> [RegisteredNode] {
+    package func nodes() async throws -> [RegisteredNode] {
         try await shortRead { try $0.rows(NodeSQL.list).map { try StoredValues.node($0) } }
     }
 
-    public func storedSetting(_ name: StoredSetting) async throws -> String? {
+    package func storedSetting(_ name: StoredSetting) async throws -> String? {
         try await shortRead { try $0.first(SettingSQL.find, [.text(name.rawValue)])?.requiredText("value") }
     }
 
-    public func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws {
+    package func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws {
         try await maintain { try $0.execute(SettingSQL.raise, [.text(name.rawValue), .text(String(number))]) }
     }
 }
 
 /// Rate limits: reservations differ in each engine, so that their rows are read, reckoned and written in one step.
 extension SQLStore {
-    public func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
+    package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         try await engine.reserve(requests, now: now)
     }
 
-    public func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
+    package func postReclaims(of userIDs: [UserID], now: Timestamp) async throws {
         try await engine.postReclaims(of: userIDs, now: now)
     }
 
-    public func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await engine.reclaims(now: now) }
+    package func reclaims(now: Timestamp) async throws -> [ReclaimRequest] { try await engine.reclaims(now: now) }
 
-    public var opensSharedReservations: Bool { engine.opensSharedReservations }
+    package var opensSharedReservations: Bool { engine.opensSharedReservations }
 
-    public func openSharedReservation(
+    package func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> SharedReservation? {
         try await engine.openSharedReservation(atMost: count, holder: holder, life: life, now: now)
     }
 
-    public func closeSharedReservations(of holder: NodeID, keeping ids: [Int64]) async throws {
+    package func closeSharedReservations(of holder: NodeID, keeping ids: [Int64]) async throws {
         try await engine.closeSharedReservations(of: holder, keeping: ids)
     }
 
-    public func use(
+    package func use(
         of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
         try engine.use(of: sharedReservation, by: userID, limit: limit, holder: holder, now: now)

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum OperatorTokenSQL {
     static let insert = SQL(
@@ -16,7 +16,7 @@ enum OperatorTokenSQL {
 }
 
 extension SQLStore {
-    public func createOperatorToken(
+    package func createOperatorToken(
         _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent
     ) async throws {
         let locks = RowLocks([(.masterKey(token.tagKeyID), .share)])
@@ -33,25 +33,25 @@ extension SQLStore {
         }
     }
 
-    public func operatorToken(digest: [UInt8]) async throws -> OperatorToken? {
+    package func operatorToken(digest: [UInt8]) async throws -> OperatorToken? {
         try await shortRead { connection in
             try connection.first(OperatorTokenSQL.byDigest, [.bytes(digest)]).map { try StoredValues.operatorToken($0) }
         }
     }
 
-    public func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]] {
+    package func untaggedOperatorTokens(limit: Int) async throws -> [[UInt8]] {
         try await shortRead { connection in
             try connection.rows(OperatorTokenSQL.untagged, [.number(limit)]).map { try $0.requiredBytes("digest") }
         }
     }
 
-    public func operatorTokens() async throws -> [OperatorToken] {
+    package func operatorTokens() async throws -> [OperatorToken] {
         try await engine.read { connection in
             try connection.rows(OperatorTokenSQL.list).map { try StoredValues.operatorToken($0) }
         }
     }
 
-    public func revokeOperatorToken(
+    package func revokeOperatorToken(
         _ id: OperatorTokenID, by authority: Authority, audit: AuditEvent
     ) async throws {
         let locks = RowLocks([(.operatorToken(id), .replace)])

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 import Synchronization
 
 /// The store over a relational database: every statement that both engines share is in this module, once.
@@ -9,7 +9,7 @@ import Synchronization
 /// - Whoever makes a change must still be allowed to in the transaction that commits it: see ``AuthorityCheck``.
 /// - Cancelling the calling task does not interrupt a method.
 /// - Every error is a ``KeybearerError``; its cause names the engine's code and words, never a value.
-public final class SQLStore: Store {
+package final class SQLStore: Store {
     package let engine: any SQLEngine
     /// Whether the authority is looked at in the committing transaction. Off only in the test that proves that the walk
     /// of stolen credentials notices.
@@ -34,11 +34,11 @@ public final class SQLStore: Store {
     /// Whether anything was changed through this store that somebody asked for. A look that is audited is no change.
     package var hasChanged: Bool { changed.load(ordering: .acquiring) }
 
-    public var executor: any TaskExecutor { engine.executor }
-    public func checkReadiness() async throws { try await engine.checkReadiness() }
+    package var executor: any TaskExecutor { engine.executor }
+    package func checkReadiness() async throws { try await engine.checkReadiness() }
     /// Writes something that changes nothing, to the disk: throws when nothing can be written.
     package func checkWritable() async throws { try await engine.checkWritable() }
-    public func close() throws { try engine.close() }
+    package func close() throws { try engine.close() }
 }
 
 extension SQLStore {

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum SessionSQL {
     private static let columns = """
@@ -28,7 +28,7 @@ enum SessionSQL {
 }
 
 extension SQLStore {
-    public func startSession(
+    package func startSession(
         _ session: Session, token: MintedToken, replacing old: ReplacedSession?, by authority: Authority,
         audit: AuditEvent
     ) async throws -> Session {
@@ -56,7 +56,7 @@ extension SQLStore {
         }
     }
 
-    public func session(
+    package func session(
         tokenDigest: [UInt8], now: Timestamp
     ) async throws -> (session: Session, now: Timestamp)? {
         try await shortRead { connection in
@@ -65,18 +65,18 @@ extension SQLStore {
         }
     }
 
-    public func touchSession(_ id: SessionID, at time: Timestamp) async throws {
+    package func touchSession(_ id: SessionID, at time: Timestamp) async throws {
         try await maintain { try $0.execute(SessionSQL.touch, [.time(time), .id(id)]) }
     }
 
-    public func sessions(of userID: UserID, now: Timestamp) async throws -> (sessions: [Session], now: Timestamp) {
+    package func sessions(of userID: UserID, now: Timestamp) async throws -> (sessions: [Session], now: Timestamp) {
         try await engine.read { connection in
             let (rows, now) = try connection.rowsAndTime(SessionSQL.ofUser, [.id(userID)], caller: now)
             return (try rows.map { try StoredValues.session($0) }, now)
         }
     }
 
-    public func endSession(
+    package func endSession(
         _ id: SessionID, of userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws {
         let locks = RowLocks([(.session(id), .replace)])
@@ -87,7 +87,7 @@ extension SQLStore {
         }
     }
 
-    public func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws {
+    package func removeExpiredSessions(_ policy: SessionPolicy, now: Timestamp) async throws {
         let expired = OldRows(
             find: SessionSQL.expired,
             bounds: { now in

@@ -1,4 +1,4 @@
-public import Keybearer
+package import Keybearer
 
 enum WorkspaceSQL {
     static let byID = SQL(
@@ -60,11 +60,11 @@ enum PlanSQL {
 }
 
 extension SQLStore {
-    public func plans() async throws -> [Plan] {
+    package func plans() async throws -> [Plan] {
         try await engine.read { try StoredValues.plans(try $0.rows(PlanSQL.list)) }
     }
 
-    public func putPlan(_ plan: Plan, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
+    package func putPlan(_ plan: Plan, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
         let locks = RowLocks([(.plan(plan.id), .update)])
         return try await change(.everything, by: authority, audit: audit, locking: locks) { connection, _ in
             try connection.execute(
@@ -82,7 +82,7 @@ extension SQLStore {
         }
     }
 
-    public func deletePlan(_ id: PlanID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
+    package func deletePlan(_ id: PlanID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
         // All of them: which one is the first must not change meanwhile.
         let locks = RowLocks([(.plans, .replace)])
         return try await change(.everything, by: authority, audit: audit, locking: locks) { connection, locked in
@@ -101,7 +101,7 @@ extension SQLStore {
         }
     }
 
-    public func createWorkspace(
+    package func createWorkspace(
         id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Workspace> {
         let locks = RowLocks([(.user(owner), .share)])
@@ -112,14 +112,14 @@ extension SQLStore {
         }
     }
 
-    public func workspace(id: WorkspaceID) async throws -> (workspace: Workspace, plan: Plan)? {
+    package func workspace(id: WorkspaceID) async throws -> (workspace: Workspace, plan: Plan)? {
         try await shortRead { connection in
             let rows = try connection.rows(WorkspaceSQL.byID, [.id(id)])
             return try rows.first.map { (try StoredValues.workspace($0), try StoredValues.plan(rows)) }
         }
     }
 
-    public func workspaces(
+    package func workspaces(
         offset: Int, limit: Int
     ) async throws -> (page: [(workspace: Workspace, memberCount: Int)], total: Int) {
         try await engine.read { connection in
@@ -131,14 +131,14 @@ extension SQLStore {
         }
     }
 
-    public func members(of workspaceID: WorkspaceID) async throws -> [(user: User, role: Role)] {
+    package func members(of workspaceID: WorkspaceID) async throws -> [(user: User, role: Role)] {
         try await engine.read { connection in
             try connection.rows(WorkspaceSQL.members, [.id(workspaceID)])
                 .map { (try StoredValues.user($0), try StoredValues.role($0)) }
         }
     }
 
-    public func setPlan(
+    package func setPlan(
         _ planID: PlanID, of workspaceID: WorkspaceID, by authority: Authority, needs requirement: Requirement?,
         audit: AuditEvent
     ) async throws -> Committed<Void> {
@@ -153,7 +153,7 @@ extension SQLStore {
         }
     }
 
-    public func putMember(
+    package func putMember(
         _ membership: Membership, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         let (workspaceID, userID) = (membership.workspaceID, membership.userID)
@@ -169,7 +169,7 @@ extension SQLStore {
         }
     }
 
-    public func removeMember(
+    package func removeMember(
         _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])

@@ -3,19 +3,19 @@ import Keybearer
 import KeybearerSQL
 
 /// The settings of the writer's connection, as SQLite answers them.
-public struct SQLiteSettings: Sendable, Equatable {
+package struct SQLiteSettings: Sendable, Equatable {
     /// `wal`.
-    public let journalMode: String
+    package let journalMode: String
     /// 2 is FULL: an answered commit survives a power cut.
-    public let synchronous: Int
+    package let synchronous: Int
     /// Whether references between tables are enforced.
-    public let foreignKeys: Bool
+    package let foreignKeys: Bool
     /// How long a lock of another process is waited for.
-    public let busyTimeout: Duration
+    package let busyTimeout: Duration
     /// After how many pages of log this process checkpoints; 0 is never.
-    public let automaticCheckpointPages: Int
+    package let automaticCheckpointPages: Int
     /// How many migrations the file has had.
-    public let schemaVersion: Int
+    package let schemaVersion: Int
 }
 
 extension SQLiteEngine {

@@ -3,7 +3,7 @@ import Keybearer
 import KeybearerSQL
 
 /// How a file's schema stands to the one that this version knows.
-public enum SQLiteSchemaState: Sendable, Hashable {
+package enum SQLiteSchemaState: Sendable, Hashable {
     /// There is nothing in it yet.
     case empty
     /// It is the one that this version knows.

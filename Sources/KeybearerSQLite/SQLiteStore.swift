@@ -15,7 +15,7 @@ public enum SQLiteStore {
     }
 
     /// How long a lock of another process is waited for.
-    public static let busyTimeout: Duration = .seconds(5)
+    package static let busyTimeout: Duration = .seconds(5)
 
     /// Opens the file, or creates it with mode 0600 and the default catalogue, and brings its schema up to date.
     ///
@@ -61,14 +61,14 @@ public enum SQLiteStore {
     /// Tells how the schema of a file stands to this version's, without changing it. Blocks.
     ///
     /// - Throws: `UNAVAILABLE` when there is no file, or it cannot be read.
-    public static func schemaState(path: String) throws -> SQLiteSchemaState {
+    package static func schemaState(path: String) throws -> SQLiteSchemaState {
         try translatingErrors(at: path) { try SQLiteSchema.state(at: path) }
     }
 
     /// Whether there is a file.
     ///
     /// - Throws: `UNAVAILABLE` when this user may not even know.
-    public static func exists(path: String) throws -> Bool {
+    package static func exists(path: String) throws -> Bool {
         try translatingErrors(at: path) { try DatabaseFile.exists(path) }
     }
 }

@@ -11,34 +11,34 @@ import Darwin
 #endif
 
 /// What a command left behind.
-public struct CommandResult: Sendable {
+package struct CommandResult: Sendable {
     /// The exit code, or minus the number of the signal that ended it.
-    public let status: Int32
+    package let status: Int32
     /// All that it wrote to standard output.
-    public let stdout: String
+    package let stdout: String
     /// All that it wrote to standard error.
-    public let stderr: String
+    package let stderr: String
     /// After the process had ended and was waited for.
-    public let endedAt: MonotonicTime
+    package let endedAt: MonotonicTime
 
     /// The first line of standard output.
-    public var line: String { String(stdout.prefix { $0 != "\n" }) }
+    package var line: String { String(stdout.prefix { $0 != "\n" }) }
     /// Standard output as JSON; nil when it is none.
-    public var json: Any? { try? JSONSerialization.jsonObject(with: Data(stdout.utf8)) }
+    package var json: Any? { try? JSONSerialization.jsonObject(with: Data(stdout.utf8)) }
     /// Standard output as a JSON object; nil when it is none.
-    public var object: [String: Any]? { json as? [String: Any] }
+    package var object: [String: Any]? { json as? [String: Any] }
 }
 
 /// Runs `keybearer` and other programs to their end.
-public enum CommandRunner {
+package enum CommandRunner {
     /// The binary under test is not where the tests look for it: a failure, never a reason to skip.
-    public struct NoBinary: Error, CustomStringConvertible {
+    package struct NoBinary: Error, CustomStringConvertible {
         let path: String
-        public var description: String { "there is no keybearer binary at \(path); build it, or set KEYBEARER_BINARY" }
+        package var description: String { "there is no keybearer binary at \(path); build it, or set KEYBEARER_BINARY" }
     }
 
     /// The binary under test: what `KEYBEARER_BINARY` names, or the one that was built beside the test bundle.
-    public static func binary() throws -> String {
+    package static func binary() throws -> String {
         let beside = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundlePath
         let bundle = beside ?? Bundle.main.executablePath ?? CommandLine.arguments[0]
         let path =
@@ -49,21 +49,21 @@ public enum CommandRunner {
     }
 
     /// Runs `keybearer` with arguments and waits for its end.
-    public static func run(
+    package static func run(
         _ arguments: [String], stdin: String = "", environment: [String: String] = [:]
     ) throws -> CommandResult {
         try start(arguments, stdin: stdin, environment: environment).finish()
     }
 
     /// Starts `keybearer` with arguments.
-    public static func start(
+    package static func start(
         _ arguments: [String], stdin: String = "", environment: [String: String] = [:]
     ) throws -> RunningCommand {
         try RunningCommand(binary(), arguments, stdin: stdin, environment: environment)
     }
 
     /// Runs any program, found on the search path, and waits for its end.
-    public static func run(
+    package static func run(
         program: String, _ arguments: [String], environment: [String: String] = [:], stdin: String = ""
     ) throws -> CommandResult {
         try RunningCommand(program, arguments, stdin: stdin, environment: environment).finish()
@@ -71,7 +71,7 @@ public enum CommandRunner {
 }
 
 /// A command that runs.
-public final class RunningCommand: Sendable {
+package final class RunningCommand: Sendable {
     private let child: ChildProcess
     /// What it said on standard error while somebody waited for that.
     private let said = Lock<[UInt8]>([])
@@ -81,10 +81,10 @@ public final class RunningCommand: Sendable {
     }
 
     /// Ends it immediately, as a power cut would.
-    public func kill9() { child.signal(SIGKILL) }
+    package func kill9() { child.signal(SIGKILL) }
 
     /// Waits until it has said these words on standard error, and stops it as an operator does (`SIGTERM`).
-    public func terminate(whenItSays words: String) {
+    package func terminate(whenItSays words: String) {
         said.withLock { said in
             while !String(decoding: said, as: UTF8.self).contains(words) {
                 let more = Self.read(child.standardError)
@@ -98,7 +98,7 @@ public final class RunningCommand: Sendable {
     /// Waits for its end. For one caller, once.
     ///
     /// - Parameter seconds: after which it is killed; the status says so then.
-    public func finish(within seconds: Int64 = 120) -> CommandResult {
+    package func finish(within seconds: Int64 = 120) -> CommandResult {
         var texts: [Int32: [UInt8]] = [child.standardOutput: [], child.standardError: said.withLock { $0 }]
         var open = [child.standardOutput, child.standardError]
         let deadline = MonotonicTime.now().advanced(byMilliseconds: seconds * 1_000)

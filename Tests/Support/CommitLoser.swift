@@ -12,9 +12,9 @@ import Darwin
 
 /// Stands before a PostgreSQL and loses one answer: that to the commit of the transaction that fills a table. The
 /// server has committed by then, and the client cannot know.
-public final class CommitLoser: Sendable {
+package final class CommitLoser: Sendable {
     /// Where it listens, on 127.0.0.1.
-    public var port: Int { listener.port }
+    package var port: Int { listener.port }
     private let listener: LoopbackListener
     private let plan: Plan
 
@@ -56,7 +56,7 @@ public final class CommitLoser: Sendable {
     /// - Parameters:
     ///   - serverPort: the server's port on 127.0.0.1. It is spoken to without encryption.
     ///   - refusals: how many connections are turned away behind the lost answer.
-    public init(before serverPort: Int, filling table: String, thenRefusing refusals: Int) throws {
+    package init(before serverPort: Int, filling table: String, thenRefusing refusals: Int) throws {
         let plan = Plan(table: table, refusals: refusals)
         self.plan = plan
         listener = try LoopbackListener()
@@ -66,7 +66,7 @@ public final class CommitLoser: Sendable {
     }
 
     /// Whether the answer was lost.
-    public var hasLost: Bool { plan.hasLost }
+    package var hasLost: Bool { plan.hasLost }
 
     /// One connection, and the one to the server behind it. Both close when nobody uses them any more.
     private final class Relay: Sendable {

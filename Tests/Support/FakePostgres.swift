@@ -12,9 +12,9 @@ import Darwin
 
 /// Listens as a PostgreSQL would and answers every connection in one way: for what a real server cannot be brought to
 /// say.
-public final class FakePostgres: Sendable {
+package final class FakePostgres: Sendable {
     /// What it answers.
-    public enum Response: Sendable {
+    package enum Response: Sendable {
         /// Nothing at all.
         case silence
         /// A failure, as PostgreSQL reports it before a session begins.
@@ -26,12 +26,12 @@ public final class FakePostgres: Sendable {
     }
 
     /// Where it listens, on 127.0.0.1.
-    public var port: Int { listener.port }
+    package var port: Int { listener.port }
     private let listener: LoopbackListener
     private let connections = Lock<[Int32]>([])
 
     /// Begins to listen on a free port.
-    public init(_ response: Response) throws {
+    package init(_ response: Response) throws {
         listener = try LoopbackListener()
         listener.start { [weak self] connection in
             self?.connections.withLock { $0.append(connection) }
@@ -44,7 +44,7 @@ public final class FakePostgres: Sendable {
     }
 
     /// How many connections were made.
-    public var connectionCount: Int { connections.withLock { $0.count } }
+    package var connectionCount: Int { connections.withLock { $0.count } }
 
     private static func serve(_ connection: Int32, _ response: Response) {
         if case .silence = response { return }

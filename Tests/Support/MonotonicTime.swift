@@ -7,34 +7,34 @@ import Darwin
 #endif
 
 /// A reading of `CLOCK_MONOTONIC`, which all processes of the machine share.
-public struct MonotonicTime: Sendable, Hashable, Comparable {
+package struct MonotonicTime: Sendable, Hashable, Comparable {
     /// Nanoseconds since a start that means nothing.
-    public let nanoseconds: Int64
+    package let nanoseconds: Int64
 
     /// Wraps a reading.
-    public init(nanoseconds: Int64) {
+    package init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
     /// Reads the clock.
-    public static func now() -> MonotonicTime {
+    package static func now() -> MonotonicTime {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return MonotonicTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     /// Later than every reading.
-    public static let distantFuture = MonotonicTime(nanoseconds: .max)
+    package static let distantFuture = MonotonicTime(nanoseconds: .max)
 
     /// A later time.
-    public func advanced(byMilliseconds milliseconds: Int64) -> MonotonicTime {
+    package func advanced(byMilliseconds milliseconds: Int64) -> MonotonicTime {
         MonotonicTime(nanoseconds: nanoseconds + milliseconds * 1_000_000)
     }
 
     /// Milliseconds from an earlier reading to this one.
-    public func milliseconds(since earlier: MonotonicTime) -> Int64 {
+    package func milliseconds(since earlier: MonotonicTime) -> Int64 {
         (nanoseconds - earlier.nanoseconds) / 1_000_000
     }
 
-    public static func < (left: MonotonicTime, right: MonotonicTime) -> Bool { left.nanoseconds < right.nanoseconds }
+    package static func < (left: MonotonicTime, right: MonotonicTime) -> Bool { left.nanoseconds < right.nanoseconds }
 }

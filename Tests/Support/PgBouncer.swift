@@ -10,21 +10,21 @@ import Darwin
 
 /// A PgBouncer before the server that `scripts/with-postgres` starts, on a port of its own. It ends with the last
 /// reference to it.
-public final class PgBouncer: Sendable {
+package final class PgBouncer: Sendable {
     /// It did not come up.
-    public struct NotReady: Error {
+    package struct NotReady: Error {
         let words: String
     }
 
     /// The connection string that leads through it to the database.
-    public let address: String
+    package let address: String
     private let directory: TemporaryDirectory
     private let child: ChildProcess
 
     /// - Parameters:
     ///   - mode: `session`, `transaction` or `statement`.
     ///   - settings: further lines of its configuration.
-    public init(before database: PostgresDatabase, mode: String, settings: [String] = []) throws {
+    package init(before database: PostgresDatabase, mode: String, settings: [String] = []) throws {
         guard var parts = URLComponents(string: database.address), let user = parts.user, let port = parts.port else {
             throw NotReady(words: "there is no port in the server's address")
         }

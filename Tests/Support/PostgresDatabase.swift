@@ -1,25 +1,25 @@
 import Foundation
 
 /// An empty database for one test: a role and its schema on the server that `scripts/with-postgres` starts.
-public struct PostgresDatabase: Sendable {
+package struct PostgresDatabase: Sendable {
     /// There is no server to test with. That is a failure, not a reason to leave tests out.
-    public struct Missing: Error, CustomStringConvertible {
-        public var description: String { "KEYBEARER_TEST_POSTGRES is not set: run the tests by `make test`" }
+    package struct Missing: Error, CustomStringConvertible {
+        package var description: String { "KEYBEARER_TEST_POSTGRES is not set: run the tests by `make test`" }
     }
 
     /// psql did not do what it was told.
-    public struct Failed: Error {
+    package struct Failed: Error {
         let words: String
     }
 
     /// The connection string, which leads to the schema.
-    public let address: String
+    package let address: String
     /// The role, and its schema.
-    public let name: String
+    package let name: String
     private let server: String
 
     /// Makes the role and the schema, which it finds by its own name.
-    public init() throws {
+    package init() throws {
         guard let server = ProcessInfo.processInfo.environment["KEYBEARER_TEST_POSTGRES"] else { throw Missing() }
         self.server = server
         name = "test_\(UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased())"
@@ -28,15 +28,15 @@ public struct PostgresDatabase: Sendable {
     }
 
     /// Runs a statement as the database's own role.
-    public func run(_ sql: String) throws { try Self.run(sql, at: address) }
+    package func run(_ sql: String) throws { try Self.run(sql, at: address) }
 
     /// Runs a statement as the superuser.
-    public func administrate(_ sql: String) throws { try Self.run(sql, at: server) }
+    package func administrate(_ sql: String) throws { try Self.run(sql, at: server) }
 
     /// The connection string with another user, database or parameters.
     ///
     /// - Parameter user: with a password behind a colon, where there is one.
-    public func address(user: String? = nil, database: String? = nil, parameters: String = "") -> String {
+    package func address(user: String? = nil, database: String? = nil, parameters: String = "") -> String {
         var text = server.replacingOccurrences(of: "//keybearer@", with: "//\(user ?? name)@")
         if let database, let slash = text.lastIndex(of: "/") {
             text = text[...slash] + database
@@ -45,18 +45,18 @@ public struct PostgresDatabase: Sendable {
     }
 
     /// The host and the port of the server.
-    public var host: String {
+    package var host: String {
         let place = server.split(separator: "@").last ?? ""
         return String(place.prefix { $0 != "/" })
     }
 
     /// Ends every connection to it.
-    public func endConnections() throws {
+    package func endConnections() throws {
         try Self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '\(name)'", at: server)
     }
 
     /// Runs a statement in a transaction that stays open until it is released.
-    public func hold(_ sql: String) throws -> HeldTransaction { try HeldTransaction(sql, at: address) }
+    package func hold(_ sql: String) throws -> HeldTransaction { try HeldTransaction(sql, at: address) }
 
     private static func run(_ sql: String, at address: String) throws {
         let result = try CommandRunner.run(
@@ -66,7 +66,7 @@ public struct PostgresDatabase: Sendable {
 }
 
 /// A transaction of somebody else, which holds its locks.
-public struct HeldTransaction {
+package struct HeldTransaction {
     private let process = Process()
     private let input = Pipe()
 
@@ -87,7 +87,7 @@ public struct HeldTransaction {
     }
 
     /// Ends it.
-    public func release() {
+    package func release() {
         try? input.fileHandleForWriting.close()
         process.waitUntilExit()
     }

@@ -9,9 +9,9 @@ import Darwin
 /// A blocking TCP connection to a server on this machine that sends bytes as they are and reads HTTP/1.1 answers.
 ///
 /// For one thread at a time. What was sent and what is read are apart, so requests can be pipelined, cut, or malformed.
-public final class RawConnection {
+package final class RawConnection {
     /// What ends a connection for its user.
-    public enum Failure: Error, Sendable, Equatable {
+    package enum Failure: Error, Sendable, Equatable {
         /// Nobody listens, or nobody accepted.
         case refused
         /// The other end closed or reset the connection before a whole answer had come.
@@ -23,11 +23,11 @@ public final class RawConnection {
     }
 
     /// When a send began (before its first byte was given away) and when its last byte had been given away.
-    public struct SendTimes: Sendable {
+    package struct SendTimes: Sendable {
         /// Before the first byte.
-        public let began: MonotonicTime
+        package let began: MonotonicTime
         /// After the last byte.
-        public let ended: MonotonicTime
+        package let ended: MonotonicTime
     }
 
     private let descriptor: Int32
@@ -38,7 +38,7 @@ public final class RawConnection {
     /// Connects to 127.0.0.1.
     ///
     /// - Parameter secondsToWait: how long a read waits before it fails.
-    public init(port: Int, secondsToWait: Int = 30) throws {
+    package init(port: Int, secondsToWait: Int = 30) throws {
         descriptor = Loopback.makeSocket()
         guard descriptor >= 0 else { throw Failure.refused }
         var one: Int32 = 1
@@ -58,7 +58,7 @@ public final class RawConnection {
     }
 
     /// Closes the connection; a second call does nothing.
-    public func close() {
+    package func close() {
         guard !isClosed else { return }
         isClosed = true
         #if canImport(Glibc)
@@ -71,13 +71,13 @@ public final class RawConnection {
     }
 
     /// Says that nothing more will be sent; answers can still be read.
-    public func finishSending() {
+    package func finishSending() {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
     /// Sends all bytes.
     @discardableResult
-    public func send(_ bytes: [UInt8]) throws -> SendTimes {
+    package func send(_ bytes: [UInt8]) throws -> SendTimes {
         let began = MonotonicTime.now()
         var sent = 0
         while sent < bytes.count {
@@ -95,12 +95,12 @@ public final class RawConnection {
 
     /// Sends a text.
     @discardableResult
-    public func send(_ text: String) throws -> SendTimes { try send(Array(text.utf8)) }
+    package func send(_ text: String) throws -> SendTimes { try send(Array(text.utf8)) }
 
     /// Reads the next answer; interim ones (1xx) are ignored.
     ///
     /// - Parameter isToHead: whether it answers `HEAD`, so that no body follows whatever length it names.
-    public func receive(isToHead: Bool = false, takesInformational: Bool = false) throws -> RawResponse {
+    package func receive(isToHead: Bool = false, takesInformational: Bool = false) throws -> RawResponse {
         while true {
             let head = try takeHead()
             guard let response = RawResponse(head: head) else { throw Failure.malformed }
@@ -120,7 +120,7 @@ public final class RawConnection {
     }
 
     /// Reads until the other end closes.
-    public func takeRest() throws -> [UInt8] {
+    package func takeRest() throws -> [UInt8] {
         while try fill() {}
         defer { consumed = received.count }
         return Array(received[consumed...])

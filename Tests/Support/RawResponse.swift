@@ -1,13 +1,13 @@
 import Foundation
 
 /// An HTTP/1.1 answer as it came.
-public struct RawResponse: Sendable {
+package struct RawResponse: Sendable {
     /// The status code.
-    public let status: Int
+    package let status: Int
     /// Everything before the body.
-    public let head: [UInt8]
+    package let head: [UInt8]
     /// The body, without chunk framing.
-    public let body: [UInt8]
+    package let body: [UInt8]
 
     /// Reads the status; nil when it is no HTTP/1.1. Fields are read when they are asked for.
     init?(head: [UInt8]) {
@@ -26,7 +26,7 @@ public struct RawResponse: Sendable {
     func with(body: [UInt8]) -> RawResponse { RawResponse(status: status, head: head, body: body) }
 
     /// The fields in their order.
-    public var headers: [(name: String, value: String)] {
+    package var headers: [(name: String, value: String)] {
         String(decoding: head, as: UTF8.self).components(separatedBy: "\r\n").dropFirst().compactMap { line in
             guard let colon = line.firstIndex(of: ":") else { return nil }
             return (String(line[..<colon]), line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces))
@@ -34,39 +34,39 @@ public struct RawResponse: Sendable {
     }
 
     /// The first field with this name, in any case.
-    public subscript(name: String) -> String? {
+    package subscript(name: String) -> String? {
         headers.first { $0.name.lowercased() == name.lowercased() }?.value
     }
 
     /// All fields with this name, in any case.
-    public func values(of name: String) -> [String] {
+    package func values(of name: String) -> [String] {
         headers.filter { $0.name.lowercased() == name.lowercased() }.map(\.value)
     }
 
     /// The body as text.
-    public var text: String { String(decoding: body, as: UTF8.self) }
+    package var text: String { String(decoding: body, as: UTF8.self) }
 
     /// The body as a JSON object; nil when it is none.
-    public var json: [String: Any]? {
+    package var json: [String: Any]? {
         (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any]
     }
 
     /// `data` of the envelope of a success.
-    public var data: [String: Any]? { json?["data"] as? [String: Any] }
+    package var data: [String: Any]? { json?["data"] as? [String: Any] }
 
     /// `error` of the envelope of a failure; nil when the body is not that.
-    public var errorCode: String? {
+    package var errorCode: String? {
         guard let json, json["ok"] as? Bool == false, json["message"] is String else { return nil }
         return json["error"] as? String
     }
 }
 
 /// The text of requests.
-public enum RawRequest {
+package enum RawRequest {
     /// A request with a body if there is one.
     ///
     /// - Parameter headers: besides `Host` and `Content-Length`, which are added.
-    public static func text(
+    package static func text(
         _ method: String, _ path: String, headers: [(String, String)] = [], body: String? = nil
     ) -> String {
         var lines = ["\(method) \(path) HTTP/1.1", "Host: localhost"] + headers.map { "\($0.0): \($0.1)" }
@@ -75,14 +75,14 @@ public enum RawRequest {
     }
 
     /// `GET` with a key.
-    public static func get(_ path: String = "/api/v1/me", key: String) -> String {
+    package static func get(_ path: String = "/api/v1/me", key: String) -> String {
         text("GET", path, headers: [("Authorization", "Bearer \(key)")])
     }
 }
 
 extension RawConnection {
     /// Sends a request and reads its answer.
-    public func roundTrip(_ request: String) throws -> RawResponse {
+    package func roundTrip(_ request: String) throws -> RawResponse {
         try send(request)
         return try receive(isToHead: request.hasPrefix("HEAD "))
     }

@@ -1,24 +1,24 @@
-public import Keybearer
+package import Keybearer
 
 /// Builds things to store: new ids and key material at every call, everything else the same unless it is asked for.
-public struct Samples: Sendable {
+package struct Samples: Sendable {
     /// Where ids and key material come from.
-    public let random: RandomSource
+    package let random: RandomSource
     /// 2026-01-01T00:00:00Z.
-    public static let start = Timestamp(millisecondsSinceEpoch: 1_767_225_600_000)
+    package static let start = Timestamp(millisecondsSinceEpoch: 1_767_225_600_000)
     /// 192.0.2.7
-    public static let address = IPAddress(v4: 0xC000_0207)
+    package static let address = IPAddress(v4: 0xC000_0207)
 
     /// Builds from a seed.
-    public init(seed: UInt64 = 1) {
+    package init(seed: UInt64 = 1) {
         random = .seeded(seed)
     }
 
     /// A time some seconds after ``start``.
-    public func at(_ seconds: Int64) -> Timestamp { Self.start.advanced(by: .seconds(seconds)) }
+    package func at(_ seconds: Int64) -> Timestamp { Self.start.advanced(by: .seconds(seconds)) }
 
     /// A new account with a key at version 1, made `seconds` after ``start``.
-    public func newAccount(
+    package func newAccount(
         email: String? = nil, name: String = "Ada", workspaceName: String = "Ada's workspace",
         isOperator: Bool = false, after seconds: Int64 = 0
     ) -> NewAccount {
@@ -33,19 +33,19 @@ public struct Samples: Sendable {
     }
 
     /// A key's record.
-    public func key(version: Int, after seconds: Int64 = 0) -> APIKey {
+    package func key(version: Int, after seconds: Int64 = 0) -> APIKey {
         APIKey(
             id: .random(from: random), version: version,
             shownPrefix: "tdc_" + String(decoding: random.base62(count: 4), as: UTF8.self), generatedAt: at(seconds))
     }
 
     /// A sealed form of nothing: random bytes of the right lengths.
-    public func sealedKey(under id: MasterKeyID = MasterKeyID(rawValue: "mk_one")) -> SealedKey {
+    package func sealedKey(under id: MasterKeyID = MasterKeyID(rawValue: "mk_one")) -> SealedKey {
         SealedKey(masterKeyID: id, box: random.bytes(70), digest: random.bytes(32))
     }
 
     /// The replacement of an account's key with the next version.
-    public func replacement(
+    package func replacement(
         of account: Account, idempotencyDigest: [UInt8]? = nil, after seconds: Int64 = 60
     ) -> KeyReplacement {
         KeyReplacement(
@@ -54,10 +54,10 @@ public struct Samples: Sendable {
     }
 
     /// What a request asks for, where it does not matter.
-    public static let request = [UInt8](repeating: 7, count: 32)
+    package static let request = [UInt8](repeating: 7, count: 32)
 
     /// An audit event with a new id.
-    public func event(
+    package func event(
         _ action: AuditEvent.Action, user: UserID? = nil, workspace: WorkspaceID? = nil, detail: String? = nil,
         after seconds: Int64 = 0
     ) -> AuditEvent {
@@ -67,7 +67,7 @@ public struct Samples: Sendable {
     }
 
     /// A session that began `seconds` after ``start``.
-    public func session(of userID: UserID, after seconds: Int64 = 0) -> Session {
+    package func session(of userID: UserID, after seconds: Int64 = 0) -> Session {
         Session(
             id: .random(from: random), userID: userID, createdAt: at(seconds), authenticatedAt: at(seconds),
             lastSeenAt: at(seconds), address: Self.address, userAgent: "Browser/1.0")

@@ -1,16 +1,16 @@
-public import Keybearer
+package import Keybearer
 import Synchronization
 
 /// The same numbers at every run, from a seed.
-public struct SplitMix64: RandomNumberGenerator, Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     /// Begins with a seed.
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = seed
     }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -21,7 +21,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
 
 extension RandomSource {
     /// The same bytes at every run.
-    public static func seeded(_ seed: UInt64) -> RandomSource {
+    package static func seeded(_ seed: UInt64) -> RandomSource {
         let numbers = Lock(SplitMix64(seed: seed))
         return RandomSource { count in
             numbers.withLock { numbers in (0..<count).map { _ in UInt8(truncatingIfNeeded: numbers.next()) } }
@@ -29,5 +29,5 @@ extension RandomSource {
     }
 
     /// A number from 0 to below a bound.
-    public func below(_ bound: Int) -> Int { Int(bytes(4).reduce(0) { $0 << 8 | UInt32($1) } % UInt32(bound)) }
+    package func below(_ bound: Int) -> Int { Int(bytes(4).reduce(0) { $0 << 8 | UInt32($1) } % UInt32(bound)) }
 }

@@ -9,32 +9,32 @@ import Darwin
 #endif
 
 /// The real binary, serving. It is killed with the last reference to it.
-public final class ServerProcess: Sendable {
+package final class ServerProcess: Sendable {
     /// The server did not come up; its output says why.
-    public struct NotReady: Error, CustomStringConvertible {
+    package struct NotReady: Error, CustomStringConvertible {
         /// All that it said.
-        public let output: String
-        public var description: String { "the server did not come up:\n\(output)" }
+        package let output: String
+        package var description: String { "the server did not come up:\n\(output)" }
     }
 
     /// What a demonstration tells the person who started it.
-    public struct Greeting: Sendable {
+    package struct Greeting: Sendable {
         /// The account's address.
-        public let email: String
+        package let email: String
         /// The account's password.
-        public let password: String
+        package let password: String
         /// The account's key.
-        public let key: String
+        package let key: String
         /// The line to try it with, as it was printed.
-        public let curlLine: String
+        package let curlLine: String
     }
 
     /// Where it listens, on 127.0.0.1.
-    public let port: Int
+    package let port: Int
     /// What a demonstration said; nil for `serve`.
-    public let greeting: Greeting?
+    package let greeting: Greeting?
     /// The files that its output is copied into: standard output, standard error.
-    public let outputFiles: [String]
+    package let outputFiles: [String]
     private let child: ChildProcess
     private let output: CapturedOutput
     private let errors: CapturedOutput
@@ -44,7 +44,7 @@ public final class ServerProcess: Sendable {
     /// - Parameters:
     ///   - arguments: `serve …` or `demo …`; the port must be 0.
     ///   - logs: where its output is kept, as `<name>.out` and `<name>.err`.
-    public init(
+    package init(
         _ arguments: [String], environment: [String: String] = [:], logs: TemporaryDirectory, name: String = "server"
     ) throws {
         outputFiles = [logs.file("\(name).out"), logs.file("\(name).err")]
@@ -65,7 +65,7 @@ public final class ServerProcess: Sendable {
 
     /// `serve` on a free port over the files in `files`; keys may regenerate themselves there unless the environment
     /// says otherwise.
-    public static func serve(
+    package static func serve(
         _ files: InstallationFiles, _ arguments: [String] = [], environment: [String: String] = [:],
         name: String = "server"
     ) throws -> ServerProcess {
@@ -76,7 +76,7 @@ public final class ServerProcess: Sendable {
     }
 
     /// `demo` on a free port, with its files in the deployment's directory.
-    public static func demo(
+    package static func demo(
         _ files: InstallationFiles, _ arguments: [String] = [], environment: [String: String] = [:],
         name: String = "demo"
     ) throws -> ServerProcess {
@@ -86,49 +86,49 @@ public final class ServerProcess: Sendable {
     }
 
     /// All that it has said so far.
-    public var text: String { output.text + errors.text }
+    package var text: String { output.text + errors.text }
 
     /// Stops it as an operator does (`SIGTERM`) and waits for its end.
     ///
     /// - Returns: the exit code; minus 9 when it did not end by itself and was killed.
     @discardableResult
-    public func terminate() -> Int32 {
+    package func terminate() -> Int32 {
         child.signal(SIGTERM)
         return waitForEnd()
     }
 
     /// Sends `SIGHUP` and returns immediately.
-    public func hangUp() { child.signal(SIGHUP) }
+    package func hangUp() { child.signal(SIGHUP) }
 
     /// Waits until it has said these words on standard error; false when it has not within a minute.
-    public func says(_ words: String) -> Bool {
+    package func says(_ words: String) -> Bool {
         errors.wait(seconds: 60) { $0.contains(words) ? true : nil } ?? false
     }
 
     /// Sends `SIGTERM` and returns immediately.
-    public func beginTermination() { child.signal(SIGTERM) }
+    package func beginTermination() { child.signal(SIGTERM) }
 
     /// Waits for the end of what ``beginTermination()`` began.
     @discardableResult
-    public func waitForEnd() -> Int32 {
+    package func waitForEnd() -> Int32 {
         if !output.waitForEnd(seconds: 60) || !errors.waitForEnd(seconds: 60) { child.signal(SIGKILL) }
         return child.wait() ?? 0
     }
 
     /// Ends it immediately, and waits until it is gone.
-    public func kill9() {
+    package func kill9() {
         child.signal(SIGKILL)
         _ = child.wait()
     }
 
     /// Stops it from running on, as a hypervisor may, until ``resume()``. When this returns it stands still.
-    public func suspend() {
+    package func suspend() {
         child.signal(SIGSTOP)
         child.waitUntilStopped()
     }
 
     /// Lets it run on.
-    public func resume() { child.signal(SIGCONT) }
+    package func resume() { child.signal(SIGCONT) }
 
     private static func port(in text: String) -> Int? {
         let plain = text.firstMatch(of: /Listening on https?:\/\/\S+:(\d+)\n/)?.1
@@ -153,24 +153,24 @@ public final class ServerProcess: Sendable {
 }
 
 /// The files of one deployment in a directory of its own: database and master keys.
-public struct InstallationFiles: Sendable {
+package struct InstallationFiles: Sendable {
     /// Where they are.
-    public let directory: TemporaryDirectory
+    package let directory: TemporaryDirectory
 
     /// An empty directory.
-    public init() throws {
+    package init() throws {
         directory = try TemporaryDirectory()
     }
 
     /// The database.
-    public var database: String { directory.file("keybearer.db") }
+    package var database: String { directory.file("keybearer.db") }
     /// The file with the master keys.
-    public var masterKeys: String { directory.file("keybearer.keys") }
+    package var masterKeys: String { directory.file("keybearer.keys") }
     /// The flags that name both.
-    public var flags: [String] { ["--database", database, "--master-key-file", masterKeys] }
+    package var flags: [String] { ["--database", database, "--master-key-file", masterKeys] }
 
     /// Runs `keybearer <words> --database … --master-key-file …`.
-    public func run(_ words: String..., stdin: String = "", environment: [String: String] = [:]) throws
+    package func run(_ words: String..., stdin: String = "", environment: [String: String] = [:]) throws
         -> CommandResult
     {
         try CommandRunner.run(words + flags, stdin: stdin, environment: environment)
@@ -180,7 +180,7 @@ public struct InstallationFiles: Sendable {
     ///
     /// - Returns: the operator's password.
     @discardableResult
-    public func initialise(email: String = "ada@example.com", name: String = "Ada") throws -> String {
+    package func initialise(email: String = "ada@example.com", name: String = "Ada") throws -> String {
         let password = "correct horse battery staple"
         let result = try run("init", "--email", email, "--name", name, "--password-stdin", stdin: password + "\n")
         guard result.status == 0 else { throw ServerProcess.NotReady(output: result.stderr) }

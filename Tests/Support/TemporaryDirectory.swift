@@ -1,12 +1,12 @@
 import Foundation
 
 /// A directory of a test's own, removed with the last reference to it.
-public final class TemporaryDirectory: Sendable {
+package final class TemporaryDirectory: Sendable {
     /// Where it is.
-    public let path: String
+    package let path: String
 
     /// Makes an empty directory.
-    public init() throws {
+    package init() throws {
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("keybearer-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = url.path
@@ -17,5 +17,5 @@ public final class TemporaryDirectory: Sendable {
     }
 
     /// The path of a file in it.
-    public func file(_ name: String) -> String { path + "/" + name }
+    package func file(_ name: String) -> String { path + "/" + name }
 }

@@ -2,7 +2,7 @@
 ///
 /// Methods with an authority change nothing when it has ended by the time of their commit: they throw what a new
 /// request with it would be answered with.
-public protocol AccountStore: Sendable {
+package protocol AccountStore: Sendable {
     /// Adds an account with its key and a workspace of its own on the first plan of the catalogue, as its Owner.
     ///
     /// - Throws: `CONFLICT` when the address is taken, `UNAVAILABLE` when the store is out of reach (as do all below).
@@ -39,36 +39,36 @@ public protocol AccountStore: Sendable {
 }
 
 /// A password as the store has it.
-public struct StoredPassword: Sendable, Hashable {
+package struct StoredPassword: Sendable, Hashable {
     /// PHC string of its hash.
-    public let hash: String
+    package let hash: String
     /// Rises with every new password, and not with a new hash of the same one.
-    public let version: Int
+    package let version: Int
 
     /// Puts both together.
-    public init(hash: String, version: Int) {
+    package init(hash: String, version: Int) {
         self.hash = hash
         self.version = version
     }
 }
 
 /// What a new account consists of.
-public struct NewAccount: Sendable {
+package struct NewAccount: Sendable {
     /// The person.
-    public let user: User
+    package let user: User
     /// PHC string of the password's hash.
-    public let passwordHash: String
+    package let passwordHash: String
     /// The key's record.
-    public let key: APIKey
+    package let key: APIKey
     /// The key itself, sealed.
-    public let sealedKey: SealedKey
+    package let sealedKey: SealedKey
     /// The id and the name of the account's own workspace.
-    public let workspaceID: WorkspaceID
+    package let workspaceID: WorkspaceID
     /// The workspace's name.
-    public let workspaceName: String
+    package let workspaceName: String
 
     /// Puts a new account together.
-    public init(
+    package init(
         user: User, passwordHash: String, key: APIKey, sealedKey: SealedKey, workspaceID: WorkspaceID,
         workspaceName: String
     ) {

@@ -45,7 +45,7 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Wraps an address that was normalised before, such as a store's.
-    public init(normalised: String) {
+    package init(normalised: String) {
         rawValue = normalised
     }
 

@@ -22,7 +22,7 @@ public struct User: Sendable, Hashable {
     public let createdAt: Timestamp
 
     /// Puts an account together.
-    public init(
+    package init(
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
         createdAt: Timestamp
     ) {
@@ -45,7 +45,7 @@ public struct Account: Sendable, Hashable {
     public let workspaces: [WorkspaceAccess]
 
     /// Puts the parts together.
-    public init(user: User, key: APIKey, workspaces: [WorkspaceAccess]) {
+    package init(user: User, key: APIKey, workspaces: [WorkspaceAccess]) {
         self.user = user
         self.key = key
         self.workspaces = workspaces

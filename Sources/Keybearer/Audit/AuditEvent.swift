@@ -39,7 +39,7 @@ public struct AuditEvent: Sendable, Hashable {
         case system
 
         /// The stored form: an id, `cli` or `system`.
-        public var storedForm: String {
+        package var storedForm: String {
             switch self {
             case .user(let id): id.rawValue
             case .operatorToken(let id): id.rawValue
@@ -49,7 +49,7 @@ public struct AuditEvent: Sendable, Hashable {
         }
 
         /// Reads ``storedForm``.
-        public init(storedForm: String) {
+        package init(storedForm: String) {
             switch storedForm {
             case "cli": self = .commandLine
             case "system": self = .system
@@ -78,7 +78,7 @@ public struct AuditEvent: Sendable, Hashable {
     public let detail: String?
 
     /// Puts an event together.
-    public init(
+    package init(
         id: EventID, at: Timestamp, actor: Actor, action: Action, userID: UserID? = nil,
         workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil
     ) {

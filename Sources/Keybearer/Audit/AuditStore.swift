@@ -1,5 +1,5 @@
 /// The audit trail.
-public protocol AuditStore: Sendable {
+package protocol AuditStore: Sendable {
     /// The latest events, newest first, of one account or of all.
     func auditEvents(userID: UserID?, limit: Int) async throws -> [AuditEvent]
 }

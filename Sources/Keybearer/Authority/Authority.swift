@@ -36,7 +36,7 @@ public struct Authority: Sendable, Hashable {
     public static let commandLine = Authority(.commandLine)
 
     /// Who the audit log names.
-    public var actor: AuditEvent.Actor {
+    package var actor: AuditEvent.Actor {
         switch credential {
         case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): .user(userID)
         case .operatorToken(let id): .operatorToken(id)
@@ -46,7 +46,7 @@ public struct Authority: Sendable, Hashable {
     }
 
     /// The account whose credential it is; nil for operators and for a sign-up.
-    public var userID: UserID? {
+    package var userID: UserID? {
         switch credential {
         case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): userID
         case .operatorToken, .commandLine, .anyone: nil

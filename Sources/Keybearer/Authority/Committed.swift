@@ -4,7 +4,7 @@
 /// was before the change: so an answer that needs the value waits. A `Committed<Void>` could still be dropped: the
 /// compiler's unused-result warning (an error in `Sources/`) and the rule against `_ =` in `scripts/lint-sql` refuse
 /// that.
-public struct Committed<Value: Sendable>: Sendable {
+package struct Committed<Value: Sendable>: Sendable {
     fileprivate let value: Value
     fileprivate let position: ChangeLogPosition
 
@@ -17,7 +17,7 @@ public struct Committed<Value: Sendable>: Sendable {
 
 extension ChangePropagation {
     /// Waits until no node accepts what was before the change, then returns the change's value.
-    public func waitUntilApplied<Value>(_ committed: Committed<Value>) async -> Value {
+    package func waitUntilApplied<Value>(_ committed: Committed<Value>) async -> Value {
         await waitUntilApplied(committed.position)
         return committed.value
     }

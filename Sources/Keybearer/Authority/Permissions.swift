@@ -9,19 +9,19 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Which role may do what: the one table.
-public enum Permissions {
+package enum Permissions {
     /// What an action wants besides the role.
-    public struct Rule: Sendable, Hashable {
+    package struct Rule: Sendable, Hashable {
         /// The roles that may do it.
-        public let roles: Set<Role>
+        package let roles: Set<Role>
         /// Whether the workspace's plan must include the API.
-        public let needsFeature: Bool
+        package let needsFeature: Bool
         /// Whether the password must have been given recently.
-        public let needsRecentSignIn: Bool
+        package let needsRecentSignIn: Bool
     }
 
     /// The table. Regenerating works while the feature is locked: a leaked key must not revive on an upgrade.
-    public static func rule(of action: Action) -> Rule {
+    package static func rule(of action: Action) -> Rule {
         switch action {
         case .revealKey: Rule(roles: everyone, needsFeature: true, needsRecentSignIn: true)
         case .regenerateKey: Rule(roles: everyone, needsFeature: false, needsRecentSignIn: true)
@@ -30,7 +30,7 @@ public enum Permissions {
     }
 
     /// Whether a role may do something.
-    public static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }
+    package static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }
 
     private static let everyone: Set<Role> = [.owner, .admin, .member]
 }

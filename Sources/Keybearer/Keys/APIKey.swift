@@ -12,7 +12,7 @@ public struct APIKey: Sendable, Hashable {
     public var lastUse: LastUse?
 
     /// Puts a record together.
-    public init(id: KeyID, version: Int, shownPrefix: String, generatedAt: Timestamp, lastUse: LastUse? = nil) {
+    package init(id: KeyID, version: Int, shownPrefix: String, generatedAt: Timestamp, lastUse: LastUse? = nil) {
         self.id = id
         self.version = version
         self.shownPrefix = shownPrefix
@@ -29,7 +29,7 @@ public struct LastUse: Sendable, Hashable {
     public let address: IPAddress
 
     /// Puts time and place together.
-    public init(at: Timestamp, address: IPAddress) {
+    package init(at: Timestamp, address: IPAddress) {
         self.at = at
         self.address = address
     }
@@ -45,7 +45,7 @@ public struct SealedKey: Sendable, Hashable {
     public let digest: [UInt8]
 
     /// Puts the parts together.
-    public init(masterKeyID: MasterKeyID, box: [UInt8], digest: [UInt8]) {
+    package init(masterKeyID: MasterKeyID, box: [UInt8], digest: [UInt8]) {
         self.masterKeyID = masterKeyID
         self.box = box
         self.digest = digest

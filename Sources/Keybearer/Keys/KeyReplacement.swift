@@ -1,16 +1,16 @@
 /// A regenerate, ready for the store.
-public struct KeyReplacement: Sendable {
+package struct KeyReplacement: Sendable {
     /// Whose key.
-    public let userID: UserID
+    package let userID: UserID
     /// The new record; its version is one more than that of the key it replaces.
-    public let key: APIKey
+    package let key: APIKey
     /// The new key, sealed.
-    public let sealed: SealedKey
+    package let sealed: SealedKey
     /// The `Idempotency-Key` that came with the request, if one did.
-    public let request: IdempotentRequest?
+    package let request: IdempotentRequest?
 
     /// Puts a replacement together.
-    public init(userID: UserID, key: APIKey, sealed: SealedKey, request: IdempotentRequest?) {
+    package init(userID: UserID, key: APIKey, sealed: SealedKey, request: IdempotentRequest?) {
         self.userID = userID
         self.key = key
         self.sealed = sealed
@@ -19,7 +19,7 @@ public struct KeyReplacement: Sendable {
 }
 
 /// What became of a regenerate.
-public enum KeyReplacementOutcome: Sendable, Equatable {
+package enum KeyReplacementOutcome: Sendable, Equatable {
     /// The new key is in place.
     case replaced
     /// The same idempotency key led to this key before; it is still the live one.
@@ -35,14 +35,14 @@ public enum KeyReplacementOutcome: Sendable, Equatable {
 }
 
 /// What tells a request that is sent again from another one.
-public struct IdempotentRequest: Sendable, Hashable {
+package struct IdempotentRequest: Sendable, Hashable {
     /// SHA-256 of the `Idempotency-Key`.
-    public let keyDigest: [UInt8]
+    package let keyDigest: [UInt8]
     /// SHA-256 of what was asked for.
-    public let requestDigest: [UInt8]
+    package let requestDigest: [UInt8]
 
     /// Puts both together.
-    public init(keyDigest: [UInt8], requestDigest: [UInt8]) {
+    package init(keyDigest: [UInt8], requestDigest: [UInt8]) {
         self.keyDigest = keyDigest
         self.requestDigest = requestDigest
     }

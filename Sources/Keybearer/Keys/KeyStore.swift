@@ -1,5 +1,5 @@
 /// Keys: found by digest, opened by their holder, replaced as a whole.
-public protocol KeyStore: Sendable {
+package protocol KeyStore: Sendable {
     /// The account whose live key has one of these digests: one indexed query for each. Disabled accounts are returned
     /// too.
     func account(keyDigests: [[UInt8]]) async throws -> Account?
@@ -57,18 +57,18 @@ public protocol KeyStore: Sendable {
 }
 
 /// A key that was replaced, revoked or deleted.
-public struct PastKey: Sendable, Hashable {
+package struct PastKey: Sendable, Hashable {
     /// Its digest.
-    public let digest: [UInt8]
+    package let digest: [UInt8]
     /// The master key under which it was digested.
-    public let masterKeyID: MasterKeyID
+    package let masterKeyID: MasterKeyID
     /// Whose key it was.
-    public let userID: UserID
+    package let userID: UserID
     /// When it ended.
-    public let endedAt: Timestamp
+    package let endedAt: Timestamp
 
     /// Puts the parts together.
-    public init(digest: [UInt8], masterKeyID: MasterKeyID, userID: UserID, endedAt: Timestamp) {
+    package init(digest: [UInt8], masterKeyID: MasterKeyID, userID: UserID, endedAt: Timestamp) {
         self.digest = digest
         self.masterKeyID = masterKeyID
         self.userID = userID
@@ -77,18 +77,18 @@ public struct PastKey: Sendable, Hashable {
 }
 
 /// A key as the store has it.
-public struct StoredKey: Sendable, Hashable {
+package struct StoredKey: Sendable, Hashable {
     /// Whose key.
-    public let userID: UserID
+    package let userID: UserID
     /// The record's id.
-    public let keyID: KeyID
+    package let keyID: KeyID
     /// The record's version.
-    public let version: Int
+    package let version: Int
     /// The sealed form.
-    public let sealed: SealedKey
+    package let sealed: SealedKey
 
     /// Puts the parts together.
-    public init(userID: UserID, keyID: KeyID, version: Int, sealed: SealedKey) {
+    package init(userID: UserID, keyID: KeyID, version: Int, sealed: SealedKey) {
         self.userID = userID
         self.keyID = keyID
         self.version = version

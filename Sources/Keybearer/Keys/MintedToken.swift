@@ -4,14 +4,14 @@ import Crypto
 ///
 /// Each carries the ring's keyed tag over its kind and its random characters: a forgery is refused from memory and
 /// never reaches the store.
-public enum TokenKind: String, Sendable, CaseIterable {
+enum TokenKind: String, Sendable, CaseIterable {
     /// The cookie of a signed-in browser.
     case session
     /// A credential of an operator's program.
     case operatorToken = "operator token"
 
     /// What stands before the random characters.
-    public var prefix: String {
+    var prefix: String {
         switch self {
         case .session: ""
         case .operatorToken: "kbo_"
@@ -42,14 +42,14 @@ public enum TokenKind: String, Sendable, CaseIterable {
 
 /// A token as the store keeps it: its digest, and the master key whose tag it carries. A rotation keeps a tag key while
 /// any live token carries it.
-public struct MintedToken: Sendable, Hashable {
+package struct MintedToken: Sendable, Hashable {
     /// SHA-256 of the characters.
-    public let digest: [UInt8]
+    package let digest: [UInt8]
     /// The master key whose tag it carries.
-    public let tagKeyID: MasterKeyID
+    package let tagKeyID: MasterKeyID
 
     /// Puts both together.
-    public init(digest: [UInt8], tagKeyID: MasterKeyID) {
+    package init(digest: [UInt8], tagKeyID: MasterKeyID) {
         self.digest = digest
         self.tagKeyID = tagKeyID
     }

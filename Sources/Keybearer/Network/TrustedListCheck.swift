@@ -2,15 +2,15 @@
 ///
 /// Whoever is trusted says who the client is. A list that holds every address that a client on the Internet can have
 /// lets each client choose its own.
-public enum TrustedListCheck {
+package enum TrustedListCheck {
     /// A list that trusts everyone.
-    public struct Finding: Sendable, Equatable, CustomStringConvertible {
+    package struct Finding: Sendable, Equatable, CustomStringConvertible {
         /// Whose addresses are all trusted: `IPv4` or `IPv6`.
-        public let family: String
+        let family: String
         /// The entries that do it together. Without any one of them the others would not.
-        public let entries: [AddressRange]
+        package let entries: [AddressRange]
 
-        public var description: String {
+        package var description: String {
             let list = entries.map { "'\($0)'" }.joined(separator: ", ")
             let subject = entries.count == 1 ? "\(list) contains" : "\(list) together contain"
             return "\(subject) every public \(family) address, so every client would be trusted"
@@ -21,7 +21,7 @@ public enum TrustedListCheck {
     ///
     /// Public means: an address that a client on the Internet can have. Private, documentation, multicast and
     /// unassigned networks need not be in the list for it to trust everyone.
-    public static func everyone(in list: [AddressRange]) -> Finding? {
+    package static func everyone(in list: [AddressRange]) -> Finding? {
         for family in [Family.v4, .v6] where family.isCovered(by: list) {
             var entries = list.filter { $0.bounds.overlaps(family.all) }
             for entry in entries {

@@ -8,7 +8,7 @@ public final class Node: Sendable {
     /// Keeps memory true.
     public let fence: RevocationFence
     /// Writes last uses in batches.
-    public let lastUses: LastUseRecorder
+    let lastUses: LastUseRecorder
 
     private let cache: KeyCache
     let batcher: ReservationBatcher
@@ -61,7 +61,7 @@ public final class Node: Sendable {
     /// Asks the store something for no longer than a request waits for it.
     ///
     /// - Throws: what the check throws; `UNAVAILABLE` when it takes too long.
-    public func withRequestTimeout(_ check: @escaping @Sendable () async throws -> Void) async throws {
+    package func withRequestTimeout(_ check: @escaping @Sendable () async throws -> Void) async throws {
         try await Timeout.atMost(verifier.patience) { (waiter: Timeout.Waiter<Void>) in
             Task {
                 do {

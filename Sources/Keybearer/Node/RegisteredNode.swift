@@ -1,20 +1,20 @@
 /// A node as the store knows it.
-public struct RegisteredNode: Sendable, Hashable {
+package struct RegisteredNode: Sendable, Hashable {
     /// Names the process; random at every start.
-    public let id: NodeID
+    package let id: NodeID
     /// What people know it by: its machine and process.
-    public let label: String
+    package let label: String
     /// The number of the last change that it acknowledged.
-    public let acknowledged: Int64
+    package let acknowledged: Int64
     /// How often it renewed. One whose renewals did not rise within its lease has none any more.
-    public let renewals: Int64
+    package let renewals: Int64
     /// How long it believes its memory after a renewal.
-    public let lease: Duration
+    package let lease: Duration
     /// The version of Keybearer that it runs; empty where it did not say.
-    public let version: String
+    package let version: String
 
     /// Puts a node together.
-    public init(
+    package init(
         id: NodeID, label: String, acknowledged: Int64, renewals: Int64, lease: Duration, version: String = ""
     ) {
         self.version = version

@@ -20,7 +20,7 @@ public struct OperatorToken: Sendable, Hashable {
     public let createdAt: Timestamp
 
     /// Puts a record together.
-    public init(id: OperatorTokenID, name: String, scopes: Set<OperatorScope>, createdAt: Timestamp) {
+    package init(id: OperatorTokenID, name: String, scopes: Set<OperatorScope>, createdAt: Timestamp) {
         self.id = id
         self.name = name
         self.scopes = scopes
@@ -60,5 +60,5 @@ public struct OperatorSecret: Sendable, CustomStringConvertible, CustomReflectab
     }
 
     /// What the store knows it by.
-    public var digest: [UInt8] { Array(SHA256.hash(data: Array(characters.utf8))) }
+    package var digest: [UInt8] { Array(SHA256.hash(data: Array(characters.utf8))) }
 }

@@ -1,5 +1,5 @@
 /// The credentials of operators' programs.
-public protocol OperatorTokenStore: Sendable {
+package protocol OperatorTokenStore: Sendable {
     /// Keeps a new token's record with the digest of its secret.
     func createOperatorToken(
         _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent

@@ -3,9 +3,9 @@
 /// It consumes only what the store reserved for it before, and only until the reservation expires by this process's own
 /// steady clock, counted from BEFORE the store was asked. A slow response therefore shortens the use, never the charge.
 /// Pure and synchronous: the caller holds the lock.
-public struct LocalQuota: Sendable, Equatable {
+package struct LocalQuota: Sendable, Equatable {
     /// What a request may do.
-    public enum Decision: Sendable, Equatable {
+    package enum Decision: Sendable, Equatable {
         /// It was admitted and counted.
         case admitted(RateLimitStatus)
         /// Nothing is reserved that it may use: ask the store, then decide again.
@@ -15,28 +15,28 @@ public struct LocalQuota: Sendable, Equatable {
     }
 
     /// Unused requests that must be released to the store, with the bucket they were charged to.
-    public struct Unused: Sendable, Equatable {
+    package struct Unused: Sendable, Equatable {
         /// How many.
-        public var count: Int
+        package var count: Int
         /// Their bucket, in minutes since the Unix epoch.
-        public var minute: Int64
+        package var minute: Int64
 
         /// Puts both together.
-        public init(count: Int, minute: Int64) {
+        package init(count: Int, minute: Int64) {
             self.count = count
             self.minute = minute
         }
     }
 
     /// The smallest reservation, the first one of an account, and the smallest that is worth prefetching.
-    public static let smallestReservation = 10
+    package static let smallestReservation = 10
     /// How long a reservation may be used. Quota becomes available again up to this and one minute late.
     static let reservationLife: Duration = .seconds(60)
     /// How long a refusal is believed without asking the store again.
     static let refusalPatience: Duration = .seconds(1)
 
     /// Reserved and not yet used, without what is prefetched.
-    public private(set) var available = 0
+    package private(set) var available = 0
     /// Used when ``available`` is used up or has expired.
     private var prefetched: (available: Int, minute: Int64, usableUntil: SteadyTime) = (0, 0, .distantPast)
     private var usableUntil = SteadyTime.distantPast
@@ -60,9 +60,9 @@ public struct LocalQuota: Sendable, Equatable {
     private var leftover: Unused?
 
     /// Quota that holds nothing yet.
-    public init() {}
+    package init() {}
 
-    public static func == (left: LocalQuota, right: LocalQuota) -> Bool {
+    package static func == (left: LocalQuota, right: LocalQuota) -> Bool {
         left.available == right.available && left.minute == right.minute && left.usableUntil == right.usableUntil
             && left.charged == right.charged && left.ceiling == right.ceiling && left.prefetched == right.prefetched
             && left.leftover == right.leftover
@@ -71,7 +71,7 @@ public struct LocalQuota: Sendable, Equatable {
     /// Decides one request and counts it when admitted. Allocates nothing.
     ///
     /// - Parameter wall: the time of day at `now`, for the status.
-    public mutating func consume(limit: Int, now: SteadyTime, wall: Timestamp) -> Decision {
+    package mutating func consume(limit: Int, now: SteadyTime, wall: Timestamp) -> Decision {
         advance(to: now)
         if available == 0 || now >= usableUntil { switchToPrefetched(at: now) }
         if available > 0, now < usableUntil, ceiling <= limit {
@@ -85,17 +85,17 @@ public struct LocalQuota: Sendable, Equatable {
     /// How the window stands, without counting anything; nil before the store was ever asked.
     ///
     /// - Parameter wall: the time of day at `now`.
-    public mutating func peek(limit: Int, now: SteadyTime, wall: Timestamp) -> RateLimitStatus? {
+    package mutating func peek(limit: Int, now: SteadyTime, wall: Timestamp) -> RateLimitStatus? {
         guard isKnown else { return nil }
         advance(to: now)
         return status(limit: limit, now: now, wall: wall)
     }
 
     /// Takes out what is not used, to release it: after this it can no longer be used here.
-    public mutating func withdraw() -> [Unused] { withdraw { _ in true } }
+    package mutating func withdraw() -> [Unused] { withdraw { _ in true } }
 
     /// Takes out what has expired unused, to release it.
-    public mutating func withdrawExpired(at now: SteadyTime) -> [Unused] { withdraw { now >= $0 } }
+    package mutating func withdrawExpired(at now: SteadyTime) -> [Unused] { withdraw { now >= $0 } }
 
     private mutating func withdraw(where isDue: (_ usableUntil: SteadyTime) -> Bool) -> [Unused] {
         var unused: [Unused] = []
@@ -115,20 +115,20 @@ public struct LocalQuota: Sendable, Equatable {
     }
 
     /// When the first of what is reserved here expires; nil when nothing is.
-    public var nextExpiry: SteadyTime? {
+    package var nextExpiry: SteadyTime? {
         let ends = [available > 0 ? usableUntil : nil, prefetched.available > 0 ? prefetched.usableUntil : nil]
         return ends.compactMap { $0 }.min()
     }
 
     /// Whether nothing is lost when this quota is dropped.
-    public func isIdle(at now: SteadyTime) -> Bool {
+    package func isIdle(at now: SteadyTime) -> Bool {
         available == 0 && now >= usableUntil && prefetched.available == 0 && leftover == nil
     }
 
     /// Whether more is to be prefetched after the request that was just admitted, so that none has to wait: with half
     /// of a reservation left there is time. True once in a reservation. A few requests are not worth it: near the limit
     /// no node holds requests that a client of another one is waiting for.
-    public var shouldPrefetch: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
+    package var shouldPrefetch: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
 
     /// How many to prefetch: what will be used within a reservation's life if it goes on as it did, never more than
     /// twice the last grant, and with what is reserved already never more than a tenth of the limit. 0 when that is not
@@ -136,7 +136,7 @@ public struct LocalQuota: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - life: a reservation's.
-    public func prefetchSize(limit: Int, smallest: Int, life: Duration, now: SteadyTime) -> Int {
+    package func prefetchSize(limit: Int, smallest: Int, life: Duration, now: SteadyTime) -> Int {
         guard available > 0, prefetched.available == 0, now < usableUntil else { return 0 }
         let elapsed = max(1_000_000, usedSince.duration(to: now).wholeNanoseconds)
         // Less than a life's: what is left over at its end costs another write.
@@ -148,7 +148,7 @@ public struct LocalQuota: Sendable, Equatable {
     }
 
     /// Whether the store must be asked before a request with this limit can be decided or shown.
-    public func needsStore(limit: Int, wantsUnits: Bool, now: SteadyTime) -> Bool {
+    package func needsStore(limit: Int, wantsUnits: Bool, now: SteadyTime) -> Bool {
         guard wantsUnits else { return !isKnown }
         let holdsUsable =
             (available > 0 && now < usableUntil) || (prefetched.available > 0 && now < prefetched.usableUntil)
@@ -159,7 +159,7 @@ public struct LocalQuota: Sendable, Equatable {
 
     /// How many to reserve next: twice the last grant when it was used up in its life, else a small start; never more
     /// than a tenth of the limit, which is the most that a crash can lose until the charge expires.
-    public func nextReservation(limit: Int, smallest: Int, now: SteadyTime) -> Int {
+    package func nextReservation(limit: Int, smallest: Int, now: SteadyTime) -> Int {
         let largest = max(smallest, limit / 10)
         guard now < usableUntil, available == 0 else { return min(smallest, largest) }
         return min(largest, max(smallest, lastGrant * 2))
@@ -175,7 +175,7 @@ public struct LocalQuota: Sendable, Equatable {
     ///   - life: the life that was requested.
     ///   - now: a reading after the response came.
     ///   - patience: how long a refusal is believed at most, because other nodes may release quota.
-    public mutating func accept(
+    package mutating func accept(
         _ reservation: Reservation, wanted: Int, limit: Int, requestedAt: SteadyTime, life: Duration, now: SteadyTime,
         patience: Duration
     ) {
@@ -205,7 +205,7 @@ public struct LocalQuota: Sendable, Equatable {
     ///   - requestedAt: a reading from before the store was asked: the reservation's life counts from here.
     ///   - life: the life that was requested.
     ///   - now: a reading after the response came.
-    public mutating func acceptPrefetched(
+    package mutating func acceptPrefetched(
         _ reservation: Reservation, requestedAt: SteadyTime, life: Duration, now: SteadyTime
     ) {
         learn(from: reservation, now: now)

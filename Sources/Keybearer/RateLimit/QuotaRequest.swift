@@ -1,5 +1,5 @@
 /// What a node requests of one account's window.
-public enum QuotaRequest: Sendable, Equatable {
+package enum QuotaRequest: Sendable, Equatable {
     /// Reports how the window stands, and changes nothing.
     case look(UserID)
     /// Releases what reservations left unused.
@@ -20,7 +20,7 @@ public enum QuotaRequest: Sendable, Equatable {
     indirect case from(holder: NodeID, unrecorded: RateLimitWindow.Bucket?, QuotaRequest)
 
     /// Whose window.
-    public var userID: UserID {
+    package var userID: UserID {
         switch self {
         case .look(let userID), .release(let userID, _), .reserve(let userID, _, _, _, _, _): userID
         case .from(_, _, let request): request.userID
@@ -28,7 +28,7 @@ public enum QuotaRequest: Sendable, Equatable {
     }
 
     /// How many requests it reserves at most; 0 when it reserves none.
-    public var count: Int {
+    package var count: Int {
         switch self {
         case .look, .release: 0
         case .reserve(_, let count, _, _, _, _): count
@@ -37,12 +37,12 @@ public enum QuotaRequest: Sendable, Equatable {
     }
 
     /// Whose shared reservations are left out of the sum; nil when all of them count.
-    public var holder: NodeID? {
+    package var holder: NodeID? {
         if case .from(let holder, _, _) = self { holder } else { nil }
     }
 
     /// What was used of a shared reservation and is recorded with this.
-    public var unrecorded: RateLimitWindow.Bucket? {
+    package var unrecorded: RateLimitWindow.Bucket? {
         if case .from(_, let unrecorded, _) = self { unrecorded } else { nil }
     }
 }
@@ -66,14 +66,14 @@ struct QuotaResponse: Sendable {
 
 extension RateLimitWindow {
     /// Reports how the window stands. Nothing but its age changes.
-    public mutating func look(now: Timestamp, sharedReservations: [Bucket] = []) -> Reservation {
+    package mutating func look(now: Timestamp, sharedReservations: [Bucket] = []) -> Reservation {
         reserve(0, limit: 0, life: .zero, now: now, sharedReservations: sharedReservations)
     }
 
     /// Does what a request says, as every store does.
     ///
     /// - Parameter sharedReservations: those that count for every account, without the request's holder's own.
-    public mutating func apply(_ request: QuotaRequest, now: Timestamp, sharedReservations: [Bucket]) -> Reservation {
+    package mutating func apply(_ request: QuotaRequest, now: Timestamp, sharedReservations: [Bucket]) -> Reservation {
         switch request {
         case .look:
             return look(now: now, sharedReservations: sharedReservations)

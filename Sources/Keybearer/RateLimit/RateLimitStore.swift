@@ -1,5 +1,5 @@
 /// The rate-limit windows of accounts.
-public protocol RateLimitStore: Sendable {
+package protocol RateLimitStore: Sendable {
     /// Does what several requests say in one transaction, in their order.
     ///
     /// - Returns: one reservation for each request. An account that does not exist is granted nothing.
@@ -34,15 +34,15 @@ public protocol RateLimitStore: Sendable {
 
 /// A store without shared reservations.
 extension RateLimitStore {
-    public var opensSharedReservations: Bool { false }
+    package var opensSharedReservations: Bool { false }
 
-    public func openSharedReservation(
+    package func openSharedReservation(
         atMost count: Int, holder: NodeID, life: Duration, now: Timestamp
     ) async throws -> SharedReservation? { nil }
 
-    public func closeSharedReservations(of holder: NodeID, keeping: [Int64]) async throws {}
+    package func closeSharedReservations(of holder: NodeID, keeping: [Int64]) async throws {}
 
-    public func use(
+    package func use(
         of sharedReservation: SharedReservation, by userID: UserID, limit: Int, holder: NodeID, now: Timestamp
     ) throws -> Reservation {
         Reservation(granted: 0, minute: 0, charged: 0, resets: [])
@@ -50,14 +50,14 @@ extension RateLimitStore {
 }
 
 /// A request to all nodes to release what they have reserved for an account and not used.
-public struct ReclaimRequest: Sendable, Hashable {
+package struct ReclaimRequest: Sendable, Hashable {
     /// Whose quota.
-    public var userID: UserID
+    package var userID: UserID
     /// Distinguishes one request from the next for the same account.
-    public var round: Int64
+    package var round: Int64
 
     /// Puts a request together.
-    public init(userID: UserID, round: Int64) {
+    package init(userID: UserID, round: Int64) {
         self.userID = userID
         self.round = round
     }

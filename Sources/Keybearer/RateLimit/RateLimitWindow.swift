@@ -13,22 +13,22 @@
 ///   no reservation made now can reach is charged to the last one that can: it frees within 62 minutes, and never
 ///   before it is 60 minutes old. Reservations from before that are not released; they stay charged.
 /// - It goes forward: what was charged is available again early, once for each step.
-public struct RateLimitWindow: Sendable, Equatable {
+package struct RateLimitWindow: Sendable, Equatable {
     /// One minute's charge.
-    public struct Bucket: Sendable, Equatable {
+    package struct Bucket: Sendable, Equatable {
         /// Minutes since the Unix epoch.
-        public var minute: Int64
+        package var minute: Int64
         /// Requests charged to it.
-        public var count: Int
+        package var count: Int
 
         /// Puts a bucket together.
-        public init(minute: Int64, count: Int) {
+        package init(minute: Int64, count: Int) {
             self.minute = minute
             self.count = count
         }
 
         /// When its charge no longer counts.
-        public var freesAt: Timestamp {
+        package var freesAt: Timestamp {
             Timestamp(
                 millisecondsSinceEpoch: (minute + 1 + RateLimitWindow.windowMinutes) * RateLimitWindow.minuteLength)
         }
@@ -40,13 +40,13 @@ public struct RateLimitWindow: Sendable, Equatable {
     static let longestLife: Duration = .seconds(60)
     /// How many milliseconds the clock may go back while time stands still. What is charged meanwhile frees that much
     /// later.
-    public static let standstill: Int64 = 15_000
+    package static let standstill: Int64 = 15_000
 
     /// The bucket that a time is in.
-    public static func minute(of time: Timestamp) -> Int64 { time.millisecondsSinceEpoch / minuteLength }
+    package static func minute(of time: Timestamp) -> Int64 { time.millisecondsSinceEpoch / minuteLength }
 
     /// The latest bucket whose charge no longer counts at a time.
-    public static func lastFreedMinute(at time: Timestamp) -> Int64 { minute(of: time) - windowMinutes - 1 }
+    package static func lastFreedMinute(at time: Timestamp) -> Int64 { minute(of: time) - windowMinutes - 1 }
 
     /// The last minute that a reservation made at a time is charged to.
     static func lastReachableMinute(at time: Timestamp) -> Int64 { minute(of: time.advanced(by: longestLife)) }
@@ -63,26 +63,26 @@ public struct RateLimitWindow: Sendable, Equatable {
 
     /// The minute in which a charge counts now: its own, unless it was made by a clock that was ahead and has come
     /// back.
-    public static func foldedMinute(_ minute: Int64, at now: Timestamp) -> Int64 {
+    package static func foldedMinute(_ minute: Int64, at now: Timestamp) -> Int64 {
         hasComeBack(from: earliestCharge(to: minute), to: now) ? lastReachableMinute(at: now) : minute
     }
 
     /// The charged buckets, oldest first; at most 61 and those that a reservation reaches ahead.
-    public private(set) var buckets: [Bucket]
+    package private(set) var buckets: [Bucket]
     /// The latest time that was seen since the clock last came back: until it does, the window never runs backwards.
-    public private(set) var latest: Timestamp
+    package private(set) var latest: Timestamp
     /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that
     /// it is released to the bucket that it was charged to or to none.
     private var era: Int64 = 0
 
     /// A window with nothing used, or one read from a store.
-    public init(buckets: [Bucket] = [], latest: Timestamp = Timestamp(millisecondsSinceEpoch: 0)) {
+    package init(buckets: [Bucket] = [], latest: Timestamp = Timestamp(millisecondsSinceEpoch: 0)) {
         self.buckets = buckets
         self.latest = latest
     }
 
     /// Requests that count at the latest time seen.
-    public var charged: Int { buckets.reduce(0) { $0 + $1.count } }
+    package var charged: Int { buckets.reduce(0) { $0 + $1.count } }
 
     /// Reserves up to `wanted` requests that may be used until `life` after `now`.
     ///
@@ -95,7 +95,7 @@ public struct RateLimitWindow: Sendable, Equatable {
     ///     node holds requests that a client of another one is waiting for.
     ///   - sharedReservations: what counts for every account beside this window's own buckets; see
     ///     ``SharedReservation``.
-    public mutating func reserve(
+    package mutating func reserve(
         _ wanted: Int, limit: Int, life: Duration, now: Timestamp, leavingRoom: Bool = false,
         sharedReservations: [Bucket] = []
     ) -> Reservation {
@@ -115,7 +115,7 @@ public struct RateLimitWindow: Sendable, Equatable {
     /// - Parameters:
     ///   - sharedReservation: the one to use.
     ///   - sharedReservations: the others that count.
-    public func use(
+    package func use(
         _ sharedReservation: Bucket, limit: Int, now: Timestamp, sharedReservations: [Bucket] = []
     ) -> Reservation {
         var window = self
@@ -130,13 +130,13 @@ public struct RateLimitWindow: Sendable, Equatable {
     }
 
     /// Records what was used of a shared reservation, whatever the limit is by now: it was admitted.
-    public mutating func record(_ count: Int, minute: Int64) { charge(count, to: minute) }
+    package mutating func record(_ count: Int, minute: Int64) { charge(count, to: minute) }
 
     /// Releases what a reservation did not use. Whoever calls this can no longer use it.
     ///
     /// - Parameter minute: the reservation's. One from before the clock came back stays charged: the bucket of that
     ///   minute may be another one by now.
-    public mutating func release(_ count: Int, minute: Int64) {
+    package mutating func release(_ count: Int, minute: Int64) {
         let (era, minute) = (minute >> Self.minuteBits, minute & (1 << Self.minuteBits - 1))
         guard count > 0, era == self.era, let index = buckets.firstIndex(where: { $0.minute == minute }) else { return }
         buckets[index].count -= min(count, buckets[index].count)
@@ -144,7 +144,7 @@ public struct RateLimitWindow: Sendable, Equatable {
     }
 
     /// Whether this window differs from a stored one in more than its age.
-    public func isWorthWriting(over stored: RateLimitWindow) -> Bool {
+    package func isWorthWriting(over stored: RateLimitWindow) -> Bool {
         era != stored.era || buckets != stored.buckets.filter { $0.freesAt > latest }
     }
 
@@ -197,36 +197,36 @@ public struct RateLimitWindow: Sendable, Equatable {
 }
 
 /// What the store returns for a request.
-public struct Reservation: Sendable, Equatable {
+package struct Reservation: Sendable, Equatable {
     /// Quota that is available again after a span.
-    public struct Reset: Sendable, Equatable {
+    package struct Reset: Sendable, Equatable {
         /// How long after the response was made.
-        public var after: Duration
+        package var after: Duration
         /// How many requests.
-        public var count: Int
+        package var count: Int
 
         /// Puts both together.
-        public init(after: Duration, count: Int) {
+        package init(after: Duration, count: Int) {
             self.after = after
             self.count = count
         }
     }
 
     /// How many requests may be used.
-    public let granted: Int
+    package let granted: Int
     /// Names the bucket they are charged to, to which what is not used is released. A minute since the Unix epoch, and
     /// in the bits above it how often the clock had come back.
-    public let minute: Int64
+    package let minute: Int64
     /// All that counts now, this reservation included.
-    public let charged: Int
+    package let charged: Int
     /// When what counts now is available again, soonest first.
-    public let resets: [Reset]
+    package let resets: [Reset]
     /// Whether another node may hold some of what counts, unused: a bucket whose minute is not over. Where it is false
     /// there is nothing to reclaim.
-    public let mayBeUnused: Bool
+    package let mayBeUnused: Bool
 
     /// Puts a reservation together.
-    public init(granted: Int, minute: Int64, charged: Int, resets: [Reset], mayBeUnused: Bool = false) {
+    package init(granted: Int, minute: Int64, charged: Int, resets: [Reset], mayBeUnused: Bool = false) {
         self.granted = granted
         self.minute = minute
         self.charged = charged
@@ -242,7 +242,7 @@ extension RateLimitWindow {
 
     /// The stored form: the latest time, then minute and count of each bucket, all as 64-bit little-endian numbers.
     /// Above the 48 bits of the latest time stands how often the clock has come back.
-    public var storedForm: [UInt8] {
+    package var storedForm: [UInt8] {
         var numbers: [Int64] = [era << Self.timeBits | max(0, latest.millisecondsSinceEpoch)]
         for bucket in buckets { numbers += [bucket.minute, Int64(bucket.count)] }
         var bytes: [UInt8] = []
@@ -254,7 +254,7 @@ extension RateLimitWindow {
     }
 
     /// Reads ``storedForm``; nil when the bytes are not one.
-    public init?(storedForm bytes: [UInt8]) {
+    package init?(storedForm bytes: [UInt8]) {
         guard bytes.count % 16 == 8 else { return nil }
         let numbers: [Int64] = stride(from: 0, to: bytes.count, by: 8).map { start in
             bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(fromByteOffset: start, as: Int64.self)) }

@@ -12,14 +12,14 @@
 ///   its minute frees, as what the process may have admitted.
 ///
 /// It is charged to the minute of its last permitted use, as a reservation is.
-public struct SharedReservation: Sendable, Equatable {
+package struct SharedReservation: Sendable, Equatable {
     /// Names it in the store.
-    public let id: Int64
+    package let id: Int64
     /// How many requests of each account, and the minute that they are charged to.
-    public let bucket: RateLimitWindow.Bucket
+    package let bucket: RateLimitWindow.Bucket
 
     /// Puts a shared reservation together.
-    public init(id: Int64, bucket: RateLimitWindow.Bucket) {
+    package init(id: Int64, bucket: RateLimitWindow.Bucket) {
         self.id = id
         self.bucket = bucket
     }
@@ -28,5 +28,5 @@ public struct SharedReservation: Sendable, Equatable {
     /// twice that when the crash comes between opening one and closing the last.
     ///
     /// - Parameter smallestLimit: the smallest limit of the catalogue that admits anything.
-    public static func count(atMost most: Int, smallestLimit: Int) -> Int { max(0, min(most, smallestLimit / 10)) }
+    package static func count(atMost most: Int, smallestLimit: Int) -> Int { max(0, min(most, smallestLimit / 10)) }
 }

@@ -1,7 +1,7 @@
 /// A numbered change: what must no longer be believed of it.
-public struct Change: Sendable, Hashable {
+package struct Change: Sendable, Hashable {
     /// What the change touched.
-    public enum Subject: Sendable, Hashable {
+    package enum Subject: Sendable, Hashable {
         /// One account: its key, its status, its memberships.
         case user(UserID)
         /// A workspace: its plan or its existence.
@@ -11,12 +11,12 @@ public struct Change: Sendable, Hashable {
     }
 
     /// Its place in the order.
-    public let position: ChangeLogPosition
+    package let position: ChangeLogPosition
     /// What it touched.
-    public let subject: Subject
+    package let subject: Subject
 
     /// Puts a change together.
-    public init(position: ChangeLogPosition, subject: Subject) {
+    package init(position: ChangeLogPosition, subject: Subject) {
         self.position = position
         self.subject = subject
     }
@@ -26,14 +26,14 @@ public struct Change: Sendable, Hashable {
 ///
 /// Numbers run without gaps in the order in which changes became visible. After a failover or a restore the same
 /// number may name another change; its mark then differs.
-public struct ChangeLogPosition: Sendable, Hashable {
+package struct ChangeLogPosition: Sendable, Hashable {
     /// 1 for the first change; 0 before it.
-    public let number: Int64
+    package let number: Int64
     /// Random, made with the change.
-    public let nonce: String
+    package let nonce: String
 
     /// Puts both together.
-    public init(number: Int64, nonce: String) {
+    package init(number: Int64, nonce: String) {
         self.number = number
         self.nonce = nonce
     }

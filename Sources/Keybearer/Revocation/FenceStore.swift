@@ -1,5 +1,5 @@
 /// The changes and the nodes of the revocation fence.
-public protocol FenceStore: Sendable {
+package protocol FenceStore: Sendable {
     /// Registers a node at the current number and answers that.
     ///
     /// - Parameters:
@@ -27,16 +27,16 @@ public protocol FenceStore: Sendable {
 
 extension FenceStore {
     /// Registers a node that has no label.
-    public func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangeLogPosition {
+    package func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangeLogPosition {
         try await registerNode(id, label: "", version: KeybearerVersion.current, lease: lease)
     }
 
     /// Waits out the span: for stores that give no hints.
-    public func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
+    package func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }
 
 /// What became of a renewal.
-public enum LeaseRenewal: Sendable, Equatable {
+package enum LeaseRenewal: Sendable, Equatable {
     /// The lease holds again.
     case renewed
     /// There are changes that the node has not applied.

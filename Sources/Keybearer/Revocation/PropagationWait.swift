@@ -43,21 +43,21 @@ struct PropagationWait: Sendable {
 }
 
 /// Waits for changes in a process that caches nothing itself, such as a command beside a running server.
-public struct CommandPropagation: ChangePropagation {
+struct CommandPropagation: ChangePropagation {
     private let propagationWait: PropagationWait
 
     /// - Parameter longestLease: the longest lease that a node of this deployment takes.
-    public init(store: any FenceStore, clocks: Clocks, longestLease: Duration) {
+    init(store: any FenceStore, clocks: Clocks, longestLease: Duration) {
         propagationWait = PropagationWait(store: store, clocks: clocks, longestLease: longestLease)
     }
 
-    public func waitUntilApplied(_ position: ChangeLogPosition) async {
+    func waitUntilApplied(_ position: ChangeLogPosition) async {
         await propagationWait.wait(for: position, excluding: nil)
     }
 }
 
 /// Something that knows when a committed change holds everywhere.
-public protocol ChangePropagation: Sendable {
+package protocol ChangePropagation: Sendable {
     /// Returns when no node accepts what was before the change. Never fails: at worst it takes one lease.
     func waitUntilApplied(_ position: ChangeLogPosition) async
 }

@@ -48,13 +48,13 @@ public final class RevocationFence: ChangePropagation {
     }
 
     /// Whether memory may be trusted by a request whose last byte was read before `now`.
-    public func holdsLease(at now: SteadyTime) -> Bool {
+    package func holdsLease(at now: SteadyTime) -> Bool {
         now.nanoseconds < trustedUntil.load(ordering: .acquiring)
     }
 
     /// Whether nothing can be acknowledged because the database needs a master key that is not at hand. It ends when
     /// the file has it.
-    public var lacksMasterKeys: Bool { masterKeys.isLacking }
+    package var lacksMasterKeys: Bool { masterKeys.isLacking }
 
     /// Reads the master keys again, as after a rotation.
     ///
@@ -66,7 +66,7 @@ public final class RevocationFence: ChangePropagation {
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
 
     /// The end of the lease, for readiness.
-    public var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
+    var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
 
     /// Follows the changes and keeps the lease until the task is cancelled.
     public func run() async {
@@ -79,7 +79,7 @@ public final class RevocationFence: ChangePropagation {
     /// One look at the store: registers if needed, applies what is new, renews when due.
     ///
     /// Only one step runs at a time; a second caller returns immediately.
-    public func step() async {
+    package func step() async {
         let isMine = registration.withLock { registration in
             if registration.isBusy || registration.isOver { return false }
             registration.isBusy = true
@@ -113,7 +113,7 @@ public final class RevocationFence: ChangePropagation {
 
     /// Gives the lease up, empties memory and says why, once: memory holds what a database said that is not there any
     /// more.
-    public func giveUp(_ lost: DatabaseLost) {
+    package func giveUp(_ lost: DatabaseLost) {
         let isNews = registration.withLock { registration in
             trustedUntil.store(.min, ordering: .releasing)
             registration.nodeID = nil
@@ -136,7 +136,7 @@ public final class RevocationFence: ChangePropagation {
     var lastFailure: (any Error)? { registration.withLock { $0.loss?.error } ?? outage.lastFailure }
 
     /// Applies every change up to this one here, then waits for the other nodes.
-    public func waitUntilApplied(_ position: ChangeLogPosition) async {
+    package func waitUntilApplied(_ position: ChangeLogPosition) async {
         await withTaskExecutorPreference(thread) { await waitUntilAppliedOnThread(position) }
     }
 
@@ -170,7 +170,7 @@ public final class RevocationFence: ChangePropagation {
     }
 
     /// Gives the lease back, so that no one waits for this node after a stop.
-    public func stop() async {
+    package func stop() async {
         registration.withLock { registration in
             trustedUntil.store(.min, ordering: .releasing)
             registration.isStopped = true

@@ -19,7 +19,7 @@ public struct RandomSource: Sendable {
 
     /// Random base62 characters, each of the 62 equally likely: bytes from 248 on are thrown away, as they would
     /// favour the first eight characters.
-    public func base62(count: Int) -> [UInt8] {
+    package func base62(count: Int) -> [UInt8] {
         var characters: [UInt8] = []
         characters.reserveCapacity(count)
         while characters.count < count {

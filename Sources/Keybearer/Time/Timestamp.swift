@@ -98,19 +98,19 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
 extension Duration {
     /// The span in whole milliseconds; what is smaller is dropped.
-    public var wholeMilliseconds: Int64 {
+    package var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
     }
 
     /// The span in whole nanoseconds; what is smaller is dropped.
-    public var wholeNanoseconds: Int64 {
+    package var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 
     /// The span in whole seconds, rounded up, never negative: the form that HTTP headers take.
-    public var secondsRoundedUp: Int64 {
+    package var secondsRoundedUp: Int64 {
         let milliseconds = wholeMilliseconds
         return milliseconds <= 0 ? 0 : (milliseconds + 999) / 1_000
     }

@@ -4,7 +4,7 @@ import Synchronization
 /// Collects last uses in memory and writes them in batches, so that no request ever waits for it.
 ///
 /// A crash loses what was not yet written: at most about a second. A stop loses nothing.
-public final class LastUseRecorder: Sendable {
+final class LastUseRecorder: Sendable {
     /// How long a store that is out of reach is left alone.
     private static let retryInterval: Duration = .seconds(1)
 
@@ -92,7 +92,7 @@ public final class LastUseRecorder: Sendable {
     }
 
     /// Writes all that was noted. When the store is out of reach the account states are kept for another time.
-    public func flush() async {
+    func flush() async {
         await write(BackgroundWrites.batches(records.withLock { $0.takeAll() }, isAwaited: true))
     }
 

@@ -54,10 +54,10 @@ public struct Plan: Sendable, Hashable {
     public var includesAPI: Bool { features.contains(.apiWebhooks) }
 
     /// The hourly limit of the default catalogue, and of an account that has no workspace.
-    public static let defaultHourlyLimit = 1_000
+    package static let defaultHourlyLimit = 1_000
 
     /// The catalogue that a new store starts with.
-    public static let defaultCatalogue = [
+    package static let defaultCatalogue = [
         Plan(
             id: PlanID(rawValue: "free"), name: "Free", features: [], hourlyLimit: defaultHourlyLimit, position: 0),
         Plan(

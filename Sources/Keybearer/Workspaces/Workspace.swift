@@ -10,7 +10,7 @@ public struct Workspace: Sendable, Hashable {
     public let createdAt: Timestamp
 
     /// Puts a workspace together.
-    public init(id: WorkspaceID, name: String, planID: PlanID, createdAt: Timestamp) {
+    package init(id: WorkspaceID, name: String, planID: PlanID, createdAt: Timestamp) {
         self.id = id
         self.name = name
         self.planID = planID
@@ -32,16 +32,16 @@ public enum Role: String, Sendable, Hashable, CaseIterable, Codable {
 }
 
 /// A user's place in a workspace.
-public struct Membership: Sendable, Hashable {
+package struct Membership: Sendable, Hashable {
     /// The workspace.
-    public let workspaceID: WorkspaceID
+    package let workspaceID: WorkspaceID
     /// The member.
-    public let userID: UserID
+    package let userID: UserID
     /// What the member may do there.
-    public let role: Role
+    package let role: Role
 
     /// Puts a membership together.
-    public init(workspaceID: WorkspaceID, userID: UserID, role: Role) {
+    package init(workspaceID: WorkspaceID, userID: UserID, role: Role) {
         self.workspaceID = workspaceID
         self.userID = userID
         self.role = role
@@ -58,7 +58,7 @@ public struct WorkspaceAccess: Sendable, Hashable {
     public let plan: Plan
 
     /// Puts the parts together.
-    public init(workspace: Workspace, role: Role, plan: Plan) {
+    package init(workspace: Workspace, role: Role, plan: Plan) {
         self.workspace = workspace
         self.role = role
         self.plan = plan

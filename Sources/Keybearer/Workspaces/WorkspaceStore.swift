@@ -1,5 +1,5 @@
 /// Workspaces, memberships and the catalogue of plans.
-public protocol WorkspaceStore: Sendable {
+package protocol WorkspaceStore: Sendable {
     /// All plans in the order of the catalogue.
     func plans() async throws -> [Plan]
     /// Adds a plan or replaces the one with its id.

@@ -2,7 +2,7 @@ import Keybearer
 import KeybearerSQL
 
 /// How a database's schema stands to the one that this version knows.
-public enum PostgresSchemaState: Sendable, Equatable {
+package enum PostgresSchemaState: Sendable, Equatable {
     /// There is nothing of Keybearer in it yet.
     case empty
     /// It is the one that this version knows.

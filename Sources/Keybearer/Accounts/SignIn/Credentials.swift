@@ -1,15 +1,15 @@
 /// An account with its password, as one read of the store found both.
-public struct Credentials: Sendable {
+package struct Credentials: Sendable {
     /// The account, with its key and workspaces.
-    public let account: Account
+    package let account: Account
     /// Its password's hash and version.
-    public let password: StoredPassword
+    package let password: StoredPassword
     /// Whether an earlier version made another account with another spelling of this one's address: a success of the
     /// one must not clear the failures of the other.
-    public let hasTwin: Bool
+    package let hasTwin: Bool
 
     /// Puts them together.
-    public init(account: Account, password: StoredPassword, hasTwin: Bool) {
+    package init(account: Account, password: StoredPassword, hasTwin: Bool) {
         self.account = account
         self.password = password
         self.hasTwin = hasTwin

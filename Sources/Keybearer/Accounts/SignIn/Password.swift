@@ -23,7 +23,7 @@ public struct Password: Sendable, CustomStringConvertible, CustomReflectable {
     ///
     /// At least 8 characters, at most 1,024 bytes, none of the common ones, not the account's own address or name.
     /// No composition rules: they make passwords worse.
-    public func problem(email: String, name: String) -> String? {
+    package func problem(email: String, name: String) -> String? {
         if characters.count < 8 { return "Use at least 8 characters." }
         if !isWithinLimit { return "Use at most 1,024 bytes." }
         let folded = characters.lowercased()

@@ -8,9 +8,9 @@ import Synchronization
 ///
 /// One hash takes 128 MiB and some tenths of a second on purpose. At most two run at the same time, on threads of their
 /// own, and at most ``queueLimit`` wait: a flood of sign-ins can neither exhaust memory nor hold up other requests.
-public final class PasswordHasher: Sendable {
+package final class PasswordHasher: Sendable {
     /// The lowest cost that `serve` accepts, as the exponent of scrypt's N: 2^17.
-    public static let productionCost = 17
+    package static let productionCost = 17
     static let blockSize = 8
     static let queueLimit = 64
 
@@ -24,7 +24,7 @@ public final class PasswordHasher: Sendable {
     private let rounds = Atomic<Int>(0)
 
     /// - Parameter cost: the exponent of scrypt's N, 10 to 20.
-    public init(cost: Int, random: RandomSource) {
+    package init(cost: Int, random: RandomSource) {
         self.cost = min(max(cost, 10), 20)
         ceiling = Atomic(min(max(cost, 10), 20))
         self.random = random
@@ -33,7 +33,7 @@ public final class PasswordHasher: Sendable {
     /// A new hash of a password, with a salt of its own.
     ///
     /// - Throws: `UNAVAILABLE` when too many wait.
-    public func hash(_ password: Password) async throws -> String {
+    package func hash(_ password: Password) async throws -> String {
         let salt = random.bytes(16)
         let cost = cost
         return try await onLane { [self] in
@@ -43,7 +43,7 @@ public final class PasswordHasher: Sendable {
     }
 
     /// Takes in that passwords were hashed at this cost once: checks take as long from now on.
-    public func recordCost(_ cost: Int) {
+    func recordCost(_ cost: Int) {
         ceiling.max(min(cost, 20), ordering: .relaxed)
     }
 
@@ -72,7 +72,7 @@ public final class PasswordHasher: Sendable {
     /// result nobody looks at. Otherwise time would tell, after the cost was raised, who has an account.
     ///
     /// - Throws: `UNAVAILABLE` when too many wait; `INTERNAL_ERROR` when the hash is malformed.
-    public func verify(_ password: Password, against hash: String) async throws -> Bool {
+    package func verify(_ password: Password, against hash: String) async throws -> Bool {
         guard let (cost, salt, expected) = Self.parse(hash) else {
             throw KeybearerError(.internalError, "A stored password could not be read.")
         }
@@ -86,7 +86,7 @@ public final class PasswordHasher: Sendable {
     }
 
     /// Takes as long as a check of a real hash: so that an unknown address answers no sooner than a known one.
-    public func verifyNothing(_ password: Password) async throws {
+    func verifyNothing(_ password: Password) async throws {
         let salt = random.bytes(16)
         let costs = Self.work(forStoredCost: nil, ceiling: ceiling.load(ordering: .relaxed))
         try await onLane { [self] in

@@ -18,7 +18,7 @@ public struct Session: Sendable, Hashable {
     public let userAgent: String
 
     /// Puts a session together.
-    public init(
+    package init(
         id: SessionID, userID: UserID, createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp,
         address: IPAddress, userAgent: String
     ) {
@@ -33,16 +33,16 @@ public struct Session: Sendable, Hashable {
 }
 
 /// A session that ends as another one takes its place.
-public struct ReplacedSession: Sendable, Hashable {
+package struct ReplacedSession: Sendable, Hashable {
     /// The session.
-    public let id: SessionID
+    package let id: SessionID
     /// Whose it is.
-    public let userID: UserID
+    package let userID: UserID
     /// What is written where it did end; nil where the event of the new session says so.
-    public let audit: AuditEvent?
+    package let audit: AuditEvent?
 
     /// Puts it together.
-    public init(id: SessionID, userID: UserID, audit: AuditEvent? = nil) {
+    package init(id: SessionID, userID: UserID, audit: AuditEvent? = nil) {
         self.id = id
         self.userID = userID
         self.audit = audit
@@ -50,16 +50,16 @@ public struct ReplacedSession: Sendable, Hashable {
 }
 
 /// The times by which a session is judged.
-public struct SessionTimes: Sendable, Hashable {
+package struct SessionTimes: Sendable, Hashable {
     /// When it began.
-    public let createdAt: Timestamp
+    package let createdAt: Timestamp
     /// When the password was last given.
-    public let authenticatedAt: Timestamp
+    package let authenticatedAt: Timestamp
     /// The last request seen, to the minute.
-    public let lastSeenAt: Timestamp
+    package let lastSeenAt: Timestamp
 
     /// Puts the times together.
-    public init(createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp) {
+    package init(createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp) {
         self.createdAt = createdAt
         self.authenticatedAt = authenticatedAt
         self.lastSeenAt = lastSeenAt
@@ -68,7 +68,7 @@ public struct SessionTimes: Sendable, Hashable {
 
 extension Session {
     /// The times by which it is judged.
-    public var times: SessionTimes {
+    package var times: SessionTimes {
         SessionTimes(createdAt: createdAt, authenticatedAt: authenticatedAt, lastSeenAt: lastSeenAt)
     }
 
@@ -81,27 +81,27 @@ extension Session {
 }
 
 /// How long sessions last.
-public struct SessionPolicy: Sendable {
+package struct SessionPolicy: Sendable {
     /// A session that is not used for this long ends.
-    public var idle: Duration = .seconds(12 * 3600)
+    package var idle: Duration = .seconds(12 * 3600)
     /// A session ends after this long whatever happens.
-    public var absolute: Duration = .seconds(7 * 24 * 3600)
+    package var absolute: Duration = .seconds(7 * 24 * 3600)
     /// Revealing and regenerating need a password given within this span.
-    public var recentSignIn: Duration = .seconds(15 * 60)
+    package var recentSignIn: Duration = .seconds(15 * 60)
     /// How far ahead a stamp may lie. One from further ahead was made by a clock that was wrong: it counts as over.
-    public static let clockTolerance: Duration = .seconds(120)
+    package static let clockTolerance: Duration = .seconds(120)
 
     /// The spans above.
-    public init() {}
+    package init() {}
 
     /// Whether the session may still be used.
-    public func isLive(_ times: SessionTimes, at now: Timestamp) -> Bool {
+    package func isLive(_ times: SessionTimes, at now: Timestamp) -> Bool {
         Self.isWithin(idle, since: times.lastSeenAt, at: now)
             && Self.isWithin(absolute, since: times.createdAt, at: now)
     }
 
     /// Whether the password was given recently enough to show or change a secret.
-    public func isRecent(_ times: SessionTimes, at now: Timestamp) -> Bool {
+    package func isRecent(_ times: SessionTimes, at now: Timestamp) -> Bool {
         Self.isWithin(recentSignIn, since: times.authenticatedAt, at: now)
     }
 
@@ -134,7 +134,7 @@ public struct SessionToken: Sendable, Equatable, CustomStringConvertible, Custom
     }
 
     /// SHA-256 of the characters, by which the store knows the session. A plain hash suffices: the token is random.
-    public var digest: [UInt8] { Array(SHA256.hash(data: Array(characters.utf8))) }
+    package var digest: [UInt8] { Array(SHA256.hash(data: Array(characters.utf8))) }
 
     public var description: String { "session token" }
     public var customMirror: Mirror { Mirror(self, children: []) }

@@ -16,7 +16,7 @@ public final class SessionService: Sendable {
     }
 
     /// How long sessions last.
-    public let policy = SessionPolicy()
+    package let policy = SessionPolicy()
     private let context: ServiceContext
     private let node: Node?
 

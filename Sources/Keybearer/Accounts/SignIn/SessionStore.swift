@@ -2,7 +2,7 @@
 ///
 /// They are stamped and judged by one clock: the database's own where it has one, else that of the caller, who passes
 /// it as `now`.
-public protocol SessionStore: Sendable {
+package protocol SessionStore: Sendable {
     /// Adds a session, stamped now, and ends the one whose place it takes, if any, in the same transaction.
     ///
     /// - Throws: `NOT_FOUND` when there is no such account, or it is disabled.

@@ -7,7 +7,7 @@ import Synchronization
 /// memory, bounded, and forgotten after an hour without failures. To free one that is guessed at sooner, 25,000 other
 /// accounts or networks must fail between two guesses at it; once it has failed five times, each of them at least five
 /// times. What is counted for an account is counted for unknown ones too, so that it does not tell which exist.
-public final class SignInThrottle: Sendable {
+final class SignInThrottle: Sendable {
     private enum Subject: Hashable {
         case account(EmailAddress)
         case network(IPAddress)

@@ -7,7 +7,7 @@ import Foundation
 /// instead of one for each subkey.
 public final class KeyVault: Sendable {
     /// The ring from which this vault was made.
-    public let ring: MasterKeyRing
+    package let ring: MasterKeyRing
     /// The subkeys of all entries.
     let subkeys: [Subkeys]
     /// Whose tag new tokens carry: the active master key's, or on a node that only verifies that of the last entry that
@@ -28,7 +28,7 @@ public final class KeyVault: Sendable {
     func canOpen(under id: MasterKeyID) -> Bool { subkeys.contains { $0.id == id && $0.seal != nil } }
 
     /// Whether this vault can make and open keys, or only verify them.
-    public var canSeal: Bool { active?.seal != nil }
+    var canSeal: Bool { active?.seal != nil }
 
     /// Makes a new key under the active master key.
     ///
@@ -48,7 +48,7 @@ public final class KeyVault: Sendable {
     ///
     /// A true answer does not mean that the key is live, only that it was ever issued here: what fails this test never
     /// reaches the store.
-    public func isGenuine(_ key: SecretKey) -> Bool {
+    package func isGenuine(_ key: SecretKey) -> Bool {
         tagKey(of: key) != nil
     }
 
@@ -58,7 +58,7 @@ public final class KeyVault: Sendable {
     }
 
     /// The digests by which the store may know the key, one for each master key that is not retired.
-    public func digests(of key: SecretKey) -> [[UInt8]] {
+    package func digests(of key: SecretKey) -> [[UInt8]] {
         subkeys.compactMap { subkeys in subkeys.digest.map { Self.digest(of: key, using: $0) } }
     }
 
@@ -85,7 +85,7 @@ public final class KeyVault: Sendable {
     ///
     /// - Throws: `UNAVAILABLE` where the master key is missing or only verifies; `INTERNAL_ERROR` when the box does
     ///   not belong to this account, key and version, or was altered.
-    public func open(
+    package func open(
         _ sealed: SealedKey, userID: UserID, keyID: KeyID, version: Int
     ) throws(KeybearerError) -> SecretKey {
         guard let sealKey = subkeys.first(where: { $0.id == sealed.masterKeyID })?.seal else { throw Self.verifyOnly }
@@ -121,7 +121,7 @@ public final class KeyVault: Sendable {
 
 extension KeyVault {
     /// The ring cut down to what a node needs that verifies but never shows or makes a key.
-    public func verifyOnlyRing() throws(MasterKeyRingError) -> MasterKeyRing {
+    package func verifyOnlyRing() throws(MasterKeyRingError) -> MasterKeyRing {
         try MasterKeyRing(entries: subkeys.map(\.verifyOnlyEntry), activeID: nil)
     }
 

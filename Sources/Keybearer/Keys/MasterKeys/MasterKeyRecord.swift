@@ -1,22 +1,22 @@
 import Crypto
 
 /// What the store knows of a master key: whether a process must hold it, and how to tell that it holds the right one.
-public struct MasterKeyRecord: Sendable, Hashable {
+package struct MasterKeyRecord: Sendable, Hashable {
     /// Names the master key.
-    public let id: MasterKeyID
+    package let id: MasterKeyID
     /// Whether nothing may be sealed under it any more.
-    public let isRetired: Bool
+    package let isRetired: Bool
     /// Whether live keys are sealed and digested under it.
-    public let seals: Bool
+    package let seals: Bool
     /// Whether live keys or tokens carry its tag.
-    public let tags: Bool
+    package let tags: Bool
     /// Under its tag subkey; nil until a process that holds it has noted it.
-    public let tagFingerprint: [UInt8]?
+    package let tagFingerprint: [UInt8]?
     /// Under its digest subkey.
-    public let digestFingerprint: [UInt8]?
+    package let digestFingerprint: [UInt8]?
 
     /// Puts a record together.
-    public init(
+    package init(
         id: MasterKeyID, isRetired: Bool, seals: Bool, tags: Bool, tagFingerprint: [UInt8]?,
         digestFingerprint: [UInt8]?
     ) {

@@ -26,7 +26,7 @@ public enum RingProblem: Sendable, Hashable {
     case unreadable(String)
 
     /// The master keys that are wanted.
-    public var wanted: [MasterKeyID] {
+    package var wanted: [MasterKeyID] {
         switch self {
         case .missing(let id, _), .differs(let id, _): [id]
         case .unknownTag(_, let among): among
@@ -90,7 +90,7 @@ public struct RingRefusal: Error, Sendable, CustomStringConvertible {
     public let problems: [RingProblem]
 
     /// Puts a refusal together.
-    public init(_ problems: [RingProblem]) {
+    package init(_ problems: [RingProblem]) {
         self.problems = problems
     }
 
@@ -99,7 +99,7 @@ public struct RingRefusal: Error, Sendable, CustomStringConvertible {
 
 extension MasterKeyRecord {
     /// Whether every process must hold it.
-    public var isInUse: Bool { seals || tags }
+    package var isInUse: Bool { seals || tags }
 
     /// Whether it is in use and nobody has noted yet how to tell it.
     package var lacksFingerprint: Bool { (tags && tagFingerprint == nil) || (seals && digestFingerprint == nil) }
@@ -110,7 +110,7 @@ extension KeyVault {
     ///
     /// Each line checks what it holds: one that only verifies has the subkeys for digest and tag, a bare `tag` line
     /// that for the tag.
-    public func problems(with records: [MasterKeyRecord]) -> [RingProblem] {
+    package func problems(with records: [MasterKeyRecord]) -> [RingProblem] {
         records.filter(\.isInUse).compactMap { record in
             guard let held = subkeys.first(where: { $0.id == record.id }) else {
                 return .missing(record.id, record.seals ? .seal : .tag)

@@ -18,7 +18,6 @@ let package = Package(
     products: [
         .executable(name: "keybearer", targets: ["KeybearerCLI"]),
         .library(name: "Keybearer", targets: ["Keybearer"]),
-        .library(name: "KeybearerSQL", targets: ["KeybearerSQL"]),
         .library(name: "KeybearerSQLite", targets: ["KeybearerSQLite"]),
         .library(name: "KeybearerPostgres", targets: ["KeybearerPostgres"]),
         // With the middleware for applications in Swift.

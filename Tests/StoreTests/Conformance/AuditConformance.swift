@@ -131,13 +131,3 @@ import Testing
             events: try await store.auditEvents(userID: nil, limit: 100))
     }
 }
-
-@Suite struct ReadinessConformance {
-    @Test(arguments: storesUnderTest)
-    func anOpenStoreIsReady(_ subject: StoreUnderTest) async throws {
-        try await subject.runTwice { first, second, _ in
-            try await first.checkReadiness()
-            try await second.checkReadiness()
-        }
-    }
-}

@@ -6,8 +6,9 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("The OpenAPI document")
-struct OpenAPITests {
+/// The ``OpenAPI`` document: each ``Endpoint``, and the schema of each ``JSONNoun``, such as ``KeyJSON`` and
+/// ``WorkspaceJSON``, by ``SchemaTypes``.
+@Suite struct OpenAPITests {
     private func document(_ fixture: ServerFixture, isTLS: Bool = true) async throws -> [String: Any] {
         let response = try await fixture.respond(.get, "/openapi.json", peer: "192.0.2.9", isTLS: isTLS)
         #expect(response.status == 200)

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("E-mail addresses and names have one spelling")
-struct EmailAddressTests {
+/// An ``EmailAddress`` has one spelling, and says what is wrong with another.
+@Suite struct EmailAddressTests {
     /// What is typed, and what it is.
     private static let forms = [
         ("ada@example.com", "ada@example.com"), ("  Ada@Example.COM\r\n", "ada@example.com"),

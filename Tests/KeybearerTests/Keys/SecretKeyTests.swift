@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The key's shape")
-struct SecretKeyTests {
+/// A ``SecretKey``: its characters, its ``CRC32`` checksum, and what is printed of it.
+@Suite struct SecretKeyTests {
     let random = RandomSource.seeded(7)
     let vault: KeyVault
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Keybearer
 
-/// What a ``Node`` writes when it stops.
+/// A ``Node`` that stops: its ``BackgroundTasks`` release what is unused and write last uses.
 @Suite struct NodeTests: OnNodeStage {
     let stage: NodeStage
 

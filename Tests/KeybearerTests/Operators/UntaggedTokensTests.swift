@@ -4,8 +4,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Operator tokens without a tag")
-struct UntaggedTokensTests {
+/// ``UntaggedTokens``: how often the store is asked for operator tokens that have no tag.
+@Suite struct UntaggedTokensTests {
     private let clock = TestClock()
     private let store = FewTokens()
     private let tokens: UntaggedTokens

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The rate-limit window")
-struct RateLimitWindowTests {
+/// The ``RateLimitWindow``: what it grants, when its buckets free, and its stored form.
+@Suite struct RateLimitWindowTests {
     let minute = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
 
     @Test("Grants up to the limit and not one more")

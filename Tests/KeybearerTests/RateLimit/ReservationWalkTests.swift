@@ -1,7 +1,7 @@
 import Testing
 
-@Suite("Reservations: random histories of one process")
-struct ReservationWalkTests {
+/// The ``ReservationMachine`` in random histories of one process.
+@Suite struct ReservationWalkTests {
     @Test("Nobody waits for ever, nothing is requested twice, and all that was granted is accounted for")
     func invariants() {
         var seen: Set<String> = []

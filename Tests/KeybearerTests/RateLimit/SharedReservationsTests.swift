@@ -6,8 +6,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Shared reservations: a key that is seen for the first time does not wait for the disk")
-struct SharedReservationsTests {
+/// ``SharedReservations``: with a ``SharedReservation``, a new key does not wait for the disk.
+@Suite struct SharedReservationsTests {
     let fixture: NodeFixture
     let account: Account
     let store: CountingRateLimitStore

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("A wall clock that was wrong")
-struct WrongClockTests {
+/// A ``RateLimitWindow`` whose wall clock was wrong.
+@Suite struct WrongClockTests {
     let start = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
     let life: Duration = .seconds(60)
     private static let year = 365 * 24 * 3_600

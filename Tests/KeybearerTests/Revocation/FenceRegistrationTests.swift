@@ -7,7 +7,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What happens while a node registers", .timeLimit(.minutes(1)))
+/// The ``FenceRegistration`` of a node, and what happens meanwhile.
+@Suite(.timeLimit(.minutes(1)))
 struct FenceRegistrationTests {
     private let directory: TemporaryDirectory
     private let clock = TestClock()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Keybearer
 
-/// A ``RevocationFence`` with other nodes, acknowledgements, and changes that the store has lost.
+/// A ``RevocationFence`` and other nodes: acknowledgements, and the ``PropagationWait`` for each ``Committed`` change.
 @Suite struct RevocationFenceTests: OnNodeStage {
     let stage: NodeStage
 

@@ -7,8 +7,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("A store that is out of reach, and comes back")
-struct StoreOutageTests {
+/// A ``StoreOutage``: what the log says of it, and how the node registers again.
+@Suite struct StoreOutageTests {
     private let directory: TemporaryDirectory
     private let clock = TestClock()
     private let samples = Samples(seed: 51)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Keybearer
 
-/// One deployment over a real SQLite file, with clocks that the test holds.
+/// ``Services`` over a real SQLite file, with clocks that the test holds.
 struct NodeFixture {
     let directory: TemporaryDirectory
     let clock = TestClock()
@@ -73,7 +73,7 @@ struct NodeFixture {
     }
 }
 
-/// A fixture with a server's deployment on it.
+/// A fixture with a server's services on it.
 struct NodeStage {
     let fixture: NodeFixture
     let services: Services

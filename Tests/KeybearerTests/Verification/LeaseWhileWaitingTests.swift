@@ -6,8 +6,9 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("A request that waits for the store while its lease ends or its account changes")
-struct LeaseWhileWaitingTests {
+/// A request that waits for the store, with its ``SingleFlightRead`` behind it, while its lease ends or its account
+/// changes.
+@Suite struct LeaseWhileWaitingTests {
     /// A node whose reservations a test holds up.
     private struct Node {
         let store: HeldRateLimitStore

@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("The API")
-struct APITests {
+/// Requests to `/api/v1`: ``APIHandlers`` behind the ``APIResponder``.
+@Suite struct APITests {
     private func bearer(_ key: String, _ more: HTTPFields = [:]) -> HTTPFields {
         var headers = more
         headers[.authorization] = "Bearer \(key)"

@@ -9,9 +9,9 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The gate over real sockets: what a gateway is told.
-@Suite("The gate")
-struct GateTests {
+/// The gate over real sockets: what a gateway reads of ``GateResponses`` and ``GateIdentity``, from the
+/// ``GateListener``.
+@Suite struct GateTests {
     private static let identity = [
         "x-keybearer-user", "x-keybearer-email", "x-keybearer-workspace", "x-keybearer-role", "x-keybearer-plan",
         "x-keybearer-key-prefix",

@@ -10,8 +10,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Bodies of requests")
-struct BodyReaderTests {
+/// Bodies of requests, as the ``BodyReader`` reads them.
+@Suite struct BodyReaderTests {
     /// A listening server whose bodies may take 300 ms, an account's key, and how to reach it.
     private struct Stage: Sendable {
         let server: KeybearerServer

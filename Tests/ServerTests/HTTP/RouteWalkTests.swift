@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Closed by default")
-struct RouteWalkTests {
+/// Every ``Route`` is closed but those of the named list.
+@Suite struct RouteWalkTests {
     /// The named list of what needs no credentials. A route that joins it must be written here too.
     static let open: Set<String> = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",

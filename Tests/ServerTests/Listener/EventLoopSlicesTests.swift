@@ -8,8 +8,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("Event loops")
-struct EventLoopSlicesTests {
+/// ``EventLoopSlices``, and that the gate waits for no loop of API and dashboard.
+@Suite struct EventLoopSlicesTests {
     /// What a loop's slice is where it asked for this one, on this machine's kernel.
     private static func granted(_ slice: UInt64) -> UInt64 {
         let knowsSlices = ProcessInfo.processInfo.isOperatingSystemAtLeast(

@@ -5,7 +5,7 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// ``AllStatements`` of the shared store, on both engines.
+/// ``AllStatements`` on both engines, and the parameters of an ``SQL`` (``PostgresValue``, ``PostgresResult``).
 @Suite struct AllStatementsTests {
     private static let all = AllStatements.all + AllStatements.locking
 

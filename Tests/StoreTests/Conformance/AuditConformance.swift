@@ -2,6 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``AuditStore`` on every engine: each ``AuditEvent`` is there with what it is about.
 @Suite struct AuditConformance {
     @Test(arguments: storesUnderTest)
     func eventsAreReadBackNewestFirst(_ subject: StoreUnderTest) async throws {

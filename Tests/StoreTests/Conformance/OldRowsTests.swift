@@ -4,7 +4,7 @@ import KeybearerSQL
 import TestSupport
 import Testing
 
-/// What housekeeping removes, by whose clock, and how much of it in one transaction.
+/// ``OldRows``: what housekeeping removes, ``PastWindows`` among it, by whose clock, and how much in one transaction.
 @Suite struct OldRowsTests {
     private static func insert(
         _ count: Int, into name: String, _ store: SQLStore, _ row: (Int) -> [SQLValue]

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Every transaction locks in one order, so that none ever waits for one that waits for it.
+/// ``RowLocks``: every transaction locks in one order, so that none ever waits for one that waits for it.
 @Suite struct RowLocksTests {
     private static let tasks = 8
     private static let kinds = 20

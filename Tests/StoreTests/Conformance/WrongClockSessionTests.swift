@@ -5,7 +5,7 @@ import Logging
 import TestSupport
 import Testing
 
-/// Sessions and last uses where the clock of a process, or of the store, was wrong.
+/// Sessions and last uses where one of the ``Clocks`` of a process, or that of the store, was wrong.
 @Suite struct WrongClockSessionTests {
     private static let year: Duration = .seconds(365 * 24 * 3_600)
     private let password = Password("long enough secret")

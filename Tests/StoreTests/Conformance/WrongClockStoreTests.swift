@@ -112,6 +112,7 @@ private struct History {
     }
 }
 
+/// The rate limit of a store where the wall clock of a process was wrong.
 @Suite struct WrongClockStoreTests {
     /// `make test-long` draws many more histories.
     private static let seeds: [UInt64] =

@@ -8,7 +8,7 @@ import Testing
 
 @testable import KeybearerSQLite
 
-/// A database of version 0.1 is not brought up to date while a server of that version runs on it.
+/// ``OlderNodes``: a database of version 0.1 is not brought up to date while a server of that version runs on it.
 @Suite struct OlderNodesTests {
     private static let fixtures = Repository.url("Tests/Fixtures/0.1")
     private static let insert = """

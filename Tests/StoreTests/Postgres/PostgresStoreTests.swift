@@ -17,7 +17,7 @@ extension PostgresDatabase {
     }
 }
 
-/// A store by ``PostgresStore`` whose row somebody else has locked.
+/// A ``PostgresStore`` while somebody else holds a lock: a ``PostgresTransaction`` ends with nothing changed.
 @Suite struct PostgresStoreTests {
     private let samples = Samples()
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import KeybearerSQLite
 
-/// What a ``SQLiteFailure`` says of a disk that is full and of a file that is damaged.
+/// What an ``SQLiteFailure`` says of a full disk and of a damaged file.
 @Suite struct SQLiteFailureTests {
     private let samples = Samples()
     private let directory: TemporaryDirectory

@@ -5,7 +5,7 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// Shared reservations: only the embedded store opens them.
+/// ``SQLiteSharedReservations``: only the embedded store opens them.
 @Suite struct SQLiteSharedReservationsTests {
     private let directory: TemporaryDirectory
     private let samples = Samples()

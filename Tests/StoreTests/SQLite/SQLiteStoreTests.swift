@@ -6,7 +6,7 @@ import Testing
 
 @testable import KeybearerSQLite
 
-/// A store by ``SQLiteStore``: its settings, several processes on its file, and what a caller cannot interrupt.
+/// An ``SQLiteStore``: what each ``SQLiteConnection`` is set to, and ``SQLiteTransactions`` beside other processes.
 @Suite struct SQLiteStoreTests {
     private let directory: TemporaryDirectory
     private let path: String

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Passwords, sessions and throttling")
-struct PasswordTests {
+/// A ``Password``: which may be chosen (``CommonPasswords``), and how secrets print.
+@Suite struct PasswordTests {
     let random = RandomSource.seeded(5)
 
     @Test(

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The vault")
-struct KeyVaultTests {
+/// The ``KeyVault``: it seals keys, recognises them, and tags each ``MintedToken`` with its ``Subkeys``.
+@Suite struct KeyVaultTests {
     let random = RandomSource.seeded(11)
     let vault: KeyVault
     let userID: UserID

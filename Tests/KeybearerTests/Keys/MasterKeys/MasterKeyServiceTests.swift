@@ -4,7 +4,7 @@ import Testing
 
 @testable import Keybearer
 
-/// A rotation by the ``MasterKeyService``, beside a node that verifies.
+/// A rotation by the ``MasterKeyService``, beside a node that verifies with its ``CurrentVault``.
 @Suite struct MasterKeyServiceTests: OnNodeStage {
     let stage: NodeStage
 

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What memory knows")
-struct KeyCacheTests {
+/// The ``KeyCache`` and its ``KeyCacheIndex``: what stays, and what is evicted.
+@Suite struct KeyCacheTests {
     let samples = Samples(seed: 31)
     let ring: MasterKeyRing
 

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What memory was told lately")
-struct RecentChangesTests {
+/// ``RecentChanges``: whether the last few changes may have touched an account.
+@Suite struct RecentChangesTests {
     @Test("It knows the last few changes, and takes older ones for any")
     func recent() throws {
         let samples = Samples()

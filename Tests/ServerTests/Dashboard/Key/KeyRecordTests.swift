@@ -5,8 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("The key's record for the page")
-struct KeyRecordTests {
+/// The ``KeyRecord`` that ``KeyPageHandlers`` send beside a key.
+@Suite struct KeyRecordTests {
     private struct Stage {
         let fixture: ServerFixture
         let account: Account

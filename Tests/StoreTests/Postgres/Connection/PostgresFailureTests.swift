@@ -3,7 +3,7 @@ import Testing
 
 @testable import KeybearerPostgres
 
-/// What a ``PostgresFailure`` becomes: for each state a ``PostgresProblem`` and its words.
+/// The ``StoreFailure`` that a ``PostgresFailure`` becomes, in the words of ``PostgresProblem``.
 @Suite struct PostgresFailureTests {
     @Test func everyKindOfServerFailureHasItsWords() {
         let place = PostgresPlace("postgres://ada:topsecret@db.internal,db2.internal:5433/kb?sslmode=require")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import KeybearerPostgres
 
-/// The ``PostgresPool`` after connections were cut, and while none can be made.
+/// The ``PostgresPool`` after a ``PostgresRoundTrip`` failed: cut connections are replaced, attempts back off.
 @Suite struct PostgresPoolTests {
     private let samples = Samples()
 

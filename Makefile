@@ -45,12 +45,13 @@ test-swift: ## The tests in Swift alone, beside a PostgreSQL: scripts/with-postg
 	swift test --skip-build $(SWIFT_FLAGS) --filter EndToEndTests
 	swift test --skip-build $(SWIFT_FLAGS) --filter StoreTests --skip LongTests
 
-lint: ## Form, imports of the modules, SQL, sizes, and the words that are used.
+lint: ## Form, imports of the modules, SQL, sizes, the test of every file, and the words that are used.
 	scripts/install-dependencies --lint
 	swift format lint --strict -r $(SWIFT_SOURCES)
 	scripts/lint-imports
 	scripts/lint-sql
 	scripts/lint-size
+	scripts/lint-tests
 	scripts/lint-vocabulary
 
 format: ## Brings every Swift file into the form that lint wants.

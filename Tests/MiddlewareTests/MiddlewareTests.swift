@@ -10,9 +10,9 @@ import NIOCore
 import TestSupport
 import Testing
 
-/// Uses the library as an application does: by its public declarations alone.
-@Suite("The middleware")
-struct MiddlewareTests {
+/// The ``SecretKeyMiddleware``, its ``NodeService`` and the ``KeyHolder``. Uses the library as an application does: by
+/// its public declarations alone.
+@Suite struct MiddlewareTests {
     struct Context: KeyHolderRequestContext, RequestContext {
         var coreContext: CoreRequestContextStorage
         var keyHolder: KeyHolder?

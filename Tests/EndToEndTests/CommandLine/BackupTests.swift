@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Backup and restore, as an operator does them.
+    /// Backup and restore, as an operator does them: ``BackupCommand``, and ``RestoreCommand``, which looks for
+    /// ``RunningNodes``.
     @Suite struct BackupTests {
         @Test func aRestoreBringsBackTheStateAndNothingElse() throws {
             let deployed = try Deployed(["--lease", "500ms"])

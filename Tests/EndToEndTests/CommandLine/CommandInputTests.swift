@@ -14,7 +14,8 @@ import Darwin
 #endif
 
 extension EndToEndTests {
-    /// Files that other systems wrote, links, and starts that fail.
+    /// Files that other systems wrote (``MasterKeyFile``, ``PasswordInput``), links, and starts that fail
+    /// (``Bootstrap``, ``ListenAddress``, ``JSONLogHandler``).
     @Suite struct CommandInputTests {
         private static func install(_ text: String, at path: String) {
             _ = FileManager.default.createFile(

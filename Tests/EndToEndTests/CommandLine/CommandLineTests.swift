@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// The help of every command, and the master keys that `serve` refuses. `CommandScriptTests` has the sequences.
+    /// The help of every command of ``KeybearerCommand``, and the master keys that `serve` refuses.
+    /// `CommandScriptTests` has the sequences.
     @Suite struct CommandLineTests {
         @Test func theHelpOfEveryCommandIsPrinted() throws {
             let dump = try CommandRunner.run(["--experimental-dump-help"])

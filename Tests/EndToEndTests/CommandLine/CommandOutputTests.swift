@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// What commands write, and where: one JSON document, documented exit codes, no control characters.
+    /// What commands write to the ``Console``, and where: one document of ``JSONOutput`` (``OperatorTokenCommand``
+    /// among them), documented exit codes, ``VisibleText``.
     @Suite struct CommandOutputTests {
         private typealias Status = KeybearerCLI.Failure.Status
 

@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Connection strings in every form and with every mistake: no secret is said, and none becomes a file's name.
+    /// Connection strings (``DatabaseLocation``, ``PostgresAddress``) in every form and with every mistake: no secret
+    /// is said, and none becomes a file's name.
     @Suite struct ConnectionStringTests {
         private static let secret = "s3cr1t"
 

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// `doctor` on databases whose contents only a test can write; `CommandScriptTests` has the rest.
+    /// `doctor` on databases whose contents only a test can write: ``DatabaseExamination``. `CommandScriptTests` has
+    /// the rest.
     @Suite struct DoctorTests {
         /// One line of `doctor --json`.
         private struct Finding: Decodable {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Rotation of the master keys beside a server in use, and nodes that only verify.
+    /// Rotation by ``MasterKeyCommand`` beside a server in use, and nodes that only verify.
     @Suite struct MasterKeyTests {
         /// What clients saw while the master keys were rotated.
         private struct Seen {

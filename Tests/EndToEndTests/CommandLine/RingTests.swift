@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Master keys that are not those of the database: nothing starts, nothing is changed.
+    /// Master keys that are not those of the database: by ``RingRequirement`` nothing starts, nothing is changed.
     @Suite struct RingTests {
         /// A database and master keys, and the master keys of another deployment.
         private struct Foreign {

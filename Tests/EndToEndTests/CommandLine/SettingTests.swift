@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A setting that is not accepted stops the start and says everything that is needed to fix it.
+    /// A ``Setting`` that the ``SettingReader`` does not accept stops the start and says everything that is needed to
+    /// fix it (``SettingNames``).
     @Suite struct SettingTests {
         /// A setting with a value that it refuses, and a piece of what it says that it wants.
         struct Refused: Sendable, CustomTestStringConvertible {

@@ -7,7 +7,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Every setting with every type that a JSON file can give it: it starts as written, or it does not start.
+    /// Every setting of ``SettingSources`` (``NetworkSettings`` among them) with every type that ``JSONText`` can give
+    /// it: it is in ``LoadedSettings`` as written, or nothing starts. ``SettingOptions`` are the flags.
     @Suite struct SettingTypeTests {
         /// A value that a setting accepts and that is not its default.
         private struct Good: Sendable {

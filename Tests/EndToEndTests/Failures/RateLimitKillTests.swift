@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// The hour over kills: what a server admitted and had not written counts all the same.
+    /// The rate limit over kills: what a server admitted and had not written counts all the same.
     @Suite struct RateLimitKillTests {
         private static let limit = 200
         private static let kills = 5

@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// The database's file is replaced under a running server: it answers nothing more, from memory or from the file.
+    /// The database's file is replaced under a running server (``FileWatch``, ``MainFile``): it answers nothing more,
+    /// from memory or from the file.
     @Suite struct ReplacedFileTests {
         enum Replacement: String, CaseIterable {
             case moveAnotherOver

@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Whether a key can make the next one: as the setting says, else as the database does.
+    /// Whether a key can make the next one, as the setting says, else as the database does: of `serve`, and of
+    /// ``DemoCommand``.
     @Suite struct RegenerateByKeyTests {
         /// The statuses that a key gets from a path that does not exist, and from its own regenerate.
         private static func statuses(_ files: InstallationFiles, _ key: String, _ arguments: [String]) throws -> [Int] {

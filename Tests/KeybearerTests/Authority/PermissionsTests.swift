@@ -3,8 +3,8 @@ import Keybearer
 import TestSupport
 import Testing
 
-@Suite("Permissions")
-struct PermissionsTests {
+/// ``Permissions`` are the table that the documents show.
+@Suite struct PermissionsTests {
     @Test("The documents show the table", arguments: Action.allCases)
     func documented(_ action: Action) throws {
         let rule = Permissions.rule(of: action)

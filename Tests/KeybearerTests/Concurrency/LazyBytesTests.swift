@@ -5,8 +5,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Bytes that are made once")
-struct LazyBytesTests {
+/// ``LazyBytes`` are made once, whoever comes first.
+@Suite struct LazyBytesTests {
     /// Gives a value that cannot be copied to many threads.
     private final class Owner: Sendable {
         let bytes = LazyBytes()

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Waiting for the store")
-struct TimeoutTests {
+/// A ``Timeout`` ends the wait for the store, and not what was begun.
+@Suite struct TimeoutTests {
     @Test("An answer and an error come through as they are")
     func comesThrough() async throws {
         let seven = try await Timeout.atMost(.seconds(60)) { (waiter: Timeout.Waiter<Int>) in

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Regenerates that are sent again")
-struct IdempotencyTests: OnNodeStage {
+/// A regenerate that is sent again: ``KeyService`` and ``KeyReplacement``, by an idempotency key.
+@Suite struct IdempotencyTests: OnNodeStage {
     let stage: NodeStage
 
     init() throws {

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The key's shape")
-struct SecretKeyTests {
+/// A ``SecretKey``: its characters, its ``CRC32`` checksum, and what is printed of it.
+@Suite struct SecretKeyTests {
     let random = RandomSource.seeded(7)
     let vault: KeyVault
 
@@ -29,20 +29,6 @@ struct SecretKeyTests {
         #expect(key.shownPrefix == String(characters.prefix(8)))
         #expect(SecretKey(parsing: characters.utf8) == key)
         #expect(vault.isGenuine(key))
-    }
-
-    @Test("Base 62: which bytes are its digits, and each number of ten of them comes back")
-    func base62() {
-        for byte in UInt8.min...UInt8.max {
-            let isDigit = Base62.alphabet.contains(byte)
-            #expect(Base62.contains(byte) == isDigit)
-            if isDigit { #expect(Base62.encode(Base62.decode([byte]), width: 1) == [byte]) }
-        }
-        let most = UInt64(839_299_365_868_340_224)
-        let numbers = (0..<200).map { _ in random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) } % most }
-        for number in [0, 1, 61, 62, most - 1] + numbers {
-            #expect(Base62.decode(Base62.encode(number, width: 10)) == number)
-        }
     }
 
     @Test("A checksum is written in one way alone: a number that is too large for one is none")
@@ -103,18 +89,6 @@ struct SecretKeyTests {
         for text in ["\(key)", String(reflecting: key), "\([key])", dumped, "\(Optional(key) as Any)"] {
             #expect(!text.contains(key.characters.dropFirst(8).prefix(8)))
         }
-    }
-
-    @Test(
-        "Prefixes",
-        arguments: [
-            ("tdc_", true), ("a_", true), ("my_app_", true), ("k9_", true), ("abcdefghijklmno_", true),
-            ("abcdefghijklmnop_", false), ("_", false), ("tdc", false), ("Tdc_", false), ("9a_", false),
-            ("td-c_", false),
-            ("", false), ("té_", false),
-        ])
-    func prefixes(text: String, isAccepted: Bool) {
-        #expect((KeyPrefix(text) != nil) == isAccepted)
     }
 
     @Test("Keys of another prefix stay keys")

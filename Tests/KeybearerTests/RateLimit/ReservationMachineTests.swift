@@ -14,8 +14,8 @@ struct Interleaving: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("Reservations: each order of what happens at the same time")
-struct ReservationMachineTests {
+/// The ``ReservationMachine`` and each ``PendingReservation``, in each order of what happens at the same time.
+@Suite struct ReservationMachineTests {
     @Test("Requests beside a batch that is under way", arguments: batches)
     func batch(_ interleaving: Interleaving) { play(interleaving) }
 

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What a stop leaves of a window, and whom a refused account waits for")
-struct ReservationStopTests {
+/// What a stop leaves of a window, and whom a refused account waits for (``NodeLiveness``).
+@Suite struct ReservationStopTests {
     let fixture: NodeFixture
     let account: Account
     let accountState: AccountState

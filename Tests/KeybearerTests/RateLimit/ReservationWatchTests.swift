@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Which reservations are watched until they end")
-struct ReservationWatchTests {
+/// The ``ReservationWatch``: which reservations are watched until they end.
+@Suite struct ReservationWatchTests {
     let accountStates = ["a", "b", "c"].map { AccountState(userID: UserID(rawValue: $0)) }
     var watch = ReservationWatch()
 

@@ -1,10 +1,9 @@
-import TestSupport
 import Testing
 
 @testable import Keybearer
 
-@Suite("A wall clock that was wrong")
-struct WrongClockTests {
+/// A ``RateLimitWindow`` whose wall clock was wrong.
+@Suite struct WrongClockTests {
     let start = Timestamp(millisecondsSinceEpoch: 60_000 * 30_000_000)
     let life: Duration = .seconds(60)
     private static let year = 365 * 24 * 3_600
@@ -95,44 +94,5 @@ struct WrongClockTests {
         #expect(window.use(open, limit: 100, now: at(0)).granted == 0)
         #expect(window.reserve(0, limit: 100, life: life, now: at(0)).resets == look.resets)
         #expect(window.use(open, limit: 100, now: at(0)).granted == 10)
-    }
-
-    @Test("All fields of an answer name one second, and nobody who waits for it comes too early")
-    func oneInstant() {
-        for milliseconds in [0, 1, 499, 999] {
-            for wait in [1, 999, 1_000, 1_001, 3_719_999, 3_720_000] {
-                let now = start.advanced(by: .milliseconds(milliseconds))
-                let status = RateLimitStatus(
-                    limit: 10, remaining: 9, resetsAfter: .milliseconds(wait), reckonedAt: now)
-                let back = now.advanced(by: .milliseconds(wait))
-                #expect(status.resetAt >= back && status.resetAt < back.advanced(by: .seconds(1)))
-                #expect(status.resetAt.millisecondsSinceEpoch == status.resetSecond * 1_000)
-                let date = now.millisecondsSinceEpoch / 1_000
-                #expect(date + status.secondsUntilReset(from: now) == status.resetSecond)
-            }
-        }
-        let unused = RateLimitStatus(limit: 10, remaining: 10, resetsAfter: .zero, reckonedAt: at(1))
-        #expect(unused.secondsUntilReset(from: at(1)) == 0)
-        let used = RateLimitStatus(limit: 10, remaining: 9, resetsAfter: .zero, reckonedAt: at(1))
-        #expect(used.secondsUntilReset(from: at(1)) == 1)
-    }
-
-    @Test("A last use from the future gives way to the next one, in memory too")
-    func lastUse() {
-        let samples = Samples()
-        let accountState = AccountState(userID: .random(from: samples.random))
-        let keyID = KeyID.random(from: samples.random)
-        var window = RateLimitWindow()
-        accountState.withQuota {
-            $0.accept(
-                window.reserve(5, limit: 10, life: life, now: start), wanted: 5, limit: 10,
-                requestedAt: SteadyTime(nanoseconds: 0), life: life, now: SteadyTime(nanoseconds: 0), patience: .zero)
-        }
-        for wall in [at(Self.year), at(0), at(-3_600)] {
-            _ = accountState.consume(
-                limit: 10, keyID: keyID, from: Samples.address, now: SteadyTime(nanoseconds: 1), wall: wall)
-            #expect(accountState.lastUse(of: keyID)?.at == wall)
-            #expect(accountState.takeUnwrittenUse()?.use.at == wall)
-        }
     }
 }

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What is refused without asking the store")
-struct KnownBadTests: OnNodeStage {
+/// What a ``Verifier`` refuses without the store, also after ``DatabaseLost``.
+@Suite struct KnownBadTests: OnNodeStage {
     let stage: NodeStage
 
     init() throws {

@@ -6,8 +6,9 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("A request that waits for the store while its lease ends or its account changes")
-struct LeaseWhileWaitingTests {
+/// A request that waits for the store, with its ``SingleFlightRead`` behind it, while its lease ends or its account
+/// changes.
+@Suite struct LeaseWhileWaitingTests {
     /// A node whose reservations a test holds up.
     private struct Node {
         let store: HeldRateLimitStore
@@ -123,37 +124,6 @@ struct LeaseWhileWaitingTests {
         }
         #expect(verdict.isAdmitted, "\(verdict)")
         #expect(node.verifier.storeRequests == 2, "the account and its reservation")
-    }
-}
-
-@Suite("What memory was told lately")
-struct RecentChangesTests {
-    @Test("It knows the last few changes, and takes older ones for any")
-    func recent() throws {
-        let samples = Samples()
-        let new = samples.newAccount()
-        let plan = Plan(
-            id: PlanID(rawValue: "pro"), name: "Pro", features: [.apiWebhooks], hourlyLimit: 10, position: 1)
-        let workspace = Workspace(
-            id: new.workspaceID, name: "One", planID: plan.id, createdAt: Samples.start)
-        let account = Account(
-            user: new.user, key: new.key,
-            workspaces: [WorkspaceAccess(workspace: workspace, role: .owner, plan: plan)])
-        let touching: [Change.Subject] = [.user(new.user.id), .workspace(new.workspaceID), .everything]
-        for subject in touching {
-            var changes = RecentChanges()
-            for _ in 0..<300 { changes.append(.user(.random(from: samples.random))) }
-            let before = changes.generation
-            #expect(!changes.mayTouch(account, since: before))
-            changes.append(subject)
-            #expect(changes.mayTouch(account, since: before))
-            #expect(!changes.mayTouch(account, since: before + 1))
-            for _ in 1..<RecentChanges.capacity { changes.append(.workspace(.random(from: samples.random))) }
-            #expect(changes.mayTouch(account, since: before))
-            #expect(!changes.mayTouch(account, since: before + 1))
-            changes.append(.user(.random(from: samples.random)))
-            #expect(changes.mayTouch(account, since: before), "not known any more")
-        }
     }
 }
 

@@ -14,7 +14,8 @@ private struct Case: Sendable {
     var sentToken = true
 }
 
-@Suite("Authentication input, on every listener and protocol", .serialized)
+/// Authentication input, on every listener and protocol: status, envelope and challenge of each ``Refusal``.
+@Suite(.serialized)
 struct AuthenticationTableTests {
     @Test("Every refusal has its status, envelope and challenge", arguments: Wire.allCases)
     func table(wire: Wire) async throws {

@@ -4,8 +4,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Regenerates that race")
-struct RegenerateRaceTests {
+/// Regenerates of ``APIHandlers`` that race.
+@Suite struct RegenerateRaceTests {
     @Test("Of six with one key one succeeds, and its key is the live one", arguments: WalkEngine.allCases)
     func oneKey(engine: WalkEngine) async throws {
         try await WalkStage.run(engine, over: .http1) { stage in

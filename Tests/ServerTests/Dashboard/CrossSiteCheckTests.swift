@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Requests of other sites")
-struct CrossSiteCheckTests {
+/// The ``CrossSiteCheck`` of requests as browsers send them.
+@Suite struct CrossSiteCheckTests {
     /// A request as a browser might send it, and whether it passes.
     struct Case: Sendable, CustomTestStringConvertible {
         var origins: [String] = []

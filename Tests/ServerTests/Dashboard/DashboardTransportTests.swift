@@ -5,8 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Pages over plain HTTP")
-struct DashboardTransportTests {
+/// Pages over plain HTTP: the ``DashboardResponder`` asks for a ``SecureContext``.
+@Suite struct DashboardTransportTests {
     private static let pages: [(HTTPRequest.Method, String)] = [
         (.get, "/"), (.get, "/sign-in"), (.post, "/sign-in"), (.get, "/sign-up"), (.post, "/sign-up"),
         (.get, "/account"), (.post, "/sign-out"), (.get, "/nothing"), (.get, "/workspaces/ws_1/api-webhooks"),

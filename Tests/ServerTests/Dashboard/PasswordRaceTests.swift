@@ -5,8 +5,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("Passwords that change while they are used")
-struct PasswordRaceTests {
+/// Passwords that change while the ``SignInService`` uses them.
+@Suite struct PasswordRaceTests {
     private static let rounds = 200
     private static let old = Password("the password of before")
     private static let new = Password("what the operator chose")

@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Signing in again ends the session that it replaces")
-struct SignInAgainTests {
+/// ``SignInHandlers`` end the session that a new ``SessionCookie`` replaces.
+@Suite struct SignInAgainTests {
     private static let password = "long enough secret"
 
     /// A browser: it keeps the cookie that it is given.

@@ -8,9 +8,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Who the client is at the gate, over real sockets and in the parser.
-@Suite("Addresses at the gate")
-struct GateAddressTests {
+/// Who the client is at the gate (``GateHandler``), over real sockets.
+@Suite struct GateAddressTests {
     @Test(
         "Several lines of a forwarding header count like one",
         arguments: [

@@ -7,8 +7,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("What the gate could not decide, in the log")
-struct GateFailureLogTests {
+/// The ``GateFailureLog``: what the gate could not decide.
+@Suite struct GateFailureLogTests {
     @Test("An answer of 503 is found in the log by its request id, with the cause")
     func requestID() async throws {
         let log = LogRecorder()

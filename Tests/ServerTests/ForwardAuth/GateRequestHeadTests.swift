@@ -7,9 +7,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The gate's own parser beside the HTTP library's.
-@Suite("Request heads at the gate")
-struct GateRequestHeadTests {
+/// The gate's own parser, ``GateRequestHead``, beside the HTTP library's.
+@Suite struct GateRequestHeadTests {
     /// What both parsers are compared by.
     private struct Reading: Equatable {
         var method: String

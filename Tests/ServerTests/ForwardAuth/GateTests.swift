@@ -9,17 +9,9 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The gate over real sockets: what a gateway is told.
-@Suite("The gate")
-struct GateTests {
-    @Test(
-        "The length of a request id is reckoned as it is written",
-        arguments: [0, 1, 15, 16, 255, 256, 4_095, 4_096, UInt64.max - 1, UInt64.max])
-    func identifierLength(number: UInt64) {
-        let written = RequestIdentifier.prefix + String(number, radix: 16)
-        #expect(RequestIdentifier.length(of: number) == written.utf8.count)
-    }
-
+/// The gate over real sockets: what a gateway reads of ``GateResponses`` and ``GateIdentity``, from the
+/// ``GateListener``.
+@Suite struct GateTests {
     private static let identity = [
         "x-keybearer-user", "x-keybearer-email", "x-keybearer-workspace", "x-keybearer-role", "x-keybearer-plan",
         "x-keybearer-key-prefix",

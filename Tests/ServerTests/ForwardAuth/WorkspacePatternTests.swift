@@ -5,8 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Workspaces in paths")
-struct WorkspacePatternTests {
+/// A ``WorkspacePattern`` over paths that another program might read in another way.
+@Suite struct WorkspacePatternTests {
     @Test(
         "Patterns that say nothing clear are refused",
         arguments: [

@@ -6,7 +6,7 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Random heads through the gate's parser and its decision.
+/// Random heads through the gate's parser and its ``GateDecision``.
 @Suite("Random bytes at the gate")
 struct GateFuzzTests {
     private static let firstLines = [

@@ -7,7 +7,7 @@ import Testing
 
 @testable import KeybearerServer
 
-/// Connections with hostile frames against a running server.
+/// Connections with hostile frames (``HTTP2Connection``, ``HTTP2Stream``) against a running server.
 @Suite("Random frames over HTTP/2")
 struct HTTP2FuzzTests {
     private static let atOnce: UInt64 = 32

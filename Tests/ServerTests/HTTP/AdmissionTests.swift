@@ -49,8 +49,8 @@ enum AdmissionSurface: String, CaseIterable, Sendable {
     case api, gate, middleware, introspection
 }
 
-@Suite("Admission")
-struct AdmissionTests {
+/// ``Admission`` wherever a request names its workspace.
+@Suite struct AdmissionTests {
     struct Context: KeyHolderRequestContext, Hummingbird.RequestContext {
         var coreContext: CoreRequestContextStorage
         var keyHolder: KeyHolder?

@@ -5,9 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Who the client is behind trusted proxies.
-@Suite("The client's address")
-struct ClientAddressTests {
+/// The ``ClientAddress`` behind trusted proxies, from ``ForwardedEntries``.
+@Suite struct ClientAddressTests {
     private static let trusted = ["10.0.0.0/8", "fd00::/8"].compactMap { AddressRange($0) }
     private static let peer = IPAddress(v4: 0x0A00_0001)
 

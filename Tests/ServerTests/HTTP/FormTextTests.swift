@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The text of forms and queries")
-struct FormTextTests {
+/// ``FormText``: the text of forms and queries.
+@Suite struct FormTextTests {
     @Test(
         "Pairs are parted by bytes: an accent behind a separator changes nothing",
         arguments: [

@@ -4,8 +4,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("How long a connection may stay as it is")
-struct ConnectionLifeTests {
+/// The ``ConnectionLife``: how long a connection may stay as it is.
+@Suite struct ConnectionLifeTests {
     private static let limits = ConnectionLife.Limits(
         handshake: .seconds(10), head: .seconds(9), request: .seconds(60), idle: .seconds(30), linger: .seconds(1),
         readingAtStop: .seconds(2))

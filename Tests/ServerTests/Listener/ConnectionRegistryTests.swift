@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("How many connections there may be")
-struct ConnectionRegistryTests {
+/// The ``ConnectionRegistry``: how many connections there may be, and which gives way.
+@Suite struct ConnectionRegistryTests {
     private let clock = TestClock()
     private let log = LogRecorder()
 

@@ -7,8 +7,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The supervisor of a connection, on real sockets.
-@Suite("The supervisor of a connection", .timeLimit(.minutes(1)))
+/// A ``ConnectionSupervisor`` that ``Supervision`` puts at the head of a connection, on real sockets.
+@Suite(.timeLimit(.minutes(1)))
 struct ConnectionSupervisorTests {
     @Test("A connection that the listener gives up before it is open is closed")
     func endBeforeTheStart() async throws {

@@ -6,9 +6,9 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// What RFC 9112 asks of connections, over real sockets.
-@Suite("HTTP/1.1 connections")
-struct HTTP1ConnectionTests {
+/// What RFC 9112 asks of each ``HTTP1Connection`` of the ``HTTP1Listener``, over real sockets: ``HTTP1Target``,
+/// ``ConnectionContext``.
+@Suite struct HTTP1ConnectionTests {
     private static func run(
         _ body: @escaping @Sendable (_ port: Int, _ authorization: String) throws -> Void
     ) async throws {

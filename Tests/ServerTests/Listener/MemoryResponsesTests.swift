@@ -6,9 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// What is answered on the event loop, ahead of the asynchronous server.
-@Suite("Answers from memory")
-struct MemoryResponsesTests {
+/// ``MemoryResponses``: what is answered on the event loop, ahead of the asynchronous server.
+@Suite struct MemoryResponsesTests {
     @Test("What memory knows is answered at once; what needs the store is not, and is not counted")
     func onlyFromMemory() async throws {
         let fixture = try ServerFixture()

@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("Introspection")
-struct IntrospectionTests {
+/// ``IntrospectionHandlers`` behind the ``OperatorResponder``.
+@Suite struct IntrospectionTests {
     private func request(
         _ fixture: ServerFixture, _ body: String, token: String?, method: HTTPRequest.Method = .post,
         type: String = "application/x-www-form-urlencoded", path: String = "/operator/v1/introspect"

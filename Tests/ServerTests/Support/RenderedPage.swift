@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import KeybearerServer
 
-/// A page as a test reads it: rendered from a fixed model, without a server, at ``Samples/start``.
+/// A ``Page`` of the ``PageRenderer`` as a test reads it: of a fixed model, without a server, at ``Samples/start``.
 struct RenderedPage {
     /// The page's HTML.
     let html: String

@@ -1,7 +1,7 @@
 import Testing
 
-@Suite("No 60 minutes admit more than the limit")
-struct RateLimitSimulationTests {
+/// The ``RateLimitWindow`` in random histories: no 60 minutes admit more than the limit.
+@Suite struct RateLimitSimulationTests {
     private struct Summary: Sendable {
         var schedules = 0
         var admitted = 0

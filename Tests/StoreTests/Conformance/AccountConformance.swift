@@ -2,6 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``AccountStore`` on every engine: each ``User`` with key, workspace and sessions.
 @Suite struct AccountConformance {
     @Test(arguments: storesUnderTest)
     func aNewAccountHasItsKeyAndItsWorkspaceOnTheFirstPlan(_ subject: StoreUnderTest) async throws {

@@ -6,7 +6,8 @@ import Testing
 
 @testable import Keybearer
 
-/// What people type as their address, against accounts of this version and of earlier ones.
+/// ``AccountService`` and sign-in with what people type (``AccountLookup``, ``Credentials``), against accounts of this
+/// version and of earlier ones (``Twins``).
 @Suite struct AccountInputConformance {
     private static let password = Password("long enough secret")
 

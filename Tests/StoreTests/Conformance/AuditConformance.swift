@@ -2,6 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``AuditStore`` on every engine: each ``AuditEvent`` is there with what it is about.
 @Suite struct AuditConformance {
     @Test(arguments: storesUnderTest)
     func eventsAreReadBackNewestFirst(_ subject: StoreUnderTest) async throws {
@@ -129,15 +130,5 @@ import Testing
             passwordHash: try await store.passwordHash(of: user),
             newest: try await store.newestPosition(samples),
             events: try await store.auditEvents(userID: nil, limit: 100))
-    }
-}
-
-@Suite struct ReadinessConformance {
-    @Test(arguments: storesUnderTest)
-    func anOpenStoreIsReady(_ subject: StoreUnderTest) async throws {
-        try await subject.runTwice { first, second, _ in
-            try await first.checkReadiness()
-            try await second.checkReadiness()
-        }
     }
 }

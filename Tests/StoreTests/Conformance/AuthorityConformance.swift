@@ -5,8 +5,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A change and the end of its authority, begun at the same moment on two connections: the change is committed before
-/// the end, or it is refused. Never behind it.
+/// A change and the end of its authority, begun at the same moment on two connections: by the ``AuthorityCheck`` the
+/// change is committed before the end, or it is refused. Never behind it.
 @Suite struct AuthorityConformance {
     /// Of each change with each end, and at most.
     private static let rounds = 16

@@ -2,6 +2,8 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``FenceStore`` on every engine (``PostgresFence``): each ``Change`` in its order, each ``RegisteredNode``
+/// (``Nodes``).
 @Suite struct FenceConformance {
     private static let origin = ChangeLogPosition(number: 0, nonce: "")
     private static let lease = Duration.milliseconds(2_500)

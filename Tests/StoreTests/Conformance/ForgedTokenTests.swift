@@ -6,7 +6,7 @@ import Testing
 
 @testable import Keybearer
 
-/// Forgeries are refused from memory: nobody reaches the store with a made-up cookie or token.
+/// Forgeries are refused from memory: ``SessionService`` and ``OperatorTokenService`` never reach the store with one.
 @Suite struct ForgedTokenTests {
     @Test(arguments: storesUnderTest)
     func forgedCookiesAndOperatorTokensNeverReachTheStore(_ subject: StoreUnderTest) async throws {

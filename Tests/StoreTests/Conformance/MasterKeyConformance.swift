@@ -6,7 +6,7 @@ import Testing
 
 @testable import Keybearer
 
-/// A deployment's ring of master keys over a store: the check, what is noted, and rotation.
+/// The ring of master keys over a store: the check by the ``RingService``, what is written down, and rotation.
 @Suite(.serialized) struct MasterKeyConformance {
     /// A process: its ring stands for the file with the master keys.
     private struct Process {

@@ -2,6 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``OperatorTokenStore`` on every engine.
 @Suite struct OperatorTokenConformance {
     private func token(_ samples: Samples, name: String = "billing", after seconds: Int64 = 0) -> OperatorToken {
         OperatorToken(

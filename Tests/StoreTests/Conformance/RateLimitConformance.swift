@@ -2,6 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``RateLimitStore`` on every engine (``SQLiteRateLimits``): each ``QuotaRequest``.
 @Suite struct RateLimitConformance {
     private static func request(
         _ userID: UserID, _ wanted: Int, limit: Int = 100, leavingRoom: Bool = false, unused: [LocalQuota.Unused] = []

@@ -2,6 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
+/// The ``SessionStore`` on every engine.
 @Suite struct SessionConformance {
     /// The session of a new account.
     private static func addAccountWithSession(_ store: any Store, _ samples: Samples) async throws -> Session {

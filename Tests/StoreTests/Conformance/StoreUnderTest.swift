@@ -6,7 +6,8 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// A kind of store that must keep the promises of ``Store``: every conformance test runs over every one.
+/// A kind of store, an ``SQLStore`` over an ``SQLEngine``, that must keep the promises of ``Store``: every conformance
+/// test runs over every one.
 ///
 /// A store that cannot be reached is a failure of its tests, never a reason to skip them.
 struct StoreUnderTest: Sendable, CustomTestStringConvertible {

@@ -6,7 +6,8 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// The mark of a database that is moved: what it stops, and what it does not.
+/// The ``MoveMark`` of a database that is moved (``SQLiteMove``, ``PostgresMove``): what it stops, and what it does
+/// not.
 @Suite struct MoveMarkTests {
     private let samples = Samples()
     private static let target = MoveMark.Target(name: "postgres://ada@db:5432/kb", identity: "db")

@@ -5,7 +5,7 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// Moving from one engine to the other and back.
+/// A ``Transfer`` from one engine to the other and back: every ``CopiedTable`` (``PostgresCopy``).
 @Suite struct TransferTests {
     private let samples = Samples()
 

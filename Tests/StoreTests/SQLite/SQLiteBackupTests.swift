@@ -6,6 +6,7 @@ import KeybearerSQL
 import TestSupport
 import Testing
 
+/// An ``SQLiteBackup``, and what a restore of it brings back and keeps.
 @Suite struct SQLiteBackupTests {
     private let directory: TemporaryDirectory
     private let samples = Samples()

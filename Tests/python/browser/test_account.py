@@ -1,4 +1,4 @@
-"""The page "Account & sessions": the password, and the browsers that are signed in."""
+"""The page "Account & sessions" (``AccountPageHandlers``): the password, and the browsers that are signed in."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every response carries for the browser: the cookie's attributes, the policy, and what may be stored."""
+"""What every response carries for the browser: the cookie, the policy, and what may be stored (``AssetHandlers``)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the page says beside the key: the examples, the rate limit, the workspaces."""
+"""What the page says beside the key: the ``Examples``, the rate limit, the workspaces."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone

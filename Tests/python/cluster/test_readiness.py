@@ -1,4 +1,4 @@
-"""`/readyz` distinguishes a database that is out of reach from a lease that is lost."""
+"""`/readyz` (``Probes``) distinguishes a database that is out of reach from a lease that is lost."""
 
 from __future__ import annotations
 

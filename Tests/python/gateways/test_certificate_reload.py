@@ -1,4 +1,4 @@
-"""SIGHUP: the server reads its certificate again."""
+"""SIGHUP: the ``TLSListener`` reads its certificate again (``CurrentCertificates``)."""
 
 from __future__ import annotations
 

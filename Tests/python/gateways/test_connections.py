@@ -1,4 +1,5 @@
-"""Every stage of a connection, left in every way, at every listener: it is closed within its limit and costs nothing.
+"""Every stage of a connection, left in every way, at every listener of ``Connections``: it is closed within its
+limit (``LoopConnections``) and costs nothing.
 
 The limits are set to seconds here; they are what docs/configuration.md says of `head-timeout`, `request-timeout`,
 `idle-timeout` and `stop-timeout`. With KEYBEARER_TEST_LONG a flood has a gigabyte instead of 64 MB.

@@ -1,4 +1,4 @@
-"""Whose socket the gate's is, and when it is taken or removed."""
+"""Whose the gate's socket is (``UnixSocketFile``), and when it is taken or removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Silent connections that take all the files that a server may open lock nobody out."""
+"""Silent connections that take all the files that a server may open (``OpenFiles``) lock nobody out."""
 
 from __future__ import annotations
 

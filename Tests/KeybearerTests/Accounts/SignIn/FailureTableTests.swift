@@ -3,6 +3,7 @@ import Testing
 
 @testable import Keybearer
 
+/// The ``FailureTable``, beside one that searches through all of its records.
 @Suite("Failures are kept for the subject that is guessed at, whatever else fails")
 struct FailureTableTests {
     private let hour: Duration = .seconds(3_600)

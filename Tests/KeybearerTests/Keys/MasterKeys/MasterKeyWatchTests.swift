@@ -6,7 +6,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The watch on the master keys", .timeLimit(.minutes(1)))
+/// The ``MasterKeyWatch`` over two looks at the file, and over reloads.
+@Suite(.timeLimit(.minutes(1)))
 struct MasterKeyWatchTests {
     private struct State {
         var file = 1

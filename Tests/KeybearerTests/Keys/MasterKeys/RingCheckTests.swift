@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The check of a ring against a database's records")
-struct RingCheckTests {
+/// The ``RingCheck`` of a ring against each ``MasterKeyRecord`` of a database.
+@Suite struct RingCheckTests {
     private let random = RandomSource.seeded(41)
     private let ring: MasterKeyRing
     private let vault: KeyVault

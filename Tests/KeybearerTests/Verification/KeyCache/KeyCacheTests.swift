@@ -3,9 +3,14 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("What memory knows")
-struct KeyCacheTests {
+/// The ``KeyCache`` and its ``KeyCacheIndex``: what stays, and what is evicted.
+@Suite struct KeyCacheTests {
     let samples = Samples(seed: 31)
+    let ring: MasterKeyRing
+
+    init() throws {
+        ring = try .generate(from: RandomSource.seeded(20))
+    }
 
     private func cache(capacity: Int = 8, rejectedCapacity: Int = 8) -> KeyCache {
         KeyCache(capacity: capacity, rejectedCapacity: rejectedCapacity, random: samples.random)
@@ -170,5 +175,41 @@ struct KeyCacheTests {
         cache.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .workspace(shared))])
         #expect(members.allSatisfy { !isKnown($0, to: cache) })
         #expect(isKnown(other, to: cache))
+    }
+
+    @Test("What was read before a change is not remembered after it")
+    func staleRead() throws {
+        let cache = KeyCache(capacity: 1_000, rejectedCapacity: 1_000, random: samples.random)
+        let vault = KeyVault(ring: ring)
+        let key = try vault.issue(prefix: .standard, random: samples.random)
+        let user = User(
+            id: .random(from: samples.random), email: EmailAddress(normalised: "a@b.c"), name: "A",
+            createdAt: Samples.start)
+        let record = APIKey(
+            id: .random(from: samples.random), version: 1, shownPrefix: "tdc_aaaa", generatedAt: Samples.start)
+        let account = CachedAccount(
+            account: Account(user: user, key: record, workspaces: []), token: key.token,
+            accountState: cache.accountState(of: user.id))
+        let generation = cache.generation
+        cache.apply([Change(position: ChangeLogPosition(number: 1, nonce: "a"), subject: .user(user.id))])
+        #expect(!cache.insert(.cached(account), for: key.token, user: user, readAt: generation))
+        #expect(cache.find(key.token) == nil)
+        #expect(cache.insert(.cached(account), for: key.token, user: user, readAt: cache.generation))
+        #expect(cache.find(key.token) != nil)
+        cache.apply([Change(position: ChangeLogPosition(number: 2, nonce: "b"), subject: .everything)])
+        #expect(cache.find(key.token) == nil)
+    }
+
+    @Test("Memory keeps to its cap; what is forgotten is read again")
+    func capacity() throws {
+        let cache = KeyCache(capacity: 64, rejectedCapacity: 64, random: samples.random)
+        let vault = KeyVault(ring: ring)
+        var cached = 0
+        for _ in 0..<2_000 {
+            let key = try vault.issue(prefix: .standard, random: samples.random)
+            cache.insert(.rejected, for: key.token, user: nil, readAt: cache.generation)
+            if cache.find(key.token) != nil { cached += 1 }
+        }
+        #expect(cached == 2_000, "the newest is always known")
     }
 }

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Keybearer
 
-@Suite("The table of tokens")
-struct TokenTableTests {
+/// The ``TokenTable``: a dictionary by ``PresentedToken``, with eviction.
+@Suite struct TokenTableTests {
     private func token(_ number: Int) throws -> PresentedToken {
         let text = "tdc_" + String(repeating: "0", count: 38 - String(number).count) + String(number)
         return try #require(Array(text.utf8).withUnsafeBufferPointer { PresentedToken($0) })

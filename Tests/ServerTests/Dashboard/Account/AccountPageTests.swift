@@ -5,8 +5,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The page of the account")
-struct AccountPageTests {
+/// The ``AccountPage`` as it is written.
+@Suite struct AccountPageTests {
     private func model(
         name: String = "Ada", email: String = "ada@example.com", notice: Notice? = nil, fields: [String: String] = [:],
         sessions: [SessionRow] = []

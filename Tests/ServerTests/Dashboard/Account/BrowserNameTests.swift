@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("Browsers' names")
-struct BrowserNameTests {
+/// The ``BrowserName`` of a user agent.
+@Suite struct BrowserNameTests {
     @Test(arguments: [
         ("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0", "Firefox on Linux"),
         ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/128.0 Safari/537.36 Edg/128.0", "Edge on Windows"),

@@ -5,8 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("The key's page")
-struct APIKeyPageTests {
+/// The ``APIKeyPage`` with its ``KeyPanel``: a ``RevealedKey`` is in one field alone.
+@Suite struct APIKeyPageTests {
     private static let path = "/workspaces/ws_1/api-webhooks"
     private let key: SecretKey
 

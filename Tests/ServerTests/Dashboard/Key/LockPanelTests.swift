@@ -4,8 +4,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-@Suite("The key's page on a plan without the feature")
-struct LockPanelTests {
+/// The ``LockPanel`` of a plan without the feature.
+@Suite struct LockPanelTests {
     private static let path = "/workspaces/ws_1"
 
     private func render(_ panel: LockPanel) throws -> RenderedPage {

@@ -4,8 +4,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The meter of the rate limit")
-struct QuotaMeterTests {
+/// The ``QuotaMeter`` of the rate limit.
+@Suite struct QuotaMeterTests {
     @Test(
         "Thousands have a comma",
         arguments: [(0, "0"), (999, "999"), (1_000, "1,000"), (20_050, "20,050"), (1_000_000, "1,000,000")])

@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The question before a regenerate")
-struct RegeneratePageTests {
+/// The ``RegeneratePage``: the question before a regenerate.
+@Suite struct RegeneratePageTests {
     private func render(prefix: String = "tdc_6WYM", idempotencyKey: String = "once-1") throws -> RenderedPage {
         let page = try RenderedPage(
             RegeneratePage(

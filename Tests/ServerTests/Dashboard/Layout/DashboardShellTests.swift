@@ -9,8 +9,8 @@ extension DashboardShell {
         currentWorkspaceID: "ws_1", section: .apiWebhooks)
 }
 
-@Suite("What surrounds the pages")
-struct DashboardShellTests {
+/// The ``DashboardShell`` that surrounds the pages.
+@Suite struct DashboardShellTests {
     private func render(_ shell: DashboardShell) throws -> RenderedPage {
         let page = try RenderedPage(
             RegeneratePage(shell: shell, workspaceID: "ws_1", prefix: "tdc_6WYM", version: 1, idempotencyKey: "once"))

@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The page for a request that failed")
-struct ErrorPageTests {
+/// The ``ErrorPage`` for a request that failed, and for a ``KeyRequestOutcome`` that is not known.
+@Suite struct ErrorPageTests {
     @Test(
         "Every status has words of its own, with a way back",
         arguments: [

@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The page that asks for HTTPS")
-struct HTTPSRequiredPageTests {
+/// The ``HTTPSRequiredPage``.
+@Suite struct HTTPSRequiredPageTests {
     @Test("It names the address, the same under HTTPS, and this machine's own where the browser runs there")
     func addresses() throws {
         let page = try RenderedPage(HTTPSRequiredPage(authority: "yourapp.test:8080", isLocal: true))

@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("Notices")
-struct NoticeTests {
+/// Each ``Notice`` that a query asks for.
+@Suite struct NoticeTests {
     private let notices = [
         Notice(.success, "First.", query: "first"), Notice(.information, "Second.", query: "second"),
     ]

@@ -4,8 +4,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("Times in pages")
-struct PageTimeTests {
+/// A ``PageTime`` for machines and for people.
+@Suite struct PageTimeTests {
     @Test("A time is written for machines, and for people in UTC")
     func forms() {
         let time = PageTime(Samples.start.advanced(by: .milliseconds(61_500)))

@@ -4,8 +4,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The embedded files")
-struct TemplateTests {
+/// Each ``Template`` and the ``DashboardAssets``, as the build embedded them.
+@Suite struct TemplateTests {
     /// The files of the dashboard with an extension, by their paths from its folder.
     private func files(_ kind: String) throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: Repository.url(Self.folder).path)

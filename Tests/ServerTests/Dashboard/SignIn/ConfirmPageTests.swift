@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The page that asks for the password again")
-struct ConfirmPageTests {
+/// The ``ConfirmPage`` that asks for the password again.
+@Suite struct ConfirmPageTests {
     @Test("It says whose password it asks for and leads on to the path in next")
     func empty() throws {
         let page = try RenderedPage(ConfirmPage(email: "ada@example.com", next: "/account"))

@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The sign-in page")
-struct SignInPageTests {
+/// The ``SignInPage`` and each ``PasswordProblem`` on it.
+@Suite struct SignInPageTests {
     @Test("At first it asks for e-mail and password, and says nothing else")
     func empty() throws {
         let page = try RenderedPage(SignInPage(isSignUpOpen: true))

@@ -2,8 +2,8 @@ import Testing
 
 @testable import KeybearerServer
 
-@Suite("The sign-up page")
-struct SignUpPageTests {
+/// The ``SignUpPage``, open and closed.
+@Suite struct SignUpPageTests {
     @Test("At first it asks for a name, an address and a password")
     func empty() throws {
         let page = try RenderedPage(SignUpPage(form: SignUpForm()))

@@ -1,0 +1,33 @@
+import Foundation
+import HTTPTypes
+import TestSupport
+import Testing
+
+@testable import Keybearer
+@testable import KeybearerServer
+
+/// The documents name every one of the ``Routes``, and every code of the ``StatusTable``.
+@Suite struct DocumentationTests {
+    private static func docs() throws -> String {
+        let files = try FileManager.default.contentsOfDirectory(
+            at: Repository.url("docs"), includingPropertiesForKeys: nil)
+        return try files.filter { $0.pathExtension == "md" }.map { try String(contentsOf: $0, encoding: .utf8) }
+            .joined()
+    }
+
+    @Test("Every route is documented")
+    func routes() throws {
+        let docs = try Self.docs()
+        for route in try RouteWalkTests.routes(try ServerFixture()) {
+            let isThere = docs.contains("`\(route.method.rawValue) \(route.path)`")
+            #expect(isThere, "\(route.method.rawValue) \(route.path)")
+        }
+    }
+
+    @Test("Every error code is documented with its status", arguments: ErrorCode.allCases)
+    func errorCodes(code: ErrorCode) throws {
+        let lines = try Self.docs().split(separator: "\n")
+        let isThere = lines.contains { $0.contains("`\(code.rawValue)`") && $0.contains("\(code.status.code)") }
+        #expect(isThere)
+    }
+}

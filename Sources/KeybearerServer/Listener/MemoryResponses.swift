@@ -168,15 +168,15 @@ extension ChannelHandlerContext {
     ///
     /// - Parameters:
     ///   - verifier: whose store is asked.
-    ///   - ask: the question.
+    ///   - verdict: asks the store.
     ///   - take: what the connection does with the verdict.
     func askStore(
-        of verifier: Verifier, _ ask: @escaping @Sendable () async -> Verdict,
+        of verifier: Verifier, _ verdict: @escaping @Sendable () async -> Verdict,
         then take: @escaping (Verdict, ChannelHandlerContext) -> Void
     ) {
         let bound = NIOLoopBound((take, self), eventLoop: eventLoop)
         let promise = eventLoop.makePromise(of: Verdict.self)
-        Task(executorPreference: verifier.executor) { promise.succeed(await ask()) }
+        Task(executorPreference: verifier.executor) { promise.succeed(await verdict()) }
         promise.futureResult.whenSuccess { verdict in
             let (take, context) = bound.value
             take(verdict, context)

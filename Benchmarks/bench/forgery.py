@@ -15,7 +15,7 @@ def checksum(body: str) -> str:
     return text
 
 
-# The example of docs/keys.md: with a wrong checksum a forgery would be refused too early to measure anything.
+# A fixed example: with a wrong checksum a forgery would be refused too early to measure anything.
 assert checksum("qkJaB6MffYVzZXWqmcoF49yrUxP3wf") == "0LsakP"
 
 

@@ -11,7 +11,7 @@
 ///   that with ``proceed(_:)``, and only then does anything follow from a response.
 /// - Every waiter is resumed once.
 struct ReservationMachine<Waiter: Sendable>: Sendable {
-    typealias Pending = PendingReservation<Waiter>
+    typealias Pending = PendingQuotaRequest<Waiter>
 
     enum Action: Sendable {
         /// Send these to the store in one transaction, then report ``fetched(_:)``. One at a time.

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Version 0.1 put no tag into its tokens, and no later version makes such a token. So there are few, and the store is
 /// asked for all their digests at the same time. A token that is known here may have been revoked: the store tells.
-final class UntaggedTokens: Sendable {
+final class UntaggedOperatorTokens: Sendable {
     private struct State {
         var known: Set<[UInt8]> = []
         var readAt: SteadyTime?

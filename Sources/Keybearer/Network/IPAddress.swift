@@ -66,8 +66,8 @@ extension IPAddress: CustomStringConvertible {
         self.init(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1))
     }
 
-    /// Reads an address that may name its zone, such as `fe80::1%eth0`: the zone is this machine's own name for a
-    /// network, and no part of the address.
+    /// Reads an address that may name its zone, such as `fe80::1%eth0`. The zone, the name of a local interface, is
+    /// dropped.
     public init?(zoned text: some StringProtocol) {
         guard let percent = text.utf8.firstIndex(of: UInt8(ascii: "%")) else {
             self.init(text)

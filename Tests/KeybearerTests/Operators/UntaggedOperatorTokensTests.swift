@@ -23,7 +23,7 @@ import Testing
         #expect(store.reads == 1)
     }
 
-    @Test("Many at once share a read, and a known one among them is known")
+    @Test("Many at the same time share a read, and a known one among them is known")
     func together() async throws {
         store.digests = [[1]]
         store.hold()

@@ -26,11 +26,6 @@ package protocol FenceStore: Sendable {
 }
 
 extension FenceStore {
-    /// Registers a node that has no label.
-    package func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangeLogPosition {
-        try await registerNode(id, label: "", version: KeybearerVersion.current, lease: lease)
-    }
-
     /// Waits out the span: for stores that send no notifications.
     package func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }

@@ -20,7 +20,11 @@ import Testing
         }
     }
 
-    private static func cancelThisTask() { withUnsafeCurrentTask { $0?.cancel() } }
+    private static func cancelThisTask() {
+        withUnsafeCurrentTask { task in
+            if let task { task.cancel() }
+        }
+    }
 
     @Test("Each loop has its name, its pace and its thread; no two have the same name")
     func list() {

@@ -3,7 +3,8 @@ public struct ASCIIText {
     private let buffer: UnsafeMutableBufferPointer<UInt8>
     private var count = 0
 
-    /// Makes a string of at most `capacity` bytes; what does not fit is cut off.
+    /// Makes a string of at most `capacity` bytes. Bytes beyond it are dropped, and a number loses its first digits
+    /// then: always leave room for all.
     public static func make(capacity: Int, _ write: (inout ASCIIText) -> Void) -> String {
         String(unsafeUninitializedCapacity: capacity) { buffer in
             var text = ASCIIText(buffer: buffer)
@@ -30,7 +31,7 @@ public struct ASCIIText {
 
     /// Writes a number in decimal, with leading zeros up to `digits`.
     ///
-    /// Not generic on purpose: other modules would call it unspecialised, at many times the cost.
+    /// Not generic: other modules would call the unspecialised version, which is many times slower.
     public mutating func number(_ value: Int64, digits: Int = 1) {
         var rest = value.magnitude
         if value < 0 { byte(UInt8(ascii: "-")) }

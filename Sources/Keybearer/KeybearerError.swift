@@ -24,7 +24,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case unsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
     /// Fields with values that are not accepted.
     case validationFailed = "VALIDATION_FAILED"
-    /// The hour's requests are used up, or too many sign-in attempts.
+    /// The rate limit is used up, or there were too many sign-in attempts.
     case rateLimited = "RATE_LIMITED"
     /// A fault of ours.
     case internalError = "INTERNAL_ERROR"

@@ -78,7 +78,7 @@ package struct StoreFailure: Error, Sendable, Equatable {
         self.code = code
     }
 
-    /// Whether it passes by itself soon after a machine or a server has started.
+    /// Whether it usually goes away shortly after the database server or its host has started.
     package var isOfStartingUp: Bool { kind == .unreachable || kind == .startingUp }
 
     /// What failed, where and why, without what to do.

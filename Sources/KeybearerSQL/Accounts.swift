@@ -106,7 +106,7 @@ extension SQLStore {
         }
     }
 
-    package func credentials(email spellings: [EmailAddress]) async throws -> Credentials? {
+    package func credentials(email spellings: [EmailAddress]) async throws -> StoredCredentials? {
         try await engine.read { connection in
             // All are looked for, so that the time does not tell which one is there.
             let found = try spellings.compactMap { email in
@@ -116,15 +116,15 @@ extension SQLStore {
         }
     }
 
-    package func credentials(of userID: UserID) async throws -> Credentials? {
+    package func credentials(of userID: UserID) async throws -> StoredCredentials? {
         try await engine.read { connection in
             try Self.account(userID, connection).flatMap { try Self.credentials($0, connection) }
         }
     }
 
-    private static func credentials(_ account: Account, _ connection: any SQLConnection) throws -> Credentials? {
+    private static func credentials(_ account: Account, _ connection: any SQLConnection) throws -> StoredCredentials? {
         guard let row = try connection.first(AccountSQL.password, [.id(account.user.id)]) else { return nil }
-        return Credentials(
+        return StoredCredentials(
             account: account,
             password: StoredPassword(
                 hash: try row.requiredText("password_hash"), version: Int(try row.requiredNumber("password_version"))),
@@ -183,7 +183,7 @@ extension SQLStore {
             }
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
             // By the clock that says later when it is old.
-            try PastWindows.preserve(userID, at: locked.now(audit.at), connection)
+            try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
             try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
             try connection.execute(KeySQL.removeRequests, user)

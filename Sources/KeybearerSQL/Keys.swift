@@ -156,7 +156,7 @@ extension SQLStore {
 
     package func removeOldRequests(now: Timestamp) async throws {
         try await remove(Self.oldRequests, now: now)
-        try await remove(PastWindows.old, now: now)
+        try await remove(DeletedAccountWindows.old, now: now)
     }
 
     private static let oldRequests = OldRows(

@@ -121,7 +121,7 @@ extension SQLiteEngine {
             let number = max(newest, last) + 1
             try db.execute(sql: "DELETE FROM sessions; DELETE FROM changes")
             // What was admitted in the last hour stays counted: a restore must not give a second hour's requests.
-            try PastWindows.carry(from: old, to: new, at: audit.at)
+            try DeletedAccountWindows.carry(from: old, to: new, at: audit.at)
             // The backup's own count where nothing else is known of the hours.
             if !isEmpty { try db.execute(sql: "DELETE FROM budget_allowances") }
             for sharedReservation in sharedReservations where !isEmpty {

@@ -52,7 +52,7 @@ extension SQLiteEngine {
         _ request: QuotaRequest, beside sharedReservations: [OpenSharedReservation], now: Timestamp, _ db: Database
     ) throws -> Reservation {
         guard let stored = try rateLimitWindow(of: request.userID, db) else {
-            try PastWindows.record(request, now: now, SQLiteConnection(db: db))
+            try DeletedAccountWindows.record(request, now: now, SQLiteConnection(db: db))
             return Reservation(granted: 0, minute: 0, charged: 0, resets: [])
         }
         var window = stored

@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("It refuses as the API does, and a regenerated key is dead at once")
+    @Test("It refuses as the API does, and a regenerated key is rejected immediately")
     func refused() async throws {
         let guarded = try await guarded()
         let forwarded = try #require(HTTPField.Name("X-Forwarded-For"))

@@ -54,7 +54,7 @@ public final class AccountService: Sendable {
         let hash = try await hasher.hash(password)
         let new = try makeAccount(
             name: wanted.name, email: wanted.email, passwordHash: hash, isOperator: isOperator)
-        // One that an earlier version stored in another spelling. No version makes such a row any more.
+        // Version 0.1 may have stored this address in another spelling. New rows always use today's form.
         for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
             if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
         }

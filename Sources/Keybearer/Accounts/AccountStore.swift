@@ -14,9 +14,9 @@ package protocol AccountStore: Sendable {
     /// A page of accounts in the order of their creation, and how many there are in all.
     func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int)
     /// The account that has the first of these addresses that anybody has, with its password, in one read.
-    func credentials(email spellings: [EmailAddress]) async throws -> Credentials?
+    func credentials(email spellings: [EmailAddress]) async throws -> StoredCredentials?
     /// The account with this id, with its password, in one read.
-    func credentials(of userID: UserID) async throws -> Credentials?
+    func credentials(of userID: UserID) async throws -> StoredCredentials?
     /// Replaces the password, raises its version, and ends all sessions of the account, except one that may stay.
     ///
     /// - Throws: `NOT_FOUND`.

@@ -19,9 +19,9 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
         static let malformed = Problem(message: "Enter an e-mail address such as ada@example.com.")
     }
 
-    /// Accepts an address of at most 254 bytes, 64 of them before the `@`; nil for what is none.
+    /// Accepts an address of at most 254 bytes, 64 of them before the `@`; nil if it is malformed.
     ///
-    /// Only a message that arrives proves an address; this refuses what plainly is none.
+    /// This checks the form only; it does not prove that mail is delivered.
     public init?(_ text: String) {
         guard let address = try? EmailAddress(parsing: text) else { return nil }
         self = address
@@ -120,9 +120,9 @@ extension EmailAddress {
         return EmailAddress(normalised: address)
     }
 
-    /// Under which addresses an account may stand that this text names: first what earlier versions made of it, so that
-    /// each of two twins is still found by its own spelling, then the form of today, then other spellings. Empty for
-    /// what no version took for an address.
+    /// The stored addresses to search for when a user types this text: version 0.1's form first, so that each of two
+    /// twins is still found by its own spelling, then today's form, then other spellings. Empty if no version accepted
+    /// the text.
     package static func spellings(of text: String) -> [EmailAddress] {
         let forms = [legacyForm(text), EmailAddress(text)].compactMap { $0?.rawValue }
         guard let base = forms.last else { return [] }
@@ -141,8 +141,8 @@ extension EmailAddress {
         }
     }
 
-    /// The address for which failures to sign in are counted: one for all spellings that lead to an account, with the
-    /// domain read where it is in its `xn--` form.
+    /// The address under which failed sign-ins are counted. All spellings of an address share it; `xn--` domains are
+    /// decoded.
     var throttlingForm: EmailAddress { EmailAddress(normalised: rawValue.withDomainRead) }
 
     /// Under which other addresses an earlier version may have stored another account with the same ``throttlingForm``.

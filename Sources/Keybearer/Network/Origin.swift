@@ -38,7 +38,7 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
         self = origin
     }
 
-    /// Reads `host` or `host:port`, as the field `Host` has it.
+    /// Reads `host` or `host:port`, as in the `Host` header.
     public init?(scheme: Scheme, authority: String) {
         guard let origin = try? Origin(scheme: scheme, parsing: authority[...]) else { return nil }
         self = origin

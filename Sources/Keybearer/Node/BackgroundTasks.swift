@@ -12,7 +12,7 @@ struct BackgroundTask: Sendable {
 
     let name: String
     let pace: Pace
-    /// Whether it runs where the store is asked for what comes back immediately.
+    /// Whether it runs on ``StoreThread``, where short reads run.
     let isOnStoreThread: Bool
     let work: @Sendable () async -> Void
 
@@ -40,7 +40,7 @@ struct BackgroundTask: Sendable {
 
 /// Every background loop of a node, and the order in which a stop ends what they keep.
 extension Node {
-    /// All of them run beside each other: one that waits for a store that is locked holds up no other.
+    /// They run concurrently, so a locked store delays only the task that waits for it.
     var backgroundTasks: [BackgroundTask] {
         [
             BackgroundTask("changes", .notification(atMost: RevocationFence.pollInterval), isOnStoreThread: true) {
@@ -73,7 +73,7 @@ extension Node {
 
     /// Writes what is still in memory and gives the lease up, in this order. Call it after the last response.
     public func stop() async {
-        // Last uses first: they are noted by requests alone, and none comes any more.
+        // Last uses first: they are recorded by requests alone, and none comes any more.
         await lastUses.flush()
         // Then reservations: what is unused goes back to the accounts' rate limits.
         await batcher.stop()

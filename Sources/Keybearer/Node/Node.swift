@@ -50,8 +50,8 @@ public final class Node: Sendable {
         cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
     }
 
-    /// Removes sessions that can no longer be used, and idempotent requests that are no longer remembered. What fails
-    /// is tried again with the next round.
+    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, and rate limit
+    /// windows of deleted accounts that no longer count. What fails is tried again with the next round.
     package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)

@@ -6,9 +6,9 @@ package struct RegisteredNode: Sendable, Hashable {
     package let label: String
     /// The number of the last change that it acknowledged.
     package let acknowledged: Int64
-    /// How often it renewed. One whose renewals did not rise within its lease has none any more.
+    /// Number of lease renewals. If it does not increase within the lease time, the lease has expired.
     package let renewals: Int64
-    /// How long it believes its memory after a renewal.
+    /// How long it may use its key cache after a renewal.
     package let lease: Duration
     /// The version of Keybearer that it runs; empty where it did not say.
     package let version: String

@@ -1,13 +1,13 @@
 /// The credentials of operators' programs: making, listing, revoking and checking them.
 public final class OperatorTokenService: Sendable {
     private let context: ServiceContext
-    private let untagged: UntaggedTokens
+    private let untagged: UntaggedOperatorTokens
     private let node: Node?
 
     init(context: ServiceContext, node: Node?) {
         self.context = context
         self.node = node
-        untagged = UntaggedTokens(store: context.store, clocks: context.clocks)
+        untagged = UntaggedOperatorTokens(store: context.store, clocks: context.clocks)
     }
 
     /// Makes a token. The secret is in this answer and nowhere else.

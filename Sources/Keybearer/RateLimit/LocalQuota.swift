@@ -1,8 +1,8 @@
 /// What one process may admit for one account without asking the store: the node's side of the rate limit.
 ///
 /// It consumes only what the store reserved for it before, and only until the reservation expires by this process's own
-/// steady clock, counted from BEFORE the store was asked. A slow response therefore shortens the use, never the charge.
-/// Pure and synchronous: the caller holds the lock.
+/// steady clock, counted from BEFORE the store was asked. A slow response therefore shortens how long the units can be
+/// used here; they stay charged as long as before. Pure and synchronous: the caller holds the lock.
 package struct LocalQuota: Sendable, Equatable {
     /// What a request may do.
     package enum Decision: Sendable, Equatable {
@@ -42,13 +42,13 @@ package struct LocalQuota: Sendable, Equatable {
     private var usableUntil = SteadyTime.distantPast
     /// All that the store counts, ``available`` included, less what has been reset since.
     private var charged = 0
-    /// The most that is charged if all of ``available`` is used. A request whose own limit is lower may not use it.
+    /// What is charged once all of ``available`` is used. A request with a lower limit must not use these units.
     private var ceiling = 0
     private var minute: Int64 = 0
     private var resets: [(at: SteadyTime, count: Int)] = []
     private var nextReset = 0
-    /// When the next of them is reset; nil when none is. Here as well, so that a hit reads no other memory: with many
-    /// accounts every place that is read is waited for.
+    /// When the next of them is reset; nil when none is. Kept here so that a hit does not read `resets`: with many
+    /// accounts each further cache line is a cache miss.
     private var nextResetAt: SteadyTime?
     /// Until then the store need not be asked again by requests with at most ``refusedLimit``.
     private var refusedUntil = SteadyTime.distantPast
@@ -126,8 +126,8 @@ package struct LocalQuota: Sendable, Equatable {
     }
 
     /// Whether more is to be prefetched after the request that was just admitted, so that none has to wait: with half
-    /// of a reservation left there is time. True once in a reservation. A few requests are not worth it: near the limit
-    /// no node holds requests that a client of another one is waiting for.
+    /// of a reservation left there is time. True once in a reservation. After a grant below ``smallestReservation``
+    /// nothing is prefetched, so that near the limit no node holds units that another node needs.
     package var shouldPrefetch: Bool { available == lastGrant / 2 && lastGrant >= Self.smallestReservation }
 
     /// How many to prefetch: what will be used within a reservation's life if it goes on as it did, never more than
@@ -179,7 +179,7 @@ package struct LocalQuota: Sendable, Equatable {
         _ reservation: Reservation, wanted: Int, limit: Int, requestedAt: SteadyTime, life: Duration, now: SteadyTime,
         patience: Duration
     ) {
-        // A look that was under way while something was taken tells less than is known by now.
+        // A look is ignored once the quota is known: it may have been sent before the last reservation arrived.
         if wanted == 0, isKnown { return }
         learn(from: reservation, now: now)
         guard wanted > 0 else { return }

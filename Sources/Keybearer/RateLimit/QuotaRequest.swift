@@ -15,8 +15,8 @@ package enum QuotaRequest: Sendable, Equatable {
         releasing: [LocalQuota.Unused] = [])
     /// Does what the inner request says, for a process that holds shared reservations: they are left out of the sum.
     ///
-    /// - `unrecorded`: what was used of one, recorded first. Nothing else that the holder used of them for this account
-    ///   may be unrecorded.
+    /// - `unrecorded`: what was used of one, recorded first. It must include everything that the holder has used of
+    ///   them for this account and not recorded yet.
     indirect case from(holder: NodeID, unrecorded: RateLimitWindow.Bucket?, QuotaRequest)
 
     /// Whose window.

@@ -7,7 +7,7 @@ public struct RateLimitStatus: Sendable, Equatable {
     /// Nanoseconds until the next of the used ones are available again: a span made on every request, so without the
     /// 128 bits of ``resetsAfter``.
     private let nanosecondsUntilReset: Int64
-    /// The time of day when it stood so.
+    /// When this status was computed.
     private let reckonedAt: Timestamp
 
     /// Puts a status together.
@@ -26,7 +26,7 @@ public struct RateLimitStatus: Sendable, Equatable {
         self.reckonedAt = reckonedAt
     }
 
-    /// How long until the next of the used ones are available again; zero when none is used.
+    /// Time until the next used requests become available again; zero if none are used.
     public var resetsAfter: Duration { .nanoseconds(nanosecondsUntilReset) }
 
     /// Whether some are used, and so become available again.

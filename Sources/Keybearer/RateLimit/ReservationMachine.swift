@@ -5,13 +5,13 @@
 ///
 /// - One batch is under way at a time. What is requested meanwhile gathers for the next; in a batch each account is
 ///   requested once, however many wait for it.
-/// - An account for which the store has nothing, while other nodes may hold some, is reclaimed before its waiters
-///   decide again. Who requests it meanwhile waits with them. Batches of other accounts go on.
+/// - If the store grants nothing but other nodes may hold unused quota of the account, that quota is reclaimed before
+///   the waiters are resumed. New requests for the account wait with them. Batches of other accounts go on.
 /// - What the store granted is in the account's local quota before the account is requested again: the caller reports
 ///   that with ``proceed(_:)``, and only then does anything follow from a response.
 /// - Every waiter is resumed once.
 struct ReservationMachine<Waiter: Sendable>: Sendable {
-    typealias Pending = PendingReservation<Waiter>
+    typealias Pending = PendingQuotaRequest<Waiter>
 
     enum Action: Sendable {
         /// Send these to the store in one transaction, then report ``fetched(_:)``. One at a time.
@@ -60,7 +60,7 @@ struct ReservationMachine<Waiter: Sendable>: Sendable {
 
     private struct Reclaim {
         var left: [Refused]
-        /// Those that have got a response for which nothing is left to do but to resume their waiters.
+        /// Accounts whose final response has arrived; their waiters are resumed next.
         var ended: [UserID] = []
         var looks = 0
         var deadline = SteadyTime.distantPast
@@ -120,7 +120,8 @@ extension ReservationMachine {
         return next()
     }
 
-    /// Nothing is requested from now on but what was requested before. The waiter is resumed when nothing is under way.
+    /// Refuses new requests. Those made before the call are still sent. The waiter is resumed when nothing is under
+    /// way.
     mutating func stop(_ waiter: Waiter) -> [Action] {
         isStopped = true
         return awaitIdle(waiter)

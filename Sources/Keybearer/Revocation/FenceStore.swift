@@ -1,6 +1,6 @@
 /// The changes and the nodes of the revocation fence.
 package protocol FenceStore: Sendable {
-    /// Registers a node at the current number and answers that.
+    /// Registers a node at the current number and returns that.
     ///
     /// - Parameters:
     ///   - label: what people know the node by.
@@ -21,17 +21,12 @@ package protocol FenceStore: Sendable {
     func unregisterNode(_ id: NodeID) async throws
     /// All registered nodes, those that died included.
     func nodes() async throws -> [RegisteredNode]
-    /// Returns when there may be something new, or when the span is over. A hint can be lost or come for nothing.
+    /// Returns when a notification arrives or after `span`. Notifications can be lost or spurious.
     func waitForNotification(atMost span: Duration) async
 }
 
 extension FenceStore {
-    /// Registers a node that has no label.
-    package func registerNode(_ id: NodeID, lease: Duration) async throws -> ChangeLogPosition {
-        try await registerNode(id, label: "", version: KeybearerVersion.current, lease: lease)
-    }
-
-    /// Waits out the span: for stores that give no hints.
+    /// Waits out the span: for stores that send no notifications.
     package func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }
 
@@ -41,6 +36,7 @@ package enum LeaseRenewal: Sendable, Equatable {
     case renewed
     /// There are changes that the node has not applied.
     case behind
-    /// The store does not know the node, or not the history it is on: it must forget everything and register again.
+    /// The node is not registered, or its position belongs to another history. It must clear its key cache and register
+    /// again.
     case unknownNode
 }

@@ -8,7 +8,7 @@ final class LastUseRecorder: Sendable {
     /// How long a store that is out of reach is left alone.
     private static let retryInterval: Duration = .seconds(1)
 
-    /// Account states by the interval in which they were noted: a ring of a second.
+    /// Account states by the interval in which they were recorded: a ring of a second.
     private struct Records {
         var parts: [[AccountState]]
         var current = 0
@@ -24,9 +24,9 @@ final class LastUseRecorder: Sendable {
             return taken
         }
 
-        /// Goes on by so many intervals and takes the parts that were noted that long before the others. A small take
-        /// is filled up with what would be due within half a second: a handful of keys that are always in use is
-        /// written in two transactions a second, not in ten.
+        /// Advances the ring by `intervals` parts and takes them: the oldest recorded uses. A small take is filled up
+        /// with what would be due within half a second: a handful of keys that are always in use is written in two
+        /// transactions a second, not in ten.
         mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountState] {
             var taken: [AccountState] = []
             for _ in 0..<min(intervals, parts.count) {
@@ -48,7 +48,7 @@ final class LastUseRecorder: Sendable {
         mutating func takeAll() -> [AccountState] { parts.indices.flatMap { take($0) } }
     }
 
-    /// After so many calls of ``writeOldest(intervals:)`` what was noted before the first is written.
+    /// The number of parts in the ring. A use is written after at most this many calls of ``writeOldest(intervals:)``.
     static let partsOfSecond = Int(Duration.seconds(1) / BackgroundWrites.interval)
 
     private let store: any LastUseStore
@@ -62,12 +62,12 @@ final class LastUseRecorder: Sendable {
         self.logger = logger
     }
 
-    /// Notes that an account state has a use that is not written; called once per account state and batch.
+    /// Records that an account state has a use that is not written; called once per account state and batch.
     func record(_ accountState: AccountState) {
         records.withLock { $0.parts[$0.current].append(accountState) }
     }
 
-    /// Writes each use a second after it was noted, until the task is cancelled.
+    /// Writes each use at most about a second after it was recorded, until the task is cancelled.
     func run() async {
         var written = ContinuousClock.now
         while !Task.isCancelled {
@@ -79,7 +79,7 @@ final class LastUseRecorder: Sendable {
         }
     }
 
-    /// Writes what was noted longest ago.
+    /// Writes what was recorded longest ago.
     ///
     /// - Parameter intervals: how many have passed since this was called last.
     /// - Returns: false when the store is out of reach. The account states are kept for another time.
@@ -91,7 +91,7 @@ final class LastUseRecorder: Sendable {
         return await write(BackgroundWrites.batches(due))
     }
 
-    /// Writes all that was noted. When the store is out of reach the account states are kept for another time.
+    /// Writes all that was recorded. When the store is out of reach the account states are kept for another time.
     func flush() async {
         await write(BackgroundWrites.batches(records.withLock { $0.takeAll() }, isAwaited: true))
     }

@@ -1,7 +1,7 @@
 /// Last uses, written in batches.
 package protocol LastUseStore: Sendable {
-    /// Writes each use to the key it belongs to. A key that was replaced meanwhile takes nothing, and an earlier use
-    /// never overwrites a later one; but one that lies ahead of `now`, from a clock that was wrong, gives way.
+    /// Writes each use to the key it belongs to. Ignores keys that were replaced since, and uses older than the stored
+    /// one. A stored use later than `now`, from a wrong clock, is overwritten.
     func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws
 }
 

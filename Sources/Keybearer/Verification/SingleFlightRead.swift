@@ -9,7 +9,7 @@ final class SingleFlightRead: Sendable {
         case done(Outcome)
     }
 
-    /// What memory stood at when the read began. It may be shared only while that is so.
+    /// The cache's generation when the read began. Requests may share the read only while it is current.
     let generation: UInt64
     private let state = Lock(State.waiting([]))
 

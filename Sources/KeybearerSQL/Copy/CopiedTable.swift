@@ -52,7 +52,8 @@ extension CopiedTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
-        idempotentRequests, rateLimits, pastWindows, rateLimitSharedReservations, operatorTokens, storedSettings,
+        idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
+        storedSettings,
         auditEvents,
     ]
 
@@ -118,7 +119,7 @@ extension CopiedTable {
 
     private static let rateLimits = CopiedTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
 
-    private static let pastWindows = CopiedTable(
+    private static let deletedAccountWindows = CopiedTable(
         "past_hours", [("user_id", .text), ("rolling_hour", .bytes), ("ended_at", .number)])
 
     /// What a crash left open still counts for every account.

@@ -64,10 +64,10 @@ package enum CommonMigrations {
                     "DROP TABLE sealing",
                 ],
             ]),
-        Migration("c2 hours of deleted accounts", isCompatible: true, createPastWindows),
+        Migration("c2 hours of deleted accounts", isCompatible: true, createDeletedAccountWindows),
     ]
 
-    private static let createPastWindows = [
+    private static let createDeletedAccountWindows = [
         """
         CREATE TABLE past_hours (
             user_id      {id} NOT NULL PRIMARY KEY,

@@ -91,7 +91,7 @@ final class GateHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // Who has closed its half asks nothing more, and gets its answers.
+        // The client closed its sending side: send the remaining responses, then close.
         if event is ChannelShouldQuiesceEvent || event as? ChannelEvent == .inputClosed {
             isStopping = true
             if !isAskingStore { finish(context) }
@@ -191,8 +191,7 @@ final class GateHandler: ChannelDuplexHandler {
         var written = out
         out = ByteBuffer()
         context.writeAndFlush(wrapOutboundOut(written), promise: nil)
-        // What the kernel took immediately is used again; but for what was written meanwhile, by whatever the write set
-        // off.
+        // Reuse the buffer if the write completed immediately and nothing was written to `out` during the call.
         guard out.readableBytes == 0 else { return }
         written.clear()
         out = written

@@ -73,7 +73,7 @@ final class KeyHistory: Sendable {
         lives.withLock { $0[$0.count - 1].endingFrom = time }
     }
 
-    /// The answer has arrived: the current key is dead.
+    /// The response has arrived: the current key is rejected.
     func regenerated(at time: MonotonicTime) {
         lives.withLock { $0[$0.count - 1].rejectedFrom = time }
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// A ``Timeout`` ends the wait for the store, and not what was begun.
 @Suite struct TimeoutTests {
-    @Test("An answer and an error come through as they are")
+    @Test("A result and an error come through as they are")
     func comesThrough() async throws {
         let seven = try await Timeout.atMost(.seconds(60)) { (waiter: Timeout.Waiter<Int>) in
             Task { waiter.resume(with: .success(7)) }

@@ -11,7 +11,7 @@ import Testing
         stage = try NodeStage()
     }
 
-    @Test("Idempotency: a replay answers the same key, once it was replaced it conflicts")
+    @Test("Idempotency: a replay returns the same key, once it was replaced it conflicts")
     func idempotency() async throws {
         await node.fence.step()
         let (account, _) = try await fixture.entitledAccount(services)

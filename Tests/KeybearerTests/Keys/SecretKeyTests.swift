@@ -58,8 +58,8 @@ import Testing
         }
     }
 
-    @Test("With the checksum mended, the tag betrays a change in the first 32 places", arguments: 4..<36)
-    func oneCharacterMended(place: Int) throws {
+    @Test("With the checksum corrected, the tag betrays a change in the first 32 places", arguments: 4..<36)
+    func oneCharacterWithItsChecksum(place: Int) throws {
         let key = try vault.issue(prefix: .standard, random: random)
         var bytes = Array(key.characters.utf8)
         bytes[place] = bytes[place] == UInt8(ascii: "a") ? UInt8(ascii: "b") : UInt8(ascii: "a")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Keybearer
 
-/// An ``IPAddress`` from text (``IPAddressText``), and the address of a local socket.
+/// An ``IPAddress`` from text and to text, and the address of a local socket.
 @Suite struct IPAddressTests {
     @Test(
         "A zone is read over, and only behind an IPv6 address",

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Keybearer
 
-/// A ``Node`` that stops: its ``BackgroundTasks`` release what is unused and write last uses.
+/// A ``Node`` that stops: what is unused is released, and last uses are written.
 @Suite struct NodeTests: OnNodeStage {
     let stage: NodeStage
 
@@ -12,7 +12,7 @@ import Testing
         stage = try NodeStage()
     }
 
-    @Test("A stop gives back what is unused and writes last uses; a crash loses no limit")
+    @Test("A stop releases what is unused and writes last uses; a crash loses no limit")
     func stop() async throws {
         await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(services)

@@ -18,7 +18,7 @@ import Testing
         )
     }
 
-    @Test("Spends what it has, then asks")
+    @Test("Consumes what it has, then needs a reservation")
     func consumes() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
@@ -35,7 +35,7 @@ import Testing
         #expect(quota.consume(limit: 1_000, now: start, wall: Samples.start) == .needsReservation)
     }
 
-    @Test("Nothing is spent at or after the end of its life, counted from before it was asked for")
+    @Test("Nothing is consumed at or after its expiry, counted from before it was requested")
     func expires() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
@@ -100,7 +100,7 @@ import Testing
         #expect(sizes == [10, 20, 40, 80, 100, 100])
     }
 
-    /// Spends so many, each some milliseconds after the one before, and answers how many came to the mark.
+    /// Consumes so many, each some milliseconds after the one before, and returns how many came to the mark.
     private func consume(_ count: Int, _ quota: inout LocalQuota, each milliseconds: Int, from now: SteadyTime) -> Int {
         (1...count).count { number in
             let at = now.advanced(by: .milliseconds(number * milliseconds))
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test("With half used up it is time to reserve ahead, once; what was reserved then is used next")
+    @Test("With half used up it is time to prefetch, once; what was prefetched is used next")
     func prefetched() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
@@ -129,7 +129,7 @@ import Testing
         #expect(quota.peek(limit: 1_000, now: now, wall: Samples.start)?.remaining == 970)
     }
 
-    @Test("What expires beside what is ahead goes back; what is ahead has a life of its own")
+    @Test("What expires beside what is prefetched is released; what is prefetched has a life of its own")
     func prefetchedBeyondTheFirst() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
@@ -149,7 +149,7 @@ import Testing
         #expect(quota.isIdle(at: last))
     }
 
-    @Test("A recall takes all: what is used, what is ahead and what has expired")
+    @Test("A withdrawal takes all: what is used, what is prefetched and what has expired")
     func withdrawsAll() {
         var quota = LocalQuota()
         var window = RateLimitWindow()
@@ -166,7 +166,7 @@ import Testing
     }
 
     @Test(
-        "As many are reserved ahead as will be used within a life, and none for a key that is used seldom",
+        "As many are prefetched as will be used within a life, and none for a key that is used seldom",
         arguments: [(20, 0), (3_000, 11), (1_000, 20), (3_400, 0), (10_000, 0)])
     func prefetchByUse(milliseconds: Int, wanted: Int) {
         var quota = LocalQuota()

@@ -8,7 +8,7 @@ import Testing
 
     private func at(_ seconds: Int) -> Timestamp { start.advanced(by: .seconds(seconds)) }
 
-    @Test("All fields of an answer name one second, and nobody who waits for it comes too early")
+    @Test("All headers of a response name one second, and nobody who waits for it comes too early")
     func oneInstant() {
         for milliseconds in [0, 1, 499, 999] {
             for wait in [1, 999, 1_000, 1_001, 3_719_999, 3_720_000] {

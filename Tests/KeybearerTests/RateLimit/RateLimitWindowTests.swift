@@ -33,7 +33,7 @@ import Testing
         #expect(window.reserve(0, limit: 1_000, life: .zero, now: stillCharged).charged == 10)
     }
 
-    @Test("Giving back frees at once; giving back more than is charged frees no more")
+    @Test("A release frees immediately; releasing more than is charged frees no more")
     func release() {
         var window = RateLimitWindow()
         let reservation = window.reserve(1_000, limit: 1_000, life: .seconds(60), now: minute)

@@ -53,7 +53,7 @@ import Testing
         #expect(waits <= mostWaits, "\(waits) waits")
     }
 
-    @Test("Before an account is refused, others give back what they hold of its hour")
+    @Test("Before an account is refused, other nodes release what they hold of its window")
     func reclaim() async throws {
         let clocks = fixture.clock.clocks
         let (account, _) = try await fixture.entitledAccount(services)
@@ -62,7 +62,7 @@ import Testing
         }
         let (holding, asking) = (batcher(), batcher())
         let (held, empty) = (AccountState(userID: account.user.id), AccountState(userID: account.user.id))
-        // All but one of the hour is gone to the one, which uses none of it.
+        // The one node holds all but one of the window's requests, and uses none of them.
         try await holding.reserved(for: held, limit: 40)
         let taken = held.withQuota { $0.available }
         let rest = QuotaRequest.reserve(account.user.id, count: 40 - taken, limit: 40, life: .seconds(60))
@@ -79,7 +79,7 @@ import Testing
         #expect(held.withQuota { $0.available } == 0)
     }
 
-    @Test("An account whose hour is used up is refused when nothing comes back")
+    @Test("An account whose quota is used up is refused when nothing is released")
     func nothingToReclaim() async throws {
         let clocks = fixture.clock.clocks
         let (account, key) = try await fixture.entitledAccount(services)

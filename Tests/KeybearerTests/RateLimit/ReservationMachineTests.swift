@@ -14,7 +14,7 @@ struct Interleaving: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The ``ReservationMachine`` and each ``PendingReservation``, in each order of what happens at the same time.
+/// The ``ReservationMachine`` and each ``PendingQuotaRequest``, in each order of what happens at the same time.
 @Suite struct ReservationMachineTests {
     @Test("Requests beside a batch that is under way", arguments: batches)
     func batch(_ interleaving: Interleaving) { play(interleaving) }

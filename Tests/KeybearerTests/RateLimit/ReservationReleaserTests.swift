@@ -27,7 +27,7 @@ import Testing
         try await Timeout.atMost(.seconds(60)) { batcher.reserve(for: accountState, limit: 1_000, waiter: $0) }
     }
 
-    @Test("What has ended unused is given back once, in parts; what has not ended is left alone")
+    @Test("What has expired unused is released once, in parts; what has not expired is left alone")
     func releasing() async throws {
         let store = GrantingStore()
         let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })
@@ -70,7 +70,7 @@ import Testing
         #expect(store.calls.last?.first?.unused.map(\.count) == [20])
     }
 
-    @Test("What expires goes back when it expires, also while more is reserved ahead")
+    @Test("What expires is released when it expires, also while more is prefetched")
     func expiresBesidePrefetched() async throws {
         let store = GrantingStore()
         let batcher = ReservationBatcher(store: store, clocks: clock.clocks, isOnlyNode: { true })

@@ -10,7 +10,7 @@ import Testing
 
     private func at(_ seconds: Int) -> Timestamp { start.advanced(by: .seconds(seconds)) }
 
-    @Test("Set back by seconds, time stands still, and what is told counts from the clock as it is")
+    @Test("Set back by seconds, time stands still, and what is reported counts from the clock as it is")
     func standstill() {
         var window = RateLimitWindow()
         _ = window.reserve(1_000, limit: 1_000, life: .zero, now: at(70))
@@ -52,7 +52,7 @@ import Testing
         #expect(back.resets == [.init(after: .seconds(3_540), count: 10), .init(after: .seconds(3_720), count: 20)])
     }
 
-    @Test("A reservation from before the clock came back is not given back, also when its minute comes again")
+    @Test("A reservation from before the clock came back is not released, also when its minute comes again")
     func releasedLate() {
         var window = RateLimitWindow()
         let early = window.reserve(40, limit: 100, life: life, now: at(3_600))

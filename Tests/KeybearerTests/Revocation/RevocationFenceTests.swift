@@ -12,7 +12,7 @@ import Testing
         stage = try NodeStage()
     }
 
-    @Test("Two nodes: a change at one holds at the other when the answer arrives")
+    @Test("Two nodes: a change at one holds at the other when the response arrives")
     func twoNodes() async throws {
         let second = try #require(fixture.services().node)
         await node.fence.step()
@@ -31,7 +31,7 @@ import Testing
         await follower.value
     }
 
-    @Test("A node that does not answer is waited for until its lease is over, once, and then begins anew")
+    @Test("A node that does not answer is waited for until its lease is over, once, and then registers again")
     func silentNode() async throws {
         let silent = try #require(fixture.services().node)
         await node.fence.step()
@@ -51,7 +51,8 @@ import Testing
         #expect(await fixture.verdict(new, at: silent).isUnauthorized)
     }
 
-    @Test("Changes from elsewhere are acknowledged at once, those that this process waits for with the next renewal")
+    @Test(
+        "Changes from elsewhere are acknowledged immediately, those that this process waits for with the next renewal")
     func acknowledgements() async throws {
         await node.fence.step()
         let (account, _) = try await fixture.entitledAccount(services)

@@ -4,7 +4,7 @@ import Testing
 
 /// The ``RandomSource`` of the system.
 @Suite struct RandomSourceTests {
-    @Test("The system's generator answers as many bytes as were asked for, and every place of them varies")
+    @Test("The system's generator returns as many bytes as were requested, and every place of them varies")
     func systemRandomBytes() {
         for count in 0...40 {
             let samples = (0..<24).map { _ in RandomSource.system.bytes(count) }

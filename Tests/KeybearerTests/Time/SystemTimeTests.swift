@@ -3,7 +3,7 @@ import Testing
 
 @testable import Keybearer
 
-/// The machine's clocks by ``SystemTime``.
+/// The machine's clocks by ``SystemTime``: each ``SteadyTime``, and the time of day.
 @Suite struct SystemTimeTests {
     @Test("The steady clock never goes back")
     func steady() {

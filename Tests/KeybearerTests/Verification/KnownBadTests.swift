@@ -11,7 +11,7 @@ import Testing
         stage = try NodeStage()
     }
 
-    @Test("A live key is not known to be bad, a dead one and a forgery are, and without a lease nothing is")
+    @Test("A live key is not known to be bad, a replaced one and a forgery are, and without a lease nothing is")
     func knownBad() async throws {
         await node.fence.step()
         let (account, key) = try await fixture.entitledAccount(services)
@@ -32,7 +32,7 @@ import Testing
         #expect(!isKnownBad(forgery))
     }
 
-    @Test("Without its database a request is not decided, at once and for that reason", .timeLimit(.minutes(1)))
+    @Test("Without its database a request is not decided, immediately and for that reason", .timeLimit(.minutes(1)))
     func lostDatabase() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(services)

@@ -60,7 +60,7 @@ import Testing
         #expect(await fixture.verdict(forged, at: node).isUnauthorized)
     }
 
-    @Test("Dead keys are remembered as dead: a replay does not reach the store")
+    @Test("Rejected keys are cached as rejected: a replay does not reach the store")
     func tombstones() async throws {
         await node.fence.step()
         let (account, old) = try await fixture.entitledAccount(services)
@@ -119,7 +119,7 @@ import Testing
         #expect(await fixture.verdict(key, at: second).isRateLimited)
     }
 
-    @Test("64 at once admit exactly 1,000")
+    @Test("64 at the same time admit exactly 1,000")
     func concurrentRateLimit() async throws {
         await node.fence.step()
         let (_, key) = try await fixture.entitledAccount(services)

@@ -165,7 +165,7 @@ import Testing
     }
 
     @Test(
-        "Regenerate: replayed with the new key it answers the same, its body is checked, the key's record starts anew")
+        "Regenerate: replayed with the new key it returns the same, its body is checked, the key's record starts again")
     func regenerate() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")

@@ -68,7 +68,8 @@ import Testing
     }
 
     @Test(
-        "Every page says the time of the server's own clocks, and the page without other answers holds its style sheet")
+        "Every page says the time of the server's own clocks, and the page without other responses has its style sheet"
+    )
     func timeAndStyle() async throws {
         let fixture = try ServerFixture(clocks: TestClock().clocks)
         let page = try await fixture.respond(.get, "/sign-in")

@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(
-        "Cookies that are forged, dead or nothing change nothing, nor do sign-ins that fail",
+        "Cookies that are forged, ended or nothing change nothing, nor do sign-ins that fail",
         arguments: WalkEngine.allCases)
     func notReplaced(engine: WalkEngine) async throws {
         try await Self.withFixture(engine) { fixture in

@@ -31,7 +31,7 @@ import Testing
         #expect(!all.isOverflown)
     }
 
-    @Test("The value of a field ends no field: what may not be in one is written as %XX")
+    @Test("The value of a header ends no header: what may not be in one is written as %XX")
     func fieldValues() {
         let value = written(room: 80) { $0.fieldValue("a b%\r\nX: \u{E9}\u{7F}~") }
         #expect(value.text == "a%20b%25%0D%0AX:%20%C3%A9%7F~" && !value.isOverflown)

@@ -9,7 +9,7 @@ import Testing
 
 /// The ``GateFailureLog``: what the gate could not decide.
 @Suite struct GateFailureLogTests {
-    @Test("An answer of 503 is found in the log by its request id, with the cause")
+    @Test("A response of 503 is found in the log by its request id, with the cause")
     func requestID() async throws {
         let log = LogRecorder()
         let fixture = try ServerFixture(logger: Logger(label: "test") { _ in log })

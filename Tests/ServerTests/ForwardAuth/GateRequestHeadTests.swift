@@ -166,7 +166,8 @@ import Testing
         #expect(!accepts("GET /gate HTTP/1.1\r\nHost: a/b\r\n"))
     }
 
-    @Test("Any field of a proxy counts, whatever is behind X-Forwarded-", arguments: ["X-Forwarded-", "x-forwarded-a"])
+    @Test(
+        "Any header of a proxy counts, whatever is behind X-Forwarded-", arguments: ["X-Forwarded-", "x-forwarded-a"])
     func forwardingHeaders(name: String) {
         let head = Array("GET /gate HTTP/1.1\r\nHost: a\r\n\(name): b\r\n".utf8)
         #expect(head.withUnsafeBytes { GateRequestHead($0, limits: .init())?.hasForwardingHeaders } == true)

@@ -30,7 +30,7 @@ import Testing
 
     private func code(_ response: WireResponse) throws -> String? { try object(response.text)["error"] as? String }
 
-    @Test("Allowed: 200 for any method and path, identity that is always there, the hour, a tiny body")
+    @Test("Allowed: 200 for any method and path, identity that is always there, the rate limit, a tiny body")
     func allowed() async throws {
         let fixture = try ServerFixture()
         let (account, key) = try await fixture.account("ada@example.com")
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test("Named workspaces: by field, by the original path, never two that disagree; identity says which")
+    @Test("Named workspaces: by header, by the original path, never two that disagree; identity says which")
     func workspaces() async throws {
         let fixture = try ServerFixture { edge, _ in
             edge.gate?.workspacePattern = WorkspacePattern("/v1/*/workspaces/{workspace}")
@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    @Test("Denials: the contract's status, envelope and fields; for nginx 403 with the reason")
+    @Test("Denials: the contract's status, envelope and headers; for nginx 403 with the reason")
     func denials() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
@@ -225,7 +225,7 @@ import Testing
         return (account, key)
     }
 
-    @Test("What an account is called cannot end a field or begin another")
+    @Test("What an account is called cannot end a header or begin another")
     func namesAreEscaped() async throws {
         let fixture = try ServerFixture()
         let key = try await Self.account(of: "ädä%0d@exämple.com", on: fixture).key

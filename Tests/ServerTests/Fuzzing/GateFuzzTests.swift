@@ -104,7 +104,7 @@ struct GateFuzzTests {
     }
 
     @Test(
-        "Decisions: whatever is asked gets an answer, and a 200 only the live key",
+        "Decisions: whatever is requested gets a response, and a 200 only the live key",
         arguments: Fuzzer.cases(short: 200_000, long: 1_000_000))
     func decisions(seeds: Range<UInt64>) async throws {
         let clocks = TestClock().clocks

@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test(
-        "An answer ahead of the body's end closes the connection, and is read by a client that goes on sending",
+        "A response before the body's end closes the connection, and is read by a client that goes on sending",
         arguments: [Wire.http1, .http1TLS])
     func early(wire: Wire) async throws {
         try await Self.run(wire) { stage in

@@ -96,7 +96,7 @@ import Testing
         #expect(Self.next(life)! == (120, .abort))
     }
 
-    @Test("A stop ends what waits, lets answers be given, and waits two seconds for what is still being read")
+    @Test("A stop ends what waits, lets responses be sent, and waits two seconds for what is still being read")
     func stop() {
         var silent = Self.life(isEncrypted: true)
         #expect(silent.stop() == .abort)

@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test("However the end is asked for, the answer says so and the connection ends with it")
+    @Test("However the end is requested, the response says so and the connection ends with it")
     func closing() async throws {
         try await Self.run { port, authorization in
             let asked = [

@@ -8,7 +8,7 @@ import Testing
 
 /// ``MemoryResponses``: what is answered on the event loop, ahead of the asynchronous server.
 @Suite struct MemoryResponsesTests {
-    @Test("What memory knows is answered at once; what needs the store is not, and is not counted")
+    @Test("What the cache knows is answered immediately; what needs the store is not, and is not counted")
     func onlyFromMemory() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("A key that needs the store keeps its place among the answers, also to a client that has closed its half")
+    @Test("A key that needs the store keeps its place among the responses, also to a client that has closed its half")
     func coldKeys() async throws {
         let fixture = try ServerFixture()
         let keys = try await (0..<6).asyncMap { try await fixture.account("cold\($0)@example.com").key }
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test("Answers come in the order of the requests, whoever gives them, also to a client that has closed its half")
+    @Test("Responses come in the order of the requests, whoever gives them, also to a client that has closed its half")
     func order() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")

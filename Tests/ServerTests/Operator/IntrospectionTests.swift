@@ -24,7 +24,7 @@ import Testing
         return (made.token.id, made.secret.characters)
     }
 
-    @Test("An active key: who it is, where it is, the hour; counted, with the client's address as last use")
+    @Test("An active key: who it is, where it is, the rate limit; counted, with the client's address as last use")
     func active() async throws {
         let fixture = try ServerFixture()
         let (account, key) = try await fixture.account("ada@example.com")
@@ -74,7 +74,7 @@ import Testing
         #expect(try await request(fixture, "token=\(key)", token: token).body.count == 1)
     }
 
-    @Test("The caller authenticates with an operator token, and a revoked one is dead at once")
+    @Test("The caller authenticates with an operator token, and a revoked one is rejected immediately")
     func caller() async throws {
         let fixture = try ServerFixture()
         let (_, key) = try await fixture.account("ada@example.com")

@@ -1,7 +1,7 @@
 @testable import Keybearer
 @testable import KeybearerSQL
 
-/// All rows of a database that somebody's change could touch. Uses, budgets and nodes are left out: they move by
+/// All rows of a database that somebody's change could touch. Uses, windows and nodes are left out: they move by
 /// themselves.
 struct DatabaseSnapshot: Sendable {
     private let tables: [String: Set<[UInt8]>]

@@ -1,6 +1,6 @@
 import RateLimitArithmetic
 
-/// One random history of one account: nodes that reserve, also ahead, use shared reservations, consume, stall, release,
+/// One random history of one account: nodes that reserve, prefetch, use shared reservations, consume, stall, release,
 /// crash and start again, on a clock that jumps to where buckets end.
 struct Schedule {
     /// A mistake that the simulation must find.

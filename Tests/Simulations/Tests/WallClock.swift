@@ -23,7 +23,7 @@ struct WallClock {
         /// For how many milliseconds an account was refused at most, counted from the first refusal behind the clock's
         /// last move, with nothing charged meanwhile.
         var longestLock: Int64 = 0
-        /// The longest wait that was told.
+        /// The longest wait that was reported.
         var longestWait: Int64 = 0
         var steps = 0
     }
@@ -89,7 +89,7 @@ struct WallClock {
         }
     }
 
-    /// What a node told its client.
+    /// What a node reported to its client.
     mutating func report(_ status: RateLimitStatus, at now: Int64) {
         outcome.longestWait = max(outcome.longestWait, status.resetsAfter.wholeMilliseconds)
     }

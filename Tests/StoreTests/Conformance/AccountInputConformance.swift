@@ -6,8 +6,8 @@ import Testing
 
 @testable import Keybearer
 
-/// ``AccountService`` and sign-in with what people type (``AccountLookup``, ``Credentials``), against accounts of this
-/// version and of earlier ones (``Twins``).
+/// ``AccountService`` and sign-in with what people type (``AccountLookup``, ``StoredCredentials``), against accounts of
+/// this version and of earlier ones (``Twins``).
 @Suite struct AccountInputConformance {
     private static let password = Password("long enough secret")
 

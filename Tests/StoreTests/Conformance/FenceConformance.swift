@@ -94,6 +94,34 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func aRegisteredNodeIsReadAsItSaidItIs(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            #expect(try await second.nodes().isEmpty)
+            let id = NodeID.random(from: samples.random)
+            let start = try await first.registerNode(id, label: "host 7", version: "1.2.3", lease: Self.lease)
+            let registered = RegisteredNode(
+                id: id, label: "host 7", acknowledged: start.number, renewals: 0, lease: Self.lease, version: "1.2.3")
+            #expect(try await second.nodes() == [registered])
+            let position = try await Self.change(second, samples)
+            #expect(try await first.renewLease(of: id, applied: position) == .renewed)
+            let renewed = RegisteredNode(
+                id: id, label: "host 7", acknowledged: position.number, renewals: 1, lease: Self.lease,
+                version: "1.2.3")
+            #expect(try await second.nodes() == [renewed])
+            // Registered again, with all that it says of itself.
+            _ = try await first.registerNode(id, label: "host 8", version: "1.2.4", lease: .seconds(3))
+            let again = try #require(try await second.nodes().first)
+            #expect(again.id == id)
+            #expect(again.label == "host 8")
+            #expect(again.version == "1.2.4")
+            #expect(again.lease == .seconds(3))
+            #expect(again.acknowledged == position.number)
+            try await first.unregisterNode(id)
+            #expect(try await second.nodes().isEmpty)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func aNodeThatTheStoreDoesNotKnowMustEmptyItsCache(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let node = NodeID.random(from: samples.random)

@@ -128,7 +128,7 @@ import Testing
             let nextDay = samples.replacement(of: current, idempotencyDigest: digest, after: 60 + 24 * 3600 + 1)
             let outcome = try await store.replaceKey(nextDay, audit: samples.event(.keyRegenerated))
             #expect(outcome == (.replaced, try await store.newestPosition(samples)))
-            // That was a clock that was a day ahead: set right, it does not remember the key until then.
+            // That was a clock that was a day ahead: set right, it does not keep the idempotency key until then.
             let again = try #require(try await store.account(id: account.user.id))
             let corrected = samples.replacement(of: again, idempotencyDigest: digest, after: 120)
             let late = try await store.replaceKey(corrected, audit: samples.event(.keyRegenerated))

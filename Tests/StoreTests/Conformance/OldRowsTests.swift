@@ -4,7 +4,8 @@ import KeybearerSQL
 import TestSupport
 import Testing
 
-/// ``OldRows``: what housekeeping removes, ``PastWindows`` among it, by whose clock, and how much in one transaction.
+/// ``OldRows``: what housekeeping removes, ``DeletedAccountWindows`` among it, by whose clock, and how much in one
+/// transaction.
 @Suite struct OldRowsTests {
     private static func insert(
         _ count: Int, into name: String, _ store: SQLStore, _ row: (Int) -> [SQLValue]

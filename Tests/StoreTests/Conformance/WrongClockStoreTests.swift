@@ -95,7 +95,7 @@ private struct History {
         return try #require(try await store.reserve([request], now: samples.at(now + offset + seconds)).first)
     }
 
-    /// Uses some of what is held, and counts what the last real hour admitted.
+    /// Uses some of what is held, and counts what the last 60 real minutes admitted.
     private mutating func use() {
         held.removeAll { $0.until <= now || $0.left == 0 }
         for index in held.indices {
@@ -135,7 +135,7 @@ private struct History {
     }
 
     @Test(arguments: storesUnderTest)
-    func aClockThatWasAheadAYearLocksForAnWindow(_ subject: StoreUnderTest) async throws {
+    func aClockThatWasAheadAYearLocksForAWindow(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { store, second, samples in
             let user = try await store.addAccount(samples).user.id
             func reserve(_ wanted: Int, at seconds: Int64, in store: any Store) async throws -> Reservation {
@@ -154,7 +154,7 @@ private struct History {
         }
     }
 
-    @Test func anSharedReservationOfACrashWhileAheadCountsForAnWindow() async throws {
+    @Test func aSharedReservationOfACrashWhileAheadCountsForAWindow() async throws {
         let directory = try TemporaryDirectory()
         let samples = Samples()
         let store = try SQLiteStore.openStore(path: directory.file("keybearer.db"), role: .server)
@@ -185,7 +185,7 @@ private struct History {
         try store.close()
     }
 
-    @Test func anSharedReservationThatWasCopiedFromAClockAheadCountsForAnWindow() async throws {
+    @Test func aSharedReservationThatWasCopiedFromAClockAheadCountsForAWindow() async throws {
         let database = try PostgresDatabase()
         let samples = Samples()
         let store = try database.open()

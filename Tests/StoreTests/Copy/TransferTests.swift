@@ -20,7 +20,7 @@ import Testing
             .run(from: source, to: target, nonce: "moved", audit: samples.event(.storeMoved))
     }
 
-    /// Accounts, members, sessions, a used hour, a regenerated key, an operator's token, a retired master key.
+    /// Accounts, members, sessions, a used window, a regenerated key, an operator's token, a retired master key.
     private func fill(_ store: any Store) async throws -> (Account, other: Account, tokenDigest: [UInt8]) {
         let account = try await store.addAccount(samples)
         let other = try await store.addAccount(samples, after: 5)

@@ -12,7 +12,7 @@ import Testing
         let database = try PostgresDatabase()
         let first = try database.open()
         let second = try database.open()
-        // The first hint says that it listens.
+        // The first notification says that it listens.
         await second.waitForNotification(atMost: .seconds(3_600))
         _ = try await first.recordChange(of: .everything, audit: samples.event(.planChanged))
         await second.waitForNotification(atMost: .seconds(3_600))

@@ -33,7 +33,7 @@ import Testing
         #expect(try await store.changes(after: origin, limit: 1)?.first?.position.nonce == "m1")
         let newest = try await store.recordChange(of: .everything, audit: samples.event(.planChanged))
         #expect(newest.number == 11_000)
-        // A node from before the first change has missed what is gone: it must forget everything.
+        // A node from before the first change has missed what is gone: it must clear its cache.
         #expect(try await store.changes(after: origin, limit: 1) == nil)
         #expect(try await store.changes(after: ChangeLogPosition(number: 1_000, nonce: "m1000"), limit: 1) == nil)
         let kept = try await store.changes(after: ChangeLogPosition(number: 1_001, nonce: "m1001"), limit: 20_000)

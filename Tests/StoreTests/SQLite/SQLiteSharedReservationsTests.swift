@@ -102,7 +102,7 @@ import Testing
         // The one who holds it goes on to know it by its id.
         try await store.closeSharedReservations(of: holder, keeping: [sharedReservation.id])
         #expect(try await charged(user, at: 1) == 10)
-        // Where nothing is known of the hours but by the backup, what was open then counts.
+        // Where nothing is known of the windows but by the backup, what was open then counts.
         let fresh = try SQLiteStore.openStore(path: directory.file("fresh.db"), role: .commandLine)
         _ = try fresh.sqlite.restore(from: backup, audit: samples.event(.storeRestored))
         #expect(try await charged(user, at: 1, in: fresh) == 10)

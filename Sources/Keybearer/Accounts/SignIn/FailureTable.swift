@@ -1,9 +1,9 @@
-/// Failures by subject, bounded: half of the room is for subjects with few failures, half for those with many, and in
-/// each half the one that has been left alone for longest is forgotten first.
+/// Failure counts by subject, with a fixed capacity. Half of it holds subjects with fewer than 5 failures, half the
+/// others. Each half evicts the subject whose last failure is the oldest.
 ///
-/// So whoever floods it with subjects that fail once or twice never makes it forget one that is being guessed at. And
-/// to make it forget any, as many others as half of the room holds must fail between two failures of that one. Every
-/// operation takes a number of steps that depends neither on how many there are nor on the capacity.
+/// A flood of subjects that fail once or twice therefore cannot evict a subject with many failures. A subject is
+/// evicted only after as many others as its half holds fail between two of its own failures. Every operation takes a
+/// number of steps that depends neither on how many there are nor on the capacity.
 ///
 /// An attempt counts as a failure from its begin on, so that many at the same time cannot slip through together; its
 /// outcome follows as ``fail(_:)`` or ``takeBack(_:)``.
@@ -16,7 +16,8 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         var lastFailureAt: SteadyTime
         /// How many outcomes are open.
         var open = 0
-        /// When the last attempt began that did fail; what counts again once those behind it are taken back.
+        /// When the latest attempt known to have failed began. ``lastFailureAt`` returns to it when the later attempts
+        /// are taken back.
         var knownFailureAt: SteadyTime?
     }
 
@@ -95,8 +96,8 @@ struct FailureTable<Subject: Hashable & Sendable>: Sendable {
         slots[place].record.knownFailureAt = max(slots[place].record.knownFailureAt ?? begun, begun)
     }
 
-    /// An attempt that is open has not failed: it is as if it had not been. It makes the subject no newer: only one
-    /// that comes into the other half is the newest there.
+    /// Removes an open attempt that did not fail. The subject keeps its place in the order of eviction, unless it moves
+    /// to the other half: there it becomes the newest.
     mutating func takeBack(_ subject: Subject) {
         guard let place = places[subject] else { return }
         var record = slots[place].record

@@ -144,8 +144,8 @@ public final class SignInService: Sendable {
     ///   is still the password.
     private func check(
         _ password: Password, of email: EmailAddress?, from address: IPAddress, or refusal: KeybearerError,
-        read: () async throws -> Credentials?
-    ) async throws -> Credentials {
+        read: () async throws -> StoredCredentials?
+    ) async throws -> StoredCredentials {
         let found = try await throttle.attempt(email, from: address, clears: { !$0.hasTwin }) {
             guard password.isWithinLimit, let found = try await read() else {
                 try await hasher.verifyNothing(password.cut)
@@ -159,7 +159,7 @@ public final class SignInService: Sendable {
     }
 
     /// Brings a hash to today's cost. Whoever signs in does not fail for it.
-    private func rehashIfBelowCost(_ password: Password, _ found: Credentials) async {
+    private func rehashIfBelowCost(_ password: Password, _ found: StoredCredentials) async {
         guard hasher.isBelowCost(found.password.hash), let hash = try? await hasher.hash(password) else { return }
         try? await context.store.rehashPassword(hash, of: found.account.user.id, replacing: found.password)
     }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// An account as memory knows it: its identity, never a decision about it.
+/// An account in the key cache: its identity, never a decision about it.
 ///
 /// Immutable. A change of the account drops the whole object; the next request reads a new one.
 public final class CachedAccount: Sendable {
@@ -10,7 +10,7 @@ public final class CachedAccount: Sendable {
     let token: PresentedToken
     /// The parts that change with requests and outlive the key.
     let accountState: AccountState
-    /// The key's id, to note last use under.
+    /// The key's id, to record last use under.
     let keyID: KeyID
     /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
     private let entitledLimit: Int?
@@ -46,7 +46,7 @@ public final class CachedAccount: Sendable {
     /// What a scope comes to for this account. Looked at on every request.
     enum Entitlement {
         case entitled(limit: Int)
-        /// It passes whatever is left, and is not counted.
+        /// Admitted regardless of the quota left; not counted.
         case uncounted(limit: Int)
         case locked(limit: Int)
         case notAMember(limit: Int)
@@ -143,7 +143,7 @@ final class AccountState: Sendable {
     /// Whether no use waits to be written.
     var isWritten: Bool { state.withLock { !$0.isLastUseUnwritten } }
 
-    /// Notes that the end of a reservation is watched for.
+    /// Records that the end of a reservation is watched for.
     ///
     /// - Returns: whether nobody watched for the end of one.
     func beginWatching() -> Bool {
@@ -191,6 +191,6 @@ public enum AccessScope: Sendable, Hashable {
     case workspace(WorkspaceID)
     /// Needs no feature: regenerating a leaked key must work while the feature is locked.
     case accountOnly
-    /// Needs neither a feature nor anything left of the hour: whoever holds a leaked key can always end it.
+    /// Needs no feature and no quota, so that a leaked key can always be revoked.
     case keyAlone
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What memory knows: which tokens belong to which live accounts, and which are known to be dead.
+/// A node's cache of tokens: the account of each accepted token, and the tokens that are rejected.
 ///
 /// Lookups take one shard's lock and allocate nothing. Insertions and invalidations take the index lock around it, and
 /// that order is the safety argument: an invalidation first raises the generation, then drops what it names, both
@@ -24,14 +24,12 @@ final class KeyCache: Sendable {
         private let distance = SIMD8<UInt64>()
     }
 
-    /// So many that two threads seldom meet in one: a look-up writes to its shard's lock, and a core that wants what
-    /// another wrote last waits for it. With four times as many, look-ups among many accounts were slower: more memory
-    /// to wait for.
+    /// So many that two threads rarely use the same shard: a look-up writes the shard's lock, and its cache line then
+    /// moves between cores. With four times as many, look-ups among many accounts were slower: more memory to wait for.
     private static let shardBits = 12
     private static let shardCount = 1 << shardBits
-    /// How many shards' tables of accounts grow together, so that they lie together in memory. One that grew alone,
-    /// when it was full, would lie among accounts that were made meanwhile: look-ups among many accounts took longer
-    /// so.
+    /// How many shards' tables of accounts grow together, so that they lie together in memory. A table that grows alone
+    /// is allocated among newer accounts, which made look-ups slower with many accounts.
     private static let neighbours = 64
     private let shards = (0..<shardCount).map { _ in Shard() }
     private let index = Lock(KeyCacheIndex())
@@ -65,7 +63,7 @@ final class KeyCache: Sendable {
     /// The generation that a read must begin with to be cached.
     var generation: UInt64 { index.withLock { $0.changes.generation } }
 
-    /// Whether an account that was read at a generation may be another by now, as far as memory has been told.
+    /// Whether a change applied since this generation may affect the account.
     func mayHaveChanged(_ account: Account, since generation: UInt64) -> Bool {
         index.withLock { $0.changes.mayTouch(account, since: generation) }
     }
@@ -85,8 +83,8 @@ final class KeyCache: Sendable {
 
     /// Drops account states of accounts that are not cached, if nothing is lost with them.
     ///
-    /// Looks at a part of those alone, and holds the lock for one page of them at a time: keys that are asked for the
-    /// first time wait for it. A part that grows with their number, so that it keeps up whatever is dropped.
+    /// Visits 4 pages and 1/16 of them per call, so that it keeps up with any number, and holds the lock for one page
+    /// at a time, because cold keys wait for that lock.
     func dropIdleAccountStates(where isIdle: (AccountState) -> Bool) {
         let pages = index.withLock { $0.leftoverPages }
         for _ in 0..<min(pages, 4 + pages / 16) { index.withLock { $0.dropIdleAccountStates(where: isIdle) } }
@@ -119,7 +117,7 @@ final class KeyCache: Sendable {
         }
     }
 
-    /// Applies changes in order and notes the last; those that were applied before are ignored.
+    /// Applies changes in order and records the last; those that were applied before are ignored.
     func apply(_ changes: [Change]) {
         // What is dropped is freed behind the locks: a million accounts take a while.
         _ = index.withLock { index in

@@ -1,7 +1,7 @@
 /// What the cache knows of users: under which token each is cached, who is in which workspace, and the account states.
 ///
-/// It holds no more than the cached accounts, and account states that cannot be dropped yet. Not safe by itself: the
-/// directory holds its lock.
+/// It holds no more than the cached accounts, and account states that cannot be dropped yet. Not thread-safe:
+/// ``KeyCache`` guards it with its index lock.
 struct KeyCacheIndex: Sendable {
     private struct Record {
         var accountState: AccountState?
@@ -23,7 +23,7 @@ struct KeyCacheIndex: Sendable {
     /// What was applied; its generation is the one that reads begin with.
     var changes = RecentChanges()
     var position = ChangeLogPosition(number: 0, nonce: "")
-    /// How many live and how many rejected tokens the tables hold.
+    /// How many accepted and how many rejected tokens the tables hold.
     var cachedCount = 0
     var rejectedCount = 0
     private var records: [UserID: Record] = [:]
@@ -58,13 +58,13 @@ struct KeyCacheIndex: Sendable {
         return true
     }
 
-    /// Notes that a user is cached under a token.
+    /// Records that a user is cached under a token.
     mutating func insert(_ userID: UserID, hash: UInt64, in workspaces: [WorkspaceAccess]) {
         records[userID, default: Record()].hash = hash
         for access in workspaces { insert(userID, into: access.workspace.id) }
     }
 
-    /// Notes that a user is not cached any more. The account state stays until nothing is lost with it.
+    /// Records that a user is not cached any more. The account state stays until nothing is lost with it.
     mutating func remove(_ userID: UserID, in workspaces: [WorkspaceAccess]) {
         for access in workspaces { remove(userID, from: access.workspace.id) }
         guard let record = records[userID] else { return }
@@ -85,7 +85,7 @@ struct KeyCacheIndex: Sendable {
         }
     }
 
-    /// Notes that no one is cached.
+    /// Records that no one is cached.
     mutating func removeAll() {
         (cachedCount, rejectedCount) = (0, 0)
         members = [:]

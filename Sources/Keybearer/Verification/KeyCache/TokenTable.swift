@@ -70,7 +70,7 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
         }
     }
 
-    /// Takes out the user's token with this hash; answers what it was.
+    /// Takes out the user's token with this hash and returns it.
     mutating func remove(hash: UInt64, of userID: UserID) -> Entry? {
         guard let index = index(hash, where: { $0.userID == userID }) else { return nil }
         return remove(at: index)
@@ -105,7 +105,7 @@ struct TokenTable<Entry: TokenEntry>: Sendable {
         slots[index] = Slot(hash: hash, entry: entry)
     }
 
-    /// Closes the gap by moving back what was probed past it, so that look-ups never walk over the dead.
+    /// Fills the gap by moving later entries of the probe sequence back, so that no tombstones are needed.
     private mutating func remove(at removed: Int) -> Entry? {
         let entry = slots[removed].entry
         var gap = removed

@@ -130,7 +130,7 @@ struct FailureTableTests {
         #expect(most <= 3, "\(most) records for one operation")
     }
 
-    @Test("A flood of subjects that fail less often never makes it forget one", arguments: 1...4)
+    @Test("A flood of subjects that fail less often never makes it evict one", arguments: 1...4)
     func flood(failuresEach: Int) {
         var table = FailureTable<Int>(capacity: 1_000, memory: hour)
         let now = SteadyTime(nanoseconds: 0)
@@ -140,7 +140,7 @@ struct FailureTableTests {
         #expect(table.count <= 1_000)
     }
 
-    @Test("What fails again before half of the room has failed is never forgotten, however full it is")
+    @Test("What fails again before half of the room has failed is never evicted, however full it is")
     func between() {
         var table = FailureTable<Int>(capacity: 1_000, memory: hour)
         let now = SteadyTime(nanoseconds: 0)

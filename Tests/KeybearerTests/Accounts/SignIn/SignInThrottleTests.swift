@@ -89,7 +89,7 @@ import Testing
         #expect(refused?.code == .rateLimited)
     }
 
-    @Test("Of many at once, as many pass as are free; those that are open count until their outcome is known")
+    @Test("Of many at the same time, as many pass as are free; those that are open count until their outcome is known")
     func throttleAtOnce() async throws {
         let throttle = SignInThrottle(clocks: TestClock().clocks)
         let email = EmailAddress(normalised: "ada@example.com")

@@ -28,7 +28,7 @@ import Testing
             plan: plan)
     }
 
-    /// Remembers a new account, as a read of its key does.
+    /// Caches a new account, as a read of its key does.
     @discardableResult
     private func insert(
         in cache: KeyCache, workspaces: [WorkspaceID]? = nil
@@ -77,7 +77,7 @@ import Testing
         #expect(cache.size.workspaces == 8)
     }
 
-    @Test("Nothing stays of disabled accounts whose dead keys were evicted")
+    @Test("Nothing stays of disabled accounts whose rejected keys were evicted")
     func evictedRejectedKeysLeaveNothing() throws {
         let cache = cache(rejectedCapacity: 8)
         for _ in 0..<500 {
@@ -87,7 +87,7 @@ import Testing
         #expect(cache.size.users == 8)
     }
 
-    @Test("A ledger with something to lose outlives its account, and is dropped when it is idle")
+    @Test("An account state with something to lose outlives its account, and is dropped when it is idle")
     func busyAccountStatesStay() throws {
         let cache = cache(capacity: 1)
         let busy = try insert(in: cache).account
@@ -99,7 +99,7 @@ import Testing
         #expect(cache.knownAccountState(of: busy.account.user.id) == nil)
     }
 
-    @Test("A ledger of a remembered account is not even looked at")
+    @Test("An account state of a cached account is not even looked at")
     func cachedAccountStatesCostNothing() throws {
         let cache = cache(capacity: 2_000)
         for _ in 0..<1_000 { try insert(in: cache) }
@@ -133,7 +133,7 @@ import Testing
         #expect(cache.size.users == 0)
     }
 
-    @Test("After everything was forgotten, ledgers stay until they are idle")
+    @Test("After everything was removed, account states stay until they are idle")
     func emptyingTheCacheKeepsAccountStates() throws {
         let cache = cache()
         let (account, token) = try insert(in: cache)
@@ -145,7 +145,7 @@ import Testing
         #expect(cache.size.users == 0)
     }
 
-    @Test("A ledger that was dropped while its account was read is taken in again; beside another it is not")
+    @Test("An account state that was dropped while its account was read is taken in again; beside another it is not")
     func adoption() throws {
         let cache = cache()
         let made = samples.newAccount()
@@ -163,7 +163,7 @@ import Testing
         #expect(try !read(with: AccountState(userID: made.user.id)))
     }
 
-    @Test("A change of a workspace forgets its members and no one else; so after evictions too")
+    @Test("A change of a workspace removes its members and no one else; so after evictions too")
     func workspaceChanges() throws {
         let cache = cache(capacity: 4)
         let shared = WorkspaceID.random(from: samples.random)
@@ -177,7 +177,7 @@ import Testing
         #expect(isKnown(other, to: cache))
     }
 
-    @Test("What was read before a change is not remembered after it")
+    @Test("What was read before a change is not cached after it")
     func staleRead() throws {
         let cache = KeyCache(capacity: 1_000, rejectedCapacity: 1_000, random: samples.random)
         let vault = KeyVault(ring: ring)
@@ -200,7 +200,7 @@ import Testing
         #expect(cache.find(key.token) == nil)
     }
 
-    @Test("Memory keeps to its cap; what is forgotten is read again")
+    @Test("The cache keeps to its cap; what is evicted is read again")
     func capacity() throws {
         let cache = KeyCache(capacity: 64, rejectedCapacity: 64, random: samples.random)
         let vault = KeyVault(ring: ring)

@@ -59,7 +59,7 @@ import Testing
         #expect(page.body.contains("<code data-key-prefix>\(key.prefix(8))</code>"))
     }
 
-    @Test("The record alone, and the answer to a regenerate, hold no key")
+    @Test("The record alone, and the response to a regenerate, hold no key")
     func recordAlone() async throws {
         let stage = try await Stage()
         let record = try await stage.send(.get, "/record")

@@ -9,7 +9,7 @@ extension DashboardShell {
         currentWorkspaceID: "ws_1", section: .apiWebhooks)
 }
 
-/// The ``DashboardShell`` that surrounds the pages.
+/// The ``DashboardShell`` that surrounds a ``Page`` which the ``PageRenderer`` writes.
 @Suite struct DashboardShellTests {
     private func render(_ shell: DashboardShell) throws -> RenderedPage {
         let page = try RenderedPage(

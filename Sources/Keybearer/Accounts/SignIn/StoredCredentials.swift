@@ -1,5 +1,5 @@
 /// An account with its password, as one read of the store found both.
-package struct Credentials: Sendable {
+package struct StoredCredentials: Sendable {
     /// The account, with its key and workspaces.
     package let account: Account
     /// Its password's hash and version.

@@ -1,5 +1,5 @@
 /// An account for which the store is to be asked, and who waits for it.
-struct PendingReservation<Waiter: Sendable>: Sendable {
+struct PendingQuotaRequest<Waiter: Sendable>: Sendable {
     enum Purpose: Sendable {
         /// Somebody waits for more quota.
         case reserve

@@ -1,7 +1,6 @@
 package import Keybearer
 
-/// The windows of accounts that were deleted: a backup that still has such an account gives nobody a second one.
-enum PastWindowSQL {
+enum DeletedAccountWindowSQL {
     static let take = SQL("DELETE FROM budgets WHERE user_id = $1 RETURNING rolling_hour")
     static let put = SQL(
         """
@@ -22,21 +21,24 @@ enum PastWindowSQL {
     static let all = [take, put, find, old, remove, windows, gone, putWindow]
 }
 
-package enum PastWindows {
+/// Rate limit windows of deleted accounts. When a restored backup brings an account back, its used requests still
+/// count.
+package enum DeletedAccountWindows {
     /// A bucket counts for 61 minutes, and a reservation is charged to the last minute in which it may be used.
     private static let memory: Duration = .seconds(2 * 3_600)
 
     /// Takes the window of an account that is being deleted. It waits for a reservation that is under way.
     static func preserve(_ userID: UserID, at time: Timestamp, _ connection: any SQLConnection) throws {
-        if let row = try connection.first(PastWindowSQL.take, [.id(userID)]) {
+        if let row = try connection.first(DeletedAccountWindowSQL.take, [.id(userID)]) {
             let window = try row.requiredBytes("rolling_hour")
-            try connection.execute(PastWindowSQL.put, [.id(userID), .bytes(window), .time(time)])
+            try connection.execute(DeletedAccountWindowSQL.put, [.id(userID), .bytes(window), .time(time)])
         }
     }
 
     /// Those that count for nothing any more.
     static let old = OldRows(
-        find: PastWindowSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] }, remove: PastWindowSQL.remove,
+        find: DeletedAccountWindowSQL.old, bounds: { [.time($0.advanced(by: .zero - memory))] },
+        remove: DeletedAccountWindowSQL.remove,
         key: { [.text(try $0.requiredText("user_id"))] })
 
     /// Records what a node used of a shared reservation for an account that was deleted meanwhile.
@@ -44,36 +46,37 @@ package enum PastWindows {
         _ request: QuotaRequest, now: Timestamp, _ connection: any SQLConnection
     ) throws {
         guard let used = request.unrecorded,
-            let row = try connection.first(PastWindowSQL.find, [.id(request.userID)]),
+            let row = try connection.first(DeletedAccountWindowSQL.find, [.id(request.userID)]),
             var window = RateLimitWindow(storedForm: try row.requiredBytes("rolling_hour"))
         else { return }
         window.record(used.count, minute: used.minute)
         _ = window.look(now: now)
         try connection.execute(
-            PastWindowSQL.put,
+            DeletedAccountWindowSQL.put,
             [.id(request.userID), .bytes(window.storedForm), .number(try row.requiredNumber("ended_at"))])
     }
 
-    /// What was admitted here lately stays counted in a database that takes this one's place: of accounts that both
-    /// have, of those that were deleted here, and of those that are missing there.
+    /// Copies recent rate limit windows into the database that replaces this one, for accounts in both, accounts
+    /// deleted here, and accounts missing there.
     package static func carry(
         from old: any SQLConnection, to new: any SQLConnection, at time: Timestamp
     ) throws {
-        var windows: [(user: SQLValue, window: SQLValue, endedAt: SQLValue)] = try old.rows(PastWindowSQL.gone).map {
+        let gone = try old.rows(DeletedAccountWindowSQL.gone)
+        var windows: [(user: SQLValue, window: SQLValue, endedAt: SQLValue)] = try gone.map {
             row in
             (
                 .text(try row.requiredText("user_id")), .bytes(try row.requiredBytes("rolling_hour")),
                 .number(try row.requiredNumber("ended_at"))
             )
         }
-        windows += try old.rows(PastWindowSQL.windows).map { row in
+        windows += try old.rows(DeletedAccountWindowSQL.windows).map { row in
             (.text(try row.requiredText("user_id")), .bytes(try row.requiredBytes("rolling_hour")), .time(time))
         }
         for (user, window, endedAt) in windows {
-            if try new.execute(PastWindowSQL.putWindow, [user, window]) == 1 {
-                try new.execute(PastWindowSQL.remove, [user])
+            if try new.execute(DeletedAccountWindowSQL.putWindow, [user, window]) == 1 {
+                try new.execute(DeletedAccountWindowSQL.remove, [user])
             } else {
-                try new.execute(PastWindowSQL.put, [user, window, endedAt])
+                try new.execute(DeletedAccountWindowSQL.put, [user, window, endedAt])
             }
         }
         // Nobody waits for the rows of a database that is being filled.

@@ -1,17 +1,18 @@
 import Synchronization
 
-/// Tells from memory which operator tokens without a tag may be valid: anyone can make one that has the right shape.
+/// Caches the digests of version 0.1's operator tokens, which have no keyed tag, so that forged ones do not reach the
+/// database.
 ///
-/// Version 0.1 put no tag into its tokens, and no later version makes such a token. So there are few, and the store is
-/// asked for all their digests at the same time. A token that is known here may have been revoked: the store tells.
-final class UntaggedTokens: Sendable {
+/// Version 0.1 put no tag into its tokens, and no later version makes such a token. So there are few, and one query
+/// reads all their digests. A digest in the cache may be of a revoked token, so the store is still asked.
+final class UntaggedOperatorTokens: Sendable {
     private struct State {
         var known: Set<[UInt8]> = []
         var readAt: SteadyTime?
         var read: Task<Set<[UInt8]>, any Error>?
     }
 
-    /// How old what is known may be before an unknown token has it read again: a move or a restore can bring more.
+    /// An unknown token triggers a new read at most once per this interval. A move or a restore can add tokens.
     private static let age: Duration = .seconds(2)
     /// The most that are known: an operator has a handful.
     static let capacity = 10_000

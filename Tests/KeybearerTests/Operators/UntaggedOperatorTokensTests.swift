@@ -4,14 +4,14 @@ import Testing
 
 @testable import Keybearer
 
-/// ``UntaggedTokens``: how often the store is asked for operator tokens that have no tag.
-@Suite struct UntaggedTokensTests {
+/// ``UntaggedOperatorTokens``: how often the store is asked for operator tokens that have no tag.
+@Suite struct UntaggedOperatorTokensTests {
     private let clock = TestClock()
     private let store = FewTokens()
-    private let tokens: UntaggedTokens
+    private let tokens: UntaggedOperatorTokens
 
     init() {
-        tokens = UntaggedTokens(store: store, clocks: clock.clocks)
+        tokens = UntaggedOperatorTokens(store: store, clocks: clock.clocks)
     }
 
     @Test("A flood of unknown ones asks the store once and keeps no known one out")
@@ -23,7 +23,7 @@ import Testing
         #expect(store.reads == 1)
     }
 
-    @Test("Many at once share a read, and a known one among them is known")
+    @Test("Many at the same time share a read, and a known one among them is known")
     func together() async throws {
         store.digests = [[1]]
         store.hold()
@@ -34,7 +34,7 @@ import Testing
                 asked.increment()
                 return clocks.steady()
             }, wall: clocks.wall)
-        let tokens = UntaggedTokens(store: store, clocks: counting)
+        let tokens = UntaggedOperatorTokens(store: store, clocks: counting)
         let known = try await withThrowingTaskGroup(of: Bool.self) { group in
             for digest in 0..<100 as Range<UInt8> { group.addTask { try await tokens.contains([digest]) } }
             while asked.value < 100 { await Task.yield() }

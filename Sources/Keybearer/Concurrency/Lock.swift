@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-/// The standard library's `Mutex` with a lock of POSIX in it, which ThreadSanitizer sees. For its run alone.
+/// The standard library's `Mutex` over a POSIX lock, which ThreadSanitizer sees. Only its runs use this one.
 package struct Lock<Value: ~Copyable>: ~Copyable, Sendable {
     // Safe: the value is reached under the lock alone, and both live exactly as long as this.
     nonisolated(unsafe) private let mutex: UnsafeMutablePointer<pthread_mutex_t>

@@ -13,13 +13,13 @@ package enum QuotaRequest: Sendable, Equatable {
     case reserve(
         UserID, count: Int, limit: Int, life: Duration, leavingRoom: Bool = false,
         releasing: [LocalQuota.Unused] = [])
-    /// Does what the inner request says, for a process that holds shared reservations: they are left out of the sum.
+    /// Does what the inner request says. The shared reservations that `holder` has open are left out of the sum.
     ///
     /// - `unrecorded`: what was used of one, recorded first. It must include everything that the holder has used of
     ///   them for this account and not recorded yet.
     indirect case from(holder: NodeID, unrecorded: RateLimitWindow.Bucket?, QuotaRequest)
 
-    /// Whose window.
+    /// The account whose window it is.
     package var userID: UserID {
         switch self {
         case .look(let userID), .release(let userID, _), .reserve(let userID, _, _, _, _, _): userID

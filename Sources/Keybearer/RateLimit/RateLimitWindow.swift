@@ -69,7 +69,7 @@ package struct RateLimitWindow: Sendable, Equatable {
 
     /// The charged buckets, oldest first; at most 61 and those that a reservation reaches ahead.
     package private(set) var buckets: [Bucket]
-    /// The latest time that was seen since the clock last came back: until it does, the window never runs backwards.
+    /// The latest time seen since the clock last came back. The window runs backwards only when the clock comes back.
     package private(set) var latest: Timestamp
     /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that
     /// it is released to the bucket that it was charged to or to none.

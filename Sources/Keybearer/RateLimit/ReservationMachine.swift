@@ -262,8 +262,8 @@ extension ReservationMachine {
         return [.reclaim(lastReclaim, begun.map(\.pending.accountState.userID))]
     }
 
-    /// Who would reserve with the next batch waits for the reclaim instead. Two responses for one account would take
-    /// each other's place.
+    /// Who would reserve with the next batch waits for the reclaim instead. Two responses for one account would
+    /// overwrite each other.
     private mutating func joinReclaims() {
         pending.removeAll { pending in
             guard pending.purpose != .look, reclaimed[pending.accountState.userID] != nil else { return false }

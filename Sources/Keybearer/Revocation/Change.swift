@@ -22,10 +22,10 @@ package struct Change: Sendable, Hashable {
     }
 }
 
-/// The number of a change in the revocation fence, with a random mark that tells one history from another.
+/// The number of a change in the change log, with a random nonce that tells one history from another.
 ///
 /// Numbers run without gaps in the order in which changes became visible. After a failover or a restore the same
-/// number may name another change; its mark then differs.
+/// number may name another change; its nonce then differs.
 package struct ChangeLogPosition: Sendable, Hashable {
     /// 1 for the first change; 0 before it.
     package let number: Int64

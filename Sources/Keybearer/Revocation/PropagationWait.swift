@@ -1,11 +1,11 @@
-/// Waits, after a change was committed, until no node can still believe what was before it.
+/// Waits, after a change was committed, until no node can still decide by what was true before it.
 ///
-/// A node can believe its memory only under a lease. It renews the lease only if it has applied all changes,
+/// A node uses its key cache only under a lease. It renews the lease only if it has applied all changes,
 /// so a node either acknowledges this change, or its last renewal was before the change was committed and
 /// its lease has run out one lease after that. Both are measured here: acknowledgements are read from the store, and
 /// the lease is waited for on this process's own steady clock, with a margin for clocks that run at other rates.
 struct PropagationWait: Sendable {
-    /// How much faster another clock may be believed to run: a hundredth, far above what quartz drifts.
+    /// How much slower than this process's clock another one may run: 1 %, far more than quartz drifts.
     static let driftMargin = 0.01
     private static let pause: Duration = .milliseconds(4)
 
@@ -14,7 +14,7 @@ struct PropagationWait: Sendable {
     /// The longest lease that a node is known to take, for when the store cannot be asked.
     let longestLease: Duration
 
-    /// Returns when every node but `own` has applied the change or can no longer believe anything older.
+    /// Returns when every node but `own` has applied the change or can no longer decide by anything older.
     func wait(for position: ChangeLogPosition, excluding own: NodeID?) async {
         let committedBy = clocks.steady()
         while true {

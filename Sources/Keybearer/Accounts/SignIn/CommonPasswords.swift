@@ -1,7 +1,7 @@
-/// Passwords of eight characters or more that lead every published list of guessed ones.
+/// Passwords that are guessed first. Those in the list have eight characters or more.
 enum CommonPasswords {
-    /// Whether a password in lower case is one of them, is one character over and over, or simply counts or runs along
-    /// the keyboard.
+    /// Whether a password in lower case is in the list, has at most two different characters, or is a run of digits, of
+    /// the alphabet or of the keyboard's keys.
     static func contains(_ password: String) -> Bool {
         if listed.contains(password) || Set(password).count <= 2 { return true }
         let runs = [

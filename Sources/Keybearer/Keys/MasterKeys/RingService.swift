@@ -2,12 +2,12 @@ import Logging
 
 /// Whether the master keys at hand are those of the database.
 ///
-/// Every process that makes, opens or verifies keys asks at its start. With another deployment's master keys it would
-/// answer `401` to good keys, and replace them by keys that no other server accepts.
+/// Every process that makes, opens or verifies keys calls ``require(_:)`` at its start. With another deployment's
+/// master keys it would refuse good keys with `401`, and replace them with keys that no other server accepts.
 public final class RingService: Sendable {
     /// What to do with a database that has no master keys yet.
     public enum NewDatabase: Sendable {
-        /// Refuse: a server would answer `401` to everybody.
+        /// Refuse: a server would refuse everybody with `401`.
         case refuse
         /// Go on: there is nothing to protect.
         case allow
@@ -26,7 +26,7 @@ public final class RingService: Sendable {
     /// Refuses unless the ring holds every master key that the database needs.
     ///
     /// A database of version 0.1 does not know what its master keys are. The first process with a ring that opens keys
-    /// opens every key once, and notes it; one that only verifies goes on without.
+    /// opens every key once and records them; one that only verifies goes on without.
     ///
     /// - Throws: ``RingRefusal``; `UNAVAILABLE`.
     public func require(_ newDatabase: NewDatabase) async throws {
@@ -57,9 +57,9 @@ public final class RingService: Sendable {
         if let problem = vault.activeProblem(with: records) { throw RingRefusal([problem]) }
     }
 
-    /// Opens every key once and notes which master keys seal and which tags are carried.
+    /// Opens every key once and records which master keys seal keys, and whose tags keys and tokens carry.
     ///
-    /// - Throws: ``RingRefusal`` when the ring does not open keys, or does not recognise a tag. Nothing is noted then.
+    /// - Throws: ``RingRefusal`` when the ring does not open keys, or does not recognise a tag. Nothing is recorded then.
     private func stamp(_ records: [MasterKeyRecord], _ vault: KeyVault) async throws -> [MasterKeyRecord] {
         let survey = try await KeySurvey(context.store, vault)
         let retired = records.filter(\.isRetired).map(\.id)
@@ -70,7 +70,7 @@ public final class RingService: Sendable {
         }
         guard problems.isEmpty else { throw RingRefusal(problems) }
         let tags = survey.tags.union(try await context.store.tagKeysOfTokens())
-        // What is noted already stays: another process may be about to seal under it.
+        // What is recorded already stays: another process may be about to seal under it.
         var ids = tags.union(survey.sealing).union(records.filter(\.isInUse).map(\.id))
         if let active = vault.ring.activeID, !retired.contains(active) { ids.insert(active) }
         let recorded = ids.sorted().compactMap { id in
@@ -96,15 +96,15 @@ struct KeySurvey {
 
     /// How many keys there are.
     private(set) var keys = 0
-    /// Those under which keys are sealed.
+    /// The master keys under which keys are sealed.
     private(set) var sealing: Set<MasterKeyID> = []
-    /// Those whose tag a key carries.
+    /// The master keys whose tag a key carries.
     private(set) var tags: Set<MasterKeyID> = []
     /// How many keys carry a tag that the ring does not recognise.
     private(set) var unrecognised = 0
     /// The accounts whose key does not open.
     private(set) var unopenable: [UserID] = []
-    /// Under which at least one key opens: the others are damaged, the master key is right.
+    /// The master keys under which at least one key opens: they are right, and keys that do not open are damaged.
     private var opening: Set<MasterKeyID> = []
 
     /// Opens every key.

@@ -71,8 +71,8 @@ final class KeyCache: Sendable {
     /// The last change that was applied.
     var position: ChangeLogPosition { index.withLock { $0.position } }
 
-    /// How many users and workspaces memory holds something of: never more than are cached, and those whose account
-    /// states cannot be dropped yet.
+    /// How many users and workspaces the index knows: those that are cached, and users whose account state cannot be
+    /// dropped yet.
     var size: (users: Int, workspaces: Int) { index.withLock { $0.size } }
 
     /// The account's account state: the one that memory has, or a new one.
@@ -119,7 +119,7 @@ final class KeyCache: Sendable {
 
     /// Applies changes in order and records the last; those that were applied before are ignored.
     func apply(_ changes: [Change]) {
-        // What is dropped is freed behind the locks: a million accounts take a while.
+        // What is dropped is freed after the locks are released: a million accounts take a while.
         _ = index.withLock { index in
             var forgotten: [Shard.State] = []
             for change in changes where change.position.number == index.position.number + 1 {

@@ -1,7 +1,7 @@
 import Keybearer
 import Synchronization
 
-/// Wakes those who wait for something to happen; what rings while nobody waits is kept for the next who does.
+/// Wakes those who wait for changes. A notification that comes while nobody waits is kept for the next who does.
 final class ChangeNotifier: Sendable {
     private struct State {
         var hasNotified = false
@@ -11,7 +11,7 @@ final class ChangeNotifier: Sendable {
 
     private let state = Lock(State())
 
-    /// Wakes all who wait, or else the next who comes.
+    /// Wakes all who wait. If nobody does, the next wait returns immediately.
     func notify() {
         let waiters = state.withLock { state in
             state.hasNotified = state.waiters.isEmpty
@@ -21,7 +21,7 @@ final class ChangeNotifier: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Returns when it rings, or when the span is over.
+    /// Returns at a notification, or when the span is over.
     func wait(atMost span: Duration) async {
         let timer = Lock<Task<Void, Never>?>(nil)
         await withCheckedContinuation { continuation in
@@ -36,7 +36,7 @@ final class ChangeNotifier: Sendable {
             }
             guard let id else { return continuation.resume() }
             let task = Task { [self] in
-                // A cancelled timer wakes too: whoever rang has taken the waiter, so nothing is woken twice.
+                // A cancelled timer gets here too: `notify` has removed the waiter by then, so nothing resumes twice.
                 try? await Task.sleep(for: span)
                 state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
             }

@@ -1,7 +1,7 @@
 package import Keybearer
 import KeybearerSQL
 
-/// What the server says of itself, for whoever runs it.
+/// What `keybearer doctor` reports of a PostgreSQL server and its data.
 package struct PostgresInspection: Sendable {
     /// A standby that is connected to the primary.
     package struct Standby: Sendable, Equatable {

@@ -5,8 +5,8 @@ extension PostgresEngine {
     /// How long a reclaim request is shown to nodes: many times their interval of looking.
     private static let reclaimMemory: Duration = .seconds(2)
 
-    /// One transaction for all of them: the locks on their rows, taken in the order of their ids so that two nodes
-    /// never wait for each other, are what makes read, compute and write one step.
+    /// One transaction for all requests. It locks the accounts' windows, which makes read, compute and write one step,
+    /// and in the order of their ids, so that two nodes never deadlock.
     package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let clock = clock
@@ -90,8 +90,8 @@ extension PostgresEngine {
     /// What a reservation is computed from.
     private struct LockedWindows {
         var windows: [String: RateLimitWindow] = [:]
-        /// What counts for every account: what a crash left open in an embedded database that was copied here. Nobody
-        /// opens any here. All of it in one bucket, the last: it frees late rather than early.
+        /// What counts for every account: shared reservations that a crash left open in a SQLite database which was
+        /// moved here. PostgreSQL opens none. Their sum, in the bucket of the last: it frees late rather than early.
         var sharedReservations: [RateLimitWindow.Bucket] = []
         /// The primary's time; nil where no window was found.
         var time: Timestamp?

@@ -17,8 +17,8 @@ import Darwin
 /// other content in the same file (`cp`).
 ///
 /// The path is looked at whenever the fence takes a step and before every write: a `stat`, and never a descriptor of
-/// our own, for closing one would drop the locks that SQLite holds. The content is looked immediately a second, without
-/// the pages that memory keeps: what the file alone holds must be a later state of what it held, and a part of the
+/// our own, for closing one would drop the locks that SQLite holds. The content is looked at every second, without the
+/// pages that memory keeps: what the file alone holds must be a later state of what it held, and a part of the
 /// history that this process follows. From the moment that something else is found, everything that asks the file is
 /// refused.
 final class FileWatch: Sendable {

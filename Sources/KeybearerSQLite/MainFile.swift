@@ -3,11 +3,11 @@ import Keybearer
 
 /// What the database file alone holds, without its write-ahead log: the state of some checkpoint.
 ///
-/// The log stands before the file for every ordinary connection, so that a file which was written over looks as it was
-/// for as long as the log holds its old pages. A connection that takes the file for immutable reads nothing else.
+/// An ordinary connection looks for a page in the log first, so a file that was written over looks as it was for as
+/// long as the log holds its old pages. A connection with `immutable=1` reads the file alone.
 struct MainFile: Equatable {
     /// The bytes 18 and 19 of its head: 2 for a file with a write-ahead log. A backup has none, and new connections
-    /// would pass over the log beside it.
+    /// would ignore the log beside it.
     let format: [UInt8]
     let position: ChangeLogPosition
     /// The last audit row: account creations, ended sessions and the like take no number in the change log.

@@ -4,7 +4,7 @@ package import Keybearer
 import KeybearerSQL
 
 extension SQLiteEngine {
-    /// One write transaction for all of them: the write lock is what makes read, compute and write one step.
+    /// One write transaction for all requests: its write lock makes read, compute and write one step.
     package func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {
         if requests.isEmpty { return [] }
         let requestedAt = SteadyTime.systemNow()
@@ -15,11 +15,11 @@ extension SQLiteEngine {
         }
     }
 
-    /// The time at which a transaction has the write lock, of a reading from before it waited for it. A process that
-    /// was stopped in between would otherwise look like a clock that was set back.
+    /// The wall time at which a transaction gets the write lock, computed from a reading from before it waited. A
+    /// process that was stopped in between would otherwise look like a clock that was set back.
     static func time(_ now: Timestamp, requestedAt: SteadyTime) -> Timestamp {
         let waited = requestedAt.duration(to: .systemNow())
-        // Time stands still for longer than that, and tests hold their clocks.
+        // A shorter wait is harmless, for the window tolerates it, and tests hold their clocks.
         return waited < .milliseconds(RateLimitWindow.standstill / 2) ? now : now.advanced(by: waited)
     }
 

@@ -9,7 +9,7 @@ import Synchronization
 /// When the server cannot be reached, one attempt to connect fails for all: until the next attempt is due, work is
 /// refused immediately. Attempts back off, with jitter, so that many nodes do not come back at the same moment.
 final class PostgresPool: Sendable {
-    /// What the caller's work means to the server.
+    /// Whether work may be done again when its connection turns out to be gone.
     enum Kind: Sendable {
         /// May be done again on another connection, whatever became of it.
         case read
@@ -25,14 +25,14 @@ final class PostgresPool: Sendable {
     /// A thread's own state.
     struct Worker {
         fileprivate var connection: PostgresConnection?
-        /// When it was made, in failures of any connection to the server.
+        /// How many connections had turned out to be gone when this one was made.
         fileprivate var epoch = 0
     }
 
     /// Counts the connections that turned out to be gone, over all pools of a process.
     ///
-    /// When one is gone, those that were made before it are suspects: a server that was cut off or replaced says
-    /// goodbye to nobody, and each of them would cost its user the whole patience. So all are made again.
+    /// When one is gone, those that were made before it are suspects: a server that was cut off or replaced closes no
+    /// connection, and each of them would keep its user waiting for the whole timeout. So all are made again.
     final class Epoch: Sendable {
         private let failures = Atomic<Int>(0)
 
@@ -115,7 +115,7 @@ final class PostgresPool: Sendable {
         }
     }
 
-    /// Lets what waits end, closes all connections, and returns when the threads have ended.
+    /// Does the work that still waits, then closes all connections. Returns when the threads have ended.
     func close() {
         let wasClosed = state.withLock { state in
             defer { state.isClosed = true }

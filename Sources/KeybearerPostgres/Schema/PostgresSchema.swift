@@ -19,7 +19,7 @@ package enum PostgresSchemaState: Sendable, Equatable {
     case movedAway
 }
 
-/// Brings databases to the schema of ``PostgresMigrations`` and tells how they stand to it.
+/// Applies the migrations (``PostgresMigrations``, then ``CommonMigrations``), and says how a database stands to them.
 enum PostgresSchema {
     /// Migrations may rewrite tables, and wait for those of another node.
     private static let patience = PostgresConnection.Patience(roundTrip: .seconds(600), lock: .seconds(120))
@@ -63,7 +63,7 @@ enum PostgresSchema {
     ) throws {
         try refuse(state, connection, at: place)
         try createTable(connection)
-        // Outside of the transaction: it takes a lease.
+        // Outside the transaction: it waits for as long as a lease lasts.
         let expired = try olderNodes(connection).map { _ in
             try OlderNodes.refuseLiving { try olderNodes(connection) ?? [] }
         }
@@ -137,7 +137,7 @@ enum PostgresSchema {
         try applied(connection).keys.compactMap { MoveMark(identifier: $0) }.first
     }
 
-    /// Two nodes may do this at the same moment; the server then refuses one of them, who finds the table made.
+    /// Two nodes may do this at the same moment. The server then refuses one of them, and that one tries again.
     private static func createTable(_ connection: PostgresConnection) throws {
         for attempt in 1...3 {
             do {

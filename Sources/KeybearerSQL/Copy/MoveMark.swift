@@ -1,9 +1,9 @@
 import Crypto
 package import Keybearer
 
-/// What a database that is moved to another one carries from then on: every program that opens it refuses.
+/// Marks a database that is being moved to another one, or was: every program refuses to open it.
 ///
-/// It stands among the applied migrations under a name that no version knows as a step, so that version 0.1 takes the
+/// It is a row in the table of applied migrations whose name no version knows as a step, so that version 0.1 takes the
 /// database for one of a newer version and refuses it too. It names the target without credentials.
 package struct MoveMark: Sendable, Equatable {
     /// How far the move is.
@@ -57,13 +57,13 @@ package struct MoveMark: Sendable, Equatable {
     /// How many migrations a program must know to go on beside it: more than there will ever be.
     package static let needs = 1_000_000
 
-    /// The tables that nothing is written to any more, so that processes stop that have the database open already.
+    /// The tables that refuse every write from then on, so that processes which have the database open already stop.
     package static let closedTables = CopiedTable.all.map(\.name) + ["nodes", "changes", "budget_recalls"]
 
-    /// What an engine's refusal to write to such a table is known by.
+    /// The message with which such a table refuses a write.
     package static let closedTable = "this database was moved"
 
-    /// What is said to whoever opens the database.
+    /// The error for whoever opens the database.
     package var refusal: KeybearerError {
         let failure =
             switch phase {
@@ -79,7 +79,7 @@ package struct MoveMark: Sendable, Equatable {
         return KeybearerError(.unavailable, failure.description, cause: failure)
     }
 
-    /// What a process is told that had the database open when it was moved.
+    /// The error for a process that had the database open when it was moved.
     package static let lost =
         DatabaseLost(
             reason: "database_moved",
@@ -88,7 +88,7 @@ package struct MoveMark: Sendable, Equatable {
                 + "Stop this process, and set the setting database to the new one."
         ).error
 
-    /// What is said to whoever comes between another process and the end of its move.
+    /// The error for a process that finds another one moving the database.
     package static let isBusy = KeybearerError(
         .conflict,
         "Another process moves this database. Nothing was changed. Wait until it has ended, then run it again.")
@@ -125,7 +125,7 @@ package protocol MovableEngine: SQLEngine {
     /// - Parameters:
     ///   - mark: nil takes it back.
     ///   - old: what must be there.
-    ///   - expired: the nodes that were watched and do not live: they are forgotten. Others are in the way.
+    ///   - expired: the nodes that were watched and do not live: they are removed. Any other node is in the way.
     /// - Throws: `UNAVAILABLE` when another mark is there; `CONFLICT` when another node is, or the mark is gone.
     func setMoveMark(_ mark: MoveMark?, replacing old: MoveMark?, expired: [RegisteredNode]) throws
 
@@ -136,7 +136,7 @@ package protocol MovableEngine: SQLEngine {
 }
 
 extension MovableEngine {
-    /// Refuses when a node is registered that was not seen to be dead.
+    /// Removes the nodes that were watched and do not live; refuses when any other is registered.
     package func remove(_ expired: [RegisteredNode], _ connection: any SQLConnection) throws {
         let found = try connection.rows(NodeSQL.list).map { try StoredValues.node($0) }
         guard Set(found.map(\.stand)).isSubset(of: expired.map(\.stand)) else {
@@ -146,7 +146,7 @@ extension MovableEngine {
         try connection.execute(NodeSQL.removeAll)
     }
 
-    /// What is said when another mark was found than the one that was to be replaced.
+    /// The error when the mark that was found is not the one to replace.
     package static func differs(_ found: MoveMark?) -> KeybearerError { found?.refusal ?? MoveMark.isBusy }
 }
 

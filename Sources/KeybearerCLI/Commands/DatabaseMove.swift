@@ -51,7 +51,7 @@ struct DatabaseMove {
         }
     }
 
-    /// Takes the mark of a move back that did not get to its end.
+    /// Takes back the mark of a move that did not finish.
     func undo() throws {
         let source = try openSource()
         defer { try? source.store.close() }
@@ -157,10 +157,10 @@ struct DatabaseMove {
         Console.report("Copied, and verified by counts and digests.")
     }
 
-    /// Does a step of the copy. If it fails, it takes the mark back, but only when the target certainly has nothing: an
-    /// answer to the commit that was lost looks like a failure.
+    /// Does a step of the copy. If it fails, the mark is taken back, but only when the target certainly has nothing: a
+    /// lost response to the commit looks like a failure.
     ///
-    /// - Parameter id: what the target is called once it has everything.
+    /// - Parameter id: the database's id, which the target has once it has everything.
     private func takingBack(_ source: Source, unlessHeldAs id: String, _ step: () async throws -> Void) async throws {
         do {
             try await step()
@@ -238,7 +238,7 @@ struct DatabaseMove {
 }
 
 extension DatabaseLocation {
-    /// The place as a mark names it.
+    /// The place as a ``MoveMark`` names it.
     var moveTarget: MoveMark.Target {
         switch self {
         case .sqlite(let path):

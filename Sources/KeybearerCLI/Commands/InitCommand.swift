@@ -59,7 +59,7 @@ struct InitCommand: AsyncParsableCommand {
         Console.report("Start the server with: keybearer serve")
     }
 
-    /// Whether everything is there already; says so.
+    /// Whether the account is there as well; if so, prints that everything is kept.
     private func leavesAll(_ bootstrap: Bootstrap) async throws -> Bool {
         try await bootstrap.withInstallation { services in
             let account: Account
@@ -75,7 +75,7 @@ struct InitCommand: AsyncParsableCommand {
         }
     }
 
-    /// Asks a person on a terminal. Flags that say where the password comes from say enough.
+    /// Asks for confirmation on a terminal. `--yes`, and flags that say where the password comes from, skip it.
     private func confirm(_ bootstrap: Bootstrap, hasKeys: Bool, hasDatabase: Bool) throws {
         if yes || password.isChosen { return }
         guard password.isInteractive else {
@@ -106,7 +106,8 @@ struct InitCommand: AsyncParsableCommand {
                 + "keys cannot open the keys in that database")
     }
 
-    /// Makes the database, and the master keys at hand its own. Whoever comes second takes its own new file away.
+    /// Makes the database, and records the master keys at hand as its own. If it has others already, the master-key
+    /// file that this command made is removed again.
     private static func claim(_ bootstrap: Bootstrap, madeKeys: Bool) async throws {
         let store = try bootstrap.openStore(.commandLine, creating: true)
         defer { try? store.close() }

@@ -69,7 +69,7 @@ struct LoadedSettings: Sendable {
 }
 
 extension LoadedSettings {
-    /// The gate's address for a person, with the port that it got.
+    /// Where the gate listens, as text for a person: a URL with the port that it got, or the socket's path.
     func gateHost(_ port: Int) -> String {
         switch server.gate?.address {
         case .network(let host, _): "http://\(GateSettings.Address.network(host: host, port: port))"

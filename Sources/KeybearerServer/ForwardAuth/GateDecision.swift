@@ -34,16 +34,16 @@ public struct GateSettings: Sendable {
     }
 }
 
-/// Decides what a gateway asks about a request: from which client, about which workspace, with which key.
+/// Decides whether a request that a gateway asks about may pass: who the client is, which workspace, which key.
 ///
-/// Memory only and synchronous, like the verifier below it. What it cannot decide is handed back as a
+/// It uses memory only and is synchronous, like `Verifier.cachedVerdict`. What it cannot decide is returned as a
 /// ``PendingRequest``.
 struct GateDecision: Sendable {
     /// What a connection says of all its requests.
     struct Peer: Sendable {
         /// The TCP peer; ``IPAddress/localSocket`` on a Unix socket.
         let address: IPAddress
-        /// Whether its forwarding fields are believed.
+        /// Whether its forwarding headers are believed.
         let isTrusted: Bool
     }
 
@@ -85,12 +85,12 @@ struct GateDecision: Sendable {
         return Peer(address: address, isTrusted: addresses.isTrusted(address))
     }
 
-    /// Writes the answer to a request, or hands back what the store must be asked.
+    /// Writes the response to a request, or returns what the store must be asked.
     func respond(
         _ head: GateRequestHead, in bytes: UnsafeRawBufferPointer, from peer: Peer, isStopping: Bool,
         with responses: inout GateResponses, to out: inout ByteBuffer
     ) -> PendingRequest? {
-        // Read here, after the request's last byte: see Verifier.verify.
+        // Read here, after the request's last byte: see Verifier.cachedVerdict.
         let (now, wall) = (clocks.steady(), clocks.wall())
         var format = GateResponses.ResponseFormat(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
         guard case .gate(let mode, let rest) = Self.path(head, bytes) else {
@@ -149,7 +149,7 @@ struct GateDecision: Sendable {
             return head.forwardedProto.occurrences == 1
                 && GateRequestHead.equals(bytes, head.forwardedProto.value, "https")
         }
-        // A tool on the same machine. With forwarding fields it is a proxy that nobody configured.
+        // A tool on the same machine. With forwarding headers it is a proxy that nobody configured.
         return peer.address.isLoopback && !head.hasForwardingHeaders
     }
 
@@ -178,7 +178,7 @@ struct GateDecision: Sendable {
         }
     }
 
-    /// The workspace that the request names: by header, by the original path, or not at all. Two that disagree are refused.
+    /// The workspace that the request names: by header, by the original path, or none. Two that disagree are refused.
     private func scope(
         _ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer, rest: GateRequestHead.Part, _ peer: Peer
     ) throws(KeybearerError) -> AccessScope {
@@ -214,7 +214,7 @@ struct GateDecision: Sendable {
 }
 
 extension BearerCredentials {
-    /// What a request without a token that may be a key is answered.
+    /// The refusal of a request without a token that may be a key.
     fileprivate var denial: GateResponses.Denial {
         switch self {
         case .none: .tokenMissing

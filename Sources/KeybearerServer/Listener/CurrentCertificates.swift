@@ -11,7 +11,7 @@ import Musl
 import Darwin
 #endif
 
-/// The certificate that new connections are shown: read at the start, and again when the process is told to.
+/// The certificate that new connections are shown: read at the start, and again at `SIGHUP`.
 final class CurrentCertificates: Sendable {
     private let files: (certificate: String, key: String)
     private let current: Lock<NIOSSLContext>

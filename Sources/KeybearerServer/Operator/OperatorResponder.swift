@@ -2,7 +2,7 @@ import HTTPTypes
 import HummingbirdCore
 import Keybearer
 
-/// Answers `/operator/*`: the operator token first, then the path and the method, then the handler.
+/// Responds to `/operator/*`: checks the operator token first, then the path and the method, then calls the handler.
 struct OperatorResponder: Sendable {
     let tokens: OperatorTokenService
     let api: APIResponder
@@ -19,7 +19,7 @@ struct OperatorResponder: Sendable {
             guard let secret = Self.secret(in: context.headers) else {
                 throw KeybearerError(.unauthorized, "Send an operator token.")
             }
-            // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
+            // A forgery is refused before the body is read; everything else is decided after its last byte.
             guard !tokens.isForged(secret) else {
                 throw KeybearerError(.unauthorized, "The operator token is not valid.")
             }
@@ -44,7 +44,7 @@ struct OperatorResponder: Sendable {
         }
     }
 
-    /// The one bearer token; two fields, or anything else, are none.
+    /// The one bearer token; nil for two headers, or for anything else.
     private static func secret(in headers: HTTPFields) -> OperatorSecret? {
         let values = headers[values: .authorization]
         guard values.count == 1, values[0].utf8.count > 7, values[0].prefix(6).lowercased() == "bearer" else {

@@ -1,4 +1,4 @@
-/// The example requests of the page, filled in for this server.
+/// The example requests on the key's page, filled in for this server.
 enum Examples {
     static func curl(publicURL: String, prefix: String) -> String {
         """

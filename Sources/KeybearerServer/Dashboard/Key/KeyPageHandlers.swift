@@ -29,7 +29,7 @@ struct KeyPageHandlers: Sendable {
         return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
     }
 
-    /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script asks for it
+    /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script fetches it
     /// before it copies a key that it shows, and when the page comes back into view.
     @Sendable func record(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
@@ -68,8 +68,8 @@ struct KeyPageHandlers: Sendable {
         return pages.show(page)
     }
 
-    /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked, for a leaked key must
-    /// not revive on an upgrade.
+    /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a leaked
+    /// key does not work again after an upgrade.
     @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
         if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
@@ -79,11 +79,11 @@ struct KeyPageHandlers: Sendable {
         let userID = signedIn.account.user.id
         let (_, key) = try await keys.regenerate(
             userID,
-            // What is no version is that of no key.
+            // A text that is no number is no key's version.
             version: form["version"].map { Int(Int32($0) ?? -1) },
             idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
             by: signedIn.authority(from: context.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
-        // Without the new key: whoever wants to see it presses for it.
+        // Without the new key: whoever wants to see it reveals it.
         if context.wantsJSON { return try json(key, of: userID) }
         return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
@@ -147,7 +147,7 @@ struct KeyPageHandlers: Sendable {
             nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
     }
 
-    /// What is left of the rate limit; nil where the store does not say it: the key and its record are worth a page without it.
+    /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.
     private func quota(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
         do {
             let rateLimit = try await node.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)

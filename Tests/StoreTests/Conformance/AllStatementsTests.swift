@@ -5,7 +5,7 @@ import KeybearerSQLite
 import TestSupport
 import Testing
 
-/// ``AllStatements`` on both engines, and the parameters of an ``SQL`` (``PostgresValue``, ``PostgresResult``).
+/// ``AllStatements`` on both engines, and the parameters of an ``SQL`` by their numbers (``PostgresResult``).
 @Suite struct AllStatementsTests {
     private static let all = AllStatements.all + AllStatements.locking
 

@@ -11,6 +11,7 @@ import Testing
         "What may be chosen",
         arguments: [
             ("short", false), ("password", false), ("Password123", false), ("aaaaaaaaaaaa", false), ("23456789", false),
+            ("abababababab", false), ("wertyuiop", false),
             ("ada@example.com", false), ("Ada Lovelace", false), ("correct horse battery", true), ("ünïcödé!", true),
             (String(repeating: "xyz ", count: 64), true), (String(repeating: "x9", count: 600), false),
         ])

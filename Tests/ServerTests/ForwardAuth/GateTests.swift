@@ -9,7 +9,7 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The gate over real sockets: what a gateway reads of ``GateResponses`` and ``GateIdentity``, from the
+/// The ``GateDecision`` over real sockets: what a gateway reads of ``GateResponses`` and ``GateIdentity``, from the
 /// ``GateListener``.
 @Suite struct GateTests {
     private static let identity = [

@@ -5,7 +5,7 @@ import KeybearerSQL
 import TestSupport
 import Testing
 
-/// A ``PostgresConnection`` to a server that is out of reach, or whose certificate is another (``PostgresInspection``).
+/// A ``PostgresConnection`` to a server that is out of reach, or that shows another certificate.
 @Suite struct PostgresConnectionTests {
     private let samples = Samples()
 

@@ -2,7 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
-/// The ``RateLimitStore`` on every engine (``SQLiteRateLimits``): each ``QuotaRequest``.
+/// The ``RateLimitStore`` on every engine (``SQLiteRateLimits``): each ``QuotaRequest`` that is in no holder's name.
 @Suite struct RateLimitConformance {
     private static func request(
         _ userID: UserID, _ wanted: Int, limit: Int = 100, leavingRoom: Bool = false, unused: [LocalQuota.Unused] = []

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A ``DatabaseMove`` by `migrate` (``MigrateCommand``), killed at every stage, in both directions: at no moment can
-    /// both databases be written to, and the same command again finishes.
+    /// A ``DatabaseMove`` by `migrate` (``MigrateCommand``), killed at every stage, in both directions: at no moment
+    /// can both databases be written to, and the same command again finishes.
     @Suite struct DatabaseMoveTests {
         private let directory: TemporaryDirectory
         private let original: String

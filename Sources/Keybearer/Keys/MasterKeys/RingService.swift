@@ -59,7 +59,8 @@ public final class RingService: Sendable {
 
     /// Opens every key once and records which master keys seal keys, and whose tags keys and tokens carry.
     ///
-    /// - Throws: ``RingRefusal`` when the ring does not open keys, or does not recognise a tag. Nothing is recorded then.
+    /// - Throws: ``RingRefusal`` when the ring does not open keys, or does not recognise a tag. Nothing is recorded
+    ///   then.
     private func stamp(_ records: [MasterKeyRecord], _ vault: KeyVault) async throws -> [MasterKeyRecord] {
         let survey = try await KeySurvey(context.store, vault)
         let retired = records.filter(\.isRetired).map(\.id)

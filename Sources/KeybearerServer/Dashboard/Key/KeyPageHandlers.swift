@@ -29,8 +29,8 @@ struct KeyPageHandlers: Sendable {
         return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
     }
 
-    /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script fetches it
-    /// before it copies a key that it shows, and when the page comes back into view.
+    /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script fetches
+    /// it before it copies a key that it shows, and when the page comes back into view.
     @Sendable func record(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
         try Self.requireFeature(access)
@@ -68,8 +68,8 @@ struct KeyPageHandlers: Sendable {
         return pages.show(page)
     }
 
-    /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a leaked
-    /// key does not work again after an upgrade.
+    /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a
+    /// leaked key does not work again after an upgrade.
     @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
         if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {

@@ -57,7 +57,7 @@ public final class Verifier: Sendable {
     /// Where tasks are best begun that only call ``verdictFromStore(for:scope:from:need:)``: it goes on there anyway.
     public var executor: any TaskExecutor { thread }
 
-    /// Decides from memory, or answers ``Verdict/needsStore``.
+    /// Decides from memory, or answers ``Verdict/needsStore(_:)``.
     ///
     /// - Parameters:
     ///   - token: what was presented.

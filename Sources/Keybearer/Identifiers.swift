@@ -70,6 +70,13 @@ public struct OperatorTokenID: PrefixedID {
     public init(rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Names a portal link. It is not the link's code.
+public struct PortalLinkID: PrefixedID {
+    public static let prefix = "ptl_"
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
 /// Names one master key of the ring.
 public struct MasterKeyID: PrefixedID {
     public static let prefix = "mk_"

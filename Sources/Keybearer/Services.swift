@@ -15,6 +15,12 @@ public final class Services: Sendable {
     public let sessions: SessionService
     /// Credentials of operators' programs.
     public let operatorTokens: OperatorTokenService
+    /// What operators' programs write.
+    public let writes: WriteService
+    /// Signing users in by links.
+    public let portalLinks: PortalLinkService
+    /// Lists and look-ups of operators' programs.
+    public let directory: DirectoryService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
     /// Whether the master keys at hand are those of the database.
@@ -36,6 +42,8 @@ public final class Services: Sendable {
         public var rememberedAccounts = 1_000_000
         /// Whether anyone may make an account.
         public var isSignUpOpen = true
+        /// Where portal links may lead back.
+        public var portalReturnURLs: [AllowedReturnURL] = []
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
@@ -88,6 +96,9 @@ public final class Services: Sendable {
             throttle: SignInThrottle(clocks: clocks))
         workspaces = WorkspaceService(context: context, propagation: propagation)
         operatorTokens = OperatorTokenService(context: context, node: node)
+        writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
+        portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
+        directory = DirectoryService(context: context, node: node)
         masterKeys = MasterKeyService(context: context, propagation: propagation)
         self.ring = RingService(context: context, logger: logger)
     }

@@ -62,7 +62,32 @@ extension PostgresEngine {
 
     func newNonce() -> String { String(decoding: random.base62(count: 22), as: UTF8.self) }
 
-    /// Numbers a change, and notes it: the last statement of its transaction.
+    /// Numbers the changes of one transaction, and notes them: its last statement.
+    ///
+    /// - Parameter nonce: of the last one.
+    func number(_ subjects: [Change.Subject], _ nonce: String, _ time: Timestamp) -> Statement {
+        if subjects.count == 1 { return Self.number(subjects[0], nonce, time) }
+        let stored = subjects.map { StoredValues.storedForm($0) }
+        let nonces = stored.dropLast().map { _ in SQLValue.text(newNonce()) } + [.text(nonce)]
+        return Statement(
+            """
+            WITH counted AS (
+                UPDATE fence_counter SET number = number + $1, mark = $2 RETURNING number
+            ), noted AS (
+                INSERT INTO changes (number, mark, subject_kind, subject_id, at)
+                SELECT counted.number - $1 + wanted.place, wanted.mark, wanted.kind, wanted.id, $6
+                FROM counted, unnest($3::text[], $4::text[], $5::text[])
+                    WITH ORDINALITY AS wanted (mark, kind, id, place)
+            )
+            SELECT number FROM counted
+            """,
+            [
+                .number(Int64(subjects.count)), .text(nonce), .array(nonces), .array(stored.map { .text($0.kind) }),
+                .array(stored.map { .optional($0.id) }), .number(time.millisecondsSinceEpoch),
+            ])
+    }
+
+    /// Numbers one change.
     static func number(_ subject: Change.Subject, _ nonce: String, _ time: Timestamp) -> Statement {
         let (kind, id) = StoredValues.storedForm(subject)
         return Statement(
@@ -80,14 +105,14 @@ extension PostgresEngine {
 
     /// Reads the number that a committed change took, and tells the nodes that there is something new.
     static func announce(
-        _ last: [PostgresResult], _ nonce: String, _ connection: PostgresConnection
+        _ last: [PostgresResult], _ nonce: String, taking count: Int, _ connection: PostgresConnection
     ) throws -> ChangeLogPosition {
         guard let number = try last.last?.first?.requiredNumber("number") else {
             throw KeybearerError.unreadable("fence_counter.number")
         }
         notifyNodes(connection)
         // A failure leaves old rows for the next time.
-        try? ChangeLog.prune(behind: number, PostgresTransaction(connection: connection, clock: .caller))
+        try? ChangeLog.prune(behind: number, taking: count, PostgresTransaction(connection: connection, clock: .caller))
         return ChangeLogPosition(number: number, nonce: nonce)
     }
 

@@ -206,23 +206,25 @@ extension PostgresEngine {
     }
 
     package func change<Value: Sendable>(
-        _ subject: Change.Subject, at time: Timestamp,
-        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+        at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> (commit: Commit<Value>, subjects: [Change.Subject])
     ) async throws -> (value: Value, position: ChangeLogPosition) {
         let (nonce, clock) = (newNonce(), clock)
-        return try await pool.run(.write) { connection in
-            let ((value, isChange), last) = try connection.transaction { connection in
-                switch try body(PostgresTransaction(connection: connection, clock: clock)) {
+        return try await pool.run(.write) { [self] connection in
+            let ((value, count), last) = try connection.transaction { connection in
+                let (commit, subjects) = try body(PostgresTransaction(connection: connection, clock: clock))
+                switch commit {
                 case .changes(let value, let last):
-                    ((value, true), last.map(\.forServer) + [Self.number(subject, nonce, time)])
-                case .nothing(let value): ((value, false), [Self.newest])
+                    let numbering = subjects.isEmpty ? Self.newest : number(subjects, nonce, time)
+                    return ((value, subjects.count), last: last.map(\.forServer) + [numbering])
+                case .nothing(let value): return ((value, 0), last: [Self.newest])
                 }
             }
-            guard isChange else {
+            guard count > 0 else {
                 guard let row = last.last?.first else { throw KeybearerError.unreadable("fence_counter") }
                 return (value, try StoredValues.position(row))
             }
-            return (value, try Self.announce(last, nonce, connection))
+            return (value, try Self.announce(last, nonce, taking: count, connection))
         }
     }
 

@@ -33,6 +33,22 @@ struct PostgresTransaction: SQLConnection {
         return (results.dropLast().map(\.rows), try Self.time(results[statements.count]))
     }
 
+    func attempt<Value>(_ body: () throws -> Value) throws -> Result<Value, KeybearerError> {
+        try connection.execute(Statement.savepoint.sql)
+        do {
+            let value = try body()
+            try connection.execute(Statement.release.sql)
+            return .success(value)
+        } catch let error as KeybearerError where error.isRefusal {
+            try connection.execute(Statement.rollBackToSavepoint.sql)
+            return .failure(error)
+        } catch let failure as PostgresFailure where failure.state.map({ $0.hasPrefix("23") }) ?? false {
+            guard let refusal = failure.refusal else { throw failure }
+            try connection.execute(Statement.rollBackToSavepoint.sql)
+            return .failure(refusal)
+        }
+    }
+
     func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws {
         if rows.isEmpty { return }
         let names = table.columns.map(\.name).joined(separator: ", ")

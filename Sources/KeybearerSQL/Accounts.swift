@@ -3,10 +3,16 @@ package import Keybearer
 enum AccountSQL {
     /// One row for each account, workspace and feature, for ``StoredValues/accounts(_:)``; `u` is the user and `k` the
     /// key.
+    /// A user's, for ``StoredValues/user(_:)``.
+    static let userColumns = """
+        u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator, u.created_at AS user_created_at,
+        u.external_id AS user_external_id, u.email_verified, u.version AS user_version,
+        u.updated_at AS user_updated_at, CASE WHEN u.password_hash = '' THEN 0 ELSE 1 END AS has_password
+        """
     private static let columns = """
-        SELECT u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator, u.created_at AS user_created_at,
+        SELECT \(userColumns),
                k.key_id, k.version, k.shown_prefix, k.generated_at, k.last_used_at, k.last_used_ip,
-               m.role, w.id AS workspace_id, w.name AS workspace_name, w.created_at AS workspace_created_at,
+               m.role, w.id AS workspace_id, \(WorkspaceSQL.workspaceColumns),
                p.id AS plan_id, p.name AS plan_name, p.hourly_limit, p.billing_url, p.position, f.feature
         FROM users u
         JOIN api_keys k ON k.user_id = u.id
@@ -22,18 +28,41 @@ enum AccountSQL {
     static let byDigest = SQL("\(columns) WHERE k.digest = $1 \(order)")
     static let page = SQL(
         "\(columns) WHERE u.id IN (SELECT id FROM users ORDER BY created_at, id LIMIT $1 OFFSET $2) \(order)")
+    static let byExternalID = SQL("\(columns) WHERE u.external_id = $1 \(order)")
+    /// With ``UserFilter``: a NULL parameter is not looked at.
+    static let matching = SQL(
+        """
+        \(columns) WHERE u.id IN (
+            SELECT id FROM users
+            WHERE (created_at, id) > ($1, $2)
+              AND (CAST($3 AS TEXT) IS NULL OR status = CAST($3 AS TEXT))
+              AND (CAST($4 AS TEXT) IS NULL AND CAST($5 AS TEXT) IS NULL OR EXISTS (
+                SELECT 1 FROM memberships f JOIN workspaces g ON g.id = f.workspace_id
+                WHERE f.user_id = users.id AND (CAST($4 AS TEXT) IS NULL OR g.id = CAST($4 AS TEXT))
+                  AND (CAST($5 AS TEXT) IS NULL OR g.plan_id = CAST($5 AS TEXT))))
+              AND created_at >= $6 AND updated_at >= $7
+            ORDER BY created_at, id LIMIT $8) \(order)
+        """)
     static let emailIsTaken = SQL("SELECT 1 AS taken FROM users WHERE email = $1")
+    static let externalIDIsTaken = SQL("SELECT 1 AS taken FROM users WHERE external_id = $1")
+    static let update = SQL(
+        """
+        UPDATE users SET email = $2, email_verified = $3, name = $4, external_id = $5, version = $6, updated_at = $7
+        WHERE id = $1
+        """)
     static let insert = SQL(
         """
-        INSERT INTO users (id, email, name, status, is_operator, password_hash, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO users
+            (id, email, name, status, is_operator, password_hash, created_at, external_id, email_verified, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7)
         """)
     static let password = SQL("SELECT password_hash, password_version FROM users WHERE id = $1")
     static let setPassword = SQL(
         "UPDATE users SET password_hash = $1, password_version = password_version + 1 WHERE id = $2")
     static let rehash = SQL(
         "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_version = $3 AND password_hash = $4")
-    static let setStatus = SQL("UPDATE users SET status = $1 WHERE id = $2")
+    static let setStatus = SQL(
+        "UPDATE users SET status = $1, version = version + 1, updated_at = $3 WHERE id = $2")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
     static let leavesMembersWithoutOwner = SQL(
         """
@@ -57,7 +86,8 @@ enum AccountSQL {
         """)
 
     static let all = [
-        byID, byEmail, byDigest, page, emailIsTaken, insert, password, setPassword, rehash, setStatus, delete,
+        byID, byEmail, byDigest, byExternalID, matching, page, emailIsTaken, externalIDIsTaken, insert, update,
+        password, setPassword, rehash, setStatus, delete,
         leavesMembersWithoutOwner, deleteLonelyWorkspaces,
     ]
 }
@@ -67,25 +97,27 @@ extension SQLStore {
         _ new: NewAccount, by authority: Authority, audit: AuditEvent
     ) async throws -> Account {
         do {
-            let locks = RowLocks([(.masterKey(new.sealedKey.masterKeyID), .share)])
-            return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
-                try locked.requireSealing(under: new.sealedKey.masterKeyID, connection)
-                // The unique index decides; this says what it is about, before anything is written.
-                guard try connection.first(AccountSQL.emailIsTaken, [.text(new.user.email.rawValue)]) == nil else {
-                    throw KeybearerError.emailTaken
-                }
-                try Self.insertUser(new, connection)
-                try Self.insertKey(new, connection)
-                try Self.insertWorkspace(
-                    id: new.workspaceID, name: new.workspaceName, owner: new.user.id, createdAt: new.user.createdAt,
-                    connection)
-                guard let account = try Self.account(new.user.id, connection) else {
-                    throw KeybearerError.noSuchAccount
-                }
-                return .changes(account, with: [])
-            }
+            let work = Self.creating(new)
+            return try await write(by: authority, audit: audit, locking: work.locks, work.body)
         } catch let error as KeybearerError where error.code == .conflict {
             throw KeybearerError.emailTaken.caused(by: error.cause)
+        }
+    }
+
+    /// Adds an account. No node has to hear of one that was not there.
+    static func creating(_ new: NewAccount) -> Write<Account> {
+        Write(nil, locking: RowLocks([(.masterKey(new.sealedKey.masterKeyID), .share)])) { connection, locked in
+            try locked.requireSealing(under: new.sealedKey.masterKeyID, connection)
+            try requireFree(new.user, instead: nil, connection)
+            try insertUser(new, connection)
+            try insertKey(new, connection)
+            try insertWorkspace(
+                NewWorkspace(
+                    id: new.workspaceID, name: new.workspaceName, externalID: nil, planID: nil, owner: new.user.id,
+                    createdAt: new.user.createdAt),
+                connection)
+            guard let account = try account(new.user.id, connection) else { throw KeybearerError.noSuchAccount }
+            return .changes(account, with: [])
         }
     }
 
@@ -159,31 +191,41 @@ extension SQLStore {
         var locks = RowLocks([(.user(userID), .update)])
         if status == .disabled { locks.add(.sessions(of: userID), .replace) }
         return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
-            guard try connection.execute(AccountSQL.setStatus, [.text(status.rawValue), .id(userID)]) == 1 else {
-                throw KeybearerError.noSuchAccount
-            }
-            if status == .disabled { try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")]) }
+            try Self.setStatus(status, of: userID, at: audit.at, connection)
             return .changes((), with: [])
         }
+    }
+
+    static func setStatus(
+        _ status: User.Status, of userID: UserID, at time: Timestamp, _ connection: any SQLConnection
+    ) throws {
+        guard try connection.execute(AccountSQL.setStatus, [.text(status.rawValue), .id(userID), .time(time)]) == 1
+        else { throw KeybearerError.noSuchAccount }
+        if status == .disabled { try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")]) }
     }
 
     package func deleteAccount(
         _ userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
+        try await change(Self.deleting(userID, at: audit.at), by: authority, audit: audit)
+    }
+
+    /// Removes an account.
+    static func deleting(_ userID: UserID, at time: Timestamp) -> Write<Void> {
         // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.
         var locks = RowLocks([
             (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
             (.workspaces(of: userID), .replace),
         ])
         locks.readsTime = true
-        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, locked in
+        return Write(.user(userID), locking: locks) { connection, locked in
             let user = [SQLValue.id(userID)]
             guard try connection.first(AccountSQL.leavesMembersWithoutOwner, user) == nil else {
                 throw KeybearerError.lastOwner
             }
-            try connection.execute(KeySQL.endLiveKey, [.id(userID), .number(audit.at.millisecondsSinceEpoch)])
+            try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(time)])
             // By the clock that says later when it is old.
-            try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
+            try DeletedAccountWindows.preserve(userID, at: locked.now(time), connection)
             try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
             try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
             try connection.execute(KeySQL.removeRequests, user)
@@ -199,6 +241,7 @@ extension SQLStore {
             [
                 .id(new.user.id), .text(new.user.email.rawValue), .text(new.user.name), .text(new.user.status.rawValue),
                 .flag(new.user.isOperator), .text(new.passwordHash), .time(new.user.createdAt),
+                .optional(new.user.externalID?.rawValue), .flag(new.user.isEmailVerified),
             ])
     }
 

@@ -2,7 +2,7 @@ package import Keybearer
 
 enum AuditSQL {
     private static let columns = """
-        SELECT id, at, actor, action, user_id, workspace_id, address, detail FROM audit_events
+        SELECT sequence, id, at, actor, action, user_id, workspace_id, address, detail FROM audit_events
         """
 
     static let insert = SQL(
@@ -12,8 +12,13 @@ enum AuditSQL {
         """)
     static let latest = SQL("\(columns) ORDER BY sequence DESC LIMIT $1")
     static let latestOfUser = SQL("\(columns) WHERE user_id = $2 ORDER BY sequence DESC LIMIT $1")
+    static let before = SQL(
+        """
+        \(columns) WHERE sequence < $1 AND (CAST($2 AS TEXT) IS NULL OR user_id = CAST($2 AS TEXT))
+        ORDER BY sequence DESC LIMIT $3
+        """)
 
-    static let all = [insert, latest, latestOfUser]
+    static let all = [insert, latest, latestOfUser, before]
 }
 
 extension SQLStore {

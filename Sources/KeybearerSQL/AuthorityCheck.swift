@@ -9,6 +9,12 @@ struct AuthorityCheck: Sendable {
     let authority: Authority
     let requirement: Requirement?
     let isOn: Bool
+    /// When the change was asked for, by both of this process's clocks.
+    let begunAt: Timestamp
+    let asked: SteadyTime
+
+    /// The time now, in the transaction: a session that runs out while its request waits for its turn has ended.
+    var now: Timestamp { begunAt.advanced(by: asked.duration(to: .systemNow())) }
 
     /// Locks and checks.
     ///
@@ -35,7 +41,9 @@ struct AuthorityCheck: Sendable {
             locks.useLockOnAllSessions(of: userID, for: id)
             locks.readsTime = true
         case .password(_, let userID): locks.add(.user(userID), .share)
-        case .operatorToken(let id): locks.add(.operatorToken(id), .share)
+        case .operatorToken(let id):
+            locks.add(.operatorToken(id), .share)
+            locks.readsTime = true
         case .commandLine, .anyone: break
         }
         guard let requirement, let userID = authority.userID else { return }
@@ -68,7 +76,7 @@ struct AuthorityCheck: Sendable {
                 throw KeybearerError.authorityEnded("The e-mail address or the password is wrong.")
             }
         case .operatorToken(let id):
-            guard locked.has(.operatorToken(id)) else {
+            guard locked.isLive(id, at: locked.now(time)) else {
                 throw KeybearerError.authorityEnded("The operator token is not valid.")
             }
         case .commandLine, .anyone: break
@@ -79,7 +87,8 @@ struct AuthorityCheck: Sendable {
         guard let requirement, let userID = authority.userID else { return }
         let workspaceID = requirement.workspaceID
         guard let membership = locked[.membership(workspaceID, userID)],
-            let planID = locked.planID(of: workspaceID, memberID: userID)
+            let workspace = locked.workspace(workspaceID, memberID: userID),
+            let planID = workspace.text("plan_id")
         else { throw KeybearerError.notYourWorkspace }
         guard Permissions.allows(try StoredValues.role(membership), requirement.action) else {
             throw KeybearerError.roleForbids(requirement.action)
@@ -87,9 +96,10 @@ struct AuthorityCheck: Sendable {
         guard Permissions.rule(of: requirement.action).needsFeature else { return }
         // Behind the workspace, which names the plan. Only master keys follow in the order of locks, and no action that
         // needs the feature locks one.
-        _ = try RowLocks([(.plan(planID), .share)]).acquire(connection)
-        let feature = [SQLValue.text(planID.rawValue), .text(Feature.apiWebhooks.rawValue)]
-        guard try connection.first(PlanSQL.feature, feature) != nil else { throw KeybearerError.featureLocked }
+        _ = try RowLocks([(.plan(PlanID(rawValue: planID)), .share)]).acquire(connection)
+        let feature = [SQLValue.text(planID), .text(Feature.apiWebhooks.rawValue)]
+        guard try !workspace.requiredFlag("is_suspended"), try connection.first(PlanSQL.feature, feature) != nil
+        else { throw KeybearerError.featureLocked }
     }
 
     private static let signInFirst = KeybearerError.authorityEnded("Sign in first.")
@@ -109,8 +119,8 @@ extension LockedRows {
         return candidates.first { $0.text("id") == id.rawValue && $0.text("user_id") == userID.rawValue }
     }
 
-    fileprivate func planID(of id: WorkspaceID, memberID: UserID) -> PlanID? {
+    fileprivate func workspace(_ id: WorkspaceID, memberID: UserID) -> (any StoredRow)? {
         let candidates = all(.workspace(id)) + all(.workspaces(of: memberID))
-        return candidates.first { $0.text("id") == id.rawValue }?.text("plan_id").map(PlanID.init(rawValue:))
+        return candidates.first { $0.text("id") == id.rawValue }
     }
 }

@@ -27,8 +27,10 @@ package enum ChangeLog {
     }
 
     /// Removes old changes, now and then.
-    package static func prune(behind number: Int64, _ connection: any SQLConnection) throws {
-        guard number % prunedAtOnce == 0 else { return }
+    ///
+    /// - Parameter count: how many numbers the transaction took, this one the last.
+    package static func prune(behind number: Int64, taking count: Int = 1, _ connection: any SQLConnection) throws {
+        guard number / prunedAtOnce != (number - Int64(count)) / prunedAtOnce else { return }
         try connection.execute(ChangeLogSQL.prune, [.number(number - kept)])
     }
 

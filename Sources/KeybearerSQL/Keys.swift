@@ -45,6 +45,8 @@ enum KeySQL {
     static let pastKeys = SQL(
         "SELECT digest, master_key_id, user_id, ended_at FROM past_keys WHERE user_id = $1 ORDER BY ended_at, digest")
 
+    static let pastKey = SQL("SELECT digest, master_key_id, user_id, ended_at FROM past_keys WHERE digest = $1")
+
     static let findRequest = SQL(
         """
         SELECT request_digest, resource FROM idempotent_requests
@@ -67,6 +69,7 @@ enum KeySQL {
 
     static let all = [
         insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
+        pastKey,
         findRequest, recordRequest, requests, oldRequests, removeRequests, removeRequest,
     ]
 }
@@ -104,6 +107,12 @@ extension SQLStore {
     package func replaceKey(
         _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<KeyReplacementOutcome> {
+        try await change(
+            Self.replacing(replacement), by: authority, needs: requirement, audit: audit)
+    }
+
+    /// Puts a new key in the place of the one with the version before it.
+    static func replacing(_ replacement: KeyReplacement) -> Write<KeyReplacementOutcome> {
         let userID = replacement.userID
         var locks = RowLocks([
             (.user(userID), .share), (.apiKey(of: userID), .replace),
@@ -111,30 +120,23 @@ extension SQLStore {
         ])
         // One clock stamps and judges idempotency keys, whichever node has the request.
         locks.readsTime = replacement.request != nil
-        return try await change(
-            .user(userID), by: authority, needs: requirement, audit: audit, locking: locks
-        ) { connection, locked in
+        return Write(.user(userID), locking: locks) { connection, locked in
             guard let live = locked[.apiKey(of: userID)] else { return .nothing(.noSuchUser) }
             let now = locked.now(replacement.key.generatedAt)
-            if let earlier = try Self.earlierOutcome(replacement, at: now, connection) { return .nothing(earlier) }
+            if let earlier = try earlierOutcome(replacement, at: now, connection) { return .nothing(earlier) }
             guard try live.requiredNumber("version") == Int64(replacement.key.version - 1) else {
                 return .nothing(.versionMoved)
             }
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
-            try Self.putKey(replacement, connection)
-            return .changes(.replaced, with: Self.remembering(replacement, at: now))
+            try putKey(replacement, connection)
+            return .changes(.replaced, with: remembering(replacement, at: now))
         }
     }
 
     package func pastKeys(of userID: UserID) async throws -> [PastKey] {
         try await shortRead { connection in
-            try connection.rows(KeySQL.pastKeys, [.id(userID)]).map { row in
-                PastKey(
-                    digest: try row.requiredBytes("digest"),
-                    masterKeyID: MasterKeyID(rawValue: try row.requiredText("master_key_id")),
-                    userID: UserID(rawValue: try row.requiredText("user_id")), endedAt: try row.timestamp("ended_at"))
-            }
+            try connection.rows(KeySQL.pastKeys, [.id(userID)]).map { try StoredValues.pastKey($0) }
         }
     }
 
@@ -168,7 +170,7 @@ extension SQLStore {
 
     /// The oldest and the newest time that count. A time further ahead came from a wrong clock; its key would be
     /// remembered until then.
-    private static func remembered(_ now: Timestamp) -> [SQLValue] {
+    static func remembered(_ now: Timestamp) -> [SQLValue] {
         [
             .time(now.advanced(by: .zero - requestMemory)),
             .time(now.advanced(by: SessionPolicy.clockTolerance)),
@@ -185,7 +187,7 @@ extension SQLStore {
         guard let request = replacement.request else { return nil }
         let found = try connection.first(
             KeySQL.findRequest,
-            [.id(replacement.userID), .bytes(request.keyDigest)] + remembered(now))
+            [.text(request.scope), .bytes(request.keyDigest)] + remembered(now))
         guard let found else { return nil }
         // Version 0.1 did not keep what was asked.
         if let asked = found.bytes("request_digest"), asked != request.requestDigest { return .anotherRequest }
@@ -195,7 +197,7 @@ extension SQLStore {
         return .replayed(key, try StoredValues.sealed(row))
     }
 
-    private static func putKey(_ replacement: KeyReplacement, _ connection: any SQLConnection) throws {
+    static func putKey(_ replacement: KeyReplacement, _ connection: any SQLConnection) throws {
         let touched = try connection.execute(
             KeySQL.replace,
             [
@@ -212,7 +214,7 @@ extension SQLStore {
             SQLStatement(
                 KeySQL.recordRequest,
                 [
-                    .id(replacement.userID), .bytes(request.keyDigest), .bytes(request.requestDigest),
+                    .text(request.scope), .bytes(request.keyDigest), .bytes(request.requestDigest),
                     .id(replacement.key.id), .time(now),
                 ])
         ]

@@ -3,16 +3,20 @@ package import Keybearer
 enum OperatorTokenSQL {
     static let insert = SQL(
         """
-        INSERT INTO operator_tokens (id, name, scopes, digest, tag_key_id, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO operator_tokens (id, name, scopes, digest, tag_key_id, created_at, expires_at, shown_prefix)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """)
-    static let byDigest = SQL("SELECT id, name, scopes, created_at FROM operator_tokens WHERE digest = $1")
+    private static let columns = """
+        SELECT id, name, scopes, created_at, expires_at, shown_prefix, last_used_at, last_used_ip FROM operator_tokens
+        """
+    static let byDigest = SQL("\(columns) WHERE digest = $1")
+    static let recordUse = SQL("UPDATE operator_tokens SET last_used_at = $1, last_used_ip = $2 WHERE id = $3")
     static let untagged = SQL(
         "SELECT digest FROM operator_tokens WHERE tag_key_id IS NULL ORDER BY created_at DESC, id LIMIT $1")
-    static let list = SQL("SELECT id, name, scopes, created_at FROM operator_tokens ORDER BY created_at, id")
+    static let list = SQL("\(columns) ORDER BY created_at, id")
     static let delete = SQL("DELETE FROM operator_tokens WHERE id = $1")
 
-    static let all = [insert, byDigest, untagged, list, delete]
+    static let all = [insert, byDigest, recordUse, untagged, list, delete]
 }
 
 extension SQLStore {
@@ -27,15 +31,24 @@ extension SQLStore {
                 [
                     .id(record.id), .text(record.name),
                     .text(record.scopes.sorted().map(\.rawValue).joined(separator: " ")), .bytes(token.digest),
-                    .id(token.tagKeyID), .time(record.createdAt),
+                    .id(token.tagKeyID), .time(record.createdAt), record.expiresAt.map { .time($0) } ?? .null,
+                    .optional(record.shownPrefix),
                 ])
             return .changes((), with: [])
         }
     }
 
-    package func operatorToken(digest: [UInt8]) async throws -> OperatorToken? {
+    package func operatorToken(digest: [UInt8], now: Timestamp) async throws -> OperatorToken? {
         try await shortRead { connection in
-            try connection.first(OperatorTokenSQL.byDigest, [.bytes(digest)]).map { try StoredValues.operatorToken($0) }
+            let (rows, now) = try connection.rowsAndTime(OperatorTokenSQL.byDigest, [.bytes(digest)], caller: now)
+            let token = try rows.first.map { try StoredValues.operatorToken($0) }
+            return token.flatMap { token in token.expiresAt.map { now < $0 } ?? true ? token : nil }
+        }
+    }
+
+    package func recordUse(of id: OperatorTokenID, _ use: LastUse) async throws {
+        try await maintain {
+            try $0.execute(OperatorTokenSQL.recordUse, [.time(use.at), .text(use.address.description), .id(id)])
         }
     }
 
@@ -59,6 +72,9 @@ extension SQLStore {
             guard try connection.execute(OperatorTokenSQL.delete, [.id(id)]) == 1 else {
                 throw KeybearerError.noSuchOperatorToken
             }
+            // The sessions that its portal links opened end with it.
+            try connection.lock([(SQLStatement(SessionSQL.ofToken, [.id(id)]), .replace)])
+            try connection.execute(SessionSQL.endOfToken, [.id(id)])
             return .changes((), with: [])
         }
     }

@@ -69,6 +69,12 @@ package struct RowLocks: Sendable {
         modes[row] = max(modes[row] ?? mode, mode)
     }
 
+    /// Adds all rows of others.
+    mutating func add(_ others: RowLocks) {
+        for (row, mode) in others.modes { add(row, mode) }
+        readsTime = readsTime || others.readsTime
+    }
+
     /// A lock on all sessions of an account holds the one that asks as well: two statements on one table would not
     /// follow the order of its keys.
     mutating func useLockOnAllSessions(of userID: UserID, for id: SessionID) {
@@ -114,17 +120,19 @@ package struct LockedRows {
 
 /// What the locks read: the columns that decide.
 enum LockSQL {
-    static let user = SQL("SELECT status, password_version FROM users WHERE id = $1")
+    static let user = SQL("SELECT status, password_version, version FROM users WHERE id = $1")
     static let apiKey = SQL("SELECT key_id, version FROM api_keys WHERE user_id = $1")
-    static let operatorToken = SQL("SELECT id FROM operator_tokens WHERE id = $1")
+    static let operatorToken = SQL("SELECT id, expires_at FROM operator_tokens WHERE id = $1")
+    private static let sessionColumns =
+        "id, user_id, created_at, authenticated_at, last_seen_at, portal_token_id, portal_workspace_id"
     static let session = SQL(
-        "SELECT id, user_id, created_at, authenticated_at, last_seen_at FROM sessions WHERE id = $1")
+        "SELECT \(sessionColumns) FROM sessions WHERE id = $1")
     static let sessions = SQL(
-        "SELECT id, user_id, created_at, authenticated_at, last_seen_at FROM sessions WHERE user_id = $1 ORDER BY id")
-    static let workspace = SQL("SELECT id, plan_id FROM workspaces WHERE id = $1")
+        "SELECT \(sessionColumns) FROM sessions WHERE user_id = $1 ORDER BY id")
+    static let workspace = SQL("SELECT id, plan_id, is_suspended, version FROM workspaces WHERE id = $1")
     static let workspaces = SQL(
         """
-        SELECT id, plan_id FROM workspaces
+        SELECT id, plan_id, is_suspended, version FROM workspaces
         WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) ORDER BY id
         """)
     static let membership = SQL("SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2")

@@ -21,15 +21,17 @@ package protocol SQLEngine: RateLimitStore {
         on lane: SQLLane, _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
     ) async throws -> Value
 
-    /// Runs one transaction whose last statement takes a number in the change log, together with the commit.
+    /// Runs one transaction whose last statement takes a number in the change log for each subject, together with the
+    /// commit.
     ///
     /// - Parameters:
-    ///   - subject: what nodes must no longer believe.
     ///   - time: when it happened, for people.
-    /// - Returns: what the body committed, and the change's position; for ``Commit/nothing(_:)`` the newest position.
+    ///   - body: returns, besides what it leaves to be committed, what nodes must no longer believe.
+    /// - Returns: what the body committed, and the position of its last change; where it took no number, the newest
+    ///   position.
     func change<Value: Sendable>(
-        _ subject: Change.Subject, at time: Timestamp,
-        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+        at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> (commit: Commit<Value>, subjects: [Change.Subject])
     ) async throws -> (value: Value, position: ChangeLogPosition)
 
     /// Copies whole tables in one snapshot of this database. Blocks.
@@ -100,6 +102,12 @@ package protocol SQLConnection {
     func lock(
         _ rows: [(SQLStatement, LockMode)], readsTime: Bool
     ) throws -> (rows: [[any StoredRow]], time: Timestamp?)
+
+    /// Runs a part of a transaction that can fail alone: what it did is taken back, and the rest goes on.
+    ///
+    /// - Returns: the failure, where a rule of the domain or of the schema refused it.
+    /// - Throws: what ends the whole transaction, such as a lost connection.
+    func attempt<Value>(_ body: () throws -> Value) throws -> Result<Value, KeybearerError>
 
     /// Adds many rows to one table.
     func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws

@@ -55,16 +55,33 @@ extension SQLStore {
         locking locks: RowLocks = RowLocks(),
         _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
     ) async throws -> Committed<Value> {
-        let asked = SteadyTime.systemNow()
-        await testGate.withLock { $0 }?(audit.action)
-        let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
-        let ((value, isChange), position) = try await engine.change(subject, at: audit.at) { connection in
-            let locked = try check.pass(connection, with: locks, at: audit.at(since: asked))
-            return try Self.recorded(try body(connection, locked), audit)
+        try await change(Write(subject, locking: locks, body), by: authority, needs: requirement, audit: audit)
+    }
+
+    /// The same for a write that can also run beside others.
+    func change<Value: Sendable>(
+        _ write: Write<Value>, by authority: Authority, needs requirement: Requirement? = nil, audit: AuditEvent
+    ) async throws -> Committed<Value> {
+        let check = await check(authority, requirement, audit)
+        let ((value, isChange), position) = try await engine.change(at: audit.at) { connection in
+            let locked = try check.pass(connection, with: write.locks, at: check.now)
+            let commit = try Self.recorded(try write.body(connection, locked), audit)
+            return (commit, write.subject.map { [$0] } ?? [])
         }
         if isChange { changed.store(true, ordering: .releasing) }
         return Committed(value, at: position)
     }
+
+    /// Holds a test's write; then says how its authority is looked at.
+    func check(_ authority: Authority, _ requirement: Requirement?, _ audit: AuditEvent) async -> AuthorityCheck {
+        let asked = SteadyTime.systemNow()
+        await testGate.withLock { $0 }?(audit.action)
+        return AuthorityCheck(
+            authority: authority, requirement: requirement, isOn: checksAuthority, begunAt: audit.at, asked: asked)
+    }
+
+    /// Notes that something was changed that somebody asked for.
+    func noteChange() { changed.store(true, ordering: .releasing) }
 
     /// The one way to a write that no node has to hear of, with the same check and its audit row, where it has one.
     func write<Value: Sendable>(
@@ -72,11 +89,9 @@ extension SQLStore {
         locking locks: RowLocks = RowLocks(),
         _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
     ) async throws -> Value {
-        let asked = SteadyTime.systemNow()
-        await testGate.withLock { $0 }?(audit.action)
-        let check = AuthorityCheck(authority: authority, requirement: requirement, isOn: checksAuthority)
+        let check = await check(authority, requirement, audit)
         let (value, isChange) = try await engine.write(on: .requests) { connection in
-            let locked = try check.pass(connection, with: locks, at: audit.at(since: asked))
+            let locked = try check.pass(connection, with: locks, at: check.now)
             return try Self.recorded(try body(connection, locked), audit)
         }
         if isChange, audit.action != .keyRevealed { changed.store(true, ordering: .releasing) }
@@ -109,7 +124,21 @@ extension SQLStore {
     }
 }
 
-extension AuditEvent {
-    /// The time now, in the transaction: a session that runs out while its request waits for its turn has ended.
-    fileprivate func at(since asked: SteadyTime) -> Timestamp { at.advanced(by: asked.duration(to: .systemNow())) }
+/// What a transaction does: which rows it locks, what it does under the locks, and what nodes must no longer believe
+/// afterwards. Who may ask for it is looked at by whoever runs it.
+struct Write<Value: Sendable>: Sendable {
+    /// Nil where no node has to hear of it.
+    let subject: Change.Subject?
+    /// Rows that the body reads to decide, or will change.
+    let locks: RowLocks
+    let body: @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
+
+    init(
+        _ subject: Change.Subject?, locking locks: RowLocks = RowLocks(),
+        _ body: @escaping @Sendable (any SQLConnection, LockedRows) throws -> Commit<Value>
+    ) {
+        self.subject = subject
+        self.locks = locks
+        self.body = body
+    }
 }

@@ -2,14 +2,17 @@ package import Keybearer
 
 enum SessionSQL {
     private static let columns = """
-        SELECT id, user_id, created_at, authenticated_at, last_seen_at, address, user_agent FROM sessions
+        SELECT id, user_id, created_at, authenticated_at, last_seen_at, address, user_agent,
+               portal_token_id, portal_section, portal_workspace_id, portal_return_url
+        FROM sessions
         """
 
     static let insert = SQL(
         """
         INSERT INTO sessions
-            (id, user_id, token_digest, tag_key_id, created_at, authenticated_at, last_seen_at, address, user_agent)
-        VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7)
+            (id, user_id, token_digest, tag_key_id, created_at, authenticated_at, last_seen_at, address, user_agent,
+             portal_token_id, portal_section, portal_workspace_id, portal_return_url)
+        VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7, $8, $9, $10, $11)
         """)
     static let byDigest = SQL("\(columns) WHERE token_digest = $1")
     static let ofUser = SQL("\(columns) WHERE user_id = $1 ORDER BY created_at DESC, id")
@@ -23,8 +26,10 @@ enum SessionSQL {
         WHERE created_at < $1 OR last_seen_at < $2 OR created_at > $3 OR last_seen_at > $3 ORDER BY id LIMIT $4
         """)
     static let remove = SQL("DELETE FROM sessions WHERE id = $1")
+    static let ofToken = SQL("SELECT id FROM sessions WHERE portal_token_id = $1 ORDER BY id")
+    static let endOfToken = SQL("DELETE FROM sessions WHERE portal_token_id = $1")
 
-    static let all = [insert, byDigest, ofUser, touch, end, endOthers, expired, remove]
+    static let all = [ofToken, endOfToken, insert, byDigest, ofUser, touch, end, endOthers, expired, remove]
 }
 
 extension SQLStore {
@@ -41,19 +46,30 @@ extension SQLStore {
                 throw KeybearerError.noSuchAccount
             }
             try locked.requireTag(of: token.tagKeyID, connection)
-            var ended: [SQLStatement] = []
-            if let old, try connection.execute(SessionSQL.end, [.id(old.id), .id(old.userID)]) == 1 {
-                ended = old.audit.map { [Self.record($0)] } ?? []
-            }
+            let ended = try Self.end(old, connection)
             let stamped = session.stamped(locked.now(session.createdAt))
-            try connection.execute(
-                SessionSQL.insert,
-                [
-                    .id(stamped.id), .id(stamped.userID), .bytes(token.digest), .id(token.tagKeyID),
-                    .time(stamped.createdAt), .text(stamped.address.description), .text(stamped.userAgent),
-                ])
+            try Self.insert(stamped, token, connection)
             return .changes(stamped, with: ended)
         }
+    }
+
+    /// Ends the session that another one takes the place of.
+    ///
+    /// - Returns: its audit row, where it did end.
+    static func end(_ old: ReplacedSession?, _ connection: any SQLConnection) throws -> [SQLStatement] {
+        guard let old, try connection.execute(SessionSQL.end, [.id(old.id), .id(old.userID)]) == 1 else { return [] }
+        return old.audit.map { [record($0)] } ?? []
+    }
+
+    static func insert(_ session: Session, _ token: MintedToken, _ connection: any SQLConnection) throws {
+        try connection.execute(
+            SessionSQL.insert,
+            [
+                .id(session.id), .id(session.userID), .bytes(token.digest), .id(token.tagKeyID),
+                .time(session.createdAt), .text(session.address.description), .text(session.userAgent),
+                .optional(session.portal?.tokenID.rawValue), .optional(session.portal?.section.rawValue),
+                .optional(session.portal?.workspaceID?.rawValue), .optional(session.portal?.returnURL?.description),
+            ])
     }
 
     package func session(

@@ -6,10 +6,21 @@ extension KeybearerError {
         KeybearerError(.internalError, "The store failed.", cause: UnreadableValue(what: what))
     }
 
+    /// Whether a rule refused it, and not a store that failed: what was asked for alone is at fault.
+    package var isRefusal: Bool {
+        switch code {
+        case .badRequest, .forbidden, .notFound, .conflict, .validationFailed, .featureLocked: true
+        default: false
+        }
+    }
+
     package static let noSuchAccount = KeybearerError(.notFound, "There is no such account.")
     package static let noSuchWorkspace = KeybearerError(.notFound, "There is no such workspace.")
     package static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
     package static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
+    package static let staleVersion = KeybearerError(
+        .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
+    package static let externalIDTaken = KeybearerError(.conflict, "This external id is another's already.")
     package static let noSuchOperatorToken = KeybearerError(.notFound, "There is no such operator token.")
     package static func planInUse(_ id: PlanID, workspaces: Int) -> KeybearerError {
         KeybearerError(

@@ -1,9 +1,14 @@
 package import Keybearer
 
 enum WorkspaceSQL {
+    /// A workspace's, besides its id, for ``StoredValues/workspace(_:)``.
+    static let workspaceColumns = """
+        w.name AS workspace_name, w.created_at AS workspace_created_at, w.external_id AS workspace_external_id,
+        w.is_suspended, w.version AS workspace_version, w.updated_at AS workspace_updated_at
+        """
     static let byID = SQL(
         """
-        SELECT w.id AS workspace_id, w.name AS workspace_name, w.created_at AS workspace_created_at,
+        SELECT w.id AS workspace_id, \(workspaceColumns),
                p.id AS plan_id, p.name AS plan_name, p.hourly_limit, p.billing_url, p.position, f.feature
         FROM workspaces w
         JOIN plans p ON p.id = w.plan_id
@@ -12,18 +17,48 @@ enum WorkspaceSQL {
         """)
     static let page = SQL(
         """
-        SELECT id AS workspace_id, name AS workspace_name, created_at AS workspace_created_at, plan_id,
-               (SELECT count(*) FROM memberships m WHERE m.workspace_id = workspaces.id) AS members
-        FROM workspaces ORDER BY created_at, id LIMIT $1 OFFSET $2
+        SELECT w.id AS workspace_id, \(workspaceColumns), w.plan_id,
+               (SELECT count(*) FROM memberships m WHERE m.workspace_id = w.id) AS members
+        FROM workspaces w ORDER BY w.created_at, w.id LIMIT $1 OFFSET $2
         """)
     static let members = SQL(
         """
-        SELECT u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator,
-               u.created_at AS user_created_at, m.role
+        SELECT \(AccountSQL.userColumns), m.role
         FROM memberships m JOIN users u ON u.id = m.user_id
         WHERE m.workspace_id = $1 ORDER BY u.created_at, u.id
         """)
-    static let setPlan = SQL("UPDATE workspaces SET plan_id = $1 WHERE id = $2")
+    static let idByExternalID = SQL("SELECT id FROM workspaces WHERE external_id = $1")
+    /// With ``WorkspaceFilter``: a NULL parameter is not looked at. One row for each workspace and feature.
+    static let matching = SQL(
+        """
+        SELECT w.id AS workspace_id, \(workspaceColumns),
+               (SELECT count(*) FROM memberships m WHERE m.workspace_id = w.id) AS members,
+               p.id AS plan_id, p.name AS plan_name, p.hourly_limit, p.billing_url, p.position, f.feature
+        FROM workspaces w
+        JOIN plans p ON p.id = w.plan_id
+        LEFT JOIN plan_features f ON f.plan_id = p.id
+        WHERE w.id IN (
+            SELECT id FROM workspaces
+            WHERE (created_at, id) > ($1, $2)
+              AND (CAST($3 AS TEXT) IS NULL OR EXISTS (
+                SELECT 1 FROM memberships m WHERE m.workspace_id = workspaces.id AND m.user_id = CAST($3 AS TEXT)))
+              AND (CAST($4 AS TEXT) IS NULL OR plan_id = CAST($4 AS TEXT))
+              AND (CAST($5 AS BIGINT) IS NULL OR CASE WHEN is_suspended THEN 1 ELSE 0 END = CAST($5 AS BIGINT))
+              AND created_at >= $6 AND updated_at >= $7
+            ORDER BY created_at, id LIMIT $8)
+        ORDER BY w.created_at, w.id, f.feature
+        """)
+    static let insert = SQL(
+        """
+        INSERT INTO workspaces (id, name, plan_id, created_at, external_id, updated_at) VALUES ($1, $2, $3, $4, $5, $4)
+        """)
+    static let update = SQL(
+        """
+        UPDATE workspaces SET name = $2, plan_id = $3, external_id = $4, is_suspended = $5, version = $6, updated_at = $7
+        WHERE id = $1
+        """)
+    static let setPlan = SQL(
+        "UPDATE workspaces SET plan_id = $1, version = version + 1, updated_at = $3 WHERE id = $2")
     static let putMember = SQL(
         """
         INSERT INTO memberships (workspace_id, user_id, role) VALUES ($1, $2, $3)
@@ -32,91 +67,33 @@ enum WorkspaceSQL {
     static let removeMember = SQL("DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2")
     static let owner = SQL("SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'owner' LIMIT 1")
 
-    static let all = [byID, page, members, setPlan, putMember, removeMember, owner]
-}
-
-enum PlanSQL {
-    static let list = SQL(
-        """
-        SELECT p.id AS plan_id, p.name AS plan_name, p.hourly_limit, p.billing_url, p.position, f.feature
-        FROM plans p LEFT JOIN plan_features f ON f.plan_id = p.id
-        ORDER BY p.position, p.id, f.feature
-        """)
-    static let firstID = SQL("SELECT id FROM plans ORDER BY position, id LIMIT 1")
-    static let feature = SQL("SELECT 1 AS included FROM plan_features WHERE plan_id = $1 AND feature = $2")
-    static let put = SQL(
-        """
-        INSERT INTO plans (id, name, hourly_limit, billing_url, position) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (id) DO UPDATE
-        SET name = excluded.name, hourly_limit = excluded.hourly_limit, billing_url = excluded.billing_url,
-            position = excluded.position
-        """)
-    static let removeFeatures = SQL("DELETE FROM plan_features WHERE plan_id = $1")
-
-    static let workspaces = SQL("SELECT count(*) AS count FROM workspaces WHERE plan_id = $1")
-    static let delete = SQL("DELETE FROM plans WHERE id = $1")
-
-    static let all = [list, firstID, feature, put, removeFeatures, workspaces, delete]
+    static let all = [
+        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, owner,
+    ]
 }
 
 extension SQLStore {
-    package func plans() async throws -> [Plan] {
-        try await engine.read { try StoredValues.plans(try $0.rows(PlanSQL.list)) }
-    }
-
-    package func putPlan(_ plan: Plan, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
-        let locks = RowLocks([(.plan(plan.id), .update)])
-        return try await change(.everything, by: authority, audit: audit, locking: locks) { connection, _ in
-            try connection.execute(
-                PlanSQL.put,
-                [
-                    .text(plan.id.rawValue), .text(plan.name), .number(plan.hourlyLimit),
-                    .optional(plan.billingURL?.description),
-                    .number(plan.position),
-                ])
-            try connection.execute(PlanSQL.removeFeatures, [.text(plan.id.rawValue)])
-            try connection.insertMany(
-                plan.features.sorted().map { [.text(plan.id.rawValue), .text($0.rawValue)] },
-                into: CopiedTable.planFeatures)
-            return .changes((), with: [])
-        }
-    }
-
-    package func deletePlan(_ id: PlanID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void> {
-        // All of them: which one is the first must not change meanwhile.
-        let locks = RowLocks([(.plans, .replace)])
-        return try await change(.everything, by: authority, audit: audit, locking: locks) { connection, locked in
-            guard locked.all(.plans).contains(where: { $0.text("id") == id.rawValue }) else {
-                throw KeybearerError.noSuchPlan
-            }
-            let workspaces =
-                try connection.first(PlanSQL.workspaces, [.text(id.rawValue)])?.requiredNumber("count") ?? 0
-            guard workspaces == 0 else { throw KeybearerError.planInUse(id, workspaces: Int(workspaces)) }
-            guard try connection.first(PlanSQL.firstID)?.requiredText("id") != id.rawValue else {
-                throw KeybearerError.firstPlan(id)
-            }
-            try connection.execute(PlanSQL.removeFeatures, [.text(id.rawValue)])
-            try connection.execute(PlanSQL.delete, [.text(id.rawValue)])
-            return .changes((), with: [])
-        }
-    }
-
     package func createWorkspace(
         id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Workspace> {
         let locks = RowLocks([(.user(owner), .share)])
         return try await change(.user(owner), by: authority, audit: audit, locking: locks) { connection, locked in
             guard locked.has(.user(owner)) else { throw KeybearerError.noSuchAccount }
-            return .changes(
-                try Self.insertWorkspace(id: id, name: name, owner: owner, createdAt: createdAt, connection), with: [])
+            let new = NewWorkspace(
+                id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt)
+            return .changes(try Self.insertWorkspace(new, connection), with: [])
         }
     }
 
     package func workspace(id: WorkspaceID) async throws -> (workspace: Workspace, plan: Plan)? {
-        try await shortRead { connection in
-            let rows = try connection.rows(WorkspaceSQL.byID, [.id(id)])
-            return try rows.first.map { (try StoredValues.workspace($0), try StoredValues.plan(rows)) }
-        }
+        try await shortRead { try Self.workspace(id, $0) }
+    }
+
+    static func workspace(
+        _ id: WorkspaceID, _ connection: any SQLConnection
+    ) throws -> (workspace: Workspace, plan: Plan)? {
+        let rows = try connection.rows(WorkspaceSQL.byID, [.id(id)])
+        return try rows.first.map { (try StoredValues.workspace($0), try StoredValues.plan(rows)) }
     }
 
     package func workspaces(
@@ -148,7 +125,7 @@ extension SQLStore {
         ) { connection, locked in
             guard locked.has(.plan(planID)) else { throw KeybearerError.noSuchPlan }
             guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
-            try connection.execute(WorkspaceSQL.setPlan, [.text(planID.rawValue), .id(workspaceID)])
+            try connection.execute(WorkspaceSQL.setPlan, [.text(planID.rawValue), .id(workspaceID), .time(audit.at)])
             return .changes((), with: [])
         }
     }
@@ -156,42 +133,55 @@ extension SQLStore {
     package func putMember(
         _ membership: Membership, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
-        let (workspaceID, userID) = (membership.workspaceID, membership.userID)
-        let locks = RowLocks([
-            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .update),
-        ])
-        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, locked in
-            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
-            try Self.putMembership(membership, connection)
-            try Self.requireOwner(of: workspaceID, connection)
-            return .changes((), with: [])
-        }
+        try await change(Self.putting(membership), by: authority, audit: audit)
     }
 
     package func removeMember(
         _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
-        let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
-        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
-            let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
-            guard touched == 1 else { throw KeybearerError.noSuchMember }
-            try Self.requireOwner(of: workspaceID, connection)
+        try await change(Self.removing(userID, from: workspaceID), by: authority, audit: audit)
+    }
+
+    static func putting(_ membership: Membership) -> Write<Void> {
+        let (workspaceID, userID) = (membership.workspaceID, membership.userID)
+        let locks = RowLocks([
+            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .update),
+        ])
+        return Write(.user(userID), locking: locks) { connection, locked in
+            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            try putMembership(membership, connection)
+            try requireOwner(of: workspaceID, connection)
             return .changes((), with: [])
         }
     }
 
-    /// Adds a workspace on the first plan of the catalogue with its Owner.
-    @discardableResult
-    static func insertWorkspace(
-        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, _ connection: any SQLConnection
-    ) throws -> Workspace {
-        guard let planID = try connection.first(PlanSQL.firstID)?.requiredText("id") else {
-            throw KeybearerError.noSuchPlan
+    static func removing(_ userID: UserID, from workspaceID: WorkspaceID) -> Write<Void> {
+        let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
+        return Write(.user(userID), locking: locks) { connection, _ in
+            let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
+            guard touched == 1 else { throw KeybearerError.noSuchMember }
+            try requireOwner(of: workspaceID, connection)
+            return .changes((), with: [])
         }
-        try connection.execute(CopiedTable.workspaces.insert, [.id(id), .text(name), .text(planID), .time(createdAt)])
-        try putMembership(Membership(workspaceID: id, userID: owner, role: .owner), connection)
-        return Workspace(id: id, name: name, planID: PlanID(rawValue: planID), createdAt: createdAt)
+    }
+
+    /// Adds a workspace with its Owner.
+    @discardableResult
+    static func insertWorkspace(_ new: NewWorkspace, _ connection: any SQLConnection) throws -> Workspace {
+        var planID = new.planID
+        if planID == nil {
+            planID = try connection.first(PlanSQL.firstID).map { PlanID(rawValue: try $0.requiredText("id")) }
+        }
+        guard let planID else { throw KeybearerError.noSuchPlan }
+        try connection.execute(
+            WorkspaceSQL.insert,
+            [
+                .id(new.id), .text(new.name), .id(planID), .time(new.createdAt), .optional(new.externalID?.rawValue),
+            ])
+        try putMembership(Membership(workspaceID: new.id, userID: new.owner, role: .owner), connection)
+        return Workspace(
+            id: new.id, name: new.name, planID: planID, createdAt: new.createdAt, externalID: new.externalID)
     }
 
     private static func putMembership(_ membership: Membership, _ connection: any SQLConnection) throws {

@@ -38,6 +38,24 @@ struct SQLiteConnection: SQLConnection {
         (try rows.map { try self.rows($0.0.sql, $0.0.parameters) }, nil)
     }
 
+    func attempt<Value>(_ body: () throws -> Value) throws -> Result<Value, KeybearerError> {
+        var outcome: Result<Value, KeybearerError>?
+        do {
+            try db.inSavepoint {
+                outcome = .success(try body())
+                return .commit
+            }
+        } catch let error as KeybearerError where error.isRefusal {
+            outcome = .failure(error)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
+            let refusal = KeybearerError(sqlite: error, at: "")
+            guard refusal.isRefusal else { throw error }
+            outcome = .failure(refusal)
+        }
+        guard let outcome else { throw KeybearerError(.internalError, "The store failed.") }
+        return outcome
+    }
+
     func insertMany(_ rows: [[SQLValue]], into table: CopiedTable) throws {
         _ = try executeMany(table.insert, rows)
     }

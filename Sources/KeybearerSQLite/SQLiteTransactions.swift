@@ -81,17 +81,17 @@ extension SQLiteEngine {
     }
 
     package func change<Value: Sendable>(
-        _ subject: Change.Subject, at time: Timestamp,
-        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
+        at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> (commit: Commit<Value>, subjects: [Change.Subject])
     ) async throws -> (value: Value, position: ChangeLogPosition) {
         try await writeRaw { [self] db in
             let connection = SQLiteConnection(db: db)
-            switch try body(connection) {
+            let (commit, subjects) = try body(connection)
+            switch commit {
             case .changes(let value, let last):
                 for statement in last { try connection.execute(statement) }
-                let position = try nextPosition(db)
-                try Self.append(subject, at: position, time, db)
-                return (value, position)
+                for subject in subjects { try Self.append(subject, at: nextPosition(db), time, db) }
+                return (value, try Self.newestPosition(db))
             case .nothing(let value): return (value, try Self.newestPosition(db))
             }
         }

@@ -9,6 +9,8 @@ struct Endpoint: Sendable {
     let returns: ResponseContent
     let body: RequestContent
     let parameters: [Parameter]
+    /// Whether it changes what an operator's program names.
+    var isWrite = false
 
     /// Something that a request may carry beside its path and its body.
     struct Parameter: Sendable {
@@ -23,7 +25,7 @@ struct Endpoint: Sendable {
         let schema: Schema
     }
 
-    /// A field of a form.
+    /// A field of a form, or a member of a JSON object.
     struct FormField: Sendable {
         let name: String
         var isRequired = false
@@ -38,12 +40,19 @@ struct Endpoint: Sendable {
         /// None, or an empty JSON object.
         case emptyObject
         case form([FormField])
+        /// One JSON object.
+        case json([FormField], upTo: Int = BodyReader.objectLimit)
+
+        /// The most bytes.
+        var limit: Int {
+            if case .json(_, let limit) = self { limit } else { BodyReader.objectLimit }
+        }
 
         /// The value of `Content-Type`.
         var mediaType: String? {
             switch self {
             case .nothing: nil
-            case .emptyObject: "application/json"
+            case .emptyObject, .json: "application/json"
             case .form: "application/x-www-form-urlencoded"
             }
         }
@@ -54,10 +63,11 @@ struct Endpoint: Sendable {
         var codes: [ErrorCode] = []
         switch body {
         case .nothing: break
-        case .emptyObject:
+        case .emptyObject, .json:
             codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType, .validationFailed]
         case .form: codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType]
         }
+        if isWrite { codes += [.conflict, .notFound] }
         // The same value made a key before.
         if parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) { codes += [.conflict] }
         return codes
@@ -74,6 +84,30 @@ extension Endpoint.Parameter {
             name: "limit", place: .query, description: "How many on a page.",
             schema: ["type": "integer", "minimum": 1, "maximum": 100, "default": 20]),
     ]
+
+    /// Which part of a list is wanted, where it is long.
+    static let cursorPaging = [
+        Endpoint.Parameter(
+            name: "createdAfter", place: .query, description: "Made at or after this time.",
+            schema: Timestamp.schema),
+        Endpoint.Parameter(
+            name: "updatedAfter", place: .query,
+            description: "Changed at or after this time; what changed in the 60 seconds before it is listed too.",
+            schema: Timestamp.schema),
+    ] + cursor
+
+    /// Which part of a list is wanted.
+    static let cursor = [
+        Endpoint.Parameter(
+            name: "cursor", place: .query, description: "The nextCursor of the part before.", schema: String.schema),
+        Endpoint.Parameter(
+            name: "limit", place: .query, description: "How many at most.",
+            schema: ["type": "integer", "minimum": 1, "maximum": 1_000, "default": 100]),
+    ]
+
+    static let ifMatch = Endpoint.Parameter(
+        name: "If-Match", place: .header, description: "The version that is to be changed; another one is refused.",
+        schema: ["type": "string", "pattern": "^\"?[1-9][0-9]{0,8}\"?$"])
 
     static let idempotencyKey = Endpoint.Parameter(
         name: HeaderName.idempotencyKey.rawName, place: .header,
@@ -127,6 +161,40 @@ struct ListPage<Noun: JSONNoun>: ResponseValue {
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
+}
+
+/// A part of a long list, in the envelope.
+struct CursorPage<Noun: JSONNoun>: ResponseValue {
+    let nouns: [Noun]
+    let meta: CursorMeta
+
+    init(_ nouns: [Noun], limit: Int, next: String?) {
+        self.nouns = nouns
+        meta = CursorMeta(limit: limit, nextCursor: Nullable(next), hasMore: next != nil)
+    }
+
+    static var content: ResponseContent {
+        ResponseContent(
+            status: .ok, schema: Envelope.schema(of: [Noun].schema, meta: CursorMeta.schema),
+            nouns: Noun.nouns + CursorMeta.nouns)
+    }
+
+    func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
+}
+
+/// A whole list, in the envelope.
+struct PlainList<Noun: JSONNoun>: ResponseValue {
+    let nouns: [Noun]
+
+    init(_ nouns: [Noun]) {
+        self.nouns = nouns
+    }
+
+    static var content: ResponseContent {
+        ResponseContent(status: .ok, schema: Envelope.schema(of: [Noun].schema), nouns: Noun.nouns)
+    }
+
+    func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns)) }
 }
 
 /// Nothing: the success is the answer.

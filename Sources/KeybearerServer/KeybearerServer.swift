@@ -191,11 +191,14 @@ public struct KeybearerServer: Sendable {
     func makeResponder() throws -> EdgeResponder {
         let pages = try makePages()
         let api = APIResponder(node: node, clocks: clocks, logger: logger)
+        let routes = RouteTable(try makeRoutes(pages))
+        let operators = OperatorResponder(
+            tokens: services.operatorTokens, writes: services.writes,
+            batch: BatchHandler(routes: routes, writes: services.writes, api: api), api: api, bodies: bodies)
         return EdgeResponder(
-            routes: RouteTable(try makeRoutes(pages)),
+            routes: routes,
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
-            api: api, operators: OperatorResponder(tokens: services.operatorTokens, api: api, bodies: bodies),
-            dashboard: pages, logger: logger)
+            api: api, operators: operators, dashboard: pages, logger: logger)
     }
 
     /// Every route with its handler.
@@ -207,7 +210,7 @@ public struct KeybearerServer: Sendable {
 
     private func makePages() throws -> DashboardResponder {
         DashboardResponder(
-            sessions: services.sessions, bodies: bodies,
+            sessions: services.sessions, portalLinks: services.portalLinks, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
             renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
     }
@@ -217,6 +220,13 @@ public struct KeybearerServer: Sendable {
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
+            users: UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys),
+            workspaces: WorkspaceHandlers(
+                writes: services.writes, directory: services.directory, workspaces: services.workspaces),
+            lookups: KeyLookupHandlers(directory: services.directory, writes: services.writes),
+            portalLinks: PortalLinkHandlers(
+                links: services.portalLinks, publicURL: settings.publicURL?.description),
+            portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),
             assets: AssetHandlers(),
             signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(

@@ -70,12 +70,15 @@ struct OpenAPI: Sendable {
 
     private static func pathParameters(of path: String) -> [Schema] {
         path.split(separator: "/").filter { $0.hasPrefix("{") }.map { segment in
-            [
-                "name": String(segment.dropFirst().dropLast()), "in": "path", "required": true,
-                "schema": WorkspaceID.schema,
-            ]
+            let name = String(segment.dropFirst().dropLast())
+            return ["name": name, "in": "path", "required": true, "schema": pathSchemas[name] ?? String.schema]
         }
     }
+
+    private static let pathSchemas: [String: Schema] = [
+        "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
+        "plan": ["type": "string", "pattern": "^[a-z0-9_-]{1,40}$"],
+    ]
 
     private static func object(_ parameter: Endpoint.Parameter) -> Schema {
         [
@@ -90,14 +93,15 @@ struct OpenAPI: Sendable {
         case .nothing: return nil
         case .emptyObject:
             return [type: ["schema": ["type": "object", "additionalProperties": false] as Schema] as Schema]
-        case .form(let inputs):
+        case .form(let inputs), .json(let inputs, _):
             let properties = inputs.map { field -> (String, Schema) in
                 (field.name, field.schema.merging(["description": field.description]) { $1 })
             }
-            let schema: Schema = [
+            var schema: Schema = [
                 "type": "object", "properties": Dictionary(uniqueKeysWithValues: properties),
                 "required": inputs.filter(\.isRequired).map(\.name),
             ]
+            if case .json = body { schema["additionalProperties"] = false }
             return [type: ["schema": schema] as Schema]
         }
     }

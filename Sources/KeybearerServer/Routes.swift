@@ -31,28 +31,148 @@ enum Routes {
                 .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
                 .awaiting(edge.api.regenerate)),
+        ] + operatorAPI(edge) + pages(edge)
+    }
 
+    /// The operator API.
+    private static func operatorAPI(_ edge: Handlers) -> [Route] {
+        let (users, workspaces, lookups) = (edge.users, edge.workspaces, edge.lookups)
+        return [
             .operatorToken(
                 .post, "/operator/v1/introspect", for: .introspect, returns: IntrospectionJSON.self,
                 takes: .form(IntrospectionHandlers.inputs), summary: "Ask whether a Secret Key may pass (RFC 7662)",
                 edge.operators.introspect),
 
+            .operatorToken(
+                .get, "/operator/v1/users", for: .readUsers, returns: CursorPage<UserJSON>.self,
+                with: UserHandlers.filters, summary: "List users", users.list),
+            .operatorWrite(
+                .post, "/operator/v1/users", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(UserHandlers.required), summary: "Create a user", users.create),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}", for: .readUsers, returns: Success<UserJSON>.self,
+                summary: "Get a user", users.get),
+            .operatorWrite(
+                .put, "/operator/v1/users/{user}", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(UserHandlers.putMembers), with: [.ifMatch], summary: "Create or replace a user",
+                users.put),
+            .operatorWrite(
+                .patch, "/operator/v1/users/{user}", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(UserHandlers.members), with: [.ifMatch], summary: "Change a user", users.patch),
+            .operatorWrite(
+                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self,
+                summary: "Delete a user", users.delete),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/disable", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .emptyObject, summary: "Disable a user: the key is refused", users.disable),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/enable", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .emptyObject, summary: "Enable a user again", users.enable),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/end-sessions", for: .writeUsers, returns: NoContent.self,
+                takes: .emptyObject, summary: "End all sessions of a user", users.endSessions),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
+                summary: "Get the record of a user's key, without the key", users.key),
+            .operatorToken(
+                .post, "/operator/v1/users/{user}/key/reveal", for: .revealKeys, returns: Success<KeyJSON>.self,
+                takes: .emptyObject, summary: "Get a user's key", users.reveal),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/key/regenerate", for: .regenerateKeys,
+                returns: Success<KeyJSON>.self, takes: .emptyObject, summary: "Replace a user's key",
+                users.regenerate),
+
+            .operatorToken(
+                .get, "/operator/v1/workspaces", for: .readWorkspaces, returns: CursorPage<WorkspaceRecordJSON>.self,
+                with: WorkspaceHandlers.filters, summary: "List workspaces", workspaces.list),
+            .operatorWrite(
+                .post, "/operator/v1/workspaces", for: .writeWorkspaces, returns: Success<WorkspaceRecordJSON>.self,
+                takes: .json(WorkspaceHandlers.newMembers), summary: "Create a workspace", workspaces.create),
+            .operatorToken(
+                .get, "/operator/v1/workspaces/{workspace}", for: .readWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, summary: "Get a workspace", workspaces.get),
+            .operatorWrite(
+                .put, "/operator/v1/workspaces/{workspace}", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.putMembers),
+                with: [.ifMatch], summary: "Create a workspace or replace its name", workspaces.put),
+            .operatorWrite(
+                .patch, "/operator/v1/workspaces/{workspace}", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.patchMembers),
+                with: [.ifMatch], summary: "Change a workspace", workspaces.patch),
+            .operatorWrite(
+                .put, "/operator/v1/workspaces/{workspace}/plan", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.planMembers),
+                with: [.ifMatch], summary: "Move a workspace to a plan", workspaces.setPlan),
+            .operatorWrite(
+                .post, "/operator/v1/workspaces/{workspace}/suspend", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject,
+                summary: "Suspend a workspace: no key passes there", workspaces.suspend),
+            .operatorWrite(
+                .post, "/operator/v1/workspaces/{workspace}/resume", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject,
+                summary: "Let a suspended workspace go on", workspaces.resume),
+            .operatorToken(
+                .get, "/operator/v1/workspaces/{workspace}/members", for: .readWorkspaces,
+                returns: PlainList<MemberJSON>.self, summary: "List a workspace's members", workspaces.members),
+            .operatorWrite(
+                .put, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
+                returns: NoContent.self, takes: .json(WorkspaceHandlers.roleMembers),
+                summary: "Add a member or change a role", workspaces.putMember),
+            .operatorWrite(
+                .delete, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
+                returns: NoContent.self, summary: "Remove a member", workspaces.removeMember),
+
+            .operatorToken(
+                .get, "/operator/v1/plans", for: .readWorkspaces, returns: PlainList<PlanJSON>.self,
+                summary: "List the catalogue of plans", workspaces.plans),
+            .operatorToken(
+                .get, "/operator/v1/plans/{plan}", for: .readWorkspaces, returns: Success<PlanJSON>.self,
+                summary: "Get a plan", workspaces.plan),
+            .operatorWrite(
+                .put, "/operator/v1/plans/{plan}", for: .writePlans, returns: Success<PlanJSON>.self,
+                takes: .json(WorkspaceHandlers.catalogueMembers), summary: "Add a plan or replace one",
+                workspaces.putPlan),
+            .operatorWrite(
+                .delete, "/operator/v1/plans/{plan}", for: .writePlans, returns: NoContent.self,
+                summary: "Delete a plan that no workspace is on", workspaces.deletePlan),
+
+            .operatorToken(
+                .post, "/operator/v1/keys/lookup", for: .lookUpKeys, returns: Success<KeyOwnerJSON>.self,
+                takes: .json(KeyLookupHandlers.members), summary: "Find whose a key is", lookups.lookUp),
+            .operatorToken(
+                .get, "/operator/v1/audit", for: .readAudit, returns: CursorPage<AuditEventJSON>.self,
+                with: KeyLookupHandlers.auditFilters, summary: "List what was done", lookups.audit),
+            .operatorToken(
+                .post, "/operator/v1/portal-links", for: .portal, returns: Success<PortalLinkJSON>.self,
+                takes: .json(PortalLinkHandlers.members), with: [.idempotencyKey],
+                summary: "Make a link that signs a user in", edge.portalLinks.create),
+            .operatorBatch(
+                "/operator/v1/batch", returns: Success<BatchJSON>.self,
+                takes: .json(BatchHandler.members, upTo: 1_024 * 1_024), summary: "Do many things in one request"),
+        ]
+    }
+
+    /// The dashboard.
+    private static func pages(_ edge: Handlers) -> [Route] {
+        [
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
             .anyone(.post, "/sign-up", edge.signIn.signUp),
+            .anyone(.get, Routes.portal, edge.portal.page),
+            .anyone(.post, Routes.portal, edge.portal.open),
 
-            .session(.get, "/", edge.keyPage.home),
-            .session(.get, "/confirm", edge.signIn.confirmPage),
+            .session(.get, "/", inPortal: .apiKey, edge.keyPage.home),
+            .session(.get, "/confirm", inPortal: .apiKey, edge.signIn.confirmPage),
             .session(.post, "/confirm", edge.signIn.confirm),
-            .session(.post, "/sign-out", edge.signIn.signOut),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks", edge.keyPage.page),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", edge.keyPage.record),
-            .session(.post, Routes.reveal, edge.keyPage.reveal),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/regenerate", edge.keyPage.regeneratePage),
-            .session(.post, Routes.regenerate, edge.keyPage.regenerate),
+            .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks", inPortal: .apiKey, edge.keyPage.page),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", inPortal: .apiKey, edge.keyPage.record),
+            .session(.post, Routes.reveal, inPortal: .apiKey, edge.keyPage.reveal),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks/regenerate", inPortal: .apiKey, edge.keyPage.regeneratePage),
+            .session(.post, Routes.regenerate, inPortal: .apiKey, edge.keyPage.regenerate),
             .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
             .session(.get, "/account", edge.account.page),
             .session(.post, "/account/password", edge.account.changePassword),
@@ -60,6 +180,10 @@ enum Routes {
         ]
     }
 
+    /// Where the product's users come in by a link.
+    static let portal = "/portal"
+    /// Where the operator API begins.
+    static let operatorRoot = "/operator/v1"
     /// The form that shows the key.
     static let reveal = "/workspaces/{workspaceID}/api-webhooks/reveal"
     /// The form that replaces it.
@@ -74,6 +198,11 @@ enum Routes {
         var openAPI = OpenAPIHandlers()
         let api: APIHandlers
         let operators: IntrospectionHandlers
+        let users: UserHandlers
+        let workspaces: WorkspaceHandlers
+        let lookups: KeyLookupHandlers
+        let portalLinks: PortalLinkHandlers
+        let portal: PortalHandlers
         let assets: AssetHandlers
         let signIn: SignInHandlers
         let keyPage: KeyPageHandlers

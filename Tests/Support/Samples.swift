@@ -50,7 +50,9 @@ package struct Samples: Sendable {
     ) -> KeyReplacement {
         KeyReplacement(
             userID: account.user.id, key: key(version: account.key.version + 1, after: seconds), sealed: sealedKey(),
-            request: idempotencyDigest.map { IdempotentRequest(keyDigest: $0, requestDigest: Self.request) })
+            request: idempotencyDigest.map {
+                IdempotentRequest(scope: account.user.id.rawValue, keyDigest: $0, requestDigest: Self.request)
+            })
     }
 
     /// What a request asks for, where it does not matter.

@@ -31,7 +31,7 @@ public final class AccountService: Sendable {
     }
 
     /// The name and the address that an account is to have, once all fields are accepted.
-    private static func wanted(
+    static func wanted(
         name: String, email: String, password: Password?
     ) throws -> (name: String, email: EmailAddress) {
         let name = NameRules.normalised(name)
@@ -53,7 +53,8 @@ public final class AccountService: Sendable {
     ) async throws -> Account {
         let hash = try await hasher.hash(password)
         let new = try makeAccount(
-            name: wanted.name, email: wanted.email, passwordHash: hash, isOperator: isOperator)
+            name: wanted.name, email: wanted.email, passwordHash: hash, isOperator: isOperator,
+            isEmailVerified: authority.credential == .commandLine)
         // Version 0.1 may have stored this address in another spelling. New rows always use today's form.
         for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
             if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
@@ -63,8 +64,10 @@ public final class AccountService: Sendable {
         return try await context.store.createAccount(new, by: authority, audit: audit)
     }
 
-    private func makeAccount(
-        name: String, email: EmailAddress, passwordHash: String, isOperator: Bool
+    /// - Parameter passwordHash: empty for an account without a password.
+    func makeAccount(
+        name: String, email: EmailAddress, passwordHash: String = "", isOperator: Bool = false,
+        externalID: ExternalID? = nil, isEmailVerified: Bool
     ) throws -> NewAccount {
         let now = context.clocks.wall()
         let userID = UserID.random(from: context.random)
@@ -73,7 +76,9 @@ public final class AccountService: Sendable {
         let key = APIKey(
             id: .random(from: context.random), version: 1, shownPrefix: secret.shownPrefix, generatedAt: now)
         return NewAccount(
-            user: User(id: userID, email: email, name: name, isOperator: isOperator, createdAt: now),
+            user: User(
+                id: userID, email: email, name: name, isOperator: isOperator, createdAt: now, externalID: externalID,
+                isEmailVerified: isEmailVerified, hasPassword: !passwordHash.isEmpty),
             passwordHash: passwordHash, key: key,
             sealedKey: try vault.seal(secret, userID: userID, keyID: key.id, version: 1),
             workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace")

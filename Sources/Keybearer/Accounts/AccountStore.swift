@@ -56,7 +56,7 @@ package struct StoredPassword: Sendable, Hashable {
 package struct NewAccount: Sendable {
     /// The person.
     package let user: User
-    /// PHC string of the password's hash.
+    /// PHC string of the password's hash; empty for an account without a password.
     package let passwordHash: String
     /// The key's record.
     package let key: APIKey

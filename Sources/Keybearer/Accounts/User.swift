@@ -1,7 +1,7 @@
 /// A person's account.
 public struct User: Sendable, Hashable {
     /// Whether the account may be used at all.
-    public enum Status: String, Sendable, Hashable {
+    public enum Status: String, Sendable, Hashable, CaseIterable {
         /// It may sign in and its key passes.
         case active
         /// It may not sign in and its key is refused; enabling it again revives both.
@@ -20,11 +20,24 @@ public struct User: Sendable, Hashable {
     public let isOperator: Bool
     /// When the account was made.
     public let createdAt: Timestamp
+    /// What the product calls the person; nil where it gave no id.
+    public let externalID: ExternalID?
+    /// Whether the address is known to be the person's: by the operator's word, or by mail.
+    public let isEmailVerified: Bool
+    /// Whether the person can sign in with a password. Without one the product signs them in.
+    public let hasPassword: Bool
+    /// Rises with every change of the record itself: what its address, name, external id or status is.
+    public let version: Int
+    /// When the record was changed last.
+    public let updatedAt: Timestamp
 
     /// Puts an account together.
+    ///
+    /// - Parameter updatedAt: nil for a new account.
     package init(
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
-        createdAt: Timestamp
+        createdAt: Timestamp, externalID: ExternalID? = nil, isEmailVerified: Bool = false, hasPassword: Bool = true,
+        version: Int = 1, updatedAt: Timestamp? = nil
     ) {
         self.id = id
         self.email = email
@@ -32,6 +45,11 @@ public struct User: Sendable, Hashable {
         self.status = status
         self.isOperator = isOperator
         self.createdAt = createdAt
+        self.externalID = externalID
+        self.isEmailVerified = isEmailVerified
+        self.hasPassword = hasPassword
+        self.version = version
+        self.updatedAt = updatedAt ?? createdAt
     }
 }
 

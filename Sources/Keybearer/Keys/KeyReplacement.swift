@@ -1,3 +1,5 @@
+import Crypto
+
 /// A regenerate, ready for the store.
 package struct KeyReplacement: Sendable {
     /// Whose key.
@@ -36,14 +38,43 @@ package enum KeyReplacementOutcome: Sendable, Equatable {
 
 /// What tells a request that is sent again from another one.
 package struct IdempotentRequest: Sendable, Hashable {
+    /// Whose keys they are: an account's or an operator token's id.
+    package let scope: String
     /// SHA-256 of the `Idempotency-Key`.
     package let keyDigest: [UInt8]
     /// SHA-256 of what was asked for.
     package let requestDigest: [UInt8]
 
-    /// Puts both together.
-    package init(keyDigest: [UInt8], requestDigest: [UInt8]) {
+    /// Puts the parts together.
+    package init(scope: String, keyDigest: [UInt8], requestDigest: [UInt8]) {
+        self.scope = scope
         self.keyDigest = keyDigest
         self.requestDigest = requestDigest
     }
+}
+
+extension IdempotentRequest {
+    /// What a request with an `Idempotency-Key` is known by.
+    ///
+    /// - Parameters:
+    ///   - key: 1 to 255 visible ASCII characters.
+    ///   - place: which one of a batch it is; nil for a request of its own.
+    ///   - asked: all that the request asks for. Who asks is no part of it: a replay can come with a new key.
+    /// - Throws: `BAD_REQUEST` for a malformed key.
+    init(scope: String, key: String, place: Int? = nil, asked: [UInt8]) throws(KeybearerError) {
+        guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+            throw KeybearerError(.badRequest, "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+        }
+        let digest = { (bytes: [UInt8]) in Array(SHA256.hash(data: bytes)) }
+        // No key holds a space: a key and a place are never another key.
+        let name = key + (place.map { " \($0)" } ?? "")
+        self.init(scope: scope, keyDigest: digest(Array(name.utf8)), requestDigest: digest(asked))
+    }
+}
+
+extension KeybearerError {
+    /// The same idempotency key, another request.
+    package static let anotherRequest = KeybearerError(
+        .validationFailed, "This Idempotency-Key was sent with another request before. Use a new one.",
+        fields: ["Idempotency-Key": "It belongs to another request."])
 }

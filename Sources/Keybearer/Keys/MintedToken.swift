@@ -9,12 +9,15 @@ enum TokenKind: String, Sendable, CaseIterable {
     case session
     /// A credential of an operator's program.
     case operatorToken = "operator token"
+    /// The code of a link by which the product signs a user in.
+    case portalLink = "portal link"
 
     /// What stands before the random characters.
     var prefix: String {
         switch self {
         case .session: ""
         case .operatorToken: "kbo_"
+        case .portalLink: "kbl_"
         }
     }
 

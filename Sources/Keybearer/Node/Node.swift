@@ -56,6 +56,7 @@ public final class Node: Sendable {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
         try? await context.store.removeOldRequests(now: now)
+        try? await context.store.removeOldPortalLinks(now: now)
     }
 
     /// Asks the store something for no longer than a request waits for it.

@@ -1,13 +1,5 @@
 import Crypto
 
-/// What an operator's program may do with its token.
-public enum OperatorScope: String, Sendable, Hashable, CaseIterable, Comparable {
-    /// Ask whether a Secret Key may pass (RFC 7662).
-    case introspect
-
-    public static func < (left: OperatorScope, right: OperatorScope) -> Bool { left.rawValue < right.rawValue }
-}
-
 /// The record of a credential that an operator gave to one of its programs. The token itself was shown once.
 public struct OperatorToken: Sendable, Hashable {
     /// Names the token in lists; it is not the secret.
@@ -18,13 +10,25 @@ public struct OperatorToken: Sendable, Hashable {
     public let scopes: Set<OperatorScope>
     /// When it was made.
     public let createdAt: Timestamp
+    /// When it ends by itself; nil for never.
+    public let expiresAt: Timestamp?
+    /// The first characters of the secret, by which people recognise it; nil for one that version 0.1 made.
+    public let shownPrefix: String?
+    /// The latest request with it, to the minute.
+    public let lastUse: LastUse?
 
     /// Puts a record together.
-    package init(id: OperatorTokenID, name: String, scopes: Set<OperatorScope>, createdAt: Timestamp) {
+    package init(
+        id: OperatorTokenID, name: String, scopes: Set<OperatorScope>, createdAt: Timestamp,
+        expiresAt: Timestamp? = nil, shownPrefix: String? = nil, lastUse: LastUse? = nil
+    ) {
         self.id = id
         self.name = name
         self.scopes = scopes
         self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.shownPrefix = shownPrefix
+        self.lastUse = lastUse
     }
 }
 
@@ -58,6 +62,9 @@ public struct OperatorSecret: Sendable, CustomStringConvertible, CustomReflectab
         characters = String(text)
         isUntagged = !isTagged
     }
+
+    /// What is shown of it: the kind and four characters.
+    var shownPrefix: String { String(characters.prefix(TokenKind.operatorToken.prefix.count + 4)) }
 
     /// What the store knows it by.
     package var digest: [UInt8] { Array(SHA256.hash(data: Array(characters.utf8))) }

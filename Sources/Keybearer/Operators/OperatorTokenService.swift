@@ -12,17 +12,20 @@ public final class OperatorTokenService: Sendable {
 
     /// Makes a token. The secret is in this answer and nowhere else.
     ///
+    /// - Parameter lifetime: after which it ends by itself; nil for never.
     /// - Throws: `VALIDATION_FAILED` for a name that may not be used, or when no scope is given.
     public func create(
-        name: String, scopes: Set<OperatorScope>, by authority: Authority
+        name: String, scopes: Set<OperatorScope>, lifetime: Duration? = nil, by authority: Authority
     ) async throws -> (token: OperatorToken, secret: OperatorSecret) {
         let name = NameRules.normalised(name)
         if let problem = NameRules.problem(with: name) { throw KeybearerError.validation(["name": problem]) }
         guard !scopes.isEmpty else { throw KeybearerError.validation(["scope": "Give a scope."]) }
         try await context.claimNewDatabase()
         let (secret, record) = OperatorSecret.mint(from: context.vault.current, random: context.random)
+        let now = context.clocks.wall()
         let token = OperatorToken(
-            id: .random(from: context.random), name: name, scopes: scopes, createdAt: context.clocks.wall())
+            id: .random(from: context.random), name: name, scopes: scopes, createdAt: now,
+            expiresAt: lifetime.map { now.advanced(by: $0) }, shownPrefix: secret.shownPrefix)
         try await context.store.createOperatorToken(
             token, token: record, by: authority,
             audit: context.event(.operatorTokenCreated, by: authority, detail: token.id.rawValue))
@@ -52,9 +55,9 @@ public final class OperatorTokenService: Sendable {
 
     /// The token of a secret that was presented.
     ///
-    /// - Throws: `UNAUTHORIZED` when there is none; `FORBIDDEN` when it lacks the scope; `UNAVAILABLE`, also for a tag
-    ///   that is not recognised by a server that may lack a master key.
-    public func authenticate(_ secret: OperatorSecret, for scope: OperatorScope) async throws -> OperatorToken {
+    /// - Throws: `UNAUTHORIZED` when there is none, or it has ended; `UNAVAILABLE`, also for a tag that is not
+    ///   recognised by a server that may lack a master key.
+    public func authenticate(_ secret: OperatorSecret, from address: IPAddress) async throws -> OperatorToken {
         let refusal = KeybearerError(.unauthorized, "The operator token is not valid.")
         let digest = secret.digest
         if secret.isUntagged {
@@ -66,10 +69,33 @@ public final class OperatorTokenService: Sendable {
             case .unknown: throw KeybearerError.unavailable()
             }
         }
-        guard let token = try await context.store.operatorToken(digest: digest) else { throw refusal }
-        guard token.scopes.contains(scope) else {
+        let now = context.clocks.wall()
+        guard let token = try await context.store.operatorToken(digest: digest, now: now) else { throw refusal }
+        await record(LastUse(at: now, address: address), of: token)
+        return token
+    }
+
+    /// Keeps the last use to the minute: a busy program does not write on every request. A use that cannot be written
+    /// fails nothing.
+    private func record(_ use: LastUse, of token: OperatorToken) async {
+        if let last = token.lastUse, last.address == use.address,
+            (Duration.zero..<Self.useResolution).contains(last.at.duration(to: use.at))
+        {
+            return
+        }
+        try? await context.store.recordUse(of: token.id, use)
+    }
+
+    private static let useResolution: Duration = .seconds(60)
+}
+
+extension OperatorToken {
+    /// Refuses a request for which the token was not made.
+    ///
+    /// - Throws: `FORBIDDEN`, naming the scope.
+    package func require(_ scope: OperatorScope) throws(KeybearerError) {
+        guard scopes.contains(scope) else {
             throw KeybearerError(.forbidden, "The operator token lacks the scope \(scope.rawValue).")
         }
-        return token
     }
 }

@@ -8,13 +8,30 @@ public struct Workspace: Sendable, Hashable {
     public let planID: PlanID
     /// When it was made.
     public let createdAt: Timestamp
+    /// What the product calls it; nil where it gave no id.
+    public let externalID: ExternalID?
+    /// Whether the operator has suspended it: as if its plan had no feature.
+    public let isSuspended: Bool
+    /// Rises with every change of the record itself.
+    public let version: Int
+    /// When the record was changed last.
+    public let updatedAt: Timestamp
 
     /// Puts a workspace together.
-    package init(id: WorkspaceID, name: String, planID: PlanID, createdAt: Timestamp) {
+    ///
+    /// - Parameter updatedAt: nil for a new one.
+    package init(
+        id: WorkspaceID, name: String, planID: PlanID, createdAt: Timestamp, externalID: ExternalID? = nil,
+        isSuspended: Bool = false, version: Int = 1, updatedAt: Timestamp? = nil
+    ) {
         self.id = id
         self.name = name
         self.planID = planID
         self.createdAt = createdAt
+        self.externalID = externalID
+        self.isSuspended = isSuspended
+        self.version = version
+        self.updatedAt = updatedAt ?? createdAt
     }
 }
 
@@ -56,6 +73,9 @@ public struct WorkspaceAccess: Sendable, Hashable {
     public let role: Role
     /// The workspace's plan.
     public let plan: Plan
+
+    /// Whether requests with a key pass in this workspace.
+    public var includesAPI: Bool { plan.includesAPI && !workspace.isSuspended }
 
     /// Puts the parts together.
     package init(workspace: Workspace, role: Role, plan: Plan) {

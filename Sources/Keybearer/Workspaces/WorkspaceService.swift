@@ -76,6 +76,16 @@ public final class WorkspaceService: Sendable {
     ///
     /// - Throws: `VALIDATION_FAILED` with the fields `id`, `name`, `hourlyLimit`, `position`, `features`.
     public func putPlan(_ plan: Plan, by authority: Authority) async throws {
+        let plan = try Self.accepted(plan)
+        await propagation.waitUntilApplied(
+            try await context.store.putPlan(
+                plan, by: authority, audit: context.event(.planPut, by: authority, detail: plan.id.rawValue)))
+    }
+
+    /// A plan in the form in which it is stored.
+    ///
+    /// - Throws: `VALIDATION_FAILED`.
+    static func accepted(_ plan: Plan) throws(KeybearerError) -> Plan {
         var plan = plan
         plan.name = NameRules.normalised(plan.name)
         var problems: [String: String] = [:]
@@ -95,9 +105,7 @@ public final class WorkspaceService: Sendable {
                 + Feature.all.map(\.rawValue).joined(separator: ", ") + "."
         }
         guard problems.isEmpty else { throw KeybearerError.validation(problems) }
-        await propagation.waitUntilApplied(
-            try await context.store.putPlan(
-                plan, by: authority, audit: context.event(.planPut, by: authority, detail: plan.id.rawValue)))
+        return plan
     }
 
     /// Deletes a plan that no workspace is on; answers when no node has it any more.

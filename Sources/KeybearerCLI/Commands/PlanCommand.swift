@@ -1,5 +1,6 @@
 import ArgumentParser
 import Keybearer
+import KeybearerServer
 
 /// `keybearer plan …`: the catalogue.
 struct PlanCommand: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Keybearer
+import KeybearerServer
 
 /// `keybearer user …`: accounts.
 struct UserCommand: AsyncParsableCommand {
@@ -28,7 +29,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Bootstrap(options).withInstallation { services in
                 let account = try await services.accounts.create(
                     name: name, email: email, password: chosen.password, isOperator: `operator`, by: .commandLine)
-                if json { return try Console.json(AccountJSON(account, password: chosen.generated)) }
+                if json { return try Console.json(NewUserJSON(user: UserJSON(account), password: chosen.generated)) }
                 chosen.announce()
                 Console.output(account.user.id.rawValue)
                 Console.report("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
@@ -45,7 +46,7 @@ struct UserCommand: AsyncParsableCommand {
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let (accounts, total) = try await services.accounts.list(page: paging.page, limit: paging.limit)
-                if json { return try Console.json(accounts.map { AccountJSON($0) }) }
+                if json { return try Console.json(accounts.map { UserJSON($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
                     accounts.map { account in
@@ -69,7 +70,7 @@ struct UserCommand: AsyncParsableCommand {
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
-                if json { return try Console.json(AccountJSON(account)) }
+                if json { return try Console.json(UserJSON(account)) }
                 Console.table(
                     ["FIELD", "VALUE"],
                     [

@@ -54,6 +54,7 @@ struct LoadedSettings: Sendable {
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)
         server.tls = try reader.tls()
         server.publicURL = try reader.origin(.publicURL)
+        services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
         server.trustedProxies = try reader.networks(.trustedProxies)
         server.gate = try reader.gate()
         server.keyPrefix = prefix

@@ -4,22 +4,34 @@ import Keybearer
 extension SettingReader {
     /// A list of trusted networks in CIDR form, comma-separated. One that trusts everyone is refused.
     func networks(_ setting: Setting) throws(SettingError) -> [AddressRange] {
+        let networks = try list(setting) { text throws in try AddressRange(parsing: text) }
+        if let finding = TrustedListCheck.everyone(in: networks) {
+            throw refusal(setting, sources.find(setting), because: "\(finding)")
+        }
+        return networks
+    }
+
+    /// Addresses of the product, comma-separated.
+    func returnURLs(_ setting: Setting) throws(SettingError) -> [AllowedReturnURL] {
+        try list(setting) { text throws in try AllowedReturnURL(parsing: text) }
+    }
+
+    private func list<Entry>(
+        _ setting: Setting, _ parse: (String) throws -> Entry
+    ) throws(SettingError) -> [Entry] {
         let found = sources.find(setting)
-        var networks: [AddressRange] = []
+        var entries: [Entry] = []
         let text = found?.value ?? setting.defaultValue ?? ""
         for part in text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false) {
             let entry = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
             if entry.isEmpty { throw refusal(setting, found, because: "There is an empty entry") }
             do {
-                networks.append(try AddressRange(parsing: String(entry)))
+                entries.append(try parse(String(entry)))
             } catch {
                 throw refusal(setting, found, because: "\(error)")
             }
         }
-        if let finding = TrustedListCheck.everyone(in: networks) {
-            throw refusal(setting, found, because: "\(finding)")
-        }
-        return networks
+        return entries
     }
 
     /// `https://host[:port]` without anything behind it but one slash.

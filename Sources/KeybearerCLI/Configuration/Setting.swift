@@ -11,6 +11,7 @@ enum Setting: String, CaseIterable {
     case databaseWait = "database-wait"
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
+    case portalReturnURLs = "portal-return-urls"
     case trustedProxies = "trusted-proxies"
     case gateAddress = "gate-address"
     case gateTrustedProxies = "gate-trusted-proxies"
@@ -42,7 +43,7 @@ enum Setting: String, CaseIterable {
         case .databaseWait: "60s"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
-        case .trustedProxies: ""
+        case .trustedProxies, .portalReturnURLs: ""
         case .gateTrustedProxies: "127.0.0.0/8,::1/128"
         case .lease: "2s"
         case .headerBytes: "32768"
@@ -64,7 +65,7 @@ enum Setting: String, CaseIterable {
         case text
         /// A whole number, as a JSON number or as text.
         case wholeNumber
-        /// Networks: an array of strings, or text with commas.
+        /// Networks or URLs: an array of strings, or text with commas.
         case networks
     }
 
@@ -72,7 +73,7 @@ enum Setting: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
-        case .trustedProxies, .gateTrustedProxies: .networks
+        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
             .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
             .signUp, .regenerateByKey, .logFormat, .logLevel:
@@ -95,6 +96,7 @@ enum Setting: String, CaseIterable {
         case .databaseWait: "a span from 0s to 1h"
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
+        case .portalReturnURLs: "addresses such as https://yourapp.com/settings, comma-separated"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .gateAddress:
             "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"

@@ -37,6 +37,11 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The prefix of new keys.")
     var keyPrefix: String?
 
+    @Option(
+        name: .customLong("portal-return-urls"),
+        help: "Where portal links may lead back: addresses of the product, comma-separated.")
+    var portalReturnURLs: String?
+
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
@@ -96,7 +101,7 @@ struct SettingOptions: ParsableArguments {
             .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait,
             .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
-            .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
+            .portalReturnURLs: portalReturnURLs, .trustedProxies: trustedProxies, .gateAddress: gateAddress, .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,

@@ -1,44 +1,20 @@
 import Keybearer
 import KeybearerServer
 
-/// An account as `--json` prints it.
-struct AccountJSON: Encodable {
-    let id: String
-    let email: String
-    let name: String
-    let status: String
-    let `operator`: Bool
-    let createdAt: String
-    let key: KeyJSON
-    let workspaces: [MembershipJSON]
+/// An account that a command made, as `--json` prints it.
+struct NewUserJSON: Encodable {
+    let user: UserJSON
     /// Only where the command made it up.
     let password: String?
 
-    init(_ account: Account, password: String? = nil) {
-        self.password = password
-        id = account.user.id.rawValue
-        email = account.user.email.rawValue
-        name = account.user.name
-        status = account.user.status.rawValue
-        `operator` = account.user.isOperator
-        createdAt = account.user.createdAt.description
-        key = KeyJSON(account.key)
-        workspaces = account.workspaces.map(MembershipJSON.init)
+    func encode(to encoder: any Encoder) throws {
+        try user.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(password, forKey: .password)
     }
-}
 
-/// One of an account's workspaces as `--json` prints it.
-struct MembershipJSON: Encodable {
-    let id: String
-    let name: String
-    let role: String
-    let plan: String
-
-    init(_ access: WorkspaceAccess) {
-        id = access.workspace.id.rawValue
-        name = access.workspace.name
-        role = access.role.rawValue
-        plan = access.plan.id.rawValue
+    private enum CodingKeys: String, CodingKey {
+        case password
     }
 }
 
@@ -59,29 +35,16 @@ struct WorkspaceJSON: Encodable {
     }
 }
 
-/// A plan as `--json` prints it.
-struct PlanJSON: Encodable {
-    let id: String
-    let name: String
-    let features: [String]
-    let hourlyLimit: Int
-    let billingURL: String?
-
-    init(_ plan: Plan) {
-        id = plan.id.rawValue
-        name = plan.name
-        features = plan.features.sorted().map(\.rawValue)
-        hourlyLimit = plan.hourlyLimit
-        billingURL = plan.billingURL?.description
-    }
-}
-
 /// An operator token as `--json` prints it; the secret only where it was made.
 struct OperatorTokenJSON: Encodable {
     let id: String
     let name: String
     let scopes: [String]
     let createdAt: String
+    let expiresAt: String?
+    let prefix: String?
+    let lastUsedAt: String?
+    let lastUsedIp: String?
     let token: String?
 
     init(_ token: OperatorToken, secret: OperatorSecret? = nil) {
@@ -89,6 +52,10 @@ struct OperatorTokenJSON: Encodable {
         name = token.name
         scopes = token.scopes.sorted().map(\.rawValue)
         createdAt = token.createdAt.description
+        expiresAt = token.expiresAt?.description
+        prefix = token.shownPrefix
+        lastUsedAt = token.lastUse?.at.description
+        lastUsedIp = token.lastUse?.address.description
         self.token = secret?.characters
     }
 }

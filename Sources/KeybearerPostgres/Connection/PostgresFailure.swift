@@ -44,14 +44,19 @@ extension PostgresFailure {
         return state.hasPrefix("08") || state.hasPrefix("57P") || ["25006", "25P03", "25P04"].contains(state)
     }
 
-    /// The failure as the domain knows it.
-    func translated(at place: PostgresPlace) -> KeybearerError {
+    /// A rule of the schema that refused a write; nil for everything else.
+    var refusal: KeybearerError? {
         switch state {
         case "23505": KeybearerError(.conflict, "Something with the same name exists already.", cause: self)
-        case "23514" where message.contains(PostgresEngine.closingConstraint): MoveMark.lost
         case "23503": KeybearerError(.notFound, "Something that this belongs to does not exist.", cause: self)
-        default: KeybearerError(storeFailure(at: place))
+        default: nil
         }
+    }
+
+    /// The failure as the domain knows it.
+    func translated(at place: PostgresPlace) -> KeybearerError {
+        if state == "23514", message.contains(PostgresEngine.closingConstraint) { return MoveMark.lost }
+        return refusal ?? KeybearerError(storeFailure(at: place))
     }
 
     private func storeFailure(at place: PostgresPlace) -> StoreFailure {

@@ -194,8 +194,15 @@ extension PostgresConnection {
 extension Statement {
     static let commit = Statement("COMMIT")
 
+    static let savepoint = Statement("SAVEPOINT part")
+    static let release = Statement("RELEASE SAVEPOINT part")
+    static let rollBackToSavepoint = Statement("ROLLBACK TO SAVEPOINT part")
+
     var isCommit: Bool { sql == Self.commit.sql }
 
     /// Whether it moves a transaction rather than data: not to be prepared.
-    var isControl: Bool { sql.hasPrefix("BEGIN") || sql.hasPrefix("LISTEN") || sql == "ROLLBACK" || isCommit }
+    var isControl: Bool {
+        sql.hasPrefix("BEGIN") || sql.hasPrefix("LISTEN") || sql.hasPrefix("ROLLBACK") || sql.hasSuffix("SAVEPOINT part")
+            || sql.hasPrefix("SAVEPOINT") || isCommit
+    }
 }

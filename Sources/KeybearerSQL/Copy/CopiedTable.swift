@@ -53,15 +53,15 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        storedSettings,
-        auditEvents,
+        portalLinks, storedSettings, auditEvents,
     ]
 
     package static let users = CopiedTable(
         "users",
         [
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
-            ("password_hash", .text), ("password_version", .number), ("created_at", .number),
+            ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
+            ("email_verified", .flag), ("version", .number), ("updated_at", .number),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -99,7 +99,11 @@ extension CopiedTable {
         [("digest", .bytes), ("master_key_id", .text), ("user_id", .text), ("ended_at", .number)])
 
     static let workspaces = CopiedTable(
-        "workspaces", [("id", .text), ("name", .text), ("plan_id", .text), ("created_at", .number)])
+        "workspaces",
+        [
+            ("id", .text), ("name", .text), ("plan_id", .text), ("created_at", .number), ("external_id", .text),
+            ("is_suspended", .flag), ("version", .number), ("updated_at", .number),
+        ])
 
     private static let memberships = CopiedTable(
         "memberships", key: 2, [("workspace_id", .text), ("user_id", .text), ("role", .text)])
@@ -109,6 +113,8 @@ extension CopiedTable {
         [
             ("id", .text), ("user_id", .text), ("token_digest", .bytes), ("tag_key_id", .text), ("created_at", .number),
             ("authenticated_at", .number), ("last_seen_at", .number), ("address", .text), ("user_agent", .text),
+            ("portal_token_id", .text), ("portal_section", .text), ("portal_workspace_id", .text),
+            ("portal_return_url", .text),
         ])
 
     private static let idempotentRequests = CopiedTable(
@@ -130,7 +136,16 @@ extension CopiedTable {
         "operator_tokens",
         [
             ("id", .text), ("name", .text), ("scopes", .text), ("digest", .bytes), ("tag_key_id", .text),
-            ("created_at", .number),
+            ("created_at", .number), ("expires_at", .number), ("shown_prefix", .text), ("last_used_at", .number),
+            ("last_used_ip", .text),
+        ])
+
+    private static let portalLinks = CopiedTable(
+        "portal_links",
+        [
+            ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("user_id", .text), ("token_id", .text),
+            ("section", .text), ("workspace_id", .text), ("return_url", .text), ("created_at", .number),
+            ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
         ])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])

@@ -65,6 +65,8 @@ package enum CommonMigrations {
                 ],
             ]),
         Migration("c2 hours of deleted accounts", isCompatible: true, createDeletedAccountWindows),
+        // A node that does not know them would let a suspended workspace pass.
+        Migration("c3 external ids, operator API", isCompatible: false, createOperatorAPI),
     ]
 
     private static let createDeletedAccountWindows = [
@@ -75,6 +77,55 @@ package enum CommonMigrations {
             ended_at     {number} NOT NULL
         ){strict}
         """
+    ]
+
+    private static let createOperatorAPI = [
+        "ALTER TABLE users ADD COLUMN external_id TEXT",
+        "CREATE UNIQUE INDEX users_by_external_id ON users (external_id)",
+        "ALTER TABLE users ADD COLUMN email_verified {flag} NOT NULL DEFAULT {no}",
+        "ALTER TABLE users ADD COLUMN version {number} NOT NULL DEFAULT 1",
+        "ALTER TABLE users ADD COLUMN updated_at {number} NOT NULL DEFAULT 0",
+        "UPDATE users SET updated_at = created_at",
+        // The operator typed these addresses.
+        """
+        UPDATE users SET email_verified = {yes}
+        WHERE id IN (SELECT user_id FROM audit_events WHERE action = 'user.created' AND actor = 'cli')
+        """,
+        "ALTER TABLE workspaces ADD COLUMN external_id TEXT",
+        "CREATE UNIQUE INDEX workspaces_by_external_id ON workspaces (external_id)",
+        "ALTER TABLE workspaces ADD COLUMN is_suspended {flag} NOT NULL DEFAULT {no}",
+        "ALTER TABLE workspaces ADD COLUMN version {number} NOT NULL DEFAULT 1",
+        "ALTER TABLE workspaces ADD COLUMN updated_at {number} NOT NULL DEFAULT 0",
+        "UPDATE workspaces SET updated_at = created_at",
+        "ALTER TABLE operator_tokens ADD COLUMN expires_at {number}",
+        "ALTER TABLE operator_tokens ADD COLUMN shown_prefix TEXT",
+        "ALTER TABLE operator_tokens ADD COLUMN last_used_at {number}",
+        "ALTER TABLE operator_tokens ADD COLUMN last_used_ip TEXT",
+        // A link that the product made for one of its users, until a day behind its end: what has ended leads back.
+        """
+        CREATE TABLE portal_links (
+            id           {id} NOT NULL PRIMARY KEY,
+            digest       {bytes} NOT NULL UNIQUE,
+            tag_key_id   TEXT NOT NULL,
+            user_id      {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            token_id     {id} NOT NULL,
+            section      TEXT NOT NULL,
+            workspace_id {id},
+            return_url   TEXT,
+            created_at   {number} NOT NULL,
+            expires_at   {number} NOT NULL,
+            used_at      {number},
+            session_digest {bytes}
+        ){strict}
+        """,
+        "CREATE INDEX portal_links_by_user ON portal_links (user_id)",
+        "CREATE INDEX portal_links_by_end ON portal_links (expires_at)",
+        "CREATE INDEX portal_links_by_session ON portal_links (session_digest)",
+        // The sessions that such links open; nil for those of a sign-in.
+        "ALTER TABLE sessions ADD COLUMN portal_token_id TEXT",
+        "ALTER TABLE sessions ADD COLUMN portal_section TEXT",
+        "ALTER TABLE sessions ADD COLUMN portal_workspace_id TEXT",
+        "ALTER TABLE sessions ADD COLUMN portal_return_url TEXT",
     ]
 
     private static func translate(_ text: String, for dialect: Dialect) -> String {

@@ -22,25 +22,37 @@ package enum StoredValues {
             id: UserID(rawValue: try row.requiredText("user_id")),
             email: EmailAddress(normalised: try row.requiredText("email")), name: try row.requiredText("user_name"),
             status: status, isOperator: try row.requiredFlag("is_operator"),
-            createdAt: try row.timestamp("user_created_at"))
+            createdAt: try row.timestamp("user_created_at"),
+            externalID: row.text("user_external_id").map(ExternalID.init(rawValue:)),
+            isEmailVerified: try row.requiredFlag("email_verified"),
+            hasPassword: try row.requiredNumber("has_password") != 0,
+            version: Int(try row.requiredNumber("user_version")), updatedAt: try row.timestamp("user_updated_at"))
     }
 
     package static func key(_ row: any StoredRow) throws -> APIKey {
-        var lastUse: LastUse?
-        if let at = row.number("last_used_at"), let text = row.text("last_used_ip") {
-            guard let address = IPAddress(text) else { throw KeybearerError.unreadable("api_keys.last_used_ip") }
-            lastUse = LastUse(at: Timestamp(millisecondsSinceEpoch: at), address: address)
-        }
-        return APIKey(
+        APIKey(
             id: KeyID(rawValue: try row.requiredText("key_id")), version: Int(try row.requiredNumber("version")),
             shownPrefix: try row.requiredText("shown_prefix"), generatedAt: try row.timestamp("generated_at"),
-            lastUse: lastUse)
+            lastUse: try lastUse(row, of: "api_keys"))
+    }
+
+    private static func lastUse(_ row: any StoredRow, of table: String) throws -> LastUse? {
+        guard let at = row.number("last_used_at"), let text = row.text("last_used_ip") else { return nil }
+        guard let address = IPAddress(text) else { throw KeybearerError.unreadable("\(table).last_used_ip") }
+        return LastUse(at: Timestamp(millisecondsSinceEpoch: at), address: address)
     }
 
     package static func sealed(_ row: any StoredRow) throws -> SealedKey {
         SealedKey(
             masterKeyID: MasterKeyID(rawValue: try row.requiredText("master_key_id")),
             box: try row.requiredBytes("box"), digest: try row.requiredBytes("digest"))
+    }
+
+    package static func pastKey(_ row: any StoredRow) throws -> PastKey {
+        PastKey(
+            digest: try row.requiredBytes("digest"),
+            masterKeyID: MasterKeyID(rawValue: try row.requiredText("master_key_id")),
+            userID: UserID(rawValue: try row.requiredText("user_id")), endedAt: try row.timestamp("ended_at"))
     }
 
     package static func storedKey(_ row: any StoredRow) throws -> StoredKey {
@@ -61,7 +73,11 @@ package enum StoredValues {
         Workspace(
             id: WorkspaceID(rawValue: try row.requiredText("workspace_id")),
             name: try row.requiredText("workspace_name"), planID: PlanID(rawValue: try row.requiredText("plan_id")),
-            createdAt: try row.timestamp("workspace_created_at"))
+            createdAt: try row.timestamp("workspace_created_at"),
+            externalID: row.text("workspace_external_id").map(ExternalID.init(rawValue:)),
+            isSuspended: try row.requiredFlag("is_suspended"),
+            version: Int(try row.requiredNumber("workspace_version")),
+            updatedAt: try row.timestamp("workspace_updated_at"))
     }
 
     /// The plans of rows that stand one plan after another.
@@ -81,7 +97,7 @@ package enum StoredValues {
     }
 
     /// Neighbouring rows with the same text in a column; rows without one are left out.
-    private static func groups(_ rows: [any StoredRow], by column: String) -> [[any StoredRow]] {
+    static func groups(_ rows: [any StoredRow], by column: String) -> [[any StoredRow]] {
         var groups: [[any StoredRow]] = []
         var current: String?
         for row in rows {
@@ -106,7 +122,7 @@ extension StoredValues {
             id: SessionID(rawValue: try row.requiredText("id")),
             userID: UserID(rawValue: try row.requiredText("user_id")), createdAt: try row.timestamp("created_at"),
             authenticatedAt: try row.timestamp("authenticated_at"), lastSeenAt: try row.timestamp("last_seen_at"),
-            address: address, userAgent: try row.requiredText("user_agent"))
+            address: address, userAgent: try row.requiredText("user_agent"), portal: try portalAccess(row))
     }
 
     /// A scope that this version does not know is left out: a token is never good for more than is understood.
@@ -115,7 +131,9 @@ extension StoredValues {
         return OperatorToken(
             id: OperatorTokenID(rawValue: try row.requiredText("id")), name: try row.requiredText("name"),
             scopes: Set(scopes.compactMap { OperatorScope(rawValue: String($0)) }),
-            createdAt: try row.timestamp("created_at"))
+            createdAt: try row.timestamp("created_at"),
+            expiresAt: row.number("expires_at").map { Timestamp(millisecondsSinceEpoch: $0) },
+            shownPrefix: row.text("shown_prefix"), lastUse: try lastUse(row, of: "operator_tokens"))
     }
 
     package static func auditEvent(_ row: any StoredRow) throws -> AuditEvent {
@@ -140,7 +158,7 @@ extension StoredValues {
     package static func sessionTimes(_ row: any StoredRow) throws -> SessionTimes {
         SessionTimes(
             createdAt: try row.timestamp("created_at"), authenticatedAt: try row.timestamp("authenticated_at"),
-            lastSeenAt: try row.timestamp("last_seen_at"))
+            lastSeenAt: try row.timestamp("last_seen_at"), isPortal: row.text("portal_token_id") != nil)
     }
 
     package static func node(_ row: any StoredRow) throws -> RegisteredNode {

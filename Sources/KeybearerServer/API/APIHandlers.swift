@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Keybearer
 import NIOCore
@@ -53,7 +52,7 @@ struct APIHandlers: Sendable {
         guard idempotencyKeys.count <= 1 else {
             throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
         }
-        try Self.requireNoContent(of: context)
+        try context.requireNoContent()
         let (secret, record) = try await keys.regenerate(
             account.account.user.id, idempotencyKey: idempotencyKeys.first, by: Self.authority(context, account))
         return Success(KeyJSON(record, secret: secret))
@@ -63,7 +62,7 @@ struct APIHandlers: Sendable {
     @Sendable func revoke(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) async throws -> NoContent {
-        try Self.requireNoContent(of: context)
+        try context.requireNoContent()
         try await keys.revoke(account.account.user.id, by: Self.authority(context, account))
         return NoContent()
     }
@@ -72,24 +71,6 @@ struct APIHandlers: Sendable {
     private static func authority(_ context: RequestContext, _ account: CachedAccount) -> Authority {
         let (user, key) = (account.account.user, account.account.key)
         return Authority(.key(key.id, version: key.version, of: user.id), from: context.client)
-    }
-
-    /// Accepts no body or an empty JSON object; anything else is a mistake that should be noticed.
-    private static func requireNoContent(of context: RequestContext) throws {
-        let body = context.content
-        guard body.readableBytes > 0 else { return }
-        let type = context.headers[.contentType]?.split(separator: ";").first?.lowercased()
-        guard type?.filter({ $0 != " " }) == "application/json" else {
-            throw KeybearerError(.unsupportedMediaType, "Send JSON, or no body at all.")
-        }
-        guard let object = try? JSONSerialization.jsonObject(with: Data(body.readableBytesView)) as? [String: Any]
-        else {
-            throw KeybearerError(.badRequest, "The body is not a JSON object.")
-        }
-        if !object.isEmpty {
-            throw KeybearerError.validation(
-                Dictionary(uniqueKeysWithValues: object.keys.prefix(20).map { ($0, "This field is not known.") }))
-        }
     }
 
     /// `page` from 1 and `limit` from 1 to 100, 1 and 20 when absent.

@@ -7,6 +7,7 @@ import NIOCore
 /// Answers the pages: where the request comes from first, then who is signed in, then the path, then the handler.
 struct DashboardResponder: Sendable {
     let sessions: SessionService
+    let portalLinks: PortalLinkService
     let bodies: BodyReader
     let crossSite: CrossSiteCheck
     let renderer: PageRenderer
@@ -30,9 +31,12 @@ struct DashboardResponder: Sendable {
                 return signInFirst(context)
             }
             let problem = hasBody ? await bodies.read(into: &context) : nil
-            guard let signedIn = try await sessions.find(token) else { return signInFirst(context) }
+            guard let signedIn = try await sessions.find(token) else { return try await afterEnd(of: token, context) }
             if let problem { throw problem }
-            if case .session(let handler) = route?.access { return try await handler(context, signedIn) }
+            if case .session(let handler, let section) = route?.access {
+                try Self.confine(signedIn.session.portal, to: section, context)
+                return try await handler(context, signedIn)
+            }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }
             var response = failure(
                 KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: context)
@@ -45,6 +49,34 @@ struct DashboardResponder: Sendable {
             return failure(error, of: context, on: route)
         }
     }
+
+    /// Refuses what a portal link does not open.
+    ///
+    /// - Throws: `FORBIDDEN`.
+    private static func confine(
+        _ portal: PortalAccess?, to section: PortalSection?, _ context: RequestContext
+    ) throws(KeybearerError) {
+        guard let portal else { return }
+        let workspace = context.parameters["workspaceID"]
+        guard portal.section == section, workspace == nil || portal.workspaceID.map({ $0.rawValue == workspace }) ?? true
+        else {
+            throw KeybearerError(
+                .forbidden, "The link that signed you in does not open this page. Sign in with your password to see it.")
+        }
+    }
+
+    /// Leads a browser whose portal session has ended back to the product; anyone else signs in.
+    private func afterEnd(of token: SessionToken, _ context: RequestContext) async throws -> Response {
+        guard !context.wantsJSON, let back = try await portalLinks.returnURL(ofEnded: token) else {
+            return signInFirst(context)
+        }
+        var response = lead(back)
+        response.headers[.setCookie] = SessionCookie.remove
+        return response
+    }
+
+    /// Leads back to the product, which signs its user in again by another link.
+    func lead(_ back: ReturnURL) -> Response { Self.redirect(to: back.adding("reason", "session_expired")) }
 
     /// Sends a person to the sign-in page, and back afterwards if it was a page that was asked for.
     private func signInFirst(_ context: RequestContext) -> Response {

@@ -13,9 +13,11 @@ enum Envelope {
     }
 
     /// The body of a success with a value to encode, and the page that a list is.
-    static func success(_ data: some Encodable, meta: PageMeta? = nil) throws -> [UInt8] {
+    static func success(_ data: some Encodable) throws -> [UInt8] { success(try JSONText.encode(data)) }
+
+    /// The same for a part of a list.
+    static func success(_ data: some Encodable, meta: some JSONNoun) throws -> [UInt8] {
         let encoded = try JSONText.encode(data)
-        guard let meta else { return success(encoded) }
         return Array(#"{"ok":true,"data":"#.utf8) + encoded + Array(#","meta":"#.utf8) + (try JSONText.encode(meta))
             + [UInt8(ascii: "}")]
     }
@@ -81,6 +83,16 @@ struct PageMeta: JSONNoun {
 
     static let noun = "PageMeta"
     static let sample = PageMeta(page: 1, limit: 20, total: 0, hasMore: false)
+}
+
+/// Where the next part of a list begins.
+struct CursorMeta: JSONNoun {
+    let limit: Int
+    let nextCursor: Nullable<String>
+    let hasMore: Bool
+
+    static let noun = "CursorMeta"
+    static let sample = CursorMeta(limit: 100, nextCursor: Nullable(nil), hasMore: false)
 }
 
 /// A failure. ``Envelope/failure(_:message:fields:requestID:extra:)`` writes the same without encoding it.

@@ -13,7 +13,7 @@ struct RequestContext: Sendable {
     /// Names the request in answers and logs.
     let requestID: String
     /// The path's parameters, such as `workspaceID`, as they are in the path.
-    let parameters: [String: String]
+    var parameters: [String: String]
     /// Whether it came over HTTPS, or from a tool on the same machine.
     var isSecure = false
     /// Tells the connection that the body is about to be read.
@@ -59,6 +59,16 @@ struct RequestContext: Sendable {
             throw KeybearerError(.badRequest, "The form could not be read.")
         }
         return form
+    }
+
+    /// Accepts no body or an empty JSON object; anything else is a mistake that should be noticed.
+    func requireNoContent() throws(KeybearerError) {
+        guard content.readableBytes > 0 else { return }
+        let members = try JSONInput.object(self)
+        if !members.isEmpty {
+            throw KeybearerError.validation(
+                Dictionary(uniqueKeysWithValues: members.keys.prefix(20).map { ($0, "This field is not known.") }))
+        }
     }
 }
 

@@ -6,7 +6,6 @@ import Keybearer
 /// One method on one path: who may reach it, and the one handler behind it.
 struct Route: Sendable {
     typealias OpenHandler = @Sendable (RequestContext) async throws -> Response
-    typealias OperatorHandler = @Sendable (RequestContext) async throws -> APIResponse
     typealias SessionHandler = @Sendable (RequestContext, SessionService.SignedIn) async throws -> Response
 
     /// What answers a request whose key passed.
@@ -17,16 +16,26 @@ struct Route: Sendable {
         case awaiting(@Sendable (RequestContext, CachedAccount, RateLimitStatus) async throws -> Value)
     }
 
+    /// What answers a program of the operator.
+    enum OperatorHandler: Sendable {
+        /// Looks something up, or does what cannot be in a batch.
+        case alone(@Sendable (OperatorRequest) async throws -> APIResponse)
+        /// Makes a write, alone or in a batch.
+        case write(@Sendable (OperatorRequest) async throws -> OperatorWrite<APIResponse>)
+        /// Many writes, each with the right that its own route needs.
+        case batch
+    }
+
     /// Who may reach a route. There is no default: a route says it or does not compile.
     enum Access: Sendable {
         /// Anyone, over plain HTTP too: what says nothing of anyone, such as the orchestrator's questions.
         case probe(OpenHandler)
         /// Anyone. These routes are the named list of what needs no credentials.
         case anyone(OpenHandler)
-        /// A signed-in browser.
-        case session(SessionHandler)
-        /// A program of the operator, by its token.
-        case operatorToken(OperatorScope, OperatorHandler)
+        /// A signed-in browser; and, where a portal section is named, one that a portal link of that section signed in.
+        case session(SessionHandler, inPortal: PortalSection? = nil)
+        /// A program of the operator, by its token; nil where each part of the request needs a scope of its own.
+        case operatorToken(OperatorScope?, OperatorHandler)
         /// A Secret Key that passes for this scope.
         case key(KeyScope, KeyHandler<APIResponse>)
     }
@@ -57,19 +66,47 @@ struct Route: Sendable {
         Route(method: method, path: path, access: .anyone(handler))
     }
 
-    static func session(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping SessionHandler) -> Route {
-        Route(method: method, path: path, access: .session(handler))
+    static func session(
+        _ method: HTTPRequest.Method, _ path: String, inPortal section: PortalSection? = nil,
+        _ handler: @escaping SessionHandler
+    ) -> Route {
+        Route(method: method, path: path, access: .session(handler, inPortal: section))
     }
 
     static func operatorToken<Value: ResponseValue>(
         _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, returns: Value.Type,
-        takes body: Endpoint.RequestContent, summary: String,
-        _ handler: @escaping @Sendable (RequestContext) async throws -> Value
+        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [], summary: String,
+        _ handler: @escaping @Sendable (OperatorRequest) async throws -> Value
     ) -> Route {
         Route(
             method: method, path: path,
-            access: .operatorToken(scope) { try await handler($0).response() },
-            endpoint: Endpoint(summary: summary, returns: Value.content, body: body, parameters: []))
+            access: .operatorToken(scope, .alone { try await handler($0).response() }),
+            endpoint: Endpoint(summary: summary, returns: Value.content, body: body, parameters: parameters))
+    }
+
+    /// A write of an operator's program: it can be one of a batch.
+    static func operatorWrite<Value: ResponseValue>(
+        _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, returns: Value.Type,
+        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [], summary: String,
+        _ handler: @escaping @Sendable (OperatorRequest) async throws -> OperatorWrite<Value>
+    ) -> Route {
+        Route(
+            method: method, path: path,
+            access: .operatorToken(
+                scope, .write { request in try await handler(request).map { try $0.response() } }),
+            endpoint: Endpoint(
+                summary: summary, returns: Value.content, body: body, parameters: [.idempotencyKey] + parameters,
+                isWrite: true))
+    }
+
+    /// Many writes at a time.
+    static func operatorBatch<Value: ResponseValue>(
+        _ path: String, returns: Value.Type, takes body: Endpoint.RequestContent, summary: String
+    ) -> Route {
+        Route(
+            method: .post, path: path, access: .operatorToken(nil, .batch),
+            endpoint: Endpoint(
+                summary: summary, returns: Value.content, body: body, parameters: [.idempotencyKey]))
     }
 
     static func key<Value: ResponseValue>(

@@ -43,6 +43,20 @@ extension PrefixedID {
     package static var schema: Schema { ["type": "string", "pattern": "^\(prefix)[0-9A-Za-z]{1,40}$"] }
 }
 
+extension PrefixedID {
+    /// Of a path or a member that takes the product's id too.
+    static var referenceSchema: Schema {
+        ["type": "string", "pattern": "^(\(prefix)[0-9A-Za-z]{1,40}|ext:\(ExternalID.pattern))$"]
+    }
+}
+
+extension ExternalID {
+    /// ``Keybearer/ExternalID`` as a regular expression, but for dots alone.
+    fileprivate static let pattern = #"[!"$&-.0-Z\[\]^-~]{0,254}[!"$&-\-0-Z\[\]^-~]"#
+    static var schema: Schema { ["type": "string", "pattern": "^\(pattern)$"] }
+    static var nullableSchema: Schema { ["anyOf": [schema, ["type": "null"]] as [Schema]] }
+}
+
 extension UserID: Encodable, SchemaType {}
 extension WorkspaceID: Encodable, SchemaType {}
 

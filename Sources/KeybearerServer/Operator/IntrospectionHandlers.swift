@@ -12,7 +12,8 @@ struct IntrospectionHandlers: Sendable {
     ///
     /// It decides like the gate, and counts like it: an active answer is one request of the hour. What may not pass is
     /// never active, whatever the reason, so a caller that looks at `active` alone is safe.
-    @Sendable func introspect(_ context: RequestContext) async throws -> IntrospectionJSON {
+    @Sendable func introspect(_ request: OperatorRequest) async throws -> IntrospectionJSON {
+        let context = request.context
         let form = try context.form()
         guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
         var client = context.client

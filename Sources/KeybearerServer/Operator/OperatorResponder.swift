@@ -5,6 +5,8 @@ import Keybearer
 /// Responds to `/operator/*`: checks the operator token first, then the path and the method, then calls the handler.
 struct OperatorResponder: Sendable {
     let tokens: OperatorTokenService
+    let writes: WriteService
+    let batch: BatchHandler
     let api: APIResponder
     let bodies: BodyReader
 
@@ -14,8 +16,6 @@ struct OperatorResponder: Sendable {
         var context = original
         do {
             // Whatever the path: without a token nobody learns what is here.
-            var scope = OperatorScope.introspect
-            if case .operatorToken(let needed, _) = (route ?? matched?.routes.values.first)?.access { scope = needed }
             guard let secret = Self.secret(in: context.headers) else {
                 throw KeybearerError(.unauthorized, "Send an operator token.")
             }
@@ -24,10 +24,20 @@ struct OperatorResponder: Sendable {
                 throw KeybearerError(.unauthorized, "The operator token is not valid.")
             }
             var problem: KeybearerError?
-            if case .operatorToken = route?.access { problem = await bodies.read(into: &context) }
-            _ = try await tokens.authenticate(secret, for: scope)
+            if case .operatorToken = route?.access {
+                problem = await bodies.read(
+                    into: &context, upTo: route?.endpoint?.body.limit ?? BodyReader.objectLimit)
+            }
+            let token = try await tokens.authenticate(secret, from: context.client)
+            if case .operatorToken(let scope?, _) = (route ?? matched?.routes.values.first)?.access {
+                try token.require(scope)
+            }
             if let problem { throw problem }
-            if case .operatorToken(_, let handler) = route?.access { return try await handler(context) }
+            if case .operatorToken(_, let handler) = route?.access {
+                return try await respond(
+                    OperatorRequest(context: context, caller: OperatorCaller(token, from: context.client)), handler,
+                    token)
+            }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this path.") }
             let method = context.request.method.rawValue
             var response = api.failure(
@@ -41,6 +51,18 @@ struct OperatorResponder: Sendable {
                 response.headers[.wwwAuthenticate] = #"Bearer realm="Keybearer operators""# + sent
             }
             return response
+        }
+    }
+
+    private func respond(
+        _ request: OperatorRequest, _ handler: Route.OperatorHandler, _ token: OperatorToken
+    ) async throws -> APIResponse {
+        switch handler {
+        case .alone(let handler): return try await handler(request)
+        case .write(let handler):
+            let prepared = try await handler(request)
+            return try await prepared.present(try await writes.perform(prepared.write, by: request.caller))
+        case .batch: return try await batch.respond(to: request, token: token)
         }
     }
 

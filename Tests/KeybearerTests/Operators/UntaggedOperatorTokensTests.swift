@@ -110,7 +110,8 @@ private final class FewTokens: OperatorTokenStore {
     func createOperatorToken(
         _ record: OperatorToken, token: MintedToken, by authority: Authority, audit: AuditEvent
     ) async throws {}
-    func operatorToken(digest: [UInt8]) async throws -> OperatorToken? { nil }
+    func operatorToken(digest: [UInt8], now: Timestamp) async throws -> OperatorToken? { nil }
+    func recordUse(of id: OperatorTokenID, _ use: LastUse) async throws {}
     func operatorTokens() async throws -> [OperatorToken] { [] }
     func revokeOperatorToken(_ id: OperatorTokenID, by authority: Authority, audit: AuditEvent) async throws {}
 }

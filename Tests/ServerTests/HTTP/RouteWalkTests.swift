@@ -38,7 +38,7 @@ import Testing
         let openPaths = Set(Self.open.map { $0.split(separator: " ")[1] }.map(String.init))
         var count = 0
         for route in try Self.routes(fixture) {
-            let filled = route.path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
+            let filled = Self.filled(route.path, workspace)
             for path in Self.spellings(of: filled) {
                 for method in Self.methods {
                     if openPaths.contains(String(path.prefix { $0 != "?" })) { continue }
@@ -81,7 +81,7 @@ import Testing
             case .session: own = "session"
             case .probe, .anyone: continue
             }
-            let path = route.path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
+            let path = Self.filled(route.path, workspace)
             for (name, credential) in all where name != own {
                 var headers = credential
                 headers[HeaderName.fetchSite] = "same-origin"
@@ -106,6 +106,13 @@ import Testing
                 )
             }
         }
+    }
+
+    /// A route's path with values for its parameters.
+    private static func filled(_ path: String, _ workspace: String) -> String {
+        path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
+            .replacing("{workspace}", with: workspace).replacing("{user}", with: "ext:42")
+            .replacing("{plan}", with: "pro")
     }
 
     /// A path, and others that a careless reader would take for it.

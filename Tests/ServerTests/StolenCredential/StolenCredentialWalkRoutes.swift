@@ -34,8 +34,29 @@ struct WalkRoute: Sendable {
     private static let audited: [String: AuditEvent.Action?] = [
         "POST /api/v1/key/revoke": .keyRevoked,
         "POST /api/v1/key/regenerate": .keyRegenerated,
-        // It changes nothing but a count, so that there is no transaction to hold.
+        // These change nothing, or nothing but a count, so that there is no transaction to hold.
         "POST /operator/v1/introspect": AuditEvent.Action?.none,
+        "POST /operator/v1/keys/lookup": AuditEvent.Action?.none,
+        "POST /operator/v1/users": .userCreated,
+        "PUT /operator/v1/users/{user}": .userChanged,
+        "PATCH /operator/v1/users/{user}": .userChanged,
+        "DELETE /operator/v1/users/{user}": .userDeleted,
+        "POST /operator/v1/users/{user}/disable": .userDisabled,
+        "POST /operator/v1/users/{user}/enable": .userEnabled,
+        "POST /operator/v1/users/{user}/end-sessions": .sessionEnded,
+        "POST /operator/v1/users/{user}/key/reveal": .keyRevealed,
+        "POST /operator/v1/users/{user}/key/regenerate": .keyRegenerated,
+        "POST /operator/v1/workspaces": .workspaceCreated,
+        "PUT /operator/v1/workspaces/{workspace}": .workspaceChanged,
+        "PATCH /operator/v1/workspaces/{workspace}": .workspaceChanged,
+        "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
+        "POST /operator/v1/workspaces/{workspace}/suspend": .workspaceSuspended,
+        "POST /operator/v1/workspaces/{workspace}/resume": .workspaceResumed,
+        "PUT /operator/v1/workspaces/{workspace}/members/{user}": .memberAdded,
+        "DELETE /operator/v1/workspaces/{workspace}/members/{user}": .memberRemoved,
+        "PUT /operator/v1/plans/{plan}": .planPut,
+        "DELETE /operator/v1/plans/{plan}": .planDeleted,
+        "POST /operator/v1/batch": .userDisabled,
     ]
 
     /// The routes that programs call, with paths, bodies and headers from the server's own list.
@@ -111,13 +132,35 @@ extension WalkSubject {
             case .form(let inputs):
                 inputs.filter(\.isRequired).map { $0.name + "=" + ($0.name == "token" ? key : "x") }
                     .joined(separator: "&")
+            case .json(let members, _):
+                "{"
+                    + members.filter(\.isRequired).map { "\"\($0.name)\":\(value(of: $0.name))" }
+                    .joined(separator: ",") + "}"
             }
+        let path = route.path.replacing("{workspaceID}", with: workspace.rawValue)
+            .replacing("{workspace}", with: workspace.rawValue).replacing("{user}", with: id.rawValue)
+            .replacing("{plan}", with: "stolen")
         var request = bearer(
-            token, route.path.replacing("{workspaceID}", with: workspace.rawValue),
-            type: endpoint.body.mediaType ?? "", body: body)
+            token, path, method: route.method.rawValue, type: endpoint.body.mediaType ?? "", body: body)
         if endpoint.parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) {
             request.headers.append((HeaderName.idempotencyKey.rawName, AuthorityEnd.guessedIdempotencyKey))
         }
         return request
+    }
+
+    /// What a thief sends for a member of a JSON object.
+    private func value(of name: String) -> String {
+        switch name {
+        case "email": "\"thief.\(email)\""
+        case "token": "\"\(key)\""
+        case "owner": "\"\(id.rawValue)\""
+        case "role": "\"admin\""
+        case "plan": "\"free\""
+        case "features": "[\"api_webhooks\"]"
+        case "hourlyLimit": "1000000"
+        case "position": "9"
+        case "operations": #"[{"method":"POST","path":"/users/\#(id.rawValue)/disable"}]"#
+        default: "\"stolen\""
+        }
     }
 }

@@ -107,7 +107,7 @@ struct WalkStage: Sendable {
             try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
         }
         let token = try await others.operatorTokens.create(
-            name: "billing", scopes: [.introspect], by: .commandLine)
+            name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
@@ -161,9 +161,11 @@ struct WalkSubject: Sendable {
     }
 
     /// A program's request, with a bearer token.
-    func bearer(_ token: String, _ path: String, type: String, body: String) -> WireRequest {
+    func bearer(
+        _ token: String, _ path: String, method: String = "POST", type: String, body: String
+    ) -> WireRequest {
         WireRequest(
-            method: "POST", path: path,
+            method: method, path: path,
             headers: headers + [("Authorization", "Bearer \(token)"), ("Content-Type", type)], body: Array(body.utf8))
     }
 

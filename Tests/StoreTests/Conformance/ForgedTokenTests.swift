@@ -47,12 +47,12 @@ import Testing
             for text in secrets {
                 let forged = try #require(OperatorSecret(presented: text))
                 await expect(.unauthorized) {
-                    _ = try await services.operatorTokens.authenticate(forged, for: .introspect)
+                    _ = try await services.operatorTokens.authenticate(forged, from: .localSocket)
                 }
             }
             #expect(engine.calls == before)
             #expect(try await services.sessions.find(session) != nil)
-            _ = try await services.operatorTokens.authenticate(secret, for: .introspect)
+            _ = try await services.operatorTokens.authenticate(secret, from: .localSocket)
             #expect(engine.calls > before, "a real one does")
         }
     }
@@ -91,9 +91,9 @@ private final class CountingEngine: SQLEngine {
     ) async throws -> Value { try await counted.write(on: lane, body) }
 
     func change<Value: Sendable>(
-        _ subject: Change.Subject, at time: Timestamp,
-        _ body: @escaping @Sendable (any SQLConnection) throws -> Commit<Value>
-    ) async throws -> (value: Value, position: ChangeLogPosition) { try await counted.change(subject, at: time, body) }
+        at time: Timestamp,
+        _ body: @escaping @Sendable (any SQLConnection) throws -> (commit: Commit<Value>, subjects: [Change.Subject])
+    ) async throws -> (value: Value, position: ChangeLogPosition) { try await counted.change(at: time, body) }
 
     func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
         try counted.withCopyReader(body)

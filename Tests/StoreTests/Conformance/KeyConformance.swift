@@ -51,7 +51,9 @@ import Testing
             let audit = samples.event(.keyRegenerated, user: account.user.id)
             let skipped = KeyReplacement(
                 userID: account.user.id, key: samples.key(version: 3), sealed: samples.sealedKey(),
-                request: IdempotentRequest(keyDigest: samples.random.bytes(32), requestDigest: Samples.request))
+                request: IdempotentRequest(
+                    scope: account.user.id.rawValue, keyDigest: samples.random.bytes(32),
+                    requestDigest: Samples.request))
             #expect(try await store.replaceKey(skipped, audit: audit).value == .versionMoved)
             let unknown = KeyReplacement(
                 userID: .random(from: samples.random), key: samples.key(version: 2), sealed: samples.sealedKey(),
@@ -88,7 +90,8 @@ import Testing
             // The same key with another request is a mistake, and changes nothing.
             let other = KeyReplacement(
                 userID: account.user.id, key: later.key, sealed: later.sealed,
-                request: IdempotentRequest(keyDigest: digest, requestDigest: samples.random.bytes(32)))
+                request: IdempotentRequest(
+                    scope: account.user.id.rawValue, keyDigest: digest, requestDigest: samples.random.bytes(32)))
             #expect(
                 try await second.replaceKey(other, audit: samples.event(.keyRegenerated)).value == .anotherRequest)
             #expect(try await store.account(id: account.user.id)?.key == first.key)

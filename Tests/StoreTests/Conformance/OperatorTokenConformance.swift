@@ -16,15 +16,34 @@ import Testing
             let (digest, otherDigest) = (samples.random.bytes(32), samples.random.bytes(32))
             try await store.createOperatorToken(other, digest: otherDigest, audit: samples.event(.operatorTokenCreated))
             try await store.createOperatorToken(one, digest: digest, audit: samples.event(.operatorTokenCreated))
-            #expect(try await second.operatorToken(digest: digest) == one)
-            #expect(try await second.operatorToken(digest: samples.random.bytes(32)) == nil)
+            #expect(try await second.operatorToken(digest: digest, now: samples.at(2)) == one)
+            #expect(try await second.operatorToken(digest: samples.random.bytes(32), now: samples.at(2)) == nil)
             #expect(try await second.operatorTokens() == [one, other])
             #expect(try await second.untaggedOperatorTokens(limit: 10).isEmpty, "both carry a tag")
             try await store.revokeOperatorToken(one.id, audit: samples.event(.operatorTokenRevoked))
-            #expect(try await second.operatorToken(digest: digest) == nil)
+            #expect(try await second.operatorToken(digest: digest, now: samples.at(2)) == nil)
             #expect(try await second.operatorTokens() == [other])
             let events = try await store.auditEvents(userID: nil, limit: 3).map(\.action)
             #expect(events == [.operatorTokenRevoked, .operatorTokenCreated, .operatorTokenCreated])
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aTokenEndsAtItsTimeAndKeepsItsLastUse(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { store, second, samples in
+            let now = Clocks.system.wall()
+            let (day, use) = (Duration.seconds(86_400), LastUse(at: now, address: IPAddress(v4: 0xC000_0201)))
+            let digests = (samples.random.bytes(32), samples.random.bytes(32))
+            for (digest, end) in [(digests.0, now.advanced(by: day)), (digests.1, now.advanced(by: .zero - day))] {
+                let token = OperatorToken(
+                    id: .random(from: samples.random), name: "billing", scopes: [.portal, .readUsers],
+                    createdAt: now.advanced(by: .zero - day), expiresAt: end, shownPrefix: "kbo_a1b2")
+                try await store.createOperatorToken(token, digest: digest, audit: samples.event(.operatorTokenCreated))
+                try await store.recordUse(of: token.id, use)
+            }
+            let live = try #require(try await second.operatorToken(digest: digests.0, now: now))
+            #expect(live.lastUse == use && live.shownPrefix == "kbo_a1b2" && live.scopes == [.portal, .readUsers])
+            #expect(try await second.operatorToken(digest: digests.1, now: now) == nil, "it has expired")
         }
     }
 

@@ -101,7 +101,7 @@ struct Version01Tests {
         try await expectWorkspaces(expected, in: store)
         for token in expected.operatorTokens {
             let secret = try #require(OperatorSecret(presented: token.tokenPrefix + token.tokenRest))
-            #expect(try await store.operatorToken(digest: secret.digest)?.id.rawValue == token.id)
+            #expect(try await store.operatorToken(digest: secret.digest, now: Samples.start)?.id.rawValue == token.id)
             #expect(try await store.untaggedOperatorTokens(limit: 10).contains(secret.digest))
         }
         #expect(try await store.untaggedOperatorTokens(limit: 10).count == expected.operatorTokens.count)
@@ -159,7 +159,8 @@ struct Version01Tests {
                 generatedAt: account.key.generatedAt)
             let again = KeyReplacement(
                 userID: account.user.id, key: key, sealed: samples.sealedKey(),
-                request: IdempotentRequest(keyDigest: digest, requestDigest: Samples.request))
+                request: IdempotentRequest(
+                    scope: account.user.id.rawValue, keyDigest: digest, requestDigest: Samples.request))
             let outcome = try await store.replaceKey(again, audit: samples.event(.keyRegenerated)).value
             if case .replayed(let replayed, _) = outcome {
                 #expect(regeneration.isLive && replayed.id.rawValue == regeneration.keyId)

@@ -16,11 +16,13 @@ public struct Session: Sendable, Hashable {
     public let address: IPAddress
     /// The browser's own description, cut to 200 characters.
     public let userAgent: String
+    /// What it is confined to, where a portal link opened it; nil for one that a sign-in started.
+    public let portal: PortalAccess?
 
     /// Puts a session together.
     package init(
         id: SessionID, userID: UserID, createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp,
-        address: IPAddress, userAgent: String
+        address: IPAddress, userAgent: String, portal: PortalAccess? = nil
     ) {
         self.id = id
         self.userID = userID
@@ -29,6 +31,7 @@ public struct Session: Sendable, Hashable {
         self.lastSeenAt = lastSeenAt
         self.address = address
         self.userAgent = userAgent
+        self.portal = portal
     }
 }
 
@@ -57,26 +60,30 @@ package struct SessionTimes: Sendable, Hashable {
     package let authenticatedAt: Timestamp
     /// The last request seen, to the minute.
     package let lastSeenAt: Timestamp
+    /// Whether a portal link opened it.
+    package let isPortal: Bool
 
     /// Puts the times together.
-    package init(createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp) {
+    package init(createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp, isPortal: Bool = false) {
         self.createdAt = createdAt
         self.authenticatedAt = authenticatedAt
         self.lastSeenAt = lastSeenAt
+        self.isPortal = isPortal
     }
 }
 
 extension Session {
     /// The times by which it is judged.
     package var times: SessionTimes {
-        SessionTimes(createdAt: createdAt, authenticatedAt: authenticatedAt, lastSeenAt: lastSeenAt)
+        SessionTimes(
+            createdAt: createdAt, authenticatedAt: authenticatedAt, lastSeenAt: lastSeenAt, isPortal: portal != nil)
     }
 
     /// The same session, begun at another time.
     package func stamped(_ time: Timestamp) -> Session {
         Session(
             id: id, userID: userID, createdAt: time, authenticatedAt: time, lastSeenAt: time, address: address,
-            userAgent: userAgent)
+            userAgent: userAgent, portal: portal)
     }
 }
 
@@ -97,7 +104,7 @@ package struct SessionPolicy: Sendable {
     /// Whether the session may still be used.
     package func isLive(_ times: SessionTimes, at now: Timestamp) -> Bool {
         Self.isWithin(idle, since: times.lastSeenAt, at: now)
-            && Self.isWithin(absolute, since: times.createdAt, at: now)
+            && Self.isWithin(times.isPortal ? PortalLink.sessionLife : absolute, since: times.createdAt, at: now)
     }
 
     /// Whether the password was given recently enough to show or change a secret.

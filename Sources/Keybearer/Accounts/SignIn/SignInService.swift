@@ -147,7 +147,8 @@ public final class SignInService: Sendable {
         read: () async throws -> StoredCredentials?
     ) async throws -> StoredCredentials {
         let found = try await throttle.attempt(email, from: address, clears: { !$0.hasTwin }) {
-            guard password.isWithinLimit, let found = try await read() else {
+            // An account without a password takes as long as one that is not there.
+            guard password.isWithinLimit, let found = try await read(), found.account.user.hasPassword else {
                 try await hasher.verifyNothing(password.cut)
                 throw refusal
             }

@@ -62,7 +62,7 @@ public final class CachedAccount: Sendable {
                 return .notAMember(limit: entitledLimit ?? fallbackLimit)
             }
             let limit = access.plan.hourlyLimit
-            return access.plan.includesAPI ? .entitled(limit: limit) : .locked(limit: limit)
+            return access.includesAPI ? .entitled(limit: limit) : .locked(limit: limit)
         case .accountOnly:
             return .entitled(limit: entitledLimit ?? fallbackLimit)
         case .keyAlone:
@@ -175,7 +175,7 @@ extension Account {
     /// The plan that decides when a request names no workspace: the one with the largest hourly limit among those that
     /// have the feature; nil when there is none.
     public var decidingPlan: Plan? {
-        workspaces.lazy.map(\.plan).filter(\.includesAPI).max { $0.hourlyLimit < $1.hourlyLimit }
+        workspaces.lazy.filter(\.includesAPI).map(\.plan).max { $0.hourlyLimit < $1.hourlyLimit }
     }
 }
 

@@ -19,6 +19,8 @@ struct AccountPage: Page, Equatable {
     let email: String
     /// What happened before this page.
     let notice: Notice?
+    /// Whether the account has a password that could be changed.
+    let hasPassword: Bool
     /// What is wrong with the current password.
     let currentPasswordError: String?
     /// What is wrong with the new password.
@@ -33,8 +35,9 @@ struct AccountPage: Page, Equatable {
     /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`. Others are ignored.
     init(
         shell: DashboardShell, name: String, email: String, notice: Notice? = nil, fields: [String: String] = [:],
-        sessions: [SessionRow]
+        hasPassword: Bool = true, sessions: [SessionRow]
     ) {
+        self.hasPassword = hasPassword
         self.shell = shell
         self.name = name
         self.email = email

@@ -62,7 +62,8 @@ struct AccountPageHandlers: Sendable {
         }
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
-            email: user.email.rawValue, notice: notice, fields: fields, sessions: rows)
+            email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
+            sessions: rows)
         return pages.show(page, status)
     }
 }

@@ -17,7 +17,7 @@ struct KeyPageHandlers: Sendable {
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let first = DashboardShell.preferredWorkspace(of: signedIn.account)
+        let first = signedIn.session.portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: signedIn.account)
         return DashboardResponder.redirect(to: first.map { Self.path($0) } ?? "/account")
     }
 
@@ -61,7 +61,8 @@ struct KeyPageHandlers: Sendable {
             return refusal
         }
         let page = RegeneratePage(
-            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks),
+            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+                portal: signedIn.session.portal),
             workspaceID: access.workspace.id.rawValue,
             prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
             idempotencyKey: newIdempotencyKey())
@@ -123,11 +124,12 @@ struct KeyPageHandlers: Sendable {
         key: APIKey, revealed: SecretKey?
     ) async throws -> Response {
         let content: APIKeyPage.Content =
-            access.plan.includesAPI
+            access.includesAPI
             ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
-            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks),
+            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+                portal: signedIn.session.portal),
             workspaceID: access.workspace.id.rawValue,
             notice: notice, content: content)
         return pages.show(page)
@@ -181,7 +183,7 @@ struct KeyPageHandlers: Sendable {
     }
 
     private static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
-        guard access.plan.includesAPI else {
+        guard access.includesAPI else {
             throw KeybearerError(.featureLocked, "The plan does not include \(Feature.apiWebhooks.displayName).")
         }
     }

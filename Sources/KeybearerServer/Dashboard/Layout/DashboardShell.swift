@@ -20,13 +20,22 @@ struct DashboardShell: Sendable, Equatable {
     let isAPIWebhooks: Bool
     /// Whether the page is "Account & sessions".
     let isAccount: Bool
+    /// Whether a portal link signed the person in: there is no way to what it does not open.
+    let isPortal: Bool
+    /// Where the product is, for "Back to …"; nil where the link named no place.
+    let returnURL: String?
 
     /// Puts the surroundings together.
     ///
     /// - Parameters:
     ///   - workspaces: All of the account's workspaces. ``WorkspaceLink/isCurrent`` is set here.
     ///   - currentWorkspaceID: The workspace of the page; nil, or one that is not listed, stands for the first.
-    init(email: String, workspaces: [WorkspaceLink], currentWorkspaceID: String?, section: Section) {
+    init(
+        email: String, workspaces: [WorkspaceLink], currentWorkspaceID: String?, section: Section,
+        portal: PortalAccess? = nil
+    ) {
+        isPortal = portal != nil
+        returnURL = portal?.returnURL?.description
         let currentID = workspaces.first { $0.id == currentWorkspaceID }?.id ?? workspaces.first?.id
         let marked = workspaces.map {
             WorkspaceLink(id: $0.id, name: $0.name, planName: $0.planName, isCurrent: $0.id == currentID)
@@ -43,18 +52,20 @@ struct DashboardShell: Sendable, Equatable {
     ///
     /// - Parameter current: The workspace of the page; nil for a page that belongs to none, whose navigation leads to the
     ///   preferred one.
-    init(of account: Account, current: WorkspaceID? = nil, section: Section) {
+    init(of account: Account, current: WorkspaceID? = nil, section: Section, portal: PortalAccess? = nil) {
+        let open = account.workspaces.filter { portal?.workspaceID == nil || portal?.workspaceID == $0.workspace.id }
         self.init(
             email: account.user.email.rawValue,
-            workspaces: account.workspaces.map {
+            workspaces: open.map {
                 WorkspaceLink(id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name)
             },
-            currentWorkspaceID: (current ?? Self.preferredWorkspace(of: account))?.rawValue, section: section)
+            currentWorkspaceID: (current ?? Self.preferredWorkspace(of: account))?.rawValue, section: section,
+            portal: portal)
     }
 
     /// Where a person is led without having chosen: the oldest workspace in which the key works, else the oldest.
     static func preferredWorkspace(of account: Account) -> WorkspaceID? {
-        (account.workspaces.first { $0.plan.includesAPI } ?? account.workspaces.first)?.workspace.id
+        (account.workspaces.first { $0.includesAPI } ?? account.workspaces.first)?.workspace.id
     }
 }
 

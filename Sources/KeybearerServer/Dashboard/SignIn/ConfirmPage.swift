@@ -12,9 +12,18 @@ struct ConfirmPage: Page, Equatable {
     let next: String
     /// What was wrong with the attempt.
     let error: String?
+    /// Whether there is a password to give: an account without one signs in again at the product.
+    let hasPassword: Bool
+    /// Where the product is; nil where that is not known.
+    let returnURL: String?
 
     /// Puts the page together.
-    init(email: String, next: String, problem: PasswordProblem? = nil) {
+    init(
+        email: String, next: String, problem: PasswordProblem? = nil, hasPassword: Bool = true,
+        returnURL: String? = nil
+    ) {
+        self.hasPassword = hasPassword
+        self.returnURL = returnURL
         self.email = email
         self.next = next
         self.error = problem?.confirmText

@@ -18,8 +18,11 @@ enum SessionCookie {
     }
 
     /// The field that sets the cookie.
-    static func set(_ token: SessionToken, policy: SessionPolicy) -> String {
-        "\(name)=\(token.characters); Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\(policy.absolute.secondsRoundedUp)"
+    static func set(_ token: SessionToken, policy: SessionPolicy) -> String { set(token, for: policy.absolute) }
+
+    /// The field that sets the cookie of a session that lives for this long.
+    static func set(_ token: SessionToken, for life: Duration) -> String {
+        "\(name)=\(token.characters); Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\(life.secondsRoundedUp)"
     }
 
     /// The field that removes the cookie.

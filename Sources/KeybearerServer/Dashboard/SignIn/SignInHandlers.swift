@@ -65,7 +65,12 @@ struct SignInHandlers: Sendable {
     @Sendable func confirmPage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response
     {
         let next = DashboardResponder.localPath(context.query?["next"]) ?? "/"
-        return pages.show(ConfirmPage(email: signedIn.account.user.email.rawValue, next: next))
+        let portal = signedIn.session.portal
+        return pages.show(
+            ConfirmPage(
+                email: signedIn.account.user.email.rawValue, next: next,
+                hasPassword: signedIn.account.user.hasPassword && portal == nil,
+                returnURL: portal?.returnURL?.adding("reason", "session_expired")))
     }
 
     /// `POST /confirm`

@@ -1,0 +1,161 @@
+import Foundation
+
+/// What operators' programs look for: lists of users and workspaces, the audit log, and whose a key is.
+public final class DirectoryService: Sendable {
+    private let context: ServiceContext
+    private let node: Node?
+
+    /// A part of a list.
+    public struct Page<Entry: Sendable>: Sendable {
+        /// The entries, in the order of the list.
+        public let entries: [Entry]
+        /// Where the next part begins, for the next request; nil behind the last.
+        public let nextCursor: String?
+    }
+
+    init(context: ServiceContext, node: Node?) {
+        self.context = context
+        self.node = node
+    }
+
+    /// Changes that were committed at the same time can become visible in another order. A caller that asks for what
+    /// changed since its last look gets what is this much older, too.
+    private static let overlap: Duration = .seconds(60)
+
+    /// A page of accounts in the order of their creation.
+    ///
+    /// - Parameters:
+    ///   - email: only the account with this address, in any spelling of it.
+    ///   - externalID: only the account with this external id.
+    /// - Throws: `BAD_REQUEST` for a cursor that is none.
+    public func users(
+        matching filter: UserFilter, email: String? = nil, externalID: ExternalID? = nil, cursor: String? = nil,
+        limit: Int
+    ) async throws -> Page<Account> {
+        var filter = filter
+        filter.updatedAfter = filter.updatedAfter?.advanced(by: .zero - Self.overlap)
+        let place = try cursor.map(Self.place)
+        guard email != nil || externalID != nil else {
+            let found = try await context.store.accounts(matching: filter, after: place, limit: limit + 1)
+            return Self.page(found, limit) { ($0.user.createdAt, $0.user.id.rawValue) }
+        }
+        // There is at most one.
+        var account: Account?
+        if let externalID {
+            account = try await context.store.account(externalID: externalID)
+        } else if let email {
+            account = try await context.account(spelt: email)
+        }
+        if let email, let found = account, !EmailAddress.spellings(of: email).contains(found.user.email) {
+            account = nil
+        }
+        return Page(entries: account.map { [$0] }?.filter(filter.contains) ?? [], nextCursor: nil)
+    }
+
+    /// A page of workspaces in the order of their creation.
+    ///
+    /// - Parameter externalID: only the workspace with this external id.
+    /// - Throws: `BAD_REQUEST` for a cursor that is none.
+    public func workspaces(
+        matching filter: WorkspaceFilter, cursor: String? = nil, limit: Int
+    ) async throws -> Page<(workspace: Workspace, plan: Plan, memberCount: Int)> {
+        var filter = filter
+        filter.updatedAfter = filter.updatedAfter?.advanced(by: .zero - Self.overlap)
+        let found = try await context.store.workspaces(
+            matching: filter, after: try cursor.map(Self.place), limit: limit + 1)
+        return Self.page(found, limit) { ($0.workspace.createdAt, $0.workspace.id.rawValue) }
+    }
+
+    /// A workspace with its plan.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    public func workspace(_ reference: Reference<WorkspaceID>) async throws -> (workspace: Workspace, plan: Plan) {
+        var id: WorkspaceID?
+        switch reference {
+        case .id(let known): id = known
+        case .external(let external): id = try await context.store.workspaceID(externalID: external)
+        }
+        guard let id, let found = try await context.store.workspace(id: id) else { throw WriteService.noWorkspace }
+        return found
+    }
+
+    /// A page of audit events, the newest first.
+    ///
+    /// - Throws: `BAD_REQUEST` for a cursor that is none.
+    public func auditEvents(of userID: UserID?, cursor: String? = nil, limit: Int) async throws -> Page<AuditEvent> {
+        var before: Int64?
+        if let cursor {
+            before = Int64(cursor)
+            guard let before, before > 0 else { throw Self.noCursor }
+        }
+        let found = try await context.store.auditEvents(of: userID, before: before, limit: limit + 1)
+        let shown = found.prefix(limit)
+        return Page(
+            entries: shown.map(\.1), nextCursor: found.count > limit ? shown.last.map { String($0.place) } : nil)
+    }
+
+    /// Whose key a token is, or was. No request is counted, and "Last used" stays as it is.
+    ///
+    /// What was never made here is told from memory.
+    ///
+    /// - Throws: `NOT_FOUND`; `UNAVAILABLE`, also for a tag that is not recognised by a server that may lack a master
+    ///   key.
+    package func owner(of token: String) async throws -> KeyOwner {
+        let unknown = KeybearerError(.notFound, "This is no key of this service, and was none.")
+        let vault = context.vault.current
+        // The lease first: see ServiceContext.origin.
+        let knowsAllMasterKeys = node?.knowsAllMasterKeys ?? true
+        guard let secret = SecretKey(parsing: Array(token.utf8)) else { throw unknown }
+        guard vault.isGenuine(secret) else {
+            throw knowsAllMasterKeys ? unknown : KeybearerError.unavailable()
+        }
+        guard let owner = try await context.store.keyOwner(digests: vault.digests(of: secret)) else { throw unknown }
+        return owner
+    }
+
+    // MARK: - Cursors
+
+    private static let noCursor = KeybearerError(
+        .badRequest, "cursor must be the nextCursor of an answer to the same request.")
+
+    private static func page<Entry: Sendable>(
+        _ found: [Entry], _ limit: Int, place: (Entry) -> (Timestamp, String)
+    ) -> Page<Entry> {
+        let shown = Array(found.prefix(limit))
+        guard found.count > limit, let last = shown.last else { return Page(entries: shown, nextCursor: nil) }
+        let (time, id) = place(last)
+        let text = "\(time.millisecondsSinceEpoch) \(id)"
+        return Page(entries: shown, nextCursor: base64URL(text))
+    }
+
+    /// Safe in a query as it is.
+    private static func base64URL(_ text: String) -> String {
+        Data(text.utf8).base64EncodedString()
+            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    }
+
+    private static func place(_ cursor: String) throws(KeybearerError) -> ListPlace {
+        let standard = cursor.replacing("-", with: "+").replacing("_", with: "/")
+        let padded = standard + String(repeating: "=", count: (4 - cursor.utf8.count % 4) % 4)
+        guard cursor.utf8.count <= 200, let data = Data(base64Encoded: padded) else { throw noCursor }
+        let parts = String(decoding: data, as: UTF8.self).split(separator: " ")
+        guard parts.count == 2, let time = Int64(parts[0]), parts[1].utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+            throw noCursor
+        }
+        return ListPlace(createdAt: Timestamp(millisecondsSinceEpoch: time), id: String(parts[1]))
+    }
+}
+
+extension UserFilter {
+    /// The same that the store looks at.
+    func contains(_ account: Account) -> Bool {
+        (status.map { $0 == account.user.status } ?? true)
+            && (createdAfter.map { $0 <= account.user.createdAt } ?? true)
+            && (updatedAfter.map { $0 <= account.user.updatedAt } ?? true)
+            && (workspaceID == nil && planID == nil
+                || account.workspaces.contains { access in
+                    (workspaceID.map { $0 == access.workspace.id } ?? true)
+                        && (planID.map { $0 == access.plan.id } ?? true)
+                })
+    }
+}

@@ -1,0 +1,188 @@
+/// One write that an operator's program asked for, ready for the store: alone, or beside others in one transaction.
+///
+/// A single request and a batch go the same way, so that neither can do what the other cannot.
+package struct StoreWrite: Sendable {
+    /// What is written.
+    package enum Work: Sendable {
+        case createAccount(NewAccount)
+        case updateUser(UserUpdate)
+        case setStatus(User.Status, of: UserID)
+        case endSessions(of: UserID)
+        case deleteAccount(UserID)
+        case replaceKey(KeyReplacement)
+        case createWorkspace(NewWorkspace)
+        case updateWorkspace(WorkspaceUpdate)
+        case putMember(Membership)
+        case removeMember(UserID, from: WorkspaceID)
+        case putPlan(Plan)
+        case deletePlan(PlanID)
+    }
+
+    /// What became of it.
+    package enum Outcome: Sendable {
+        /// The account as it is behind the write.
+        case account(Account)
+        /// The workspace as it is behind the write.
+        case workspace(Workspace, Plan)
+        /// The key's new record, sealed and for whoever may see it.
+        case key(KeyReplacementOutcome)
+        /// Nothing is left to be shown.
+        case done
+        /// The same `Idempotency-Key` did the same before, to the user or workspace with this id.
+        case replayed(resource: String)
+    }
+
+    /// What is written.
+    package let work: Work
+    /// Its audit row.
+    package let audit: AuditEvent
+    /// The `Idempotency-Key` that came with it, if one did.
+    package let request: IdempotentRequest?
+
+    /// Puts a write together.
+    package init(_ work: Work, audit: AuditEvent, request: IdempotentRequest? = nil) {
+        self.work = work
+        self.audit = audit
+        self.request = request
+    }
+
+    /// Whether it locks rows in an order that only a transaction of its own can keep.
+    package var runsAlone: Bool {
+        if case .deleteAccount = work { true } else { false }
+    }
+}
+
+/// What is to become of an account's record. What is nil stays as it is.
+package struct UserUpdate: Sendable {
+    /// Whose record.
+    package let id: UserID
+    /// The version that the caller has seen; nil for any.
+    package let version: Int?
+    /// The new address.
+    package let email: EmailAddress?
+    /// Whether the address is the person's, by the caller's word. Where it is nil, a new address is not verified.
+    package let isEmailVerified: Bool?
+    /// The new name.
+    package let name: String?
+    /// The new external id, or none.
+    package let externalID: MemberChange<ExternalID>
+    /// Takes the account over where its address was not verified here: the key that takes the place of the old one.
+    package let takeover: KeyReplacement?
+
+    /// Puts an update together.
+    package init(
+        id: UserID, version: Int? = nil, email: EmailAddress? = nil, isEmailVerified: Bool? = nil, name: String? = nil,
+        externalID: MemberChange<ExternalID> = .unchanged, takeover: KeyReplacement? = nil
+    ) {
+        self.id = id
+        self.version = version
+        self.email = email
+        self.isEmailVerified = isEmailVerified
+        self.name = name
+        self.externalID = externalID
+        self.takeover = takeover
+    }
+
+    /// The record with these changes; the same where there are none.
+    package func applied(to user: User, at time: Timestamp) -> User {
+        let address = email ?? user.email
+        let isVerified = isEmailVerified ?? (address == user.email && user.isEmailVerified)
+        let wanted = (name: name ?? user.name, externalID: externalID.applied(to: user.externalID))
+        let isSame =
+            address == user.email && isVerified == user.isEmailVerified && wanted.name == user.name
+            && wanted.externalID == user.externalID
+        if isSame { return user }
+        return User(
+            id: user.id, email: address, name: wanted.name, status: user.status, isOperator: user.isOperator,
+            createdAt: user.createdAt, externalID: wanted.externalID, isEmailVerified: isVerified,
+            hasPassword: user.hasPassword, version: user.version + 1, updatedAt: time)
+    }
+}
+
+/// What is to become of a member that can be cleared.
+public enum MemberChange<Value: Sendable & Hashable>: Sendable, Hashable {
+    /// It was not named.
+    case unchanged
+    /// It was `null`.
+    case cleared
+    case set(Value)
+
+    /// The value behind the change.
+    package func applied(to value: Value?) -> Value? {
+        switch self {
+        case .unchanged: value
+        case .cleared: nil
+        case .set(let new): new
+        }
+    }
+}
+
+/// What a new workspace consists of.
+package struct NewWorkspace: Sendable {
+    /// The workspace; its plan is nil for the first of the catalogue.
+    package let id: WorkspaceID
+    /// What people call it.
+    package let name: String
+    /// What the product calls it.
+    package let externalID: ExternalID?
+    /// The plan; nil for the first of the catalogue.
+    package let planID: PlanID?
+    /// Its Owner.
+    package let owner: UserID
+    /// When it was made.
+    package let createdAt: Timestamp
+
+    /// Puts a new workspace together.
+    package init(
+        id: WorkspaceID, name: String, externalID: ExternalID?, planID: PlanID?, owner: UserID, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.name = name
+        self.externalID = externalID
+        self.planID = planID
+        self.owner = owner
+        self.createdAt = createdAt
+    }
+}
+
+/// What is to become of a workspace's record. What is nil stays as it is.
+package struct WorkspaceUpdate: Sendable {
+    /// Which workspace.
+    package let id: WorkspaceID
+    /// The version that the caller has seen; nil for any.
+    package let version: Int?
+    /// The new name.
+    package let name: String?
+    /// The new external id, or none.
+    package let externalID: MemberChange<ExternalID>
+    /// The new plan.
+    package let planID: PlanID?
+    /// Whether it is suspended.
+    package let isSuspended: Bool?
+
+    /// Puts an update together.
+    package init(
+        id: WorkspaceID, version: Int? = nil, name: String? = nil, externalID: MemberChange<ExternalID> = .unchanged,
+        planID: PlanID? = nil, isSuspended: Bool? = nil
+    ) {
+        self.id = id
+        self.version = version
+        self.name = name
+        self.externalID = externalID
+        self.planID = planID
+        self.isSuspended = isSuspended
+    }
+
+    /// The record with these changes; the same where there are none.
+    package func applied(to workspace: Workspace, at time: Timestamp) -> Workspace {
+        let new = Workspace(
+            id: workspace.id, name: name ?? workspace.name, planID: planID ?? workspace.planID,
+            createdAt: workspace.createdAt, externalID: externalID.applied(to: workspace.externalID),
+            isSuspended: isSuspended ?? workspace.isSuspended, version: workspace.version,
+            updatedAt: workspace.updatedAt)
+        if new == workspace { return workspace }
+        return Workspace(
+            id: new.id, name: new.name, planID: new.planID, createdAt: new.createdAt, externalID: new.externalID,
+            isSuspended: new.isSuspended, version: workspace.version + 1, updatedAt: time)
+    }
+}

@@ -1,0 +1,190 @@
+/// What a program wants an account's record to be.
+public struct UserInput: Sendable {
+    /// The address; nil where it was not named.
+    public var email: String?
+    /// Whether it is the person's; nil where it was not named.
+    public var isEmailVerified: Bool?
+    /// The name; nil where it was not named.
+    public var name: String?
+    /// The product's own id.
+    public var externalID = MemberChange<ExternalID>.unchanged
+    /// Whether an account that has the address already is taken over.
+    public var adopts = false
+
+    /// Nothing.
+    public init() {}
+}
+
+extension WriteService {
+    /// Makes an account without a password.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`; `CONFLICT`; `FORBIDDEN` where the token may not
+    ///   vouch for an address.
+    package func creating(
+        _ input: UserInput, request: IdempotentRequest? = nil, by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        try requireVoucher(input, caller)
+        let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
+        for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
+            if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
+        }
+        try await context.claimNewDatabase()
+        let new = try accounts.makeAccount(
+            name: wanted.name, email: wanted.email, externalID: input.externalID.applied(to: nil),
+            isEmailVerified: input.isEmailVerified ?? caller.vouchesForAddresses)
+        return StoreWrite(
+            .createAccount(new),
+            audit: context.event(.userCreated, by: caller.authority, user: new.user.id, workspace: new.workspaceID),
+            request: request)
+    }
+
+    /// Makes the account that the product calls by this id, or replaces its address, name and external id. Status, key
+    /// and memberships stay as they are.
+    ///
+    /// - Parameter version: the one that the caller has seen; nil for any.
+    /// - Throws: as ``creating(_:request:by:)``; `NOT_FOUND` for an id of ours that nobody has.
+    package func putting(
+        _ reference: Reference<UserID>, _ input: UserInput, version: Int? = nil, request: IdempotentRequest? = nil,
+        by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        var input = input
+        if case .external(let externalID) = reference, input.externalID == .unchanged {
+            input.externalID = .set(externalID)
+        } else if input.externalID == .unchanged {
+            input.externalID = .cleared
+        }
+        let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
+        if let account = try await self.account(reference) {
+            return try await updating(account, input, version: version, request: request, by: caller)
+        }
+        guard case .external = reference else { throw AccountService.noAccount }
+        guard version == nil else { throw KeybearerError(.conflict, "There is no such account yet: leave If-Match out.") }
+        guard let present = try await context.account(spelt: wanted.email.rawValue) else {
+            return try await creating(input, request: request, by: caller)
+        }
+        return try adopting(present, input, request: request, by: caller)
+    }
+
+    /// Changes what is named of an account's record.
+    ///
+    /// - Throws: as ``putting(_:_:version:request:by:)``.
+    package func patching(
+        _ reference: Reference<UserID>, _ input: UserInput, version: Int? = nil, request: IdempotentRequest? = nil,
+        by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        let account = try await existing(reference)
+        return try await updating(account, input, version: version, request: request, by: caller)
+    }
+
+    private func updating(
+        _ account: Account, _ input: UserInput, version: Int?, request: IdempotentRequest?, by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        try requireVoucher(input, caller)
+        let user = account.user
+        let wanted = try AccountService.wanted(
+            name: input.name ?? user.name, email: input.email ?? user.email.rawValue, password: nil)
+        // The stored spelling may be one of version 0.1, which today's form would replace without being asked.
+        let email = input.email == nil ? nil : wanted.email
+        if let email, email != user.email {
+            for spelling in EmailAddress.spellings(of: email.rawValue).dropFirst() {
+                if let other = try await context.store.account(email: spelling), other.user.id != user.id {
+                    throw KeybearerError.emailTaken
+                }
+            }
+        }
+        var isVerified = input.isEmailVerified
+        if isVerified == nil, let email, email != user.email, caller.vouchesForAddresses { isVerified = true }
+        let update = UserUpdate(
+            id: user.id, version: version, email: email, isEmailVerified: isVerified,
+            name: input.name == nil ? nil : wanted.name, externalID: input.externalID)
+        return StoreWrite(
+            .updateUser(update), audit: context.event(.userChanged, by: caller.authority, user: user.id),
+            request: request)
+    }
+
+    /// Links an account that has the address already to the product's id.
+    ///
+    /// Whoever made it may not be the person: unless its address was verified here, its sessions end, its password goes
+    /// and its key is replaced. Otherwise whoever signed up first with a stranger's address would own what the stranger
+    /// gets.
+    private func adopting(
+        _ account: Account, _ input: UserInput, request: IdempotentRequest?, by caller: OperatorCaller
+    ) throws -> StoreWrite {
+        let user = account.user
+        guard user.externalID == nil else { throw KeybearerError.emailTaken }
+        guard input.adopts else {
+            throw KeybearerError(
+                .conflict,
+                "There is an account with this e-mail address already, without an external id. To take it over, send "
+                    + "adopt: true.")
+        }
+        try caller.require(.writeIdentity)
+        var takeover: KeyReplacement?
+        if !user.isEmailVerified {
+            takeover = try keys.makeReplacement(of: account.key.version, userID: user.id, request: nil).0
+        }
+        let update = UserUpdate(
+            id: user.id, isEmailVerified: input.isEmailVerified,
+            name: input.name.map { NameRules.normalised($0) }, externalID: input.externalID, takeover: takeover)
+        return StoreWrite(
+            .updateUser(update), audit: context.event(.userAdopted, by: caller.authority, user: user.id),
+            request: request)
+    }
+
+    private func requireVoucher(_ input: UserInput, _ caller: OperatorCaller) throws(KeybearerError) {
+        if input.isEmailVerified == true || input.adopts { try caller.require(.writeIdentity) }
+    }
+
+    /// Disables or enables an account.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func settingStatus(
+        _ status: User.Status, of reference: Reference<UserID>, request: IdempotentRequest? = nil,
+        by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        let id = try await existingID(reference)
+        return StoreWrite(
+            .setStatus(status, of: id),
+            audit: context.event(status == .active ? .userEnabled : .userDisabled, by: caller.authority, user: id),
+            request: request)
+    }
+
+    /// Ends all sessions of an account.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func endingSessions(
+        of reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        let id = try await existingID(reference)
+        return StoreWrite(
+            .endSessions(of: id), audit: context.event(.sessionEnded, by: caller.authority, user: id),
+            request: request)
+    }
+
+    /// Removes an account.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func deleting(
+        _ reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        let id = try await existingID(reference)
+        return StoreWrite(
+            .deleteAccount(id), audit: context.event(.userDeleted, by: caller.authority, user: id), request: request)
+    }
+
+    /// Replaces an account's key.
+    ///
+    /// - Returns: what is written, and the new key, which holds once that is done.
+    /// - Throws: `NOT_FOUND`; `UNAVAILABLE` on a node that only verifies.
+    package func regenerating(
+        _ reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
+    ) async throws -> (write: StoreWrite, replacement: KeyReplacement, secret: SecretKey) {
+        let account = try await existing(reference)
+        let (replacement, secret) = try keys.makeReplacement(
+            of: account.key.version, userID: account.user.id, request: request)
+        let write = StoreWrite(
+            .replaceKey(replacement),
+            audit: context.event(.keyRegenerated, by: caller.authority, user: account.user.id))
+        return (write, replacement, secret)
+    }
+}

@@ -1,0 +1,132 @@
+/// What operators' programs write: it resolves what they name, and runs one write or many.
+///
+/// ``UserInput`` and ``WorkspaceInput`` say what a record is to be; the methods beside them make writes of them.
+public final class WriteService: Sendable {
+    let context: ServiceContext
+    let accounts: AccountService
+    let keys: KeyService
+    private let propagation: any ChangePropagation
+
+    /// The most writes of one transaction.
+    package static let mostTogether = 100
+
+    init(
+        context: ServiceContext, accounts: AccountService, keys: KeyService, propagation: any ChangePropagation
+    ) {
+        self.context = context
+        self.accounts = accounts
+        self.keys = keys
+        self.propagation = propagation
+    }
+
+    /// Runs one write; returns when it holds on every node.
+    ///
+    /// - Throws: what refuses it; what a new request would get when the authority has ended; `UNAVAILABLE`.
+    package func perform(_ write: StoreWrite, by caller: OperatorCaller) async throws -> StoreWrite.Outcome {
+        let results = await propagation.waitUntilApplied(
+            try await context.store.perform([write], by: caller.authority))
+        guard let result = results.first else { throw KeybearerError(.internalError, "The store failed.") }
+        return try result.get()
+    }
+
+    /// Runs many writes, some at a time, and waits once for all of them.
+    package func beginBatch(by caller: OperatorCaller) -> WriteBatch {
+        WriteBatch(store: context.store, propagation: propagation, authority: caller.authority)
+    }
+
+    /// What a write with an idempotency key is known by.
+    ///
+    /// - Parameters:
+    ///   - key: 1 to 255 visible ASCII characters.
+    ///   - place: which one of a batch it is; nil for a request of its own.
+    ///   - asked: all that the request asks for.
+    /// - Throws: `BAD_REQUEST` for a malformed key.
+    package static func request(
+        key: String, place: Int? = nil, asked: [UInt8], by caller: OperatorCaller
+    ) throws(KeybearerError) -> IdempotentRequest {
+        try IdempotentRequest(scope: caller.requestScope, key: key, place: place, asked: asked)
+    }
+
+    // MARK: - What is named
+
+    /// The account that is named; nil when there is none.
+    package func account(_ reference: Reference<UserID>) async throws -> Account? {
+        switch reference {
+        case .id(let id): try await context.store.account(id: id)
+        case .external(let id): try await context.store.account(externalID: id)
+        }
+    }
+
+    /// The account that is named.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func existing(_ reference: Reference<UserID>) async throws -> Account {
+        guard let account = try await account(reference) else { throw AccountService.noAccount }
+        return account
+    }
+
+    /// The id of an account that is named. One of ours is looked for by the write itself.
+    func existingID(_ reference: Reference<UserID>) async throws -> UserID {
+        if case .id(let id) = reference { return id }
+        return try await existing(reference).user.id
+    }
+
+    /// The id of the workspace that is named; nil when there is none.
+    package func workspaceID(_ reference: Reference<WorkspaceID>) async throws -> WorkspaceID? {
+        switch reference {
+        case .id(let id): id
+        case .external(let id): try await context.store.workspaceID(externalID: id)
+        }
+    }
+
+    /// The id of the workspace that is named. One of ours is looked for by the write itself.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func existingID(_ reference: Reference<WorkspaceID>) async throws -> WorkspaceID {
+        guard let id = try await workspaceID(reference) else { throw Self.noWorkspace }
+        return id
+    }
+
+    static let noWorkspace = KeybearerError(.notFound, "There is no such workspace.")
+}
+
+/// Many writes of one caller, in order: each call is one transaction, and all of them are waited for together.
+package actor WriteBatch {
+    private let store: any Store
+    private let propagation: any ChangePropagation
+    private let authority: Authority
+    private var committed: [Committed<[Result<StoreWrite.Outcome, KeybearerError>]>] = []
+    private var failures: [Int: (error: KeybearerError, count: Int)] = [:]
+
+    init(store: any Store, propagation: any ChangePropagation, authority: Authority) {
+        self.store = store
+        self.propagation = propagation
+        self.authority = authority
+    }
+
+    /// Runs writes in one transaction; what becomes of each is told at the end.
+    package func perform(_ writes: [StoreWrite]) async {
+        if writes.isEmpty { return }
+        let place = committed.count + failures.count
+        do {
+            // A write alone throws its refusal: here it is one result of many all the same.
+            committed.append(try await store.perform(writes, by: authority))
+        } catch let error as KeybearerError {
+            failures[place] = (error, writes.count)
+        } catch {
+            failures[place] = (KeybearerError(.internalError, "Something went wrong.", cause: error), writes.count)
+        }
+    }
+
+    /// Waits until no node accepts what was before, and tells what became of each write, in order.
+    package func finish() async -> [Result<StoreWrite.Outcome, KeybearerError>] {
+        let parts = committed.count + failures.count
+        // The last one first: whoever has applied it has applied all.
+        var outcomes: [[Result<StoreWrite.Outcome, KeybearerError>]] = []
+        for part in committed.reversed() { outcomes.append(await propagation.waitUntilApplied(part)) }
+        return (0..<parts).flatMap { place -> [Result<StoreWrite.Outcome, KeybearerError>] in
+            if let failure = failures[place] { return Array(repeating: .failure(failure.error), count: failure.count) }
+            return outcomes.popLast() ?? []
+        }
+    }
+}

@@ -1,0 +1,241 @@
+package import Keybearer
+
+extension SQLStore {
+    package func perform(
+        _ writes: [StoreWrite], by authority: Authority
+    ) async throws -> Committed<[Result<StoreWrite.Outcome, KeybearerError>]> {
+        guard let first = writes.first else { throw KeybearerError(.internalError, "There is nothing to write.") }
+        let prepared = writes.map { (write: $0, work: Self.prepare($0)) }
+        var locks = RowLocks()
+        for item in prepared { locks.add(item.work.locks) }
+        // One clock stamps and judges idempotency keys, whichever node has the request.
+        locks.readsTime = true
+        let (check, wanted) = (await check(authority, nil, first.audit), locks)
+        let (results, position) = try await engine.change(at: first.audit.at) { connection in
+            let locked = try check.pass(connection, with: wanted, at: check.now)
+            var (results, subjects): ([Result<StoreWrite.Outcome, KeybearerError>], [Change.Subject]) = ([], [])
+            for (write, work) in prepared {
+                let run = { try Self.run(write, work, locked, connection) }
+                let result = prepared.count == 1 ? .success(try run()) : try connection.attempt(run)
+                results.append(result.map(\.outcome))
+                if case .success(let done) = result, done.isChange, let subject = work.subject {
+                    subjects.append(subject)
+                }
+            }
+            return (.changes(results, with: []), subjects)
+        }
+        noteChange()
+        return Committed(results, at: position)
+    }
+
+    /// Runs one of the writes, with its audit row and its idempotency key.
+    private static func run(
+        _ write: StoreWrite, _ work: Write<StoreWrite.Outcome>, _ locked: LockedRows, _ connection: any SQLConnection
+    ) throws -> (outcome: StoreWrite.Outcome, isChange: Bool) {
+        let now = locked.now(write.audit.at)
+        if let request = write.request, let resource = try replayed(request, at: now, connection) {
+            return (.replayed(resource: resource), false)
+        }
+        let outcome: StoreWrite.Outcome
+        var isChange = false
+        switch try work.body(connection, locked) {
+        case .changes(let value, let last):
+            for statement in last + [record(write.audit)] { try connection.execute(statement) }
+            (outcome, isChange) = (value, true)
+        case .nothing(let value): outcome = value
+        }
+        if let request = write.request { 
+            let resource = write.audit.userID?.rawValue ?? write.audit.workspaceID?.rawValue ?? ""
+            try connection.execute(remembering(request, of: resource, at: now))
+        }
+        return (outcome, isChange)
+    }
+
+    /// What the same idempotency key was for before; nil where it was not seen.
+    ///
+    /// - Throws: `VALIDATION_FAILED` when the key came with another request.
+    static func replayed(
+        _ request: IdempotentRequest, at now: Timestamp, _ connection: any SQLConnection
+    ) throws -> String? {
+        let key = [SQLValue.text(request.scope), .bytes(request.keyDigest)]
+        guard let found = try connection.first(KeySQL.findRequest, key + remembered(now)) else { return nil }
+        guard found.bytes("request_digest") == request.requestDigest else { throw KeybearerError.anotherRequest }
+        return try found.requiredText("resource")
+    }
+
+    static func remembering(
+        _ request: IdempotentRequest, of resource: String, at now: Timestamp
+    ) -> SQLStatement {
+        SQLStatement(
+            KeySQL.recordRequest,
+            [
+                .text(request.scope), .bytes(request.keyDigest), .bytes(request.requestDigest), .text(resource),
+                .time(now),
+            ])
+    }
+
+    /// What each kind of work does.
+    private static func prepare(_ write: StoreWrite) -> Write<StoreWrite.Outcome> {
+        let time = write.audit.at
+        return switch write.work {
+        case .createAccount(let new): creating(new).map { .account($0) }
+        case .updateUser(let update): updating(update, at: time)
+        case .setStatus(let status, let userID): settingStatus(status, of: userID, at: time)
+        case .endSessions(let userID): endingSessions(of: userID)
+        case .deleteAccount(let userID): deleting(userID, at: time).map { .done }
+        case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
+        case .createWorkspace(let new): creating(new)
+        case .updateWorkspace(let update): updating(update, at: time)
+        case .putMember(let membership): putting(membership).map { .done }
+        case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
+        case .putPlan(let plan): putting(plan).map { .done }
+        case .deletePlan(let id): deletingPlan(id).map { .done }
+        }
+    }
+}
+
+extension Write {
+    /// The same write with another value.
+    func map<Other: Sendable>(_ transform: @escaping @Sendable (Value) -> Other) -> Write<Other> {
+        let body = body
+        return Write<Other>(subject, locking: locks) { connection, locked in
+            switch try body(connection, locked) {
+            case .changes(let value, let last): .changes(transform(value), with: last)
+            case .nothing(let value): .nothing(transform(value))
+            }
+        }
+    }
+}
+
+extension SQLStore {
+    private static func updating(_ update: UserUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
+        var locks = RowLocks([(.user(update.id), .replace)])
+        if let takeover = update.takeover {
+            locks.add(.apiKey(of: update.id), .replace)
+            locks.add(.sessions(of: update.id), .replace)
+            locks.add(.masterKey(takeover.sealed.masterKeyID), .share)
+        }
+        return Write(.user(update.id), locking: locks) { connection, locked in
+            guard locked.has(.user(update.id)), let current = try account(update.id, connection) else {
+                throw KeybearerError.noSuchAccount
+            }
+            guard update.version == nil || update.version == current.user.version else {
+                throw KeybearerError.staleVersion
+            }
+            let user = update.applied(to: current.user, at: time)
+            if user == current.user { return .nothing(.account(current)) }
+            try requireFree(user, instead: current.user, connection)
+            if let takeover = update.takeover, !current.user.isEmailVerified {
+                try takeOver(update.id, with: takeover, locked, connection)
+            }
+            try connection.execute(
+                AccountSQL.update,
+                [
+                    .id(user.id), .text(user.email.rawValue), .flag(user.isEmailVerified), .text(user.name),
+                    .optional(user.externalID?.rawValue), .number(user.version), .time(time),
+                ])
+            guard let account = try account(user.id, connection) else { throw KeybearerError.noSuchAccount }
+            return .changes(.account(account), with: [])
+        }
+    }
+
+    /// Says what is taken before the unique indexes do, which decide.
+    static func requireFree(_ user: User, instead old: User?, _ connection: any SQLConnection) throws {
+        if user.email != old?.email,
+            try connection.first(AccountSQL.emailIsTaken, [.text(user.email.rawValue)]) != nil
+        {
+            throw KeybearerError.emailTaken
+        }
+        if let externalID = user.externalID, externalID != old?.externalID,
+            try connection.first(AccountSQL.externalIDIsTaken, [.id(externalID)]) != nil
+        {
+            throw KeybearerError.externalIDTaken
+        }
+    }
+
+    /// Takes from whoever had the account all by which they could use it: its address was never proved to be theirs.
+    private static func takeOver(
+        _ userID: UserID, with replacement: KeyReplacement, _ locked: LockedRows, _ connection: any SQLConnection
+    ) throws {
+        guard let live = locked[.apiKey(of: userID)],
+            try live.requiredNumber("version") == Int64(replacement.key.version - 1)
+        else { throw KeybearerError(.conflict, "The key was regenerated by another request meanwhile.") }
+        try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
+        try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
+        try putKey(replacement, connection)
+        try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
+        try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")])
+    }
+
+    /// Disabling what is disabled, or enabling what is enabled, is no change.
+    private static func settingStatus(
+        _ status: User.Status, of userID: UserID, at time: Timestamp
+    ) -> Write<StoreWrite.Outcome> {
+        var locks = RowLocks([(.user(userID), .update)])
+        if status == .disabled { locks.add(.sessions(of: userID), .replace) }
+        return Write(.user(userID), locking: locks) { connection, locked in
+            guard let current = try account(userID, connection) else { throw KeybearerError.noSuchAccount }
+            if current.user.status == status { return .nothing(.account(current)) }
+            try setStatus(status, of: userID, at: time, connection)
+            guard let account = try account(userID, connection) else { throw KeybearerError.noSuchAccount }
+            return .changes(.account(account), with: [])
+        }
+    }
+
+    /// Sessions are read from the store every time, so no node has to hear of it.
+    private static func endingSessions(of userID: UserID) -> Write<StoreWrite.Outcome> {
+        let locks = RowLocks([(.user(userID), .share), (.sessions(of: userID), .replace)])
+        return Write(nil, locking: locks) { connection, locked in
+            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            if locked.all(.sessions(of: userID)).isEmpty { return .nothing(.done) }
+            try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")])
+            return .changes(.done, with: [])
+        }
+    }
+
+    private static func creating(_ new: NewWorkspace) -> Write<StoreWrite.Outcome> {
+        var locks = RowLocks([(.user(new.owner), .share)])
+        if let planID = new.planID { locks.add(.plan(planID), .share) }
+        return Write(.user(new.owner), locking: locks) { connection, locked in
+            guard locked.has(.user(new.owner)) else { throw KeybearerError.noSuchAccount }
+            if let planID = new.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
+            try requireFree(new.externalID, connection)
+            try insertWorkspace(new, connection)
+            return .changes(try found(new.id, connection), with: [])
+        }
+    }
+
+    private static func updating(_ update: WorkspaceUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
+        var locks = RowLocks([(.workspace(update.id), .replace)])
+        if let planID = update.planID { locks.add(.plan(planID), .share) }
+        return Write(.workspace(update.id), locking: locks) { connection, locked in
+            if let planID = update.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
+            let outcome = try found(update.id, connection)
+            guard case .workspace(let current, _) = outcome else { return .nothing(outcome) }
+            guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
+            let workspace = update.applied(to: current, at: time)
+            if workspace == current { return .nothing(outcome) }
+            if workspace.externalID != current.externalID { try requireFree(workspace.externalID, connection) }
+            try connection.execute(
+                WorkspaceSQL.update,
+                [
+                    .id(workspace.id), .text(workspace.name), .id(workspace.planID),
+                    .optional(workspace.externalID?.rawValue), .flag(workspace.isSuspended),
+                    .number(workspace.version), .time(time),
+                ])
+            return .changes(try found(update.id, connection), with: [])
+        }
+    }
+
+    private static func requireFree(_ externalID: ExternalID?, _ connection: any SQLConnection) throws {
+        guard let externalID else { return }
+        guard try connection.first(WorkspaceSQL.idByExternalID, [.id(externalID)]) == nil else {
+            throw KeybearerError.externalIDTaken
+        }
+    }
+
+    private static func found(_ id: WorkspaceID, _ connection: any SQLConnection) throws -> StoreWrite.Outcome {
+        guard let (workspace, plan) = try workspace(id, connection) else { throw KeybearerError.noSuchWorkspace }
+        return .workspace(workspace, plan)
+    }
+}

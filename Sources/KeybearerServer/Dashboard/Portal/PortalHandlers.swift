@@ -1,0 +1,81 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+import NIOCore
+
+/// Signing in by a link of the product's backend.
+struct PortalHandlers: Sendable {
+    let links: PortalLinkService
+    let sessions: SessionService
+    let pages: DashboardResponder
+
+    /// `GET /portal?code=…`: changes nothing.
+    @Sendable func page(_ context: RequestContext) async throws -> Response {
+        let (code, found) = try await find(context.query?["code"])
+        guard let code, case .usable(let link, let account) = found else { return ended(found) }
+        return try await show(code, link, account, context)
+    }
+
+    /// `POST /portal`: uses the code up, and signs in.
+    @Sendable func open(_ context: RequestContext) async throws -> Response {
+        let form = try context.form()
+        let (code, found) = try await find(form["code"])
+        guard let code, case .usable(let link, let account) = found else { return ended(found) }
+        let present = try await signedIn(context)
+        if let present, present.account.user.id != account.user.id,
+            form["replaces"] != present.account.user.id.rawValue
+        {
+            // Nobody is signed out who was not named to the person who pressed the button.
+            return try await show(code, link, account, context)
+        }
+        let started = try await links.use(
+            code, link, from: context.client, userAgent: context.userAgent,
+            inPlaceOf: SessionCookie.token(in: context.headers))
+        guard let (session, token) = started else { return ended(.ended(link)) }
+        var response = DashboardResponder.redirect(to: Self.start(of: account, in: session.portal))
+        response.headers[.setCookie] = SessionCookie.set(token, for: PortalLink.sessionLife)
+        return response
+    }
+
+    /// The page that a link opens.
+    private static func start(of account: Account, in portal: PortalAccess?) -> String {
+        let workspace = portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: account)
+        return workspace.map { "/workspaces/\($0)/api-webhooks" } ?? "/"
+    }
+
+    private func find(_ text: String?) async throws -> (code: PortalCode?, found: PortalLinkService.Found) {
+        guard let code = text.flatMap({ PortalCode(parsing: $0) }) else { return (nil, .none) }
+        return (code, try await links.find(code))
+    }
+
+    private func signedIn(_ context: RequestContext) async throws -> SessionService.SignedIn? {
+        guard let token = SessionCookie.token(in: context.headers) else { return nil }
+        return try await sessions.find(token)
+    }
+
+    private func show(
+        _ code: PortalCode, _ link: PortalLink, _ account: Account, _ context: RequestContext
+    ) async throws -> Response {
+        let present = try await signedIn(context)?.account.user
+        let other = present.flatMap { $0.id == account.user.id ? nil : $0 }
+        let page = PortalPage(
+            entry: PortalPage.Entry(
+                code: code.characters, name: account.user.name, email: account.user.email.rawValue,
+                otherEmail: other?.email.rawValue, replaces: other?.id.rawValue,
+                opensByItself: link.opensByItself && other == nil))
+        return withoutReferrer(pages.show(page))
+    }
+
+    /// Back to the product, which makes another link; or a page that says so.
+    private func ended(_ found: PortalLinkService.Found) -> Response {
+        if case .ended(let link) = found, let back = link.returnURL { return pages.lead(back) }
+        return withoutReferrer(pages.show(PortalPage(entry: nil), .gone))
+    }
+
+    /// The code is in the page's address.
+    private func withoutReferrer(_ response: Response) -> Response {
+        var response = response
+        response.headers[HeaderName.referrerPolicy] = "no-referrer"
+        return response
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import HTTPTypes
+import Keybearer
+import NIOCore
+
+/// The JSON object of a request's body, member by member.
+///
+/// Everything that is wrong with it is found before it is refused: each member of another type, each that is missing,
+/// and each that is not known.
+struct JSONInput {
+    private let members: [String: JSONValue]
+    private var problems: [String: String] = [:]
+
+    /// Reads the body.
+    ///
+    /// - Parameter known: the members that it may have.
+    /// - Throws: `UNSUPPORTED_MEDIA_TYPE`; `BAD_REQUEST` for what is no JSON object.
+    init(_ context: RequestContext, _ known: [Endpoint.FormField]) throws(KeybearerError) {
+        members = try Self.object(context)
+        let names = Set(known.map(\.name))
+        for name in members.keys.filter({ !names.contains($0) }).sorted().prefix(20) {
+            problems[name] = "This member is not known."
+        }
+        for member in known where member.isRequired && members[member.name] == nil {
+            problems[member.name] = "It is required."
+        }
+    }
+
+    /// The body as a JSON object.
+    static func object(_ context: RequestContext) throws(KeybearerError) -> [String: JSONValue] {
+        let type = context.headers[.contentType]?.split(separator: ";").first?.lowercased()
+        guard type?.filter({ $0 != " " }) == "application/json" else {
+            throw KeybearerError(.unsupportedMediaType, "Send JSON, with Content-Type: application/json.")
+        }
+        let data = Data(context.content.readableBytesView)
+        guard let object = try? JSONDecoder().decode([String: JSONValue].self, from: data) else {
+            throw KeybearerError(.badRequest, "The body is not a JSON object.")
+        }
+        return object
+    }
+
+    /// Whether a member was sent, `null` included.
+    func has(_ name: String) -> Bool { members[name] != nil }
+
+    /// A text; nil where it was not sent.
+    mutating func text(_ name: String) -> String? {
+        guard let value = members[name] else { return nil }
+        guard case .text(let text) = value else { return refuse(name, "It must be a text.") }
+        return text
+    }
+
+    /// Yes or no; nil where it was not sent.
+    mutating func flag(_ name: String) -> Bool? {
+        guard let value = members[name] else { return nil }
+        guard case .flag(let flag) = value else { return refuse(name, "It must be true or false.") }
+        return flag
+    }
+
+    /// A whole number in a range; nil where it was not sent.
+    mutating func number(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        guard let value = members[name] else { return nil }
+        guard case .number(let number) = value, let whole = Int(exactly: number), range.contains(whole) else {
+            return refuse(name, "It must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return whole
+    }
+
+    /// Values; nil where they were not sent.
+    mutating func array(_ name: String) -> [JSONValue]? {
+        guard let value = members[name] else { return nil }
+        guard case .array(let values) = value else { return refuse(name, "It must be a list.") }
+        return values
+    }
+
+    /// Texts; nil where they were not sent.
+    mutating func texts(_ name: String) -> [String]? {
+        guard let value = members[name] else { return nil }
+        guard case .array(let values) = value else { return refuse(name, "It must be a list of texts.") }
+        let texts = values.compactMap { if case .text(let text) = $0 { text } else { nil } }
+        return texts.count == values.count ? texts : refuse(name, "It must be a list of texts.")
+    }
+
+    /// The product's id, which `null` clears.
+    mutating func externalID(_ name: String) -> MemberChange<ExternalID> {
+        switch members[name] {
+        case nil: return .unchanged
+        case .null: return .cleared
+        case .text(let text):
+            if let id = ExternalID(parsing: text) { return .set(id) }
+            fallthrough
+        default:
+            problems[name] = ExternalID.problem
+            return .unchanged
+        }
+    }
+
+    /// A text that may be `null`; nil for both, and where it was not sent.
+    mutating func optionalText(_ name: String) -> String? { members[name] == .null ? nil : text(name) }
+
+    /// Notes that a member cannot be what it is.
+    mutating func note(_ name: String, _ problem: String) { problems[name] = problem }
+
+    private mutating func refuse<Value>(_ name: String, _ problem: String) -> Value? {
+        note(name, problem)
+        return nil
+    }
+
+    /// Refuses all that was found.
+    ///
+    /// - Throws: `VALIDATION_FAILED`.
+    func finish() throws(KeybearerError) {
+        if !problems.isEmpty { throw KeybearerError.validation(problems) }
+    }
+}

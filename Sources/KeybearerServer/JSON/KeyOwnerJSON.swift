@@ -1,0 +1,31 @@
+import Keybearer
+
+/// Whose key a token is, or was.
+struct KeyOwnerJSON: JSONNoun {
+    /// `live` or `ended`.
+    let status: String
+    /// When it was regenerated, or its account deleted; null for a live one.
+    let endedAt: Nullable<Timestamp>
+    /// The account's id, also where the account is gone.
+    let userId: String
+    /// The account as it is now; left out where it is gone. Its key is the live one.
+    let user: UserJSON?
+
+    init(_ owner: KeyOwner) {
+        switch owner {
+        case .live(let account):
+            (status, endedAt, userId) = ("live", Nullable(nil), account.user.id.rawValue)
+            user = UserJSON(account)
+        case .ended(let past, let account):
+            (status, endedAt, userId) = ("ended", Nullable(past.endedAt), past.userID.rawValue)
+            user = account.map { UserJSON($0) }
+        }
+    }
+
+    static let noun = "KeyOwner"
+    static let sample = KeyOwnerJSON(
+        .ended(
+            PastKey(
+                digest: [], masterKeyID: MasterKeyID(rawValue: "mk_a1"), userID: UserID(rawValue: "usr_a1"),
+                endedAt: Timestamp(millisecondsSinceEpoch: 0)), nil))
+}

@@ -1,0 +1,112 @@
+import Foundation
+import HTTPTypes
+import HummingbirdCore
+import Keybearer
+import NIOCore
+
+/// A request of an operator's program whose token was accepted: alone, or one of a batch.
+struct OperatorRequest: Sendable {
+    let context: RequestContext
+    let caller: OperatorCaller
+    /// Which one of a batch it is; nil for a request of its own.
+    var place: Int?
+
+    /// The user that the path names.
+    func user(_ parameter: String = "user") throws(KeybearerError) -> Reference<UserID> {
+        guard let reference = Reference<UserID>(context.parameters[parameter] ?? "") else {
+            throw KeybearerError(.notFound, "There is no such account.")
+        }
+        return reference
+    }
+
+    /// The workspace that the path names.
+    func workspace() throws(KeybearerError) -> Reference<WorkspaceID> {
+        guard let reference = Reference<WorkspaceID>(context.parameters["workspace"] ?? "") else {
+            throw KeybearerError(.notFound, "There is no such workspace.")
+        }
+        return reference
+    }
+
+    /// The version that the caller has seen; nil where it did not say.
+    func version() throws(KeybearerError) -> Int? {
+        guard let value = try one(.ifMatch) else { return nil }
+        let text = value.hasPrefix("\"") && value.hasSuffix("\"") && value.count > 1 ? value.dropFirst().dropLast() : value[...]
+        guard let version = Int(text), version > 0 else {
+            throw KeybearerError(.badRequest, "If-Match must be a version, such as \"3\".")
+        }
+        return version
+    }
+
+    /// The idempotency key with all that is asked for; nil where none was sent.
+    func idempotent() throws(KeybearerError) -> IdempotentRequest? {
+        guard let key = try one(HeaderName.idempotencyKey) else { return nil }
+        let asked = Array("\(context.request.method.rawValue) \(context.request.head.path ?? "")\n".utf8)
+        return try WriteService.request(
+            key: key, place: place, asked: asked + Array(context.content.readableBytesView), by: caller)
+    }
+
+    private func one(_ name: HTTPField.Name) throws(KeybearerError) -> String? {
+        let values = context.headers[values: name]
+        guard values.count <= 1 else { throw KeybearerError(.badRequest, "Send \(name.canonicalName) once.") }
+        return values.first
+    }
+
+    /// The members of the body.
+    func input(_ known: [Endpoint.FormField]) throws(KeybearerError) -> JSONInput { try JSONInput(context, known) }
+
+    /// The query's parameters.
+    ///
+    /// - Parameter known: the names that it may have.
+    /// - Throws: `BAD_REQUEST` for others: a filter that is misspelt must not answer everything.
+    func query(_ known: [Endpoint.Parameter]) throws(KeybearerError) -> [String: String] {
+        guard let query = context.query else { throw KeybearerError(.badRequest, "The query could not be read.") }
+        let names = Set(known.map(\.name))
+        if let unknown = query.keys.sorted().first(where: { !names.contains($0) }) {
+            throw KeybearerError(.badRequest, "The parameter '\(unknown.prefix(40))' is not known.")
+        }
+        return query
+    }
+}
+
+/// A write that a handler has made of a request, and what its answer is made of.
+struct OperatorWrite<Value: Sendable>: Sendable {
+    let write: StoreWrite
+    let present: @Sendable (StoreWrite.Outcome) async throws -> Value
+
+    func map<Other: Sendable>(_ transform: @escaping @Sendable (Value) throws -> Other) -> OperatorWrite<Other> {
+        let present = present
+        return OperatorWrite<Other>(write: write) { try transform(try await present($0)) }
+    }
+}
+
+extension [String: String] {
+    /// A whole number from 1, or what stands for it where there is none.
+    func number(_ name: String, default fallback: Int, upTo most: Int) throws(KeybearerError) -> Int {
+        guard let text = self[name] else { return fallback }
+        guard let number = Int(text), (1...most).contains(number), String(number) == text else {
+            throw KeybearerError(.badRequest, "\(name) must be a whole number from 1 to \(most).")
+        }
+        return number
+    }
+
+    /// A point in time.
+    func time(_ name: String) throws(KeybearerError) -> Timestamp? {
+        guard let text = self[name] else { return nil }
+        guard let time = try? Date(text, strategy: .iso8601) else {
+            throw KeybearerError(.badRequest, "\(name) must be a time such as 2026-01-31T12:00:00Z.")
+        }
+        return Timestamp(millisecondsSinceEpoch: Int64(time.timeIntervalSince1970) * 1_000)
+    }
+
+    /// One of a closed list of words.
+    func word<Word: RawRepresentable<String> & CaseIterable>(_ name: String, _: Word.Type) throws(KeybearerError)
+        -> Word?
+    {
+        guard let text = self[name] else { return nil }
+        guard let word = Word(rawValue: text) else {
+            throw KeybearerError(
+                .badRequest, "\(name) must be one of: \(Word.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        return word
+    }
+}

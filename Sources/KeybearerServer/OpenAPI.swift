@@ -124,9 +124,10 @@ struct OpenAPI: Sendable {
         ["description": description, "content": ["application/json": ["schema": schema] as Schema] as Schema]
     }
 
-    /// `getMe` for `GET /api/v1/me`.
+    /// `getMe` for `GET /api/v1/me`, and `getOperatorUsersByUser` for `GET /operator/v1/users/{user}`.
     private static func identifier(_ method: String, _ path: String) -> String {
-        path.split(separator: "/").drop { $0 != "v1" }.dropFirst().reduce(method.lowercased()) { text, segment in
+        let start = method.lowercased() + (OperatorResponder.isOperator(path[...]) ? "Operator" : "")
+        return path.split(separator: "/").drop { $0 != "v1" }.dropFirst().reduce(start) { text, segment in
             let word = segment.hasPrefix("{") ? "by" + capitalised(segment.dropFirst().dropLast()) : segment[...]
             return text + capitalised(word)
         }

@@ -60,7 +60,7 @@ enum Routes {
                 .patch, "/operator/v1/users/{user}", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .json(UserHandlers.members), with: [.ifMatch], summary: "Change a user", users.patch),
             .operatorWrite(
-                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self,
+                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self, takes: .emptyObject,
                 summary: "Delete a user", users.delete),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/disable", for: .writeUsers, returns: Success<UserJSON>.self,
@@ -120,7 +120,7 @@ enum Routes {
                 summary: "Add a member or change a role", workspaces.putMember),
             .operatorWrite(
                 .delete, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
-                returns: NoContent.self, summary: "Remove a member", workspaces.removeMember),
+                returns: NoContent.self, takes: .emptyObject, summary: "Remove a member", workspaces.removeMember),
 
             .operatorToken(
                 .get, "/operator/v1/plans", for: .readWorkspaces, returns: PlainList<PlanJSON>.self,
@@ -133,7 +133,7 @@ enum Routes {
                 takes: .json(WorkspaceHandlers.catalogueMembers), summary: "Add a plan or replace one",
                 workspaces.putPlan),
             .operatorWrite(
-                .delete, "/operator/v1/plans/{plan}", for: .writePlans, returns: NoContent.self,
+                .delete, "/operator/v1/plans/{plan}", for: .writePlans, returns: NoContent.self, takes: .emptyObject,
                 summary: "Delete a plan that no workspace is on", workspaces.deletePlan),
 
             .operatorToken(

@@ -76,7 +76,9 @@ struct BatchHandler: Sendable {
             }
         }
         await perform()
-        for (prepared, outcome) in zip(performed, await batch.finish()) {
+        let outcomes = await batch.finish()
+        if performed.count == operations.count, let error = Self.endOfAuthority(outcomes) { throw error }
+        for (prepared, outcome) in zip(performed, outcomes) {
             do {
                 responses[prepared.place] = try await prepared.write.present(try outcome.get())
             } catch {
@@ -84,6 +86,14 @@ struct BatchHandler: Sendable {
             }
         }
         return APIResponse.json(Self.envelope(responses.compactMap { $0 }))
+    }
+
+    /// Why nothing was done: the token ended before the first transaction, as if the request had come later.
+    private static func endOfAuthority(
+        _ outcomes: [Result<StoreWrite.Outcome, KeybearerError>]
+    ) -> KeybearerError? {
+        let errors = outcomes.compactMap { if case .failure(let error) = $0 { error } else { nil } }
+        return errors.count == outcomes.count && errors.allSatisfy(\.isEndOfAuthority) ? errors.first : nil
     }
 
     private func prepare(

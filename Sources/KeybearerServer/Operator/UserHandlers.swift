@@ -99,6 +99,7 @@ struct UserHandlers: Sendable {
 
     /// `DELETE /operator/v1/users/{user}`
     @Sendable func delete(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
+        try request.context.requireNoContent()
         let write = try await writes.deleting(
             request.user(), request: request.idempotent(), by: request.caller)
         return OperatorWrite(write: write) { _ in NoContent() }

@@ -182,6 +182,7 @@ struct WorkspaceHandlers: Sendable {
 
     /// `DELETE /operator/v1/workspaces/{workspace}/members/{user}`
     @Sendable func removeMember(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
+        try request.context.requireNoContent()
         let write = try await writes.removingMember(
             request.user(), from: request.workspace(), request: request.idempotent(), by: request.caller)
         return OperatorWrite(write: write) { _ in NoContent() }
@@ -217,6 +218,7 @@ struct WorkspaceHandlers: Sendable {
 
     /// `DELETE /operator/v1/plans/{plan}`
     @Sendable func deletePlan(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
+        try request.context.requireNoContent()
         let write = writes.deletingPlan(request.planID, request: try request.idempotent(), by: request.caller)
         return OperatorWrite(write: write) { _ in NoContent() }
     }

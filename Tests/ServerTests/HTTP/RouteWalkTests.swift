@@ -12,7 +12,7 @@ import Testing
     static let open: Set<String> = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
         "GET /sign-in",
-        "POST /sign-in", "GET /sign-up", "POST /sign-up",
+        "POST /sign-in", "GET /sign-up", "POST /sign-up", "GET /portal", "POST /portal",
     ]
     static let methods: [HTTPRequest.Method] = [
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,

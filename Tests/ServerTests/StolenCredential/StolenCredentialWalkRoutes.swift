@@ -16,11 +16,11 @@ struct WalkRoute: Sendable {
     var isByKey = false
 
     /// The routes whose authority can end.
-    static let all = byProgram + bySession + [signIn]
+    static let all = byProgram + [adoption] + bySession + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
-    static let standIns: Set<String> = ["POST /sign-up", "POST /sign-out"]
+    static let standIns: Set<String> = ["POST /sign-up", "POST /sign-out", "POST /portal"]
 
     /// The write routes that nothing here walks.
     static func missing(from routes: [Route]) -> [String] {
@@ -57,6 +57,7 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/plans/{plan}": .planPut,
         "DELETE /operator/v1/plans/{plan}": .planDeleted,
         "POST /operator/v1/batch": .userDisabled,
+        "POST /operator/v1/portal-links": .portalLinkCreated,
     ]
 
     /// The routes that programs call, with paths, bodies and headers from the server's own list.
@@ -71,6 +72,15 @@ struct WalkRoute: Sendable {
                 request: { $0.request(route, endpoint, with: isByKey ? $0.key : $0.operatorToken) }, isByKey: isByKey)
         }
     }()
+
+    /// A program that takes an account over by its address.
+    private static let adoption = WalkRoute(
+        name: "PUT /operator/v1/users/{user}", action: .userAdopted, ends: [.operatorTokenRevoked],
+        request: {
+            $0.bearer(
+                $0.operatorToken, "/operator/v1/users/ext:stolen-\($0.id)", method: "PUT", type: "application/json",
+                body: #"{"email":"\#($0.email)","name":"Stolen","adopt":true}"#)
+        })
 
     private static let bySession = [
         WalkRoute(
@@ -153,7 +163,7 @@ extension WalkSubject {
         switch name {
         case "email": "\"thief.\(email)\""
         case "token": "\"\(key)\""
-        case "owner": "\"\(id.rawValue)\""
+        case "owner", "user": "\"\(id.rawValue)\""
         case "role": "\"admin\""
         case "plan": "\"free\""
         case "features": "[\"api_webhooks\"]"

@@ -108,12 +108,14 @@ struct WalkStage: Sendable {
         }
         let token = try await others.operatorTokens.create(
             name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
+        let link = try await others.portalLinks.create(
+            for: .id(account.user.id), by: OperatorCaller(token.token, from: address))
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
-            operatorTokenID: token.token.id)
+            operatorTokenID: token.token.id, portalCode: link.code.characters)
     }
 }
 
@@ -134,6 +136,8 @@ struct WalkSubject: Sendable {
     let thirdSession: SessionID
     let operatorToken: String
     let operatorTokenID: OperatorTokenID
+    /// Of a link that signs the account in.
+    let portalCode: String
 
     var id: UserID { account.user.id }
 

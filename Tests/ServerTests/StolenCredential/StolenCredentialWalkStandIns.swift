@@ -42,6 +42,14 @@ struct WalkStandIn: Sendable {
             meanwhile: { try await AuthorityEnd.endedByAnotherSession.carryOut(on: $0, by: $1) },
             outcome: "303 /sign-in"),
         WalkStandIn(
+            name: "POST /portal", action: .sessionStarted, event: "the token that made the link is revoked",
+            request: { $0.openForm("/portal", ["code": $0.portalCode]) },
+            meanwhile: { try await AuthorityEnd.operatorTokenRevoked.carryOut(on: $0, by: $1) }, outcome: "410"),
+        WalkStandIn(
+            name: "POST /portal", action: .sessionStarted, event: "the account is disabled",
+            request: { $0.openForm("/portal", ["code": $0.portalCode]) },
+            meanwhile: { try await AuthorityEnd.disabled.carryOut(on: $0, by: $1) }, outcome: "410"),
+        WalkStandIn(
             name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
             request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
             meanwhile: { subject, others in

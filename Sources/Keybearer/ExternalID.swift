@@ -12,7 +12,8 @@ public struct ExternalID: RawRepresentable, Sendable, Hashable, CustomStringConv
     /// Accepts a text; nil when it cannot be one.
     public init?(parsing text: String) {
         let bytes = text.utf8
-        guard (1...255).contains(bytes.count), bytes.allSatisfy({ $0 > 32 && $0 < 127 && !#"/\?#%"#.utf8.contains($0) }),
+        guard (1...255).contains(bytes.count),
+            bytes.allSatisfy({ $0 > 32 && $0 < 127 && !#"/\?#%"#.utf8.contains($0) }),
             !bytes.allSatisfy({ $0 == UInt8(ascii: ".") })
         else { return nil }
         rawValue = text
@@ -36,7 +37,9 @@ public enum Reference<ID: PrefixedID>: Sendable, Hashable {
     /// Reads a segment of a path; nil when it is neither.
     public init?(_ text: String) {
         if text.hasPrefix(Self.externalMark) {
-            guard let external = ExternalID(parsing: String(text.dropFirst(Self.externalMark.count))) else { return nil }
+            guard let external = ExternalID(parsing: String(text.dropFirst(Self.externalMark.count))) else {
+                return nil
+            }
             self = .external(external)
         } else {
             guard let id = ID(parsing: text) else { return nil }

@@ -44,7 +44,7 @@ extension SQLStore {
             (outcome, isChange) = (value, true)
         case .nothing(let value): outcome = value
         }
-        if let request = write.request { 
+        if let request = write.request {
             let resource = write.audit.userID?.rawValue ?? write.audit.workspaceID?.rawValue ?? ""
             try connection.execute(remembering(request, of: resource, at: now))
         }

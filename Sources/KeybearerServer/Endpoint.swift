@@ -86,15 +86,16 @@ extension Endpoint.Parameter {
     ]
 
     /// Which part of a list is wanted, where it is long.
-    static let cursorPaging = [
-        Endpoint.Parameter(
-            name: "createdAfter", place: .query, description: "Made at or after this time.",
-            schema: Timestamp.schema),
-        Endpoint.Parameter(
-            name: "updatedAfter", place: .query,
-            description: "Changed at or after this time; what changed in the 60 seconds before it is listed too.",
-            schema: Timestamp.schema),
-    ] + cursor
+    static let cursorPaging =
+        [
+            Endpoint.Parameter(
+                name: "createdAfter", place: .query, description: "Made at or after this time.",
+                schema: Timestamp.schema),
+            Endpoint.Parameter(
+                name: "updatedAfter", place: .query,
+                description: "Changed at or after this time; what changed in the 60 seconds before it is listed too.",
+                schema: Timestamp.schema),
+        ] + cursor
 
     /// Which part of a list is wanted.
     static let cursor = [

@@ -171,7 +171,9 @@ enum Routes {
             .session(.get, "/workspaces/{workspaceID}/api-webhooks", inPortal: .apiKey, edge.keyPage.page),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", inPortal: .apiKey, edge.keyPage.record),
             .session(.post, Routes.reveal, inPortal: .apiKey, edge.keyPage.reveal),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/regenerate", inPortal: .apiKey, edge.keyPage.regeneratePage),
+            .session(
+                .get, "/workspaces/{workspaceID}/api-webhooks/regenerate", inPortal: .apiKey,
+                edge.keyPage.regeneratePage),
             .session(.post, Routes.regenerate, inPortal: .apiKey, edge.keyPage.regenerate),
             .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
             .session(.get, "/account", edge.account.page),

@@ -11,7 +11,9 @@ public struct AllowedReturnURL: Sendable, Hashable {
     /// - Throws: a sentence for the operator.
     public init(parsing text: String) throws(Origin.Problem) {
         let parts = try ReturnURL.parts(of: text)
-        guard parts.rest.isEmpty else { throw Origin.Problem(description: "it has a query or a fragment: leave it out") }
+        guard parts.rest.isEmpty else {
+            throw Origin.Problem(description: "it has a query or a fragment: leave it out")
+        }
         origin = parts.origin
         segments = parts.segments
     }
@@ -73,7 +75,9 @@ public struct ReturnURL: Sendable, Hashable, CustomStringConvertible {
             let read = segment.lowercased().replacing("%2e", with: ".")
             return read != "." && read != ".." && !read.contains("%2f") && !read.contains("%5c")
         }
-        guard isPlain else { throw Origin.Problem(description: "its path has segments that browsers read in another way") }
+        guard isPlain else {
+            throw Origin.Problem(description: "its path has segments that browsers read in another way")
+        }
         return (origin, segments, text[path.endIndex...])
     }
 }

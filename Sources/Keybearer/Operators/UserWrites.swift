@@ -58,7 +58,9 @@ extension WriteService {
             return try await updating(account, input, version: version, request: request, by: caller)
         }
         guard case .external = reference else { throw AccountService.noAccount }
-        guard version == nil else { throw KeybearerError(.conflict, "There is no such account yet: leave If-Match out.") }
+        guard version == nil else {
+            throw KeybearerError(.conflict, "There is no such account yet: leave If-Match out.")
+        }
         guard let present = try await context.account(spelt: wanted.email.rawValue) else {
             return try await creating(input, request: request, by: caller)
         }

@@ -202,7 +202,8 @@ extension Statement {
 
     /// Whether it moves a transaction rather than data: not to be prepared.
     var isControl: Bool {
-        sql.hasPrefix("BEGIN") || sql.hasPrefix("LISTEN") || sql.hasPrefix("ROLLBACK") || sql.hasSuffix("SAVEPOINT part")
+        sql.hasPrefix("BEGIN") || sql.hasPrefix("LISTEN") || sql.hasPrefix("ROLLBACK")
+            || sql.hasSuffix("SAVEPOINT part")
             || sql.hasPrefix("SAVEPOINT") || isCommit
     }
 }

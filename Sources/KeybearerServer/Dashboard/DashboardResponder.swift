@@ -58,10 +58,12 @@ struct DashboardResponder: Sendable {
     ) throws(KeybearerError) {
         guard let portal else { return }
         let workspace = context.parameters["workspaceID"]
-        guard portal.section == section, workspace == nil || portal.workspaceID.map({ $0.rawValue == workspace }) ?? true
+        guard portal.section == section,
+            workspace == nil || portal.workspaceID.map({ $0.rawValue == workspace }) ?? true
         else {
             throw KeybearerError(
-                .forbidden, "The link that signed you in does not open this page. Sign in with your password to see it.")
+                .forbidden, "The link that signed you in does not open this page. Sign in with your password to see it."
+            )
         }
     }
 

@@ -111,10 +111,12 @@ struct BatchHandler: Sendable {
         var context = context
         context.parameters = parameters
         let write = try await handler(OperatorRequest(context: context, caller: request.caller, place: place))
-        let named = parameters.values + ["email", "externalId", "owner", "plan"].compactMap { name in
-            guard case .text(let text) = operation.body?[name] else { return nil }
-            return name == "externalId" ? "ext:" + text : text.lowercased()
-        }
+        let named =
+            parameters.values
+            + ["email", "externalId", "owner", "plan"].compactMap { name in
+                guard case .text(let text) = operation.body?[name] else { return nil }
+                return name == "externalId" ? "ext:" + text : text.lowercased()
+            }
         let audit = write.write.audit
         let changed = [audit.userID?.rawValue, audit.workspaceID?.rawValue].compactMap { $0 }
         return Prepared(place: place, write: write, touched: Set(named + changed))
@@ -148,7 +150,8 @@ struct BatchHandler: Sendable {
         var operations: [Operation] = []
         for (place, value) in values.enumerated() {
             guard let operation = Operation(value) else {
-                input.note("operations", "Operation \(place) is none: send method, path and, where one is needed, body.")
+                input.note(
+                    "operations", "Operation \(place) is none: send method, path and, where one is needed, body.")
                 break
             }
             operations.append(operation)

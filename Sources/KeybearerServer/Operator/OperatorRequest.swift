@@ -30,7 +30,9 @@ struct OperatorRequest: Sendable {
     /// The version that the caller has seen; nil where it did not say.
     func version() throws(KeybearerError) -> Int? {
         guard let value = try one(.ifMatch) else { return nil }
-        let text = value.hasPrefix("\"") && value.hasSuffix("\"") && value.count > 1 ? value.dropFirst().dropLast() : value[...]
+        let text =
+            value.hasPrefix("\"") && value.hasSuffix("\"") && value.count > 1
+            ? value.dropFirst().dropLast() : value[...]
         guard let version = Int(text), version > 0 else {
             throw KeybearerError(.badRequest, "If-Match must be a version, such as \"3\".")
         }

@@ -206,7 +206,8 @@ struct WorkspaceHandlers: Sendable {
     @Sendable func putPlan(_ request: OperatorRequest) async throws -> OperatorWrite<Success<PlanJSON>> {
         var input = try request.input(Self.catalogueMembers)
         let features = Set((input.texts("features") ?? []).map(Feature.init(rawValue:)))
-        let billingURL = try input.optionalText("billingURL").map { text throws(KeybearerError) in try BillingURL(text) }
+        let billingURL = try input.optionalText("billingURL").map { text throws(KeybearerError) in try BillingURL(text)
+        }
         let plan = Plan(
             id: request.planID, name: input.text("name") ?? "", features: features,
             hourlyLimit: input.number("hourlyLimit", in: 1...1_000_000_000) ?? 1,

@@ -61,7 +61,8 @@ struct KeyPageHandlers: Sendable {
             return refusal
         }
         let page = RegeneratePage(
-            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+            shell: DashboardShell(
+                of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
                 portal: signedIn.session.portal),
             workspaceID: access.workspace.id.rawValue,
             prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
@@ -128,7 +129,8 @@ struct KeyPageHandlers: Sendable {
             ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
-            shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+            shell: DashboardShell(
+                of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
                 portal: signedIn.session.portal),
             workspaceID: access.workspace.id.rawValue,
             notice: notice, content: content)

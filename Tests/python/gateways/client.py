@@ -20,6 +20,8 @@ class Client:
 
     def connect(self) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self._port), timeout=30, source_address=(self._source, 0))
+        # Otherwise the request waits 40 ms until the gateway has acknowledged the end of the handshake.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             return self._tls.wrap_socket(plain, server_hostname="localhost")
         except BaseException:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gateways.existing_product import EXISTING, ProductGateway
 from gateways.gate_server import GateServer
 from gateways.gateways import GATEWAYS, Gateway
 from gateways.upstream import Upstream
@@ -77,6 +78,18 @@ def gateway(
     gateway = request.param(directory, *certificate, keybearer.gate, upstream_of_session.address)
     yield gateway
     gateway.stop()
+
+
+@pytest.fixture(scope="session", params=EXISTING, ids=lambda kind: kind.name)
+def product(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate: Certificate,
+    keybearer: GateServer, upstream_of_session: Upstream,
+) -> Iterator[ProductGateway]:
+    """Each of the gateways in front of a product that was there before Keybearer."""
+    directory = tmp_path_factory.mktemp("product") / request.param.name
+    product = request.param(directory, *certificate, keybearer.gate, upstream_of_session.address)
+    yield product
+    product.stop()
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,11 @@ def run_traefik(directory: Path, port: int, static: str, dynamic: str) -> Progra
     """On a port, with the text of an example's two files; `dynamic` has its replacements."""
     (directory / "dynamic.yml").write_text(dynamic)
     replacements = {'":443"': f'"127.0.0.1:{port}"', "/etc/traefik/dynamic.yml": str(directory / "dynamic.yml")}
-    file = directory / "traefik.yml"
-    file.write_text(replaced(static, replacements))
-    return Program([str(TRAEFIK), f"--configFile={file}"], directory / "log")
+    (directory / "traefik.yml").write_text(replaced(static, replacements))
+    return start_traefik(directory)
+
+
+def start_traefik(directory: Path) -> Program:
+    """With the traefik.yml of the directory, which is its working directory too."""
+    arguments = [str(TRAEFIK), f"--configFile={directory / 'traefik.yml'}"]
+    return Program(arguments, directory / "log", directory=directory)

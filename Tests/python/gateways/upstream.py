@@ -45,6 +45,8 @@ class Upstream:
             protocol_version = "HTTP/1.1"
             # Ends a connection that a gateway leaves open but no longer uses.
             timeout = 30
+            # Head and body are written one after the other: with Nagle's algorithm the body waits 40 ms for an ACK.
+            disable_nagle_algorithm = True
 
             def response(self) -> None:
                 body, trailers = self.read_body()
@@ -56,7 +58,8 @@ class Upstream:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(echo)))
                 self.send_header("X-Upstream", "reached")
-                # What an API behind the gateway might say of limits of its own.
+                # What an API behind the gateway might say of ids and limits of its own.
+                self.send_header("X-Request-Id", "of-the-api")
                 self.send_header("RateLimit", '"upstream";r=1;t=1')
                 self.send_header("X-RateLimit-Remaining", "999999")
                 self.end_headers()

@@ -1,0 +1,3 @@
+module keybearer/otherheaders
+
+go 1.21

@@ -31,18 +31,12 @@ enum Routes {
                 .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
                 .awaiting(edge.api.regenerate)),
-        ] + operatorAPI(edge) + pages(edge)
+        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorOthers(edge) + pages(edge)
     }
 
-    /// The operator API.
-    private static func operatorAPI(_ edge: Handlers) -> [Route] {
-        let (users, workspaces, lookups) = (edge.users, edge.workspaces, edge.lookups)
-        return [
-            .operatorToken(
-                .post, "/operator/v1/introspect", for: .introspect, returns: IntrospectionJSON.self,
-                takes: .form(IntrospectionHandlers.inputs), summary: "Ask whether a Secret Key may pass (RFC 7662)",
-                edge.operators.introspect),
-
+    /// The operator API: users and their keys.
+    private static func operatorUsers(_ users: UserHandlers) -> [Route] {
+        [
             .operatorToken(
                 .get, "/operator/v1/users", for: .readUsers, returns: CursorPage<UserJSON>.self,
                 with: UserHandlers.filters, summary: "List users", users.list),
@@ -81,7 +75,12 @@ enum Routes {
                 .post, "/operator/v1/users/{user}/key/regenerate", for: .regenerateKeys,
                 returns: Success<KeyJSON>.self, takes: .emptyObject, summary: "Replace a user's key",
                 users.regenerate),
+        ]
+    }
 
+    /// The operator API: workspaces and members.
+    private static func operatorWorkspaces(_ workspaces: WorkspaceHandlers) -> [Route] {
+        [
             .operatorToken(
                 .get, "/operator/v1/workspaces", for: .readWorkspaces, returns: CursorPage<WorkspaceRecordJSON>.self,
                 with: WorkspaceHandlers.filters, summary: "List workspaces", workspaces.list),
@@ -121,7 +120,17 @@ enum Routes {
             .operatorWrite(
                 .delete, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
                 returns: NoContent.self, takes: .emptyObject, summary: "Remove a member", workspaces.removeMember),
+        ]
+    }
 
+    /// The operator API: plans, look-ups, portal links, batches.
+    private static func operatorOthers(_ edge: Handlers) -> [Route] {
+        let (workspaces, lookups) = (edge.workspaces, edge.lookups)
+        return [
+            .operatorToken(
+                .post, "/operator/v1/introspect", for: .introspect, returns: IntrospectionJSON.self,
+                takes: .form(IntrospectionHandlers.inputs), summary: "Ask whether a Secret Key may pass (RFC 7662)",
+                edge.operators.introspect),
             .operatorToken(
                 .get, "/operator/v1/plans", for: .readWorkspaces, returns: PlainList<PlanJSON>.self,
                 summary: "List the catalogue of plans", workspaces.plans),
@@ -135,7 +144,6 @@ enum Routes {
             .operatorWrite(
                 .delete, "/operator/v1/plans/{plan}", for: .writePlans, returns: NoContent.self, takes: .emptyObject,
                 summary: "Delete a plan that no workspace is on", workspaces.deletePlan),
-
             .operatorToken(
                 .post, "/operator/v1/keys/lookup", for: .lookUpKeys, returns: Success<KeyOwnerJSON>.self,
                 takes: .json(KeyLookupHandlers.members), summary: "Find whose a key is", lookups.lookUp),

@@ -9,7 +9,8 @@
 // The application must listen where only the gateway reaches it: whoever reaches it directly can claim any identity.
 
 const NAMES = {
-  user: 'User', email: 'Email', workspace: 'Workspace', role: 'Role', plan: 'Plan', keyPrefix: 'Key-Prefix',
+  user: 'User', email: 'Email', emailVerified: 'Email-Verified', workspace: 'Workspace', role: 'Role', plan: 'Plan',
+  keyPrefix: 'Key-Prefix',
 };
 const REFUSAL = { ok: false, error: 'UNAUTHORIZED', message: 'The Secret Key is missing or not valid.' };
 
@@ -22,6 +23,7 @@ export function identityOf(request) {
     // Keybearer writes what may not be in a header as %XX, and "-" for nothing.
     identity[member] = values[0] === '-' ? null : decodeURIComponent(values[0]);
   }
+  identity.emailVerified = identity.emailVerified === 'true';
   return identity;
 }
 

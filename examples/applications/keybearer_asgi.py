@@ -21,6 +21,7 @@ class Identity:
 
     user: str
     email: str | None
+    email_verified: bool
     workspace: str | None
     role: str | None
     plan: str | None
@@ -29,12 +30,14 @@ class Identity:
     @classmethod
     def of(cls, headers: list[tuple[bytes, bytes]]) -> "Identity | None":
         """Reads the headers; None unless each is there exactly once."""
-        names = (b"user", b"email", b"workspace", b"role", b"plan", b"key-prefix")
+        names = (b"user", b"email", b"email-verified", b"workspace", b"role", b"plan", b"key-prefix")
         values = [[value for name, value in headers if name.lower() == b"x-keybearer-" + each] for each in names]
         if not all(len(found) == 1 and found[0] for found in values):
             return None
         # Keybearer writes what may not be in a header as %XX, and "-" for nothing.
-        return cls(*(None if value == b"-" else unquote(value.decode("latin-1")) for (value,) in values))
+        user, email, verified, *rest = (
+            None if value == b"-" else unquote(value.decode("latin-1")) for (value,) in values)
+        return cls(user, email, verified == "true", *rest)
 
 
 class KeybearerIdentity:

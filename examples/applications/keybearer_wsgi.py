@@ -21,6 +21,7 @@ class Identity:
 
     user: str
     email: str | None
+    email_verified: bool
     workspace: str | None
     role: str | None
     plan: str | None
@@ -29,12 +30,13 @@ class Identity:
     @classmethod
     def of(cls, header: Callable[[str], str | None]) -> "Identity | None":
         """Reads the headers by their names; None unless all are there."""
-        names = ("User", "Email", "Workspace", "Role", "Plan", "Key-Prefix")
+        names = ("User", "Email", "Email-Verified", "Workspace", "Role", "Plan", "Key-Prefix")
         values = [header(f"X-Keybearer-{name}") for name in names]
         if not all(values):
             return None
         # Keybearer writes what may not be in a header as %XX, and "-" for nothing.
-        return cls(*(None if value == "-" else unquote(value) for value in values))
+        user, email, verified, *rest = (None if value == "-" else unquote(value) for value in values)
+        return cls(user, email, verified == "true", *rest)
 
 
 class KeybearerIdentity:

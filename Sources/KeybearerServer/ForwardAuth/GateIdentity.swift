@@ -1,6 +1,6 @@
 import Keybearer
 
-/// Who the client is, as a gateway is told: six fields, each always there and never empty.
+/// Who the client is, as a gateway is told: seven fields, each always there and never empty.
 ///
 /// A gateway that copies them overwrites what a client may have sent under their names; an absent one would let the
 /// client's own through.
@@ -23,10 +23,10 @@ enum GateIdentity {
             account.user.email.rawValue.utf8.count + (plan?.id.rawValue.utf8.count ?? 1)
             + account.user.id.rawValue.utf8.count + (workspace?.workspace.id.rawValue.utf8.count ?? 1)
             + account.key.shownPrefix.utf8.count
-        return 256 + 3 * values
+        return 320 + 3 * values
     }
 
-    /// Writes the six lines.
+    /// Writes the seven lines.
     ///
     /// - Parameters:
     ///   - workspace: the one that the request names, if any.
@@ -35,7 +35,10 @@ enum GateIdentity {
         writer.text("X-Keybearer-User: ")
         writer.fieldValue(account.user.id.rawValue)
         writer.text("\r\nX-Keybearer-Email: ")
-        writer.fieldValue(account.user.email.rawValue)
+        // Whoever only claims an address must not be taken for the person who has it.
+        writer.fieldValue(account.user.isEmailVerified ? account.user.email.rawValue : "-")
+        writer.text("\r\nX-Keybearer-Email-Verified: ")
+        writer.text(account.user.isEmailVerified ? "true" : "false")
         writer.text("\r\nX-Keybearer-Workspace: ")
         writer.fieldValue(workspace?.workspace.id.rawValue ?? "-")
         writer.text("\r\nX-Keybearer-Role: ")

@@ -13,8 +13,8 @@ import Testing
 /// ``GateListener``.
 @Suite struct GateTests {
     private static let identity = [
-        "x-keybearer-user", "x-keybearer-email", "x-keybearer-workspace", "x-keybearer-role", "x-keybearer-plan",
-        "x-keybearer-key-prefix",
+        "x-keybearer-user", "x-keybearer-email", "x-keybearer-email-verified", "x-keybearer-workspace",
+        "x-keybearer-role", "x-keybearer-plan", "x-keybearer-key-prefix",
     ]
 
     private func request(
@@ -45,7 +45,8 @@ import Testing
                 let values = Self.identity.map { response.values($0) }
                 #expect(
                     values == [
-                        [account.user.id.rawValue], ["ada@example.com"], ["-"], ["-"], ["pro"], [String(key.prefix(8))],
+                        [account.user.id.rawValue], ["ada@example.com"], ["true"], ["-"], ["-"], ["pro"],
+                        [String(key.prefix(8))],
                     ])
                 for name in ["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-reset", "date"] {
                     #expect(response.values(name).count == 1, "\(name)")
@@ -223,6 +224,23 @@ import Testing
             return .changes((), with: [])
         }
         return (account, key)
+    }
+
+    @Test("An address that nobody vouches for is not passed on")
+    func unverifiedAddress() async throws {
+        let fixture = try ServerFixture()
+        let made = try await fixture.services.accounts.create(
+            name: "Eve", email: "ada@example.com", password: Password("long enough secret"),
+            by: Authority(.anyone, from: IPAddress(v4: 1)))
+        let pro = PlanID(rawValue: "pro")
+        try await fixture.services.workspaces.setPlan(pro, of: made.workspaces[0].workspace.id, by: .commandLine)
+        let key = try await fixture.services.keys.reveal(made.user.id, by: .commandLine).characters
+        try await fixture.listening { client in
+            let response = try await request(client, key: key)
+            #expect(response.status == 200)
+            #expect(response.values("x-keybearer-email") == ["-"])
+            #expect(response.values("x-keybearer-email-verified") == ["false"])
+        }
     }
 
     @Test("What an account is called cannot end a header or begin another")

@@ -60,9 +60,10 @@ def applications(name: str, tmp_path: Path) -> Iterator[dict[str, Application]]:
         each.program.kill()
 
 
-def expected(account: Account, has_workspace: bool = False) -> dict[str, str | None]:
+def expected(account: Account, has_workspace: bool = False) -> dict[str, str | bool | None]:
     identity = {name.removeprefix("x-keybearer-"): value for name, value in account.identity(has_workspace).items()}
-    return {name.replace("-", "_"): None if value == "-" else value for name, value in identity.items()}
+    known = {name.replace("-", "_"): None if value == "-" else value for name, value in identity.items()}
+    return {**known, "email_verified": known["email_verified"] == "true"}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class Account:
         return {
             "x-keybearer-user": self.id,
             "x-keybearer-email": self.email,
+            "x-keybearer-email-verified": "true",
             "x-keybearer-workspace": self.workspace if has_workspace else "-",
             "x-keybearer-role": "owner" if has_workspace else "-",
             "x-keybearer-plan": self.plan,

@@ -6,9 +6,9 @@ const [port, required, example] = process.argv.slice(2);
 const { keybearerIdentity } = await import(pathToFileURL(example));
 
 function tell(request, response) {
-  const { keyPrefix: key_prefix, ...rest } = request.keybearer ?? {};
+  const { keyPrefix: key_prefix, emailVerified: email_verified, ...rest } = request.keybearer ?? {};
   response.setHeader('Content-Type', 'application/json');
-  response.end(JSON.stringify(request.keybearer && { ...rest, key_prefix }));
+  response.end(JSON.stringify(request.keybearer && { ...rest, email_verified, key_prefix }));
 }
 
 // In both forms: before a handler, and as a framework calls it.

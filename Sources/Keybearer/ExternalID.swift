@@ -20,7 +20,7 @@ public struct ExternalID: RawRepresentable, Sendable, Hashable, CustomStringConv
     }
 
     /// What to do about a text that cannot be one.
-    package static let problem =
+    public static let rule =
         #"Use 1 to 255 visible ASCII characters without / \ ? # and %, and not dots alone."#
 }
 

@@ -81,6 +81,11 @@ extension KeybearerError: CustomStringConvertible {
 }
 
 extension KeybearerError {
+    /// The error itself, or a fault of ours that it caused.
+    package init(any error: any Error) {
+        self = error as? KeybearerError ?? KeybearerError(.internalError, "Something went wrong.", cause: error)
+    }
+
     /// The same failure with what happened underneath, for the log.
     package func caused(by cause: (any Error)?) -> KeybearerError {
         KeybearerError(code, message, fields: fields, retryAfter: retryAfter, cause: cause)

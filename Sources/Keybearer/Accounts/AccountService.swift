@@ -84,15 +84,15 @@ public final class AccountService: Sendable {
             workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace")
     }
 
-    /// The account with this id or address.
+    /// The account with this id, external id (`ext:…`) or address.
     ///
     /// - Throws: `NOT_FOUND`.
-    public func find(_ idOrEmail: String) async throws -> Account {
+    public func find(_ text: String) async throws -> Account {
         var account: Account?
-        if let id = UserID(parsing: idOrEmail) {
-            account = try await context.store.account(id: id)
-        } else {
-            account = try await context.account(spelt: idOrEmail)
+        switch Reference<UserID>(text) {
+        case .id(let id): account = try await context.store.account(id: id)
+        case .external(let id): account = try await context.store.account(externalID: id)
+        case nil: account = try await context.account(spelt: text)
         }
         guard let account else { throw Self.noAccount }
         return account

@@ -142,4 +142,32 @@ extension WriteService {
             .deletePlan(id), audit: context.event(.planDeleted, by: caller.authority, detail: id.rawValue),
             request: request)
     }
+
+    /// Changes what a workspace is called; returns when it holds on every node.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the field `name`; `NOT_FOUND`; `UNAVAILABLE`.
+    public func rename(
+        _ reference: Reference<WorkspaceID>, to name: String, by caller: OperatorCaller
+    ) async throws -> Workspace {
+        var input = WorkspaceInput()
+        input.name = name
+        return try Self.workspace(try await perform(try await patching(reference, input, by: caller), by: caller))
+    }
+
+    /// Suspends a workspace, or lets it go on; returns when it holds on every node.
+    ///
+    /// - Throws: `NOT_FOUND`; `UNAVAILABLE`.
+    public func setSuspended(
+        _ reference: Reference<WorkspaceID>, _ isSuspended: Bool, by caller: OperatorCaller
+    ) async throws -> Workspace {
+        try Self.workspace(
+            try await perform(try await suspending(reference, isSuspended, by: caller), by: caller))
+    }
+
+    private static func workspace(_ outcome: StoreWrite.Outcome) throws(KeybearerError) -> Workspace {
+        guard case .workspace(let workspace, _) = outcome else {
+            throw KeybearerError(.internalError, "The store failed.")
+        }
+        return workspace
+    }
 }

@@ -34,6 +34,62 @@ public final class WriteService: Sendable {
         WriteBatch(store: context.store, propagation: propagation, authority: caller.authority)
     }
 
+    /// Makes an account without a password.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`; `CONFLICT`; `UNAVAILABLE`.
+    public func create(_ input: UserInput, by caller: OperatorCaller) async throws -> Account {
+        try Self.account(try await perform(try await creating(input, by: caller), by: caller))
+    }
+
+    /// Changes what is named of an account's record; returns when it holds on every node.
+    ///
+    /// - Throws: as ``create(_:by:)``; `NOT_FOUND`.
+    public func patch(
+        _ reference: Reference<UserID>, _ input: UserInput, by caller: OperatorCaller
+    ) async throws -> Account {
+        try Self.account(try await perform(try await patching(reference, input, by: caller), by: caller))
+    }
+
+    /// Makes accounts that the product calls by these ids, or brings them up to date, in one transaction.
+    ///
+    /// - Returns: what became of each; one that fails leaves the others as they are.
+    public func put(
+        _ users: [(id: ExternalID, input: UserInput)], by caller: OperatorCaller
+    ) async -> [Result<Account, KeybearerError>] {
+        var (results, writes) = ([Result<Account, KeybearerError>?](repeating: nil, count: users.count), [StoreWrite]())
+        var places: [Int] = []
+        for (place, user) in users.enumerated() {
+            do {
+                writes.append(try await putting(.external(user.id), user.input, by: caller))
+                places.append(place)
+            } catch {
+                results[place] = .failure(KeybearerError(any: error))
+            }
+        }
+        let batch = beginBatch(by: caller)
+        await batch.perform(writes)
+        for (place, outcome) in zip(places, await batch.finish()) {
+            results[place] = outcome.flatMap { outcome in
+                if case .account(let account) = outcome { .success(account) } else { .failure(Self.storeFailed) }
+            }
+        }
+        return results.compactMap { $0 }
+    }
+
+    /// Ends all sessions of an account.
+    ///
+    /// - Throws: `NOT_FOUND`; `UNAVAILABLE`.
+    public func endSessions(of userID: UserID, by caller: OperatorCaller) async throws {
+        _ = try await perform(try await endingSessions(of: .id(userID), by: caller), by: caller)
+    }
+
+    private static func account(_ outcome: StoreWrite.Outcome) throws(KeybearerError) -> Account {
+        guard case .account(let account) = outcome else { throw storeFailed }
+        return account
+    }
+
+    private static let storeFailed = KeybearerError(.internalError, "The store failed.")
+
     /// What a write with an idempotency key is known by.
     ///
     /// - Parameters:
@@ -111,10 +167,8 @@ package actor WriteBatch {
         do {
             // A write alone throws its refusal: here it is one result of many all the same.
             committed.append(try await store.perform(writes, by: authority))
-        } catch let error as KeybearerError {
-            failures[place] = (error, writes.count)
         } catch {
-            failures[place] = (KeybearerError(.internalError, "Something went wrong.", cause: error), writes.count)
+            failures[place] = (KeybearerError(any: error), writes.count)
         }
     }
 

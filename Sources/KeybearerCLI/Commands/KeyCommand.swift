@@ -6,7 +6,28 @@ import KeybearerServer
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Show or regenerate an account's Secret Key.",
-        subcommands: [Show.self, Regenerate.self])
+        subcommands: [Show.self, Regenerate.self, LookUp.self])
+
+    struct LookUp: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "lookup", abstract: "Find whose a key is. It is read from standard input, one line.",
+            discussion: "Nothing is counted, and \"Last used\" stays as it is.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            // Never from an argument: others on the machine can read those.
+            guard let token = readLine(strippingNewline: true), !token.isEmpty else {
+                throw CommandFailure(.noInput, "standard input has no key on its first line")
+            }
+            try await Bootstrap(options).withInstallation { services in
+                let owner = KeyOwnerJSON(try await services.directory.owner(of: token))
+                if json { return try Console.json(owner) }
+                Console.output(owner.userId)
+                Console.report(owner.sentence)
+            }
+        }
+    }
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

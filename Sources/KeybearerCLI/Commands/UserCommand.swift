@@ -6,11 +6,14 @@ import KeybearerServer
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Make, look at and change accounts.",
-        subcommands: [Create.self, List.self, Show.self, SetPassword.self, Disable.self, Enable.self, Delete.self])
+        subcommands: [
+            Create.self, Import.self, List.self, Show.self, Rename.self, SetEmail.self, SetExternalID.self,
+            SetPassword.self, EndSessions.self, Disable.self, Enable.self, Delete.self,
+        ])
 
     /// An account named by its id or its address.
     struct Selection: ParsableArguments {
-        @Argument(help: "The account: its id (usr_…) or its e-mail address.")
+        @Argument(help: "The account: its id (usr_…), its external id (ext:…) or its e-mail address.")
         var user: String
     }
 
@@ -21,19 +24,47 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var password: PasswordInput
         @Argument(help: "The e-mail address.") var email: String
         @Option(name: .long, help: "The person's name.") var name: String
+        @Option(name: .customLong("external-id"), help: "What your product calls the person.")
+        var externalID: String?
+        @Flag(name: .long, help: "Without a password: your product signs the person in.") var noPassword = false
         @Flag(name: .long, help: "Mark the account as one of those who run Keybearer.") var `operator` = false
         @Flag(name: .long, help: "Print JSON.") var json = false
 
+        func validate() throws {
+            guard noPassword else { return }
+            if password.isChosen { throw ValidationError("Use --no-password or a flag that says where a password is.") }
+            if `operator` { throw ValidationError("Whoever runs Keybearer needs a password.") }
+        }
+
         func run() async throws {
-            let chosen = try password.read()
+            let external = try externalID.map { try UserCommand.externalID($0) }
+            let chosen = noPassword ? nil : try password.read()
             try await Bootstrap(options).withInstallation { services in
-                let account = try await services.accounts.create(
+                guard let chosen else { return try await createWithout(services, external) }
+                var account = try await services.accounts.create(
                     name: name, email: email, password: chosen.password, isOperator: `operator`, by: .commandLine)
+                if let external {
+                    account = try await UserCommand.change(account, services) { $0.externalID = .set(external) }
+                }
                 if json { return try Console.json(NewUserJSON(user: UserJSON(account), password: chosen.generated)) }
                 chosen.announce()
                 Console.output(account.user.id.rawValue)
-                Console.report("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
+                Self.report(account)
             }
+        }
+
+        private func createWithout(_ services: Services, _ external: ExternalID?) async throws {
+            var input = UserInput()
+            (input.name, input.email) = (name, email)
+            if let external { input.externalID = .set(external) }
+            let account = try await services.writes.create(input, by: .commandLine)
+            if json { return try Console.json(UserJSON(account)) }
+            Console.output(account.user.id.rawValue)
+            Self.report(account)
+        }
+
+        private static func report(_ account: Account) {
+            Console.report("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
         }
     }
 
@@ -74,8 +105,12 @@ struct UserCommand: AsyncParsableCommand {
                 Console.table(
                     ["FIELD", "VALUE"],
                     [
-                        ["id", account.user.id.rawValue], ["email", account.user.email.rawValue],
+                        ["id", account.user.id.rawValue],
+                        ["external id", account.user.externalID?.rawValue ?? "none"],
+                        ["email", account.user.email.rawValue],
+                        ["email verified", account.user.isEmailVerified ? "yes" : "no"],
                         ["name", account.user.name], ["status", account.user.status.rawValue],
+                        ["password", account.user.hasPassword ? "yes" : "no"],
                         ["operator", account.user.isOperator ? "yes" : "no"],
                         ["created", account.user.createdAt.description],
                         ["key prefix", account.key.shownPrefix],

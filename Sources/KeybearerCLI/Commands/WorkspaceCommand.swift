@@ -5,18 +5,21 @@ import Keybearer
 struct WorkspaceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workspace", abstract: "Make and look at workspaces, set their plan, manage their members.",
-        subcommands: [Create.self, List.self, SetPlan.self, AddMember.self, RemoveMember.self])
+        subcommands: [
+            Create.self, List.self, Show.self, Rename.self, SetPlan.self, Suspend.self, Resume.self, Members.self,
+            AddMember.self, RemoveMember.self,
+        ])
 
-    /// A workspace named by its id.
+    /// A workspace named by its id or by the product's.
     struct Selection: ParsableArguments {
-        @Argument(help: "The workspace's id (ws_…).")
+        @Argument(help: "The workspace: its id (ws_…) or its external id (ext:…).")
         var workspace: String
 
-        func id() throws -> WorkspaceID {
-            guard let id = WorkspaceID(parsing: workspace) else {
+        func reference() throws -> Reference<WorkspaceID> {
+            guard let reference = Reference<WorkspaceID>(workspace) else {
                 throw ValidationError("'\(workspace)' is not a workspace's id.")
             }
-            return id
+            return reference
         }
     }
 
@@ -24,7 +27,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a workspace on the catalogue's first plan.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The workspace's name.") var name: String
-        @Option(name: .long, help: "The Owner: id or e-mail address.") var owner: String
+        @Option(name: .long, help: "The Owner: id, external id (ext:…) or e-mail address.") var owner: String
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -69,8 +72,9 @@ struct WorkspaceCommand: AsyncParsableCommand {
         @Argument(help: "The plan's id.") var plan: String
 
         func run() async throws {
-            let id = try selection.id()
+            let reference = try selection.reference()
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let id = try await services.directory.workspace(reference).workspace.id
                 try await services.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
                 Console.report("\(id) is on the plan \(plan).")
             }
@@ -82,15 +86,16 @@ struct WorkspaceCommand: AsyncParsableCommand {
             commandName: "add-member", abstract: "Add a member, or change a member's role.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
-        @Argument(help: "The account: id or e-mail address.") var user: String
+        @Argument(help: "The account: id, external id (ext:…) or e-mail address.") var user: String
         @Option(name: .long, help: "owner, admin or member.") var role = "member"
 
         func run() async throws {
-            let id = try selection.id()
+            let reference = try selection.reference()
             guard let role = Role(rawValue: role) else {
                 throw ValidationError("'\(role)' is no role; --role is owner, admin or member.")
             }
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let id = try await services.directory.workspace(reference).workspace.id
                 let account = try await services.accounts.find(user)
                 try await services.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
                 Console.report("\(account.user.email) is \(role.displayName) of \(id).")
@@ -103,11 +108,12 @@ struct WorkspaceCommand: AsyncParsableCommand {
             commandName: "remove-member", abstract: "Remove a member; the key stops passing there at once.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
-        @Argument(help: "The account: id or e-mail address.") var user: String
+        @Argument(help: "The account: id, external id (ext:…) or e-mail address.") var user: String
 
         func run() async throws {
-            let id = try selection.id()
+            let reference = try selection.reference()
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let id = try await services.directory.workspace(reference).workspace.id
                 let account = try await services.accounts.find(user)
                 try await services.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
                 Console.report("\(account.user.email) is no longer a member of \(id).")

@@ -89,7 +89,7 @@ struct JSONInput {
             if let id = ExternalID(parsing: text) { return .set(id) }
             fallthrough
         default:
-            problems[name] = ExternalID.problem
+            problems[name] = ExternalID.rule
             return .unchanged
         }
     }

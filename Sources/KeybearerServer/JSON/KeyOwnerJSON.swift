@@ -1,17 +1,17 @@
-import Keybearer
+package import Keybearer
 
 /// Whose key a token is, or was.
-struct KeyOwnerJSON: JSONNoun {
+package struct KeyOwnerJSON: JSONNoun {
     /// `live` or `ended`.
     let status: String
     /// When it was regenerated, or its account deleted; null for a live one.
     let endedAt: Nullable<Timestamp>
     /// The account's id, also where the account is gone.
-    let userId: String
+    package let userId: String
     /// The account as it is now; left out where it is gone. Its key is the live one.
     let user: UserJSON?
 
-    init(_ owner: KeyOwner) {
+    package init(_ owner: KeyOwner) {
         switch owner {
         case .live(let account):
             (status, endedAt, userId) = ("live", Nullable(nil), account.user.id.rawValue)
@@ -22,8 +22,14 @@ struct KeyOwnerJSON: JSONNoun {
         }
     }
 
-    static let noun = "KeyOwner"
-    static let sample = KeyOwnerJSON(
+    /// The same for a person.
+    package var sentence: String {
+        let name = user.map { "\($0.name), \($0.email)" } ?? "an account that is deleted"
+        return endedAt.value.map { "It was the key of \(name), until \($0)." } ?? "It is the live key of \(name)."
+    }
+
+    package static let noun = "KeyOwner"
+    package static let sample = KeyOwnerJSON(
         .ended(
             PastKey(
                 digest: [], masterKeyID: MasterKeyID(rawValue: "mk_a1"), userID: UserID(rawValue: "usr_a1"),

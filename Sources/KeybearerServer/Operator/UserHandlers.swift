@@ -62,7 +62,7 @@ struct UserHandlers: Sendable {
         var externalID: ExternalID?
         if let text = query["externalId"] {
             externalID = ExternalID(parsing: text)
-            guard externalID != nil else { throw KeybearerError(.badRequest, "externalId: \(ExternalID.problem)") }
+            guard externalID != nil else { throw KeybearerError(.badRequest, "externalId: \(ExternalID.rule)") }
         }
         let limit = try query.number("limit", default: 100, upTo: 1_000)
         let page = try await directory.users(

@@ -72,7 +72,7 @@ struct WorkspaceHandlers: Sendable {
         let limit = try query.number("limit", default: 100, upTo: 1_000)
         if let text = query["externalId"] {
             guard let externalID = ExternalID(parsing: text) else {
-                throw KeybearerError(.badRequest, "externalId: \(ExternalID.problem)")
+                throw KeybearerError(.badRequest, "externalId: \(ExternalID.rule)")
             }
             guard try await writes.workspaceID(.external(externalID)) != nil else {
                 return CursorPage([], limit: limit, next: nil)

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Keybearer
+import KeybearerServer
+
+/// The commands that show a workspace and change its record, as the operator API does.
+extension WorkspaceCommand {
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show a workspace.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let reference = try selection.reference()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let (workspace, plan) = try await services.directory.workspace(reference)
+                if json { return try Console.json(WorkspaceRecordJSON(workspace, plan: plan)) }
+                Console.table(
+                    ["FIELD", "VALUE"],
+                    [
+                        ["id", workspace.id.rawValue], ["external id", workspace.externalID?.rawValue ?? "none"],
+                        ["name", workspace.name], ["plan", plan.id.rawValue],
+                        ["suspended", workspace.isSuspended ? "yes" : "no"],
+                        ["created", workspace.createdAt.description],
+                    ])
+            }
+        }
+    }
+
+    struct Rename: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Change what a workspace is called.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Argument(help: "The new name.") var name: String
+
+        func run() async throws {
+            let reference = try selection.reference()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let workspace = try await services.writes.rename(reference, to: name, by: .commandLine)
+                Console.report("\(workspace.id) is called \(workspace.name).")
+            }
+        }
+    }
+
+    struct Suspend: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Suspend a workspace: no key passes there when the command ends.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+
+        func run() async throws {
+            let reference = try selection.reference()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let workspace = try await services.writes.setSuspended(reference, true, by: .commandLine)
+                Console.report("\(workspace.id) is suspended: no key passes there.")
+            }
+        }
+    }
+
+    struct Resume: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let a suspended workspace go on.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+
+        func run() async throws {
+            let reference = try selection.reference()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let workspace = try await services.writes.setSuspended(reference, false, by: .commandLine)
+                Console.report("\(workspace.id) is no longer suspended.")
+            }
+        }
+    }
+
+    struct Members: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List a workspace's members.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Flag(name: .long, help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let reference = try selection.reference()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let id = try await services.directory.workspace(reference).workspace.id
+                let members = try await services.workspaces.members(of: id)
+                if json { return try Console.json(members.map { MemberJSON($0.user, role: $0.role) }) }
+                Console.table(
+                    ["ID", "EMAIL", "NAME", "STATUS", "ROLE"],
+                    members.map {
+                        [
+                            $0.user.id.rawValue, $0.user.email.rawValue, $0.user.name, $0.user.status.rawValue,
+                            $0.role.rawValue,
+                        ]
+                    })
+            }
+        }
+    }
+}

@@ -11,20 +11,21 @@ extension SQLStore {
         // One clock stamps and judges idempotency keys, whichever node has the request.
         locks.readsTime = true
         let (check, wanted) = (await check(authority, nil, first.audit), locks)
-        let (results, position) = try await engine.change(at: first.audit.at) { connection in
+        let ((results, isChange), position) = try await engine.change(at: first.audit.at) { connection in
             let locked = try check.pass(connection, with: wanted, at: check.now)
             var (results, subjects): ([Result<StoreWrite.Outcome, KeybearerError>], [Change.Subject]) = ([], [])
+            var isChange = false
             for (write, work) in prepared {
                 let run = { try Self.run(write, work, locked, connection) }
                 let result = prepared.count == 1 ? .success(try run()) : try connection.attempt(run)
                 results.append(result.map(\.outcome))
-                if case .success(let done) = result, done.isChange, let subject = work.subject {
-                    subjects.append(subject)
-                }
+                guard case .success(let done) = result, done.isChange else { continue }
+                isChange = true
+                if let subject = work.subject { subjects.append(subject) }
             }
-            return (.changes(results, with: []), subjects)
+            return (.changes((results, isChange), with: []), subjects)
         }
-        noteChange()
+        if isChange { noteChange() }
         return Committed(results, at: position)
     }
 

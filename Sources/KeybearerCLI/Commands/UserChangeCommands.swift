@@ -35,7 +35,8 @@ extension UserCommand {
         @Argument(help: "The new external id; leave it out to have none.") var externalID: String?
 
         func run() async throws {
-            let change: MemberChange<ExternalID> = try externalID.map { .set(try UserCommand.externalID($0)) } ?? .cleared
+            let change: MemberChange<ExternalID> =
+                try externalID.map { .set(try UserCommand.externalID($0)) } ?? .cleared
             try await UserCommand.change(selection, options) { $0.externalID = change }
         }
     }

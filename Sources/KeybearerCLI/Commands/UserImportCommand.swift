@@ -82,7 +82,8 @@ enum ImportFile {
             let values = try cells(line)
             guard values.count == names.count else {
                 throw CommandFailure(
-                    .dataError, "line \(line.line): \(values.count) values, where the first line has \(names.count) names")
+                    .dataError,
+                    "line \(line.line): \(values.count) values, where the first line has \(names.count) names")
             }
             return try row(line.line, Dictionary(zip(names, values)) { $1 })
         }

@@ -1,6 +1,6 @@
 /// What the product calls a user or a workspace: its own id, by which its programs name it here.
 ///
-/// 1 to 255 visible ASCII characters without `/`, `\`, `?`, `#` and `%`, and not dots alone: so it stands in a path as
+/// 1 to 255 visible ASCII characters without `/`, `\`, `?`, `#` and `%`, and not dots alone: so it is in a path as
 /// it is, and no proxy reads it as another path. Compared byte for byte.
 public struct ExternalID: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     public let rawValue: String
@@ -47,7 +47,7 @@ public enum Reference<ID: PrefixedID>: Sendable, Hashable {
         }
     }
 
-    /// The form that stands in a path.
+    /// The form that is in a path.
     public var text: String {
         switch self {
         case .id(let id): id.rawValue

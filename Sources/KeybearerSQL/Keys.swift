@@ -52,6 +52,14 @@ enum KeySQL {
         SELECT request_digest, resource FROM idempotent_requests
         WHERE scope = $1 AND key_digest = $2 AND at >= $3 AND at <= $4
         """)
+    /// Adds a key, or takes over one that counts no more; touches no row where it counts.
+    static let claimRequest = SQL(
+        """
+        INSERT INTO idempotent_requests (scope, key_digest, request_digest, resource, at) VALUES ($1, $2, $3, '', $4)
+        ON CONFLICT (scope, key_digest) DO UPDATE
+        SET request_digest = excluded.request_digest, resource = excluded.resource, at = excluded.at
+        WHERE idempotent_requests.at < $5 OR idempotent_requests.at > $6
+        """)
     static let recordRequest = SQL(
         """
         INSERT INTO idempotent_requests (scope, key_digest, request_digest, resource, at) VALUES ($1, $2, $3, $4, $5)
@@ -70,7 +78,7 @@ enum KeySQL {
     static let all = [
         insert, ofUser, notSealedUnder, page, countBySeal, replace, reseal, recordUse, endLiveKey, pastKeys,
         pastKey,
-        findRequest, recordRequest, requests, oldRequests, removeRequests, removeRequest,
+        findRequest, claimRequest, recordRequest, requests, oldRequests, removeRequests, removeRequest,
     ]
 }
 

@@ -37,7 +37,8 @@ extension SQLStore {
                 Self.beginning(place) + [
                     .optional(filter.memberID?.rawValue), .optional(filter.planID?.rawValue),
                     filter.isSuspended.map { .number($0 ? 1 : 0) } ?? .null,
-                ] + Self.end(filter.createdAfter, filter.updatedAfter, limit))
+                ] + Self.end(filter.createdAfter, filter.updatedAfter, limit)
+                    + [.optional(filter.externalID?.rawValue)])
             return try StoredValues.groups(rows, by: "workspace_id").map { rows in
                 (
                     workspace: try StoredValues.workspace(rows[0]), plan: try StoredValues.plan(rows),

@@ -30,7 +30,7 @@ extension SQLStore {
         locks.readsTime = true
         return try await write(by: authority, audit: audit, locking: locks) { connection, locked in
             let now = locked.now(link.createdAt)
-            if let request, let id = try Self.replayed(request, at: now, connection) {
+            if let request, let id = try Self.claim(request, at: now, connection) {
                 throw KeybearerError(
                     .conflict, "This Idempotency-Key made the portal link \(id) before. Its URL is not shown again.")
             }
@@ -146,6 +146,7 @@ extension StoredValues {
         return PortalAccess(
             tokenID: OperatorTokenID(rawValue: tokenID), section: section,
             workspaceID: row.text("portal_workspace_id").map(WorkspaceID.init(rawValue:)),
-            returnURL: row.text("portal_return_url").flatMap { ReturnURL(stored: $0) })
+            returnURL: row.text("portal_return_url").flatMap { ReturnURL(stored: $0) },
+            tokenExpiresAt: row.number("portal_ends_at").map { Timestamp(millisecondsSinceEpoch: $0) })
     }
 }

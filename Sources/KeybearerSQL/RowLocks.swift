@@ -123,8 +123,10 @@ enum LockSQL {
     static let user = SQL("SELECT status, password_version, version FROM users WHERE id = $1")
     static let apiKey = SQL("SELECT key_id, version FROM api_keys WHERE user_id = $1")
     static let operatorToken = SQL("SELECT id, expires_at FROM operator_tokens WHERE id = $1")
-    private static let sessionColumns =
-        "id, user_id, created_at, authenticated_at, last_seen_at, portal_token_id, portal_workspace_id"
+    private static let sessionColumns = """
+        id, user_id, created_at, authenticated_at, last_seen_at, portal_token_id, portal_workspace_id,
+        \(SessionSQL.portalEnd)
+        """
     static let session = SQL(
         "SELECT \(sessionColumns) FROM sessions WHERE id = $1")
     static let sessions = SQL(

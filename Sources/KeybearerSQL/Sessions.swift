@@ -1,9 +1,13 @@
 package import Keybearer
 
 enum SessionSQL {
+    /// When the operator token ends that made the portal link of a session.
+    static let portalEnd = """
+        (SELECT t.expires_at FROM operator_tokens t WHERE t.id = sessions.portal_token_id) AS portal_ends_at
+        """
     private static let columns = """
         SELECT id, user_id, created_at, authenticated_at, last_seen_at, address, user_agent,
-               portal_token_id, portal_section, portal_workspace_id, portal_return_url
+               portal_token_id, portal_section, portal_workspace_id, portal_return_url, \(portalEnd)
         FROM sessions
         """
 

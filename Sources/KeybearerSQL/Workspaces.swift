@@ -45,6 +45,7 @@ enum WorkspaceSQL {
               AND (CAST($4 AS TEXT) IS NULL OR plan_id = CAST($4 AS TEXT))
               AND (CAST($5 AS BIGINT) IS NULL OR CASE WHEN is_suspended THEN 1 ELSE 0 END = CAST($5 AS BIGINT))
               AND created_at >= $6 AND updated_at >= $7
+              AND (CAST($9 AS TEXT) IS NULL OR external_id = CAST($9 AS TEXT))
             ORDER BY created_at, id LIMIT $8)
         ORDER BY w.created_at, w.id, f.feature
         """)

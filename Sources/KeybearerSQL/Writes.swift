@@ -5,9 +5,9 @@ extension SQLStore {
         _ writes: [StoreWrite], by authority: Authority
     ) async throws -> Committed<[Result<StoreWrite.Outcome, KeybearerError>]> {
         guard let first = writes.first else { throw KeybearerError(.internalError, "There is nothing to write.") }
-        let prepared = writes.map { (write: $0, work: Self.prepare($0)) }
+        let items = writes.map { (write: $0, work: Self.work(of: $0)) }
         var locks = RowLocks()
-        for item in prepared { locks.add(item.work.locks) }
+        for item in items { locks.add(item.work.locks) }
         // One clock stamps and judges idempotency keys, whichever node has the request.
         locks.readsTime = true
         let (check, wanted) = (await check(authority, nil, first.audit), locks)
@@ -15,9 +15,9 @@ extension SQLStore {
             let locked = try check.pass(connection, with: wanted, at: check.now)
             var (results, subjects): ([Result<StoreWrite.Outcome, KeybearerError>], [Change.Subject]) = ([], [])
             var isChange = false
-            for (write, work) in prepared {
+            for (write, work) in items {
                 let run = { try Self.run(write, work, locked, connection) }
-                let result = prepared.count == 1 ? .success(try run()) : try connection.attempt(run)
+                let result = items.count == 1 ? .success(try run()) : try connection.attempt(run)
                 results.append(result.map(\.outcome))
                 guard case .success(let done) = result, done.isChange else { continue }
                 isChange = true
@@ -34,7 +34,7 @@ extension SQLStore {
         _ write: StoreWrite, _ work: Write<StoreWrite.Outcome>, _ locked: LockedRows, _ connection: any SQLConnection
     ) throws -> (outcome: StoreWrite.Outcome, isChange: Bool) {
         let now = locked.now(write.audit.at)
-        if let request = write.request, let resource = try replayed(request, at: now, connection) {
+        if let request = write.request, let resource = try claim(request, at: now, connection) {
             return (.replayed(resource: resource), false)
         }
         let outcome: StoreWrite.Outcome
@@ -46,20 +46,46 @@ extension SQLStore {
         case .nothing(let value): outcome = value
         }
         if let request = write.request {
-            let resource = write.audit.userID?.rawValue ?? write.audit.workspaceID?.rawValue ?? ""
-            try connection.execute(remembering(request, of: resource, at: now))
+            try connection.execute(remembering(request, of: resource(of: outcome, write.audit), at: now))
         }
         return (outcome, isChange)
     }
 
-    /// What the same idempotency key was for before; nil where it was not seen.
+    package func resource(of request: IdempotentRequest, now: Timestamp) async throws -> String? {
+        try await shortRead { connection in
+            let key = [SQLValue.text(request.scope), .bytes(request.keyDigest)]
+            // By the clock that stamped it.
+            let bounds = Self.remembered(try connection.now(now))
+            guard let found = try connection.first(KeySQL.findRequest, key + bounds),
+                found.bytes("request_digest") == request.requestDigest
+            else { return nil }
+            return try found.requiredText("resource")
+        }
+    }
+
+    /// The id by which a replay finds what the write was about.
+    private static func resource(of outcome: StoreWrite.Outcome, _ audit: AuditEvent) -> String {
+        switch outcome {
+        case .account(let account): account.user.id.rawValue
+        case .workspace(let workspace, _): workspace.id.rawValue
+        case .key, .done, .replayed: audit.userID?.rawValue ?? audit.workspaceID?.rawValue ?? ""
+        }
+    }
+
+    /// Takes an idempotency key for this transaction. The same request at the same moment waits here, on whichever
+    /// node it is, and sees what this one did.
     ///
+    /// - Returns: what the key was for before; nil where it was not seen, or longer ago than it is remembered.
     /// - Throws: `VALIDATION_FAILED` when the key came with another request.
-    static func replayed(
+    static func claim(
         _ request: IdempotentRequest, at now: Timestamp, _ connection: any SQLConnection
     ) throws -> String? {
         let key = [SQLValue.text(request.scope), .bytes(request.keyDigest)]
-        guard let found = try connection.first(KeySQL.findRequest, key + remembered(now)) else { return nil }
+        let claimed = try connection.execute(
+            KeySQL.claimRequest, key + [.bytes(request.requestDigest), .time(now)] + remembered(now))
+        guard claimed == 0, let found = try connection.first(KeySQL.findRequest, key + remembered(now)) else {
+            return nil
+        }
         guard found.bytes("request_digest") == request.requestDigest else { throw KeybearerError.anotherRequest }
         return try found.requiredText("resource")
     }
@@ -76,7 +102,7 @@ extension SQLStore {
     }
 
     /// What each kind of work does.
-    private static func prepare(_ write: StoreWrite) -> Write<StoreWrite.Outcome> {
+    private static func work(of write: StoreWrite) -> Write<StoreWrite.Outcome> {
         let time = write.audit.at
         return switch write.work {
         case .createAccount(let new): creating(new).map { .account($0) }

@@ -107,13 +107,13 @@ public final class KeyService: Sendable {
             try await context.store.replaceKey(
                 replacement, by: authority, needs: requirement,
                 audit: context.event(action, by: authority, user: userID)))
-        return try await settle(outcome, of: replacement, secret: secret, by: authority)
+        return try await result(outcome, of: replacement, secret: secret, by: authority)
     }
 
     /// What a replacement came to, for whoever may see the key.
     ///
     /// - Throws: `CONFLICT`, `VALIDATION_FAILED`, `NOT_FOUND`, `UNAVAILABLE`.
-    package func settle(
+    package func result(
         _ outcome: KeyReplacementOutcome, of replacement: KeyReplacement, secret: SecretKey, by authority: Authority
     ) async throws -> (secret: SecretKey, key: APIKey) {
         let userID = replacement.userID

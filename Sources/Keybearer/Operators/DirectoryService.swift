@@ -54,7 +54,6 @@ public final class DirectoryService: Sendable {
 
     /// A page of workspaces in the order of their creation.
     ///
-    /// - Parameter externalID: only the workspace with this external id.
     /// - Throws: `BAD_REQUEST` for a cursor that is none.
     public func workspaces(
         matching filter: WorkspaceFilter, cursor: String? = nil, limit: Int

@@ -76,13 +76,19 @@ public struct PortalAccess: Sendable, Hashable {
     public let workspaceID: WorkspaceID?
     /// Where the pages lead back.
     public let returnURL: ReturnURL?
+    /// When the token ends, and the session with it; nil for a token without an end.
+    package let tokenExpiresAt: Timestamp?
 
     /// Puts the parts together.
-    package init(tokenID: OperatorTokenID, section: PortalSection, workspaceID: WorkspaceID?, returnURL: ReturnURL?) {
+    package init(
+        tokenID: OperatorTokenID, section: PortalSection, workspaceID: WorkspaceID?, returnURL: ReturnURL?,
+        tokenExpiresAt: Timestamp? = nil
+    ) {
         self.tokenID = tokenID
         self.section = section
         self.workspaceID = workspaceID
         self.returnURL = returnURL
+        self.tokenExpiresAt = tokenExpiresAt
     }
 }
 

@@ -54,10 +54,13 @@ extension WriteService {
             input.externalID = .cleared
         }
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
-        if let account = try await self.account(reference) {
-            return try await updating(account, input, version: version, request: request, by: caller)
+        var present = try await self.account(reference)
+        if present == nil, let earlier = try await earlierResource(of: request) {
+            present = try await self.account(.id(UserID(rawValue: earlier)))
         }
-        guard case .external = reference else { throw AccountService.noAccount }
+        if let present { return try await updating(present, input, version: version, request: request, by: caller) }
+        guard case .external(let externalID) = reference else { throw AccountService.noAccount }
+        try Self.requireSame(input.externalID, externalID)
         guard version == nil else {
             throw KeybearerError(.conflict, "There is no such account yet: leave If-Match out.")
         }
@@ -74,7 +77,7 @@ extension WriteService {
         _ reference: Reference<UserID>, _ input: UserInput, version: Int? = nil, request: IdempotentRequest? = nil,
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let account = try await existing(reference)
+        let account = try await existing(.id(try await existingID(reference, for: request)))
         return try await updating(account, input, version: version, request: request, by: caller)
     }
 
@@ -125,8 +128,9 @@ extension WriteService {
         if !user.isEmailVerified {
             takeover = try keys.makeReplacement(of: account.key.version, userID: user.id, request: nil).0
         }
+        // At this version: meanwhile the account may have got another address or another external id.
         let update = UserUpdate(
-            id: user.id, isEmailVerified: input.isEmailVerified,
+            id: user.id, version: user.version, isEmailVerified: input.isEmailVerified,
             name: input.name.map { NameRules.normalised($0) }, externalID: input.externalID, takeover: takeover)
         return StoreWrite(
             .updateUser(update), audit: context.event(.userAdopted, by: caller.authority, user: user.id),
@@ -144,7 +148,7 @@ extension WriteService {
         _ status: User.Status, of reference: Reference<UserID>, request: IdempotentRequest? = nil,
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let id = try await existingID(reference)
+        let id = try await existingID(reference, for: request)
         return StoreWrite(
             .setStatus(status, of: id),
             audit: context.event(status == .active ? .userEnabled : .userDisabled, by: caller.authority, user: id),
@@ -157,7 +161,7 @@ extension WriteService {
     package func endingSessions(
         of reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let id = try await existingID(reference)
+        let id = try await existingID(reference, for: request)
         return StoreWrite(
             .endSessions(of: id), audit: context.event(.sessionEnded, by: caller.authority, user: id),
             request: request)
@@ -169,7 +173,7 @@ extension WriteService {
     package func deleting(
         _ reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let id = try await existingID(reference)
+        let id = try await existingID(reference, for: request)
         return StoreWrite(
             .deleteAccount(id), audit: context.event(.userDeleted, by: caller.authority, user: id), request: request)
     }

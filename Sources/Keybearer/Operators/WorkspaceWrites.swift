@@ -50,7 +50,10 @@ extension WriteService {
         } else if input.externalID == .unchanged {
             input.externalID = .cleared
         }
-        if try await workspaceID(reference) == nil, case .external = reference, version == nil {
+        if case .external(let externalID) = reference, version == nil, try await workspaceID(reference) == nil,
+            try await earlierResource(of: request) == nil
+        {
+            try Self.requireSame(input.externalID, externalID)
             return try await creating(input, request: request, by: caller)
         }
         input.planID = nil
@@ -64,7 +67,7 @@ extension WriteService {
         _ reference: Reference<WorkspaceID>, _ input: WorkspaceInput, version: Int? = nil,
         request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let id = try await existingID(reference)
+        let id = try await existingID(reference, for: request)
         let name = input.name.map { NameRules.normalised($0) }
         if let problem = name.flatMap({ NameRules.problem(with: $0) }) {
             throw KeybearerError.validation(["name": problem])
@@ -85,7 +88,7 @@ extension WriteService {
         _ reference: Reference<WorkspaceID>, _ isSuspended: Bool, request: IdempotentRequest? = nil,
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let id = try await existingID(reference)
+        let id = try await existingID(reference, for: request)
         return StoreWrite(
             .updateWorkspace(WorkspaceUpdate(id: id, isSuspended: isSuspended)),
             audit: context.event(
@@ -100,7 +103,9 @@ extension WriteService {
         _ user: Reference<UserID>, in workspace: Reference<WorkspaceID>, role: Role, request: IdempotentRequest? = nil,
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let (userID, workspaceID) = (try await existingID(user), try await existingID(workspace))
+        let (userID, workspaceID) = (
+            try await existingID(user, for: nil), try await existingID(workspace)
+        )
         return StoreWrite(
             .putMember(Membership(workspaceID: workspaceID, userID: userID, role: role)),
             audit: context.event(
@@ -115,7 +120,9 @@ extension WriteService {
         _ user: Reference<UserID>, from workspace: Reference<WorkspaceID>, request: IdempotentRequest? = nil,
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
-        let (userID, workspaceID) = (try await existingID(user), try await existingID(workspace))
+        let (userID, workspaceID) = (
+            try await existingID(user, for: nil), try await existingID(workspace)
+        )
         return StoreWrite(
             .removeMember(userID, from: workspaceID),
             audit: context.event(.memberRemoved, by: caller.authority, user: userID, workspace: workspaceID),

@@ -122,9 +122,20 @@ public final class WriteService: Sendable {
     }
 
     /// The id of an account that is named. One of ours is looked for by the write itself.
-    func existingID(_ reference: Reference<UserID>) async throws -> UserID {
+    ///
+    /// - Parameter request: the one that names it. Where it is sent again, it may have taken the name away itself: the
+    ///   account has another external id since, or is gone.
+    func existingID(_ reference: Reference<UserID>, for request: IdempotentRequest?) async throws -> UserID {
         if case .id(let id) = reference { return id }
-        return try await existing(reference).user.id
+        if let account = try await account(reference) { return account.user.id }
+        guard let id = try await earlierResource(of: request) else { throw AccountService.noAccount }
+        return UserID(rawValue: id)
+    }
+
+    /// What the same request was about before.
+    func earlierResource(of request: IdempotentRequest?) async throws -> String? {
+        guard let request else { return nil }
+        return try await context.store.resource(of: request, now: context.clocks.wall())
     }
 
     /// The id of the workspace that is named; nil when there is none.
@@ -137,10 +148,25 @@ public final class WriteService: Sendable {
 
     /// The id of the workspace that is named. One of ours is looked for by the write itself.
     ///
+    /// - Parameter request: the one that names it: as for an account.
     /// - Throws: `NOT_FOUND`.
-    package func existingID(_ reference: Reference<WorkspaceID>) async throws -> WorkspaceID {
-        guard let id = try await workspaceID(reference) else { throw Self.noWorkspace }
-        return id
+    package func existingID(
+        _ reference: Reference<WorkspaceID>, for request: IdempotentRequest? = nil
+    ) async throws -> WorkspaceID {
+        if let id = try await workspaceID(reference) { return id }
+        guard let id = try await earlierResource(of: request) else { throw Self.noWorkspace }
+        return WorkspaceID(rawValue: id)
+    }
+
+    /// What is new has the external id that the path names: under another one the same request would not find it again.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the field `externalId`.
+    static func requireSame(
+        _ sent: MemberChange<ExternalID>, _ named: ExternalID
+    ) throws(KeybearerError) {
+        guard sent == .set(named) else {
+            throw KeybearerError.validation(["externalId": "It must be the one in the path, or left out."])
+        }
     }
 
     static let noWorkspace = KeybearerError(.notFound, "There is no such workspace.")

@@ -8,6 +8,8 @@ package protocol WriteStore: Sendable {
     func perform(
         _ writes: [StoreWrite], by authority: Authority
     ) async throws -> Committed<[Result<StoreWrite.Outcome, KeybearerError>]>
+    /// The id of what the same request was about before; nil where it was not seen.
+    func resource(of request: IdempotentRequest, now: Timestamp) async throws -> String?
     /// The account that the product knows by this id.
     func account(externalID: ExternalID) async throws -> Account?
     /// The workspace that the product knows by this id.
@@ -41,6 +43,7 @@ public struct UserFilter: Sendable, Hashable {
 
 /// Which workspaces a list holds. What is nil is not looked at.
 public struct WorkspaceFilter: Sendable, Hashable {
+    public var externalID: ExternalID?
     public var memberID: UserID?
     public var planID: PlanID?
     public var isSuspended: Bool?

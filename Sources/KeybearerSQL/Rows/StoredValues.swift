@@ -158,7 +158,8 @@ extension StoredValues {
     package static func sessionTimes(_ row: any StoredRow) throws -> SessionTimes {
         SessionTimes(
             createdAt: try row.timestamp("created_at"), authenticatedAt: try row.timestamp("authenticated_at"),
-            lastSeenAt: try row.timestamp("last_seen_at"), isPortal: row.text("portal_token_id") != nil)
+            lastSeenAt: try row.timestamp("last_seen_at"), isPortal: row.text("portal_token_id") != nil,
+            endsAt: row.number("portal_ends_at").map { Timestamp(millisecondsSinceEpoch: $0) })
     }
 
     package static func node(_ row: any StoredRow) throws -> RegisteredNode {

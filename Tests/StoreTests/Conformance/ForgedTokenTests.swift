@@ -6,23 +6,13 @@ import Testing
 
 @testable import Keybearer
 
-/// Forgeries are refused from memory: ``SessionService`` and ``OperatorTokenService`` never reach the store with one.
+/// Forgeries are refused from memory: ``SessionService``, ``OperatorTokenService``, ``PortalLinkService`` and
+/// ``DirectoryService`` never reach the store with one.
 @Suite struct ForgedTokenTests {
     @Test(arguments: storesUnderTest)
     func forgedCookiesAndOperatorTokensNeverReachTheStore(_ subject: StoreUnderTest) async throws {
         try await subject.run { plain, samples in
-            let engine = CountingEngine(try #require(plain as? SQLStore).engine)
-            let store = SQLStore(engine: engine)
-            let ring = try MasterKeyRing.generate(from: .system)
-            var settings = Services.Settings()
-            settings.passwordCost = 10
-            // No slow machine outlives it: what happens without a lease is tested elsewhere.
-            settings.lease = .seconds(30)
-            let services = Services(
-                store: store, ring: ring, loadRing: { ring }, settings: settings,
-                role: .server,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            await services.node?.fence.step()
+            let (services, engine) = try await Self.services(over: plain)
             let password = Password("long enough secret")
             _ = try await services.accounts.create(
                 name: "Ada", email: "ada@example.com", password: password, by: .commandLine)
@@ -55,6 +45,54 @@ import Testing
             _ = try await services.operatorTokens.authenticate(secret, from: .localSocket)
             #expect(engine.calls > before, "a real one does")
         }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func forgedPortalCodesAndKeysNeverReachTheStore(_ subject: StoreUnderTest) async throws {
+        try await subject.run { plain, _ in
+            let (services, engine) = try await Self.services(over: plain)
+            let account = try await services.accounts.create(
+                name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
+            let key = try await services.keys.reveal(account.user.id, by: .commandLine).characters
+            let (token, secret) = try await services.operatorTokens.create(
+                name: "App", scopes: [.portal], by: .commandLine)
+            let caller = OperatorCaller(token, from: .localSocket)
+            let code = try await services.portalLinks.create(for: .id(account.user.id), by: caller).code
+            let other = KeyVault(ring: try .generate(from: .system))
+            var codes = (0..<50).map { _ in PortalCode.mint(from: other, random: .system).code.characters }
+            codes += [Self.altered(code.characters), "kbl_" + secret.characters.dropFirst(4)]
+            var keys = try (0..<50).map { _ in try other.issue(prefix: .standard, random: .system).characters }
+            keys += [Self.altered(key), "", "x", secret.characters, code.characters, key + "0", " " + key]
+            await services.node?.fence.step()
+            let before = engine.calls
+            for text in codes {
+                let forged = try #require(PortalCode(parsing: text))
+                #expect(services.portalLinks.isForged(forged))
+                guard case .none = try await services.portalLinks.find(forged) else {
+                    throw KeybearerError(.internalError, "A forged code was found.")
+                }
+            }
+            for text in keys { await expect(.notFound) { _ = try await services.directory.owner(of: text) } }
+            #expect(engine.calls == before)
+            guard case .usable = try await services.portalLinks.find(code),
+                case .live = try await services.directory.owner(of: key)
+            else { throw KeybearerError(.internalError, "Genuine ones were not found.") }
+            #expect(engine.calls > before, "a real one does")
+        }
+    }
+
+    private static func services(over plain: any Store) async throws -> (Services, CountingEngine) {
+        let engine = CountingEngine(try #require(plain as? SQLStore).engine)
+        let ring = try MasterKeyRing.generate(from: .system)
+        var settings = Services.Settings()
+        settings.passwordCost = 10
+        // No slow machine outlives it: what happens without a lease is tested elsewhere.
+        settings.lease = .seconds(30)
+        let services = Services(
+            store: SQLStore(engine: engine), ring: ring, loadRing: { ring }, settings: settings, role: .server,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await services.node?.fence.step()
+        return (services, engine)
     }
 
     private static func altered(_ text: String) -> String {

@@ -2,7 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
-/// The ``WorkspaceStore`` on every engine: each ``Plan``, members and Owners, and the ``StoreErrors`` of them.
+/// The ``WorkspaceStore`` on every engine: each ``Plan`` (``Plans``), members and Owners, and the ``StoreErrors`` of them.
 @Suite struct WorkspaceConformance {
     @Test(arguments: storesUnderTest)
     func aNewStoreHasTheDefaultCatalogue(_ subject: StoreUnderTest) async throws {

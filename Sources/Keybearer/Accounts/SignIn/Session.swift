@@ -62,13 +62,19 @@ package struct SessionTimes: Sendable, Hashable {
     package let lastSeenAt: Timestamp
     /// Whether a portal link opened it.
     package let isPortal: Bool
+    /// When the session ends whatever happens: with the operator token that opened it.
+    package let endsAt: Timestamp?
 
     /// Puts the times together.
-    package init(createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp, isPortal: Bool = false) {
+    package init(
+        createdAt: Timestamp, authenticatedAt: Timestamp, lastSeenAt: Timestamp, isPortal: Bool = false,
+        endsAt: Timestamp? = nil
+    ) {
         self.createdAt = createdAt
         self.authenticatedAt = authenticatedAt
         self.lastSeenAt = lastSeenAt
         self.isPortal = isPortal
+        self.endsAt = endsAt
     }
 }
 
@@ -76,7 +82,8 @@ extension Session {
     /// The times by which it is judged.
     package var times: SessionTimes {
         SessionTimes(
-            createdAt: createdAt, authenticatedAt: authenticatedAt, lastSeenAt: lastSeenAt, isPortal: portal != nil)
+            createdAt: createdAt, authenticatedAt: authenticatedAt, lastSeenAt: lastSeenAt, isPortal: portal != nil,
+            endsAt: portal?.tokenExpiresAt)
     }
 
     /// The same session, begun at another time.
@@ -105,6 +112,7 @@ package struct SessionPolicy: Sendable {
     package func isLive(_ times: SessionTimes, at now: Timestamp) -> Bool {
         Self.isWithin(idle, since: times.lastSeenAt, at: now)
             && Self.isWithin(times.isPortal ? PortalLink.sessionLife : absolute, since: times.createdAt, at: now)
+            && (times.endsAt.map { now < $0 } ?? true)
     }
 
     /// Whether the password was given recently enough to show or change a secret.

@@ -11,6 +11,8 @@ struct Endpoint: Sendable {
     let parameters: [Parameter]
     /// Whether it changes what an operator's program names.
     var isWrite = false
+    /// Whether its body or its query names what may not be there.
+    var namesOthers = false
 
     /// Something that a request may carry beside its path and its body.
     struct Parameter: Sendable {
@@ -68,6 +70,7 @@ struct Endpoint: Sendable {
         case .form: codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType]
         }
         if isWrite { codes += [.conflict, .notFound] }
+        if namesOthers { codes += [.notFound] }
         // The same value made a key before.
         if parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) { codes += [.conflict] }
         return codes
@@ -108,7 +111,7 @@ extension Endpoint.Parameter {
 
     static let ifMatch = Endpoint.Parameter(
         name: "If-Match", place: .header, description: "The version that is to be changed; another one is refused.",
-        schema: ["type": "string", "pattern": "^\"?[1-9][0-9]{0,8}\"?$"])
+        schema: ["type": "string", "pattern": #"^([1-9][0-9]{0,8}|"[1-9][0-9]{0,8}")$"#])
 
     static let idempotencyKey = Endpoint.Parameter(
         name: HeaderName.idempotencyKey.rawName, place: .header,

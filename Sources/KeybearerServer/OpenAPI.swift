@@ -77,7 +77,7 @@ struct OpenAPI: Sendable {
 
     private static let pathSchemas: [String: Schema] = [
         "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
-        "plan": ["type": "string", "pattern": "^[a-z0-9_-]{1,40}$"],
+        "plan": PlanID.requestSchema,
     ]
 
     private static func object(_ parameter: Endpoint.Parameter) -> Schema {
@@ -109,7 +109,8 @@ struct OpenAPI: Sendable {
     private static func responses(_ route: Route, _ endpoint: Endpoint) -> Schema {
         var responses: Schema = [:]
         for (status, codes) in Dictionary(
-            grouping: route.access.errors + endpoint.ownErrors, by: { $0.status.code })
+            grouping: route.access.errors + endpoint.ownErrors + (route.path.contains("{") ? [.notFound] : []),
+            by: { $0.status.code })
         {
             responses[String(status)] = json(
                 Set(codes).map { "`\($0.rawValue)`" }.sorted().joined(separator: " or "), FailureJSON.schema)

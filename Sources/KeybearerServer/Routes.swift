@@ -146,13 +146,14 @@ enum Routes {
                 summary: "Delete a plan that no workspace is on", workspaces.deletePlan),
             .operatorToken(
                 .post, "/operator/v1/keys/lookup", for: .lookUpKeys, returns: Success<KeyOwnerJSON>.self,
-                takes: .json(KeyLookupHandlers.members), summary: "Find whose a key is", lookups.lookUp),
+                takes: .json(KeyLookupHandlers.members), namesOthers: true, summary: "Find whose a key is",
+                lookups.lookUp),
             .operatorToken(
                 .get, "/operator/v1/audit", for: .readAudit, returns: CursorPage<AuditEventJSON>.self,
-                with: KeyLookupHandlers.auditFilters, summary: "List what was done", lookups.audit),
+                with: KeyLookupHandlers.auditFilters, namesOthers: true, summary: "List what was done", lookups.audit),
             .operatorToken(
                 .post, "/operator/v1/portal-links", for: .portal, returns: Success<PortalLinkJSON>.self,
-                takes: .json(PortalLinkHandlers.members), with: [.idempotencyKey],
+                takes: .json(PortalLinkHandlers.members), with: [.idempotencyKey], namesOthers: true,
                 summary: "Make a link that signs a user in", edge.portalLinks.create),
             .operatorBatch(
                 "/operator/v1/batch", returns: Success<BatchJSON>.self,

@@ -61,9 +61,7 @@ struct DashboardResponder: Sendable {
         guard portal.section == section,
             workspace == nil || portal.workspaceID.map({ $0.rawValue == workspace }) ?? true
         else {
-            throw KeybearerError(
-                .forbidden, "The link that signed you in does not open this page. Sign in with your password to see it."
-            )
+            throw KeybearerError(.forbidden, "The link that signed you in does not open this page.")
         }
     }
 
@@ -72,13 +70,29 @@ struct DashboardResponder: Sendable {
         guard !context.wantsJSON, let back = try await portalLinks.returnURL(ofEnded: token) else {
             return signInFirst(context)
         }
-        var response = lead(back)
+        var response = lead(back, from: context, isSession: true)
         response.headers[.setCookie] = SessionCookie.remove
         return response
     }
 
+    /// The way back to the product for a browser whose portal session has ended; nil for any other.
+    func wayBack(_ context: RequestContext) async throws -> Response? {
+        guard let token = SessionCookie.token(in: context.headers), case nil = try await sessions.find(token),
+            try await portalLinks.returnURL(ofEnded: token) != nil
+        else { return nil }
+        return try await afterEnd(of: token, context)
+    }
+
     /// Leads back to the product, which signs its user in again by another link.
-    func lead(_ back: ReturnURL) -> Response { Self.redirect(to: back.adding("reason", "session_expired")) }
+    ///
+    /// Browsers stop a form whose answer redirects to another origin (`form-action`): a form gets a page that goes there.
+    func lead(_ back: ReturnURL, from context: RequestContext, isSession: Bool = false) -> Response {
+        let target = back.adding("reason", "session_expired")
+        guard CrossSiteCheck.isUnsafe(context.request.method) else { return Self.redirect(to: target) }
+        var response = show(PortalPage(entry: nil, back: target, isSession: isSession), .gone)
+        response.headers[HeaderName.refresh] = "0; url=\(target)"
+        return response
+    }
 
     /// Sends a person to the sign-in page, and back afterwards if it was a page that was asked for.
     private func signInFirst(_ context: RequestContext) -> Response {

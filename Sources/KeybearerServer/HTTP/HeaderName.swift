@@ -13,6 +13,7 @@ enum HeaderName {
     static let rateLimit = name("RateLimit")
     static let rateLimitPolicy = name("RateLimit-Policy")
     static let referrerPolicy = name("Referrer-Policy")
+    static let refresh = name("Refresh")
     static let requestID = name("X-Request-Id")
     static let fetchSite = name("Sec-Fetch-Site")
     static let workspaceID = name("X-Workspace-Id")

@@ -75,13 +75,16 @@ struct Route: Sendable {
 
     static func operatorToken<Value: ResponseValue>(
         _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, returns: Value.Type,
-        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [], summary: String,
+        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [],
+        namesOthers: Bool = false, summary: String,
         _ handler: @escaping @Sendable (OperatorRequest) async throws -> Value
     ) -> Route {
         Route(
             method: method, path: path,
             access: .operatorToken(scope, .alone { try await handler($0).response() }),
-            endpoint: Endpoint(summary: summary, returns: Value.content, body: body, parameters: parameters))
+            endpoint: Endpoint(
+                summary: summary, returns: Value.content, body: body, parameters: parameters,
+                namesOthers: namesOthers))
     }
 
     /// A write of an operator's program: it can be one of a batch.

@@ -15,16 +15,18 @@ struct BatchHandler: Sendable {
     let api: APIResponder
 
     static let mostOperations = 1_000
+    fileprivate static let methods = ["POST", "PUT", "PATCH", "DELETE"]
     static let members = [
         Endpoint.FormField(
             name: "operations", isRequired: true, description: "What is to be done, in order; at most 1,000.",
             schema: [
-                "type": "array", "maxItems": mostOperations,
+                "type": "array", "minItems": 1, "maxItems": mostOperations,
                 "items": [
                     "type": "object", "additionalProperties": false, "required": ["method", "path"],
                     "properties": [
-                        "method": ["type": "string", "enum": ["POST", "PUT", "PATCH", "DELETE"]] as Schema,
-                        "path": ["type": "string", "description": "Such as /users/ext:42."] as Schema,
+                        "method": ["type": "string", "enum": methods] as Schema,
+                        "path": ["type": "string", "pattern": "^/", "description": "Such as /users/ext:42."]
+                            as Schema,
                         "body": ["type": "object"] as Schema,
                     ] as Schema,
                 ] as Schema,
@@ -49,6 +51,8 @@ struct BatchHandler: Sendable {
 
     func respond(to request: OperatorRequest, token: OperatorToken) async throws -> APIResponse {
         let operations = try Self.operations(of: request)
+        // One that is malformed refuses the batch, and not each operation.
+        _ = try request.idempotent()
         var responses = [APIResponse?](repeating: nil, count: operations.count)
         var together: [Prepared] = []
         var performed: [Prepared] = []
@@ -151,7 +155,9 @@ struct BatchHandler: Sendable {
         for (place, value) in values.enumerated() {
             guard let operation = Operation(value) else {
                 input.note(
-                    "operations", "Operation \(place) is none: send method, path and, where one is needed, body.")
+                    "operations",
+                    "Operation \(place) is none: send method (one of \(methods.joined(separator: ", "))), path and, "
+                        + "where one is needed, body.")
                 break
             }
             operations.append(operation)
@@ -175,7 +181,8 @@ struct BatchHandler: Sendable {
 extension BatchHandler.Operation {
     fileprivate init?(_ value: JSONValue) {
         guard case .object(let members) = value, case .text(let method) = members["method"],
-            case .text(let path) = members["path"], path.utf8.first == UInt8(ascii: "/"),
+            BatchHandler.methods.contains(method), case .text(let path) = members["path"],
+            path.utf8.first == UInt8(ascii: "/"),
             Set(members.keys).isSubset(of: ["method", "path", "body"])
         else { return nil }
         switch members["body"] {

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import HummingbirdCore
 import Keybearer
@@ -94,10 +93,10 @@ extension [String: String] {
     /// A point in time.
     func time(_ name: String) throws(KeybearerError) -> Timestamp? {
         guard let text = self[name] else { return nil }
-        guard let time = try? Date(text, strategy: .iso8601) else {
+        guard let time = Timestamp(rfc3339: text) else {
             throw KeybearerError(.badRequest, "\(name) must be a time such as 2026-01-31T12:00:00Z.")
         }
-        return Timestamp(millisecondsSinceEpoch: Int64(time.timeIntervalSince1970) * 1_000)
+        return time
     }
 
     /// One of a closed list of words.

@@ -17,7 +17,8 @@ struct PortalLinkHandlers: Sendable {
             schema: WorkspaceID.referenceSchema),
         Endpoint.FormField(
             name: "returnUrl",
-            description: "Where the pages lead back. One of the setting portal-return-urls must hold it."),
+            description: "Where the pages lead back. One of the setting portal-return-urls must hold it.",
+            schema: ["type": "string", "maxLength": 2_048, "pattern": BillingURL.pattern]),
         Endpoint.FormField(
             name: "expiresIn", description: "For how many seconds it can be used.",
             schema: [

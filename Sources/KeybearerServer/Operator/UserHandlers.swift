@@ -8,12 +8,12 @@ struct UserHandlers: Sendable {
     let keys: KeyService
 
     static let members = [
-        Endpoint.FormField(name: "email", description: "The e-mail address."),
+        Endpoint.FormField(name: "email", description: "The e-mail address.", schema: EmailAddress.schema),
         Endpoint.FormField(
             name: "emailVerified",
             description: "Whether the address is known to be the person's. True needs the scope users:identity.",
             schema: Bool.schema),
-        Endpoint.FormField(name: "name", description: "What the person is called."),
+        Endpoint.FormField(name: "name", description: "What the person is called.", schema: NameRules.schema),
         Endpoint.FormField(
             name: "externalId", description: "What the product calls the person.", schema: ExternalID.nullableSchema),
     ]

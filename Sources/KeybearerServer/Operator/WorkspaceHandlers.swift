@@ -8,34 +8,39 @@ struct WorkspaceHandlers: Sendable {
     let workspaces: WorkspaceService
 
     private static let name = Endpoint.FormField(
-        name: "name", isRequired: true, description: "What people call the workspace.")
+        name: "name", isRequired: true, description: "What people call the workspace.", schema: NameRules.schema)
     private static let externalID = Endpoint.FormField(
         name: "externalId", description: "What the product calls it.", schema: ExternalID.nullableSchema)
     private static let owner = Endpoint.FormField(
         name: "owner", description: "Its Owner, where it is new.", schema: UserID.referenceSchema)
     private static let plan = Endpoint.FormField(
-        name: "plan", description: "Its plan, where it is new; the catalogue's first where it is left out.")
+        name: "plan", description: "Its plan, where it is new; the catalogue's first where it is left out.",
+        schema: PlanID.requestSchema)
     static let newMembers = [name, externalID, required(owner), plan]
     static let putMembers = [name, externalID, owner, plan]
     static let patchMembers = [optional(name), externalID]
     static let planMembers = [
-        Endpoint.FormField(name: "plan", isRequired: true, description: "The plan's id.")
+        Endpoint.FormField(
+            name: "plan", isRequired: true, description: "The plan's id.", schema: PlanID.requestSchema)
     ]
     static let roleMembers = [
         Endpoint.FormField(
             name: "role", isRequired: true, description: "The member's role.", schema: Role.schema)
     ]
     static let catalogueMembers = [
-        Endpoint.FormField(name: "name", isRequired: true, description: "What people call the plan."),
         Endpoint.FormField(
-            name: "features", isRequired: true, description: "What it includes.", schema: [String].schema),
+            name: "name", isRequired: true, description: "What people call the plan.", schema: NameRules.schema),
         Endpoint.FormField(
-            name: "hourlyLimit", isRequired: true, description: "Requests in any 60 minutes.", schema: Int.schema),
+            name: "features", isRequired: true, description: "What it includes.", schema: Feature.listSchema),
         Endpoint.FormField(
-            name: "position", isRequired: true, description: "Its place in the catalogue.", schema: Int.schema),
+            name: "hourlyLimit", isRequired: true, description: "Requests in any 60 minutes.",
+            schema: ["type": "integer", "minimum": 1, "maximum": 1_000_000_000]),
+        Endpoint.FormField(
+            name: "position", isRequired: true, description: "Its place in the catalogue.",
+            schema: ["type": "integer", "minimum": -1_000_000, "maximum": 1_000_000]),
         Endpoint.FormField(
             name: "billingURL", description: "Where an Owner goes to move to it.",
-            schema: ["type": ["string", "null"]]),
+            schema: BillingURL.nullableSchema),
     ]
     static let filters =
         [

@@ -11,15 +11,24 @@ from harness.keybearer import KeybearerServer
 # More than a run can use up: a 429 in the middle would say nothing about the operation under test.
 HOURLY_LIMIT = 1_000_000
 PLAN = "api"
+# Where portal links may lead back.
+RETURN_URL = "https://product.example/settings"
+# All that an operator token can be good for.
+SCOPES = (
+    "audit:read", "events:publish", "introspect", "keys:import", "keys:lookup", "keys:regenerate", "keys:reveal",
+    "plans:write", "portal", "quota:reset", "usage:read", "users:identity", "users:read", "users:write",
+    "webhooks:write", "workspaces:read", "workspaces:write",
+)
 
 
 class APIServer(KeybearerServer):
-    """Has the route that replaces a key."""
+    """Has the route that replaces a key, and a place to which portal links lead back."""
 
     def __init__(self, directory: Path):
         directory.mkdir(parents=True)
         commands = CommandLine(directory / "keybearer.db", directory / "keybearer.keys")
-        super().__init__(commands, directory / "log.jsonl", ["--regenerate-by-key", "open"])
+        settings = ["--regenerate-by-key", "open", "--portal-return-urls", RETURN_URL]
+        super().__init__(commands, directory / "log.jsonl", settings)
         commands.create_database()
         commands.create_plan(PLAN, HOURLY_LIMIT)
 
@@ -36,9 +45,7 @@ class Credentials:
     def credential(self, path: str) -> str:
         """The operator token, or the key of the path's account as it is now."""
         if path.startswith("/operator/"):
-            if self._operator_token is None:
-                self._operator_token = self._commands.run("operator-token", "create", "tests").split()[-1]
-            return self._operator_token
+            return self.operator_token()
         user = self._user(path)
         if user not in self._accounts:
             self._accounts[user] = self._commands.create_account(PLAN)
@@ -46,6 +53,13 @@ class Credentials:
         if user not in self._keys:
             self._keys[user] = self._commands.key_of(self._accounts[user].email)
         return self._keys[user]
+
+    def operator_token(self) -> str:
+        """A token with every scope."""
+        if self._operator_token is None:
+            scopes = [part for scope in SCOPES for part in ("--scope", scope)]
+            self._operator_token = self._commands.run("operator-token", "create", "tests", *scopes).split()[-1]
+        return self._operator_token
 
     def ended(self, path: str) -> None:
         """A request to the path succeeded: if that ends its key, the next one is looked up."""

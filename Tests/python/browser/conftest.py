@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from browser.dashboard import KeyPage, sign_in
 from browser.dashboard_server import DashboardServer
+from browser.product_site import Backend, ProductSite
 from harness.programs import CHROMIUM, keybearer_program, missing
 
 OTHER_NAME = "yourapp.test"
@@ -43,12 +44,37 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "demo"
 
 
+@pytest.fixture(scope="session")
+def site() -> Iterator[ProductSite]:
+    """The product's pages, to which portal links lead back."""
+    site = ProductSite()
+    yield site
+    site.stop()
+
+
 @pytest.fixture
 def server(directory: Path) -> Iterator[DashboardServer]:
     """A demonstration: Ada, with a workspace on Pro and one named Testing on Free."""
     server = DashboardServer.demo(directory)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def portal_server(directory: Path, site: ProductSite) -> Iterator[DashboardServer]:
+    """`keybearer serve` on the data of a demonstration, for a product that makes portal links."""
+    demonstration = DashboardServer.demo(directory)
+    demonstration.stop()
+    server = DashboardServer.serve(directory, "--portal-return-urls", site.return_url)
+    server.ada, server.ada_key = demonstration.ada, demonstration.ada_key
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def backend(server: DashboardServer, site: ProductSite) -> Backend:
+    """The product's backend."""
+    return Backend(server, site)
 
 
 class ConsoleWatch:

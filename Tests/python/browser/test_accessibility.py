@@ -15,6 +15,8 @@ from browser import failure_states  # noqa: F401 (its states join the list)
 from browser.conftest import DESKTOP, ConsoleWatch
 from browser.dashboard_server import DashboardServer
 from browser.page_states import STATES, Stage
+from browser.portal_states import PORTAL_STATES, PortalStage
+from browser.product_site import ProductSite
 
 SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
 PHONE = {"width": 360, "height": 740}
@@ -27,6 +29,22 @@ def test_state(
 ):
     page = STATES[name](Stage(server, new_context, console))
     check(page, name)
+
+
+class TestPortal:
+    """The pages that a product's users see."""
+
+    @pytest.fixture
+    def server(self, portal_server: DashboardServer) -> DashboardServer:
+        return portal_server
+
+    @pytest.mark.parametrize("name", PORTAL_STATES)
+    def test_state(
+        self, server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch,
+        site: ProductSite, name: str,
+    ):
+        page = PORTAL_STATES[name](PortalStage(server, new_context, console, site))
+        check(page, name)
 
 
 def test_sign_up_closed(

@@ -12,7 +12,7 @@ struct PortalHandlers: Sendable {
     /// `GET /portal?code=…`: changes nothing.
     @Sendable func page(_ context: RequestContext) async throws -> Response {
         let (code, found) = try await find(context.query?["code"])
-        guard let code, case .usable(let link, let account) = found else { return ended(found) }
+        guard let code, case .usable(let link, let account) = found else { return ended(found, context) }
         return try await show(code, link, account, context)
     }
 
@@ -20,7 +20,7 @@ struct PortalHandlers: Sendable {
     @Sendable func open(_ context: RequestContext) async throws -> Response {
         let form = try context.form()
         let (code, found) = try await find(form["code"])
-        guard let code, case .usable(let link, let account) = found else { return ended(found) }
+        guard let code, case .usable(let link, let account) = found else { return ended(found, context) }
         let present = try await signedIn(context)
         if let present, present.account.user.id != account.user.id,
             form["replaces"] != present.account.user.id.rawValue
@@ -31,7 +31,7 @@ struct PortalHandlers: Sendable {
         let started = try await links.use(
             code, link, from: context.client, userAgent: context.userAgent,
             inPlaceOf: SessionCookie.token(in: context.headers))
-        guard let (session, token) = started else { return ended(.ended(link)) }
+        guard let (session, token) = started else { return ended(.ended(link), context) }
         var response = DashboardResponder.redirect(to: Self.start(of: account, in: session.portal))
         response.headers[.setCookie] = SessionCookie.set(token, for: PortalLink.sessionLife)
         return response
@@ -67,15 +67,18 @@ struct PortalHandlers: Sendable {
     }
 
     /// Back to the product, which makes another link; or a page that says so.
-    private func ended(_ found: PortalLinkService.Found) -> Response {
-        if case .ended(let link) = found, let back = link.returnURL { return pages.lead(back) }
+    private func ended(_ found: PortalLinkService.Found, _ context: RequestContext) -> Response {
+        if case .ended(let link) = found, let back = link.returnURL {
+            return withoutReferrer(pages.lead(back, from: context))
+        }
         return withoutReferrer(pages.show(PortalPage(entry: nil), .gone))
     }
 
-    /// The code is in the page's address.
+    /// The code is in the page's address. Without any referrer at all, browsers would not say in `Origin` either that the
+    /// form is the page's own.
     private func withoutReferrer(_ response: Response) -> Response {
         var response = response
-        response.headers[HeaderName.referrerPolicy] = "no-referrer"
+        response.headers[HeaderName.referrerPolicy] = "strict-origin"
         return response
     }
 }

@@ -20,4 +20,8 @@ struct PortalPage: Page, Equatable {
 
     /// Nil for a link that is over.
     let entry: Entry?
+    /// Where the product is, for a link or a session that is over; nil where that is not known.
+    var back: String?
+    /// Whether what is over is the session that a link opened.
+    var isSession = false
 }

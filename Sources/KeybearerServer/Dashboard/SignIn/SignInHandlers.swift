@@ -13,6 +13,8 @@ struct SignInHandlers: Sendable {
     @Sendable func signInPage(_ context: RequestContext) async throws -> Response {
         let query = context.query ?? [:]
         let next = DashboardResponder.localPath(query["next"])
+        // A script of the page found that its session had ended.
+        if query["ended"] != nil, let back = try await pages.wayBack(context) { return back }
         let notice = Notice.asked(by: query, of: [SignInPage.signedOut, SignInPage.sessionOver])
         return pages.show(
             SignInPage(

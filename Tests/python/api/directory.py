@@ -1,0 +1,88 @@
+"""Users, workspaces and plans that are there whenever a request names them, whatever the requests before it did."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+
+from harness.http_client import Response, request
+from harness.waiting import Failure
+
+PERSON = "person"
+MEMBER = "member"
+LEAVER = "leaver"
+SPACE = "space"
+CATALOGUE_PLAN = "target"
+
+
+class Directory:
+    """Makes what is missing over the operator API. What requests change, rename, disable or delete is made again; none
+    of it is an account whose key or token the run uses."""
+
+    def __init__(self, address: str, token: Callable[[], str]):
+        self._address = address
+        self._token = token
+        self._numbers = itertools.count(1)
+
+    def call(self, method: str, path: str, body: dict | None = None) -> Response:
+        """One request of the operator API."""
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        text = None if body is None else json.dumps(body)
+        return request(self._address, f"/operator/v1{path}", method, headers, text)
+
+    def number(self) -> int:
+        """Another one each time."""
+        return next(self._numbers)
+
+    def user(self, external_id: str = PERSON) -> str:
+        """How a path names a user who is there."""
+        path = f"/users/ext:{external_id}"
+        found = self.call("GET", path)
+        if found.status == 404:
+            email = f"{external_id}{self.number()}@example.com"
+            self._make("POST", "/users", {"email": email, "name": "Person", "externalId": external_id})
+        elif found.data["status"] == "disabled":
+            self._make("POST", f"{path}/enable")
+        return f"ext:{external_id}"
+
+    def workspace(self) -> str:
+        """How a path names a workspace that is there, with its Owner."""
+        if self.call("GET", f"/workspaces/ext:{SPACE}").status == 404:
+            self._make("POST", "/workspaces", {"name": "Space", "owner": self.user(), "externalId": SPACE})
+        return f"ext:{SPACE}"
+
+    def member(self) -> str:
+        """How a path names a member of that workspace who is not its only Owner."""
+        user = self.user(MEMBER)
+        self._make("PUT", f"/workspaces/{self.workspace()}/members/{user}", {"role": "member"})
+        return user
+
+    def plan(self) -> str:
+        """The id of a plan that no workspace starts on."""
+        body = {"name": "Target", "features": ["api_webhooks"], "hourlyLimit": 1_000, "position": 1_000}
+        if self.call("GET", f"/plans/{CATALOGUE_PLAN}").status == 404:
+            self._make("PUT", f"/plans/{CATALOGUE_PLAN}", body)
+        return CATALOGUE_PLAN
+
+    def key(self) -> str:
+        """The Secret Key of a user, as it is now."""
+        return self._make("POST", f"/users/{self.user()}/key/reveal").data["key"]
+
+    def version(self, names: dict[str, str]) -> str | None:
+        """The version of the workspace or the user that a path names; None where there is none."""
+        kind = "workspace" if "workspace" in names else "user"
+        found = self.call("GET", f"/{kind}s/{names[kind]}")
+        return str(found.data["version"]) if found.status == 200 else None
+
+    def cursor(self, path: str) -> str | None:
+        """Where the second part of a list begins; None where it has one part."""
+        return self.call("GET", f"{path.removeprefix('/operator/v1')}?limit=1").json["meta"]["nextCursor"]
+
+    def _make(self, method: str, path: str, body: dict | None = None) -> Response:
+        response = self.call(method, path, body)
+        if response.status >= 300:
+            raise Failure(f"{method} {path}: {response.status} {response.text}")
+        return response

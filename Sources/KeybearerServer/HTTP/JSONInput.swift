@@ -97,11 +97,11 @@ struct JSONInput {
     /// A text that may be `null`; nil for both, and where it was not sent.
     mutating func optionalText(_ name: String) -> String? { members[name] == .null ? nil : text(name) }
 
-    /// Notes that a member cannot be what it is.
-    mutating func note(_ name: String, _ problem: String) { problems[name] = problem }
+    /// Reports that a member cannot be what it is.
+    mutating func report(_ name: String, _ problem: String) { problems[name] = problem }
 
     private mutating func refuse<Value>(_ name: String, _ problem: String) -> Value? {
-        note(name, problem)
+        report(name, problem)
         return nil
     }
 

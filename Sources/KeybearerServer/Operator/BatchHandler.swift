@@ -40,8 +40,16 @@ struct BatchHandler: Sendable {
         let body: [String: JSONValue]?
     }
 
+    /// An operation whose route was found.
+    private struct Call {
+        let context: RequestContext
+        let handler: @Sendable (OperatorRequest) async throws -> OperatorWrite<APIResponse>
+        /// All that it names, as it names it.
+        let named: Set<String>
+    }
+
     /// What was made of an operation.
-    private struct Prepared: Sendable {
+    private struct Item: Sendable {
         let place: Int
         let write: OperatorWrite<APIResponse>
         /// All that it names and changes. Two operations that share any of it are never in one transaction: the second
@@ -54,56 +62,65 @@ struct BatchHandler: Sendable {
         // One that is malformed refuses the batch, and not each operation.
         _ = try request.idempotent()
         var responses = [APIResponse?](repeating: nil, count: operations.count)
-        var together: [Prepared] = []
-        var performed: [Prepared] = []
+        var together: [Item] = []
+        var performed: [Item] = []
+        var touched: Set<String> = []
         let batch = writes.beginBatch(by: request.caller)
         func perform() async {
             await batch.perform(together.map(\.write.write))
             performed += together
             together = []
+            touched = []
         }
         for (place, operation) in operations.enumerated() {
             let context = Self.context(of: operation, within: request)
             do {
-                var prepared = try await prepare(operation, context, at: place, of: request, token)
-                let touched = together.reduce(into: Set<String>()) { $0.formUnion($1.touched) }
-                if !prepared.touched.isDisjoint(with: touched) {
+                let call = try find(operation, context, token)
+                // What it names may not be there yet, or be another afterwards.
+                if !call.named.isDisjoint(with: touched) { await perform() }
+                var item = try await makeItem(call, at: place, of: request)
+                if !item.touched.isDisjoint(with: touched) {
                     await perform()
-                    // What it names may be another now.
-                    prepared = try await prepare(operation, context, at: place, of: request, token)
+                    item = try await makeItem(call, at: place, of: request)
                 }
-                if prepared.write.write.runsAlone { await perform() }
-                together.append(prepared)
-                if prepared.write.write.runsAlone || together.count == WriteService.mostTogether { await perform() }
+                if item.write.write.runsAlone { await perform() }
+                together.append(item)
+                touched.formUnion(item.touched)
+                if item.write.write.runsAlone || together.count == WriteService.mostTogether { await perform() }
             } catch {
                 responses[place] = api.failure(error, of: context)
             }
         }
         await perform()
         let outcomes = await batch.finish()
-        if performed.count == operations.count, let error = Self.endOfAuthority(outcomes) { throw error }
-        for (prepared, outcome) in zip(performed, outcomes) {
+        let ends = zip(performed, outcomes).filter { Self.endOfAuthority($0.1) != nil }
+        // Where nothing was done, it is as if the request had come later.
+        if let end = ends.first, ends.count == performed.count { _ = try end.1.get() }
+        for (item, outcome) in zip(performed, outcomes) {
             do {
-                responses[prepared.place] = try await prepared.write.present(try outcome.get())
+                responses[item.place] = try await item.write.present(try outcome.get())
             } catch {
-                responses[prepared.place] = api.failure(error, of: request.context)
+                responses[item.place] = api.failure(error, of: request.context)
             }
+        }
+        if let end = ends.first, let error = Self.endOfAuthority(end.1) {
+            // Nothing is told any more that was looked up behind it.
+            for place in end.0.place..<operations.count { responses[place] = api.failure(error, of: request.context) }
         }
         return APIResponse.json(Self.envelope(responses.compactMap { $0 }))
     }
 
-    /// Why nothing was done: the token ended before the first transaction, as if the request had come later.
-    private static func endOfAuthority(
-        _ outcomes: [Result<StoreWrite.Outcome, KeybearerError>]
-    ) -> KeybearerError? {
-        let errors = outcomes.compactMap { if case .failure(let error) = $0 { error } else { nil } }
-        return errors.count == outcomes.count && errors.allSatisfy(\.isEndOfAuthority) ? errors.first : nil
+    /// That the token had ended before a transaction; nil for any other outcome.
+    private static func endOfAuthority(_ outcome: Result<StoreWrite.Outcome, KeybearerError>) -> KeybearerError? {
+        if case .failure(let error) = outcome, error.isEndOfAuthority { error } else { nil }
     }
 
-    private func prepare(
-        _ operation: Operation, _ context: RequestContext, at place: Int, of request: OperatorRequest,
-        _ token: OperatorToken
-    ) async throws -> Prepared {
+    /// Finds the route of an operation.
+    ///
+    /// - Throws: `NOT_FOUND`; `BAD_REQUEST` for one that cannot be in a batch; `FORBIDDEN`.
+    private func find(
+        _ operation: Operation, _ context: RequestContext, _ token: OperatorToken
+    ) throws(KeybearerError) -> Call {
         guard let (matched, parameters) = routes.find(operation.fullPath[...]),
             let method = HTTPRequest.Method(operation.method), let route = matched.routes[method],
             case .operatorToken(let scope, let handler) = route.access
@@ -114,16 +131,19 @@ struct BatchHandler: Sendable {
         if let scope { try token.require(scope) }
         var context = context
         context.parameters = parameters
-        let write = try await handler(OperatorRequest(context: context, caller: request.caller, place: place))
-        let named =
-            parameters.values
-            + ["email", "externalId", "owner", "plan"].compactMap { name in
-                guard case .text(let text) = operation.body?[name] else { return nil }
-                return name == "externalId" ? "ext:" + text : text.lowercased()
-            }
+        let members = ["email", "externalId", "owner", "plan"].compactMap { name -> String? in
+            guard case .text(let text) = operation.body?[name] else { return nil }
+            return name == "externalId" ? "ext:" + text : name == "email" ? text.lowercased() : text
+        }
+        return Call(context: context, handler: handler, named: Set(parameters.values + members))
+    }
+
+    private func makeItem(_ call: Call, at place: Int, of request: OperatorRequest) async throws -> Item {
+        let write = try await call.handler(
+            OperatorRequest(context: call.context, caller: request.caller, place: place))
         let audit = write.write.audit
         let changed = [audit.userID?.rawValue, audit.workspaceID?.rawValue].compactMap { $0 }
-        return Prepared(place: place, write: write, touched: Set(named + changed))
+        return Item(place: place, write: write, touched: call.named.union(changed))
     }
 
     /// The operation as a request of its own, with the batch's idempotency key.
@@ -149,12 +169,12 @@ struct BatchHandler: Sendable {
             return []
         }
         if !(1...mostOperations).contains(values.count) {
-            input.note("operations", "Send 1 to 1,000 operations.")
+            input.report("operations", "Send 1 to 1,000 operations.")
         }
         var operations: [Operation] = []
         for (place, value) in values.enumerated() {
             guard let operation = Operation(value) else {
-                input.note(
+                input.report(
                     "operations",
                     "Operation \(place) is none: send method (one of \(methods.joined(separator: ", "))), path and, "
                         + "where one is needed, body.")

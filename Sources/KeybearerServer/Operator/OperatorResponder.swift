@@ -60,8 +60,8 @@ struct OperatorResponder: Sendable {
         switch handler {
         case .alone(let handler): return try await handler(request)
         case .write(let handler):
-            let prepared = try await handler(request)
-            return try await prepared.present(try await writes.perform(prepared.write, by: request.caller))
+            let write = try await handler(request)
+            return try await write.present(try await writes.perform(write.write, by: request.caller))
         case .batch: return try await batch.respond(to: request, token: token)
         }
     }

@@ -31,16 +31,16 @@ struct PortalLinkHandlers: Sendable {
     @Sendable func create(_ request: OperatorRequest) async throws -> Success<PortalLinkJSON> {
         var input = try request.input(Self.members)
         let user = input.text("user").flatMap { Reference<UserID>($0) }
-        if user == nil { input.note("user", "It must be usr_… or ext:….") }
+        if user == nil { input.report("user", "It must be usr_… or ext:….") }
         var workspace: Reference<WorkspaceID>?
         if let text = input.text("workspace") {
             workspace = Reference<WorkspaceID>(text)
-            if workspace == nil { input.note("workspace", "It must be ws_… or ext:….") }
+            if workspace == nil { input.report("workspace", "It must be ws_… or ext:….") }
         }
         var section: PortalSection? = .apiKey
         if let text = input.text("section") { section = PortalSection(rawValue: text) }
         if section == nil {
-            input.note("section", "Use one of: \(PortalSection.allCases.map(\.rawValue).joined(separator: ", ")).")
+            input.report("section", "Use one of: \(PortalSection.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         let returnURL = input.text("returnUrl")
         let seconds = input.number("expiresIn", in: 1...Int(PortalLink.longestLife.secondsRoundedUp))

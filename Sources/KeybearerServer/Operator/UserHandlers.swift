@@ -47,6 +47,7 @@ struct UserHandlers: Sendable {
     /// `GET /operator/v1/users`: a part of the list, or the one user with an address or external id.
     @Sendable func list(_ request: OperatorRequest) async throws -> CursorPage<UserJSON> {
         let query = try request.query(Self.filters)
+        let limit = try query.number("limit", default: 100, upTo: 1_000)
         var filter = UserFilter()
         filter.status = try query.word("status", User.Status.self)
         filter.createdAfter = try query.time("createdAfter")
@@ -56,7 +57,9 @@ struct UserHandlers: Sendable {
             guard let reference = Reference<WorkspaceID>(text) else {
                 throw KeybearerError(.badRequest, "workspace must be ws_… or ext:….")
             }
-            guard let id = try await writes.workspaceID(reference) else { return CursorPage([], limit: 1, next: nil) }
+            guard let id = try await writes.workspaceID(reference) else {
+                return CursorPage([], limit: limit, next: nil)
+            }
             filter.workspaceID = id
         }
         var externalID: ExternalID?
@@ -64,7 +67,6 @@ struct UserHandlers: Sendable {
             externalID = ExternalID(parsing: text)
             guard externalID != nil else { throw KeybearerError(.badRequest, "externalId: \(ExternalID.rule)") }
         }
-        let limit = try query.number("limit", default: 100, upTo: 1_000)
         let page = try await directory.users(
             matching: filter, email: query["email"], externalID: externalID, cursor: query["cursor"], limit: limit)
         return CursorPage(page.entries.map(json), limit: limit, next: page.nextCursor)
@@ -154,7 +156,7 @@ struct UserHandlers: Sendable {
         let (keys, caller) = (keys, request.caller)
         return OperatorWrite(write: made.write) { outcome in
             guard case .key(let outcome) = outcome else { throw KeybearerError(.internalError, "The store failed.") }
-            let (secret, record) = try await keys.settle(
+            let (secret, record) = try await keys.result(
                 outcome, of: made.replacement, secret: made.secret, by: caller.authority)
             return Success(KeyJSON(record, secret: caller.has(.revealKeys) ? secret : nil))
         }

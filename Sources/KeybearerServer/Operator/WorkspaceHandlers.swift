@@ -75,17 +75,13 @@ struct WorkspaceHandlers: Sendable {
     @Sendable func list(_ request: OperatorRequest) async throws -> CursorPage<WorkspaceRecordJSON> {
         let query = try request.query(Self.filters)
         let limit = try query.number("limit", default: 100, upTo: 1_000)
+        var filter = WorkspaceFilter()
         if let text = query["externalId"] {
-            guard let externalID = ExternalID(parsing: text) else {
+            filter.externalID = ExternalID(parsing: text)
+            guard filter.externalID != nil else {
                 throw KeybearerError(.badRequest, "externalId: \(ExternalID.rule)")
             }
-            guard try await writes.workspaceID(.external(externalID)) != nil else {
-                return CursorPage([], limit: limit, next: nil)
-            }
-            let (workspace, plan) = try await directory.workspace(.external(externalID))
-            return CursorPage([WorkspaceRecordJSON(workspace, plan: plan)], limit: limit, next: nil)
         }
-        var filter = WorkspaceFilter()
         filter.createdAfter = try query.time("createdAfter")
         filter.updatedAfter = try query.time("updatedAfter")
         filter.planID = query["plan"].map(PlanID.init(rawValue:))
@@ -176,7 +172,7 @@ struct WorkspaceHandlers: Sendable {
         let text = input.text("role")
         let role = text.flatMap(Role.init(rawValue:))
         if let text, role == nil {
-            input.note("role", "'\(text.prefix(40))' is none of owner, admin, member.")
+            input.report("role", "'\(text.prefix(40))' is none of owner, admin, member.")
         }
         try input.finish()
         let write = try await writes.puttingMember(
@@ -239,7 +235,7 @@ struct WorkspaceHandlers: Sendable {
         input.planID = json.text("plan").map(PlanID.init(rawValue:))
         if let text = json.text("owner") {
             input.owner = Reference<UserID>(text)
-            if input.owner == nil { json.note("owner", "It must be usr_… or ext:….") }
+            if input.owner == nil { json.report("owner", "It must be usr_… or ext:….") }
         }
         try json.finish()
         return input

@@ -226,7 +226,7 @@ import Testing
                         [
                             .id(ended.id), .id(ended.userID), .bytes(samples.random.bytes(32)),
                             .text(try #require(first.activeID).rawValue), .number(1_000), .number(1_000),
-                            .number(1_000), .text("192.0.2.7"), .text("Browser"),
+                            .number(1_000), .text("192.0.2.7"), .text("Browser"), .null, .null, .null, .null,
                         ]
                     ], into: table)
             }

@@ -59,7 +59,7 @@ struct PortalHandlers: Sendable {
         let present = try await signedIn(context)?.account.user
         let other = present.flatMap { $0.id == account.user.id ? nil : $0 }
         let page = PortalPage(
-            entry: PortalPage.Entry(
+            entry: PortalPage.Form(
                 code: code.characters, name: account.user.name, email: account.user.email.rawValue,
                 otherEmail: other?.email.rawValue, replaces: other?.id.rawValue,
                 opensByItself: link.opensByItself && other == nil))

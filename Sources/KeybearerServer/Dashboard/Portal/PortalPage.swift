@@ -4,7 +4,7 @@ struct PortalPage: Page, Equatable {
     static let template = Template.portal
 
     /// What the button does.
-    struct Entry: Sendable, Equatable {
+    struct Form: Sendable, Equatable {
         /// Sent back by the form. It is in the page's address already.
         let code: String
         /// Who is signed in by it.
@@ -19,7 +19,7 @@ struct PortalPage: Page, Equatable {
     }
 
     /// Nil for a link that is over.
-    let entry: Entry?
+    let entry: Form?
     /// Where the product is, for a link or a session that is over; nil where that is not known.
     var back: String?
     /// Whether what is over is the session that a link opened.

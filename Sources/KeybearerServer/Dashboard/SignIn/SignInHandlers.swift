@@ -85,8 +85,9 @@ struct SignInHandlers: Sendable {
                 userAgent: context.userAgent)
             return enter(with: token, at: next)
         } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
-            let email = signedIn.account.user.email.rawValue
-            let page = ConfirmPage(email: email, next: next, problem: Self.problem(error))
+            let user = signedIn.account.user
+            let page = ConfirmPage(
+                email: user.email.rawValue, next: next, problem: Self.problem(error), hasPassword: user.hasPassword)
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }

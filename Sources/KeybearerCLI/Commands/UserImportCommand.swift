@@ -26,8 +26,8 @@ extension UserCommand {
                     for (row, result) in zip(part, results) {
                         guard case .failure(let error) = result else { continue }
                         failures += 1
-                        let fields = error.fields.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-                        let why = fields.isEmpty ? error.message : fields.joined(separator: " ")
+                        let problems = error.fields.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+                        let why = problems.isEmpty ? error.message : problems.joined(separator: " ")
                         Console.report("line \(row.line): \(row.externalID): \(why)")
                     }
                     bar.show("accounts", done: first + part.count, total: rows.count)

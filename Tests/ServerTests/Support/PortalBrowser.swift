@@ -21,6 +21,14 @@ struct PortalBrowser {
         return headers
     }
 
+    /// Whether an answer leads to the product. A form is answered with a page that goes on by itself, since browsers do
+    /// not let a form be redirected to another site.
+    static func leads(_ reply: Reply, to url: String, after method: HTTPRequest.Method) -> Bool {
+        method == .post
+            ? reply.status == 410 && reply.headers[HeaderName.refresh] == "0; url=\(url)"
+            : reply.status == 303 && reply.headers[.location] == url
+    }
+
     func get(_ path: String, _ method: HTTPRequest.Method = .get) async throws -> Reply {
         try await fixture.respond(method, path, headers)
     }

@@ -116,7 +116,7 @@ def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
     if "token" in body:
         body["token"] = DIRECTORY.key()
     for operation in body.get("operations", []):
-        operation["path"] = BATCH_PATHS[operation["method"]]
+        operation["path"] = BATCH_PATHS.get(operation["method"], operation["path"])
 
 
 def use(values: MutableMapping[str, str], name: str, value: str | None) -> None:

@@ -173,7 +173,7 @@ extension SQLStore {
             guard try connection.execute(AccountSQL.setPassword, [.text(hash), .id(userID)]) == 1 else {
                 throw KeybearerError.noSuchAccount
             }
-            try connection.execute(SessionSQL.endOthers, [.id(userID), .text(session?.rawValue ?? "")])
+            try Self.endSignIns(of: userID, keeping: session, at: audit.at, connection)
             return .changes((), with: [])
         }
     }
@@ -201,7 +201,7 @@ extension SQLStore {
     ) throws {
         guard try connection.execute(AccountSQL.setStatus, [.text(status.rawValue), .id(userID), .time(time)]) == 1
         else { throw KeybearerError.noSuchAccount }
-        if status == .disabled { try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")]) }
+        if status == .disabled { try endSignIns(of: userID, at: time, connection) }
     }
 
     package func deleteAccount(

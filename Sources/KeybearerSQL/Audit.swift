@@ -12,13 +12,11 @@ enum AuditSQL {
         """)
     static let latest = SQL("\(columns) ORDER BY sequence DESC LIMIT $1")
     static let latestOfUser = SQL("\(columns) WHERE user_id = $2 ORDER BY sequence DESC LIMIT $1")
-    static let before = SQL(
-        """
-        \(columns) WHERE sequence < $1 AND (CAST($2 AS TEXT) IS NULL OR user_id = CAST($2 AS TEXT))
-        ORDER BY sequence DESC LIMIT $3
-        """)
+    static let before = SQL("\(columns) WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2")
+    static let beforeOfUser = SQL(
+        "\(columns) WHERE sequence < $1 AND user_id = $3 ORDER BY sequence DESC LIMIT $2")
 
-    static let all = [insert, latest, latestOfUser, before]
+    static let all = [insert, latest, latestOfUser, before, beforeOfUser]
 }
 
 extension SQLStore {

@@ -62,10 +62,11 @@ extension SQLStore {
         of userID: UserID?, before place: Int64?, limit: Int
     ) async throws -> [(place: Int64, AuditEvent)] {
         try await engine.read { connection in
-            try connection.rows(
-                AuditSQL.before,
-                [.number(place ?? .max), .optional(userID?.rawValue), .number(max(0, limit))]
-            ).map { (place: try $0.requiredNumber("sequence"), try StoredValues.auditEvent($0)) }
+            let part = [SQLValue.number(place ?? .max), .number(max(0, limit))]
+            let rows = try userID.map { try connection.rows(AuditSQL.beforeOfUser, part + [.id($0)]) }
+            return try (rows ?? connection.rows(AuditSQL.before, part)).map {
+                (place: try $0.requiredNumber("sequence"), try StoredValues.auditEvent($0))
+            }
         }
     }
 

@@ -34,7 +34,7 @@ enum MasterKeySQL {
         """
         SELECT tag_key_id FROM sessions WHERE tag_key_id IS NOT NULL
         UNION SELECT tag_key_id FROM operator_tokens WHERE tag_key_id IS NOT NULL
-        UNION SELECT tag_key_id FROM portal_links
+        UNION SELECT tag_key_id FROM portal_links WHERE used_at IS NULL
         """)
 
     static let all = [list, addMissing, retire, put, lockNotes, setUse, anySealed, tagsOfTokens]

@@ -15,10 +15,13 @@ enum PortalLinkSQL {
     static let byDigest = SQL("\(columns) WHERE digest = $1")
     static let bySession = SQL("\(columns) WHERE session_digest = $1")
     static let use = SQL("UPDATE portal_links SET used_at = $1, session_digest = $2 WHERE digest = $3")
+    static let unused = SQL("SELECT id FROM portal_links WHERE user_id = $1 AND used_at IS NULL ORDER BY id")
+    static let endUnused = SQL(
+        "UPDATE portal_links SET expires_at = $1 WHERE user_id = $2 AND used_at IS NULL AND expires_at > $1")
     static let old = SQL("SELECT id FROM portal_links WHERE expires_at < $1 OR created_at > $2 ORDER BY id LIMIT $3")
     static let remove = SQL("DELETE FROM portal_links WHERE id = $1")
 
-    static let all = [insert, byDigest, bySession, use, old, remove]
+    static let all = [insert, byDigest, bySession, use, unused, endUnused, old, remove]
 }
 
 extension SQLStore {
@@ -98,6 +101,19 @@ extension SQLStore {
                 PortalLinkSQL.use, [.time(now), .bytes(token.digest), .bytes(codeDigest)])
             return .changes(stamped, with: ended)
         }
+    }
+
+    /// Ends all by which somebody could still come in who was let in before: sessions, but one that may stay, and portal
+    /// links that were not used yet.
+    ///
+    /// - Parameter time: by this process's clock; links end by the database's.
+    static func endSignIns(
+        of userID: UserID, keeping session: SessionID? = nil, at time: Timestamp, _ connection: any SQLConnection
+    ) throws {
+        try connection.execute(SessionSQL.endOthers, [.id(userID), .text(session?.rawValue ?? "")])
+        // Behind all others in the order of locks.
+        try connection.lock([(SQLStatement(PortalLinkSQL.unused, [.id(userID)]), .update)])
+        try connection.execute(PortalLinkSQL.endUnused, [.time(try connection.now(time)), .id(userID)])
     }
 
     package func removeOldPortalLinks(now: Timestamp) async throws {

@@ -108,7 +108,7 @@ extension SQLStore {
         case .createAccount(let new): creating(new).map { .account($0) }
         case .updateUser(let update): updating(update, at: time)
         case .setStatus(let status, let userID): settingStatus(status, of: userID, at: time)
-        case .endSessions(let userID): endingSessions(of: userID)
+        case .endSessions(let userID): endingSessions(of: userID, at: time)
         case .deleteAccount(let userID): deleting(userID, at: time).map { .done }
         case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
         case .createWorkspace(let new): creating(new)
@@ -191,7 +191,7 @@ extension SQLStore {
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
         try putKey(replacement, connection)
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
-        try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")])
+        try endSignIns(of: userID, at: replacement.key.generatedAt, connection)
     }
 
     /// Disabling what is disabled, or enabling what is enabled, is no change.
@@ -210,12 +210,13 @@ extension SQLStore {
     }
 
     /// Sessions are read from the store every time, so no node has to hear of it.
-    private static func endingSessions(of userID: UserID) -> Write<StoreWrite.Outcome> {
-        let locks = RowLocks([(.user(userID), .share), (.sessions(of: userID), .replace)])
+    private static func endingSessions(of userID: UserID, at time: Timestamp) -> Write<StoreWrite.Outcome> {
+        let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
         return Write(nil, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            if locked.all(.sessions(of: userID)).isEmpty { return .nothing(.done) }
-            try connection.execute(SessionSQL.endOthers, [.id(userID), .text("")])
+            let links = try connection.first(PortalLinkSQL.unused, [.id(userID)])
+            if locked.all(.sessions(of: userID)).isEmpty, links == nil { return .nothing(.done) }
+            try endSignIns(of: userID, at: time, connection)
             return .changes(.done, with: [])
         }
     }

@@ -52,7 +52,7 @@ enum Routes {
                 users.put),
             .operatorWrite(
                 .patch, "/operator/v1/users/{user}", for: .writeUsers, returns: Success<UserJSON>.self,
-                takes: .json(UserHandlers.members), with: [.ifMatch], summary: "Change a user", users.patch),
+                takes: .json(UserHandlers.patchMembers), with: [.ifMatch], summary: "Change a user", users.patch),
             .operatorWrite(
                 .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self, takes: .emptyObject,
                 summary: "Delete a user", users.delete),

@@ -72,10 +72,12 @@ public struct ReturnURL: Sendable, Hashable, CustomStringConvertible {
         let path = text[end...].prefix { $0 != "?" && $0 != "#" }
         let segments = path.split(separator: "/")
         let isPlain = segments.allSatisfy { segment in
-            let read = segment.lowercased().replacing("%2e", with: ".")
-            return read != "." && read != ".." && !read.contains("%2f") && !read.contains("%5c")
+            let read = segment.lowercased().replacing("%2e", with: ".").replacing("%3b", with: ";")
+            // Some servers read `..;x` as `..`.
+            let name = read.prefix { $0 != ";" }
+            return name != "." && name != ".." && !read.contains("%2f") && !read.contains("%5c")
         }
-        guard isPlain else {
+        guard isPlain, !path.contains("//") else {
             throw Origin.Problem(description: "its path has segments that browsers read in another way")
         }
         return (origin, segments, text[path.endIndex...])

@@ -1,8 +1,12 @@
+import Synchronization
+
 /// The credentials of operators' programs: making, listing, revoking and checking them.
 public final class OperatorTokenService: Sendable {
     private let context: ServiceContext
     private let untagged: UntaggedOperatorTokens
     private let node: Node?
+    /// When the last use of each token was written by this process, for those of the last minute.
+    private let recorded = Lock<[OperatorTokenID: Timestamp]>([:])
 
     init(context: ServiceContext, node: Node?) {
         self.context = context
@@ -75,15 +79,18 @@ public final class OperatorTokenService: Sendable {
         return token
     }
 
-    /// Keeps the last use to the minute: a busy program does not write on every request. A use that cannot be written
-    /// fails nothing.
+    /// Keeps the last use to the minute: a busy program writes once in a minute on each node, from however many
+    /// addresses it comes. A use that cannot be written fails nothing.
     private func record(_ use: LastUse, of token: OperatorToken) async {
-        if let last = token.lastUse, last.address == use.address,
-            (Duration.zero..<Self.useResolution).contains(last.at.duration(to: use.at))
-        {
-            return
+        let isRecent = { (last: Timestamp) in (.zero..<Self.useResolution).contains(last.duration(to: use.at)) }
+        if let last = token.lastUse, isRecent(last.at) { return }
+        let isFirst = recorded.withLock { recorded in
+            if let last = recorded[token.id], isRecent(last) { return false }
+            recorded = recorded.filter { isRecent($0.value) }
+            recorded[token.id] = use.at
+            return true
         }
-        try? await context.store.recordUse(of: token.id, use)
+        if isFirst { try? await context.store.recordUse(of: token.id, use) }
     }
 
     private static let useResolution: Duration = .seconds(60)

@@ -99,12 +99,41 @@ extension WriteService {
         }
         var isVerified = input.isEmailVerified
         if isVerified == nil, let email, email != user.email, caller.vouchesForAddresses { isVerified = true }
+        let takeover = try takeover(of: account, input, isVerified: isVerified == true, by: caller)
+        // What is vouched for, or taken over, is the account as it was read: at this version alone.
+        let isPinned = isVerified == true || takeover != nil
         let update = UserUpdate(
-            id: user.id, version: version, email: email, isEmailVerified: isVerified,
-            name: input.name == nil ? nil : wanted.name, externalID: input.externalID)
+            id: user.id, version: version ?? (isPinned ? user.version : nil), email: email,
+            isEmailVerified: isVerified, name: input.name == nil ? nil : wanted.name, externalID: input.externalID,
+            takeover: takeover)
+        let action: AuditEvent.Action = takeover == nil ? .userChanged : .userAdopted
         return StoreWrite(
-            .updateUser(update), audit: context.event(.userChanged, by: caller.authority, user: user.id),
+            .updateUser(update), audit: context.event(action, by: caller.authority, user: user.id),
             request: request)
+    }
+
+    /// What takes an account from whoever made it, where the change would give that person what is somebody else's: an
+    /// account with a password, whose address nobody vouched for, becomes the product's user or gets a verified address.
+    ///
+    /// - Returns: nil where there is nothing to take.
+    /// - Throws: `CONFLICT` unless the caller asks for it.
+    private func takeover(
+        of account: Account, _ input: UserInput, isVerified: Bool, by caller: OperatorCaller
+    ) throws -> KeyReplacement? {
+        let user = account.user
+        guard !user.isEmailVerified, user.hasPassword else { return nil }
+        var isLinked = false
+        if case .set = input.externalID { isLinked = user.externalID == nil }
+        guard isLinked || isVerified && !caller.vouchesForAddresses else { return nil }
+        guard input.adopts else {
+            throw KeybearerError(
+                .conflict,
+                "Somebody signed up with this account's e-mail address, and nobody has shown that it is theirs. To take "
+                    + "the account over, adopt it (adopt: true): its sessions end, its password is removed and its key "
+                    + "is replaced.")
+        }
+        try caller.require(.writeIdentity)
+        return try keys.makeReplacement(of: account.key.version, userID: user.id, request: nil).0
     }
 
     /// Links an account that has the address already to the product's id.

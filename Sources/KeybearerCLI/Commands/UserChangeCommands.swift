@@ -33,11 +33,15 @@ extension UserCommand {
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var selection: Selection
         @Argument(help: "The new external id; leave it out to have none.") var externalID: String?
+        @Flag(
+            name: .long,
+            help: "Take over an account whose address is not verified: its password, sessions and key go.")
+        var adopt = false
 
         func run() async throws {
             let change: MemberChange<ExternalID> =
                 try externalID.map { .set(try UserCommand.externalID($0)) } ?? .cleared
-            try await UserCommand.change(selection, options) { $0.externalID = change }
+            try await UserCommand.change(selection, options) { ($0.externalID, $0.adopts) = (change, adopt) }
         }
     }
 

@@ -126,6 +126,7 @@ package enum CommonMigrations {
         "ALTER TABLE sessions ADD COLUMN portal_section TEXT",
         "ALTER TABLE sessions ADD COLUMN portal_workspace_id TEXT",
         "ALTER TABLE sessions ADD COLUMN portal_return_url TEXT",
+        "CREATE INDEX sessions_by_portal_token ON sessions (portal_token_id) WHERE portal_token_id IS NOT NULL",
     ]
 
     private static func translate(_ text: String, for dialect: Dialect) -> String {

@@ -33,10 +33,37 @@ struct JSONInput {
             throw KeybearerError(.unsupportedMediaType, "Send JSON, with Content-Type: application/json.")
         }
         let data = Data(context.content.readableBytesView)
+        guard isShallow(data) else {
+            throw KeybearerError(.badRequest, "The body is nested more than \(mostLevels) levels deep.")
+        }
         guard let object = try? JSONDecoder().decode([String: JSONValue].self, from: data) else {
             throw KeybearerError(.badRequest, "The body is not a JSON object.")
         }
         return object
+    }
+
+    /// The deepest that any request needs is an external id in the body of an operation of a batch: four levels.
+    private static let mostLevels = 8
+
+    /// Whether brackets are nested no deeper than that: the work of reading JSON grows with its depth.
+    private static func isShallow(_ data: Data) -> Bool {
+        var (depth, isText, isEscaped) = (0, false, false)
+        for byte in data {
+            if isText {
+                let isQuote = byte == UInt8(ascii: "\"") && !isEscaped
+                isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+                if isQuote { isText = false }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isText = true
+            case UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
+            default: break
+            }
+            if depth > mostLevels { return false }
+        }
+        return true
     }
 
     /// Whether a member was sent, `null` included.

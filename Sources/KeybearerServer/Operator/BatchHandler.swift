@@ -45,6 +45,8 @@ struct BatchHandler: Sendable {
         let handler: @Sendable (OperatorRequest) async throws -> OperatorWrite<APIResponse>
         /// All that it names, as it names it.
         let named: Set<String>
+        /// What it only looks at: others may look at it too, in the same transaction.
+        let read: Set<String>
     }
 
     /// What was made of an operation.
@@ -76,7 +78,7 @@ struct BatchHandler: Sendable {
             do {
                 let call = try find(operation, context, token)
                 // What it names may not be there yet, or be another afterwards.
-                if !call.named.isDisjoint(with: touched) { await perform() }
+                if !call.named.union(call.read).isDisjoint(with: touched) { await perform() }
                 var item = try await makeItem(call, at: place, of: request)
                 if !item.touched.isDisjoint(with: touched) {
                     await perform()
@@ -130,11 +132,13 @@ struct BatchHandler: Sendable {
         if let scope { try token.require(scope) }
         var context = context
         context.parameters = parameters
-        let members = ["email", "externalId", "owner", "plan"].compactMap { name -> String? in
-            guard case .text(let text) = operation.body?[name] else { return nil }
-            return name == "externalId" ? "ext:" + text : name == "email" ? text.lowercased() : text
+        let text = { (name: String) -> String? in
+            if case .text(let text) = operation.body?[name] { text } else { nil }
         }
-        return Call(context: context, handler: handler, named: Set(parameters.values + members))
+        let members = [text("email")?.lowercased(), text("externalId").map { "ext:" + $0 }].compactMap { $0 }
+        return Call(
+            context: context, handler: handler, named: Set(parameters.values + members),
+            read: Set([text("owner"), text("plan")].compactMap { $0 }))
     }
 
     private func makeItem(_ call: Call, at place: Int, of request: OperatorRequest) async throws -> Item {

@@ -22,13 +22,13 @@ struct UserHandlers: Sendable {
         field.isRequired = ["email", "name"].contains(field.name)
         return field
     }
-    static let putMembers =
-        required + [
-            Endpoint.FormField(
-                name: "adopt",
-                description: "Take over the account that has the address already. Needs the scope users:identity.",
-                schema: Bool.schema)
-        ]
+    private static let adopt = Endpoint.FormField(
+        name: "adopt",
+        description: "Take over an account that has the address already, or that nobody has shown to be the person's. "
+            + "Needs the scope users:identity.",
+        schema: Bool.schema)
+    static let putMembers = required + [adopt]
+    static let patchMembers = members + [adopt]
     static let filters =
         [
             Endpoint.Parameter(name: "email", place: .query, description: "The address.", schema: String.schema),
@@ -93,7 +93,7 @@ struct UserHandlers: Sendable {
 
     /// `PATCH /operator/v1/users/{user}`
     @Sendable func patch(_ request: OperatorRequest) async throws -> OperatorWrite<Success<UserJSON>> {
-        let input = try Self.input(request, Self.members)
+        let input = try Self.input(request, Self.patchMembers)
         return present(
             try await writes.patching(
                 request.user(), input, version: request.version(), request: request.idempotent(), by: request.caller))

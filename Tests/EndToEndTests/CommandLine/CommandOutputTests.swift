@@ -20,6 +20,11 @@ extension EndToEndTests {
             ["operator-token", "create", "billing"], ["operator-token", "list"], ["node", "list"], ["doctor"],
         ]
 
+        /// Those that are given what another one printed.
+        private static let jsonCommandsWithInput: [[String]] = [
+            ["workspace", "show"], ["workspace", "members"], ["key", "lookup"],
+        ]
+
         @Test func everyCommandWithJSONWritesOneDocument() throws {
             let files = try InstallationFiles()
             try files.initialise()
@@ -31,6 +36,14 @@ extension EndToEndTests {
                 guard words.starts(with: ["user", "create"]) else { continue }
                 #expect((result.object?["password"] as? String)?.count == 20)
                 #expect(!result.stderr.contains(try #require(result.object?["password"] as? String)))
+            }
+            let workspaces = try files.run("workspace", "list", "--json").json as? [[String: Any]]
+            let workspace = try #require(workspaces?.first?["id"] as? String)
+            let key = try files.run("key", "show", "ada@example.com").stdout
+            for words in Self.jsonCommandsWithInput {
+                let more = words[0] == "key" ? [] : [workspace]
+                let result = try CommandRunner.run(words + more + ["--json"] + files.flags, stdin: key)
+                #expect(result.status == 0 && result.json != nil, "\(words): \(result.stderr)")
             }
             let given = try files.run(
                 "user", "create", "bob@example.com", "--name", "Bob", "--password-stdin", "--json",
@@ -50,7 +63,8 @@ extension EndToEndTests {
                 }
             }
             walk(root, [])
-            for path in found { #expect(Self.jsonCommands.contains { $0.starts(with: path) }, "\(path)") }
+            let known = Self.jsonCommands + Self.jsonCommandsWithInput
+            for path in found { #expect(known.contains { $0.starts(with: path) }, "\(path)") }
             #expect(found.count >= 11, "\(found)")
         }
 

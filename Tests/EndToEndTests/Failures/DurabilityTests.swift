@@ -193,7 +193,7 @@ private struct Aftermath {
         try #require(
             try file.read { db in
                 try Int.fetchOne(
-                    db, sql: "SELECT version FROM api_keys k JOIN users u ON u.id = k.user_id WHERE u.email = ?",
+                    db, sql: "SELECT k.version FROM api_keys k JOIN users u ON u.id = k.user_id WHERE u.email = ?",
                     arguments: [holder.email])
             })
     }

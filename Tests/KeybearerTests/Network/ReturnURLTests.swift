@@ -16,7 +16,7 @@ import Testing
             "https://app.example/back", "https://app.example/back/", "https://app.example/back/1",
             "https://app.example/back?x=/../2#y", "https://app.example/back#", "https://app.example:443/back",
             "HTTPS://APP.Example/back/deep/er", "https://app.example:8443", "https://app.example:8443/any?x",
-            "http://localhost:3000/a/b", "http://localhost:3000/a/b/c", "https://app.example//back/x",
+            "http://localhost:3000/a/b", "http://localhost:3000/a/b/c", "https://app.example/back/a;b",
             "https://app.example/back?next=https://evil.example", "https://app.example/back/%252e%252e",
         ])
     func allowed(text: String) throws {
@@ -40,6 +40,8 @@ import Testing
             // Paths that a browser or a server reads as another one.
             "https://app.example/back/../x", "https://app.example/back/..", "https://app.example/./back",
             "https://app.example/back/%2e%2e/x", "https://app.example/back/.%2E/x", "https://app.example/back/%2e",
+            "https://app.example/back/..;/x", "https://app.example/back/%2e.%3bx/y", "https://app.example//back/x",
+            "https://app.example/back//x",
             "https://app.example/back%2fx", "https://app.example/back/%2Fx", "https://app.example/back%5c..",
             #"https://app.example\back"#, #"https://app.example/back\..\x"#, #"https:\\app.example/back"#,
             // No absolute address.

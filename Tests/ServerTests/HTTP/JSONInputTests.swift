@@ -39,6 +39,18 @@ import Testing
         }
     }
 
+    @Test("A body that is nested deeper than any request needs is refused before it is read")
+    func depth() throws {
+        let nested = { (levels: Int) in
+            #"{"a":"# + String(repeating: "[", count: levels - 1) + String(repeating: "]", count: levels - 1) + "}"
+        }
+        #expect(throws: Never.self) { try input(nested(8)) }
+        for body in [nested(9), nested(10_000), #"{"a":[[[[[[[["#] {
+            #expect { try input(body) } throws: { ($0 as? KeybearerError)?.message.contains("levels") ?? false }
+        }
+        #expect(try problems(#"{"a":"[[[[[[[[[[\\\"{{{{{{{{"}"#).isEmpty, "brackets of a text are none")
+    }
+
     @Test("Each type takes its own values: 1 is not true, \"1\" is not 1, null is none of them")
     func types() throws {
         let values = ["null", "true", "1", "1.5", #""1""#, "[]", "[1]", #"["x"]"#, "{}", "-1", "1e3"]

@@ -69,6 +69,31 @@ import Testing
         }
     }
 
+    @Test("An account of somebody who signed up with an address is not given away: by no link, and by no word for it")
+    func squatted() async throws {
+        let fixture = try ServerFixture()
+        let client = try await OperatorClient(fixture)
+        let plain = try await OperatorClient(fixture, [.readUsers, .writeUsers])
+        for body in [#"{"externalId":"v"}"#, #"{"emailVerified":true}"#] {
+            let email = "victim\(body.count)@example.com"
+            let made = try await fixture.services.accounts.create(
+                name: "Squatter", email: email, password: Password("long enough secret"),
+                by: Authority(.anyone, from: IPAddress(v4: 1)))
+            let key = try await fixture.services.keys.reveal(made.user.id, by: .commandLine).characters
+            let path = "/users/\(made.user.id)"
+            #expect(try await plain.send(.patch, path, #"{"name":"Somebody"}"#).status == 200, "a name gives nothing")
+            let refused = try await client.send(.patch, path, body)
+            #expect(refused.status == 409 && refused.message.contains("adopt"), "\(body)")
+            let whole = String(body.dropLast()) + #","adopt":true}"#
+            #expect(try await plain.send(.patch, path, whole).status == 403)
+            let taken = try await client.send(.patch, path, whole)
+            #expect(taken.status == 200 && taken.data["hasPassword"] as? Bool == false)
+            #expect(try await fixture.services.keys.reveal(made.user.id, by: .commandLine).characters != key)
+            let again = try await client.send(.patch, path, body)
+            #expect(again.status == 200, "nothing is left to be taken")
+        }
+    }
+
     @Test("PATCH: null clears, absent stays, unknown and wrong members change nothing")
     func patched() async throws {
         let client = try await OperatorClient(try ServerFixture())
@@ -81,7 +106,7 @@ import Testing
             (#"{"emailVerified":1}"#, ["emailVerified"]),
             (#"{"emailVerified":null}"#, ["emailVerified"]), (#"{"emailVerified":"true"}"#, ["emailVerified"]),
             (#"{"externalId":""}"#, ["externalId"]), (#"{"externalId":0}"#, ["externalId"]),
-            (#"{"externalId":"a/b","name":1}"#, ["externalId", "name"]), (#"{"adopt":true}"#, ["adopt"]),
+            (#"{"externalId":"a/b","name":1}"#, ["externalId", "name"]), (#"{"adopt":1}"#, ["adopt"]),
             (#"{"operator":true,"hasPassword":false}"#, ["hasPassword", "operator"]),
         ]
         for (body, problems) in wrong {

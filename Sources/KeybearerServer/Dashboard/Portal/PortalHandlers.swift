@@ -62,7 +62,9 @@ struct PortalHandlers: Sendable {
             entry: PortalPage.Form(
                 code: code.characters, name: account.user.name, email: account.user.email.rawValue,
                 otherEmail: other?.email.rawValue, replaces: other?.id.rawValue,
-                opensByItself: link.opensByItself && other == nil))
+
+                // Nobody's session ends without a press, the same account's included.
+                opensByItself: link.opensByItself && present == nil))
         return withoutReferrer(pages.show(page))
     }
 

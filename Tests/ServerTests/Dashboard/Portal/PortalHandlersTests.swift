@@ -107,6 +107,32 @@ import Testing
         #expect(browser.cookie == nil)
     }
 
+    @Test("A link that was not used yet ends with whatever ends the account's sessions")
+    func endsWithSessions() async throws {
+        let fixture = try Self.fixture()
+        let client = try await OperatorClient(fixture)
+        for (number, end) in ["/end-sessions", "/disable", "password", "adopt"].enumerated() {
+            let account = try await fixture.services.accounts.create(
+                name: "Ada", email: "ada\(number)@example.com", password: Password("long enough secret"),
+                by: Authority(.anyone, from: IPAddress(v4: 1)))
+            let code = try await client.portalCode(account.user.id, #""expiresIn":900"#)
+            switch end {
+            case "password":
+                try await fixture.services.accounts.setPassword(
+                    of: account.user, to: Password("another long secret"), by: .commandLine)
+            case "adopt":
+                let body = #"{"email":"\#(account.user.email)","name":"Ada","adopt":true}"#
+                #expect(try await client.send(.put, "/users/ext:adopted", body).status == 200)
+            default:
+                #expect(try await client.send(.post, "/users/\(account.user.id)\(end)").status < 300)
+                try await client.send(.post, "/users/\(account.user.id)/enable")
+            }
+            var browser = PortalBrowser(fixture)
+            #expect(try await browser.get("/portal?code=\(code)").status == 410, "\(end)")
+            #expect(try await browser.open(code).status == 410 && browser.cookie == nil, "\(end)")
+        }
+    }
+
     @Test("What a request for a link may say, and what the answer is")
     func requests() async throws {
         let fixture = try Self.fixture()

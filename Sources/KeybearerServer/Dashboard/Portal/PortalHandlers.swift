@@ -56,15 +56,16 @@ struct PortalHandlers: Sendable {
     private func show(
         _ code: PortalCode, _ link: PortalLink, _ account: Account, _ context: RequestContext
     ) async throws -> Response {
-        let present = try await signedIn(context)?.account.user
-        let other = present.flatMap { $0.id == account.user.id ? nil : $0 }
+        let present = try await signedIn(context)
+        let other = present.flatMap { $0.account.user.id == account.user.id ? nil : $0.account.user }
+        // A session that a password started lasts longer and opens more: it does not end without a press either.
+        let isReplacedUnasked = present == nil || other == nil && present?.session.portal != nil
         let page = PortalPage(
             entry: PortalPage.Form(
                 code: code.characters, name: account.user.name, email: account.user.email.rawValue,
                 otherEmail: other?.email.rawValue, replaces: other?.id.rawValue,
 
-                // Nobody's session ends without a press, the same account's included.
-                opensByItself: link.opensByItself && present == nil))
+                opensByItself: link.opensByItself && isReplacedUnasked))
         return withoutReferrer(pages.show(page))
     }
 

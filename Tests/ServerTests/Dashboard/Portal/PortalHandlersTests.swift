@@ -133,6 +133,25 @@ import Testing
         }
     }
 
+    @Test("The page presses its button where nothing is lost: not over a session that a password started")
+    func itself() async throws {
+        let fixture = try Self.fixture()
+        let client = try await OperatorClient(fixture)
+        let (account, _) = try await fixture.account("ada@example.com")
+        let submits = { (browser: PortalBrowser) async throws in
+            let code = try await client.portalCode(account.user.id, #""expiresIn":60"#)
+            return try await browser.get("/portal?code=\(code)").body.contains("data-submits-itself>")
+        }
+        var browser = PortalBrowser(fixture)
+        #expect(try await submits(browser))
+        _ = try await browser.open(try await client.portalCode(account.user.id, #""expiresIn":60"#))
+        #expect(try await submits(browser), "over another session of a link")
+        browser.cookie = try await fixture.services.sessions.start(
+            for: account, from: .localSocket, userAgent: ""
+        ).token.characters
+        #expect(try await !submits(browser))
+    }
+
     @Test("What a request for a link may say, and what the answer is")
     func requests() async throws {
         let fixture = try Self.fixture()

@@ -30,6 +30,10 @@ extension EndToEndTests {
             .databaseWait: Good(#""11s""#) { $0.databaseWait == .seconds(11) },
             .masterKeyFile: Good(#""kb.keys""#) { $0.masterKeyPath == "kb.keys" },
             .keyPrefix: Good(#""kbx_""#) { "\($0.services.keyPrefix) \($0.server.keyPrefix)" == "kbx_ kbx_" },
+            .portalReturnURLs: Good(#"["https://yourapp.com/settings", "http://localhost:3000"]"#) { settings in
+                let places = ["https://yourapp.com/settings", "http://localhost:3000"]
+                return settings.services.portalReturnURLs == places.compactMap { try? AllowedReturnURL(parsing: $0) }
+            },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },

@@ -43,8 +43,9 @@ class Upstream:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Ends a connection that a gateway leaves open but no longer uses.
-            timeout = 30
+            # Longer than gateways keep a connection without a request (nginx: 60 s). Where the server closes first, a POST
+            # can meet the end of its connection, and no gateway sends a POST a second time.
+            timeout = 300
             # Head and body are written one after the other: with Nagle's algorithm the body waits 40 ms for an ACK.
             disable_nagle_algorithm = True
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +15,34 @@ import pytest
 from gateways.conftest import Certificate
 from gateways.existing_product import ExistingNginx, ExistingTraefik, ProductGateway
 from gateways.gate_server import GateServer
+from harness import cleanup
 from harness.accounts import Account
 from harness.connection import Connection, request_head
 from harness.http_client import Headers, Response
 from harness.ports import free_port, is_open
 from harness.processes import Program
-from harness.programs import REPOSITORY
+from harness.programs import GO, REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples" / "applications"
 APPLICATIONS = Path(__file__).parent / "applications"
 TOKEN = [("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln")]
+
+
+@functools.cache
+def built_for_go() -> Path:
+    """The application of the Go example. Nothing is downloaded for it."""
+    directory = cleanup.temporary_directory()
+    (directory / "keybearer").mkdir()
+    shutil.copy(EXAMPLES / "keybearer.go", directory / "keybearer")
+    shutil.copy(APPLICATIONS / "main.go", directory)
+    (directory / "go.mod").write_text("module application\n\ngo 1.22\n")
+    environment = {
+        **os.environ, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0",
+        "GOCACHE": str(directory / "cache"), "GOPATH": str(directory / "path"),
+    }
+    for arguments in (["vet", "./..."], ["build", "-o", "application", "."]):
+        subprocess.run([GO, *arguments], cwd=directory, env=environment, check=True)
+    return directory / "application"
 
 
 class Application:
@@ -34,6 +55,8 @@ class Application:
             node = shutil.which("node")
             assert node, "there is no Node.js; scripts/install-dependencies --test installs it"
             arguments = [node, str(APPLICATIONS / "node.mjs"), str(self.port), mode, str(EXAMPLES / "keybearer.mjs")]
+        elif name == "go":
+            arguments = [str(built_for_go()), str(self.port), mode]
         else:
             arguments = [sys.executable, str(APPLICATIONS / f"{name}.py"), str(self.port), mode]
         self.program = Program(arguments, directory / f"{name}.log", environment={"PYTHONPATH": str(EXAMPLES)})
@@ -46,7 +69,7 @@ class Application:
             return connection.round_trip(request_head("GET", "/", sent))
 
 
-@pytest.fixture(params=["wsgi", "asgi", "node"])
+@pytest.fixture(params=["wsgi", "asgi", "node", "go"])
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -18,7 +18,7 @@ enum PlanSQL {
         """)
     static let removeFeatures = SQL("DELETE FROM plan_features WHERE plan_id = $1")
 
-    static let workspaces = SQL("SELECT count(*) AS count FROM workspaces WHERE plan_id = $1")
+    static let workspaces = SQL("SELECT count(*) AS count FROM workspaces WHERE plan_id = $1 OR next_plan_id = $1")
     static let delete = SQL("DELETE FROM plans WHERE id = $1")
 
     static let all = [list, firstID, feature, put, removeFeatures, workspaces, delete]

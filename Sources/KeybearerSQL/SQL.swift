@@ -28,25 +28,52 @@ package struct SQL: Sendable, Hashable {
 
 /// Where each column of a statement's rows is: found out once, for statements name their columns.
 package final class ColumnIndexes: Sendable {
-    private final class Indexes: Sendable {
-        let byName: [String: Int]
+    /// The indexes by name. Reading a key looks dozens of them up, so the hash is a cheap one: nobody but these
+    /// statements chooses the names.
+    package final class ByName: Sendable {
+        private let names: [String]
+        /// Indexes of names, -1 where none is: a power of two, at least twice as many as there are names.
+        private let slots: [Int]
 
-        init(_ byName: [String: Int]) {
-            self.byName = byName
+        init(_ names: [String]) {
+            self.names = names
+            var slots = Array(repeating: -1, count: 4)
+            while slots.count < 2 * names.count { slots += slots }
+            for (index, name) in names.enumerated() {
+                var slot = Self.hash(name) & (slots.count - 1)
+                while slots[slot] >= 0, names[slots[slot]] != name { slot = (slot + 1) & (slots.count - 1) }
+                // Of two columns with one name, the first.
+                if slots[slot] < 0 { slots[slot] = index }
+            }
+            self.slots = slots
+        }
+
+        /// The index of a column; nil where there is none of this name.
+        package subscript(_ name: String) -> Int? {
+            var slot = Self.hash(name) & (slots.count - 1)
+            while slots[slot] >= 0 {
+                if names[slots[slot]] == name { return slots[slot] }
+                slot = (slot + 1) & (slots.count - 1)
+            }
+            return nil
+        }
+
+        private static func hash(_ name: String) -> Int {
+            var hash: UInt = 5_381
+            for byte in name.utf8 { hash = hash &* 33 ^ UInt(byte) }
+            return Int(truncatingIfNeeded: hash ^ hash >> 16)
         }
     }
 
-    private let known = AtomicLazyReference<Indexes>()
+    private let known = AtomicLazyReference<ByName>()
 
     init() {}
 
-    /// The indexes by name; of two columns with one name, the first.
+    /// The indexes by name.
     ///
     /// - Parameter names: asked when they are not known yet.
-    package func indexes(_ names: () -> [String]) -> [String: Int] {
-        if let found = known.load() { return found.byName }
-        let pairs = names().enumerated().map { ($1, $0) }
-        return known.storeIfNil(Indexes(Dictionary(pairs) { first, _ in first })).byName
+    package func indexes(_ names: () -> [String]) -> ByName {
+        known.load() ?? known.storeIfNil(ByName(names()))
     }
 }
 
@@ -82,6 +109,9 @@ package struct SQLStatement: Sendable {
 extension SQLValue {
     /// A point in time, as milliseconds since the Unix epoch.
     package static func time(_ time: Timestamp) -> SQLValue { .number(time.millisecondsSinceEpoch) }
+
+    /// A point in time that may be NULL.
+    package static func optional(_ time: Timestamp?) -> SQLValue { time.map { .time($0) } ?? .null }
 }
 
 extension SQLConnection {

@@ -4,7 +4,8 @@ enum WorkspaceSQL {
     /// A workspace's, besides its id, for ``StoredValues/workspace(_:)``.
     static let workspaceColumns = """
         w.name AS workspace_name, w.created_at AS workspace_created_at, w.external_id AS workspace_external_id,
-        w.is_suspended, w.version AS workspace_version, w.updated_at AS workspace_updated_at
+        w.is_suspended, w.version AS workspace_version, w.updated_at AS workspace_updated_at,
+        w.hourly_limit AS workspace_limit, w.limit_ends_at AS workspace_limit_ends_at, w.plan_ends_at, w.next_plan_id
         """
     static let byID = SQL(
         """
@@ -55,11 +56,16 @@ enum WorkspaceSQL {
         """)
     static let update = SQL(
         """
-        UPDATE workspaces SET name = $2, plan_id = $3, external_id = $4, is_suspended = $5, version = $6, updated_at = $7
+        UPDATE workspaces SET name = $2, plan_id = $3, external_id = $4, is_suspended = $5, version = $6, updated_at = $7,
+            hourly_limit = $8, limit_ends_at = $9, plan_ends_at = $10, next_plan_id = $11
         WHERE id = $1
         """)
     static let setPlan = SQL(
-        "UPDATE workspaces SET plan_id = $1, version = version + 1, updated_at = $3 WHERE id = $2")
+        """
+        UPDATE workspaces
+        SET plan_id = $1, plan_ends_at = NULL, next_plan_id = NULL, version = version + 1, updated_at = $3
+        WHERE id = $2
+        """)
     static let putMember = SQL(
         """
         INSERT INTO memberships (workspace_id, user_id, role) VALUES ($1, $2, $3)

@@ -117,6 +117,7 @@ extension SQLStore {
         case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
         case .putPlan(let plan): putting(plan).map { .done }
         case .deletePlan(let id): deletingPlan(id).map { .done }
+        case .resetHour(let userID): resettingHour(of: userID)
         }
     }
 }
@@ -160,7 +161,7 @@ extension SQLStore {
                 [
                     .id(user.id), .text(user.email.rawValue), .flag(user.isEmailVerified), .text(user.name),
                     .optional(user.externalID?.rawValue), .number(user.version), .time(time),
-                ])
+                ] + columns(of: user.limit))
             guard let account = try account(user.id, connection) else { throw KeybearerError.noSuchAccount }
             return .changes(.account(account), with: [])
         }
@@ -235,9 +236,10 @@ extension SQLStore {
 
     private static func updating(_ update: WorkspaceUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
         var locks = RowLocks([(.workspace(update.id), .replace)])
-        if let planID = update.planID { locks.add(.plan(planID), .share) }
+        let plans = [update.planID, update.planEnd?.nextPlanID].compactMap { $0 }
+        for planID in plans { locks.add(.plan(planID), .share) }
         return Write(.workspace(update.id), locking: locks) { connection, locked in
-            if let planID = update.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
+            guard plans.allSatisfy({ locked.has(.plan($0)) }) else { throw KeybearerError.noSuchPlan }
             let outcome = try found(update.id, connection)
             guard case .workspace(let current, _) = outcome else { return .nothing(outcome) }
             guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
@@ -250,7 +252,8 @@ extension SQLStore {
                     .id(workspace.id), .text(workspace.name), .id(workspace.planID),
                     .optional(workspace.externalID?.rawValue), .flag(workspace.isSuspended),
                     .number(workspace.version), .time(time),
-                ])
+                ] + columns(of: workspace.limit)
+                    + [.optional(workspace.planEnd?.at), .optional(workspace.planEnd?.nextPlanID.rawValue)])
             return .changes(try found(update.id, connection), with: [])
         }
     }

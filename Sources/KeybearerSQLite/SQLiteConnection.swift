@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import GRDBSQLite
 import Keybearer
 import KeybearerSQL
 
@@ -13,8 +14,20 @@ struct SQLiteConnection: SQLConnection {
     func rows(_ sql: SQL, _ parameters: [SQLValue]) throws -> [any StoredRow] {
         let statement = try db.cachedStatement(sql: sql.numbered)
         let columns = sql.columns.indexes { statement.columnNames }
-        return try Row.fetchAll(statement, arguments: Self.arguments(parameters)).map {
-            SQLiteRow(row: $0, columns: columns)
+        try statement.setArguments(Self.arguments(parameters))
+        // Not as GRDB's rows: it makes an index of the lower-cased names of the columns for every query, which costs as
+        // much as a key that is read costs otherwise.
+        let pointer = statement.sqliteStatement
+        defer { sqlite3_reset(pointer) }
+        var rows: [any StoredRow] = []
+        while true {
+            switch sqlite3_step(pointer) {
+            case SQLITE_ROW: rows.append(SQLiteRow(pointer, columns))
+            case SQLITE_DONE: return rows
+            case let code:
+                throw DatabaseError(
+                    resultCode: ResultCode(rawValue: code), message: db.lastErrorMessage, sql: statement.sql)
+            }
         }
     }
 
@@ -87,24 +100,43 @@ extension SQLValue {
 
 /// One row. A value of another type than was asked for reads as absent, and is then refused by whoever needs it.
 private struct SQLiteRow: StoredRow {
-    let row: Row
-    let columns: [String: Int]
+    private let values: [SQLValue]
+    private let columns: ColumnIndexes.ByName
 
-    private func storage(_ column: String) -> DatabaseValue.Storage? {
-        columns[column].map { (row[$0] as DatabaseValue).storage }
+    /// Copies the row that a statement stands at.
+    init(_ statement: OpaquePointer, _ columns: ColumnIndexes.ByName) {
+        values = (0..<sqlite3_column_count(statement)).map { Self.value(statement, $0) }
+        self.columns = columns
     }
 
+    private static func value(_ statement: OpaquePointer, _ column: Int32) -> SQLValue {
+        switch sqlite3_column_type(statement, column) {
+        case SQLITE_INTEGER: return .number(sqlite3_column_int64(statement, column))
+        case SQLITE_TEXT:
+            guard let text = sqlite3_column_text(statement, column) else { return .null }
+            let count = Int(sqlite3_column_bytes(statement, column))
+            return .text(String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self))
+        case SQLITE_BLOB:
+            let bytes = sqlite3_column_blob(statement, column)
+            let count = Int(sqlite3_column_bytes(statement, column))
+            return .bytes(Array(UnsafeRawBufferPointer(start: bytes, count: count)))
+        default: return .null
+        }
+    }
+
+    private func value(_ column: String) -> SQLValue? { columns[column].map { values[$0] } }
+
     func text(_ column: String) -> String? {
-        if case .string(let text) = storage(column) { text } else { nil }
+        if case .text(let text) = value(column) { text } else { nil }
     }
 
     func number(_ column: String) -> Int64? {
-        if case .int64(let number) = storage(column) { number } else { nil }
+        if case .number(let number) = value(column) { number } else { nil }
     }
 
     func flag(_ column: String) -> Bool? { number(column).map { $0 != 0 } }
 
     func bytes(_ column: String) -> [UInt8]? {
-        if case .blob(let data) = storage(column) { [UInt8](data) } else { nil }
+        if case .bytes(let bytes) = value(column) { bytes } else { nil }
     }
 }

@@ -30,7 +30,13 @@ extension SQLiteEngine {
             let others = try Self.sharedReservations(at: Self.time(now, requestedAt: requestedAt), db).buckets(
                 without: holder)
             let limit = try Int.fetchOne(
-                db.cachedStatement(sql: "SELECT min(hourly_limit) FROM plans WHERE hourly_limit > 0"))
+                db.cachedStatement(
+                    sql: """
+                        SELECT min(hourly_limit) FROM (
+                            SELECT hourly_limit FROM plans WHERE hourly_limit > 0
+                            UNION ALL SELECT min(hourly_limit) FROM users WHERE hourly_limit > 0
+                            UNION ALL SELECT min(hourly_limit) FROM workspaces WHERE hourly_limit > 0)
+                        """))
             let count = SharedReservation.count(atMost: count, smallestLimit: limit ?? 0)
             guard others.isEmpty, count > 0 else { return nil }
             let bucket = RateLimitWindow.Bucket(

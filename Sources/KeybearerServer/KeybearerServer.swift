@@ -216,14 +216,17 @@ public struct KeybearerServer: Sendable {
     }
 
     private func makeRoutes(_ pages: DashboardResponder) throws -> [Route] {
+        let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
+        let workspaces = WorkspaceHandlers(
+            writes: services.writes, directory: services.directory, workspaces: services.workspaces)
         var handlers = Routes.Handlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
-            users: UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys),
-            workspaces: WorkspaceHandlers(
-                writes: services.writes, directory: services.directory, workspaces: services.workspaces),
-            lookups: KeyLookupHandlers(directory: services.directory, writes: services.writes),
+            users: users, workspaces: workspaces,
+            limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
+            lookups: KeyLookupHandlers(
+                directory: services.directory, writes: services.writes, keys: services.keys),
             portalLinks: PortalLinkHandlers(
                 links: services.portalLinks, publicURL: settings.publicURL?.description),
             portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),

@@ -31,7 +31,8 @@ enum Routes {
                 .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
                 .awaiting(edge.api.regenerate)),
-        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorOthers(edge) + pages(edge)
+        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
+            + operatorOthers(edge) + pages(edge)
     }
 
     /// The operator API: users and their keys.
@@ -99,10 +100,6 @@ enum Routes {
                 returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.patchMembers),
                 with: [.ifMatch], summary: "Change a workspace", workspaces.patch),
             .operatorWrite(
-                .put, "/operator/v1/workspaces/{workspace}/plan", for: .writeWorkspaces,
-                returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.planMembers),
-                with: [.ifMatch], summary: "Move a workspace to a plan", workspaces.setPlan),
-            .operatorWrite(
                 .post, "/operator/v1/workspaces/{workspace}/suspend", for: .writeWorkspaces,
                 returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject,
                 summary: "Suspend a workspace: no key passes there", workspaces.suspend),
@@ -120,6 +117,28 @@ enum Routes {
             .operatorWrite(
                 .delete, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
                 returns: NoContent.self, takes: .emptyObject, summary: "Remove a member", workspaces.removeMember),
+        ]
+    }
+
+    /// The operator API: limits, plans of workspaces, fresh hours.
+    private static func operatorLimits(_ limits: LimitHandlers) -> [Route] {
+        [
+            .operatorWrite(
+                .put, "/operator/v1/users/{user}/limit", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(LimitHandlers.limitMembers), with: [.ifMatch],
+                summary: "Set a user's hourly limit, or let the plan's hold again", limits.setUserLimit),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/quota/reset", for: .resetQuota, returns: NoContent.self,
+                takes: .emptyObject, summary: "Give a user a fresh hour", limits.resetQuota),
+            .operatorWrite(
+                .put, "/operator/v1/workspaces/{workspace}/limit", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .json(LimitHandlers.limitMembers),
+                with: [.ifMatch], summary: "Set a workspace's hourly limit, or let the plan's hold again",
+                limits.setWorkspaceLimit),
+            .operatorWrite(
+                .put, "/operator/v1/workspaces/{workspace}/plan", for: .writeWorkspaces,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .json(LimitHandlers.planMembers),
+                with: [.ifMatch], summary: "Move a workspace to a plan, for good or until a time", limits.setPlan),
         ]
     }
 
@@ -211,6 +230,7 @@ enum Routes {
         let operators: IntrospectionHandlers
         let users: UserHandlers
         let workspaces: WorkspaceHandlers
+        let limits: LimitHandlers
         let lookups: KeyLookupHandlers
         let portalLinks: PortalLinkHandlers
         let portal: PortalHandlers

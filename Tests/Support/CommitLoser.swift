@@ -61,7 +61,13 @@ package final class CommitLoser: Sendable {
         self.plan = plan
         listener = try LoopbackListener()
         listener.start { client in
-            if plan.refuses() { close(client) } else { Relay(client, serverPort, plan)?.run() }
+            if plan.refuses() {
+                // A program that was started meanwhile may have the descriptor as well.
+                shutdown(client, Int32(SHUT_RDWR))
+                close(client)
+            } else {
+                Relay(client, serverPort, plan)?.run()
+            }
         }
     }
 

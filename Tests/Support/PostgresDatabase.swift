@@ -89,6 +89,8 @@ package struct HeldTransaction {
     /// Ends it.
     package func release() {
         try? input.fileHandleForWriting.close()
+        // Not by the end of its input alone: a process that another test started may hold the pipe open.
+        if process.isRunning { process.terminate() }
         process.waitUntilExit()
     }
 }

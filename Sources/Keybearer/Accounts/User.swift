@@ -30,6 +30,8 @@ public struct User: Sendable, Hashable {
     public let version: Int
     /// When the record was changed last.
     public let updatedAt: Timestamp
+    /// The limit that holds for the account instead of its plans'; nil where those do.
+    public let limit: LimitOverride?
 
     /// Puts an account together.
     ///
@@ -37,7 +39,7 @@ public struct User: Sendable, Hashable {
     package init(
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
         createdAt: Timestamp, externalID: ExternalID? = nil, isEmailVerified: Bool = false, hasPassword: Bool = true,
-        version: Int = 1, updatedAt: Timestamp? = nil
+        version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil
     ) {
         self.id = id
         self.email = email
@@ -50,6 +52,7 @@ public struct User: Sendable, Hashable {
         self.hasPassword = hasPassword
         self.version = version
         self.updatedAt = updatedAt ?? createdAt
+        self.limit = limit
     }
 }
 

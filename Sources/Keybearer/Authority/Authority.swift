@@ -35,6 +35,9 @@ public struct Authority: Sendable, Hashable {
     /// The operator of this machine, at the command line.
     public static let commandLine = Authority(.commandLine)
 
+    /// Nobody: what a node does by itself, when its time has come.
+    package static let itself = Authority(.anyone)
+
     /// Who the audit log names.
     package var actor: AuditEvent.Actor {
         switch credential {

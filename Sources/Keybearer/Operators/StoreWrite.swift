@@ -16,6 +16,7 @@ package struct StoreWrite: Sendable {
         case removeMember(UserID, from: WorkspaceID)
         case putPlan(Plan)
         case deletePlan(PlanID)
+        case resetHour(of: UserID)
     }
 
     /// What became of it.
@@ -68,11 +69,14 @@ package struct UserUpdate: Sendable {
     package let externalID: MemberChange<ExternalID>
     /// Takes the account over where its address was not verified here: the key that takes the place of the old one.
     package let takeover: KeyReplacement?
+    /// The new limit, or the plans'.
+    package let limit: MemberChange<LimitOverride>
 
     /// Puts an update together.
     package init(
         id: UserID, version: Int? = nil, email: EmailAddress? = nil, isEmailVerified: Bool? = nil, name: String? = nil,
-        externalID: MemberChange<ExternalID> = .unchanged, takeover: KeyReplacement? = nil
+        externalID: MemberChange<ExternalID> = .unchanged, takeover: KeyReplacement? = nil,
+        limit: MemberChange<LimitOverride> = .unchanged
     ) {
         self.id = id
         self.version = version
@@ -81,21 +85,22 @@ package struct UserUpdate: Sendable {
         self.name = name
         self.externalID = externalID
         self.takeover = takeover
+        self.limit = limit
     }
 
     /// The record with these changes; the same where there are none.
     package func applied(to user: User, at time: Timestamp) -> User {
         let address = email ?? user.email
         let isVerified = isEmailVerified ?? (address == user.email && user.isEmailVerified)
-        let wanted = (name: name ?? user.name, externalID: externalID.applied(to: user.externalID))
-        let isSame =
-            address == user.email && isVerified == user.isEmailVerified && wanted.name == user.name
-            && wanted.externalID == user.externalID
-        if isSame { return user }
-        return User(
-            id: user.id, email: address, name: wanted.name, status: user.status, isOperator: user.isOperator,
-            createdAt: user.createdAt, externalID: wanted.externalID, isEmailVerified: isVerified,
-            hasPassword: user.hasPassword, version: user.version + 1, updatedAt: time)
+        func record(version: Int, updatedAt: Timestamp) -> User {
+            User(
+                id: user.id, email: address, name: name ?? user.name, status: user.status, isOperator: user.isOperator,
+                createdAt: user.createdAt, externalID: externalID.applied(to: user.externalID),
+                isEmailVerified: isVerified, hasPassword: user.hasPassword, version: version, updatedAt: updatedAt,
+                limit: limit.applied(to: user.limit))
+        }
+        let isSame = record(version: user.version, updatedAt: user.updatedAt) == user
+        return isSame ? user : record(version: user.version + 1, updatedAt: time)
     }
 }
 
@@ -159,11 +164,16 @@ package struct WorkspaceUpdate: Sendable {
     package let planID: PlanID?
     /// Whether it is suspended.
     package let isSuspended: Bool?
+    /// The new limit, or the plan's.
+    package let limit: MemberChange<LimitOverride>
+    /// When it leaves the plan, or never. A new plan without an end has none.
+    package let planEnd: PlanEnd?
 
     /// Puts an update together.
     package init(
         id: WorkspaceID, version: Int? = nil, name: String? = nil, externalID: MemberChange<ExternalID> = .unchanged,
-        planID: PlanID? = nil, isSuspended: Bool? = nil
+        planID: PlanID? = nil, isSuspended: Bool? = nil, limit: MemberChange<LimitOverride> = .unchanged,
+        planEnd: PlanEnd? = nil
     ) {
         self.id = id
         self.version = version
@@ -171,18 +181,20 @@ package struct WorkspaceUpdate: Sendable {
         self.externalID = externalID
         self.planID = planID
         self.isSuspended = isSuspended
+        self.limit = limit
+        self.planEnd = planEnd
     }
 
     /// The record with these changes; the same where there are none.
     package func applied(to workspace: Workspace, at time: Timestamp) -> Workspace {
-        let new = Workspace(
-            id: workspace.id, name: name ?? workspace.name, planID: planID ?? workspace.planID,
-            createdAt: workspace.createdAt, externalID: externalID.applied(to: workspace.externalID),
-            isSuspended: isSuspended ?? workspace.isSuspended, version: workspace.version,
-            updatedAt: workspace.updatedAt)
-        if new == workspace { return workspace }
-        return Workspace(
-            id: new.id, name: new.name, planID: new.planID, createdAt: new.createdAt, externalID: new.externalID,
-            isSuspended: new.isSuspended, version: workspace.version + 1, updatedAt: time)
+        func record(version: Int, updatedAt: Timestamp) -> Workspace {
+            Workspace(
+                id: workspace.id, name: name ?? workspace.name, planID: planID ?? workspace.planID,
+                createdAt: workspace.createdAt, externalID: externalID.applied(to: workspace.externalID),
+                isSuspended: isSuspended ?? workspace.isSuspended, version: version, updatedAt: updatedAt,
+                limit: limit.applied(to: workspace.limit), planEnd: planID == nil ? workspace.planEnd : planEnd)
+        }
+        let isSame = record(version: workspace.version, updatedAt: workspace.updatedAt) == workspace
+        return isSame ? workspace : record(version: workspace.version + 1, updatedAt: time)
     }
 }

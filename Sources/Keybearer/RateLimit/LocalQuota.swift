@@ -78,6 +78,8 @@ package struct LocalQuota: Sendable, Equatable {
             available -= 1
             return .admitted(status(limit: limit, now: now, wall: wall))
         }
+        // No store grants any of none.
+        if limit <= 0 { return .exhausted(status(limit: 0, now: now, wall: wall)) }
         if now < refusedUntil, limit <= refusedLimit { return .exhausted(status(limit: limit, now: now, wall: wall)) }
         return .needsReservation
     }
@@ -248,7 +250,8 @@ package struct LocalQuota: Sendable, Equatable {
     }
 
     private func status(limit: Int, now: SteadyTime, wall: Timestamp) -> RateLimitStatus {
-        let soonest = nextResetAt ?? now
+        // Waiting gives nothing where nothing is allowed: come back in an hour and see whether that was changed.
+        let soonest = limit > 0 ? nextResetAt ?? now : now.advanced(by: .seconds(3_600))
         return RateLimitStatus(
             limit: limit,
             remaining: max(0, limit - (charged - available - prefetched.available)),

@@ -9,6 +9,11 @@ public struct RateLimitStatus: Sendable, Equatable {
     private let nanosecondsUntilReset: Int64
     /// When this status was computed.
     private let reckonedAt: Timestamp
+    /// Quota returns at the beginning of a minute, by the clock of the database. A node knows that instant with an
+    /// error that differs from one response to the next: it is late by the wait for the database, and either side of it
+    /// by the moment between the readings of two clocks. With this added before rounding up, an instant from 250 ms
+    /// before a whole second to 750 ms behind it names one second, which is never early.
+    private static let marginMilliseconds: Int64 = 250
 
     /// Puts a status together.
     ///
@@ -29,15 +34,17 @@ public struct RateLimitStatus: Sendable, Equatable {
     /// Time until the next used requests become available again; zero if none are used.
     public var resetsAfter: Duration { .nanoseconds(nanosecondsUntilReset) }
 
-    /// Whether some are used, and so become available again.
-    public var isUsed: Bool { remaining < limit }
+    /// Whether some are used, and so become available again; or none is allowed.
+    public var isUsed: Bool { remaining < limit || limit == 0 }
 
-    /// When the next of the used ones are available again, in Unix seconds, rounded up: the one instant that all
-    /// headers of a response name. Where none is used, the second in which it was computed.
+    /// When the next of the used ones are available again, in Unix seconds, rounded up with a margin: the one instant
+    /// that all headers of a response name, and all responses until then. Where none is used, the second in which it was
+    /// computed.
     public var resetSecond: Int64 {
         let now = reckonedAt.millisecondsSinceEpoch
         if !isUsed { return now / 1_000 }
-        return (now + max(1, (nanosecondsUntilReset + 999_999) / 1_000_000) + 999) / 1_000
+        let milliseconds = max(1, (nanosecondsUntilReset + 999_999) / 1_000_000)
+        return (now + milliseconds + Self.marginMilliseconds + 999) / 1_000
     }
 
     /// ``resetSecond`` as a time.

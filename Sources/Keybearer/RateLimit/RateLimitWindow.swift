@@ -71,8 +71,8 @@ package struct RateLimitWindow: Sendable, Equatable {
     package private(set) var buckets: [Bucket]
     /// The latest time seen since the clock last came back. The window runs backwards only when the clock comes back.
     package private(set) var latest: Timestamp
-    /// How often the clock has come back, in 15 bits. Minutes repeat then: a reservation carries this number, so that
-    /// it is released to the bucket that it was charged to or to none.
+    /// How often the clock has come back or a fresh hour has begun, in 15 bits. Minutes repeat then: a reservation
+    /// carries this number, so that it is released to the bucket that it was charged to or to none.
     private var era: Int64 = 0
 
     /// A window with nothing used, or one read from a store.
@@ -141,6 +141,14 @@ package struct RateLimitWindow: Sendable, Equatable {
         guard count > 0, era == self.era, let index = buckets.firstIndex(where: { $0.minute == minute }) else { return }
         buckets[index].count -= min(count, buckets[index].count)
         if buckets[index].count == 0 { buckets.remove(at: index) }
+    }
+
+    /// Begins a fresh hour: nothing counts any more, and no reservation from before is released to it.
+    ///
+    /// Nodes may hold such reservations until they have applied the change that tells them.
+    package mutating func reset() {
+        buckets = []
+        era = (era + 1) & Self.eraMask
     }
 
     /// Whether this window differs from a stored one in more than its age.

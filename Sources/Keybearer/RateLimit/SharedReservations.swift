@@ -25,6 +25,8 @@ final class SharedReservations: Sendable {
     /// What an account used and has not recorded.
     private struct Used {
         let sharedReservation: SharedReservation
+        /// Who used it. One whose hour is over has nothing to record: it would count in the fresh one.
+        let accountState: AccountState
         /// Whether it is being taken or recorded just now.
         var isUnderWay = true
     }
@@ -89,7 +91,7 @@ final class SharedReservations: Sendable {
     func use(by accountState: AccountState, limit: Int) -> SteadyTime? {
         let (requestedAt, wall) = (clocks.steady(), clocks.wall())
         guard accountState.withQuota({ $0.isIdle(at: requestedAt) }),
-            let sharedReservation = begin(accountState.userID, requestedAt, wall)
+            let sharedReservation = begin(accountState, requestedAt, wall)
         else {
             return nil
         }
@@ -119,12 +121,15 @@ final class SharedReservations: Sendable {
         return isTaken ? requestedAt.advanced(by: Self.use) : nil
     }
 
-    private func begin(_ userID: UserID, _ now: SteadyTime, _ wall: Timestamp) -> SharedReservation? {
-        state.withLock { state in
+    private func begin(
+        _ accountState: AccountState, _ now: SteadyTime, _ wall: Timestamp
+    ) -> SharedReservation? {
+        let userID = accountState.userID
+        return state.withLock { state in
             guard let held = state.held, held.age(at: now) + Self.use <= Self.life, held.isTrue(at: now, on: wall),
                 state.used[userID] == nil, state.reserving[userID] == nil
             else { return nil }
-            state.used[userID] = Used(sharedReservation: held.sharedReservation)
+            state.used[userID] = Used(sharedReservation: held.sharedReservation, accountState: accountState)
             return held.sharedReservation
         }
     }
@@ -149,6 +154,7 @@ final class SharedReservations: Sendable {
         // While another step takes or records it, nobody can tell whether the window has it: then the shared
         // reservation counts.
         if state.used[request.userID]?.isUnderWay == true { return request }
+        if state.used[request.userID]?.accountState.isHourOver == true { state.used[request.userID] = nil }
         let unrecorded = state.used[request.userID]?.sharedReservation.bucket
         state.used[request.userID]?.isUnderWay = true
         return .from(holder: holder, unrecorded: unrecorded, request)

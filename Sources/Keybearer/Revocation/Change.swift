@@ -6,6 +6,8 @@ package struct Change: Sendable, Hashable {
         case user(UserID)
         /// A workspace: its plan or its existence.
         case workspace(WorkspaceID)
+        /// The hour of one account: what was reserved of it before is void.
+        case hour(of: UserID)
         /// More than can be named, such as the catalogue.
         case everything
     }

@@ -16,13 +16,18 @@ public struct Workspace: Sendable, Hashable {
     public let version: Int
     /// When the record was changed last.
     public let updatedAt: Timestamp
+    /// The limit that holds there instead of the plan's; nil where that does.
+    public let limit: LimitOverride?
+    /// When it leaves its plan by itself; nil for never.
+    public let planEnd: PlanEnd?
 
     /// Puts a workspace together.
     ///
     /// - Parameter updatedAt: nil for a new one.
     package init(
         id: WorkspaceID, name: String, planID: PlanID, createdAt: Timestamp, externalID: ExternalID? = nil,
-        isSuspended: Bool = false, version: Int = 1, updatedAt: Timestamp? = nil
+        isSuspended: Bool = false, version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil,
+        planEnd: PlanEnd? = nil
     ) {
         self.id = id
         self.name = name
@@ -32,6 +37,8 @@ public struct Workspace: Sendable, Hashable {
         self.isSuspended = isSuspended
         self.version = version
         self.updatedAt = updatedAt ?? createdAt
+        self.limit = limit
+        self.planEnd = planEnd
     }
 }
 
@@ -76,6 +83,9 @@ public struct WorkspaceAccess: Sendable, Hashable {
 
     /// Whether requests with a key pass in this workspace.
     public var includesAPI: Bool { plan.includesAPI && !workspace.isSuspended }
+
+    /// Requests in any 60 minutes here, before an override of the account.
+    public var hourlyLimit: Int { workspace.limit?.hourlyLimit ?? plan.hourlyLimit }
 
     /// Puts the parts together.
     package init(workspace: Workspace, role: Role, plan: Plan) {

@@ -8,7 +8,7 @@ struct UserCommand: AsyncParsableCommand {
         commandName: "user", abstract: "Make, look at and change accounts.",
         subcommands: [
             Create.self, Import.self, List.self, Show.self, Rename.self, SetEmail.self, SetExternalID.self,
-            SetPassword.self, EndSessions.self, Disable.self, Enable.self, Delete.self,
+            SetPassword.self, SetLimit.self, ResetQuota.self, EndSessions.self, Disable.self, Enable.self, Delete.self,
         ])
 
     /// An account named by its id or its address.
@@ -111,6 +111,7 @@ struct UserCommand: AsyncParsableCommand {
                         ["email verified", account.user.isEmailVerified ? "yes" : "no"],
                         ["name", account.user.name], ["status", account.user.status.rawValue],
                         ["password", account.user.hasPassword ? "yes" : "no"],
+                        ["hourly limit", LimitOverride.describe(account.user.limit)],
                         ["operator", account.user.isOperator ? "yes" : "no"],
                         ["created", account.user.createdAt.description],
                         ["key prefix", account.key.shownPrefix],

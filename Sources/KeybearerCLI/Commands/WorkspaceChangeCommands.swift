@@ -19,7 +19,13 @@ extension WorkspaceCommand {
                     ["FIELD", "VALUE"],
                     [
                         ["id", workspace.id.rawValue], ["external id", workspace.externalID?.rawValue ?? "none"],
-                        ["name", workspace.name], ["plan", plan.id.rawValue],
+                        ["name", workspace.name],
+                        [
+                            "plan",
+                            plan.id.rawValue
+                                + (workspace.planEnd.map { " until \($0.at), then \($0.nextPlanID)" } ?? ""),
+                        ],
+                        ["hourly limit", LimitOverride.describe(workspace.limit)],
                         ["suspended", workspace.isSuspended ? "yes" : "no"],
                         ["created", workspace.createdAt.description],
                     ])

@@ -6,8 +6,8 @@ struct WorkspaceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workspace", abstract: "Make and look at workspaces, set their plan, manage their members.",
         subcommands: [
-            Create.self, List.self, Show.self, Rename.self, SetPlan.self, Suspend.self, Resume.self, Members.self,
-            AddMember.self, RemoveMember.self,
+            Create.self, List.self, Show.self, Rename.self, SetPlan.self, SetLimit.self, Suspend.self, Resume.self,
+            Members.self, AddMember.self, RemoveMember.self,
         ])
 
     /// A workspace named by its id or by the product's.
@@ -60,23 +60,6 @@ struct WorkspaceCommand: AsyncParsableCommand {
                         ]
                     })
                 Console.report("\(rows.count) of \(total)")
-            }
-        }
-    }
-
-    struct SetPlan: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "set-plan", abstract: "Move a workspace to a plan; it holds when the command ends.")
-        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
-        @OptionGroup var selection: Selection
-        @Argument(help: "The plan's id.") var plan: String
-
-        func run() async throws {
-            let reference = try selection.reference()
-            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let id = try await services.directory.workspace(reference).workspace.id
-                try await services.workspaces.setPlan(PlanID(rawValue: plan), of: id, by: .commandLine)
-                Console.report("\(id) is on the plan \(plan).")
             }
         }
     }

@@ -61,7 +61,8 @@ extension CopiedTable {
         [
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
-            ("email_verified", .flag), ("version", .number), ("updated_at", .number),
+            ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
+            ("limit_ends_at", .number),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -102,7 +103,8 @@ extension CopiedTable {
         "workspaces",
         [
             ("id", .text), ("name", .text), ("plan_id", .text), ("created_at", .number), ("external_id", .text),
-            ("is_suspended", .flag), ("version", .number), ("updated_at", .number),
+            ("is_suspended", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
+            ("limit_ends_at", .number), ("plan_ends_at", .number), ("next_plan_id", .text),
         ])
 
     private static let memberships = CopiedTable(

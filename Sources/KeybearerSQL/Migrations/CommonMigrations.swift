@@ -67,6 +67,8 @@ package enum CommonMigrations {
         Migration("c2 hours of deleted accounts", isCompatible: true, createDeletedAccountWindows),
         // A node that does not know them would let a suspended workspace pass.
         Migration("c3 external ids, operator API", isCompatible: false, createOperatorAPI),
+        // A node that does not know them would let a plan's limit hold instead.
+        Migration("c4 limits, ends of plans", isCompatible: false, createLimits),
     ]
 
     private static let createDeletedAccountWindows = [
@@ -127,6 +129,20 @@ package enum CommonMigrations {
         "ALTER TABLE sessions ADD COLUMN portal_workspace_id TEXT",
         "ALTER TABLE sessions ADD COLUMN portal_return_url TEXT",
         "CREATE INDEX sessions_by_portal_token ON sessions (portal_token_id) WHERE portal_token_id IS NOT NULL",
+    ]
+
+    private static let createLimits = [
+        "ALTER TABLE users ADD COLUMN hourly_limit {number}",
+        "ALTER TABLE users ADD COLUMN limit_ends_at {number}",
+        "CREATE INDEX users_by_limit ON users (hourly_limit) WHERE hourly_limit IS NOT NULL",
+        "CREATE INDEX users_by_limit_end ON users (limit_ends_at) WHERE limit_ends_at IS NOT NULL",
+        "ALTER TABLE workspaces ADD COLUMN hourly_limit {number}",
+        "ALTER TABLE workspaces ADD COLUMN limit_ends_at {number}",
+        "CREATE INDEX workspaces_by_limit ON workspaces (hourly_limit) WHERE hourly_limit IS NOT NULL",
+        "CREATE INDEX workspaces_by_limit_end ON workspaces (limit_ends_at) WHERE limit_ends_at IS NOT NULL",
+        "ALTER TABLE workspaces ADD COLUMN plan_ends_at {number}",
+        "ALTER TABLE workspaces ADD COLUMN next_plan_id {id} REFERENCES plans (id)",
+        "CREATE INDEX workspaces_by_plan_end ON workspaces (plan_ends_at) WHERE plan_ends_at IS NOT NULL",
     ]
 
     private static func translate(_ text: String, for dialect: Dialect) -> String {

@@ -26,7 +26,8 @@ package enum StoredValues {
             externalID: row.text("user_external_id").map(ExternalID.init(rawValue:)),
             isEmailVerified: try row.requiredFlag("email_verified"),
             hasPassword: try row.requiredNumber("has_password") != 0,
-            version: Int(try row.requiredNumber("user_version")), updatedAt: try row.timestamp("user_updated_at"))
+            version: Int(try row.requiredNumber("user_version")), updatedAt: try row.timestamp("user_updated_at"),
+            limit: limit(row, of: "user"))
     }
 
     package static func key(_ row: any StoredRow) throws -> APIKey {
@@ -77,7 +78,23 @@ package enum StoredValues {
             externalID: row.text("workspace_external_id").map(ExternalID.init(rawValue:)),
             isSuspended: try row.requiredFlag("is_suspended"),
             version: Int(try row.requiredNumber("workspace_version")),
-            updatedAt: try row.timestamp("workspace_updated_at"))
+            updatedAt: try row.timestamp("workspace_updated_at"), limit: limit(row, of: "workspace"),
+            planEnd: planEnd(row))
+    }
+
+    private static func limit(_ row: any StoredRow, of noun: String) -> LimitOverride? {
+        row.number("\(noun)_limit").map { limit in
+            LimitOverride(hourlyLimit: Int(limit), endsAt: time(row, "\(noun)_limit_ends_at"))
+        }
+    }
+
+    private static func planEnd(_ row: any StoredRow) -> PlanEnd? {
+        guard let at = time(row, "plan_ends_at"), let next = row.text("next_plan_id") else { return nil }
+        return PlanEnd(at: at, nextPlanID: PlanID(rawValue: next))
+    }
+
+    private static func time(_ row: any StoredRow, _ column: String) -> Timestamp? {
+        row.number(column).map { Timestamp(millisecondsSinceEpoch: $0) }
     }
 
     /// The plans of rows that stand one plan after another.
@@ -193,13 +210,20 @@ extension StoredValues {
         switch subject {
         case .user(let id): ("user", id.rawValue)
         case .workspace(let id): ("workspace", id.rawValue)
+        // Tables of version 0.1 admit these three words alone.
+        case .hour(let id): ("user", id.rawValue + hourMark)
         case .everything: ("everything", nil)
         }
     }
 
+    /// Behind the id of an account whose hour is meant and not the account: no id has a slash.
+    private static let hourMark = "/hour"
+
     private static func change(_ row: any StoredRow) throws -> Change {
         let subject: Change.Subject
         switch (try row.requiredText("subject_kind"), row.text("subject_id")) {
+        case ("user", let id?) where id.hasSuffix(hourMark):
+            subject = .hour(of: UserID(rawValue: String(id.dropLast(hourMark.count))))
         case ("user", let id?): subject = .user(UserID(rawValue: id))
         case ("workspace", let id?): subject = .workspace(WorkspaceID(rawValue: id))
         case ("everything", _): subject = .everything

@@ -7,7 +7,7 @@ import Keybearer
 enum GateIdentity {
     /// The fields of a request that names no workspace, made once for each account.
     static func make(_ account: Account) -> [UInt8] {
-        let plan = account.decidingPlan
+        let plan = account.decidingAccess?.plan
         let room = room(account, at: nil, plan: plan)
         return [UInt8](unsafeUninitializedCapacity: room) { memory, count in
             var writer = ByteWriter(UnsafeMutableRawBufferPointer(memory))

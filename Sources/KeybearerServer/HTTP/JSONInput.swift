@@ -92,6 +92,17 @@ struct JSONInput {
         return whole
     }
 
+    /// A whole number in a range that may be `null`; nil for that, and where it was not sent.
+    mutating func optionalNumber(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        members[name] == .null ? nil : number(name, in: range)
+    }
+
+    /// A point in time that may be `null`; nil for that, and where it was not sent.
+    mutating func time(_ name: String) -> Timestamp? {
+        guard let text = optionalText(name) else { return nil }
+        return Timestamp(rfc3339: text) ?? refuse(name, "It must be a time such as 2026-01-31T12:00:00Z.")
+    }
+
     /// Values; nil where they were not sent.
     mutating func array(_ name: String) -> [JSONValue]? {
         guard let value = members[name] else { return nil }

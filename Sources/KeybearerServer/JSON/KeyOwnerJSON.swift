@@ -11,14 +11,15 @@ package struct KeyOwnerJSON: JSONNoun {
     /// The account as it is now; left out where it is gone. Its key is the live one.
     let user: UserJSON?
 
-    package init(_ owner: KeyOwner) {
+    /// - Parameter latest: the record with a last use that the database may not have yet.
+    package init(_ owner: KeyOwner, latest: (Account) -> APIKey = { $0.key }) {
         switch owner {
         case .live(let account):
             (status, endedAt, userId) = ("live", Nullable(nil), account.user.id.rawValue)
-            user = UserJSON(account)
+            user = UserJSON(account, key: latest(account))
         case .ended(let past, let account):
             (status, endedAt, userId) = ("ended", Nullable(past.endedAt), past.userID.rawValue)
-            user = account.map { UserJSON($0) }
+            user = account.map { UserJSON($0, key: latest($0)) }
         }
     }
 

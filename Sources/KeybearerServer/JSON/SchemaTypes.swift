@@ -96,6 +96,7 @@ extension PlanID: Encodable, SchemaType {
     package static var schema: Schema { String.schema }
     /// Of a request.
     static let requestSchema: Schema = ["type": "string", "pattern": "^[a-z0-9_-]{1,40}$"]
+    static let nullableRequestSchema: Schema = ["type": ["string", "null"], "pattern": "^[a-z0-9_-]{1,40}$"]
 }
 
 extension Feature: Encodable, SchemaType {
@@ -116,6 +117,8 @@ extension ErrorCode: Encodable, SchemaType {
 
 extension Timestamp: Encodable, SchemaType {
     package static var schema: Schema { ["type": "string", "format": "date-time"] }
+    /// Of a request.
+    static let nullableSchema: Schema = ["anyOf": [schema, ["type": "null"]] as [Schema]]
 
     /// RFC 3339 in UTC with milliseconds.
     public func encode(to encoder: any Encoder) throws {

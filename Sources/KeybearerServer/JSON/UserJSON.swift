@@ -9,6 +9,8 @@ package struct UserJSON: JSONNoun {
     let name: String
     let status: String
     let hasPassword: Bool
+    /// Null where the plans' limits hold.
+    let limit: Nullable<LimitJSON>
     let `operator`: Bool
     let createdAt: Timestamp
     let updatedAt: Timestamp
@@ -22,6 +24,7 @@ package struct UserJSON: JSONNoun {
         (id, externalId, email) = (user.id, Nullable(user.externalID?.rawValue), user.email.rawValue)
         (emailVerified, name, status) = (user.isEmailVerified, user.name, user.status.rawValue)
         (hasPassword, `operator`) = (user.hasPassword, user.isOperator)
+        limit = Nullable(user.limit.map { LimitJSON($0) })
         (createdAt, updatedAt, version) = (user.createdAt, user.updatedAt, user.version)
         self.key = KeyJSON(key ?? account.key)
         workspaces = account.workspaces.map { UserWorkspaceJSON($0) }

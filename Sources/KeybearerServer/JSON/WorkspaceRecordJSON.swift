@@ -6,6 +6,11 @@ package struct WorkspaceRecordJSON: JSONNoun {
     let externalId: Nullable<String>
     let name: String
     let plan: PlanID
+    /// When it leaves the plan by itself, and the plan that it is on then; null for never.
+    let planEndsAt: Nullable<Timestamp>
+    let nextPlan: Nullable<PlanID>
+    /// Null where the plan's limit holds.
+    let limit: Nullable<LimitJSON>
     /// Whether keys pass there: the plan has the feature, and the workspace is not suspended.
     let includesAPI: Bool
     let suspended: Bool
@@ -20,6 +25,9 @@ package struct WorkspaceRecordJSON: JSONNoun {
         (id, name) = (workspace.id, workspace.name)
         externalId = Nullable(workspace.externalID?.rawValue)
         self.plan = plan.id
+        planEndsAt = Nullable(workspace.planEnd?.at)
+        nextPlan = Nullable(workspace.planEnd?.nextPlanID)
+        limit = Nullable(workspace.limit.map { LimitJSON($0) })
         includesAPI = plan.includesAPI && !workspace.isSuspended
         suspended = workspace.isSuspended
         (createdAt, updatedAt, version) = (workspace.createdAt, workspace.updatedAt, workspace.version)

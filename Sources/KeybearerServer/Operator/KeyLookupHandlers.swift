@@ -4,6 +4,7 @@ import Keybearer
 struct KeyLookupHandlers: Sendable {
     let directory: DirectoryService
     let writes: WriteService
+    let keys: KeyService
 
     static let members = [
         Endpoint.FormField(name: "token", isRequired: true, description: "The key that was found.")
@@ -20,7 +21,8 @@ struct KeyLookupHandlers: Sendable {
         var input = try request.input(Self.members)
         let token = input.text("token")
         try input.finish()
-        return Success(KeyOwnerJSON(try await directory.owner(of: token ?? "")))
+        let owner = try await directory.owner(of: token ?? "")
+        return Success(KeyOwnerJSON(owner) { keys.withLatestUse($0.key, of: $0.user.id) })
     }
 
     /// `GET /operator/v1/audit`: the newest first.

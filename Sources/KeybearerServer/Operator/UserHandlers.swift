@@ -176,7 +176,7 @@ struct UserHandlers: Sendable {
         return input
     }
 
-    private func present(_ write: StoreWrite) -> OperatorWrite<Success<UserJSON>> {
+    func present(_ write: StoreWrite) -> OperatorWrite<Success<UserJSON>> {
         OperatorWrite(write: write) { outcome in
             switch outcome {
             case .account(let account): return Success(json(account))

@@ -19,10 +19,6 @@ struct WorkspaceHandlers: Sendable {
     static let newMembers = [name, externalID, required(owner), plan]
     static let putMembers = [name, externalID, owner, plan]
     static let patchMembers = [optional(name), externalID]
-    static let planMembers = [
-        Endpoint.FormField(
-            name: "plan", isRequired: true, description: "The plan's id.", schema: PlanID.requestSchema)
-    ]
     static let roleMembers = [
         Endpoint.FormField(
             name: "role", isRequired: true, description: "The member's role.", schema: Role.schema)
@@ -124,18 +120,8 @@ struct WorkspaceHandlers: Sendable {
 
     /// `PATCH /operator/v1/workspaces/{workspace}`
     @Sendable func patch(_ request: OperatorRequest) async throws -> OperatorWrite<Success<WorkspaceRecordJSON>> {
-        try await change(request, try Self.input(request, Self.patchMembers))
-    }
-
-    /// `PUT /operator/v1/workspaces/{workspace}/plan`
-    @Sendable func setPlan(_ request: OperatorRequest) async throws -> OperatorWrite<Success<WorkspaceRecordJSON>> {
-        try await change(request, try Self.input(request, Self.planMembers))
-    }
-
-    private func change(
-        _ request: OperatorRequest, _ input: WorkspaceInput
-    ) async throws -> OperatorWrite<Success<WorkspaceRecordJSON>> {
-        present(
+        let input = try Self.input(request, Self.patchMembers)
+        return present(
             try await writes.patching(
                 request.workspace(), input, version: request.version(), request: request.idempotent(),
                 by: request.caller))
@@ -241,7 +227,7 @@ struct WorkspaceHandlers: Sendable {
         return input
     }
 
-    private func present(_ write: StoreWrite) -> OperatorWrite<Success<WorkspaceRecordJSON>> {
+    func present(_ write: StoreWrite) -> OperatorWrite<Success<WorkspaceRecordJSON>> {
         OperatorWrite(write: write) { outcome in
             switch outcome {
             case .workspace(let workspace, let plan): return Success(WorkspaceRecordJSON(workspace, plan: plan))

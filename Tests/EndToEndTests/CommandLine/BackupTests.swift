@@ -41,7 +41,7 @@ extension EndToEndTests {
 
         @Test func whatIsNoBackupChangesNothing() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let key = try files.run("key", "show", "ada@example.com").line
             let texts = ["", "not a database", String(repeating: "SQLite format 3\0", count: 1_000)]
             for (number, text) in texts.enumerated() {

@@ -24,7 +24,7 @@ extension EndToEndTests {
 
         @Test func aMasterKeyFileMayHaveOtherLineEndsAndAByteOrderMark() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let key = try files.run("key", "show", "ada@example.com").line
             let ring = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
             let windows = ring.replacingOccurrences(of: "\n", with: "\r\n")
@@ -38,7 +38,7 @@ extension EndToEndTests {
 
         @Test func aByteOrderMarkIsNoPartOfAPassword() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let server = try ServerProcess.serve(files)
             for (number, text) in ["\u{FEFF}a good secret\r\n", "a good secret\r\n", "\u{FEFF}a good secret"]
                 .enumerated()
@@ -78,7 +78,7 @@ extension EndToEndTests {
 
         @Test func aCertificateThatCannotBeUsedIsNamedAtTheStartAndAtAHangup() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let (certificate, key, other) = (
                 files.directory.file("chain.pem"), files.directory.file("key.pem"), files.directory.file("other.pem")
             )
@@ -129,7 +129,7 @@ extension EndToEndTests {
 
         @Test func aTakenPortIsNamed() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let server = try ServerProcess.serve(files)
             let taken = "127.0.0.1:\(server.port)"
             func start(_ arguments: String...) throws -> CommandResult {
@@ -163,7 +163,7 @@ extension EndToEndTests {
 
         @Test func aLogOfJSONHasNoOtherLines() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let socket = files.directory.file("gate.sock")
             let server = try ServerProcess.serve(files, ["--log-format", "json", "--gate-address", "unix:\(socket)"])
             #expect(server.terminate() == 0)
@@ -176,7 +176,7 @@ extension EndToEndTests {
 
         @Test func aStarListensOnAllAddresses() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             // A server that has no TLS refuses requests of others, but it listens to them.
             let server = try ServerProcess(
                 ["serve", "--address", "*:0"] + files.flags, logs: files.directory, name: "all")

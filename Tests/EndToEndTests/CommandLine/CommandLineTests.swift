@@ -30,7 +30,7 @@ extension EndToEndTests {
 
         @Test func serveRefusesMasterKeysThatAreMissingOpenOrSamples() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let ring = try String(contentsOfFile: files.masterKeys, encoding: .utf8)
             func serve() throws -> CommandResult {
                 // One that starts in spite of it is not waited for.

@@ -27,7 +27,7 @@ extension EndToEndTests {
 
         @Test func everyCommandWithJSONWritesOneDocument() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             for words in Self.jsonCommands {
                 let result = try CommandRunner.run(words + ["--json"] + files.flags)
                 #expect(result.status == 0, "\(words): \(result.stderr)")
@@ -77,7 +77,7 @@ extension EndToEndTests {
 
         @Test func whatPeopleWroteCommandsNoTerminal() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let name = "A\u{1B}[2J\u{9B}1m\u{7F}\u{202E}x\u{2066}\u{200B}\u{2028}\u{FEFF}\u{E0041}\r\nB"
             let queue = try DatabaseQueue(path: files.database)
             try queue.write { database in

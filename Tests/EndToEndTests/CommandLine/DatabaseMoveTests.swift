@@ -14,12 +14,10 @@ extension EndToEndTests {
         static let stages = ["marked", "copying", "verifying", "verified", "built", "committed", "moved"]
 
         init() throws {
-            directory = try TemporaryDirectory()
-            original = directory.file("one.db")
-            let flags = ["--database", original, "--master-key-file", directory.file("keybearer.keys")]
-            let made = try CommandRunner.run(["init", "--email", "ada@example.com", "--generate-password"] + flags)
-            try #require(made.status == 0, "\(made.stderr)")
-            key = try CommandRunner.run(["key", "show", "ada@example.com"] + flags).line
+            let files = try InstallationFiles()
+            try files.copyInitialised()
+            (directory, original) = (files.directory, files.database)
+            key = try files.run("key", "show", "ada@example.com").line
         }
 
         private func run(_ words: String..., on database: String) throws -> CommandResult {

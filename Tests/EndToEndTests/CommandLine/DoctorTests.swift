@@ -17,7 +17,7 @@ extension EndToEndTests {
 
         @Test func accountsThatShareAnAddressAreAWarning() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             for name in ["one", "two"] {
                 let made = try files.run(
                     "user", "create", "\(name)@example.com", "--name", name, "--password-stdin",
@@ -39,7 +39,7 @@ extension EndToEndTests {
 
         @Test func aDatabaseThatIsMissingForeignOrDamagedIsBroken() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let sound = try Data(contentsOf: URL(fileURLWithPath: files.database))
             func install(_ contents: Data) throws {
                 for suffix in ["", "-wal", "-shm"] {

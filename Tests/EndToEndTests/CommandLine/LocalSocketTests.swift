@@ -8,7 +8,7 @@ extension EndToEndTests {
     @Suite struct LocalSocketTests {
         @Test func commandsShowALocalSocketAndItsTime() throws {
             let files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             let unused = try #require(try files.run("user", "show", "ada@example.com", "--json").object)
             let before = try #require(unused["key"] as? [String: Any])
             #expect(before["lastUsedAt"] is NSNull && before["lastUsedIp"] is NSNull)

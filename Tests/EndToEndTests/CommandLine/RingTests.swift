@@ -18,7 +18,7 @@ extension EndToEndTests {
 
             init() throws {
                 files = try InstallationFiles()
-                try files.initialise()
+                try files.copyInitialised()
                 other = try InstallationFiles()
                 try other.initialise(email: "eve@example.com")
                 key = try files.run("key", "show", Deployed.ada).line
@@ -111,7 +111,7 @@ extension EndToEndTests {
         @Test func serveRefusesADatabaseThatHasNoMasterKeys() throws {
             let files = try InstallationFiles()
             let other = try InstallationFiles()
-            try other.initialise()
+            try other.copyInitialised()
             Self.install("", at: files.database)
             let serving = try CommandRunner.start(
                 [
@@ -200,7 +200,7 @@ extension EndToEndTests {
             // A ring without the line of one id: it is named, and nothing is noted.
             let lines = ring.split(separator: "\n").filter { !$0.hasPrefix("#") }
             let other = try InstallationFiles()
-            try other.initialise()
+            try other.copyInitialised()
             Self.install(try String(contentsOfFile: other.masterKeys, encoding: .utf8), at: files.masterKeys)
             let live = try #require(lines.first { $0.hasPrefix("active") }).split(separator: " ")[1]
             expectRefusal(try files.run("key", "show", "usr_none"), String(live))

@@ -9,7 +9,7 @@ extension EndToEndTests {
 
         init() throws {
             files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
         }
 
         private func serve(_ database: String, wait: String) throws -> RunningCommand {

@@ -15,14 +15,11 @@ extension EndToEndTests {
             "Name the primary in the setting database, or reset default_transaction_read_only."
 
         init() throws {
-            directory = try TemporaryDirectory()
+            let files = try InstallationFiles()
+            try files.copyInitialised()
+            directory = files.directory
             database = try PostgresDatabase()
             runner = FailureRunner(directory: directory)
-            let made = try CommandRunner.run([
-                "init", "--email", "ada@example.com", "--generate-password", "--database", directory.file("one.db"),
-                "--master-key-file", directory.file("keybearer.keys"),
-            ])
-            try #require(made.status == 0, "\(made.stderr)")
         }
 
         /// Fails where nothing was made yet, and so is no database of Keybearer.

@@ -11,7 +11,7 @@ extension EndToEndTests {
 
         init() throws {
             files = try InstallationFiles()
-            try files.initialise()
+            try files.copyInitialised()
             runner = FailureRunner(directory: files.directory)
         }
 
@@ -109,12 +109,14 @@ extension EndToEndTests {
             let other = try DatabaseQueue(path: files.database)
             try other.inDatabase { db in
                 try db.execute(sql: "BEGIN IMMEDIATE")
+                // Both wait for the lock at the same time.
+                let examination = try CommandRunner.start(["doctor"] + files.flags)
                 let result = try files.run("plan", "put", "pro", "--name", "Pro")
                 #expect(result.status == 69)
                 #expect(
                     result.stderr == "keybearer: cannot use \(files.database): another process has held its lock for 5 "
                         + "seconds. Look which one has the file open (fuser), and try again when it has ended.\n")
-                let doctor = try files.run("doctor")
+                let doctor = examination.finish()
                 #expect(doctor.status == 78 && doctor.stdout.contains("another process has held its lock"))
                 try db.execute(sql: "ROLLBACK")
             }

@@ -23,7 +23,7 @@ extension EndToEndTests {
 
             init() throws {
                 files = try InstallationFiles()
-                let password = try files.initialise(email: Deployed.ada)
+                let password = try files.copyInitialised()
                 // The key can regenerate itself: the answer that the thief is after.
                 server = try ServerProcess.serve(files, environment: ["KEYBEARER_REGENERATE_BY_KEY": "open"])
                 browser = try Browser(port: server.port)

@@ -16,18 +16,36 @@ struct Deployed {
 
     static let ada = "ada@example.com"
 
+    /// What all of them begin with.
+    private struct Beginning {
+        let files: PreparedFiles
+        let password: String
+        let key: String
+        let workspaceID: String
+
+        init() throws {
+            let files = try InstallationFiles()
+            password = try files.initialise(email: ada)
+            try command(
+                files, "plan", "put", "pro", "--name", "Pro", "--hourly-limit", "100000000", "--feature",
+                "api_webhooks", "--position", "1")
+            let shown = try #require(try files.run("user", "show", ada, "--json").object)
+            let workspace = try #require((shown["workspaces"] as? [[String: Any]])?.first)
+            workspaceID = try #require(workspace["id"] as? String)
+            try command(files, "workspace", "set-plan", workspaceID, "pro")
+            key = try CommandLineOutput.onlyKey(on: files.run("key", "show", ada))
+            self.files = try PreparedFiles(of: files)
+        }
+    }
+
+    private static let beginning = Result { try Beginning() }
+
     /// Makes the deployment and starts the server.
     init(_ arguments: [String] = []) throws {
+        let beginning = try Self.beginning.get()
         files = try InstallationFiles()
-        password = try files.initialise(email: Self.ada)
-        try Self.command(
-            files, "plan", "put", "pro", "--name", "Pro", "--hourly-limit", "100000000", "--feature", "api_webhooks",
-            "--position", "1")
-        let shown = try #require(try files.run("user", "show", Self.ada, "--json").object)
-        let workspace = try #require((shown["workspaces"] as? [[String: Any]])?.first)
-        workspaceID = try #require(workspace["id"] as? String)
-        try Self.command(files, "workspace", "set-plan", workspaceID, "pro")
-        key = try CommandLineOutput.onlyKey(on: files.run("key", "show", Self.ada))
+        try beginning.files.copy(to: files)
+        (password, key, workspaceID) = (beginning.password, beginning.key, beginning.workspaceID)
         server = try ServerProcess.serve(files, arguments)
     }
 

@@ -75,7 +75,7 @@ import Testing
             let state = try #require(response.headers[HeaderName.rateLimit])
             let wait = try #require(Int64(state.replacing("\"hourly\";r=0;t=", with: "")))
             #expect(try #require(response.headers[.retryAfter].flatMap { Int64($0) }) >= wait)
-            #expect((3_541...3_721).contains(wait))
+            #expect((3_541...3_722).contains(wait))
         }
     }
 

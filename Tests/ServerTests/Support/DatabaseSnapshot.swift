@@ -4,26 +4,31 @@
 /// All rows of a database that somebody's change could touch. Uses, windows and nodes are left out: they move by
 /// themselves.
 struct DatabaseSnapshot: Sendable {
-    private let tables: [String: Set<[UInt8]>]
+    /// The rows of each table, in the order of its key.
+    private let tables: [String: [[SQLValue]]]
 
     init(_ store: SQLStore) async throws {
         let engine = store.engine
         tables = try await engine.read { connection in
-            var tables: [String: Set<[UInt8]>] = [:]
+            var tables: [String: [[SQLValue]]] = [:]
             for table in CopiedTable.all where !Self.movingTables.contains(table.name) {
                 let columns = table.columns.filter { !Self.movingColumns.contains($0.name) }
-                tables[table.name] = Set(
-                    try connection.rows(table.firstPage, [.number(1_000_000)]).map { row in
-                        columns.flatMap { row.value($0).canonicalForm }
-                    })
+                tables[table.name] = try connection.rows(table.firstPage, [.number(1_000_000)]).map { row in
+                    columns.map { Self.exact(row.value($0)) }
+                }
             }
-            tables["changes"] = [Array(String(try engine.newestNumber(connection)).utf8)]
+            tables["changes"] = [[.number(try engine.newestNumber(connection))]]
             return tables
         }
     }
 
     private static let movingTables: Set<String> = ["budgets", "budget_allowances"]
     private static let movingColumns: Set<String> = ["last_used_at", "last_used_ip", "last_seen_at"]
+
+    /// Texts are compared by their bytes: strings are equal in every spelling of a letter.
+    private static func exact(_ value: SQLValue) -> SQLValue {
+        if case .text(let text) = value { .bytes(Array(text.utf8)) } else { value }
+    }
 
     /// The tables whose rows differ.
     func difference(from other: DatabaseSnapshot) -> [String] {

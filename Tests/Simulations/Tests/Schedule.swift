@@ -209,13 +209,17 @@ struct Schedule {
 
     private mutating func release(_ node: Int, _ unused: [LocalQuota.Unused]) {
         for unused in unused {
-            // Above the 40 bits of the minute stands how often the clock had come back.
-            let minute = unused.minute & (1 << 40 - 1)
-            let form = store.storedForm
-            let comebacks = Int64(form[7]) << 8 | Int64(form[6])
             let isForged = mistake == .releasedToAnotherBucket
-            store.release(unused.count, minute: isForged ? comebacks << 40 | minute : unused.minute)
+            store.release(unused.count, minute: isForged ? forged(unused.minute) : unused.minute)
         }
+    }
+
+    /// The minute as if the clock had come back as often then as it has by now.
+    private func forged(_ minute: Int64) -> Int64 {
+        let form = store.storedForm
+        let comebacks = Int64(form[7]) << 8 | Int64(form[6])
+        // Above the 40 bits of the minute stands how often the clock had come back.
+        return comebacks << 40 | minute & (1 << 40 - 1)
     }
 
     /// What it held is lost, and stays charged; so do its shared reservations.

@@ -13,6 +13,7 @@ from cluster.postgres_pair import Pair
 from cluster.regenerate import Background, Regenerator
 from cluster.trail import Trail
 from harness.accounts import Account
+from harness.command_line import OPERATOR
 
 # More requests than any run needs.
 GENEROUS = "generous"
@@ -26,7 +27,7 @@ class Stage:
         try:
             self.cluster = Cluster(self.pair.servers)
             self.cluster.commands.create_plan(GENEROUS, 100_000_000)
-            self.account = self.cluster.commands.account("operator@example.com", GENEROUS)
+            self.account = self.cluster.commands.account(OPERATOR, GENEROUS)
             self.slow_account = self.cluster.commands.create_account(GENEROUS)
             slow_down(self.pair, self.slow_account.id)
             self.pair.attach_standby()

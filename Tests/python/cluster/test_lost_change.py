@@ -11,9 +11,8 @@ from cluster.client import Client
 from cluster.nodes import Cluster
 from cluster.postgres_pair import Pair
 from cluster.proxy import Proxy
+from harness.command_line import OPERATOR
 from harness.waiting import eventually
-
-EMAIL = "operator@example.com"
 
 
 class Installation:
@@ -23,7 +22,7 @@ class Installation:
         self.pair = Pair(is_synchronous=False)
         self.link = Proxy(self.pair.primary.port)
         self.cluster = Cluster(self.pair.servers, count=2)
-        self.account = self.cluster.commands.account(EMAIL, "pro")
+        self.account = self.cluster.commands.account(OPERATOR, "pro")
         self.pair.attach_standby(through=self.link.port)
         self.cluster.start()
 

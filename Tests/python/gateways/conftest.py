@@ -14,6 +14,7 @@ from gateways.gate_server import GateServer
 from gateways.gateways import GATEWAYS, Gateway
 from gateways.upstream import Upstream
 from harness.accounts import Account
+from harness.command_line import OPERATOR
 from harness.programs import CADDY, ENVOY, HAPROXY, NGINX, TRAEFIK, keybearer_program, missing
 
 
@@ -105,6 +106,24 @@ def stranger(keybearer: GateServer) -> Account:
     return keybearer.commands.create_account("pro")
 
 
+@pytest.fixture(scope="session")
+def locked_account(keybearer: GateServer) -> Account:
+    """Somebody whose plan lacks the API."""
+    return keybearer.commands.create_account("free")
+
+
+@pytest.fixture(scope="session")
+def _changing_account(keybearer: GateServer) -> Account:
+    return keybearer.commands.create_account("pro")
+
+
+@pytest.fixture
+def changing_account(keybearer: GateServer, _changing_account: Account) -> Account:
+    """Somebody on Pro whose key, plan and state a test may change, with the key of now."""
+    keybearer.commands.run("user", "enable", _changing_account.email)
+    return keybearer.commands.account(_changing_account.email, "pro")
+
+
 class Stack(NamedTuple):
     """A Keybearer with a gateway before it, for one test alone."""
 
@@ -126,7 +145,7 @@ def new_stack(
         keybearer = GateServer(directory / "kb", gate_socket)
         stops.append(keybearer.stop)
         keybearer.start()
-        account = keybearer.commands.create_account()
+        account = keybearer.commands.account(OPERATOR, "pro")
         gateway = kind(directory / kind.name, *certificate, keybearer.gate, api)
         stops.append(gateway.stop)
         return Stack(keybearer, gateway, account)

@@ -67,9 +67,8 @@ def test_the_scheme_in_any_case(gateway: Gateway, account: Account, upstream: Up
     expect_identity(upstream.take_one(), account)
 
 
-def test_a_plan_without_the_api(gateway: Gateway, keybearer: GateServer, upstream: Upstream):
-    locked = keybearer.commands.create_account("free")
-    expect_denied(gateway.client.send(key=locked.key), upstream, 403, "FEATURE_LOCKED")
+def test_a_plan_without_the_api(gateway: Gateway, locked_account: Account, upstream: Upstream):
+    expect_denied(gateway.client.send(key=locked_account.key), upstream, 403, "FEATURE_LOCKED")
 
 
 def test_a_used_up_rate_limit(gateway: Gateway, keybearer: GateServer, upstream: Upstream):
@@ -179,8 +178,10 @@ def test_an_upgrade_needs_a_key_too(gateway: Gateway, upstream: Upstream):
     assert upstream.take() == []
 
 
-def test_a_regenerated_key_is_rejected_immediately(gateway: Gateway, keybearer: GateServer, upstream: Upstream):
-    account = keybearer.commands.create_account()
+def test_a_regenerated_key_is_rejected_immediately(
+    gateway: Gateway, keybearer: GateServer, changing_account: Account, upstream: Upstream
+):
+    account = changing_account
     assert gateway.client.send(key=account.key).status == 200
     upstream.take_one()
     new = keybearer.commands.run("key", "regenerate", account.email).strip()
@@ -189,8 +190,10 @@ def test_a_regenerated_key_is_rejected_immediately(gateway: Gateway, keybearer: 
     assert dict(upstream.take_one().identity())["x-keybearer-key-prefix"] == new[:8]
 
 
-def test_other_changes_hold_immediately(gateway: Gateway, keybearer: GateServer, upstream: Upstream):
-    account = keybearer.commands.create_account()
+def test_other_changes_hold_immediately(
+    gateway: Gateway, keybearer: GateServer, changing_account: Account, upstream: Upstream
+):
+    account = changing_account
     assert gateway.client.send(key=account.key).status == 200
     upstream.take_one()
     keybearer.commands.run("workspace", "set-plan", account.workspace, "free")

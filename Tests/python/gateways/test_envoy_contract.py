@@ -96,12 +96,14 @@ def test_the_original_path_names_the_workspace(keybearer: GateServer, account: A
     expect_identity(by_header, account, has_workspace=True)
 
 
-def test_denials_go_to_the_client_as_they_are(keybearer: GateServer, account: Account, stranger: Account):
+def test_denials_go_to_the_client_as_they_are(
+    keybearer: GateServer, account: Account, stranger: Account, locked_account: Account
+):
     for key, challenge in ((None, 'Bearer realm="Keybearer"'), (UNKNOWN_KEY, 'error="invalid_token"')):
         response = request_gate(keybearer, key)
         expect_envelope(response, 401, "UNAUTHORIZED")
         assert challenge in response.value("www-authenticate")
-    expect_envelope(request_gate(keybearer, keybearer.commands.create_account("free").key), 403, "FEATURE_LOCKED")
+    expect_envelope(request_gate(keybearer, locked_account.key), 403, "FEATURE_LOCKED")
     foreign = request_gate(keybearer, account.key, more=[("x-workspace-id", stranger.workspace)])
     expect_envelope(foreign, 404, "NOT_FOUND")
     twice = [("x-workspace-id", account.workspace), ("x-workspace-id", stranger.workspace)]
@@ -125,13 +127,14 @@ def test_a_used_up_rate_limit(keybearer: GateServer):
     assert int(nginx.value("retry-after")) > 0
 
 
-def test_nginx_gets_401_and_403_alone(keybearer: GateServer, account: Account, stranger: Account):
+def test_nginx_gets_401_and_403_alone(
+    keybearer: GateServer, account: Account, stranger: Account, locked_account: Account
+):
     """For comparison: the same denials as auth_request can carry them, with the reason in a header."""
     expect_identity(request_gate(keybearer, account.key, target="/gate-nginx"), account)
-    locked = keybearer.commands.create_account("free")
     cases: list[tuple[str | None, Headers, int, str]] = [
         (None, [], 401, "UNAUTHORIZED"),
-        (locked.key, [], 403, "FEATURE_LOCKED"),
+        (locked_account.key, [], 403, "FEATURE_LOCKED"),
         (account.key, [("x-workspace-id", stranger.workspace)], 403, "NOT_FOUND"),
         (account.key, [("x-workspace-id", account.workspace)] * 2, 403, "BAD_REQUEST"),
     ]

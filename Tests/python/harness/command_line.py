@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness import cleanup
 from harness.accounts import KEY_PATTERN, Account
 from harness.programs import ENVIRONMENT, keybearer_program
 from harness.waiting import Failure
+
+# The account that comes with a new database.
+OPERATOR = "operator@example.com"
 
 
 class CommandLine:
@@ -20,6 +25,7 @@ class CommandLine:
     ):
         """- options: what each command gets besides."""
         self.binary = str(binary or keybearer_program())
+        self._database, self._master_keys = database, master_keys
         # Where the data is, as options of every command and of `serve`.
         self.store = ["--database", str(database), "--master-key-file", str(master_keys), *options]
         self._accounts = 0
@@ -42,9 +48,29 @@ class CommandLine:
         """The same of a command that prints JSON."""
         return json.loads(self.run(*arguments, "--json"))
 
+    # The files of a new deployment, by the program that made them.
+    _new: dict[str, tuple[Path, Path]] = {}
+
     def create_database(self) -> None:
-        """Makes the tables, the master keys and an account for the operator."""
-        self.run("init", "--email", "operator@example.com", "--generate-password")
+        """Makes the tables, the master keys and an account for the operator.
+
+        A database that is a file is made once and then copied, since it takes the hash of a password: all copies have
+        the same operator and the same master keys.
+        """
+        if not isinstance(self._database, Path):
+            self._initialise()
+            return
+        if self.binary not in self._new:
+            directory = cleanup.temporary_directory()
+            files = (directory / "keybearer.db", directory / "keybearer.keys")
+            CommandLine(*files, binary=self.binary)._initialise()
+            self._new[self.binary] = files
+        for made, wanted in zip(self._new[self.binary], (self._database, self._master_keys)):
+            assert not wanted.exists()
+            shutil.copy(made, wanted)
+
+    def _initialise(self) -> None:
+        self.run("init", "--email", OPERATOR, "--generate-password")
 
     def create_plan(self, name: str, hourly_limit: int) -> None:
         """A plan with the API and a limit of its own."""

@@ -19,12 +19,13 @@ def keybearer_program() -> Path:
     return program("KEYBEARER_BINARY", ".build/debug/keybearer")
 
 
-CHROMIUM = program("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = program("CHROMIUM", "/usr/bin/chromium-headless-shell")
 NGINX = program("NGINX", "/usr/sbin/nginx")
 HAPROXY = program("HAPROXY", "/usr/sbin/haproxy")
 CADDY = program("CADDY", ".venv/bin/caddy")
 ENVOY = program("ENVOY", ".venv/bin/envoy")
 TRAEFIK = program("TRAEFIK", ".venv/bin/traefik")
+GO = program("GO", ".venv/bin/go")
 
 # The variables of the one who runs the tests must not configure what is under test.
 ENVIRONMENT = {

@@ -29,9 +29,10 @@ public final class CachedAccount: Sendable {
         self.token = token
         self.accountState = accountState
         keyID = account.key.id
-        decidingPlan = account.decidingPlan
-        entitledLimit = decidingPlan?.hourlyLimit
-        fallbackLimit = account.workspaces.lazy.map(\.plan.hourlyLimit).max() ?? Plan.defaultHourlyLimit
+        let deciding = account.decidingAccess
+        decidingPlan = deciding?.plan
+        entitledLimit = deciding.map { account.hourlyLimit(in: $0) }
+        fallbackLimit = account.largestLimit
     }
 
     /// The most recent successful request with this key: the store's, or a later one that memory saw.
@@ -61,7 +62,7 @@ public final class CachedAccount: Sendable {
             guard let access = access(to: scope) else {
                 return .notAMember(limit: entitledLimit ?? fallbackLimit)
             }
-            let limit = access.plan.hourlyLimit
+            let limit = account.hourlyLimit(in: access)
             return access.includesAPI ? .entitled(limit: limit) : .locked(limit: limit)
         case .accountOnly:
             return .entitled(limit: entitledLimit ?? fallbackLimit)
@@ -80,6 +81,8 @@ final class AccountState: Sendable {
         var quota = LocalQuota()
         var lastUse: (keyID: KeyID, use: LastUse)?
 
+        init(lastUse: (keyID: KeyID, use: LastUse)?) { self.lastUse = lastUse }
+
         /// Keeps the key's id where it is the same: writing it again would count references on every request.
         mutating func record(_ use: LastUse, of keyID: KeyID) {
             if lastUse?.keyID == keyID {
@@ -91,14 +94,31 @@ final class AccountState: Sendable {
         var isLastUseUnwritten = false
         /// Whether ``ReservationReleaser`` watches for the end of a reservation.
         var isWatched = false
+        var isHourOver = false
     }
 
     let userID: UserID
-    private let state = Lock(State())
+    private let state: Lock<State>
 
-    init(userID: UserID) {
+    /// - Parameter lastUse: of a key, where it is known.
+    init(userID: UserID, lastUse: (keyID: KeyID, use: LastUse)? = nil) {
         self.userID = userID
+        state = Lock(State(lastUse: lastUse))
     }
+
+    /// One for the same account with nothing reserved. No request that begins now can reach this one's reservations;
+    /// what is left of them is released when they have ended.
+    ///
+    /// - Parameter endsHour: whether what this one admitted counts no more.
+    func renewed(endsHour: Bool) -> AccountState {
+        state.withLock { state in
+            if endsHour { state.isHourOver = true }
+            return AccountState(userID: userID, lastUse: state.lastUse)
+        }
+    }
+
+    /// Whether a fresh hour has begun since: see ``renewed(endsHour:)``.
+    var isHourOver: Bool { state.withLock { $0.isHourOver } }
 
     /// Decides and counts one request; when it is admitted, records the use.
     ///
@@ -168,14 +188,6 @@ final class AccountState: Sendable {
     /// Works on the local quota under the lock.
     func withQuota<Result: Sendable>(_ body: (inout LocalQuota) -> Result) -> Result {
         state.withLock { body(&$0.quota) }
-    }
-}
-
-extension Account {
-    /// The plan that decides when a request names no workspace: the one with the largest hourly limit among those that
-    /// have the feature; nil when there is none.
-    public var decidingPlan: Plan? {
-        workspaces.lazy.filter(\.includesAPI).map(\.plan).max { $0.hourlyLimit < $1.hourlyLimit }
     }
 }
 

@@ -127,6 +127,9 @@ final class KeyCache: Sendable {
                 index.position = change.position
                 switch change.subject {
                 case .user(let id): remove(id, index: &index)
+                case .hour(let id):
+                    remove(id, index: &index)
+                    index.beginHour(of: id)
                 case .workspace(let id):
                     for user in index.users(of: id) { remove(user, index: &index) }
                 case .everything: forgotten += removeAll(&index)
@@ -137,10 +140,13 @@ final class KeyCache: Sendable {
     }
 
     /// Drops everything and stands at a new position: after registering, or after a lost lease.
+    ///
+    /// Reservations as well: a reset of an account's hour may be among the changes that were missed.
     func restart(at position: ChangeLogPosition) {
         _ = index.withLock { index in
             index.changes.append(.everything)
             index.position = position
+            index.dropReservations()
             return removeAll(&index)
         }
     }

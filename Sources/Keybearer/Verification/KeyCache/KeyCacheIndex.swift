@@ -47,6 +47,19 @@ struct KeyCacheIndex: Sendable {
     /// The account state of an account if there is one.
     func knownAccountState(of userID: UserID) -> AccountState? { records[userID]?.accountState }
 
+    /// Begins a fresh hour of an account: its state is replaced by one that has reserved nothing.
+    mutating func beginHour(of userID: UserID) {
+        guard let accountState = records[userID]?.accountState else { return }
+        records[userID]?.accountState = accountState.renewed(endsHour: true)
+    }
+
+    /// Replaces the states of all accounts by such ones, because fresh hours may have begun.
+    mutating func dropReservations() {
+        for (userID, record) in records {
+            records[userID]?.accountState = record.accountState?.renewed(endsHour: false)
+        }
+    }
+
     /// The hash of the token under which a user is cached.
     func hash(of userID: UserID) -> UInt64? { records[userID]?.hash }
 

@@ -154,7 +154,7 @@ struct KeyPageHandlers: Sendable {
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.
     private func quota(of account: Account, _ access: WorkspaceAccess) async throws -> QuotaMeter? {
         do {
-            let rateLimit = try await node.rateLimitStatus(of: account, limit: access.plan.hourlyLimit)
+            let rateLimit = try await node.rateLimitStatus(of: account, limit: account.hourlyLimit(in: access))
             return QuotaMeter(
                 limit: rateLimit.limit, remaining: rateLimit.remaining,
                 resetsAt: rateLimit.isUsed ? rateLimit.resetAt : nil)

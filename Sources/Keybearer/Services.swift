@@ -99,7 +99,7 @@ public final class Services: Sendable {
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
-        masterKeys = MasterKeyService(context: context, propagation: propagation)
+        masterKeys = MasterKeyService(context: context, propagation: propagation, node: node)
         self.ring = RingService(context: context, logger: logger)
     }
 }

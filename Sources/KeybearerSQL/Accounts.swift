@@ -104,10 +104,11 @@ extension SQLStore {
         }
     }
 
-    /// Adds an account. No node has to hear of one that was not there.
+    /// Adds an account. No node has to hear of one that was not there, unless its key was imported.
     static func creating(_ new: NewAccount) -> Write<Account> {
-        Write(nil, locking: RowLocks([(.masterKey(new.sealedKey.masterKeyID), .share)])) { connection, locked in
+        Write(subject(of: new), locking: locks(of: new)) { connection, locked in
             try locked.requireSealing(under: new.sealedKey.masterKeyID, connection)
+            try requireImportable(new, connection)
             try requireFree(new.user, instead: nil, connection)
             try insertUser(new, connection)
             try insertKey(new, connection)
@@ -251,7 +252,7 @@ extension SQLStore {
             [
                 .id(new.user.id), .id(new.key.id), .number(new.key.version), .text(new.key.shownPrefix),
                 .bytes(new.sealedKey.digest), .id(new.sealedKey.masterKeyID), .bytes(new.sealedKey.box),
-                .time(new.key.generatedAt),
+                .time(new.key.generatedAt), .flag(new.isImported),
             ])
     }
 

@@ -9,8 +9,9 @@ enum KeySQL {
 
     static let insert = SQL(
         """
-        INSERT INTO api_keys (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO api_keys
+            (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at, is_imported)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """)
     static let ofUser = SQL("\(columns) WHERE user_id = $1")
     static let notSealedUnder = SQL("\(columns) WHERE master_key_id <> $1 ORDER BY user_id LIMIT $2")
@@ -20,7 +21,7 @@ enum KeySQL {
         """
         UPDATE api_keys
         SET key_id = $1, version = $2, shown_prefix = $3, digest = $4, master_key_id = $5, box = $6,
-            generated_at = $7, last_used_at = NULL, last_used_ip = NULL
+            generated_at = $7, last_used_at = NULL, last_used_ip = NULL, is_imported = $9
         WHERE user_id = $8 AND version = $2 - 1
         """)
     static let reseal = SQL(
@@ -211,7 +212,7 @@ extension SQLStore {
             [
                 .id(replacement.key.id), .number(replacement.key.version), .text(replacement.key.shownPrefix),
                 .bytes(replacement.sealed.digest), .id(replacement.sealed.masterKeyID), .bytes(replacement.sealed.box),
-                .time(replacement.key.generatedAt), .id(replacement.userID),
+                .time(replacement.key.generatedAt), .id(replacement.userID), .flag(false),
             ])
         guard touched == 1 else { throw KeybearerError.unreadable("api_keys.version") }
     }

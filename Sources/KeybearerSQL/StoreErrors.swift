@@ -21,6 +21,8 @@ extension KeybearerError {
     package static let staleVersion = KeybearerError(
         .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
     package static let externalIDTaken = KeybearerError(.conflict, "This external id is another's already.")
+    package static let keyTaken = KeybearerError(
+        .conflict, "This key cannot be imported: it is an account's here, or was.")
     package static let noSuchOperatorToken = KeybearerError(.notFound, "There is no such operator token.")
     package static func planInUse(_ id: PlanID, workspaces: Int) -> KeybearerError {
         KeybearerError(

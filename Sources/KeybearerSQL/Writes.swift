@@ -23,7 +23,7 @@ extension SQLStore {
                 isChange = true
                 if let subject = work.subject { subjects.append(subject) }
             }
-            return (.changes((results, isChange), with: []), subjects)
+            return (.changes((results, isChange), with: []), Change.Subject.joined(subjects))
         }
         if isChange { noteChange() }
         return Committed(results, at: position)

@@ -42,7 +42,7 @@ enum Routes {
                 with: UserHandlers.filters, summary: "List users", users.list),
             .operatorWrite(
                 .post, "/operator/v1/users", for: .writeUsers, returns: Success<UserJSON>.self,
-                takes: .json(UserHandlers.required), summary: "Create a user", users.create),
+                takes: .json(UserHandlers.createMembers), summary: "Create a user", users.create),
             .operatorToken(
                 .get, "/operator/v1/users/{user}", for: .readUsers, returns: Success<UserJSON>.self,
                 summary: "Get a user", users.get),

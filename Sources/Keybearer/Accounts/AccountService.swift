@@ -64,15 +64,19 @@ public final class AccountService: Sendable {
         return try await context.store.createAccount(new, by: authority, audit: audit)
     }
 
-    /// - Parameter passwordHash: empty for an account without a password.
+    /// - Parameters:
+    ///   - passwordHash: empty for an account without a password.
+    ///   - imported: the key that the account is to have; nil for a new one.
     func makeAccount(
         name: String, email: EmailAddress, passwordHash: String = "", isOperator: Bool = false,
-        externalID: ExternalID? = nil, isEmailVerified: Bool
+        externalID: ExternalID? = nil, isEmailVerified: Bool, importing imported: ImportedToken? = nil
     ) throws -> NewAccount {
         let now = context.clocks.wall()
         let userID = UserID.random(from: context.random)
         let vault = context.vault.current
-        let secret = try vault.issue(prefix: context.settings.keyPrefix, random: context.random)
+        let secret =
+            try imported.map { SecretKey($0) }
+            ?? vault.issue(prefix: context.settings.keyPrefix, random: context.random)
         let key = APIKey(
             id: .random(from: context.random), version: 1, shownPrefix: secret.shownPrefix, generatedAt: now)
         return NewAccount(
@@ -81,7 +85,8 @@ public final class AccountService: Sendable {
                 isEmailVerified: isEmailVerified, hasPassword: !passwordHash.isEmpty),
             passwordHash: passwordHash, key: key,
             sealedKey: try vault.seal(secret, userID: userID, keyID: key.id, version: 1),
-            workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace")
+            workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace",
+            importedDigests: imported.map { vault.namedDigests(of: $0.token) } ?? [])
     }
 
     /// The account with this id, external id (`ext:…`) or address.

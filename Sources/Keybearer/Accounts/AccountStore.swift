@@ -66,11 +66,14 @@ package struct NewAccount: Sendable {
     package let workspaceID: WorkspaceID
     /// The workspace's name.
     package let workspaceName: String
+    /// What the store may know the key by, where it was imported: one digest for each master key that is not retired,
+    /// the active one's last. Empty for a key that was made here.
+    package let importedDigests: [KeyDigest]
 
     /// Puts a new account together.
     package init(
         user: User, passwordHash: String, key: APIKey, sealedKey: SealedKey, workspaceID: WorkspaceID,
-        workspaceName: String
+        workspaceName: String, importedDigests: [KeyDigest] = []
     ) {
         self.user = user
         self.passwordHash = passwordHash
@@ -78,5 +81,9 @@ package struct NewAccount: Sendable {
         self.sealedKey = sealedKey
         self.workspaceID = workspaceID
         self.workspaceName = workspaceName
+        self.importedDigests = importedDigests
     }
+
+    /// Whether the key was made elsewhere.
+    package var isImported: Bool { !importedDigests.isEmpty }
 }

@@ -95,7 +95,7 @@ public final class DirectoryService: Sendable {
 
     /// Whose key a token is, or was. No request is counted, and "Last used" stays as it is.
     ///
-    /// What was never made here is told from memory.
+    /// A key of our own shape that was never made here is told from memory; for another, the store is asked.
     ///
     /// - Throws: `NOT_FOUND`; `UNAVAILABLE`, also for a tag that is not recognised by a server that may lack a master
     ///   key.
@@ -104,11 +104,17 @@ public final class DirectoryService: Sendable {
         let vault = context.vault.current
         // The lease first: see ServiceContext.origin.
         let knowsAllMasterKeys = node?.knowsAllMasterKeys ?? true
-        guard let secret = SecretKey(parsing: Array(token.utf8)) else { throw unknown }
-        guard vault.isGenuine(secret) else {
-            throw knowsAllMasterKeys ? unknown : KeybearerError.unavailable()
+        guard let presented = Array(token.utf8).withUnsafeBufferPointer(PresentedToken.init) else { throw unknown }
+        if let secret = SecretKey(token: presented) {
+            guard vault.isGenuine(secret) else {
+                throw knowsAllMasterKeys ? unknown : KeybearerError.unavailable()
+            }
+        } else if !presented.mayBeImported {
+            throw unknown
         }
-        guard let owner = try await context.store.keyOwner(digests: vault.digests(of: secret)) else { throw unknown }
+        guard let owner = try await context.store.keyOwner(digests: vault.digests(of: presented)) else {
+            throw unknown
+        }
         return owner
     }
 

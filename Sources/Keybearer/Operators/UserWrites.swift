@@ -10,6 +10,8 @@ public struct UserInput: Sendable {
     public var externalID = MemberChange<ExternalID>.unchanged
     /// Whether an account that has the address already is taken over.
     public var adopts = false
+    /// The key that a new account is to have; nil for one that is made here.
+    public var keyToImport: KeyToImport?
 
     /// Nothing.
     public init() {}
@@ -18,12 +20,14 @@ public struct UserInput: Sendable {
 extension WriteService {
     /// Makes an account without a password.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`; `CONFLICT`; `FORBIDDEN` where the token may not
-    ///   vouch for an address.
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `key`; `CONFLICT`; `FORBIDDEN` where the token
+    ///   may not vouch for an address, or import a key.
     package func creating(
         _ input: UserInput, request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
         try requireVoucher(input, caller)
+        let imported = try importedToken(input, by: caller)
+        let request = protecting(request, with: input)
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
         for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
             if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
@@ -31,10 +35,12 @@ extension WriteService {
         try await context.claimNewDatabase()
         let new = try accounts.makeAccount(
             name: wanted.name, email: wanted.email, externalID: input.externalID.applied(to: nil),
-            isEmailVerified: input.isEmailVerified ?? caller.vouchesForAddresses)
+            isEmailVerified: input.isEmailVerified ?? caller.vouchesForAddresses, importing: imported)
         return StoreWrite(
             .createAccount(new),
-            audit: context.event(.userCreated, by: caller.authority, user: new.user.id, workspace: new.workspaceID),
+            audit: context.event(
+                .userCreated, by: caller.authority, user: new.user.id, workspace: new.workspaceID,
+                detail: imported == nil ? nil : "with an imported key"),
             request: request)
     }
 
@@ -54,11 +60,15 @@ extension WriteService {
             input.externalID = .cleared
         }
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
+        let remembered = protecting(request, with: input)
         var present = try await self.account(reference)
-        if present == nil, let earlier = try await earlierResource(of: request) {
+        if present == nil, let earlier = try await earlierResource(of: remembered) {
             present = try await self.account(.id(UserID(rawValue: earlier)))
         }
-        if let present { return try await updating(present, input, version: version, request: request, by: caller) }
+        if let present {
+            try await requireImported(input, into: present, named: reference, request: remembered, by: caller)
+            return try await updating(present, input, version: version, request: remembered, by: caller)
+        }
         guard case .external(let externalID) = reference else { throw AccountService.noAccount }
         try Self.requireSame(input.externalID, externalID)
         guard version == nil else {
@@ -67,6 +77,7 @@ extension WriteService {
         guard let present = try await context.account(spelt: wanted.email.rawValue) else {
             return try await creating(input, request: request, by: caller)
         }
+        try await requireImported(input, into: present, named: reference, request: remembered, by: caller)
         return try adopting(present, input, request: request, by: caller)
     }
 
@@ -78,6 +89,7 @@ extension WriteService {
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let account = try await existing(.id(try await existingID(reference, for: request)))
+        try await requireImported(input, into: account, named: reference, request: request, by: caller)
         return try await updating(account, input, version: version, request: request, by: caller)
     }
 

@@ -91,7 +91,7 @@ extension CopiedTable {
         [
             ("user_id", .text), ("key_id", .text), ("version", .number), ("shown_prefix", .text), ("digest", .bytes),
             ("master_key_id", .text), ("box", .bytes), ("generated_at", .number), ("last_used_at", .number),
-            ("last_used_ip", .text),
+            ("last_used_ip", .text), ("is_imported", .flag),
         ])
 
     private static let pastKeys = CopiedTable(

@@ -67,6 +67,14 @@ package enum CommonMigrations {
         Migration("c2 hours of deleted accounts", isCompatible: true, createDeletedAccountWindows),
         // A node that does not know them would let a suspended workspace pass.
         Migration("c3 external ids, operator API", isCompatible: false, createOperatorAPI),
+        // A node that does not know them would refuse imported keys.
+        Migration("c5 imported keys", isCompatible: false, createImportedKeys),
+    ]
+
+    private static let createImportedKeys = [
+        "ALTER TABLE api_keys ADD COLUMN is_imported {flag} NOT NULL DEFAULT {no}",
+        // Nodes read all of these digests when they start.
+        "CREATE INDEX api_keys_imported ON api_keys (digest) WHERE is_imported",
     ]
 
     private static let createDeletedAccountWindows = [

@@ -36,7 +36,7 @@ struct APIResponder: Sendable {
         if case .key(_, .awaiting) = route?.access {
             // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
             guard case .token(let token) = admission.credentials,
-                !node.verifier.isKnownBad(token, now: clocks.steady())
+                !node.verifier.isKnownBad(token, from: admission.client, now: clocks.steady())
             else {
                 return refusal(Refusal(.unauthorized, of: admission.credentials), of: context)
             }

@@ -27,6 +27,8 @@ struct GateResponses {
         let code: ErrorCode
         /// The value of `WWW-Authenticate`, on a 401.
         let challenge: String?
+        /// How long to wait, where no account's rate limit says so.
+        var retryAfter: Duration?
         /// The body up to the request id.
         fileprivate let body: [UInt8]
 
@@ -71,7 +73,8 @@ struct GateResponses {
         case .admitted(let account, let rateLimit):
             allow(account, scope: admission.scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
         case .refused(let refusal):
-            let denial = Denial(refusal.error.code, message: refusal.error.message)
+            var denial = Denial(refusal.error.code, message: refusal.error.message)
+            denial.retryAfter = refusal.error.retryAfter
             let request = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
             return denial.code.status.code >= 500 ? request : nil
         }
@@ -146,6 +149,11 @@ struct GateResponses {
             if let challenge = denial.challenge {
                 writer.text("WWW-Authenticate: ")
                 writer.text(challenge)
+                writer.text("\r\n")
+            }
+            if let wait = denial.retryAfter {
+                writer.text("Retry-After: ")
+                writer.number(Int64(wait.secondsRoundedUp))
                 writer.text("\r\n")
             }
             if let rateLimit {

@@ -121,6 +121,15 @@ struct JSONInput {
         }
     }
 
+    /// A key that is to be imported: `{"import": "…"}`; nil where it was not sent.
+    mutating func keyToImport(_ name: String) -> KeyToImport? {
+        guard let value = members[name] else { return nil }
+        guard case .object(let object) = value, case .text(let text) = object["import"], object.count == 1 else {
+            return refuse(name, "It must be an object with the member import, a text.")
+        }
+        return KeyToImport(text)
+    }
+
     /// A text that may be `null`; nil for both, and where it was not sent.
     mutating func optionalText(_ name: String) -> String? { members[name] == .null ? nil : text(name) }
 

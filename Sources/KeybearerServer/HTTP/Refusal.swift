@@ -38,6 +38,12 @@ struct Refusal {
         case .rateLimited(_, let status):
             error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")
             rateLimit = status
+        case .throttled(let wait):
+            error = KeybearerError(
+                .rateLimited,
+                "Too many keys from this address were not valid. Wait \(wait.secondsRoundedUp) seconds and try again.",
+                retryAfter: wait)
+            rateLimit = nil
         case .unavailable(let cause):
             error = .unavailable(cause: (cause as? KeybearerError)?.cause ?? cause)
             rateLimit = nil

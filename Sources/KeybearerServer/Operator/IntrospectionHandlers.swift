@@ -27,9 +27,11 @@ struct IntrospectionHandlers: Sendable {
             try Admission.workspace(named: given, in: "workspace_id")
         }
         let token = Array(text.utf8).withUnsafeBufferPointer { PresentedToken($0) }
-        let admission = Admission(
+        var admission = Admission(
             token.map { .token($0) } ?? .malformed, scope: workspace.map { .workspace($0) } ?? .anyWorkspace,
             from: client)
+        // Without the client's address all of the caller's clients would be one.
+        admission.isThrottled = form["client_address"] != nil
         switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
         case .admitted(let account, let rateLimit):
             return IntrospectionJSON(account, scope: admission.scope, rateLimit: rateLimit)
@@ -96,7 +98,11 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         error = refusal.error.code.rawValue
         status = refusal.error.code.status.code
         rateLimit = refusal.rateLimit.map { RateLimitJSON($0) }
-        if refusal.error.code == .rateLimited { retryAfter = refusal.rateLimit?.secondsUntilReset(from: now) }
+        if refusal.error.code == .rateLimited {
+            retryAfter =
+                refusal.rateLimit?.secondsUntilReset(from: now)
+                ?? refusal.error.retryAfter.map { Int64($0.secondsRoundedUp) }
+        }
     }
 
     init(_ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus) {

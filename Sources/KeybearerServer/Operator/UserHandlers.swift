@@ -27,7 +27,16 @@ struct UserHandlers: Sendable {
         description: "Take over an account that has the address already, or that nobody has shown to be the person's. "
             + "Needs the scope users:identity.",
         schema: Bool.schema)
-    static let putMembers = required + [adopt]
+    private static let key = Endpoint.FormField(
+        name: "key",
+        description: "A key that the user has already, for a new user: 20 to 128 characters of token68. "
+            + "Needs the scope keys:import.",
+        schema: [
+            "type": "object", "additionalProperties": false, "required": ["import"],
+            "properties": ["import": ["type": "string", "minLength": 20, "maxLength": 128] as Schema] as Schema,
+        ])
+    static let createMembers = required + [key]
+    static let putMembers = required + [adopt, key]
     static let patchMembers = members + [adopt]
     static let filters =
         [
@@ -79,7 +88,7 @@ struct UserHandlers: Sendable {
 
     /// `POST /operator/v1/users`
     @Sendable func create(_ request: OperatorRequest) async throws -> OperatorWrite<Success<UserJSON>> {
-        let input = try Self.input(request, Self.required)
+        let input = try Self.input(request, Self.createMembers)
         return present(try await writes.creating(input, request: request.idempotent(), by: request.caller))
     }
 
@@ -172,6 +181,7 @@ struct UserHandlers: Sendable {
         input.name = json.text("name")
         input.externalID = json.externalID("externalId")
         input.adopts = json.flag("adopt") ?? false
+        input.keyToImport = json.keyToImport("key")
         try json.finish()
         return input
     }

@@ -70,8 +70,12 @@ import Testing
         let shared = try PostgresDatabase().open()
         let back = try openFile(directory, "back.db")
         let (_, other, digest) = try await fill(file)
+        _ = try await file.perform([samples.create(samples.imported())], by: .commandLine)
+        let imported = try await file.importedKeyPrefixes()
         let report = try move(file, to: shared)
-        #expect(report.rows.first { $0.table == "users" }?.count == 2)
+        #expect(report.rows.first { $0.table == "users" }?.count == 3)
+        #expect(imported.count == 1)
+        #expect(try await shared.importedKeyPrefixes() == imported)
         try await expectSame(file, shared, tokenDigest: digest)
         // Life goes on there: numbers, audit rows, refusals of retired master keys.
         _ = try await shared.setStatus(.active, of: other.user.id, audit: samples.event(.userEnabled))
@@ -84,6 +88,7 @@ import Testing
         }
         _ = try move(shared, to: back)
         try await expectSame(shared, back, tokenDigest: digest)
+        #expect(try await back.importedKeyPrefixes() == imported)
         for store in [file as any Store, shared, back] { try store.close() }
     }
 

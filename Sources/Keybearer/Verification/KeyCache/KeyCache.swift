@@ -130,6 +130,7 @@ final class KeyCache: Sendable {
                 case .workspace(let id):
                     for user in index.users(of: id) { remove(user, index: &index) }
                 case .everything: forgotten += removeAll(&index)
+                case .importedKeys: break
                 }
             }
             return forgotten

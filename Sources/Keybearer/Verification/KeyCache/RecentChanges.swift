@@ -28,6 +28,7 @@ struct RecentChanges: Sendable {
             case .user(let id): id == account.user.id
             case .workspace(let id): account.workspaces.contains { $0.workspace.id == id }
             case .everything: true
+            case .importedKeys: false
             }
         }
     }

@@ -142,13 +142,15 @@ struct KeyPageHandlers: Sendable {
     ) async throws -> KeyPanel {
         let publicURL = publicURL ?? context.baseURL
         let key = keys.withLatestUse(key, of: account.user.id)
+        // A key that was made elsewhere begins otherwise.
+        let examplePrefix = key.shownPrefix.hasPrefix(keyPrefix) ? keyPrefix : ""
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: Self.lastUse(of: key),
             quota: try await quota(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
-            curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
-            nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
+            curlExample: Examples.curl(publicURL: publicURL, prefix: examplePrefix),
+            nodeExample: Examples.node(publicURL: publicURL, prefix: examplePrefix))
     }
 
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.

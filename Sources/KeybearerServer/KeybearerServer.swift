@@ -18,9 +18,12 @@ public struct KeybearerServer: Sendable {
         public var port = 8080
         /// PEM files of the certificate chain and its private key; nil listens without TLS.
         public var tls: (certificateFile: String, keyFile: String)?
-        /// The address by which clients reach the server, without a slash at the end; nil takes
-        /// the address that a browser used.
-        public var publicURL: Origin?
+        /// The address by which clients reach the server; nil takes the address that a browser used.
+        public var publicURL: PublicURL?
+        /// The address by which clients reach the API, if it is another one: the examples show it.
+        public var apiURL: PublicURL?
+        /// How the pages look like the product's.
+        public var brand = Brand()
         /// The operator's own proxies, whose forwarding headers are believed.
         public var trustedProxies: [AddressRange] = []
         /// The prefix of new keys, for the examples.
@@ -75,12 +78,16 @@ public struct KeybearerServer: Sendable {
     /// - Parameters:
     ///   - services: the domain, in the role of a server.
     ///   - checkStore: throws when the store cannot be read or written.
-    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
+    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server, or the public URL has a path of the
+    ///   server's own.
     public init(
         settings: Settings, services: Services, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) throws {
         node = try services.requireNode()
+        if let problem = settings.publicURL?.problemAsPlace {
+            throw KeybearerError(.internalError, "The public URL cannot be used: \(problem).")
+        }
         self.settings = settings
         self.services = services
         self.checkStore = checkStore
@@ -181,7 +188,8 @@ public struct KeybearerServer: Sendable {
     ) -> GateListener? {
         settings.gate.map { gateSettings in
             GateListener(
-                decision: GateDecision(node: node, clocks: clocks, settings: gateSettings, logger: logger),
+                decision: GateDecision(
+                    node: node, clocks: clocks, settings: gateSettings, challenges: challenges, logger: logger),
                 limits: .init(bytes: settings.headerBytes, headers: settings.headerCount),
                 supervision: connections.supervision(of: .gate) { _ in true }, logger: logger, onReady: onReady)
         }
@@ -190,7 +198,7 @@ public struct KeybearerServer: Sendable {
     /// The one function that builds what answers requests; the server and the tests share it.
     func makeResponder() throws -> EdgeResponder {
         let pages = try makePages()
-        let api = APIResponder(node: node, clocks: clocks, logger: logger)
+        let api = APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges)
         let routes = RouteTable(try makeRoutes(pages))
         let operators = OperatorResponder(
             tokens: services.operatorTokens, writes: services.writes,
@@ -198,7 +206,7 @@ public struct KeybearerServer: Sendable {
         return EdgeResponder(
             routes: routes,
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
-            api: api, operators: operators, dashboard: pages, logger: logger)
+            api: api, operators: operators, dashboard: pages, place: place, logger: logger)
     }
 
     /// Every route with its handler.
@@ -208,11 +216,17 @@ public struct KeybearerServer: Sendable {
 
     private var bodies: BodyReader { BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory) }
 
+    private var place: Place { Place(publicURL: settings.publicURL, apiURL: settings.apiURL) }
+    private var challenges: Challenges { Challenges(product: settings.brand.productName) }
+
     private func makePages() throws -> DashboardResponder {
         DashboardResponder(
             sessions: services.sessions, portalLinks: services.portalLinks, bodies: bodies,
-            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
-            renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
+            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.origin),
+            renderer: try PageRenderer(place: place, brand: settings.brand, clocks: clocks), random: random,
+            place: place,
+            cookie: SessionCookie(place: place, product: settings.brand.productName), challenges: challenges,
+            logger: logger)
     }
 
     private func makeRoutes(_ pages: DashboardResponder) throws -> [Route] {
@@ -225,17 +239,16 @@ public struct KeybearerServer: Sendable {
                 writes: services.writes, directory: services.directory, workspaces: services.workspaces),
             lookups: KeyLookupHandlers(directory: services.directory, writes: services.writes),
             portalLinks: PortalLinkHandlers(
-                links: services.portalLinks, publicURL: settings.publicURL?.description),
+                links: services.portalLinks, place: place),
             portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),
-            assets: AssetHandlers(),
+            assets: AssetHandlers(brand: BrandAssets(settings.brand)),
             signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-                pages: pages, publicURL: settings.publicURL?.description,
-                keyPrefix: settings.keyPrefix.characters),
+                pages: pages, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
-        let openAPI = OpenAPI(routes: routes(handlers), serverURL: settings.publicURL?.description)
+        let openAPI = OpenAPI(routes: routes(handlers), product: settings.brand.productName, place: place)
         handlers.openAPI = OpenAPIHandlers(document: try openAPI.document())
         return routes(handlers)
     }

@@ -9,8 +9,10 @@ import NIOCore
 struct OpenAPI: Sendable {
     /// The routes to describe; those of pages and probes have no description and are left out.
     let routes: [Route]
-    /// Where clients reach the server; nil for wherever the document came from.
-    let serverURL: String?
+    /// What the document calls the product.
+    let product: ProductName
+    /// Where clients reach the server.
+    let place: Place
 
     /// The document as JSON.
     func document() throws -> [UInt8] {
@@ -19,12 +21,15 @@ struct OpenAPI: Sendable {
         for route in routes {
             guard let endpoint = route.endpoint else { continue }
             paths[route.path, default: [:]][route.method.rawValue.lowercased()] = Self.operation(route, endpoint)
+            if let apiURL = place.apiURL, RouteTable.isAPI(route.path[...]) {
+                paths[route.path]?["servers"] = [["url": apiURL.description]]
+            }
             for noun in endpoint.returns.nouns { nouns[noun.noun] = noun }
         }
         let document: Schema = [
             "openapi": "3.1.0",
-            "info": ["title": "Keybearer", "version": KeybearerVersion.current],
-            "servers": [["url": serverURL ?? "/"]],
+            "info": ["title": product.description, "version": KeybearerVersion.current],
+            "servers": [["url": place.publicURL?.description ?? "/"]],
             "paths": paths,
             "components": [
                 "schemas": nouns.mapValues { $0.definition },

@@ -166,6 +166,8 @@ enum Routes {
         [
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
+            .anyone(.get, DashboardAssets.brandStylesheetPath, edge.assets.brandStylesheet),
+            .anyone(.get, DashboardAssets.logoPath, edge.assets.logo),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),

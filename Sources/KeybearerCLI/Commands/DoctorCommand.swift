@@ -78,7 +78,7 @@ private struct Examination {
                     "The server listens on \(server.host) without TLS and trusts no proxy: every request is refused.",
                     mend: "Set tls-certificate and tls-key, or list the proxy in trusted-proxies."))
         }
-        if server.publicURL?.scheme == .http, !isLocal {
+        if server.publicURL?.origin.scheme == .http, !isLocal {
             findings.append(
                 Finding(
                     .warning, "public-url", "It begins with http://, but plain HTTP is refused.", mend: "Use https://.")

@@ -24,6 +24,7 @@ struct ServeCommand: AsyncParsableCommand {
         try await bootstrap.serve(store) { ports in
             guard isPlain else { return }
             Console.report("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
+            if let url = bootstrap.settings.server.publicURL { Console.report("The dashboard is at \(url)/") }
             if let gate = ports.gate { Console.report("The gate listens on \(gateHost(gate))") }
         }
     }

@@ -53,7 +53,9 @@ struct LoadedSettings: Sendable {
 
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)
         server.tls = try reader.tls()
-        server.publicURL = try reader.origin(.publicURL)
+        server.publicURL = try reader.place(.publicURL)
+        server.apiURL = try reader.url(.apiURL)
+        server.brand = try reader.brand()
         services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
         server.trustedProxies = try reader.networks(.trustedProxies)
         server.gate = try reader.gate()

@@ -1,6 +1,7 @@
 import Keybearer
+import KeybearerServer
 
-/// The settings that are networks and origins: an error says which part is refused, and why.
+/// The settings that are networks and URLs: an error says which part is refused, and why.
 extension SettingReader {
     /// A list of trusted networks in CIDR form, comma-separated. One that trusts everyone is refused.
     func networks(_ setting: Setting) throws(SettingError) -> [AddressRange] {
@@ -34,14 +35,20 @@ extension SettingReader {
         return entries
     }
 
-    /// `https://host[:port]` without anything behind it but one slash.
-    func origin(_ setting: Setting) throws(SettingError) -> Origin? {
+    /// `https://host[:port]`, with or without a path.
+    func url(_ setting: Setting) throws(SettingError) -> PublicURL? {
         guard let found = sources.find(setting) else { return nil }
-        let text = found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
         do {
-            return try Origin(parsing: text)
+            return try PublicURL(parsing: found.value)
         } catch {
             throw refusal(setting, found, because: "\(error)")
         }
+    }
+
+    /// The same, for an address at which the server can be.
+    func place(_ setting: Setting) throws(SettingError) -> PublicURL? {
+        let url = try url(setting)
+        if let problem = url?.problemAsPlace { throw refusal(setting, sources.find(setting), because: problem) }
+        return url
     }
 }

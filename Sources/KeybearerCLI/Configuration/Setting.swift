@@ -6,6 +6,11 @@ enum Setting: String, CaseIterable {
     case tlsCertificate = "tls-certificate"
     case tlsKey = "tls-key"
     case publicURL = "public-url"
+    case apiURL = "api-url"
+    case productName = "product-name"
+    case productLogo = "product-logo"
+    case supportURL = "support-url"
+    case accentColor = "accent-color"
     case database
     case databaseConnections = "database-connections"
     case databaseWait = "database-wait"
@@ -37,7 +42,10 @@ enum Setting: String, CaseIterable {
     var defaultValue: String? {
         switch self {
         case .address: "127.0.0.1:8080"
-        case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath, .regenerateByKey: nil
+        case .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productLogo, .supportURL, .accentColor, .gateAddress,
+            .gateWorkspacePath, .regenerateByKey:
+            nil
+        case .productName: "Keybearer"
         case .database: "keybearer.db"
         case .databaseConnections: "8"
         case .databaseWait: "60s"
@@ -74,7 +82,8 @@ enum Setting: String, CaseIterable {
         switch self {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
         case .trustedProxies, .gateTrustedProxies, .portalReturnURLs: .networks
-        case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
+        case .address, .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productName, .productLogo, .supportURL,
+            .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix,
             .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
             .signUp, .regenerateByKey, .logFormat, .logLevel:
             .text
@@ -90,7 +99,12 @@ enum Setting: String, CaseIterable {
         case .address: "a host and a port such as 127.0.0.1:8080, [::1]:8080, or *:8080 for all addresses"
         case .tlsCertificate: "the path of a PEM file with the certificate chain"
         case .tlsKey: "the path of a PEM file with the certificate's private key"
-        case .publicURL: "an address such as https://yourapp.com, without a path"
+        case .publicURL: "an address such as https://yourapp.com or https://yourapp.com/developers"
+        case .apiURL: "an address such as https://api.yourapp.com"
+        case .productName: "a name of 1 to 60 characters"
+        case .productLogo: "the path of a PNG, WebP or SVG file of at most 256 KiB"
+        case .supportURL: "an address such as https://yourapp.com/help or mailto:help@yourapp.com"
+        case .accentColor: "a colour such as #0b6357"
         case .database: "the path of an SQLite file, or a connection string of PostgreSQL"
         case .databaseConnections: "a whole number from 1 to 200"
         case .databaseWait: "a span from 0s to 1h"

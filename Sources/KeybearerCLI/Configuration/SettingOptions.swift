@@ -20,6 +20,21 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .customLong("public-url"), help: "The address by which clients reach the server.")
     var publicURL: String?
 
+    @Option(name: .customLong("api-url"), help: "The address by which clients reach the API, if it is another one.")
+    var apiURL: String?
+
+    @Option(name: .long, help: "What pages and messages call the product.")
+    var productName: String?
+
+    @Option(name: .long, help: "The picture file with the product's mark.")
+    var productLogo: String?
+
+    @Option(name: .customLong("support-url"), help: "Where the pages say that help is.")
+    var supportURL: String?
+
+    @Option(name: .long, help: "The colour of links and buttons: #rrggbb.")
+    var accentColor: String?
+
     @Option(
         name: .long,
         help: "The SQLite file, or a PostgreSQL connection string for a database that several nodes share.")
@@ -98,6 +113,8 @@ struct SettingOptions: ParsableArguments {
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
+            .apiURL: apiURL, .productName: productName, .productLogo: productLogo, .supportURL: supportURL,
+            .accentColor: accentColor,
             .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait,
             .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,

@@ -12,6 +12,9 @@ struct DashboardResponder: Sendable {
     let crossSite: CrossSiteCheck
     let renderer: PageRenderer
     let random: RandomSource
+    let place: Place
+    let cookie: SessionCookie
+    let challenges: Challenges
     let logger: Logger
 
     func respond(to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?) async -> Response {
@@ -27,7 +30,7 @@ struct DashboardResponder: Sendable {
                 return try await handler(context)
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
-            guard let token = SessionCookie.token(in: context.headers), !hasBody || !sessions.isForged(token) else {
+            guard let token = cookie.token(in: context.headers), !hasBody || !sessions.isForged(token) else {
                 return signInFirst(context)
             }
             let problem = hasBody ? await bodies.read(into: &context) : nil
@@ -71,13 +74,13 @@ struct DashboardResponder: Sendable {
             return signInFirst(context)
         }
         var response = lead(back, from: context, isSession: true)
-        response.headers[.setCookie] = SessionCookie.remove
+        response.headers[.setCookie] = cookie.remove
         return response
     }
 
     /// The way back to the product for a browser whose portal session has ended; nil for any other.
     func wayBack(_ context: RequestContext) async throws -> Response? {
-        guard let token = SessionCookie.token(in: context.headers), case nil = try await sessions.find(token),
+        guard let token = cookie.token(in: context.headers), case nil = try await sessions.find(token),
             try await portalLinks.returnURL(ofEnded: token) != nil
         else { return nil }
         return try await afterEnd(of: token, context)
@@ -88,7 +91,7 @@ struct DashboardResponder: Sendable {
     /// Browsers stop a form whose answer redirects to another origin (`form-action`): a form gets a page that goes there.
     func lead(_ back: ReturnURL, from context: RequestContext, isSession: Bool = false) -> Response {
         let target = back.adding("reason", "session_expired")
-        guard CrossSiteCheck.isUnsafe(context.request.method) else { return Self.redirect(to: target) }
+        guard CrossSiteCheck.isUnsafe(context.request.method) else { return Self.leave(to: target) }
         var response = show(PortalPage(entry: nil, back: target, isSession: isSession), .gone)
         response.headers[HeaderName.refresh] = "0; url=\(target)"
         return response
@@ -99,7 +102,7 @@ struct DashboardResponder: Sendable {
         if context.wantsJSON { return failure(KeybearerError(.unauthorized, "Sign in first."), of: context) }
         let path = context.request.head.path ?? "/"
         let isPage = context.request.method == .get && path != "/"
-        return Self.redirect(to: isPage ? "/sign-in?next=\(Self.escape(path))" : "/sign-in")
+        return redirect(to: isPage ? "/sign-in?next=\(Self.escape(place.path(path)))" : "/sign-in")
     }
 
     /// Any failure, as a page or, for scripts, in the envelope.
@@ -131,14 +134,15 @@ struct DashboardResponder: Sendable {
                 outcome: KeyRequestOutcome(after: known, of: context, on: route))
             response = show(page, status)
         }
-        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = #"Session realm="Keybearer""# }
+        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = challenges.session }
         if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
         return response
     }
 
     private func httpsRequired(_ context: RequestContext) -> Response {
         // Secure for all but the cookie: a browser on this machine.
-        let page = HTTPSRequiredPage(authority: context.plainAuthority, isLocal: context.isSecure)
+        let page = HTTPSRequiredPage(
+            authority: context.plainAuthority, isLocal: context.isSecure, home: place.path("/"))
         var response = show(page, .forbidden)
         // Browsers ignore it over plain HTTP, and complain.
         response.headers[HeaderName.crossOriginOpenerPolicy] = nil
@@ -161,8 +165,14 @@ struct DashboardResponder: Sendable {
             body: ResponseBody(byteBuffer: ByteBuffer(string: renderer.render(page, nonce: nonce))))
     }
 
-    static func redirect(to path: String) -> Response {
-        Response(status: .seeOther, headers: [.location: path, .cacheControl: "no-store"])
+    /// Leads to a page of this server.
+    ///
+    /// - Parameter local: its path; see ``Place``.
+    func redirect(to local: String) -> Response { Self.leave(to: place.path(local)) }
+
+    /// Leads to another site: a URL that the operator or the product has named.
+    static func leave(to url: String) -> Response {
+        Response(status: .seeOther, headers: [.location: url, .cacheControl: "no-store"])
     }
 
     /// Escapes a path for use as a query's value.
@@ -173,14 +183,6 @@ struct DashboardResponder: Sendable {
             let digits = String(byte, radix: 16, uppercase: true)
             return "%" + (digits.count == 1 ? "0" : "") + digits
         }.joined()
-    }
-
-    /// Where a form leads afterwards: only to a path of this server, whatever was written into it.
-    static func localPath(_ text: String?) -> String? {
-        guard let text, text.hasPrefix("/"), !text.hasPrefix("//"), !text.hasPrefix("/\\"), text.utf8.count <= 1_000,
-            text.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
-        else { return nil }
-        return text
     }
 }
 

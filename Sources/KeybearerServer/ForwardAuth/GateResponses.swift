@@ -25,21 +25,21 @@ struct GateResponses {
     /// A denial without what is another's each time. Those that a flood meets are made once.
     struct Denial {
         let code: ErrorCode
-        /// The value of `WWW-Authenticate`, on a 401.
-        let challenge: String?
+        /// What `WWW-Authenticate` says, on a 401.
+        let challenge: Challenge?
         /// The body up to the request id.
         fileprivate let body: [UInt8]
 
-        init(_ code: ErrorCode, message: String, challenge: String? = nil) {
+        init(_ code: ErrorCode, message: String, challenge: Challenge? = nil) {
             self.code = code
             self.challenge = challenge
             body = Envelope.failureBeginning(code, message: message)
         }
 
         static let tokenRefused = Denial(
-            .unauthorized, message: Refusal.unauthorizedMessage, challenge: BearerCredentials.refusedChallenge)
+            .unauthorized, message: Refusal.unauthorizedMessage, challenge: .refused)
         static let tokenMissing = Denial(
-            .unauthorized, message: Refusal.unauthorizedMessage, challenge: BearerCredentials.none.challenge)
+            .unauthorized, message: Refusal.unauthorizedMessage, challenge: .missing)
         static let noGate = Denial(.notFound, message: "There is no gate at this path.")
         static let httpsRequired = Denial(.httpsRequired, message: "Use https:// for every request.")
         static let unreadable = Denial(
@@ -47,10 +47,12 @@ struct GateResponses {
     }
 
     private let clocks: Clocks
+    private let challenges: Challenges
     private var date: (second: Int64, text: [UInt8]) = (.min, [])
 
-    init(clocks: Clocks) {
+    init(clocks: Clocks, challenges: Challenges = Challenges()) {
         self.clocks = clocks
+        self.challenges = challenges
     }
 
     private static let allowBody: StaticString = #"{"ok":true}"#
@@ -145,7 +147,7 @@ struct GateResponses {
             writer.text("\r\n")
             if let challenge = denial.challenge {
                 writer.text("WWW-Authenticate: ")
-                writer.text(challenge)
+                writer.text(challenges.key(challenge))
                 writer.text("\r\n")
             }
             if let rateLimit {

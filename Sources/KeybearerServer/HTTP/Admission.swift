@@ -160,13 +160,10 @@ enum BearerCredentials {
     }
 
     /// The challenge of a 401: it says that a token was wrong only where one was sent.
-    var challenge: String {
+    var challenge: Challenge {
         switch self {
-        case .none: #"Bearer realm="Keybearer""#
-        case .malformed, .token: Self.refusedChallenge
+        case .none: .missing
+        case .malformed, .token: .refused
         }
     }
-
-    /// The challenge where a token was sent and is not valid.
-    static let refusedChallenge = #"Bearer realm="Keybearer", error="invalid_token""#
 }

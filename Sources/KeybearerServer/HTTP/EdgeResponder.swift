@@ -16,9 +16,12 @@ struct EdgeResponder: HTTPResponder {
     let api: APIResponder
     let operators: OperatorResponder
     let dashboard: DashboardResponder
+    let place: Place
     let logger: Logger
 
-    func respond(to request: Request, context connection: ConnectionContext) async throws -> Response {
+    func respond(to original: Request, context connection: ConnectionContext) async throws -> Response {
+        let request =
+            place.hasPath ? Request(head: place.withLocalPath(original.head), body: original.body) : original
         let path = Self.path(of: request)
         let found = routes.find(path)
         var context = makeRequestContext(request, peer: connection.peer, parameters: found?.parameters ?? [:])
@@ -32,6 +35,10 @@ struct EdgeResponder: HTTPResponder {
     ///
     /// Only what ``respond(to:context:)`` would answer in the same way: it is the same code, less the waiting.
     func respondNow(to head: HTTPRequest, peer: IPAddress?) -> APIResponder.ImmediateResponse {
+        place.hasPath ? respondNow(toLocal: place.withLocalPath(head), peer) : respondNow(toLocal: head, peer)
+    }
+
+    private func respondNow(toLocal head: HTTPRequest, _ peer: IPAddress?) -> APIResponder.ImmediateResponse {
         guard head.method == .get, let fullPath = head.path, fullPath.hasPrefix("/api/") else { return .notHere }
         guard let found = routes.find(fullPath.prefix { $0 != "?" }), let route = found.matched.routes[.get] else {
             return .notHere
@@ -70,12 +77,14 @@ struct EdgeResponder: HTTPResponder {
         // Appended, not set: no handler writes these, and setting would look through all fields first.
         headers.append(HTTPField(name: HeaderName.requestID, value: context.requestID))
         headers.append(Self.noSniff)
-        if isTLS { headers.append(Self.strictTransport) }
+        if isTLS { headers.append(place.hasPath ? Self.strictTransportHere : Self.strictTransport) }
     }
 
     private static let noSniff = HTTPField(name: HeaderName.contentTypeOptions, value: "nosniff")
     private static let strictTransport = HTTPField(
         name: .strictTransportSecurity, value: "max-age=31536000; includeSubDomains")
+    /// Below a path the host is the product's, and its subdomains are its own affair.
+    private static let strictTransportHere = HTTPField(name: .strictTransportSecurity, value: "max-age=31536000")
 
     private func respond(_ context: RequestContext, path: Substring, matched: RouteTable.MatchedPath?) async -> Response
     {

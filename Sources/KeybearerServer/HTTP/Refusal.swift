@@ -5,8 +5,8 @@ struct Refusal {
     let error: KeybearerError
     /// How the account stands against its rate limit; nil where no account is known.
     let rateLimit: RateLimitStatus?
-    /// The value of `WWW-Authenticate`, on a 401.
-    var challenge: String?
+    /// What `WWW-Authenticate` says, on a 401.
+    var challenge: Challenge?
 
     /// Every 401 has this message, whichever check failed.
     static let unauthorizedMessage = "The Secret Key is missing or not valid."

@@ -3,8 +3,7 @@ import Keybearer
 /// The operator API's portal links.
 struct PortalLinkHandlers: Sendable {
     let links: PortalLinkService
-    /// Where clients reach the server; nil takes the address that the program used.
-    let publicURL: String?
+    let place: Place
 
     static let members = [
         Endpoint.FormField(
@@ -52,7 +51,8 @@ struct PortalLinkHandlers: Sendable {
             by: request.caller)
         return Success(
             PortalLinkJSON(
-                id: link.id.rawValue, url: "\(publicURL ?? request.context.baseURL)/portal?code=\(code.characters)",
+                id: link.id.rawValue,
+                url: place.url("\(Routes.portal)?code=\(code.characters)", for: request.context),
                 expiresAt: link.expiresAt))
     }
 }

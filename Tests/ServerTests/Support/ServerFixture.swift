@@ -107,7 +107,8 @@ final class ServerFixture: Sendable {
         let made = try responder()
         let responder = EdgeResponder(
             routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
-            api: made.api, operators: made.operators, dashboard: made.dashboard, logger: logger)
+            api: made.api, operators: made.operators, dashboard: made.dashboard, place: made.place,
+            logger: logger)
         // A server decides under a lease.
         await services.node?.fence.step()
         let request = Request(

@@ -30,10 +30,10 @@ struct PortalHandlers: Sendable {
         }
         let started = try await links.use(
             code, link, from: context.client, userAgent: context.userAgent,
-            inPlaceOf: SessionCookie.token(in: context.headers))
+            inPlaceOf: pages.cookie.token(in: context.headers))
         guard let (session, token) = started else { return ended(.ended(link), context) }
-        var response = DashboardResponder.redirect(to: Self.start(of: account, in: session.portal))
-        response.headers[.setCookie] = SessionCookie.set(token, for: PortalLink.sessionLife)
+        var response = pages.redirect(to: Self.start(of: account, in: session.portal))
+        response.headers[.setCookie] = pages.cookie.set(token, for: PortalLink.sessionLife)
         return response
     }
 
@@ -49,7 +49,7 @@ struct PortalHandlers: Sendable {
     }
 
     private func signedIn(_ context: RequestContext) async throws -> SessionService.SignedIn? {
-        guard let token = SessionCookie.token(in: context.headers) else { return nil }
+        guard let token = pages.cookie.token(in: context.headers) else { return nil }
         return try await sessions.find(token)
     }
 

@@ -12,7 +12,7 @@ struct SignInHandlers: Sendable {
     /// `GET /sign-in`
     @Sendable func signInPage(_ context: RequestContext) async throws -> Response {
         let query = context.query ?? [:]
-        let next = DashboardResponder.localPath(query["next"])
+        let next = pages.place.localPath(query["next"])
         // A script of the page found that its session had ended.
         if query["ended"] != nil, let back = try await pages.wayBack(context) { return back }
         let notice = Notice.asked(by: query, of: [SignInPage.signedOut, SignInPage.sessionOver])
@@ -26,11 +26,11 @@ struct SignInHandlers: Sendable {
     @Sendable func signIn(_ context: RequestContext) async throws -> Response {
         let form = try context.form()
         let email = form["email"] ?? ""
-        let next = DashboardResponder.localPath(form["next"])
+        let next = pages.place.localPath(form["next"])
         do {
             let (_, token) = try await service.withPassword(
                 email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
+                userAgent: context.userAgent, inPlaceOf: pages.cookie.token(in: context.headers))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
@@ -52,7 +52,7 @@ struct SignInHandlers: Sendable {
         do {
             let (_, token) = try await service.signUp(
                 name: name, email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
+                userAgent: context.userAgent, inPlaceOf: pages.cookie.token(in: context.headers))
             return enter(with: token, at: "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
@@ -66,7 +66,7 @@ struct SignInHandlers: Sendable {
     /// `GET /confirm`
     @Sendable func confirmPage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response
     {
-        let next = DashboardResponder.localPath(context.query?["next"]) ?? "/"
+        let next = pages.place.localPath(context.query?["next"]) ?? "/"
         let portal = signedIn.session.portal
         return pages.show(
             ConfirmPage(
@@ -78,7 +78,7 @@ struct SignInHandlers: Sendable {
     /// `POST /confirm`
     @Sendable func confirm(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let form = try context.form()
-        let next = DashboardResponder.localPath(form["next"]) ?? "/"
+        let next = pages.place.localPath(form["next"]) ?? "/"
         do {
             let (_, token) = try await service.confirm(
                 signedIn, password: Password(form["password"] ?? ""), from: context.client,
@@ -96,14 +96,14 @@ struct SignInHandlers: Sendable {
     @Sendable func signOut(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         try await sessions.end(
             signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
-        var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
-        response.headers[.setCookie] = SessionCookie.remove
+        var response = pages.redirect(to: "/sign-in?signedOut=1")
+        response.headers[.setCookie] = pages.cookie.remove
         return response
     }
 
     private func enter(with token: SessionToken, at path: String) -> Response {
-        var response = DashboardResponder.redirect(to: path)
-        response.headers[.setCookie] = SessionCookie.set(token, policy: sessions.policy)
+        var response = pages.redirect(to: path)
+        response.headers[.setCookie] = pages.cookie.set(token, policy: sessions.policy)
         return response
     }
 

@@ -196,7 +196,8 @@ def test_a_recent_sign_in_is_required_before_a_regenerate(
     server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
 ):
     console.expect_status(403)
-    refusal = '{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next=/account"}'
+    confirm = server.path("/confirm?next=" + server.path("/account"))
+    refusal = f'{{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"{confirm}"}}'
     key_page.page.route("**/regenerate", lambda route: route.fulfill(
         status=403, content_type="application/json", body=refusal))
     key_page.press_regenerate()

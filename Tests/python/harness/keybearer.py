@@ -31,6 +31,8 @@ class KeybearerServer:
         self.port = free_port()
         # Where a browser finds it.
         self.origin = f"http://localhost:{self.port}"
+        # Variables of the server's environment besides.
+        self.environment: dict[str, str] = {}
         self.program: Program | None = None
         self._is_killed = False
 
@@ -44,7 +46,9 @@ class KeybearerServer:
     def start(self) -> None:
         """Serves, and waits until it is ready."""
         self._is_killed = False
-        self.program = Program(self.serve_arguments(), self.log_path, directory=self.log_path.parent)
+        self.program = Program(
+            self.serve_arguments(), self.log_path, environment=self.environment, directory=self.log_path.parent
+        )
         self.program.wait_until(self.is_ready, f"{self.log_path.stem} was ready", self.start_seconds)
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from browser.conftest import ConsoleWatch
@@ -166,6 +167,8 @@ def test_a_database_that_takes_no_writes(server: DashboardServer, key_page: KeyP
     assert server.commands.key_of(server.ada.email) == key
 
 
+# Behind a proxy it is the proxy that answers.
+@pytest.mark.whole_host
 def test_a_stopped_server(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     console.expect_network_failures()
     key_page.reveal()

@@ -104,7 +104,7 @@ def test_what_is_no_identity(applications: dict[str, Application], name: str, ac
     for headers in cases:
         refused = applications["required"].send(headers)
         assert (refused.status, refused.json["error"]) == (401, "UNAUTHORIZED")
-        assert refused.value("www-authenticate") == 'Bearer realm="Keybearer"'
+        assert refused.value("www-authenticate") == 'Bearer realm="API"'
         assert applications["optional"].send(headers).json is None
 
 

@@ -10,7 +10,9 @@ enum Challenge: Sendable {
 
 /// The values of `WWW-Authenticate`, whose realm is the product's name. A challenge says that a token was wrong only where
 /// one was sent.
-struct Challenges: Sendable {
+///
+/// A class, since what holds it is copied on the way of requests.
+final class Challenges: Sendable {
     private let missing: String
     /// Where a key was sent and is not valid.
     let refused: String

@@ -229,12 +229,14 @@ import Testing
     func origins(arrival: String) async throws {
         let fixture = try Self.fixture()
         for (origin, status) in [
-            ("https://app.test", 401), ("https://app.test:443", 401), ("https://evil.test", 403), ("http://app.test", 403),
+            ("https://app.test", 401), ("https://app.test:443", 401), ("https://evil.test", 403),
+            ("http://app.test", 403),
             ("https://app.test/developers", 403), ("https://app.test.evil.test", 403), ("null", 403),
         ] {
             let headers: HTTPFields = [.origin: origin, .contentType: "application/x-www-form-urlencoded"]
             let response = try await fixture.respond(
-                .post, "\(arrival)/sign-in", headers, body: "email=a@example.com&password=x", authority: "internal:8080")
+                .post, "\(arrival)/sign-in", headers, body: "email=a@example.com&password=x", authority: "internal:8080"
+            )
             #expect(response.status == status, "\(origin)")
         }
     }

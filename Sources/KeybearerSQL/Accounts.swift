@@ -43,6 +43,8 @@ enum AccountSQL {
               AND created_at >= $6 AND updated_at >= $7
             ORDER BY created_at, id LIMIT $8) \(order)
         """)
+    static let byIdentity = SQL(
+        "\(columns) WHERE u.id IN (SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2) \(order)")
     static let emailIsTaken = SQL("SELECT 1 AS taken FROM users WHERE email = $1")
     static let externalIDIsTaken = SQL("SELECT 1 AS taken FROM users WHERE external_id = $1")
     static let update = SQL(
@@ -86,7 +88,8 @@ enum AccountSQL {
         """)
 
     static let all = [
-        byID, byEmail, byDigest, byExternalID, matching, page, emailIsTaken, externalIDIsTaken, insert, update,
+        byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, emailIsTaken, externalIDIsTaken, insert,
+        update,
         password, setPassword, rehash, setStatus, delete,
         leavesMembersWithoutOwner, deleteLonelyWorkspaces,
     ]

@@ -3,7 +3,7 @@ package import Keybearer
 /// A row, or the rows of one owner, that a transaction looks at or changes.
 ///
 /// The order of the cases is the order in which every transaction locks: users, api_keys, operator_tokens, sessions,
-/// workspaces, memberships, plans, master_keys; within a table by primary key. One order everywhere, and no lock that
+/// workspaces, memberships, plans, master_keys, identities; within a table by primary key. One order everywhere, and no lock that
 /// is raised later: two transactions never wait for each other.
 package enum LockableRow: Sendable, Hashable {
     case user(UserID)
@@ -17,6 +17,7 @@ package enum LockableRow: Sendable, Hashable {
     case plan(PlanID)
     case plans
     case masterKey(MasterKeyID)
+    case identity(Identity)
 
     fileprivate var place: (table: Int, key: String) {
         switch self {
@@ -31,6 +32,7 @@ package enum LockableRow: Sendable, Hashable {
         case .plan(let id): (6, id.rawValue)
         case .plans: (6, "")
         case .masterKey(let id): (7, id.rawValue)
+        case .identity(let identity): (8, identity.issuer + " " + identity.subject)
         }
     }
 
@@ -48,6 +50,8 @@ package enum LockableRow: Sendable, Hashable {
         case .plan(let id): SQLStatement(LockSQL.plan, [.id(id)])
         case .plans: SQLStatement(LockSQL.plans, [])
         case .masterKey(let id): SQLStatement(LockSQL.masterKey, [.id(id)])
+        case .identity(let identity):
+            SQLStatement(LockSQL.identity, [.text(identity.issuer), .text(identity.subject)])
         }
     }
 }
@@ -142,8 +146,10 @@ enum LockSQL {
     static let plans = SQL("SELECT id FROM plans ORDER BY id")
     static let masterKey = SQL("SELECT id, is_retired, tags FROM master_keys WHERE id = $1")
 
+    static let identity = SQL("SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2")
+
     static let all = [
         user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, plans,
-        masterKey,
+        masterKey, identity,
     ]
 }

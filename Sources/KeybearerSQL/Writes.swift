@@ -191,6 +191,7 @@ extension SQLStore {
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
         try putKey(replacement, connection)
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
+        try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
         try endSignIns(of: userID, at: replacement.key.generatedAt, connection)
     }
 

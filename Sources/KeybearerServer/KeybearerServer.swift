@@ -228,7 +228,11 @@ public struct KeybearerServer: Sendable {
                 links: services.portalLinks, publicURL: settings.publicURL?.description),
             portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),
             assets: AssetHandlers(),
-            signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
+            signIn: SignInHandlers(
+                service: services.signIn, sessions: services.sessions, identities: services.identities, pages: pages),
+            identities: IdentityHandlers(
+                service: services.identities, sessions: services.sessions, pages: pages,
+                redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, publicURL: settings.publicURL?.description,

@@ -170,6 +170,10 @@ enum Routes {
             .anyone(.post, "/sign-in", edge.signIn.signIn),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
             .anyone(.post, "/sign-up", edge.signIn.signUp),
+            .anyone(.get, Routes.signInWithProvider, edge.identities.begin),
+            .anyone(.get, Routes.providerCallback, edge.identities.callback),
+            .session(.get, Routes.linkIdentity, edge.identities.linkPage),
+            .session(.post, Routes.linkIdentity, edge.identities.link),
             .anyone(.get, Routes.portal, edge.portal.page),
             .anyone(.post, Routes.portal, edge.portal.open),
 
@@ -191,6 +195,11 @@ enum Routes {
         ]
     }
 
+    /// Where a browser begins to sign in with the provider, and where it comes back to.
+    static let signInWithProvider = "/sign-in/oidc"
+    static let providerCallback = "/sign-in/oidc/callback"
+    /// Where an account is connected with who somebody is at the provider.
+    static let linkIdentity = "/sign-in/oidc/link"
     /// Where the product's users come in by a link.
     static let portal = "/portal"
     /// Where the operator API begins.
@@ -216,6 +225,7 @@ enum Routes {
         let portal: PortalHandlers
         let assets: AssetHandlers
         let signIn: SignInHandlers
+        let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
         let account: AccountPageHandlers
     }

@@ -8,6 +8,7 @@ public struct AuditEvent: Sendable, Hashable {
         case userDeleted = "user.deleted"
         case userChanged = "user.changed"
         case userAdopted = "user.adopted"
+        case identityLinked = "user.identity_linked"
         case passwordChanged = "user.password_changed"
         case sessionStarted = "session.started"
         case sessionConfirmed = "session.confirmed"

@@ -20,6 +20,11 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
     /// Why a text is no origin, as a sentence for the operator.
     public struct Problem: Error, Hashable, CustomStringConvertible {
         public let description: String
+
+        /// Wraps a sentence.
+        package init(description: String) {
+            self.description = description
+        }
     }
 
     /// Reads `https://host` or `https://host:port`, with nothing behind it; `null` and all other schemes are refused.

@@ -99,7 +99,7 @@ extension WriteService {
         }
         var isVerified = input.isEmailVerified
         if isVerified == nil, let email, email != user.email, caller.vouchesForAddresses { isVerified = true }
-        let takeover = try takeover(of: account, input, isVerified: isVerified == true, by: caller)
+        let takeover = try await takeover(of: account, input, isVerified: isVerified == true, by: caller)
         // What is vouched for, or taken over, is the account as it was read: at this version alone.
         let isPinned = isVerified == true || takeover != nil
         let update = UserUpdate(
@@ -113,18 +113,20 @@ extension WriteService {
     }
 
     /// What takes an account from whoever made it, where the change would give that person what is somebody else's: an
-    /// account with a password, whose address nobody vouched for, becomes the product's user or gets a verified address.
+    /// account that somebody can sign in to, by a password or at a provider, and whose address nobody vouched for, becomes
+    /// the product's user or gets a verified address.
     ///
     /// - Returns: nil where there is nothing to take.
     /// - Throws: `CONFLICT` unless the caller asks for it.
     private func takeover(
         of account: Account, _ input: UserInput, isVerified: Bool, by caller: OperatorCaller
-    ) throws -> KeyReplacement? {
+    ) async throws -> KeyReplacement? {
         let user = account.user
-        guard !user.isEmailVerified, user.hasPassword else { return nil }
+        guard !user.isEmailVerified else { return nil }
         var isLinked = false
         if case .set = input.externalID { isLinked = user.externalID == nil }
         guard isLinked || isVerified && !caller.vouchesForAddresses else { return nil }
+        if !user.hasPassword, try await context.store.identities(of: user.id).isEmpty { return nil }
         guard input.adopts else {
             throw KeybearerError(
                 .conflict,

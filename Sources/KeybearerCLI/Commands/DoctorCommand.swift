@@ -22,6 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let bootstrap = try await Bootstrap(options)
             findings.append(Finding(.ok, "settings", "All settings are accepted."))
             findings += Examination(bootstrap: bootstrap).settings()
+            findings += await ProviderExamination(bootstrap: bootstrap).findings()
             findings += await Examination(bootstrap: bootstrap).keysAndDatabase()
         } catch let error as SettingError {
             findings.append(

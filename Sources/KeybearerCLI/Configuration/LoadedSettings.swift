@@ -19,6 +19,7 @@ struct LoadedSettings: Sendable {
     let masterKeyPath: String
     /// Whether a key may regenerate itself; nil leaves that to the database.
     let isRegenerateByKeyOpen: Bool?
+    let provider: ProviderOptions
     var services = Services.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
@@ -42,6 +43,8 @@ struct LoadedSettings: Sendable {
             ["debug", "info", "notice", "warning", "error"].contains(text) ? Logger.Level(rawValue: text) : nil
         }
 
+        provider = try reader.provider()
+        services.identities = provider.identities
         let prefix = try reader.required(.keyPrefix) { KeyPrefix($0) }
         services.keyPrefix = prefix
         services.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))

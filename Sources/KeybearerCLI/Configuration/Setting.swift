@@ -12,6 +12,12 @@ enum Setting: String, CaseIterable {
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
     case portalReturnURLs = "portal-return-urls"
+    case oidcIssuer = "oidc-issuer"
+    case oidcClientID = "oidc-client-id"
+    case oidcClientSecretFile = "oidc-client-secret-file"
+    case oidcName = "oidc-name"
+    case oidcEmailVerified = "oidc-email-verified"
+    case oidcProvision = "oidc-provision"
     case trustedProxies = "trusted-proxies"
     case gateAddress = "gate-address"
     case gateTrustedProxies = "gate-trusted-proxies"
@@ -38,6 +44,10 @@ enum Setting: String, CaseIterable {
         switch self {
         case .address: "127.0.0.1:8080"
         case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath, .regenerateByKey: nil
+        case .oidcIssuer, .oidcClientID, .oidcClientSecretFile: nil
+        case .oidcName: "single sign-on"
+        case .oidcEmailVerified: "true"
+        case .oidcProvision: "closed"
         case .database: "keybearer.db"
         case .databaseConnections: "8"
         case .databaseWait: "60s"
@@ -76,7 +86,8 @@ enum Setting: String, CaseIterable {
         case .trustedProxies, .gateTrustedProxies, .portalReturnURLs: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
             .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
-            .signUp, .regenerateByKey, .logFormat, .logLevel:
+            .signUp, .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile,
+            .oidcName, .oidcEmailVerified, .oidcProvision:
             .text
         }
     }
@@ -97,6 +108,13 @@ enum Setting: String, CaseIterable {
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .portalReturnURLs: "addresses such as https://yourapp.com/settings, comma-separated"
+        case .oidcIssuer:
+            "the issuer of an OpenID Connect provider such as https://login.example.com, exactly as it names itself"
+        case .oidcClientID: "the client id that the provider gave, of 1 to 255 characters"
+        case .oidcClientSecretFile: "the path of the file with the client secret that the provider gave"
+        case .oidcName: "what people call the provider, in 1 to 60 characters"
+        case .oidcEmailVerified: "true, string or absent"
+        case .oidcProvision: "open or closed"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .gateAddress:
             "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"

@@ -42,6 +42,28 @@ struct SettingOptions: ParsableArguments {
         help: "Where portal links may lead back: addresses of the product, comma-separated.")
     var portalReturnURLs: String?
 
+    @Option(name: .customLong("oidc-issuer"), help: "The OpenID Connect provider with which people can sign in.")
+    var oidcIssuer: String?
+
+    @Option(name: .customLong("oidc-client-id"), help: "The client id that the provider gave.")
+    var oidcClientID: String?
+
+    @Option(name: .customLong("oidc-client-secret-file"), help: "The file with the client secret.")
+    var oidcClientSecretFile: String?
+
+    @Option(name: .customLong("oidc-name"), help: "What people call the provider: Sign in with …")
+    var oidcName: String?
+
+    @Option(
+        name: .customLong("oidc-email-verified"),
+        help: "Which of the provider's words about an address are believed: true, string or absent.")
+    var oidcEmailVerified: String?
+
+    @Option(
+        name: .customLong("oidc-provision"),
+        help: "Whether a person whom nobody knows gets an account at the first sign-in: open or closed.")
+    var oidcProvision: String?
+
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
@@ -108,6 +130,8 @@ struct SettingOptions: ParsableArguments {
             .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
             .logLevel: logLevel,
+            .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
+            .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
         ]
         return values.compactMapValues { $0 }
     }

@@ -53,7 +53,7 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        portalLinks, storedSettings, auditEvents,
+        portalLinks, identities, signInAttempts, storedSettings, auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -147,6 +147,14 @@ extension CopiedTable {
             ("section", .text), ("workspace_id", .text), ("return_url", .text), ("created_at", .number),
             ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
         ])
+
+    private static let identities = CopiedTable(
+        "identities", key: 2,
+        [("issuer", .text), ("subject", .text), ("user_id", .text), ("linked_at", .number)])
+
+    private static let signInAttempts = CopiedTable(
+        "sign_in_attempts",
+        [("digest", .bytes), ("used_at", .number), ("issuer", .text), ("subject", .text), ("email", .text)])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])
 }

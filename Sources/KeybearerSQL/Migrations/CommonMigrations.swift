@@ -67,6 +67,8 @@ package enum CommonMigrations {
         Migration("c2 hours of deleted accounts", isCompatible: true, createDeletedAccountWindows),
         // A node that does not know them would let a suspended workspace pass.
         Migration("c3 external ids, operator API", isCompatible: false, createOperatorAPI),
+        // A node that does not know them would leave a stranger's identity with an account that is taken over.
+        Migration("c6 identities at providers", isCompatible: false, createIdentities),
     ]
 
     private static let createDeletedAccountWindows = [
@@ -127,6 +129,32 @@ package enum CommonMigrations {
         "ALTER TABLE sessions ADD COLUMN portal_workspace_id TEXT",
         "ALTER TABLE sessions ADD COLUMN portal_return_url TEXT",
         "CREATE INDEX sessions_by_portal_token ON sessions (portal_token_id) WHERE portal_token_id IS NOT NULL",
+    ]
+
+    private static let createIdentities = [
+        // Who somebody is at an OpenID Connect provider.
+        """
+        CREATE TABLE identities (
+            issuer    {id} NOT NULL,
+            subject   {id} NOT NULL,
+            user_id   {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            linked_at {number} NOT NULL,
+            PRIMARY KEY (issuer, subject)
+        ){strict}
+        """,
+        "CREATE INDEX identities_by_user ON identities (user_id)",
+        // Ways to a provider and back that were used, so that none is used twice; and who came back, where no account
+        // has that identity yet.
+        """
+        CREATE TABLE sign_in_attempts (
+            digest  {bytes} NOT NULL PRIMARY KEY,
+            used_at {number} NOT NULL,
+            issuer  TEXT,
+            subject TEXT,
+            email   TEXT
+        ){strict}
+        """,
+        "CREATE INDEX sign_in_attempts_by_time ON sign_in_attempts (used_at)",
     ]
 
     private static func translate(_ text: String, for dialect: Dialect) -> String {

@@ -29,6 +29,13 @@ extension EndToEndTests {
             Refused(name: "master-key-file", value: "", wants: "the file with the master keys"),
             Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
             Refused(name: "portal-return-urls", value: "/settings", wants: "addresses such as"),
+            Refused(
+                name: "oidc-issuer", value: "http://login.example", wants: "the issuer of an OpenID Connect provider"),
+            Refused(name: "oidc-client-id", value: "", wants: "the client id that the provider gave"),
+            Refused(name: "oidc-client-secret-file", value: "", wants: "the file with the client secret"),
+            Refused(name: "oidc-name", value: "", wants: "what people call the provider"),
+            Refused(name: "oidc-email-verified", value: "yes", wants: "true, string or absent"),
+            Refused(name: "oidc-provision", value: "yes", wants: "open or closed"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
             Refused(
                 name: "gate-address", value: "unix:relative.sock", wants: "or unix: and the absolute path of a socket"),

@@ -2,13 +2,15 @@ import ArgumentParser
 import Foundation
 import Keybearer
 @testable import KeybearerCLI
+import KeybearerOutbound
 import KeybearerServer
 import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Every setting of ``SettingSources`` (``NetworkSettings`` among them) with every type that ``JSONText`` can give
-    /// it: it is in ``LoadedSettings`` as written, or nothing starts. ``SettingOptions`` are the flags.
+    /// Every setting of ``SettingSources`` (``NetworkSettings`` and ``ProviderOptions`` among them) with every type that
+    /// ``JSONText`` can give it: it is in ``LoadedSettings`` as written, or nothing starts. ``SettingOptions`` are the
+    /// flags.
     @Suite struct SettingTypeTests {
         /// A value that a setting accepts and that is not its default.
         private struct Good: Sendable {
@@ -34,6 +36,15 @@ extension EndToEndTests {
                 let places = ["https://yourapp.com/settings", "http://localhost:3000"]
                 return settings.services.portalReturnURLs == places.compactMap { try? AllowedReturnURL(parsing: $0) }
             },
+            .oidcIssuer: Good(#""https://login.example""#) {
+                $0.provider.issuer?.text == "https://login.example"
+                    && $0.services.identities?.issuer == "https://login.example"
+            },
+            .oidcClientID: Good(#""keybearer""#) { $0.provider.clientID == "keybearer" },
+            .oidcClientSecretFile: Good(#""kb.secret""#) { $0.provider.secretFile == "kb.secret" },
+            .oidcName: Good(#""Example""#) { $0.provider.name == "Example" },
+            .oidcEmailVerified: Good(#""string""#) { $0.provider.emailTrust == .verifiedText },
+            .oidcProvision: Good(#""open""#) { $0.provider.isProvisioningOpen },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },

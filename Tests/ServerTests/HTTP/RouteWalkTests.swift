@@ -13,6 +13,7 @@ import Testing
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
         "GET /sign-in",
         "POST /sign-in", "GET /sign-up", "POST /sign-up", "GET /portal", "POST /portal",
+        "GET /sign-in/oidc", "GET /sign-in/oidc/callback",
     ]
     static let methods: [HTTPRequest.Method] = [
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,

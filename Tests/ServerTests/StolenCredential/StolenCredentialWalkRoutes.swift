@@ -113,6 +113,9 @@ struct WalkRoute: Sendable {
         WalkRoute(
             name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, ends: AuthorityEnd.ofSessions,
             request: { $0.form("/account/sessions/\($0.thirdSession)/end") }),
+        WalkRoute(
+            name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
+            request: { $0.linkForm }),
     ]
 
     private static func inWorkspace(

@@ -26,10 +26,12 @@ final class ServerFixture: Sendable {
     /// - Parameters:
     ///   - store: the store to serve; nil makes a file of its own.
     ///   - ring: the master keys; nil makes new ones.
+    ///   - identityProvider: with whom people can sign in too.
     ///   - configure: changes the edge's settings.
     init(
         clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil, store: SQLStore? = nil,
-        ring: MasterKeyRing? = nil, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        ring: MasterKeyRing? = nil, identityProvider: (any IdentityProvider)? = nil,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout KeybearerServer.Settings, inout Services.Settings) -> Void = { _, _ in }
     ) throws {
         self.logger = logger
@@ -43,6 +45,10 @@ final class ServerFixture: Sendable {
         self.clocks = clocks
         var edge = KeybearerServer.Settings()
         edge.port = 0
+        if identityProvider != nil {
+            edge.publicURL = Origin("https://yourapp.com")
+            domain.identities = IdentitySettings(issuer: FixedIdentityProvider.issuer, name: "Example")
+        }
         edge.isRegenerateByKeyOpen = true
         edge.tls = tls
         edge.gate = GateSettings(
@@ -52,7 +58,7 @@ final class ServerFixture: Sendable {
         settings = edge
         services = Services(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
-            role: .server, clocks: clocks, logger: logger)
+            role: .server, identityProvider: identityProvider, clocks: clocks, logger: logger)
     }
 
     func server() throws -> KeybearerServer {

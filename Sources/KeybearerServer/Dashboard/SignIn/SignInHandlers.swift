@@ -7,6 +7,8 @@ import NIOCore
 struct SignInHandlers: Sendable {
     let service: SignInService
     let sessions: SessionService
+    /// Sign-in with a provider; nil where none is configured.
+    let identities: IdentityService?
     let pages: DashboardResponder
 
     /// `GET /sign-in`
@@ -15,11 +17,12 @@ struct SignInHandlers: Sendable {
         let next = DashboardResponder.localPath(query["next"])
         // A script of the page found that its session had ended.
         if query["ended"] != nil, let back = try await pages.wayBack(context) { return back }
-        let notice = Notice.asked(by: query, of: [SignInPage.signedOut, SignInPage.sessionOver])
+        let notice = Notice.asked(
+            by: query, of: [SignInPage.connectFirst, SignInPage.signedOut, SignInPage.sessionOver])
         return pages.show(
             SignInPage(
                 next: next, notice: notice ?? (next == nil ? nil : SignInPage.signInNeeded),
-                isSignUpOpen: service.isSignUpOpen))
+                isSignUpOpen: service.isSignUpOpen, provider: identities?.settings.name))
     }
 
     /// `POST /sign-in`
@@ -34,7 +37,8 @@ struct SignInHandlers: Sendable {
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
-                email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen)
+                email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen,
+                provider: identities?.settings.name)
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
@@ -72,6 +76,7 @@ struct SignInHandlers: Sendable {
             ConfirmPage(
                 email: signedIn.account.user.email.rawValue, next: next,
                 hasPassword: signedIn.account.user.hasPassword && portal == nil,
+                provider: portal == nil ? try await provider(of: signedIn.account.user) : nil,
                 returnURL: portal?.returnURL?.adding("reason", "session_expired")))
     }
 
@@ -87,7 +92,8 @@ struct SignInHandlers: Sendable {
         } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
             let user = signedIn.account.user
             let page = ConfirmPage(
-                email: user.email.rawValue, next: next, problem: Self.problem(error), hasPassword: user.hasPassword)
+                email: user.email.rawValue, next: next, problem: Self.problem(error), hasPassword: user.hasPassword,
+                provider: try await provider(of: user))
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
@@ -99,6 +105,12 @@ struct SignInHandlers: Sendable {
         var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
         response.headers[.setCookie] = SessionCookie.remove
         return response
+    }
+
+    /// The name of the provider at which an account can give proof; nil where it cannot.
+    private func provider(of user: User) async throws -> String? {
+        guard let identities, try await identities.isLinked(user.id) else { return nil }
+        return identities.settings.name
     }
 
     private func enter(with token: SessionToken, at path: String) -> Response {

@@ -1,0 +1,27 @@
+import HTTPTypes
+import Keybearer
+
+/// The cookie that binds a way to the provider and back to one browser.
+///
+/// As ``SessionCookie``: `SameSite=Lax` lets it come with the navigation by which the provider sends the browser back.
+enum AttemptCookie {
+    static let name = "__Host-keybearer-sign-in"
+    private static let attributes = "Path=/; Secure; HttpOnly; SameSite=Lax"
+
+    /// The attempt of a request; nil when there is none or it can't be one.
+    static func attempt(in headers: HTTPFields) -> SignInAttempt? {
+        for pair in headers[values: .cookie].flatMap({ $0.split(separator: ";") }) {
+            let parts = pair.drop { $0 == " " }.split(separator: "=", maxSplits: 1)
+            if parts.count == 2, parts[0] == name { return SignInAttempt(parsing: parts[1]) }
+        }
+        return nil
+    }
+
+    /// The field that sets the cookie.
+    static func set(_ attempt: SignInAttempt) -> String {
+        "\(name)=\(attempt.cookieValue); \(attributes); Max-Age=\(SignInAttempt.life.secondsRoundedUp)"
+    }
+
+    /// The field that removes the cookie.
+    static let remove = "\(name)=; \(attributes); Max-Age=0"
+}

@@ -1,8 +1,6 @@
 package import Keybearer
 
 enum IdentitySQL {
-    static let insert = SQL("INSERT INTO identities (issuer, subject, user_id, linked_at) VALUES ($1, $2, $3, $4)")
-    static let owner = SQL("SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2")
     static let ofUser = SQL("SELECT issuer, subject FROM identities WHERE user_id = $1 ORDER BY issuer, subject")
     static let removeOfUser = SQL("DELETE FROM identities WHERE user_id = $1")
 
@@ -18,7 +16,7 @@ enum IdentitySQL {
     static let removeAttempt = SQL("DELETE FROM sign_in_attempts WHERE digest = $1")
 
     static let all = [
-        insert, owner, ofUser, removeOfUser, useAttempt, putPending, pending, endPending, oldAttempts, removeAttempt,
+        ofUser, removeOfUser, useAttempt, putPending, pending, endPending, oldAttempts, removeAttempt,
     ]
 }
 
@@ -108,12 +106,12 @@ extension SQLStore {
         _ identity: Identity, of userID: UserID, at time: Timestamp, _ connection: any SQLConnection
     ) throws {
         let key = [SQLValue.text(identity.issuer), .text(identity.subject)]
-        guard try connection.first(IdentitySQL.owner, key) == nil else { throw KeybearerError.identityTaken }
+        guard try connection.first(LockSQL.identity, key) == nil else { throw KeybearerError.identityTaken }
         guard try identities(of: userID, connection).count < Identity.mostPerAccount else {
             throw KeybearerError(
                 .conflict, "An account can have at most \(Identity.mostPerAccount) ways to sign in at a provider.")
         }
-        try connection.execute(IdentitySQL.insert, key + [.id(userID), .time(time)])
+        try connection.execute(CopiedTable.identities.insert, key + [.id(userID), .time(time)])
     }
 
     package func createAccount(

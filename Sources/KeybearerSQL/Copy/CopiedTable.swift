@@ -148,7 +148,7 @@ extension CopiedTable {
             ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
         ])
 
-    private static let identities = CopiedTable(
+    static let identities = CopiedTable(
         "identities", key: 2,
         [("issuer", .text), ("subject", .text), ("user_id", .text), ("linked_at", .number)])
 

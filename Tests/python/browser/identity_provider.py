@@ -103,6 +103,8 @@ class HostileProvider:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        # What a test cuts off is no fault of the provider's.
+        self._server.handle_error = lambda *arguments: None
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
         self.reset()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -146,6 +148,10 @@ class HostileProvider:
         elif path == "/keys":
             keys = [{**key.as_dict(private=False), "kid": name, "use": "sig"} for name, key in self.published]
             send(handler, 200, {"keys": [*keys, {"kty": "new", "kid": "new"}]})
+        elif path == "/authorize":
+            back = self.authorize(self.issuer + handler.path)
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.last_query["redirect_uri"]))
+            send(handler, 303, b"", Location=origin + back)
         elif path == "/userinfo":
             assert handler.headers["Authorization"] == "Bearer an-access-token"
             send(handler, 200, self.user_info)
@@ -153,7 +159,7 @@ class HostileProvider:
             send(handler, 404, {})
 
     def authorize(self, location: str) -> str:
-        """What the provider's page does behind a redirect to it; returns the path that the browser is sent back to."""
+        """What the provider's page does, without asking anybody; returns the path that the browser is sent back to."""
         assert location.startswith(self.issuer + "/authorize?")
         query = dict(parse_qsl(urlsplit(location).query, strict_parsing=True))
         assert query["response_type"] == "code" and query["client_id"] == CLIENT_ID

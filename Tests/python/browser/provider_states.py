@@ -14,7 +14,7 @@ PROVIDER_STATES: dict[str, Callable[["ProviderStage"], Page]] = {}
 
 
 class ProviderStage(Stage):
-    """What the states are made with. The provider's own page is left out: the browser comes back immediately."""
+    """What the states are made with. The provider sends the browser back immediately."""
 
     def __init__(
         self, server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch,
@@ -23,14 +23,6 @@ class ProviderStage(Stage):
         super().__init__(server, new_context, console)
         provider.reset()
         self.provider = provider
-
-    def page(self) -> Page:
-        page = super().page()
-        page.route(
-            f"{self.provider.issuer}/authorize**",
-            lambda route: route.fulfill(
-                status=303, headers={"Location": self.server.origin + self.provider.authorize(route.request.url)}))
-        return page
 
 
 def state(make: Callable[[ProviderStage], Page]) -> Callable[[ProviderStage], Page]:

@@ -49,26 +49,28 @@ class TestPortal:
         check(page, name)
 
 
+@pytest.fixture(scope="module")
+def provider() -> Iterator[HostileProvider]:
+    provider = HostileProvider()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(scope="module")
+def provider_server(
+    tmp_path_factory: pytest.TempPathFactory, provider: HostileProvider
+) -> Iterator[DashboardServer]:
+    server = serve_with_provider(tmp_path_factory.mktemp("provider") / "demo", provider.issuer)
+    yield server
+    server.stop()
+
+
 class TestProvider:
     """The pages on the way to a provider and back."""
 
-    @pytest.fixture(scope="class")
-    def provider(self) -> Iterator[HostileProvider]:
-        provider = HostileProvider()
-        yield provider
-        provider.stop()
-
-    @pytest.fixture(scope="class")
-    def class_server(
-        self, tmp_path_factory: pytest.TempPathFactory, provider: HostileProvider
-    ) -> Iterator[DashboardServer]:
-        server = serve_with_provider(tmp_path_factory.mktemp("provider") / "demo", provider.issuer)
-        yield server
-        server.stop()
-
     @pytest.fixture
-    def server(self, class_server: DashboardServer) -> DashboardServer:
-        return class_server
+    def server(self, provider_server: DashboardServer) -> DashboardServer:
+        return provider_server
 
     @pytest.mark.parametrize("name", PROVIDER_STATES)
     def test_state(

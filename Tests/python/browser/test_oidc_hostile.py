@@ -4,6 +4,7 @@ What `doctor` says of such a provider (``ProviderExamination``) is here too.
 """
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,12 +124,12 @@ def test_keys_rotate_and_are_fetched_again_once_a_minute(browser_of: Callable[[]
     browser.sign_in()
     assert browser.is_signed_in
     before = provider.asked.count("/keys")
-    provider.key_id, provider.published = "two", [("two", provider.rsa)]
+    provider.key_id, provider.published = "two", [*provider.published, ("two", provider.rsa)]
     browser = browser_of()
     browser.sign_in()
     assert browser.is_signed_in and provider.asked.count("/keys") == before + 1
     # Another one within the minute: the provider is not asked again, whoever asks for it.
-    provider.key_id, provider.published = "three", [("three", provider.rsa)]
+    provider.key_id, provider.published = "three", [*provider.published, ("three", provider.rsa)]
     for _ in range(3):
         browser = browser_of()
         expect_refused(browser, browser.sign_in(), 401)
@@ -221,7 +222,7 @@ RESPONSES = {
     "a token that is none": (lambda handler: send(handler, 200, {"id_token": "a.b.c"}), 401),
     "a refusal": (lambda handler: send(handler, 400, {"error": "<script>"}), 401),
     "a fault": (lambda handler: send(handler, 500, {}), 503),
-    "a cut connection": (lambda handler: handler.connection.close(), 503),
+    "a cut connection": (lambda handler: handler.connection.shutdown(socket.SHUT_RDWR), 503),
 }
 
 

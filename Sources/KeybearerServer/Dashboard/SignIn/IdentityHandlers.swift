@@ -147,7 +147,8 @@ struct IdentityHandlers: Sendable {
         pages.logProviderProblem(known, context)
         let message = known.code == .internalError ? nil : known.message
         let page = ErrorPage(
-            status: known.code.status.code, message: message, requestID: context.requestID, homePath: "/sign-in")
+            status: known.code.status.code, title: message == nil ? nil : "The sign-in did not work", message: message,
+            requestID: context.requestID, homePath: "/sign-in")
         var response = withoutReferrer(pages.show(page, known.code.status))
         if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
         return response

@@ -40,6 +40,8 @@ def sign_in_with_provider(stage: ProviderStage) -> Page:
 
 @state
 def provider_from_another_site(stage: ProviderStage) -> Page:
+    # The other site has no icon.
+    stage.console.expect_status(404)
     page = stage.page()
     page.goto(stage.provider.issuer + "/.well-known/openid-configuration")
     page.evaluate("url => location.assign(url)", f"{stage.server.origin}/sign-in/oidc")

@@ -21,6 +21,8 @@ public struct KeybearerServer: Sendable {
         /// The address by which clients reach the server, without a slash at the end; nil takes
         /// the address that a browser used.
         public var publicURL: Origin?
+        /// The pages that may show portal pages in a frame; none for no page.
+        public var embedOrigins: [Origin] = []
         /// The operator's own proxies, whose forwarding headers are believed.
         public var trustedProxies: [AddressRange] = []
         /// The prefix of new keys, for the examples.
@@ -212,6 +214,7 @@ public struct KeybearerServer: Sendable {
         DashboardResponder(
             sessions: services.sessions, portalLinks: services.portalLinks, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
+            frames: FramePolicy(origins: settings.embedOrigins),
             renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
     }
 
@@ -226,7 +229,7 @@ public struct KeybearerServer: Sendable {
             lookups: KeyLookupHandlers(directory: services.directory, writes: services.writes),
             portalLinks: PortalLinkHandlers(
                 links: services.portalLinks, publicURL: settings.publicURL?.description),
-            portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),
+            portal: PortalHandlers(links: services.portalLinks, pages: pages),
             assets: AssetHandlers(),
             signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(

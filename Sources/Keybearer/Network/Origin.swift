@@ -32,6 +32,14 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
         try self.init(scheme: scheme, parsing: text[mark.upperBound...])
     }
 
+    /// Reads the origin of a page that may show others in a frame: `https:`, and a name or an IPv4 address, since content
+    /// security policies cannot name an IPv6 address.
+    public init(embedding text: String) throws(Problem) {
+        try self.init(parsing: text)
+        if scheme != .https { throw Problem(description: "it does not begin with https://") }
+        if host.hasPrefix("[") { throw Problem(description: "browsers take no IPv6 address here") }
+    }
+
     /// Reads an origin; nil where ``init(parsing:)`` throws.
     public init?(_ text: String) {
         guard let origin = try? Origin(parsing: text) else { return nil }

@@ -55,6 +55,7 @@ struct LoadedSettings: Sendable {
         server.tls = try reader.tls()
         server.publicURL = try reader.origin(.publicURL)
         services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
+        server.embedOrigins = try reader.embedOrigins(.embedOrigins)
         server.trustedProxies = try reader.networks(.trustedProxies)
         server.gate = try reader.gate()
         server.keyPrefix = prefix

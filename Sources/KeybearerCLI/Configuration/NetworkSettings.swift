@@ -16,6 +16,11 @@ extension SettingReader {
         try list(setting) { text throws in try AllowedReturnURL(parsing: text) }
     }
 
+    /// Origins of pages that may show portal pages in a frame, comma-separated.
+    func embedOrigins(_ setting: Setting) throws(SettingError) -> [Origin] {
+        try list(setting) { text throws in try Origin(embedding: text) }
+    }
+
     private func list<Entry>(
         _ setting: Setting, _ parse: (String) throws -> Entry
     ) throws(SettingError) -> [Entry] {

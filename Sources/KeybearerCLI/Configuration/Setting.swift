@@ -12,6 +12,7 @@ enum Setting: String, CaseIterable {
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
     case portalReturnURLs = "portal-return-urls"
+    case embedOrigins = "embed-origins"
     case trustedProxies = "trusted-proxies"
     case gateAddress = "gate-address"
     case gateTrustedProxies = "gate-trusted-proxies"
@@ -43,7 +44,7 @@ enum Setting: String, CaseIterable {
         case .databaseWait: "60s"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
-        case .trustedProxies, .portalReturnURLs: ""
+        case .trustedProxies, .portalReturnURLs, .embedOrigins: ""
         case .gateTrustedProxies: "127.0.0.0/8,::1/128"
         case .lease: "2s"
         case .headerBytes: "32768"
@@ -73,7 +74,7 @@ enum Setting: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
-        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs: .networks
+        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
             .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
             .signUp, .regenerateByKey, .logFormat, .logLevel:
@@ -97,6 +98,7 @@ enum Setting: String, CaseIterable {
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .portalReturnURLs: "addresses such as https://yourapp.com/settings, comma-separated"
+        case .embedOrigins: "origins such as https://app.yourapp.com, comma-separated"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .gateAddress:
             "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"

@@ -42,6 +42,9 @@ struct SettingOptions: ParsableArguments {
         help: "Where portal links may lead back: addresses of the product, comma-separated.")
     var portalReturnURLs: String?
 
+    @Option(name: .long, help: "Whose pages may show portal pages in a frame: https origins, comma-separated.")
+    var embedOrigins: String?
+
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
@@ -101,7 +104,8 @@ struct SettingOptions: ParsableArguments {
             .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait,
             .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
-            .portalReturnURLs: portalReturnURLs, .trustedProxies: trustedProxies, .gateAddress: gateAddress,
+            .portalReturnURLs: portalReturnURLs, .embedOrigins: embedOrigins, .trustedProxies: trustedProxies,
+            .gateAddress: gateAddress,
             .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,

@@ -29,6 +29,7 @@ extension EndToEndTests {
             Refused(name: "master-key-file", value: "", wants: "the file with the master keys"),
             Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
             Refused(name: "portal-return-urls", value: "/settings", wants: "addresses such as"),
+            Refused(name: "embed-origins", value: "https://*.yourapp.com", wants: "origins such as https://"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
             Refused(
                 name: "gate-address", value: "unix:relative.sock", wants: "or unix: and the absolute path of a socket"),

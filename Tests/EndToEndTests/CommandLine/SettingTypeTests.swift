@@ -34,6 +34,10 @@ extension EndToEndTests {
                 let places = ["https://yourapp.com/settings", "http://localhost:3000"]
                 return settings.services.portalReturnURLs == places.compactMap { try? AllowedReturnURL(parsing: $0) }
             },
+            .embedOrigins: Good(#"["https://app.yourapp.com", "https://yourapp.example:8443"]"#) {
+                let origins = ["https://app.yourapp.com", "https://yourapp.example:8443"].compactMap { Origin($0) }
+                return $0.server.embedOrigins == origins
+            },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },

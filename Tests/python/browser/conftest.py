@@ -28,15 +28,24 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def launch() -> Iterator[Callable[..., Browser]]:
+    """Starts Chromium with these options besides."""
     with sync_playwright() as playwright:
-        # A name that is not localhost, for what a browser does there over plain HTTP.
-        arguments = [f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1"]
-        # Chromium refuses its sandbox to root, as in most containers.
-        arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+
+        def launch(*options: str) -> Browser:
+            # Chromium refuses its sandbox to root, as in most containers.
+            arguments = [*options, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+            return playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+
+        yield launch
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    # A name that is not localhost, for what a browser does there over plain HTTP.
+    browser = launch(f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -83,11 +92,16 @@ class ConsoleWatch:
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self._expected_statuses: set[int] = set()
+        self._expected_texts: set[str] = set()
         self._may_fail_to_connect = False
 
     def expect_status(self, *statuses: int) -> None:
         """The browser logs every 4xx and 5xx; these are what the test is about."""
         self._expected_statuses.update(statuses)
+
+    def expect_text(self, text: str) -> None:
+        """The browser says exactly this of every page of the kind."""
+        self._expected_texts.add(text)
 
     def expect_network_failures(self) -> None:
         """The test takes the server away."""
@@ -107,6 +121,8 @@ class ConsoleWatch:
 
     def check(self) -> None:
         def is_expected(complaint: str) -> bool:
+            if complaint in self._expected_texts:
+                return True
             if self._may_fail_to_connect and complaint.startswith("Failed to load resource: net::"):
                 return True
             found = re.search(r"Failed to load resource: the server responded with a status of (\d+)", complaint)

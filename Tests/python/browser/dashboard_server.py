@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.accounts import Person
 from harness.command_line import CommandLine
@@ -30,6 +31,11 @@ class DashboardServer(DashboardClient, KeybearerServer):
         DashboardClient.__init__(self, self.origin)
         # Set by tests that take the database away.
         self.may_log_errors = False
+
+    @property
+    def address(self) -> str:
+        """Its host and port, to programs on this machine."""
+        return urlsplit(self.origin).netloc
 
     @classmethod
     def demo(cls, directory: Path, *options: str, port: int = 0) -> DashboardServer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ class KeybearerServer:
 
     # How long a start may take.
     start_seconds = 20
+    # How clients reach one that has a certificate.
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, commands: CommandLine, log: Path, settings: Iterable[str] = ()):
         """- commands: the commands on its database.
@@ -54,7 +57,7 @@ class KeybearerServer:
     def readiness(self) -> str:
         """What it says about itself at `/readyz`; empty when it says nothing."""
         try:
-            return request(f"127.0.0.1:{self.port}", "/readyz", timeout=8).text.strip()
+            return request(f"127.0.0.1:{self.port}", "/readyz", timeout=8, tls=self.tls).text.strip()
         except (OSError, http.client.HTTPException):
             return ""
 

@@ -45,7 +45,7 @@ struct AccountPageHandlers: Sendable {
         guard id == signedIn.session.id else { return DashboardResponder.redirect(to: "/account?session=ended") }
         // One's own session: the same as signing out.
         var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
-        response.headers[.setCookie] = SessionCookie.remove
+        response.headers[.setCookie] = SessionCookie.remove()
         return response
     }
 

@@ -30,7 +30,7 @@ struct SignInHandlers: Sendable {
         do {
             let (_, token) = try await service.withPassword(
                 email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
+                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
@@ -52,7 +52,7 @@ struct SignInHandlers: Sendable {
         do {
             let (_, token) = try await service.signUp(
                 name: name, email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
+                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context))
             return enter(with: token, at: "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
@@ -96,8 +96,12 @@ struct SignInHandlers: Sendable {
     @Sendable func signOut(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         try await sessions.end(
             signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
-        var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
-        response.headers[.setCookie] = SessionCookie.remove
+        var response =
+            context.place == .frame
+            // The sign-in page is in no frame.
+            ? pages.show(PortalPage(end: .signOut, back: signedIn.session.portal?.returnURL?.description))
+            : DashboardResponder.redirect(to: "/sign-in?signedOut=1")
+        response.headers[.setCookie] = SessionCookie.remove(in: context.place)
         return response
     }
 

@@ -130,6 +130,8 @@ struct ResponseContent: Sendable {
     let schema: Schema?
     /// The nouns that the schema refers to.
     let nouns: [any JSONNoun.Type]
+    /// A response of these types, for people: made where it is shown.
+    let example: @Sendable () throws -> APIResponse
 }
 
 /// What a handler returns.
@@ -147,7 +149,9 @@ struct Success<Noun: JSONNoun>: ResponseValue {
     }
 
     static var content: ResponseContent {
-        ResponseContent(status: .ok, schema: Envelope.schema(of: Noun.schema), nouns: Noun.nouns)
+        ResponseContent(
+            status: .ok, schema: Envelope.schema(of: Noun.schema), nouns: Noun.nouns,
+            example: { try Self(Noun.sample).response() })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(noun)) }
@@ -161,7 +165,11 @@ struct ListPage<Noun: JSONNoun>: ResponseValue {
     static var content: ResponseContent {
         ResponseContent(
             status: .ok, schema: Envelope.schema(of: [Noun].schema, meta: PageMeta.schema),
-            nouns: Noun.nouns + PageMeta.nouns)
+            nouns: Noun.nouns + PageMeta.nouns,
+            example: {
+                let meta = PageMeta(page: 1, limit: 20, total: 1, hasMore: false)
+                return try Self(nouns: [Noun.sample], meta: meta).response()
+            })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
@@ -180,7 +188,8 @@ struct CursorPage<Noun: JSONNoun>: ResponseValue {
     static var content: ResponseContent {
         ResponseContent(
             status: .ok, schema: Envelope.schema(of: [Noun].schema, meta: CursorMeta.schema),
-            nouns: Noun.nouns + CursorMeta.nouns)
+            nouns: Noun.nouns + CursorMeta.nouns,
+            example: { try Self([Noun.sample], limit: 100, next: nil).response() })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
@@ -195,7 +204,9 @@ struct PlainList<Noun: JSONNoun>: ResponseValue {
     }
 
     static var content: ResponseContent {
-        ResponseContent(status: .ok, schema: Envelope.schema(of: [Noun].schema), nouns: Noun.nouns)
+        ResponseContent(
+            status: .ok, schema: Envelope.schema(of: [Noun].schema), nouns: Noun.nouns,
+            example: { try Self([Noun.sample]).response() })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns)) }
@@ -203,7 +214,9 @@ struct PlainList<Noun: JSONNoun>: ResponseValue {
 
 /// Nothing: the success is the answer.
 struct NoContent: ResponseValue {
-    static var content: ResponseContent { ResponseContent(status: .noContent, schema: nil, nouns: []) }
+    static var content: ResponseContent {
+        ResponseContent(status: .noContent, schema: nil, nouns: [], example: { Self().response() })
+    }
 
     func response() -> APIResponse { APIResponse(status: .noContent, headers: [.cacheControl: "no-store"]) }
 }

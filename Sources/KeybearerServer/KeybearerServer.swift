@@ -230,7 +230,7 @@ public struct KeybearerServer: Sendable {
             portalLinks: PortalLinkHandlers(
                 links: services.portalLinks, publicURL: settings.publicURL?.description),
             portal: PortalHandlers(links: services.portalLinks, pages: pages),
-            assets: AssetHandlers(),
+            assets: AssetHandlers(), reference: makeReference([], pages),
             signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
@@ -240,7 +240,14 @@ public struct KeybearerServer: Sendable {
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
         let openAPI = OpenAPI(routes: routes(handlers), serverURL: settings.publicURL?.description)
         handlers.openAPI = OpenAPIHandlers(document: try openAPI.document())
+        handlers.reference = makeReference(routes(handlers), pages)
         return routes(handlers)
+    }
+
+    private func makeReference(_ routes: [Route], _ pages: DashboardResponder) -> ReferenceHandlers {
+        ReferenceHandlers(
+            routes: routes, publicURL: settings.publicURL?.description, keyPrefix: settings.keyPrefix.characters,
+            renderer: pages.renderer)
     }
 
     private func routes(_ handlers: Routes.Handlers) -> [Route] {

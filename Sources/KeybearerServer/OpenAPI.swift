@@ -50,7 +50,7 @@ struct OpenAPI: Sendable {
             "security": security(of: route.access),
             "responses": responses(route, endpoint),
         ]
-        let parameters = pathParameters(of: route.path) + (endpoint.parameters + route.access.parameters).map(object)
+        let parameters = pathParameters(of: route) + (endpoint.parameters + route.access.parameters).map(object)
         if !parameters.isEmpty { operation["parameters"] = parameters }
         if let content = requestContent(of: endpoint.body) {
             var isRequired = true
@@ -68,17 +68,9 @@ struct OpenAPI: Sendable {
         }
     }
 
-    private static func pathParameters(of path: String) -> [Schema] {
-        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { segment in
-            let name = String(segment.dropFirst().dropLast())
-            return ["name": name, "in": "path", "required": true, "schema": pathSchemas[name] ?? String.schema]
-        }
+    private static func pathParameters(of route: Route) -> [Schema] {
+        route.pathParameters.map { ["name": $0.name, "in": "path", "required": true, "schema": $0.schema] }
     }
-
-    private static let pathSchemas: [String: Schema] = [
-        "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
-        "plan": PlanID.requestSchema,
-    ]
 
     private static func object(_ parameter: Endpoint.Parameter) -> Schema {
         [
@@ -108,10 +100,7 @@ struct OpenAPI: Sendable {
 
     private static func responses(_ route: Route, _ endpoint: Endpoint) -> Schema {
         var responses: Schema = [:]
-        for (status, codes) in Dictionary(
-            grouping: route.access.errors + endpoint.ownErrors + (route.path.contains("{") ? [.notFound] : []),
-            by: { $0.status.code })
-        {
+        for (status, codes) in Dictionary(grouping: route.errors, by: { $0.status.code }) {
             responses[String(status)] = json(
                 Set(codes).map { "`\($0.rawValue)`" }.sorted().joined(separator: " or "), FailureJSON.schema)
         }
@@ -139,6 +128,26 @@ struct OpenAPI: Sendable {
     }
 }
 
+extension Route {
+    /// The parameters of the path.
+    var pathParameters: [(name: String, schema: Schema)] {
+        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { segment in
+            let name = String(segment.dropFirst().dropLast())
+            return (name, Self.pathSchemas[name] ?? String.schema)
+        }
+    }
+
+    private static let pathSchemas: [String: Schema] = [
+        "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
+        "plan": PlanID.requestSchema,
+    ]
+
+    /// The codes that a request may fail by; some are there twice.
+    var errors: [ErrorCode] {
+        access.errors + (endpoint?.ownErrors ?? []) + (path.contains("{") ? [.notFound] : [])
+    }
+}
+
 extension Route.Access {
     /// What every request with this access may fail by.
     fileprivate var errors: [ErrorCode] {
@@ -153,7 +162,7 @@ extension Route.Access {
 
     /// The parameters that every route with this access reads. Where the path names the workspace, the header can only
     /// repeat it, and is left out.
-    fileprivate var parameters: [Endpoint.Parameter] {
+    var parameters: [Endpoint.Parameter] {
         switch self {
         case .key(.header, _): [.workspaceID]
         case .key(.path, _), .key(.accountOnly, _), .key(.keyAlone, _), .operatorToken, .probe, .anyone, .session: []

@@ -166,6 +166,7 @@ enum Routes {
         [
             .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
+            .anyone(.get, "/docs", edge.reference.page),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
@@ -215,6 +216,7 @@ enum Routes {
         let portalLinks: PortalLinkHandlers
         let portal: PortalHandlers
         let assets: AssetHandlers
+        var reference: ReferenceHandlers
         let signIn: SignInHandlers
         let keyPage: KeyPageHandlers
         let account: AccountPageHandlers

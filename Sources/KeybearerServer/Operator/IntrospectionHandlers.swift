@@ -86,7 +86,9 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         case tokenType = "token_type"
     }
 
-    static var content: ResponseContent { ResponseContent(status: .ok, schema: schema, nouns: nouns) }
+    static var content: ResponseContent {
+        ResponseContent(status: .ok, schema: schema, nouns: nouns, example: { try Self.sample.response() })
+    }
 
     func response() throws -> APIResponse { APIResponse.json(try JSONText.encode(self)) }
 

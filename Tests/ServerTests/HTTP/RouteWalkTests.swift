@@ -11,6 +11,7 @@ import Testing
     /// The named list of what needs no credentials. A route that joins it must be written here too.
     static let open: Set<String> = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
+        "GET /docs",
         "GET /sign-in",
         "POST /sign-in", "GET /sign-up", "POST /sign-up", "GET /portal", "POST /portal",
     ]

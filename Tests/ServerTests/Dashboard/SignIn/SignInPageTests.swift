@@ -9,7 +9,7 @@ import Testing
         let page = try RenderedPage(SignInPage(isSignUpOpen: true))
         #expect(page.problems == [])
         #expect(page.title == "Sign in · Keybearer")
-        #expect(page.text == "Sign in E-mail Password Sign in New here? Create an account")
+        #expect(page.text == "Sign in E-mail Password Sign in New here? Create an account API reference")
         let form = try #require(page.form(to: "/sign-in"))
         #expect(form.method == "post")
         #expect(form.fields == ["email": "", "password": ""])

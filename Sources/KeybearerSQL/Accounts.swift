@@ -64,31 +64,9 @@ enum AccountSQL {
     static let setStatus = SQL(
         "UPDATE users SET status = $1, version = version + 1, updated_at = $3 WHERE id = $2")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
-    static let leavesMembersWithoutOwner = SQL(
-        """
-        SELECT 1 AS leaves FROM memberships mine
-        WHERE mine.user_id = $1 AND mine.role = 'owner'
-          AND EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1)
-          AND NOT EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1 AND other.role = 'owner')
-        LIMIT 1
-        """)
-    static let deleteLonelyWorkspaces = SQL(
-        """
-        DELETE FROM workspaces
-        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1)
-          AND NOT EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = workspaces.id AND other.user_id <> $1)
-        """)
-
     static let all = [
         byID, byEmail, byDigest, byExternalID, matching, page, emailIsTaken, externalIDIsTaken, insert, update,
         password, setPassword, rehash, setStatus, delete,
-        leavesMembersWithoutOwner, deleteLonelyWorkspaces,
     ]
 }
 
@@ -202,37 +180,6 @@ extension SQLStore {
         guard try connection.execute(AccountSQL.setStatus, [.text(status.rawValue), .id(userID), .time(time)]) == 1
         else { throw KeybearerError.noSuchAccount }
         if status == .disabled { try endSignIns(of: userID, at: time, connection) }
-    }
-
-    package func deleteAccount(
-        _ userID: UserID, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.deleting(userID, at: audit.at), by: authority, audit: audit)
-    }
-
-    /// Removes an account.
-    static func deleting(_ userID: UserID, at time: Timestamp) -> Write<Void> {
-        // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.
-        var locks = RowLocks([
-            (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
-            (.workspaces(of: userID), .replace),
-        ])
-        locks.readsTime = true
-        return Write(.user(userID), locking: locks) { connection, locked in
-            let user = [SQLValue.id(userID)]
-            guard try connection.first(AccountSQL.leavesMembersWithoutOwner, user) == nil else {
-                throw KeybearerError.lastOwner
-            }
-            try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(time)])
-            // By the clock that says later when it is old.
-            try DeletedAccountWindows.preserve(userID, at: locked.now(time), connection)
-            try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
-            try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
-            try connection.execute(KeySQL.removeRequests, user)
-            // The key, the sessions and the memberships go with the account by ON DELETE CASCADE.
-            guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
-            return .changes((), with: [])
-        }
     }
 
     private static func insertUser(_ new: NewAccount, _ connection: any SQLConnection) throws {

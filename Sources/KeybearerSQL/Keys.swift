@@ -133,6 +133,10 @@ extension SQLStore {
             let now = locked.now(replacement.key.generatedAt)
             if let earlier = try earlierOutcome(replacement, at: now, connection) { return .nothing(earlier) }
             guard try live.requiredNumber("version") == Int64(replacement.key.version - 1) else {
+                // What was refused is not remembered.
+                if let request = replacement.request {
+                    try connection.execute(KeySQL.removeRequest, [.text(request.scope), .bytes(request.keyDigest)])
+                }
                 return .nothing(.versionMoved)
             }
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
@@ -185,7 +189,8 @@ extension SQLStore {
         ]
     }
 
-    /// What the same idempotency key led to before.
+    /// Takes the idempotency key for this transaction, or finds what the same one led to before. Whoever sends it at the
+    /// same moment, for this account or, with an operator token, for another, waits here and sees what this one did.
     ///
     /// - Parameter now: by the clock that stamps idempotency keys.
     /// - Returns: nil when it was not seen, or longer ago than it is remembered.
@@ -193,10 +198,12 @@ extension SQLStore {
         _ replacement: KeyReplacement, at now: Timestamp, _ connection: any SQLConnection
     ) throws -> KeyReplacementOutcome? {
         guard let request = replacement.request else { return nil }
-        let found = try connection.first(
-            KeySQL.findRequest,
-            [.text(request.scope), .bytes(request.keyDigest)] + remembered(now))
-        guard let found else { return nil }
+        let name = [SQLValue.text(request.scope), .bytes(request.keyDigest)]
+        let claimed = try connection.execute(
+            KeySQL.claimRequest, name + [.bytes(request.requestDigest), .time(now)] + remembered(now))
+        guard claimed == 0, let found = try connection.first(KeySQL.findRequest, name + remembered(now)) else {
+            return nil
+        }
         // Version 0.1 did not keep what was asked.
         if let asked = found.bytes("request_digest"), asked != request.requestDigest { return .anotherRequest }
         guard let row = try connection.first(KeySQL.ofUser, [.id(replacement.userID)]) else { return .noSuchUser }

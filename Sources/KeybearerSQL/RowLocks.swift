@@ -11,6 +11,10 @@ package enum LockableRow: Sendable, Hashable {
     case operatorToken(OperatorTokenID)
     case session(SessionID)
     case sessions(of: UserID)
+    /// Those that are confined to a workspace.
+    case sessionsInWorkspace(WorkspaceID)
+    /// Those that are confined to a workspace of which an account is a member.
+    case sessionsInWorkspaces(of: UserID)
     case workspace(WorkspaceID)
     case workspaces(of: UserID)
     case membership(WorkspaceID, UserID)
@@ -25,6 +29,8 @@ package enum LockableRow: Sendable, Hashable {
         case .operatorToken(let id): (2, id.rawValue)
         case .session(let id): (3, id.rawValue)
         case .sessions(let userID): (3, userID.rawValue)
+        case .sessionsInWorkspace(let workspaceID): (3, workspaceID.rawValue)
+        case .sessionsInWorkspaces(let userID): (3, userID.rawValue + " ")
         case .workspace(let id): (4, id.rawValue)
         case .workspaces(let userID): (4, userID.rawValue)
         case .membership(let workspaceID, let userID): (5, workspaceID.rawValue + userID.rawValue)
@@ -41,6 +47,8 @@ package enum LockableRow: Sendable, Hashable {
         case .operatorToken(let id): SQLStatement(LockSQL.operatorToken, [.id(id)])
         case .session(let id): SQLStatement(LockSQL.session, [.id(id)])
         case .sessions(let userID): SQLStatement(LockSQL.sessions, [.id(userID)])
+        case .sessionsInWorkspace(let workspaceID): SQLStatement(LockSQL.sessionsInWorkspace, [.id(workspaceID)])
+        case .sessionsInWorkspaces(let userID): SQLStatement(LockSQL.sessionsInWorkspaces, [.id(userID)])
         case .workspace(let id): SQLStatement(LockSQL.workspace, [.id(id)])
         case .workspaces(let userID): SQLStatement(LockSQL.workspaces, [.id(userID)])
         case .membership(let workspaceID, let userID):
@@ -99,6 +107,8 @@ package struct RowLocks: Sendable {
 package struct LockedRows {
     private let rows: [LockableRow: [any StoredRow]]
     private let time: Timestamp?
+    /// What else the body changes, where only the body finds that out.
+    let others = OtherSubjects()
 
     init(rows: [LockableRow: [any StoredRow]] = [:], time: Timestamp? = nil) {
         self.rows = rows
@@ -118,11 +128,26 @@ package struct LockedRows {
     func has(_ row: LockableRow) -> Bool { rows[row]?.isEmpty == false }
 }
 
+/// What nodes must no longer believe behind a write, besides its own subject. It belongs to one transaction.
+final class OtherSubjects {
+    private var subjects: [Change.Subject] = []
+
+    func add(_ subject: Change.Subject) { subjects.append(subject) }
+
+    /// What was added since the last time.
+    func take() -> [Change.Subject] {
+        defer { subjects = [] }
+        return subjects
+    }
+}
+
 /// What the locks read: the columns that decide.
 enum LockSQL {
     static let user = SQL("SELECT status, password_version, version FROM users WHERE id = $1")
     static let apiKey = SQL("SELECT key_id, version FROM api_keys WHERE user_id = $1")
-    static let operatorToken = SQL("SELECT id, expires_at FROM operator_tokens WHERE id = $1")
+    /// One that is marked as ended is not locked: whoever revokes it waits for those that locked it before.
+    static let operatorToken = SQL(
+        "SELECT id, expires_at FROM operator_tokens WHERE id = $1 AND \(OperatorTokenSQL.isNotEnded)")
     private static let sessionColumns = """
         id, user_id, created_at, authenticated_at, last_seen_at, portal_token_id, portal_workspace_id,
         \(SessionSQL.portalEnd)
@@ -131,6 +156,12 @@ enum LockSQL {
         "SELECT \(sessionColumns) FROM sessions WHERE id = $1")
     static let sessions = SQL(
         "SELECT \(sessionColumns) FROM sessions WHERE user_id = $1 ORDER BY id")
+    static let sessionsInWorkspace = SQL("SELECT id FROM sessions WHERE portal_workspace_id = $1 ORDER BY id")
+    static let sessionsInWorkspaces = SQL(
+        """
+        SELECT id FROM sessions
+        WHERE portal_workspace_id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) ORDER BY id
+        """)
     static let workspace = SQL("SELECT id, plan_id, is_suspended, version FROM workspaces WHERE id = $1")
     static let workspaces = SQL(
         """
@@ -143,7 +174,7 @@ enum LockSQL {
     static let masterKey = SQL("SELECT id, is_retired, tags FROM master_keys WHERE id = $1")
 
     static let all = [
-        user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, plans,
-        masterKey,
+        user, apiKey, operatorToken, session, sessions, sessionsInWorkspace, sessionsInWorkspaces, workspace,
+        workspaces, membership, plan, plans, masterKey,
     ]
 }

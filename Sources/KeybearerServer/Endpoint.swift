@@ -44,17 +44,27 @@ struct Endpoint: Sendable {
         case form([FormField])
         /// One JSON object.
         case json([FormField], upTo: Int = BodyReader.objectLimit)
+        /// None, or one JSON object.
+        case optionalJSON([FormField])
 
         /// The most bytes.
         var limit: Int {
             if case .json(_, let limit) = self { limit } else { BodyReader.objectLimit }
         }
 
+        /// Whether a request without a body is refused.
+        var isRequired: Bool {
+            switch self {
+            case .form, .json: true
+            case .nothing, .emptyObject, .optionalJSON: false
+            }
+        }
+
         /// The value of `Content-Type`.
         var mediaType: String? {
             switch self {
             case .nothing: nil
-            case .emptyObject, .json: "application/json"
+            case .emptyObject, .json, .optionalJSON: "application/json"
             case .form: "application/x-www-form-urlencoded"
             }
         }
@@ -65,7 +75,7 @@ struct Endpoint: Sendable {
         var codes: [ErrorCode] = []
         switch body {
         case .nothing: break
-        case .emptyObject, .json:
+        case .emptyObject, .json, .optionalJSON:
             codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType, .validationFailed]
         case .form: codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType]
         }

@@ -53,9 +53,7 @@ struct OpenAPI: Sendable {
         let parameters = pathParameters(of: route.path) + (endpoint.parameters + route.access.parameters).map(object)
         if !parameters.isEmpty { operation["parameters"] = parameters }
         if let content = requestContent(of: endpoint.body) {
-            var isRequired = true
-            if case .emptyObject = endpoint.body { isRequired = false }
-            operation["requestBody"] = ["required": isRequired, "content": content] as Schema
+            operation["requestBody"] = ["required": endpoint.body.isRequired, "content": content] as Schema
         }
         return operation
     }
@@ -93,7 +91,7 @@ struct OpenAPI: Sendable {
         case .nothing: return nil
         case .emptyObject:
             return [type: ["schema": ["type": "object", "additionalProperties": false] as Schema] as Schema]
-        case .form(let inputs), .json(let inputs, _):
+        case .form(let inputs), .json(let inputs, _), .optionalJSON(let inputs):
             let properties = inputs.map { field -> (String, Schema) in
                 (field.name, field.schema.merging(["description": field.description]) { $1 })
             }
@@ -101,7 +99,7 @@ struct OpenAPI: Sendable {
                 "type": "object", "properties": Dictionary(uniqueKeysWithValues: properties),
                 "required": inputs.filter(\.isRequired).map(\.name),
             ]
-            if case .json = body { schema["additionalProperties"] = false }
+            if case .form = body {} else { schema["additionalProperties"] = false }
             return [type: ["schema": schema] as Schema]
         }
     }

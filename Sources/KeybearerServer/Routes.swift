@@ -9,7 +9,7 @@ enum Routes {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
-            .probe(.get, "/openapi.json", edge.openAPI.get),
+            .probe(.get, Routes.document, edge.openAPI.get),
 
             .key(
                 .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account",
@@ -54,8 +54,11 @@ enum Routes {
                 .patch, "/operator/v1/users/{user}", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .json(UserHandlers.patchMembers), with: [.ifMatch], summary: "Change a user", users.patch),
             .operatorWrite(
-                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self, takes: .emptyObject,
-                summary: "Delete a user", users.delete),
+                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self,
+                takes: .optionalJSON(UserHandlers.deletionMembers), summary: "Delete a user", users.delete),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/export", for: .readUsers, returns: Success<PersonalDataJSON>.self,
+                summary: "Get all that is kept about a user", users.export),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/disable", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .emptyObject, summary: "Disable a user: the key is refused", users.disable),
@@ -98,6 +101,9 @@ enum Routes {
                 .patch, "/operator/v1/workspaces/{workspace}", for: .writeWorkspaces,
                 returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.patchMembers),
                 with: [.ifMatch], summary: "Change a workspace", workspaces.patch),
+            .operatorWrite(
+                .delete, "/operator/v1/workspaces/{workspace}", for: .writeWorkspaces, returns: NoContent.self,
+                takes: .emptyObject, with: [.ifMatch], summary: "Delete a workspace", workspaces.delete),
             .operatorWrite(
                 .put, "/operator/v1/workspaces/{workspace}/plan", for: .writeWorkspaces,
                 returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.planMembers),
@@ -191,6 +197,8 @@ enum Routes {
         ]
     }
 
+    /// The description of the routes that a listener serves.
+    static let document = "/openapi.json"
     /// Where the product's users come in by a link.
     static let portal = "/portal"
     /// Where the operator API begins.

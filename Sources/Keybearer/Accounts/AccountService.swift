@@ -138,13 +138,25 @@ public final class AccountService: Sendable {
                 status, of: userID, by: authority, audit: context.event(action, by: authority, user: userID)))
     }
 
-    /// Removes an account; returns when its key is refused on every node.
+    /// Removes an account; returns when its key is refused on every node, and what tells who it was is erased.
     ///
-    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace with other members.
-    public func delete(_ userID: UserID, by authority: Authority) async throws {
+    /// - Parameters:
+    ///   - successor: who becomes Owner of the workspaces with other members whose last Owner it is.
+    ///   - deletesWorkspaces: whether these are deleted.
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when there is such a workspace and neither is said; `VALIDATION_FAILED` with the
+    ///   field `transferTo`.
+    public func delete(
+        _ userID: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false, by authority: Authority
+    ) async throws {
+        let random = context.random
+        let deletion = AccountDeletion(id: userID, successor: successor, deletesWorkspaces: deletesWorkspaces) {
+            .random(from: random)
+        }
         await propagation.waitUntilApplied(
             try await context.store.deleteAccount(
-                userID, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
+                deletion, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
+        // The account is gone. What this does not erase, housekeeping does.
+        try? await context.store.erasePersonalData(of: userID)
     }
 
     /// The latest audit events of an account, newest first.

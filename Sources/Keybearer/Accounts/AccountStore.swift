@@ -32,10 +32,29 @@ package protocol AccountStore: Sendable {
     func setStatus(
         _ status: User.Status, of userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void>
-    /// Removes an account with its key, sessions and memberships, and the workspaces that have no other member.
+    /// Removes an account with its key, sessions and memberships, and the workspaces that have no other member. What was
+    /// done by it and to it stays in the audit log; what tells there who it was waits for ``erasePersonalData(of:)``.
     ///
-    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace that has other members.
-    func deleteAccount(_ userID: UserID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace that has other members, and the deletion
+    ///   does not say what becomes of that; `VALIDATION_FAILED` when the successor is not there or disabled.
+    func deleteAccount(
+        _ deletion: AccountDeletion, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
+    /// Takes what tells who a deleted account was out of the audit log, a part at a time; a second call goes on.
+    ///
+    /// - Parameter userID: nil for every account that was deleted and not erased yet.
+    func erasePersonalData(of userID: UserID?) async throws
+    /// All that is kept about a person, in one state of the database; nil when there is no such account.
+    func personalData(of userID: UserID, now: Timestamp) async throws -> PersonalData?
+}
+
+extension AccountStore {
+    /// Deletes an account that is no workspace's last Owner.
+    package func deleteAccount(
+        _ userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await deleteAccount(AccountDeletion(id: userID) { audit.id }, by: authority, audit: audit)
+    }
 }
 
 /// A password as the store has it.

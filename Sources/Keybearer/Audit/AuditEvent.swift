@@ -19,6 +19,7 @@ public struct AuditEvent: Sendable, Hashable {
         case masterKeysChanged = "master_keys.changed"
         case workspaceCreated = "workspace.created"
         case workspaceChanged = "workspace.changed"
+        case workspaceDeleted = "workspace.deleted"
         case workspaceSuspended = "workspace.suspended"
         case workspaceResumed = "workspace.resumed"
         case planChanged = "workspace.plan_changed"
@@ -80,7 +81,8 @@ public struct AuditEvent: Sendable, Hashable {
     public let workspaceID: WorkspaceID?
     /// Where the request came from; nil at the command line.
     public let address: IPAddress?
-    /// A detail for people, such as a plan's id. Never a secret.
+    /// A detail for people, such as a plan's id. Never a secret, and nothing that tells who somebody is, such as a name
+    /// or an address: it outlives the account.
     public let detail: String?
 
     /// Puts an event together.

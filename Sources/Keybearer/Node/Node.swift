@@ -57,6 +57,7 @@ public final class Node: Sendable {
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
         try? await context.store.removeOldRequests(now: now)
         try? await context.store.removeOldPortalLinks(now: now)
+        try? await context.store.erasePersonalData(of: nil)
     }
 
     /// Asks the store something for no longer than a request waits for it.

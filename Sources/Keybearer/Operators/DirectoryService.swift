@@ -93,6 +93,16 @@ public final class DirectoryService: Sendable {
             entries: shown.map(\.1), nextCursor: found.count > limit ? shown.last.map { String($0.place) } : nil)
     }
 
+    /// All that is kept about a person, without secrets.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func personalData(of userID: UserID) async throws -> PersonalData {
+        guard let found = try await context.store.personalData(of: userID, now: context.clocks.wall()) else {
+            throw AccountService.noAccount
+        }
+        return found
+    }
+
     /// Whose key a token is, or was. No request is counted, and "Last used" stays as it is.
     ///
     /// What was never made here is told from memory.

@@ -50,6 +50,8 @@ extension WriteService {
         var input = input
         if case .external(let externalID) = reference, input.externalID == .unchanged {
             input.externalID = .set(externalID)
+        } else if case .external = reference, input.externalID == .cleared {
+            throw Self.pathNamesExternalID
         } else if input.externalID == .unchanged {
             input.externalID = .cleared
         }
@@ -198,13 +200,30 @@ extension WriteService {
 
     /// Removes an account.
     ///
-    /// - Throws: `NOT_FOUND`.
+    /// - Parameters:
+    ///   - successor: who becomes Owner of the workspaces with other members whose last Owner it is.
+    ///   - deletesWorkspaces: whether these are deleted.
+    /// - Throws: `NOT_FOUND`; `VALIDATION_FAILED` with the field `transferTo`.
     package func deleting(
-        _ reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
+        _ reference: Reference<UserID>, successor: Reference<UserID>? = nil, deletesWorkspaces: Bool = false,
+        request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let id = try await existingID(reference, for: request)
+        var successorID: UserID?
+        if let successor {
+            // Whether it may be one is looked at by the write itself.
+            successorID = try await account(successor)?.user.id
+            guard successorID != nil else {
+                throw KeybearerError.validation(["transferTo": "There is no such account."])
+            }
+        }
+        let random = context.random
+        let deletion = AccountDeletion(id: id, successor: successorID, deletesWorkspaces: deletesWorkspaces) {
+            .random(from: random)
+        }
         return StoreWrite(
-            .deleteAccount(id), audit: context.event(.userDeleted, by: caller.authority, user: id), request: request)
+            .deleteAccount(deletion), audit: context.event(.userDeleted, by: caller.authority, user: id),
+            request: request)
     }
 
     /// Replaces an account's key.

@@ -53,7 +53,7 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        portalLinks, storedSettings, auditEvents,
+        endedOperatorTokens, portalLinks, storedSettings, auditEvents, erasures,
     ]
 
     package static let users = CopiedTable(
@@ -139,6 +139,12 @@ extension CopiedTable {
             ("created_at", .number), ("expires_at", .number), ("shown_prefix", .text), ("last_used_at", .number),
             ("last_used_ip", .text),
         ])
+
+    private static let endedOperatorTokens = CopiedTable(
+        "ended_operator_tokens", [("id", .text), ("at", .number)])
+
+    private static let erasures = CopiedTable(
+        "erasures", [("user_id", .text), ("position", .number), ("at", .number)])
 
     private static let portalLinks = CopiedTable(
         "portal_links",

@@ -104,7 +104,8 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         active = true
         tokenType = "Bearer"
         sub = known.user.id.rawValue
-        username = known.user.email.rawValue
+        // As in the identity headers: an address that nobody vouches for may be another person's.
+        username = known.user.isEmailVerified ? known.user.email.rawValue : "-"
         iat = known.key.generatedAt.millisecondsSinceEpoch / 1_000
         keyPrefix = known.key.shownPrefix
         let named = account.access(to: scope)

@@ -52,6 +52,9 @@ struct OperatorRequest: Sendable {
         return values.first
     }
 
+    /// Whether anything was sent as a body.
+    var hasBody: Bool { context.content.readableBytes > 0 }
+
     /// The members of the body.
     func input(_ known: [Endpoint.FormField]) throws(KeybearerError) -> JSONInput { try JSONInput(context, known) }
 

@@ -29,6 +29,14 @@ struct UserHandlers: Sendable {
         schema: Bool.schema)
     static let putMembers = required + [adopt]
     static let patchMembers = members + [adopt]
+    static let deletionMembers = [
+        Endpoint.FormField(
+            name: "transferTo",
+            description: "Who becomes Owner of the workspaces with other members whose last Owner the user is.",
+            schema: UserID.referenceSchema),
+        Endpoint.FormField(
+            name: "deleteWorkspaces", description: "Delete these workspaces instead.", schema: Bool.schema),
+    ]
     static let filters =
         [
             Endpoint.Parameter(name: "email", place: .query, description: "The address.", schema: String.schema),
@@ -101,10 +109,31 @@ struct UserHandlers: Sendable {
 
     /// `DELETE /operator/v1/users/{user}`
     @Sendable func delete(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
-        try request.context.requireNoContent()
+        var successor: Reference<UserID>?
+        var deletesWorkspaces = false
+        if request.hasBody {
+            var input = try request.input(Self.deletionMembers)
+            if let text = input.text("transferTo") {
+                successor = Reference<UserID>(text)
+                if successor == nil { input.report("transferTo", "It must be usr_… or ext:….") }
+            }
+            deletesWorkspaces = input.flag("deleteWorkspaces") ?? false
+            if successor != nil, deletesWorkspaces {
+                input.report("deleteWorkspaces", "Send it or transferTo, and not both.")
+            }
+            try input.finish()
+        }
         let write = try await writes.deleting(
-            request.user(), request: request.idempotent(), by: request.caller)
+            request.user(), successor: successor, deletesWorkspaces: deletesWorkspaces,
+            request: request.idempotent(), by: request.caller)
         return OperatorWrite(write: write) { _ in NoContent() }
+    }
+
+    /// `GET /operator/v1/users/{user}/export`: all that is kept about a person, without secrets.
+    @Sendable func export(_ request: OperatorRequest) async throws -> Success<PersonalDataJSON> {
+        let id = try await writes.existing(request.user()).user.id
+        let data = try await directory.personalData(of: id)
+        return Success(PersonalDataJSON(data, key: keys.withLatestUse(data.account.key, of: id)))
     }
 
     /// `POST /operator/v1/users/{user}/disable`

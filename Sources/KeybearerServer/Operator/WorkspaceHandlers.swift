@@ -127,6 +127,14 @@ struct WorkspaceHandlers: Sendable {
         try await change(request, try Self.input(request, Self.patchMembers))
     }
 
+    /// `DELETE /operator/v1/workspaces/{workspace}`
+    @Sendable func delete(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
+        try request.context.requireNoContent()
+        let write = try await writes.deleting(
+            request.workspace(), version: request.version(), request: request.idempotent(), by: request.caller)
+        return OperatorWrite(write: write) { _ in NoContent() }
+    }
+
     /// `PUT /operator/v1/workspaces/{workspace}/plan`
     @Sendable func setPlan(_ request: OperatorRequest) async throws -> OperatorWrite<Success<WorkspaceRecordJSON>> {
         try await change(request, try Self.input(request, Self.planMembers))

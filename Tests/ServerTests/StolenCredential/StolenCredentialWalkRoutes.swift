@@ -49,6 +49,7 @@ struct WalkRoute: Sendable {
         "POST /operator/v1/workspaces": .workspaceCreated,
         "PUT /operator/v1/workspaces/{workspace}": .workspaceChanged,
         "PATCH /operator/v1/workspaces/{workspace}": .workspaceChanged,
+        "DELETE /operator/v1/workspaces/{workspace}": .workspaceDeleted,
         "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
         "POST /operator/v1/workspaces/{workspace}/suspend": .workspaceSuspended,
         "POST /operator/v1/workspaces/{workspace}/resume": .workspaceResumed,
@@ -138,7 +139,7 @@ extension WalkSubject {
         let body =
             switch endpoint.body {
             case .nothing: ""
-            case .emptyObject: "{ }"
+            case .emptyObject, .optionalJSON: "{ }"
             case .form(let inputs):
                 inputs.filter(\.isRequired).map { $0.name + "=" + ($0.name == "token" ? key : "x") }
                     .joined(separator: "&")

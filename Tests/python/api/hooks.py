@@ -107,6 +107,8 @@ def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
         body["owner"] = DIRECTORY.user()
     if is_made_up:
         return
+    if "transferTo" in body:
+        body["transferTo"] = DIRECTORY.user()
     if path.endswith("/portal-links"):
         body["user"] = DIRECTORY.user()
     if "workspace" in body:

@@ -162,6 +162,9 @@ struct Bootstrap: Sendable {
             try await server.run(reloadsAtHangup: reloadsAtHangup) { ports in
                 logger.info("Listening.", metadata: ["port": "\(ports.server)"])
                 if let gate = ports.gate { logger.info("The gate is listening.", metadata: ["port": "\(gate)"]) }
+                if let operators = ports.operators {
+                    logger.info("The operator API is listening.", metadata: ["port": "\(operators)"])
+                }
                 await onReady(ports)
             }
         } catch {
@@ -183,6 +186,7 @@ struct Bootstrap: Sendable {
         let addresses =
             [("address", GateSettings.Address.network(host: settings.host, port: settings.port))]
             + (settings.gate.map { [("gate-address", $0.address)] } ?? [])
+            + (settings.operatorAddress.map { [("operator-address", $0)] } ?? [])
         for (setting, address) in addresses {
             if let problem = ListenProblem.find(address) {
                 return CommandFailure(.unavailable, "cannot listen on \(address) (\(setting)): \(problem)")

@@ -45,6 +45,8 @@ public struct KeybearerServer: Sendable {
         var linger: Duration = .seconds(1)
         /// The gate's own listener; nil serves none.
         public var gate: GateSettings?
+        /// The operator API's own listener; nil serves it on the public one.
+        public var operatorAddress: GateSettings.Address?
         /// How long a stop may take.
         public var stopTimeout: Duration = .seconds(20)
 
@@ -58,6 +60,8 @@ public struct KeybearerServer: Sendable {
         public let server: Int
         /// The gate's port, 0 on a Unix socket; nil when there is no gate.
         public let gate: Int?
+        /// The operator API's port, 0 on a Unix socket; nil when it is on the public listener.
+        public let operators: Int?
     }
 
     private let settings: Settings
@@ -109,9 +113,11 @@ public struct KeybearerServer: Sendable {
         let responder = try makeResponder()
         let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
         let gateListener = makeGateListener(connections) { gateIsReady.yield($0) }
+        let (operatorPorts, operatorsAreReady) = AsyncStream<Int>.makeStream()
+        let operatorListener = try makeOperatorListener(connections, certificates) { operatorsAreReady.yield($0) }
         let (logger, clocks) = (logger, clocks)
         var application = Application(
-            responder: responder, server: makeListener(responder, connections, certificates),
+            responder: responder, server: makeListener(.public, responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [NodeService(node: node)],
             onServerRunning: { channel in
@@ -120,13 +126,19 @@ public struct KeybearerServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
-                // Without it the gate could not listen, and the server ends.
-                guard gateListener == nil || gatePort != nil else { return }
-                await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
+                let operatorPort = operatorListener == nil ? nil : await operatorPorts.first { _ in true }
+                // Without one of them that listener could not be opened, and the server ends.
+                guard gateListener == nil || gatePort != nil, operatorListener == nil || operatorPort != nil else {
+                    return
+                }
+                await onReady(
+                    ListeningPorts(
+                        server: channel.localAddress?.port ?? 0, gate: gatePort, operators: operatorPort))
             }, logger: quietLogger)
         application.beforeServerStarts { await node.fence.step() }
-        // Stopped from the last to the first: the gate's listener before what keeps its memory true.
-        let services: [any Service] = [application] + (gateListener.map { [$0] } ?? [])
+        // Stopped from the last to the first: the other listeners before what keeps their memory true.
+        let services: [any Service] =
+            [application] + (gateListener.map { [$0] } ?? []) + (operatorListener.map { [$0] } ?? [])
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = settings.stopTimeout
@@ -160,11 +172,12 @@ public struct KeybearerServer: Sendable {
     }
 
     private func makeListener(
-        _ edge: EdgeResponder, _ connections: Connections, _ certificates: CurrentCertificates?
+        _ listener: Connections.Listener, _ edge: EdgeResponder, _ connections: Connections,
+        _ certificates: CurrentCertificates?
     ) -> HTTPServerBuilder {
         let limits = ListenerLimits(headerBytes: settings.headerBytes, headerCount: settings.headerCount)
         let trusted = ClientAddress(trusted: settings.trustedProxies)
-        let supervision = connections.supervision(of: .public) { $0.map { trusted.isTrusted($0) } ?? true }
+        let supervision = connections.supervision(of: listener) { $0.map { trusted.isTrusted($0) } ?? true }
         guard let certificates else {
             return HTTPServerBuilder {
                 HTTP1Listener(responder: $0, limits: limits, supervision: supervision, edge: edge)
@@ -174,6 +187,21 @@ public struct KeybearerServer: Sendable {
             TLSListener(
                 certificates: certificates, limits: limits, supervision: supervision, edge: edge, responder: $0)
         }
+    }
+
+    /// The same limits and the same TLS as on the public listener; a Unix socket has none.
+    private func makeOperatorListener(
+        _ connections: Connections, _ certificates: CurrentCertificates?, onReady: @escaping @Sendable (Int) -> Void
+    ) throws -> OperatorListener? {
+        guard let address = settings.operatorAddress else { return nil }
+        var isSocket = false
+        if case .unixSocket = address { isSocket = true }
+        let certificates = isSocket ? nil : certificates
+        var edge = try makeResponder(for: .operatorsAlone, isTLS: certificates != nil)
+        edge.isSocket = isSocket
+        return OperatorListener(
+            address: address, responder: edge, server: makeListener(.operators, edge, connections, certificates),
+            clocks: clocks, logger: logger, quietLogger: quietLogger, onReady: onReady)
     }
 
     private func makeGateListener(
@@ -188,22 +216,27 @@ public struct KeybearerServer: Sendable {
     }
 
     /// The one function that builds what answers requests; the server and the tests share it.
-    func makeResponder() throws -> EdgeResponder {
+    ///
+    /// - Parameters:
+    ///   - served: what the listener serves; nil for the public one.
+    ///   - isTLS: whether its connections are encrypted; nil as on the public one.
+    func makeResponder(for served: ServedRoutes? = nil, isTLS: Bool? = nil) throws -> EdgeResponder {
+        let served = served ?? (settings.operatorAddress == nil ? .all : .allButOperators)
         let pages = try makePages()
         let api = APIResponder(node: node, clocks: clocks, logger: logger)
-        let routes = RouteTable(try makeRoutes(pages))
+        let routes = RouteTable(try makeRoutes(pages, for: served))
         let operators = OperatorResponder(
             tokens: services.operatorTokens, writes: services.writes,
             batch: BatchHandler(routes: routes, writes: services.writes, api: api), api: api, bodies: bodies)
         return EdgeResponder(
-            routes: routes,
-            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
-            api: api, operators: operators, dashboard: pages, logger: logger)
+            routes: routes, served: served,
+            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: isTLS ?? (settings.tls != nil),
+            bodies: bodies, api: api, operators: operators, dashboard: pages, logger: logger)
     }
 
     /// Every route with its handler.
     func makeRoutes() throws -> [Route] {
-        try makeRoutes(try makePages())
+        try makeRoutes(try makePages(), for: .all)
     }
 
     private var bodies: BodyReader { BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory) }
@@ -215,7 +248,7 @@ public struct KeybearerServer: Sendable {
             renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
     }
 
-    private func makeRoutes(_ pages: DashboardResponder) throws -> [Route] {
+    private func makeRoutes(_ pages: DashboardResponder, for served: ServedRoutes) throws -> [Route] {
         var handlers = Routes.Handlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys),
@@ -225,7 +258,8 @@ public struct KeybearerServer: Sendable {
                 writes: services.writes, directory: services.directory, workspaces: services.workspaces),
             lookups: KeyLookupHandlers(directory: services.directory, writes: services.writes),
             portalLinks: PortalLinkHandlers(
-                links: services.portalLinks, publicURL: settings.publicURL?.description),
+                links: services.portalLinks, publicURL: settings.publicURL?.description,
+                isOnPublicListener: settings.operatorAddress == nil),
             portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),
             assets: AssetHandlers(),
             signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
@@ -235,12 +269,16 @@ public struct KeybearerServer: Sendable {
                 keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
-        let openAPI = OpenAPI(routes: routes(handlers), serverURL: settings.publicURL?.description)
+        // On the operators' own listener, the public address leads elsewhere.
+        let serverURL = served == .operatorsAlone ? nil : settings.publicURL?.description
+        let openAPI = OpenAPI(routes: routes(handlers, for: served), serverURL: serverURL)
         handlers.openAPI = OpenAPIHandlers(document: try openAPI.document())
-        return routes(handlers)
+        return routes(handlers, for: served)
     }
 
-    private func routes(_ handlers: Routes.Handlers) -> [Route] {
-        Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
+    private func routes(_ handlers: Routes.Handlers, for served: ServedRoutes) -> [Route] {
+        Routes.all(handlers).filter { route in
+            served.includes(route) && (settings.isRegenerateByKeyOpen || route.path != Routes.regenerateByKey)
+        }
     }
 }

@@ -56,6 +56,7 @@ struct LoadedSettings: Sendable {
         server.publicURL = try reader.origin(.publicURL)
         services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
         server.trustedProxies = try reader.networks(.trustedProxies)
+        server.operatorAddress = try reader.optional(.operatorAddress, SettingReader.gateAddress)
         server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)
@@ -71,10 +72,17 @@ struct LoadedSettings: Sendable {
 
 extension LoadedSettings {
     /// Where the gate listens, as text for a person: a URL with the port that it got, or the socket's path.
-    func gateHost(_ port: Int) -> String {
-        switch server.gate?.address {
-        case .network(let host, _): "http://\(GateSettings.Address.network(host: host, port: port))"
-        case .unixSocket, nil: server.gate?.address.description ?? ""
+    func gateHost(_ port: Int) -> String { Self.place(server.gate?.address, port, scheme: "http") }
+
+    /// Where the operator API listens, in the same way.
+    func operatorHost(_ port: Int) -> String {
+        Self.place(server.operatorAddress, port, scheme: server.tls == nil ? "http" : "https")
+    }
+
+    private static func place(_ address: GateSettings.Address?, _ port: Int, scheme: String) -> String {
+        switch address {
+        case .network(let host, _): "\(scheme)://\(GateSettings.Address.network(host: host, port: port))"
+        case .unixSocket, nil: address?.description ?? ""
         }
     }
 }

@@ -13,6 +13,7 @@ enum Setting: String, CaseIterable {
     case keyPrefix = "key-prefix"
     case portalReturnURLs = "portal-return-urls"
     case trustedProxies = "trusted-proxies"
+    case operatorAddress = "operator-address"
     case gateAddress = "gate-address"
     case gateTrustedProxies = "gate-trusted-proxies"
     case gateWorkspacePath = "gate-workspace-path"
@@ -37,7 +38,9 @@ enum Setting: String, CaseIterable {
     var defaultValue: String? {
         switch self {
         case .address: "127.0.0.1:8080"
-        case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath, .regenerateByKey: nil
+        case .tlsCertificate, .tlsKey, .publicURL, .operatorAddress, .gateAddress, .gateWorkspacePath,
+            .regenerateByKey:
+            nil
         case .database: "keybearer.db"
         case .databaseConnections: "8"
         case .databaseWait: "60s"
@@ -75,7 +78,8 @@ enum Setting: String, CaseIterable {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
         case .trustedProxies, .gateTrustedProxies, .portalReturnURLs: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
-            .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
+            .operatorAddress, .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout,
+            .stopTimeout,
             .signUp, .regenerateByKey, .logFormat, .logLevel:
             .text
         }
@@ -98,6 +102,8 @@ enum Setting: String, CaseIterable {
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .portalReturnURLs: "addresses such as https://yourapp.com/settings, comma-separated"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
+        case .operatorAddress:
+            "an internal host and port such as 127.0.0.1:8082, or unix: and the absolute path of a socket"
         case .gateAddress:
             "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"
         case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, comma-separated"

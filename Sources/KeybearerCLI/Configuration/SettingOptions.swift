@@ -45,6 +45,11 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
+    @Option(
+        name: .long,
+        help: "Where the operator API listens, and then nowhere else: a host and port, or unix: and a path.")
+    var operatorAddress: String?
+
     @Option(name: .long, help: "Where the gate listens: an internal host and port, or unix: and a path.")
     var gateAddress: String?
 
@@ -101,7 +106,8 @@ struct SettingOptions: ParsableArguments {
             .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait,
             .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
-            .portalReturnURLs: portalReturnURLs, .trustedProxies: trustedProxies, .gateAddress: gateAddress,
+            .portalReturnURLs: portalReturnURLs, .trustedProxies: trustedProxies,
+            .operatorAddress: operatorAddress, .gateAddress: gateAddress,
             .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,

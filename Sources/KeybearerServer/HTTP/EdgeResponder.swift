@@ -9,6 +9,10 @@ import NIOCore
 /// Nothing answers before the check that its route names, so a path that was forgotten is a closed one.
 struct EdgeResponder: HTTPResponder {
     let routes: RouteTable
+    /// What else is not there, whoever asks.
+    var served = ServedRoutes.all
+    /// Whether the listener is a Unix socket: its peers are on this machine.
+    var isSocket = false
     let clientAddress: ClientAddress
     /// Whether connections of this listener are encrypted.
     let isTLS: Bool
@@ -61,7 +65,8 @@ struct EdgeResponder: HTTPResponder {
         var context = RequestContext(
             request: request, client: clientAddress.address(peer: peer, headers: request.headers),
             requestID: RequestIdentifier.next(), parameters: parameters)
-        context.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, headers: request.headers)
+        context.isSecure = clientAddress.isSecure(
+            isTLS: isTLS, peer: isSocket ? .loopback : peer, headers: request.headers)
         context.isHTTPS = isTLS || clientAddress.isTrusted(peer)
         return context
     }
@@ -84,6 +89,9 @@ struct EdgeResponder: HTTPResponder {
         do {
             if case .probe(let handler) = route?.access { return try await handler(context) }
             guard context.isSecure else { return refuseInsecure(context, path: path) }
+            guard served.includes(path: path) else {
+                return api.failure(KeybearerError(.notFound, "There is nothing at this path."), of: context).response
+            }
             if RouteTable.isAPI(path) {
                 return await api.respond(to: context, matched: matched, route: route, reading: bodies).response
             }
@@ -101,7 +109,8 @@ struct EdgeResponder: HTTPResponder {
     /// Never a redirect: the key has already crossed the wire, and its sender should notice.
     private func refuseInsecure(_ context: RequestContext, path: Substring) -> Response {
         let error = KeybearerError(.httpsRequired, "Use https:// for every request.")
-        let wantsEnvelope = RouteTable.isAPI(path) || OperatorResponder.isOperator(path)
+        let wantsEnvelope =
+            RouteTable.isAPI(path) || OperatorResponder.isOperator(path) || served == .operatorsAlone
         return wantsEnvelope ? api.failure(error, of: context).response : dashboard.failure(error, of: context)
     }
 }

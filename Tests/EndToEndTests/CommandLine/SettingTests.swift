@@ -30,6 +30,7 @@ extension EndToEndTests {
             Refused(name: "key-prefix", value: "Tdc", wants: "2 to 16 lower-case letters"),
             Refused(name: "portal-return-urls", value: "/settings", wants: "addresses such as"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
+            Refused(name: "operator-address", value: "unix:", wants: "or unix: and the absolute path of a socket"),
             Refused(
                 name: "gate-address", value: "unix:relative.sock", wants: "or unix: and the absolute path of a socket"),
             Refused(name: "gate-trusted-proxies", value: "::/0", wants: "networks of the gateways"),

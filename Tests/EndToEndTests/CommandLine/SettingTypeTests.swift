@@ -37,6 +37,9 @@ extension EndToEndTests {
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },
+            .operatorAddress: Good(#""127.0.0.1:8082""#) {
+                $0.server.operatorAddress == .network(host: "127.0.0.1", port: 8_082)
+            },
             .gateAddress: Good(#""unix:/run/kb.sock""#) {
                 $0.server.gate?.address == .unixSocket(path: "/run/kb.sock")
             },

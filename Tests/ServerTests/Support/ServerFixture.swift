@@ -82,7 +82,8 @@ final class ServerFixture: Sendable {
         defer { running.cancel() }
         var iterator = ports.makeAsyncIterator()
         let port = try #require(await iterator.next())
-        try await body(WireClient(port: port.server, gatePort: port.gate ?? 0))
+        try await body(
+            WireClient(port: port.server, gatePort: port.gate ?? 0, operatorPort: port.operators ?? 0))
         running.cancel()
         _ = await running.result
     }
@@ -102,11 +103,13 @@ final class ServerFixture: Sendable {
     /// Answers one request without a socket.
     func respond(
         _ method: HTTPRequest.Method = .get, _ path: String, _ headers: HTTPFields = [:], body: String = "",
-        peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com"
+        peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com",
+        through edge: EdgeResponder? = nil
     ) async throws -> (status: Int, headers: HTTPFields, body: String) {
-        let made = try responder()
+        let made = try edge ?? responder()
         let responder = EdgeResponder(
-            routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
+            routes: made.routes, served: made.served, clientAddress: made.clientAddress, isTLS: isTLS,
+            bodies: made.bodies,
             api: made.api, operators: made.operators, dashboard: made.dashboard, logger: logger)
         // A server decides under a lease.
         await services.node?.fence.step()

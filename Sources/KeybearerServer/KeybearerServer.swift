@@ -257,6 +257,7 @@ public struct KeybearerServer: Sendable {
             workspaces: WorkspaceHandlers(
                 writes: services.writes, directory: services.directory, workspaces: services.workspaces),
             lookups: KeyLookupHandlers(directory: services.directory, writes: services.writes),
+            bulk: BulkHandlers(writes: services.writes),
             portalLinks: PortalLinkHandlers(
                 links: services.portalLinks, publicURL: settings.publicURL?.description,
                 isOnPublicListener: settings.operatorAddress == nil),

@@ -161,6 +161,18 @@ enum Routes {
                 .post, "/operator/v1/portal-links", for: .portal, returns: Success<PortalLinkJSON>.self,
                 takes: .json(PortalLinkHandlers.members), with: [.idempotencyKey], namesOthers: true,
                 summary: "Make a link that signs a user in", edge.portalLinks.create),
+            .operatorToken(
+                .post, "/operator/v1/bulk/regenerate", for: .regenerateKeys, returns: Success<BulkJSON>.self,
+                takes: .json(BulkHandlers.members), with: [.idempotencyKey],
+                summary: "Replace the keys of all users of a filter", edge.bulk.regenerate),
+            .operatorToken(
+                .post, "/operator/v1/bulk/disable", for: .writeUsers, returns: Success<BulkJSON>.self,
+                takes: .json(BulkHandlers.members), with: [.idempotencyKey],
+                summary: "Disable all users of a filter", edge.bulk.disable),
+            .operatorToken(
+                .post, "/operator/v1/bulk/end-sessions", for: .writeUsers, returns: Success<BulkJSON>.self,
+                takes: .json(BulkHandlers.members), with: [.idempotencyKey],
+                summary: "End the sessions of all users of a filter", edge.bulk.endSessions),
             .operatorBatch(
                 "/operator/v1/batch", returns: Success<BatchJSON>.self,
                 takes: .json(BatchHandler.members, upTo: 1_024 * 1_024), summary: "Do many things in one request"),
@@ -220,6 +232,7 @@ enum Routes {
         let users: UserHandlers
         let workspaces: WorkspaceHandlers
         let lookups: KeyLookupHandlers
+        let bulk: BulkHandlers
         let portalLinks: PortalLinkHandlers
         let portal: PortalHandlers
         let assets: AssetHandlers

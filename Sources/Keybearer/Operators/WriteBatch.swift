@@ -32,6 +32,13 @@ package actor WriteBatch {
         self.authority = authority
     }
 
+    /// Whether a whole transaction failed for another reason than others' locks: the next one would, too.
+    package var hasFailed: Bool {
+        parts.contains { part in
+            if case .failed(let error, _) = part { error.storeFailure?.isLockConflict != true } else { false }
+        }
+    }
+
     /// Runs writes in one transaction, or in several where they take long or wait for others' locks; what becomes of
     /// each is told at the end.
     package func perform(_ writes: [StoreWrite]) async {

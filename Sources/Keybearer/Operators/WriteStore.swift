@@ -19,6 +19,12 @@ package protocol WriteStore: Sendable {
     func workspaceID(externalID: ExternalID) async throws -> WorkspaceID?
     /// A page of accounts behind a place in the order of their creation.
     func accounts(matching filter: UserFilter, after place: ListPlace?, limit: Int) async throws -> [Account]
+    /// Accounts of a bulk request behind a place in the order of their creation.
+    func bulkAccounts(
+        _ filter: BulkFilter, status: User.Status?, after place: ListPlace?, limit: Int
+    ) async throws -> [BulkAccount]
+    /// How many accounts a bulk request is about.
+    func bulkCount(_ filter: BulkFilter, status: User.Status?) async throws -> Int
     /// A page of workspaces behind a place in the order of their creation, with their plans and how many members they
     /// have.
     func workspaces(

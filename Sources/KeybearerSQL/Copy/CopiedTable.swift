@@ -53,7 +53,7 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        endedOperatorTokens, portalLinks, storedSettings, auditEvents, erasures,
+        endedOperatorTokens, portalLinks, storedSettings, erasures, auditEvents,
     ]
 
     package static let users = CopiedTable(

@@ -40,11 +40,14 @@ struct OperatorRequest: Sendable {
 
     /// The idempotency key with all that is asked for; nil where none was sent.
     func idempotent() throws(KeybearerError) -> IdempotentRequest? {
-        guard let key = try one(HeaderName.idempotencyKey) else { return nil }
+        guard let key = try idempotencyKey() else { return nil }
         let asked = Array("\(context.request.method.rawValue) \(context.request.head.path ?? "")\n".utf8)
         return try WriteService.request(
             key: key, place: place, asked: asked + Array(context.content.readableBytesView), by: caller)
     }
+
+    /// The idempotency key as it was sent.
+    func idempotencyKey() throws(KeybearerError) -> String? { try one(HeaderName.idempotencyKey) }
 
     private func one(_ name: HTTPField.Name) throws(KeybearerError) -> String? {
         let values = context.headers[values: name]

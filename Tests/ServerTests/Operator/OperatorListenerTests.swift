@@ -85,7 +85,6 @@ import Testing
                         method: method, path: "/operator/v1" + path,
                         headers: [
                             ("Authorization", "Bearer \(client.secret)"), ("Content-Type", "application/json"),
-                            ("Content-Length", "\(body.utf8.count)"),
                         ], body: Array(body.utf8)), over: .http1)
             }
             let made = try await send("PUT", "/users/ext:42", #"{"email":"42@example.com","name":"Ada"}"#)

@@ -58,6 +58,9 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/plans/{plan}": .planPut,
         "DELETE /operator/v1/plans/{plan}": .planDeleted,
         "POST /operator/v1/batch": .userDisabled,
+        "POST /operator/v1/bulk/regenerate": .keyRegenerated,
+        "POST /operator/v1/bulk/disable": .userDisabled,
+        "POST /operator/v1/bulk/end-sessions": .sessionEnded,
         "POST /operator/v1/portal-links": .portalLinkCreated,
     ]
 
@@ -167,6 +170,8 @@ extension WalkSubject {
         case "owner", "user": "\"\(id.rawValue)\""
         case "role": "\"admin\""
         case "plan": "\"free\""
+        case "filter": #"{"workspace":"\#(workspace.rawValue)"}"#
+        case "dryRun": "false"
         case "features": "[\"api_webhooks\"]"
         case "hourlyLimit": "1000000"
         case "position": "9"

@@ -78,10 +78,17 @@ final class ServerFixture: Sendable {
     /// The same for a server that the test looks into.
     func listening(_ server: KeybearerServer, _ body: @Sendable (WireClient) async throws -> Void) async throws {
         let (ports, announce) = AsyncStream<KeybearerServer.ListeningPorts>.makeStream()
-        let running = Task { try await server.run { announce.yield($0) } }
+        let running = Task {
+            defer { announce.finish() }
+            try await server.run { announce.yield($0) }
+        }
         defer { running.cancel() }
         var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
+        guard let port = await iterator.next() else {
+            // It says why it could not start.
+            try await running.value
+            throw CancellationError()
+        }
         try await body(
             WireClient(port: port.server, gatePort: port.gate ?? 0, operatorPort: port.operators ?? 0))
         running.cancel()

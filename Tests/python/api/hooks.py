@@ -105,10 +105,18 @@ def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
         body["returnUrl"] = RETURN_URL
     if "owner" in body or path.endswith("/workspaces/{workspace}") and case.method == "PUT":
         body["owner"] = DIRECTORY.user()
-    if is_made_up:
-        return
+    if "/bulk/" in path:
+        # A filter that is made up may be everybody, the run's own accounts among them.
+        body["filter"] = {"workspace": DIRECTORY.workspace()}
+        body.pop("cursor", None)
     if "transferTo" in body:
         body["transferTo"] = DIRECTORY.user()
+    names = (case.path_parameters or {}).values()
+    if case.method == "PUT" and body.get("externalId", "") is None and any(name.startswith("ext:") for name in names):
+        # What the path names cannot be cleared, which JSON Schema cannot say.
+        del body["externalId"]
+    if is_made_up:
+        return
     if path.endswith("/portal-links"):
         body["user"] = DIRECTORY.user()
     if "workspace" in body:

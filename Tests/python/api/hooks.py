@@ -111,6 +111,8 @@ def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
         body.pop("cursor", None)
     if "transferTo" in body:
         body["transferTo"] = DIRECTORY.user()
+        # One of the two.
+        body.pop("deleteWorkspaces", None)
     names = (case.path_parameters or {}).values()
     if case.method == "PUT" and body.get("externalId", "") is None and any(name.startswith("ext:") for name in names):
         # What the path names cannot be cleared, which JSON Schema cannot say.

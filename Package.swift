@@ -35,7 +35,9 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
     targets: [
         // The domain: compiles without HTTP and without SQL.
@@ -73,6 +75,19 @@ let package = Package(
         // The shared engine, for many nodes.
         .target(
             name: "KeybearerPostgres", dependencies: ["Keybearer", "KeybearerSQL", "CLibPQ"], swiftSettings: strictRules
+        ),
+        // What calls out: the client of an OpenID Connect provider.
+        .target(
+            name: "KeybearerOutbound",
+            dependencies: [
+                "Keybearer",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strictRules
         ),
         // The HTTP edge: API, dashboard, operation.
         .target(
@@ -113,6 +128,7 @@ let package = Package(
             name: "KeybearerCLI",
             dependencies: [
                 "Keybearer",
+                "KeybearerOutbound",
                 "KeybearerPostgres",
                 "KeybearerSQL",
                 "KeybearerSQLite",
@@ -189,6 +205,19 @@ let package = Package(
             swiftSettings: rules
         ),
         .testTarget(
+            name: "OutboundTests",
+            dependencies: [
+                "Keybearer",
+                "KeybearerOutbound",
+                "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: rules
+        ),
+        .testTarget(
             name: "MiddlewareTests",
             dependencies: [
                 "Keybearer",
@@ -208,6 +237,7 @@ let package = Package(
             dependencies: [
                 "Keybearer",
                 "KeybearerCLI",
+                "KeybearerOutbound",
                 "KeybearerServer",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -13,6 +13,8 @@ public final class Services: Sendable {
     public let workspaces: WorkspaceService
     /// Signed-in browsers.
     public let sessions: SessionService
+    /// Sign-in with a provider; nil where none is configured.
+    package let identities: IdentityService?
     /// Credentials of operators' programs.
     public let operatorTokens: OperatorTokenService
     /// What operators' programs write.
@@ -44,6 +46,8 @@ public final class Services: Sendable {
         public var isSignUpOpen = true
         /// Where portal links may lead back.
         public var portalReturnURLs: [AllowedReturnURL] = []
+        /// The provider with which people can sign in; nil for none.
+        public var identities: IdentitySettings?
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
@@ -72,9 +76,12 @@ public final class Services: Sendable {
     }
 
     /// Puts the domain together over any store.
+    ///
+    /// - Parameter identityProvider: the client of the provider that the settings name; nil offers no sign-in with it.
     package init(
         store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
-        settings: Settings, role: Role, clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
+        settings: Settings, role: Role, identityProvider: (any IdentityProvider)? = nil, clocks: Clocks = .system,
+        random: RandomSource = .system, logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
         let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
@@ -91,15 +98,22 @@ public final class Services: Sendable {
         keys = KeyService(context: context, propagation: propagation, node: node)
         sessions = SessionService(context: context, node: node)
         accounts = AccountService(context: context, propagation: propagation, hasher: hasher)
+        let throttle = SignInThrottle(clocks: clocks)
         signIn = SignInService(
-            context: context, accounts: accounts, sessions: sessions, hasher: hasher,
-            throttle: SignInThrottle(clocks: clocks))
+            context: context, accounts: accounts, sessions: sessions, hasher: hasher, throttle: throttle)
+        if let wanted = settings.identities, let identityProvider {
+            identities = IdentityService(
+                context: context, settings: wanted, provider: identityProvider, accounts: accounts, sessions: sessions,
+                throttle: throttle, node: node)
+        } else {
+            identities = nil
+        }
         workspaces = WorkspaceService(context: context, propagation: propagation)
         operatorTokens = OperatorTokenService(context: context, node: node)
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
-        masterKeys = MasterKeyService(context: context, propagation: propagation)
+        masterKeys = MasterKeyService(context: context, propagation: propagation, node: node)
         self.ring = RingService(context: context, logger: logger)
     }
 }

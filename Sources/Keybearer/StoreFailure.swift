@@ -65,6 +65,9 @@ package struct StoreFailure: Error, Sendable, Equatable {
     package let advice: String
     /// The engine's own code for it, such as `SQLSTATE 28P01`.
     package let code: String?
+    /// Whether a transaction was taken back because it waited too long for another's lock, or each waited for the other.
+    /// Nothing was changed, and less of it at a time may succeed.
+    package var isLockConflict = false
 
     /// Puts a failure together.
     package init(

@@ -1,5 +1,6 @@
 import Foundation
 import Keybearer
+import KeybearerOutbound
 import KeybearerPostgres
 import KeybearerSQL
 import KeybearerSQLite
@@ -123,11 +124,22 @@ struct Bootstrap: Sendable {
     /// another one.
     func reportChange(of location: DatabaseLocation) { Console.report("Changed \(location).") }
 
-    func makeServices(store: any Store, role: Services.Role) throws -> Services {
+    /// - Parameter identityProvider: the client of the provider; a command needs none.
+    func makeServices(
+        store: any Store, role: Services.Role, identityProvider: (any IdentityProvider)? = nil
+    ) throws -> Services {
         let file = masterKeyFile
         return Services(
             store: store, ring: try file.load(), loadRing: { try file.load() }, settings: settings.services,
-            role: role, logger: logger)
+            role: role, identityProvider: identityProvider, logger: logger)
+    }
+
+    /// Lends the client of the provider for as long as the body runs; nil where none is configured.
+    func withIdentityProvider<Value: Sendable>(_ body: (OIDCClient?) async throws -> Value) async throws -> Value {
+        guard let client = try settings.provider.client(publicURL: settings.server.publicURL) else {
+            return try await body(nil)
+        }
+        return try await OIDCClient.withClient(client) { try await body($0) }
     }
 
     /// Whether a key may regenerate itself: as the setting says, else as the database does.
@@ -144,12 +156,21 @@ struct Bootstrap: Sendable {
         _ store: any Store, reloadsAtHangup: Bool = true,
         onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
     ) async throws {
+        try await withIdentityProvider {
+            try await serve(store, $0, reloadsAtHangup: reloadsAtHangup, onReady: onReady)
+        }
+    }
+
+    private func serve(
+        _ store: any Store, _ identityProvider: OIDCClient?, reloadsAtHangup: Bool,
+        onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
+    ) async throws {
         ProcessHardening.apply()
         var bootstrap = self
         bootstrap.settings.services.nodeLabel =
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let services = try bootstrap.makeServices(
-            store: store, role: .server)
+            store: store, role: .server, identityProvider: identityProvider)
         try await requireRing(services, .refuse)
         try await services.signIn.adoptPasswordCost()
         var edge = settings.server
@@ -162,6 +183,9 @@ struct Bootstrap: Sendable {
             try await server.run(reloadsAtHangup: reloadsAtHangup) { ports in
                 logger.info("Listening.", metadata: ["port": "\(ports.server)"])
                 if let gate = ports.gate { logger.info("The gate is listening.", metadata: ["port": "\(gate)"]) }
+                if let operators = ports.operators {
+                    logger.info("The operator API is listening.", metadata: ["port": "\(operators)"])
+                }
                 await onReady(ports)
             }
         } catch {
@@ -183,6 +207,7 @@ struct Bootstrap: Sendable {
         let addresses =
             [("address", GateSettings.Address.network(host: settings.host, port: settings.port))]
             + (settings.gate.map { [("gate-address", $0.address)] } ?? [])
+            + (settings.operatorAddress.map { [("operator-address", $0)] } ?? [])
         for (setting, address) in addresses {
             if let problem = ListenProblem.find(address) {
                 return CommandFailure(.unavailable, "cannot listen on \(address) (\(setting)): \(problem)")

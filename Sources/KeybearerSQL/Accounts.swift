@@ -44,6 +44,8 @@ enum AccountSQL {
               AND created_at >= $6 AND updated_at >= $7
             ORDER BY created_at, id LIMIT $8) \(order)
         """)
+    static let byIdentity = SQL(
+        "\(columns) WHERE u.id IN (SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2) \(order)")
     static let emailIsTaken = SQL("SELECT 1 AS taken FROM users WHERE email = $1")
     static let externalIDIsTaken = SQL("SELECT 1 AS taken FROM users WHERE external_id = $1")
     static let update = SQL(
@@ -66,31 +68,10 @@ enum AccountSQL {
     static let setStatus = SQL(
         "UPDATE users SET status = $1, version = version + 1, updated_at = $3 WHERE id = $2")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
-    static let leavesMembersWithoutOwner = SQL(
-        """
-        SELECT 1 AS leaves FROM memberships mine
-        WHERE mine.user_id = $1 AND mine.role = 'owner'
-          AND EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1)
-          AND NOT EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1 AND other.role = 'owner')
-        LIMIT 1
-        """)
-    static let deleteLonelyWorkspaces = SQL(
-        """
-        DELETE FROM workspaces
-        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1)
-          AND NOT EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = workspaces.id AND other.user_id <> $1)
-        """)
-
     static let all = [
-        byID, byEmail, byDigest, byExternalID, matching, page, emailIsTaken, externalIDIsTaken, insert, update,
+        byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, emailIsTaken, externalIDIsTaken, insert,
+        update,
         password, setPassword, rehash, setStatus, delete,
-        leavesMembersWithoutOwner, deleteLonelyWorkspaces,
     ]
 }
 
@@ -106,10 +87,11 @@ extension SQLStore {
         }
     }
 
-    /// Adds an account. No node has to hear of one that was not there.
+    /// Adds an account. No node has to hear of one that was not there, unless its key was imported.
     static func creating(_ new: NewAccount) -> Write<Account> {
-        Write(nil, locking: RowLocks([(.masterKey(new.sealedKey.masterKeyID), .share)])) { connection, locked in
+        Write(subject(of: new), locking: locks(of: new)) { connection, locked in
             try locked.requireSealing(under: new.sealedKey.masterKeyID, connection)
+            try requireImportable(new, connection)
             try requireFree(new.user, instead: nil, connection)
             try insertUser(new, connection)
             try insertKey(new, connection)
@@ -175,6 +157,8 @@ extension SQLStore {
             guard try connection.execute(AccountSQL.setPassword, [.text(hash), .id(userID)]) == 1 else {
                 throw KeybearerError.noSuchAccount
             }
+            // Whoever had the account in their hands may have connected an identity of their own with it.
+            try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
             try Self.endSignIns(of: userID, keeping: session, at: audit.at, connection)
             return .changes((), with: [])
         }
@@ -206,37 +190,6 @@ extension SQLStore {
         if status == .disabled { try endSignIns(of: userID, at: time, connection) }
     }
 
-    package func deleteAccount(
-        _ userID: UserID, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.deleting(userID, at: audit.at), by: authority, audit: audit)
-    }
-
-    /// Removes an account.
-    static func deleting(_ userID: UserID, at time: Timestamp) -> Write<Void> {
-        // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.
-        var locks = RowLocks([
-            (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
-            (.workspaces(of: userID), .replace),
-        ])
-        locks.readsTime = true
-        return Write(.user(userID), locking: locks) { connection, locked in
-            let user = [SQLValue.id(userID)]
-            guard try connection.first(AccountSQL.leavesMembersWithoutOwner, user) == nil else {
-                throw KeybearerError.lastOwner
-            }
-            try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(time)])
-            // By the clock that says later when it is old.
-            try DeletedAccountWindows.preserve(userID, at: locked.now(time), connection)
-            try connection.execute(AccountSQL.deleteLonelyWorkspaces, user)
-            try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
-            try connection.execute(KeySQL.removeRequests, user)
-            // The key, the sessions and the memberships go with the account by ON DELETE CASCADE.
-            guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
-            return .changes((), with: [])
-        }
-    }
-
     private static func insertUser(_ new: NewAccount, _ connection: any SQLConnection) throws {
         try connection.execute(
             AccountSQL.insert,
@@ -253,7 +206,7 @@ extension SQLStore {
             [
                 .id(new.user.id), .id(new.key.id), .number(new.key.version), .text(new.key.shownPrefix),
                 .bytes(new.sealedKey.digest), .id(new.sealedKey.masterKeyID), .bytes(new.sealedKey.box),
-                .time(new.key.generatedAt),
+                .time(new.key.generatedAt), .flag(new.isImported),
             ])
     }
 

@@ -1,7 +1,7 @@
 package import Keybearer
 
 enum AuditSQL {
-    private static let columns = """
+    static let columns = """
         SELECT sequence, id, at, actor, action, user_id, workspace_id, address, detail FROM audit_events
         """
 

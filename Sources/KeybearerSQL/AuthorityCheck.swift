@@ -41,6 +41,9 @@ struct AuthorityCheck: Sendable {
             locks.useLockOnAllSessions(of: userID, for: id)
             locks.readsTime = true
         case .password(_, let userID): locks.add(.user(userID), .share)
+        case .identity(let identity, let userID):
+            locks.add(.user(userID), .share)
+            locks.add(.identity(identity), .share)
         case .operatorToken(let id):
             locks.add(.operatorToken(id), .share)
             locks.readsTime = true
@@ -74,6 +77,10 @@ struct AuthorityCheck: Sendable {
         case .password(let version, let userID):
             guard locked.isActive(userID), locked.passwordVersion(of: userID) == version else {
                 throw KeybearerError.authorityEnded("The e-mail address or the password is wrong.")
+            }
+        case .identity(let identity, let userID):
+            guard locked.isActive(userID), locked[.identity(identity)]?.text("user_id") == userID.rawValue else {
+                throw KeybearerError.authorityEnded("This sign-in is not this account's any more.")
             }
         case .operatorToken(let id):
             guard locked.isLive(id, at: locked.now(time)) else {

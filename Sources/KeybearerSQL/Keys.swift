@@ -9,8 +9,9 @@ enum KeySQL {
 
     static let insert = SQL(
         """
-        INSERT INTO api_keys (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO api_keys
+            (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at, is_imported)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """)
     static let ofUser = SQL("\(columns) WHERE user_id = $1")
     static let notSealedUnder = SQL("\(columns) WHERE master_key_id <> $1 ORDER BY user_id LIMIT $2")
@@ -20,7 +21,7 @@ enum KeySQL {
         """
         UPDATE api_keys
         SET key_id = $1, version = $2, shown_prefix = $3, digest = $4, master_key_id = $5, box = $6,
-            generated_at = $7, last_used_at = NULL, last_used_ip = NULL
+            generated_at = $7, last_used_at = NULL, last_used_ip = NULL, is_imported = $9
         WHERE user_id = $8 AND version = $2 - 1
         """)
     static let reseal = SQL(
@@ -133,6 +134,10 @@ extension SQLStore {
             let now = locked.now(replacement.key.generatedAt)
             if let earlier = try earlierOutcome(replacement, at: now, connection) { return .nothing(earlier) }
             guard try live.requiredNumber("version") == Int64(replacement.key.version - 1) else {
+                // What was refused is not remembered.
+                if let request = replacement.request {
+                    try connection.execute(KeySQL.removeRequest, [.text(request.scope), .bytes(request.keyDigest)])
+                }
                 return .nothing(.versionMoved)
             }
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
@@ -185,7 +190,8 @@ extension SQLStore {
         ]
     }
 
-    /// What the same idempotency key led to before.
+    /// Takes the idempotency key for this transaction, or finds what the same one led to before. Whoever sends it at the
+    /// same moment, for this account or, with an operator token, for another, waits here and sees what this one did.
     ///
     /// - Parameter now: by the clock that stamps idempotency keys.
     /// - Returns: nil when it was not seen, or longer ago than it is remembered.
@@ -193,10 +199,12 @@ extension SQLStore {
         _ replacement: KeyReplacement, at now: Timestamp, _ connection: any SQLConnection
     ) throws -> KeyReplacementOutcome? {
         guard let request = replacement.request else { return nil }
-        let found = try connection.first(
-            KeySQL.findRequest,
-            [.text(request.scope), .bytes(request.keyDigest)] + remembered(now))
-        guard let found else { return nil }
+        let name = [SQLValue.text(request.scope), .bytes(request.keyDigest)]
+        let claimed = try connection.execute(
+            KeySQL.claimRequest, name + [.bytes(request.requestDigest), .time(now)] + remembered(now))
+        guard claimed == 0, let found = try connection.first(KeySQL.findRequest, name + remembered(now)) else {
+            return nil
+        }
         // Version 0.1 did not keep what was asked.
         if let asked = found.bytes("request_digest"), asked != request.requestDigest { return .anotherRequest }
         guard let row = try connection.first(KeySQL.ofUser, [.id(replacement.userID)]) else { return .noSuchUser }
@@ -211,7 +219,7 @@ extension SQLStore {
             [
                 .id(replacement.key.id), .number(replacement.key.version), .text(replacement.key.shownPrefix),
                 .bytes(replacement.sealed.digest), .id(replacement.sealed.masterKeyID), .bytes(replacement.sealed.box),
-                .time(replacement.key.generatedAt), .id(replacement.userID),
+                .time(replacement.key.generatedAt), .id(replacement.userID), .flag(false),
             ])
         guard touched == 1 else { throw KeybearerError.unreadable("api_keys.version") }
     }

@@ -38,8 +38,8 @@ extension SQLStore {
     }
 
     /// Begins a fresh hour. The window's lock waits for a reservation that is under way: what it reserved is void too.
-    static func resettingHour(of userID: UserID) -> Write<StoreWrite.Outcome> {
-        Write(.hour(of: userID), locking: RowLocks([(.user(userID), .share)])) { connection, locked in
+    static func resettingWindow(of userID: UserID) -> Write<StoreWrite.Outcome> {
+        Write(.window(of: userID), locking: RowLocks([(.user(userID), .share)])) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
             let found = try connection.lock([(SQLStatement(LimitSQL.window, [.id(userID)]), .update)])
             if let row = found.first?.first {

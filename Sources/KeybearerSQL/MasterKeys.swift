@@ -165,6 +165,15 @@ extension SQLConnection {
         try rows(MasterKeySQL.list).map { try StoredValues.masterKey($0) }
     }
 
+    /// Refuses what was reckoned without a master key under which this database seals: the process holds an old ring.
+    ///
+    /// - Throws: `UNAVAILABLE`.
+    func requireSealingKeys(among ids: some Collection<MasterKeyID>) throws {
+        guard try masterKeys().allSatisfy({ !$0.seals || ids.contains($0.id) }) else {
+            throw KeybearerError.masterKeysRotated
+        }
+    }
+
     fileprivate func tagKeysOfTokens() throws -> Set<MasterKeyID> {
         Set(
             try rows(MasterKeySQL.tagsOfTokens).map { MasterKeyID(rawValue: try $0.requiredText("tag_key_id")) })

@@ -1,7 +1,7 @@
 package import Keybearer
 
 enum PortalLinkSQL {
-    private static let columns = """
+    static let columns = """
         SELECT id, user_id, token_id, section, workspace_id, return_url, created_at, expires_at, used_at
         FROM portal_links
         """

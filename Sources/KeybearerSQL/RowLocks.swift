@@ -3,7 +3,7 @@ package import Keybearer
 /// A row, or the rows of one owner, that a transaction looks at or changes.
 ///
 /// The order of the cases is the order in which every transaction locks: users, api_keys, operator_tokens, sessions,
-/// workspaces, memberships, plans, master_keys; within a table by primary key. One order everywhere, and no lock that
+/// workspaces, memberships, plans, master_keys, identities; within a table by primary key. One order everywhere, and no lock that
 /// is raised later: two transactions never wait for each other.
 package enum LockableRow: Sendable, Hashable {
     case user(UserID)
@@ -11,12 +11,17 @@ package enum LockableRow: Sendable, Hashable {
     case operatorToken(OperatorTokenID)
     case session(SessionID)
     case sessions(of: UserID)
+    /// Those that are confined to a workspace.
+    case sessionsInWorkspace(WorkspaceID)
+    /// Those that are confined to a workspace of which an account is a member.
+    case sessionsInWorkspaces(of: UserID)
     case workspace(WorkspaceID)
     case workspaces(of: UserID)
     case membership(WorkspaceID, UserID)
     case plan(PlanID)
     case plans
     case masterKey(MasterKeyID)
+    case identity(Identity)
 
     fileprivate var place: (table: Int, key: String) {
         switch self {
@@ -25,12 +30,15 @@ package enum LockableRow: Sendable, Hashable {
         case .operatorToken(let id): (2, id.rawValue)
         case .session(let id): (3, id.rawValue)
         case .sessions(let userID): (3, userID.rawValue)
+        case .sessionsInWorkspace(let workspaceID): (3, workspaceID.rawValue)
+        case .sessionsInWorkspaces(let userID): (3, userID.rawValue + " ")
         case .workspace(let id): (4, id.rawValue)
         case .workspaces(let userID): (4, userID.rawValue)
         case .membership(let workspaceID, let userID): (5, workspaceID.rawValue + userID.rawValue)
         case .plan(let id): (6, id.rawValue)
         case .plans: (6, "")
         case .masterKey(let id): (7, id.rawValue)
+        case .identity(let identity): (8, identity.issuer + " " + identity.subject)
         }
     }
 
@@ -41,6 +49,8 @@ package enum LockableRow: Sendable, Hashable {
         case .operatorToken(let id): SQLStatement(LockSQL.operatorToken, [.id(id)])
         case .session(let id): SQLStatement(LockSQL.session, [.id(id)])
         case .sessions(let userID): SQLStatement(LockSQL.sessions, [.id(userID)])
+        case .sessionsInWorkspace(let workspaceID): SQLStatement(LockSQL.sessionsInWorkspace, [.id(workspaceID)])
+        case .sessionsInWorkspaces(let userID): SQLStatement(LockSQL.sessionsInWorkspaces, [.id(userID)])
         case .workspace(let id): SQLStatement(LockSQL.workspace, [.id(id)])
         case .workspaces(let userID): SQLStatement(LockSQL.workspaces, [.id(userID)])
         case .membership(let workspaceID, let userID):
@@ -48,6 +58,8 @@ package enum LockableRow: Sendable, Hashable {
         case .plan(let id): SQLStatement(LockSQL.plan, [.id(id)])
         case .plans: SQLStatement(LockSQL.plans, [])
         case .masterKey(let id): SQLStatement(LockSQL.masterKey, [.id(id)])
+        case .identity(let identity):
+            SQLStatement(LockSQL.identity, [.text(identity.issuer), .text(identity.subject)])
         }
     }
 }
@@ -99,6 +111,8 @@ package struct RowLocks: Sendable {
 package struct LockedRows {
     private let rows: [LockableRow: [any StoredRow]]
     private let time: Timestamp?
+    /// What else the body changes, where only the body finds that out.
+    let others = OtherSubjects()
 
     init(rows: [LockableRow: [any StoredRow]] = [:], time: Timestamp? = nil) {
         self.rows = rows
@@ -118,11 +132,26 @@ package struct LockedRows {
     func has(_ row: LockableRow) -> Bool { rows[row]?.isEmpty == false }
 }
 
+/// What nodes must no longer believe behind a write, besides its own subject. It belongs to one transaction.
+final class OtherSubjects {
+    private var subjects: [Change.Subject] = []
+
+    func add(_ subject: Change.Subject) { subjects.append(subject) }
+
+    /// What was added since the last time.
+    func take() -> [Change.Subject] {
+        defer { subjects = [] }
+        return subjects
+    }
+}
+
 /// What the locks read: the columns that decide.
 enum LockSQL {
     static let user = SQL("SELECT status, password_version, version FROM users WHERE id = $1")
     static let apiKey = SQL("SELECT key_id, version FROM api_keys WHERE user_id = $1")
-    static let operatorToken = SQL("SELECT id, expires_at FROM operator_tokens WHERE id = $1")
+    /// One that is marked as ended is not locked: whoever revokes it waits for those that locked it before.
+    static let operatorToken = SQL(
+        "SELECT id, expires_at FROM operator_tokens WHERE id = $1 AND \(OperatorTokenSQL.isNotEnded)")
     private static let sessionColumns = """
         id, user_id, created_at, authenticated_at, last_seen_at, portal_token_id, portal_workspace_id,
         \(SessionSQL.portalEnd)
@@ -131,6 +160,12 @@ enum LockSQL {
         "SELECT \(sessionColumns) FROM sessions WHERE id = $1")
     static let sessions = SQL(
         "SELECT \(sessionColumns) FROM sessions WHERE user_id = $1 ORDER BY id")
+    static let sessionsInWorkspace = SQL("SELECT id FROM sessions WHERE portal_workspace_id = $1 ORDER BY id")
+    static let sessionsInWorkspaces = SQL(
+        """
+        SELECT id FROM sessions
+        WHERE portal_workspace_id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) ORDER BY id
+        """)
     static let workspace = SQL("SELECT id, plan_id, is_suspended, version FROM workspaces WHERE id = $1")
     static let workspaces = SQL(
         """
@@ -142,8 +177,10 @@ enum LockSQL {
     static let plans = SQL("SELECT id FROM plans ORDER BY id")
     static let masterKey = SQL("SELECT id, is_retired, tags FROM master_keys WHERE id = $1")
 
+    static let identity = SQL("SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2")
+
     static let all = [
-        user, apiKey, operatorToken, session, sessions, workspace, workspaces, membership, plan, plans,
-        masterKey,
+        user, apiKey, operatorToken, session, sessions, sessionsInWorkspace, sessionsInWorkspaces, workspace,
+        workspaces, membership, plan, plans, masterKey, identity,
     ]
 }

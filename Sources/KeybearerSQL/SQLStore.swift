@@ -66,7 +66,7 @@ extension SQLStore {
         let ((value, isChange), position) = try await engine.change(at: audit.at) { connection in
             let locked = try check.pass(connection, with: write.locks, at: check.now)
             let commit = try Self.recorded(try write.body(connection, locked), audit)
-            return (commit, write.subject.map { [$0] } ?? [])
+            return (commit, (write.subject.map { [$0] } ?? []) + locked.others.take())
         }
         if isChange { changed.store(true, ordering: .releasing) }
         return Committed(value, at: position)

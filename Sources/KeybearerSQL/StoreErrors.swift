@@ -21,6 +21,8 @@ extension KeybearerError {
     package static let staleVersion = KeybearerError(
         .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
     package static let externalIDTaken = KeybearerError(.conflict, "This external id is another's already.")
+    package static let keyTaken = KeybearerError(
+        .conflict, "This key cannot be imported: it is an account's here, or was.")
     package static let noSuchOperatorToken = KeybearerError(.notFound, "There is no such operator token.")
     package static func planInUse(_ id: PlanID, workspaces: Int) -> KeybearerError {
         KeybearerError(
@@ -36,6 +38,19 @@ extension KeybearerError {
     }
     package static let lastOwner = KeybearerError(
         .conflict, "A workspace with members needs an Owner. Name another one first.")
+    /// Of the account that is being deleted.
+    package static func lastOwner(of workspaces: [(id: WorkspaceID, name: String)]) -> KeybearerError {
+        let most = 10
+        let named = workspaces.prefix(most).map { "\($0.id) ('\($0.name)')" }.joined(separator: ", ")
+        let more = workspaces.count > most ? " and \(workspaces.count - most) more" : ""
+        return KeybearerError(
+            .conflict,
+            "The account is the last Owner of workspaces with other members: \(named)\(more). Say who becomes their Owner "
+                + "(transferTo), or that they are deleted too (deleteWorkspaces).")
+    }
+    package static let noSuccessor = KeybearerError.validation([
+        "transferTo": "It must be another account, which is there and not disabled."
+    ])
     package static let masterKeysRotated = KeybearerError(
         .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.")
     package static let masterKeyUnknown = KeybearerError(

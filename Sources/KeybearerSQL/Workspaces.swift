@@ -191,7 +191,7 @@ extension SQLStore {
             id: new.id, name: new.name, planID: planID, createdAt: new.createdAt, externalID: new.externalID)
     }
 
-    private static func putMembership(_ membership: Membership, _ connection: any SQLConnection) throws {
+    static func putMembership(_ membership: Membership, _ connection: any SQLConnection) throws {
         try connection.execute(
             WorkspaceSQL.putMember,
             [.id(membership.workspaceID), .id(membership.userID), .text(membership.role.rawValue)])

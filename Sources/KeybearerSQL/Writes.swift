@@ -1,9 +1,9 @@
 package import Keybearer
 
 extension SQLStore {
-    package func perform(
-        _ writes: [StoreWrite], by authority: Authority
-    ) async throws -> Committed<[Result<StoreWrite.Outcome, KeybearerError>]> {
+    package func performSome(
+        _ writes: [StoreWrite], by authority: Authority, within span: Duration
+    ) async throws -> (results: Committed<[Result<StoreWrite.Outcome, KeybearerError>]>, count: Int) {
         guard let first = writes.first else { throw KeybearerError(.internalError, "There is nothing to write.") }
         let items = writes.map { (write: $0, work: Self.work(of: $0)) }
         var locks = RowLocks()
@@ -13,20 +13,23 @@ extension SQLStore {
         let (check, wanted) = (await check(authority, nil, first.audit), locks)
         let ((results, isChange), position) = try await engine.change(at: first.audit.at) { connection in
             let locked = try check.pass(connection, with: wanted, at: check.now)
+            let held = SteadyTime.systemNow()
             var (results, subjects): ([Result<StoreWrite.Outcome, KeybearerError>], [Change.Subject]) = ([], [])
             var isChange = false
             for (write, work) in items {
+                if !results.isEmpty, held.duration(to: .systemNow()) >= span { break }
                 let run = { try Self.run(write, work, locked, connection) }
                 let result = items.count == 1 ? .success(try run()) : try connection.attempt(run)
                 results.append(result.map(\.outcome))
+                let others = locked.others.take()
                 guard case .success(let done) = result, done.isChange else { continue }
                 isChange = true
-                if let subject = work.subject { subjects.append(subject) }
+                subjects += (work.subject.map { [$0] } ?? []) + others
             }
-            return (.changes((results, isChange), with: []), subjects)
+            return (.changes((results, isChange), with: []), Change.Subject.joined(subjects))
         }
         if isChange { noteChange() }
-        return Committed(results, at: position)
+        return (Committed(results, at: position), results.count)
     }
 
     /// Runs one of the writes, with its audit row and its idempotency key.
@@ -109,15 +112,16 @@ extension SQLStore {
         case .updateUser(let update): updating(update, at: time)
         case .setStatus(let status, let userID): settingStatus(status, of: userID, at: time)
         case .endSessions(let userID): endingSessions(of: userID, at: time)
-        case .deleteAccount(let userID): deleting(userID, at: time).map { .done }
+        case .deleteAccount(let deletion): deleting(deletion, write.audit).map { .done }
         case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
         case .createWorkspace(let new): creating(new)
         case .updateWorkspace(let update): updating(update, at: time)
+        case .deleteWorkspace(let id, let version): deleting(id, version: version, at: time).map { .done }
         case .putMember(let membership): putting(membership).map { .done }
         case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
         case .putPlan(let plan): putting(plan).map { .done }
         case .deletePlan(let id): deletingPlan(id).map { .done }
-        case .resetHour(let userID): resettingHour(of: userID)
+        case .resetWindow(let userID): resettingWindow(of: userID)
         }
     }
 }
@@ -192,6 +196,7 @@ extension SQLStore {
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
         try putKey(replacement, connection)
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
+        try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
         try endSignIns(of: userID, at: replacement.key.generatedAt, connection)
     }
 

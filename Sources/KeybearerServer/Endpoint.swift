@@ -44,17 +44,27 @@ struct Endpoint: Sendable {
         case form([FormField])
         /// One JSON object.
         case json([FormField], upTo: Int = BodyReader.objectLimit)
+        /// None, or one JSON object.
+        case optionalJSON([FormField])
 
         /// The most bytes.
         var limit: Int {
             if case .json(_, let limit) = self { limit } else { BodyReader.objectLimit }
         }
 
+        /// Whether a request without a body is refused.
+        var isRequired: Bool {
+            switch self {
+            case .form, .json: true
+            case .nothing, .emptyObject, .optionalJSON: false
+            }
+        }
+
         /// The value of `Content-Type`.
         var mediaType: String? {
             switch self {
             case .nothing: nil
-            case .emptyObject, .json: "application/json"
+            case .emptyObject, .json, .optionalJSON: "application/json"
             case .form: "application/x-www-form-urlencoded"
             }
         }
@@ -65,7 +75,7 @@ struct Endpoint: Sendable {
         var codes: [ErrorCode] = []
         switch body {
         case .nothing: break
-        case .emptyObject, .json:
+        case .emptyObject, .json, .optionalJSON:
             codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType, .validationFailed]
         case .form: codes += [.requestTimeout, .payloadTooLarge, .unsupportedMediaType]
         }
@@ -130,6 +140,8 @@ struct ResponseContent: Sendable {
     let schema: Schema?
     /// The nouns that the schema refers to.
     let nouns: [any JSONNoun.Type]
+    /// A response of these types, for people: made where it is shown.
+    let example: @Sendable () throws -> APIResponse
 }
 
 /// What a handler returns.
@@ -147,7 +159,9 @@ struct Success<Noun: JSONNoun>: ResponseValue {
     }
 
     static var content: ResponseContent {
-        ResponseContent(status: .ok, schema: Envelope.schema(of: Noun.schema), nouns: Noun.nouns)
+        ResponseContent(
+            status: .ok, schema: Envelope.schema(of: Noun.schema), nouns: Noun.nouns,
+            example: { try Self(Noun.sample).response() })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(noun)) }
@@ -161,7 +175,11 @@ struct ListPage<Noun: JSONNoun>: ResponseValue {
     static var content: ResponseContent {
         ResponseContent(
             status: .ok, schema: Envelope.schema(of: [Noun].schema, meta: PageMeta.schema),
-            nouns: Noun.nouns + PageMeta.nouns)
+            nouns: Noun.nouns + PageMeta.nouns,
+            example: {
+                let meta = PageMeta(page: 1, limit: 20, total: 1, hasMore: false)
+                return try Self(nouns: [Noun.sample], meta: meta).response()
+            })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
@@ -180,7 +198,8 @@ struct CursorPage<Noun: JSONNoun>: ResponseValue {
     static var content: ResponseContent {
         ResponseContent(
             status: .ok, schema: Envelope.schema(of: [Noun].schema, meta: CursorMeta.schema),
-            nouns: Noun.nouns + CursorMeta.nouns)
+            nouns: Noun.nouns + CursorMeta.nouns,
+            example: { try Self([Noun.sample], limit: 100, next: nil).response() })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns, meta: meta)) }
@@ -195,7 +214,9 @@ struct PlainList<Noun: JSONNoun>: ResponseValue {
     }
 
     static var content: ResponseContent {
-        ResponseContent(status: .ok, schema: Envelope.schema(of: [Noun].schema), nouns: Noun.nouns)
+        ResponseContent(
+            status: .ok, schema: Envelope.schema(of: [Noun].schema), nouns: Noun.nouns,
+            example: { try Self([Noun.sample]).response() })
     }
 
     func response() throws -> APIResponse { APIResponse.json(try Envelope.success(nouns)) }
@@ -203,7 +224,9 @@ struct PlainList<Noun: JSONNoun>: ResponseValue {
 
 /// Nothing: the success is the answer.
 struct NoContent: ResponseValue {
-    static var content: ResponseContent { ResponseContent(status: .noContent, schema: nil, nouns: []) }
+    static var content: ResponseContent {
+        ResponseContent(status: .noContent, schema: nil, nouns: [], example: { Self().response() })
+    }
 
     func response() -> APIResponse { APIResponse(status: .noContent, headers: [.cacheControl: "no-store"]) }
 }

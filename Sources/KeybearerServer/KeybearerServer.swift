@@ -10,54 +10,14 @@ import UnixSignals
 
 /// The HTTP server: API and dashboard on one listener, over one ``Keybearer/Services``.
 public struct KeybearerServer: Sendable {
-    /// Settings of the edge.
-    public struct Settings: Sendable {
-        /// The host to listen on.
-        public var host = "127.0.0.1"
-        /// The port to listen on; 0 takes a free one.
-        public var port = 8080
-        /// PEM files of the certificate chain and its private key; nil listens without TLS.
-        public var tls: (certificateFile: String, keyFile: String)?
-        /// The address by which clients reach the server, without a slash at the end; nil takes
-        /// the address that a browser used.
-        public var publicURL: Origin?
-        /// The operator's own proxies, whose forwarding headers are believed.
-        public var trustedProxies: [AddressRange] = []
-        /// The prefix of new keys, for the examples.
-        public var keyPrefix = KeyPrefix.standard
-        /// The most bytes of all header names and values of a request.
-        public var headerBytes = 32 * 1_024
-        /// The most header fields of a request.
-        public var headerCount = 100
-        /// How long a request's body may take from its head to its last byte.
-        public var bodyTimeout: Duration = .seconds(10)
-        /// Whether `POST /api/v1/key/regenerate` exists: it tells its caller the new key, so a thief too.
-        public var isRegenerateByKeyOpen = false
-        /// How long a connection may stay without a request.
-        public var idleTimeout: Duration = .seconds(60)
-        /// How long a TLS handshake may take, and as long a request's head from its first byte to its last.
-        public var headTimeout: Duration = .seconds(10)
-        /// How long a request may take from the end of its head until its answer is handed to the connection.
-        public var requestTimeout: Duration = .seconds(60)
-        /// Files that the process opens besides its connections: the database's, the log's, the event loops'.
-        public var reservedFiles = 128 + 6 * System.coreCount
-        /// How long a client may go on sending behind the last answer.
-        var linger: Duration = .seconds(1)
-        /// The gate's own listener; nil serves none.
-        public var gate: GateSettings?
-        /// How long a stop may take.
-        public var stopTimeout: Duration = .seconds(20)
-
-        /// The defaults above.
-        public init() {}
-    }
-
     /// Where a server listens.
     public struct ListeningPorts: Sendable {
         /// The port of API and dashboard.
         public let server: Int
         /// The gate's port, 0 on a Unix socket; nil when there is no gate.
         public let gate: Int?
+        /// The operator API's port, 0 on a Unix socket; nil when it is on the public listener.
+        public let operators: Int?
     }
 
     private let settings: Settings
@@ -75,12 +35,16 @@ public struct KeybearerServer: Sendable {
     /// - Parameters:
     ///   - services: the domain, in the role of a server.
     ///   - checkStore: throws when the store cannot be read or written.
-    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
+    /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server, or the public URL has a path of the
+    ///   server's own.
     public init(
         settings: Settings, services: Services, checkStore: @escaping @Sendable () async throws -> Void,
         clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) throws {
         node = try services.requireNode()
+        if let problem = settings.publicURL?.problemAsPlace {
+            throw KeybearerError(.internalError, "The public URL cannot be used: \(problem).")
+        }
         self.settings = settings
         self.services = services
         self.checkStore = checkStore
@@ -109,9 +73,11 @@ public struct KeybearerServer: Sendable {
         let responder = try makeResponder()
         let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
         let gateListener = makeGateListener(connections) { gateIsReady.yield($0) }
+        let (operatorPorts, operatorsAreReady) = AsyncStream<Int>.makeStream()
+        let operatorListener = try makeOperatorListener(connections, certificates) { operatorsAreReady.yield($0) }
         let (logger, clocks) = (logger, clocks)
         var application = Application(
-            responder: responder, server: makeListener(responder, connections, certificates),
+            responder: responder, server: makeListener(.public, responder, connections, certificates),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [NodeService(node: node)],
             onServerRunning: { channel in
@@ -120,13 +86,19 @@ public struct KeybearerServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
-                // Without it the gate could not listen, and the server ends.
-                guard gateListener == nil || gatePort != nil else { return }
-                await onReady(ListeningPorts(server: channel.localAddress?.port ?? 0, gate: gatePort))
+                let operatorPort = operatorListener == nil ? nil : await operatorPorts.first { _ in true }
+                // Without one of them that listener could not be opened, and the server ends.
+                guard gateListener == nil || gatePort != nil, operatorListener == nil || operatorPort != nil else {
+                    return
+                }
+                await onReady(
+                    ListeningPorts(
+                        server: channel.localAddress?.port ?? 0, gate: gatePort, operators: operatorPort))
             }, logger: quietLogger)
         application.beforeServerStarts { await node.fence.step() }
-        // Stopped from the last to the first: the gate's listener before what keeps its memory true.
-        let services: [any Service] = [application] + (gateListener.map { [$0] } ?? [])
+        // Stopped from the last to the first: the other listeners before what keeps their memory true.
+        let services: [any Service] =
+            [application] + (gateListener.map { [$0] } ?? []) + (operatorListener.map { [$0] } ?? [])
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = settings.stopTimeout
@@ -160,11 +132,12 @@ public struct KeybearerServer: Sendable {
     }
 
     private func makeListener(
-        _ edge: EdgeResponder, _ connections: Connections, _ certificates: CurrentCertificates?
+        _ listener: Connections.Listener, _ edge: EdgeResponder, _ connections: Connections,
+        _ certificates: CurrentCertificates?
     ) -> HTTPServerBuilder {
         let limits = ListenerLimits(headerBytes: settings.headerBytes, headerCount: settings.headerCount)
         let trusted = ClientAddress(trusted: settings.trustedProxies)
-        let supervision = connections.supervision(of: .public) { $0.map { trusted.isTrusted($0) } ?? true }
+        let supervision = connections.supervision(of: listener) { $0.map { trusted.isTrusted($0) } ?? true }
         guard let certificates else {
             return HTTPServerBuilder {
                 HTTP1Listener(responder: $0, limits: limits, supervision: supervision, edge: edge)
@@ -176,46 +149,74 @@ public struct KeybearerServer: Sendable {
         }
     }
 
+    /// The same limits and the same TLS as on the public listener; a Unix socket has none.
+    private func makeOperatorListener(
+        _ connections: Connections, _ certificates: CurrentCertificates?, onReady: @escaping @Sendable (Int) -> Void
+    ) throws -> OperatorListener? {
+        guard let address = settings.operatorAddress else { return nil }
+        var isSocket = false
+        if case .unixSocket = address { isSocket = true }
+        let certificates = isSocket ? nil : certificates
+        var edge = try makeResponder(for: .operatorsAlone, isTLS: certificates != nil)
+        edge.isSocket = isSocket
+        return OperatorListener(
+            address: address, responder: edge, server: makeListener(.operators, edge, connections, certificates),
+            clocks: clocks, logger: logger, quietLogger: quietLogger, onReady: onReady)
+    }
+
     private func makeGateListener(
         _ connections: Connections, onReady: @escaping @Sendable (Int) -> Void
     ) -> GateListener? {
         settings.gate.map { gateSettings in
             GateListener(
-                decision: GateDecision(node: node, clocks: clocks, settings: gateSettings, logger: logger),
+                decision: GateDecision(
+                    node: node, clocks: clocks, settings: gateSettings, challenges: challenges, logger: logger),
                 limits: .init(bytes: settings.headerBytes, headers: settings.headerCount),
                 supervision: connections.supervision(of: .gate) { _ in true }, logger: logger, onReady: onReady)
         }
     }
 
     /// The one function that builds what answers requests; the server and the tests share it.
-    func makeResponder() throws -> EdgeResponder {
+    ///
+    /// - Parameters:
+    ///   - served: what the listener serves; nil for the public one.
+    ///   - isTLS: whether its connections are encrypted; nil as on the public one.
+    func makeResponder(for served: ServedRoutes? = nil, isTLS: Bool? = nil) throws -> EdgeResponder {
+        let served = served ?? (settings.operatorAddress == nil ? .all : .allButOperators)
         let pages = try makePages()
-        let api = APIResponder(node: node, clocks: clocks, logger: logger)
-        let routes = RouteTable(try makeRoutes(pages))
+        let api = APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges)
+        let routes = RouteTable(try makeRoutes(pages, for: served))
         let operators = OperatorResponder(
             tokens: services.operatorTokens, writes: services.writes,
             batch: BatchHandler(routes: routes, writes: services.writes, api: api), api: api, bodies: bodies)
         return EdgeResponder(
-            routes: routes,
-            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: settings.tls != nil, bodies: bodies,
-            api: api, operators: operators, dashboard: pages, logger: logger)
+            routes: routes, served: served,
+            clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: isTLS ?? (settings.tls != nil),
+            bodies: bodies, api: api, operators: operators, dashboard: pages, place: place, logger: logger)
     }
 
     /// Every route with its handler.
     func makeRoutes() throws -> [Route] {
-        try makeRoutes(try makePages())
+        try makeRoutes(try makePages(), for: .all)
     }
 
     private var bodies: BodyReader { BodyReader(timeout: settings.bodyTimeout, memory: bodyMemory) }
 
+    private var place: Place { Place(publicURL: settings.publicURL, apiURL: settings.apiURL) }
+    private var challenges: Challenges { Challenges(product: settings.brand.productName) }
+
     private func makePages() throws -> DashboardResponder {
         DashboardResponder(
             sessions: services.sessions, portalLinks: services.portalLinks, bodies: bodies,
-            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL),
-            renderer: try PageRenderer(clocks: clocks), random: random, logger: logger)
+            crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.origin),
+            frames: FramePolicy(origins: settings.embedOrigins),
+            renderer: try PageRenderer(place: place, brand: settings.brand, clocks: clocks), random: random,
+            place: place,
+            cookie: SessionCookie(place: place, product: settings.brand.productName), challenges: challenges,
+            logger: logger)
     }
 
-    private func makeRoutes(_ pages: DashboardResponder) throws -> [Route] {
+    private func makeRoutes(_ pages: DashboardResponder, for served: ServedRoutes) throws -> [Route] {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
@@ -227,23 +228,43 @@ public struct KeybearerServer: Sendable {
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
             lookups: KeyLookupHandlers(
                 directory: services.directory, writes: services.writes, keys: services.keys),
+            bulk: BulkHandlers(writes: services.writes),
             portalLinks: PortalLinkHandlers(
-                links: services.portalLinks, publicURL: settings.publicURL?.description),
-            portal: PortalHandlers(links: services.portalLinks, sessions: services.sessions, pages: pages),
-            assets: AssetHandlers(),
-            signIn: SignInHandlers(service: services.signIn, sessions: services.sessions, pages: pages),
+                links: services.portalLinks, place: place,
+                isOnPublicListener: settings.operatorAddress == nil),
+            portal: PortalHandlers(links: services.portalLinks, pages: pages),
+            assets: AssetHandlers(brand: BrandAssets(settings.brand)),
+            reference: makeReference([], pages, for: served),
+            signIn: SignInHandlers(
+                service: services.signIn, sessions: services.sessions, identities: services.identities, pages: pages),
+            identities: IdentityHandlers(
+                service: services.identities, sessions: services.sessions, pages: pages,
+                redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-                pages: pages, publicURL: settings.publicURL?.description,
-                keyPrefix: settings.keyPrefix.characters),
+                pages: pages, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
-        let openAPI = OpenAPI(routes: routes(handlers), serverURL: settings.publicURL?.description)
+        // On the operators' own listener, the public address leads elsewhere.
+        let openAPI = OpenAPI(
+            routes: routes(handlers, for: served), product: settings.brand.productName,
+            place: served == .operatorsAlone ? Place() : place)
         handlers.openAPI = OpenAPIHandlers(document: try openAPI.document())
-        return routes(handlers)
+        handlers.reference = makeReference(routes(handlers, for: served), pages, for: served)
+        return routes(handlers, for: served)
     }
 
-    private func routes(_ handlers: Routes.Handlers) -> [Route] {
-        Routes.all(handlers).filter { settings.isRegenerateByKeyOpen || $0.path != Routes.regenerateByKey }
+    private func makeReference(
+        _ routes: [Route], _ pages: DashboardResponder, for served: ServedRoutes
+    ) -> ReferenceHandlers {
+        ReferenceHandlers(
+            routes: routes, place: served == .operatorsAlone ? Place() : place,
+            keyPrefix: settings.keyPrefix.characters, renderer: pages.renderer)
+    }
+
+    private func routes(_ handlers: Routes.Handlers, for served: ServedRoutes) -> [Route] {
+        Routes.all(handlers).filter { route in
+            served.includes(route) && (settings.isRegenerateByKeyOpen || route.path != Routes.regenerateByKey)
+        }
     }
 }

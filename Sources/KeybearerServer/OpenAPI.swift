@@ -9,8 +9,10 @@ import NIOCore
 struct OpenAPI: Sendable {
     /// The routes to describe; those of pages and probes have no description and are left out.
     let routes: [Route]
-    /// Where clients reach the server; nil for wherever the document came from.
-    let serverURL: String?
+    /// What the document calls the product.
+    let product: ProductName
+    /// Where clients reach the server.
+    let place: Place
 
     /// The document as JSON.
     func document() throws -> [UInt8] {
@@ -19,12 +21,15 @@ struct OpenAPI: Sendable {
         for route in routes {
             guard let endpoint = route.endpoint else { continue }
             paths[route.path, default: [:]][route.method.rawValue.lowercased()] = Self.operation(route, endpoint)
+            if let apiURL = place.apiURL, RouteTable.isAPI(route.path[...]) {
+                paths[route.path]?["servers"] = [["url": apiURL.description]]
+            }
             for noun in endpoint.returns.nouns { nouns[noun.noun] = noun }
         }
         let document: Schema = [
             "openapi": "3.1.0",
-            "info": ["title": "Keybearer", "version": KeybearerVersion.current],
-            "servers": [["url": serverURL ?? "/"]],
+            "info": ["title": product.description, "version": KeybearerVersion.current],
+            "servers": [["url": place.publicURL?.description ?? "/"]],
             "paths": paths,
             "components": [
                 "schemas": nouns.mapValues { $0.definition },
@@ -50,12 +55,10 @@ struct OpenAPI: Sendable {
             "security": security(of: route.access),
             "responses": responses(route, endpoint),
         ]
-        let parameters = pathParameters(of: route.path) + (endpoint.parameters + route.access.parameters).map(object)
+        let parameters = pathParameters(of: route) + (endpoint.parameters + route.access.parameters).map(object)
         if !parameters.isEmpty { operation["parameters"] = parameters }
         if let content = requestContent(of: endpoint.body) {
-            var isRequired = true
-            if case .emptyObject = endpoint.body { isRequired = false }
-            operation["requestBody"] = ["required": isRequired, "content": content] as Schema
+            operation["requestBody"] = ["required": endpoint.body.isRequired, "content": content] as Schema
         }
         return operation
     }
@@ -68,17 +71,9 @@ struct OpenAPI: Sendable {
         }
     }
 
-    private static func pathParameters(of path: String) -> [Schema] {
-        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { segment in
-            let name = String(segment.dropFirst().dropLast())
-            return ["name": name, "in": "path", "required": true, "schema": pathSchemas[name] ?? String.schema]
-        }
+    private static func pathParameters(of route: Route) -> [Schema] {
+        route.pathParameters.map { ["name": $0.name, "in": "path", "required": true, "schema": $0.schema] }
     }
-
-    private static let pathSchemas: [String: Schema] = [
-        "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
-        "plan": PlanID.requestSchema,
-    ]
 
     private static func object(_ parameter: Endpoint.Parameter) -> Schema {
         [
@@ -93,7 +88,7 @@ struct OpenAPI: Sendable {
         case .nothing: return nil
         case .emptyObject:
             return [type: ["schema": ["type": "object", "additionalProperties": false] as Schema] as Schema]
-        case .form(let inputs), .json(let inputs, _):
+        case .form(let inputs), .json(let inputs, _), .optionalJSON(let inputs):
             let properties = inputs.map { field -> (String, Schema) in
                 (field.name, field.schema.merging(["description": field.description]) { $1 })
             }
@@ -101,17 +96,14 @@ struct OpenAPI: Sendable {
                 "type": "object", "properties": Dictionary(uniqueKeysWithValues: properties),
                 "required": inputs.filter(\.isRequired).map(\.name),
             ]
-            if case .json = body { schema["additionalProperties"] = false }
+            if case .form = body {} else { schema["additionalProperties"] = false }
             return [type: ["schema": schema] as Schema]
         }
     }
 
     private static func responses(_ route: Route, _ endpoint: Endpoint) -> Schema {
         var responses: Schema = [:]
-        for (status, codes) in Dictionary(
-            grouping: route.access.errors + endpoint.ownErrors + (route.path.contains("{") ? [.notFound] : []),
-            by: { $0.status.code })
-        {
+        for (status, codes) in Dictionary(grouping: route.errors, by: { $0.status.code }) {
             responses[String(status)] = json(
                 Set(codes).map { "`\($0.rawValue)`" }.sorted().joined(separator: " or "), FailureJSON.schema)
         }
@@ -139,6 +131,26 @@ struct OpenAPI: Sendable {
     }
 }
 
+extension Route {
+    /// The parameters of the path.
+    var pathParameters: [(name: String, schema: Schema)] {
+        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { segment in
+            let name = String(segment.dropFirst().dropLast())
+            return (name, Self.pathSchemas[name] ?? String.schema)
+        }
+    }
+
+    private static let pathSchemas: [String: Schema] = [
+        "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
+        "plan": PlanID.requestSchema,
+    ]
+
+    /// The codes that a request may fail by; some are there twice.
+    var errors: [ErrorCode] {
+        access.errors + (endpoint?.ownErrors ?? []) + (path.contains("{") ? [.notFound] : [])
+    }
+}
+
 extension Route.Access {
     /// What every request with this access may fail by.
     fileprivate var errors: [ErrorCode] {
@@ -153,7 +165,7 @@ extension Route.Access {
 
     /// The parameters that every route with this access reads. Where the path names the workspace, the header can only
     /// repeat it, and is left out.
-    fileprivate var parameters: [Endpoint.Parameter] {
+    var parameters: [Endpoint.Parameter] {
         switch self {
         case .key(.header, _): [.workspaceID]
         case .key(.path, _), .key(.accountOnly, _), .key(.keyAlone, _), .operatorToken, .probe, .anyone, .session: []

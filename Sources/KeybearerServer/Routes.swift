@@ -9,7 +9,7 @@ enum Routes {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
-            .probe(.get, "/openapi.json", edge.openAPI.get),
+            .probe(.get, Routes.document, edge.openAPI.get),
 
             .key(
                 .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account",
@@ -43,7 +43,7 @@ enum Routes {
                 with: UserHandlers.filters, summary: "List users", users.list),
             .operatorWrite(
                 .post, "/operator/v1/users", for: .writeUsers, returns: Success<UserJSON>.self,
-                takes: .json(UserHandlers.required), summary: "Create a user", users.create),
+                takes: .json(UserHandlers.createMembers), summary: "Create a user", users.create),
             .operatorToken(
                 .get, "/operator/v1/users/{user}", for: .readUsers, returns: Success<UserJSON>.self,
                 summary: "Get a user", users.get),
@@ -55,8 +55,11 @@ enum Routes {
                 .patch, "/operator/v1/users/{user}", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .json(UserHandlers.patchMembers), with: [.ifMatch], summary: "Change a user", users.patch),
             .operatorWrite(
-                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self, takes: .emptyObject,
-                summary: "Delete a user", users.delete),
+                .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self,
+                takes: .optionalJSON(UserHandlers.deletionMembers), summary: "Delete a user", users.delete),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/export", for: .readUsers, returns: Success<PersonalDataJSON>.self,
+                summary: "Get all that is kept about a user", users.export),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/disable", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .emptyObject, summary: "Disable a user: the key is refused", users.disable),
@@ -99,6 +102,9 @@ enum Routes {
                 .patch, "/operator/v1/workspaces/{workspace}", for: .writeWorkspaces,
                 returns: Success<WorkspaceRecordJSON>.self, takes: .json(WorkspaceHandlers.patchMembers),
                 with: [.ifMatch], summary: "Change a workspace", workspaces.patch),
+            .operatorWrite(
+                .delete, "/operator/v1/workspaces/{workspace}", for: .writeWorkspaces, returns: NoContent.self,
+                takes: .emptyObject, with: [.ifMatch], summary: "Delete a workspace", workspaces.delete),
             .operatorWrite(
                 .post, "/operator/v1/workspaces/{workspace}/suspend", for: .writeWorkspaces,
                 returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject,
@@ -174,6 +180,18 @@ enum Routes {
                 .post, "/operator/v1/portal-links", for: .portal, returns: Success<PortalLinkJSON>.self,
                 takes: .json(PortalLinkHandlers.members), with: [.idempotencyKey], namesOthers: true,
                 summary: "Make a link that signs a user in", edge.portalLinks.create),
+            .operatorToken(
+                .post, "/operator/v1/bulk/regenerate", for: .regenerateKeys, returns: Success<BulkJSON>.self,
+                takes: .json(BulkHandlers.members), with: [.idempotencyKey],
+                summary: "Replace the keys of all users of a filter", edge.bulk.regenerate),
+            .operatorToken(
+                .post, "/operator/v1/bulk/disable", for: .writeUsers, returns: Success<BulkJSON>.self,
+                takes: .json(BulkHandlers.members), with: [.idempotencyKey],
+                summary: "Disable all users of a filter", edge.bulk.disable),
+            .operatorToken(
+                .post, "/operator/v1/bulk/end-sessions", for: .writeUsers, returns: Success<BulkJSON>.self,
+                takes: .json(BulkHandlers.members), with: [.idempotencyKey],
+                summary: "End the sessions of all users of a filter", edge.bulk.endSessions),
             .operatorBatch(
                 "/operator/v1/batch", returns: Success<BatchJSON>.self,
                 takes: .json(BatchHandler.members, upTo: 1_024 * 1_024), summary: "Do many things in one request"),
@@ -183,12 +201,19 @@ enum Routes {
     /// The dashboard.
     private static func pages(_ edge: Handlers) -> [Route] {
         [
-            .anyone(.get, "/assets/dashboard.css", edge.assets.stylesheet),
+            .anyone(.get, Routes.stylesheet, edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
+            .anyone(.get, DashboardAssets.brandStylesheetPath, edge.assets.brandStylesheet),
+            .anyone(.get, DashboardAssets.logoPath, edge.assets.logo),
+            .anyone(.get, Routes.reference, edge.reference.page),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
             .anyone(.post, "/sign-up", edge.signIn.signUp),
+            .anyone(.get, Routes.signInWithProvider, edge.identities.begin),
+            .anyone(.get, Routes.providerCallback, edge.identities.callback),
+            .session(.get, Routes.linkIdentity, edge.identities.linkPage),
+            .session(.post, Routes.linkIdentity, edge.identities.link),
             .anyone(.get, Routes.portal, edge.portal.page),
             .anyone(.post, Routes.portal, edge.portal.open),
 
@@ -210,6 +235,17 @@ enum Routes {
         ]
     }
 
+    /// The description of the routes that a listener serves.
+    static let document = "/openapi.json"
+    /// The same for people.
+    static let reference = "/docs"
+    /// What a page looks like.
+    static let stylesheet = "/assets/dashboard.css"
+    /// Where a browser begins to sign in with the provider, and where it comes back to.
+    static let signInWithProvider = "/sign-in/oidc"
+    static let providerCallback = "/sign-in/oidc/callback"
+    /// Where an account is connected with who somebody is at the provider.
+    static let linkIdentity = "/sign-in/oidc/link"
     /// Where the product's users come in by a link.
     static let portal = "/portal"
     /// Where the operator API begins.
@@ -232,10 +268,13 @@ enum Routes {
         let workspaces: WorkspaceHandlers
         let limits: LimitHandlers
         let lookups: KeyLookupHandlers
+        let bulk: BulkHandlers
         let portalLinks: PortalLinkHandlers
         let portal: PortalHandlers
         let assets: AssetHandlers
+        var reference: ReferenceHandlers
         let signIn: SignInHandlers
+        let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
         let account: AccountPageHandlers
     }

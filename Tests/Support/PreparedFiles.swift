@@ -27,13 +27,20 @@ package struct PreparedFiles: Sendable {
     /// What ``InstallationFiles/initialise(email:name:)`` makes.
     fileprivate static let initialised = Result {
         let files = try InstallationFiles()
-        try files.initialise()
-        return try PreparedFiles(of: files)
+        let password = try files.initialise()
+        return (files: try PreparedFiles(of: files), password: password)
     }
 }
 
 extension InstallationFiles {
     /// The same as ``initialise(email:name:)`` with its defaults, but copied: all copies have the same account and the
     /// same master keys.
-    package func copyInitialised() throws { try PreparedFiles.initialised.get().copy(to: self) }
+    ///
+    /// - Returns: the operator's password.
+    @discardableResult
+    package func copyInitialised() throws -> String {
+        let initialised = try PreparedFiles.initialised.get()
+        try initialised.files.copy(to: self)
+        return initialised.password
+    }
 }

@@ -14,6 +14,9 @@ import (
 	"net/url"
 )
 
+// Realm is what a refusal calls your product.
+var Realm = "API"
+
 const refusal = `{"ok":false,"error":"UNAUTHORIZED","message":"The Secret Key is missing or not valid."}`
 
 // Identity is whose key the request had. What Keybearer does not know is empty: a workspace, if the request named none.
@@ -59,7 +62,7 @@ func Required(next http.Handler) http.Handler {
 		}
 		if IdentityOf(request) == nil {
 			writer.Header().Set("Content-Type", "application/json")
-			writer.Header().Set("WWW-Authenticate", `Bearer realm="Keybearer"`)
+			writer.Header().Set("WWW-Authenticate", `Bearer realm="`+Realm+`"`)
 			writer.WriteHeader(http.StatusUnauthorized)
 			_, _ = writer.Write([]byte(refusal))
 			return

@@ -27,12 +27,13 @@ export function identityOf(request) {
   return identity;
 }
 
-/** The middleware: before a handler of node:http, or for a framework that calls (request, response, next). */
-export function keybearerIdentity(handler, { required = true } = {}) {
+/** The middleware: before a handler of node:http, or for a framework that calls (request, response, next). The
+ * realm is the product's name, in ASCII. */
+export function keybearerIdentity(handler, { required = true, realm = 'API' } = {}) {
   return (request, response, next) => {
     request.keybearer = identityOf(request);
     if (request.keybearer === null && required) {
-      response.writeHead(401, { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Bearer realm="Keybearer"' });
+      response.writeHead(401, { 'Content-Type': 'application/json', 'WWW-Authenticate': `Bearer realm="${realm}"` });
       return response.end(JSON.stringify(REFUSAL));
     }
     const id = request.headers['x-request-id'];

@@ -41,11 +41,12 @@ class Identity:
 
 
 class KeybearerIdentity:
-    """The middleware."""
+    """The middleware. The realm is the product's name, in ASCII."""
 
-    def __init__(self, application: Callable, required: bool = True):
+    def __init__(self, application: Callable, required: bool = True, realm: str = "API"):
         self._application = application
         self._required = required
+        self._challenge = f'Bearer realm="{realm}"'.encode("ascii")
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -67,6 +68,6 @@ class KeybearerIdentity:
     async def _refuse(self, scope: dict, send: Callable) -> None:
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
-        headers = [(b"content-type", b"application/json"), (b"www-authenticate", b'Bearer realm="Keybearer"')]
+        headers = [(b"content-type", b"application/json"), (b"www-authenticate", self._challenge)]
         await send({"type": "http.response.start", "status": 401, "headers": headers})
         await send({"type": "http.response.body", "body": REFUSAL})

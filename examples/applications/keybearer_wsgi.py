@@ -40,16 +40,17 @@ class Identity:
 
 
 class KeybearerIdentity:
-    """The middleware."""
+    """The middleware. The realm is the product's name, in ASCII."""
 
-    def __init__(self, application: Callable, required: bool = True):
+    def __init__(self, application: Callable, required: bool = True, realm: str = "API"):
         self._application = application
         self._required = required
+        self._realm = realm
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         identity = Identity.of(lambda name: environ.get("HTTP_" + name.upper().replace("-", "_")))
         if identity is None and self._required:
-            headers = [("Content-Type", "application/json"), ("WWW-Authenticate", 'Bearer realm="Keybearer"')]
+            headers = [("Content-Type", "application/json"), ("WWW-Authenticate", f'Bearer realm="{self._realm}"')]
             start_response("401 Unauthorized", headers)
             return [REFUSAL]
         environ["keybearer.identity"] = identity

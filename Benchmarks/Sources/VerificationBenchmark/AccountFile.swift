@@ -117,18 +117,29 @@ private struct LoadedAccount: Sendable {
     func insert(_ db: Database) throws {
         let time = 1_700_000_000_000 + number
         try execute(
-            db, "INSERT INTO users VALUES (?, ?, 'Account', 'active', 0, '$scrypt$', ?)",
+            db,
+            """
+            INSERT INTO users (id, email, name, status, is_operator, password_hash, created_at)
+            VALUES (?, ?, 'Account', 'active', 0, '$scrypt$', ?)
+            """,
             [userID.rawValue, AccountFile.email(number), time])
         try execute(
-            db, "INSERT INTO api_keys VALUES (?, ?, 1, ?, ?, ?, ?, ?, NULL, NULL)",
+            db,
+            """
+            INSERT INTO api_keys (user_id, key_id, version, shown_prefix, digest, master_key_id, box, generated_at)
+            VALUES (?, ?, 1, ?, ?, ?, ?, ?)
+            """,
             [
                 userID.rawValue, keyID.rawValue, secret.shownPrefix, Data(sealed.digest), sealed.masterKeyID.rawValue,
                 Data(sealed.box), time,
             ])
         try execute(
-            db, "INSERT INTO workspaces VALUES (?, 'Workspace of an account', 'pro', ?)", [workspaceID.rawValue, time])
+            db,
+            "INSERT INTO workspaces (id, name, plan_id, created_at) VALUES (?, 'Workspace of an account', 'pro', ?)",
+            [workspaceID.rawValue, time])
         try execute(
-            db, "INSERT INTO memberships VALUES (?, ?, 'owner')", [workspaceID.rawValue, userID.rawValue])
+            db, "INSERT INTO memberships (workspace_id, user_id, role) VALUES (?, ?, 'owner')",
+            [workspaceID.rawValue, userID.rawValue])
     }
 
     private func execute(_ db: Database, _ sql: String, _ arguments: StatementArguments) throws {

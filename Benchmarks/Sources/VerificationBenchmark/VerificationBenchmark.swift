@@ -4,6 +4,7 @@ import Foundation
 ///
 ///     VerificationBenchmark                      one verification, floods
 ///     VerificationBenchmark threads              two threads against one
+///     VerificationBenchmark imported             imported keys beside keys of our own
 ///     VerificationBenchmark load DIRECTORY N     adds N accounts to the database of a demonstration
 ///     VerificationBenchmark accounts DIRECTORY N memory and speed with N of them remembered
 @main
@@ -16,6 +17,7 @@ struct VerificationBenchmark {
                 try await OneVerification.measure(node, token: tokens[0])
                 try await Floods.measure(node)
             }
+        case ("imported", 1): try await withThousandAccounts(ImportedVerification.measure)
         case ("threads", 1): try await withThousandAccounts(TwoThreads.measure)
         case ("load", 3):
             guard let count = Int(arguments[2]) else { throw Misuse() }

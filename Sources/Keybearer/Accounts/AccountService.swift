@@ -64,15 +64,19 @@ public final class AccountService: Sendable {
         return try await context.store.createAccount(new, by: authority, audit: audit)
     }
 
-    /// - Parameter passwordHash: empty for an account without a password.
+    /// - Parameters:
+    ///   - passwordHash: empty for an account without a password.
+    ///   - imported: the key that the account is to have; nil for a new one.
     func makeAccount(
         name: String, email: EmailAddress, passwordHash: String = "", isOperator: Bool = false,
-        externalID: ExternalID? = nil, isEmailVerified: Bool
+        externalID: ExternalID? = nil, isEmailVerified: Bool, importing imported: ImportedToken? = nil
     ) throws -> NewAccount {
         let now = context.clocks.wall()
         let userID = UserID.random(from: context.random)
         let vault = context.vault.current
-        let secret = try vault.issue(prefix: context.settings.keyPrefix, random: context.random)
+        let secret =
+            try imported.map { SecretKey($0) }
+            ?? vault.issue(prefix: context.settings.keyPrefix, random: context.random)
         let key = APIKey(
             id: .random(from: context.random), version: 1, shownPrefix: secret.shownPrefix, generatedAt: now)
         return NewAccount(
@@ -81,7 +85,8 @@ public final class AccountService: Sendable {
                 isEmailVerified: isEmailVerified, hasPassword: !passwordHash.isEmpty),
             passwordHash: passwordHash, key: key,
             sealedKey: try vault.seal(secret, userID: userID, keyID: key.id, version: 1),
-            workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace")
+            workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace",
+            importedDigests: imported.map { vault.namedDigests(of: $0.token) } ?? [])
     }
 
     /// The account with this id, external id (`ext:…`) or address.
@@ -138,13 +143,25 @@ public final class AccountService: Sendable {
                 status, of: userID, by: authority, audit: context.event(action, by: authority, user: userID)))
     }
 
-    /// Removes an account; returns when its key is refused on every node.
+    /// Removes an account; returns when its key is refused on every node, and what tells who it was is erased.
     ///
-    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace with other members.
-    public func delete(_ userID: UserID, by authority: Authority) async throws {
+    /// - Parameters:
+    ///   - successor: who becomes Owner of the workspaces with other members whose last Owner it is.
+    ///   - deletesWorkspaces: whether these are deleted.
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when there is such a workspace and neither is said; `VALIDATION_FAILED` with the
+    ///   field `transferTo`.
+    public func delete(
+        _ userID: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false, by authority: Authority
+    ) async throws {
+        let random = context.random
+        let deletion = AccountDeletion(id: userID, successor: successor, deletesWorkspaces: deletesWorkspaces) {
+            .random(from: random)
+        }
         await propagation.waitUntilApplied(
             try await context.store.deleteAccount(
-                userID, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
+                deletion, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
+        // The account is gone. What this does not erase, housekeeping does.
+        try? await context.store.erasePersonalData(of: userID)
     }
 
     /// The latest audit events of an account, newest first.

@@ -32,10 +32,29 @@ package protocol AccountStore: Sendable {
     func setStatus(
         _ status: User.Status, of userID: UserID, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void>
-    /// Removes an account with its key, sessions and memberships, and the workspaces that have no other member.
+    /// Removes an account with its key, sessions and memberships, and the workspaces that have no other member. What was
+    /// done by it and to it stays in the audit log; what tells there who it was waits for ``erasePersonalData(of:)``.
     ///
-    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace that has other members.
-    func deleteAccount(_ userID: UserID, by authority: Authority, audit: AuditEvent) async throws -> Committed<Void>
+    /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner of a workspace that has other members, and the deletion
+    ///   does not say what becomes of that; `VALIDATION_FAILED` when the successor is not there or disabled.
+    func deleteAccount(
+        _ deletion: AccountDeletion, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void>
+    /// Takes what tells who a deleted account was out of the audit log, a part at a time; a second call goes on.
+    ///
+    /// - Parameter userID: nil for every account that was deleted and not erased yet.
+    func erasePersonalData(of userID: UserID?) async throws
+    /// All that is kept about a person, in one state of the database; nil when there is no such account.
+    func personalData(of userID: UserID, now: Timestamp) async throws -> PersonalData?
+}
+
+extension AccountStore {
+    /// Deletes an account that is no workspace's last Owner.
+    package func deleteAccount(
+        _ userID: UserID, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await deleteAccount(AccountDeletion(id: userID) { audit.id }, by: authority, audit: audit)
+    }
 }
 
 /// A password as the store has it.
@@ -66,11 +85,14 @@ package struct NewAccount: Sendable {
     package let workspaceID: WorkspaceID
     /// The workspace's name.
     package let workspaceName: String
+    /// What the store may know the key by, where it was imported: one digest for each master key that is not retired,
+    /// the active one's last. Empty for a key that was made here.
+    package let importedDigests: [KeyDigest]
 
     /// Puts a new account together.
     package init(
         user: User, passwordHash: String, key: APIKey, sealedKey: SealedKey, workspaceID: WorkspaceID,
-        workspaceName: String
+        workspaceName: String, importedDigests: [KeyDigest] = []
     ) {
         self.user = user
         self.passwordHash = passwordHash
@@ -78,5 +100,9 @@ package struct NewAccount: Sendable {
         self.sealedKey = sealedKey
         self.workspaceID = workspaceID
         self.workspaceName = workspaceName
+        self.importedDigests = importedDigests
     }
+
+    /// Whether the key was made elsewhere.
+    package var isImported: Bool { !importedDigests.isEmpty }
 }

@@ -9,7 +9,8 @@ public struct AuditEvent: Sendable, Hashable {
         case userChanged = "user.changed"
         case userAdopted = "user.adopted"
         case userLimitChanged = "user.limit_changed"
-        case hourReset = "user.quota_reset"
+        case windowReset = "user.quota_reset"
+        case identityLinked = "user.identity_linked"
         case passwordChanged = "user.password_changed"
         case sessionStarted = "session.started"
         case sessionConfirmed = "session.confirmed"
@@ -21,6 +22,7 @@ public struct AuditEvent: Sendable, Hashable {
         case masterKeysChanged = "master_keys.changed"
         case workspaceCreated = "workspace.created"
         case workspaceChanged = "workspace.changed"
+        case workspaceDeleted = "workspace.deleted"
         case workspaceSuspended = "workspace.suspended"
         case workspaceResumed = "workspace.resumed"
         case planChanged = "workspace.plan_changed"
@@ -83,7 +85,8 @@ public struct AuditEvent: Sendable, Hashable {
     public let workspaceID: WorkspaceID?
     /// Where the request came from; nil at the command line.
     public let address: IPAddress?
-    /// A detail for people, such as a plan's id. Never a secret.
+    /// A detail for people, such as a plan's id. Never a secret, and nothing that tells who somebody is, such as a name
+    /// or an address: it outlives the account.
     public let detail: String?
 
     /// Puts an event together.

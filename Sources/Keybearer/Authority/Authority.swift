@@ -13,6 +13,8 @@ public struct Authority: Sendable, Hashable {
         case session(SessionID, of: UserID, passwordVersion: Int? = nil)
         /// A password that was verified at this version: a sign-in.
         case password(version: Int, of: UserID)
+        /// An identity that a provider has just vouched for, which is the account's: a sign-in.
+        case identity(Identity, of: UserID)
         /// A program of the operator.
         case operatorToken(OperatorTokenID)
         /// The operator of this machine, at the command line. Nothing can end it.
@@ -41,7 +43,8 @@ public struct Authority: Sendable, Hashable {
     /// Who the audit log names.
     package var actor: AuditEvent.Actor {
         switch credential {
-        case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): .user(userID)
+        case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID), .identity(_, let userID):
+            .user(userID)
         case .operatorToken(let id): .operatorToken(id)
         case .commandLine: .commandLine
         case .anyone: .system
@@ -51,7 +54,8 @@ public struct Authority: Sendable, Hashable {
     /// The account whose credential it is; nil for operators and for a sign-up.
     package var userID: UserID? {
         switch credential {
-        case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID): userID
+        case .key(_, _, let userID), .session(_, let userID, _), .password(_, let userID), .identity(_, let userID):
+            userID
         case .operatorToken, .commandLine, .anyone: nil
         }
     }

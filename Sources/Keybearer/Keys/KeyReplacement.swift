@@ -59,15 +59,18 @@ extension IdempotentRequest {
     /// - Parameters:
     ///   - key: 1 to 255 visible ASCII characters.
     ///   - place: which one of a batch it is; nil for a request of its own.
+    ///   - part: which of the accounts that a request is about it is for; nil where there is one.
     ///   - asked: all that the request asks for. Who asks is no part of it: a replay can come with a new key.
     /// - Throws: `BAD_REQUEST` for a malformed key.
-    init(scope: String, key: String, place: Int? = nil, asked: [UInt8]) throws(KeybearerError) {
+    init(
+        scope: String, key: String, place: Int? = nil, part: String? = nil, asked: [UInt8]
+    ) throws(KeybearerError) {
         guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
             throw KeybearerError(.badRequest, "Idempotency-Key must be 1 to 255 visible ASCII characters.")
         }
         let digest = { (bytes: [UInt8]) in Array(SHA256.hash(data: bytes)) }
         // No key holds a space: a key and a place are never another key.
-        let name = key + (place.map { " \($0)" } ?? "")
+        let name = key + (place.map { " \($0)" } ?? "") + (part.map { " \($0)" } ?? "")
         self.init(scope: scope, keyDigest: digest(Array(name.utf8)), requestDigest: digest(asked))
     }
 }

@@ -3,6 +3,8 @@ package protocol KeyStore: Sendable {
     /// The account whose live key has one of these digests: one indexed query for each. Disabled accounts are returned
     /// too.
     func account(keyDigests: [[UInt8]]) async throws -> Account?
+    /// The digest prefixes of all live keys that were imported, in one state of the store.
+    func importedKeyPrefixes() async throws -> [DigestPrefix]
     /// The record of an account's key.
     func key(of userID: UserID) async throws -> APIKey?
     /// The key of an account with its sealed form, read in the transaction that writes the audit row and that looks at

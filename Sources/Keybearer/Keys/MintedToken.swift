@@ -11,6 +11,8 @@ enum TokenKind: String, Sendable, CaseIterable {
     case operatorToken = "operator token"
     /// The code of a link by which the product signs a user in.
     case portalLink = "portal link"
+    /// The cookie of a browser that is on its way to a provider and back.
+    case signInAttempt = "sign-in attempt"
 
     /// What stands before the random characters.
     var prefix: String {
@@ -18,6 +20,7 @@ enum TokenKind: String, Sendable, CaseIterable {
         case .session: ""
         case .operatorToken: "kbo_"
         case .portalLink: "kbl_"
+        case .signInAttempt: "kbi_"
         }
     }
 

@@ -1,24 +1,56 @@
-/// The bytes of a presented token, held inline: 55 bytes, zero-padded, and their count in the last of 56.
+import Crypto
+
+/// The bytes of a presented token, held inline: up to 54 bytes, zero-padded, and their count in the last of 56.
+///
+/// A longer token, which only an imported key can be, is held as its first 22 bytes, its SHA-256 and its count.
 ///
 /// It is a dictionary key, and the place of two security properties. The hash is keyed per process, so a client
 /// cannot choose tokens that collide. Equality reads all 56 bytes whatever they hold, so its time says nothing about
-/// how much of a guess was right. Making, hashing and comparing one allocates nothing.
+/// how much of a guess was right. Making one of up to 54 bytes, and hashing and
+/// comparing any, allocates nothing.
 public struct PresentedToken: Sendable, Hashable {
-    /// The longest token that can be a key: a prefix of 16 characters and the 38 behind it.
-    static let maximumCount = KeyPrefix.maximumLength + SecretKey.bodyLength
+    /// The fewest and the most bytes of a token that can be a key; imported keys have the wider range.
+    static let counts = 20...128
+    /// The most bytes that are held as they are: a prefix of 16 characters and the 38 behind it.
+    static let mostWhole = KeyPrefix.maximumLength + SecretKey.bodyLength
     private static let size = 56
+    /// How many bytes of a longer token stand before its SHA-256.
+    private static let leadingCount = 22
 
     private typealias Words = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
     private var words: Words = (0, 0, 0, 0, 0, 0, 0)
 
-    /// Copies the bytes; nil when there are too few or too many of them for any key.
+    /// Copies the bytes; nil when there are too few or too many of them for any key, and for a long token with a
+    /// character that no imported key has.
     public init?(_ bytes: UnsafeBufferPointer<UInt8>) {
-        guard bytes.count > SecretKey.bodyLength + 1, bytes.count <= Self.maximumCount else { return nil }
+        guard bytes.count >= Self.counts.lowerBound, bytes.count <= Self.mostWhole else {
+            guard let long = Self.longForm(bytes) else { return nil }
+            words = long
+            return
+        }
         withUnsafeMutableBytes(of: &words) { raw in
             raw.copyMemory(from: UnsafeRawBufferPointer(bytes))
             raw[Self.size - 1] = UInt8(bytes.count)
         }
     }
+
+    /// Not inlined: keys that were made here are never this long, and their path stays as short as it was.
+    @inline(never)
+    private static func longForm(_ bytes: UnsafeBufferPointer<UInt8>) -> Words? {
+        guard bytes.count > mostWhole, bytes.count <= counts.upperBound, Token68.isValid(bytes) else { return nil }
+        var words: Words = (0, 0, 0, 0, 0, 0, 0)
+        withUnsafeMutableBytes(of: &words) { raw in
+            raw.copyMemory(from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<leadingCount]))
+            SHA256.hash(data: UnsafeRawBufferPointer(bytes)).withUnsafeBytes { digest in
+                UnsafeMutableRawBufferPointer(rebasing: raw[leadingCount...]).copyMemory(from: digest)
+            }
+            raw[size - 1] = UInt8(bytes.count)
+        }
+        return words
+    }
+
+    /// Whether all of the token's bytes are here, and not the SHA-256 of a longer one.
+    var isWhole: Bool { count <= Self.mostWhole }
 
     /// How many bytes were presented.
     var count: Int { withUnsafeBytes(of: words) { Int($0[Self.size - 1]) } }
@@ -61,10 +93,13 @@ public struct PresentedToken: Sendable, Hashable {
         return fold(first ^ words.6 ^ s.3, second ^ s.0) ^ fold(third ^ s.3, first ^ s.2)
     }
 
-    /// Calls `body` with the token's bytes, without the padding.
+    /// Calls `body` with the bytes by which the token is known: all of its own, without the padding, or for a longer
+    /// one all 56, which stand for no other token.
     func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         withUnsafeBytes(of: words) { raw in
-            body(UnsafeBufferPointer(rebasing: raw.assumingMemoryBound(to: UInt8.self)[..<Int(raw[Self.size - 1])]))
+            let count = Int(raw[Self.size - 1])
+            let known = count <= Self.mostWhole ? count : Self.size
+            return body(UnsafeBufferPointer(rebasing: raw.assumingMemoryBound(to: UInt8.self)[..<known]))
         }
     }
 }

@@ -4,6 +4,8 @@
 /// ``KeyVault``) and 6 with the CRC-32 of the 32 before them. The CRC tells a typing error from a key without any
 /// secret; the tag tells a forgery from a key without any look-up; neither grants access.
 ///
+/// A key that was imported has the shape that it came with, and no tag: see ``ImportedToken``.
+///
 /// A key never describes itself: every description and dump of it is its shown prefix.
 public struct SecretKey: Sendable, Equatable {
     /// Characters behind the prefix.
@@ -13,6 +15,8 @@ public struct SecretKey: Sendable, Equatable {
     static let checksumLength = 6
 
     let token: PresentedToken
+    /// The characters of an imported key, whose token may not hold all of them; nil for one that was made here.
+    private let importedCharacters: String?
 
     /// Accepts a token with the shape and the checksum of a key; nil for everything else.
     ///
@@ -25,6 +29,7 @@ public struct SecretKey: Sendable, Equatable {
 
     init?(token: PresentedToken) {
         let wellFormed = token.withBytes { bytes in
+            guard token.isWhole else { return false }
             let body = bytes.suffix(Self.bodyLength)
             guard KeyPrefix.isWellFormed(bytes.dropLast(Self.bodyLength)), body.allSatisfy(Base62.contains) else {
                 return false
@@ -35,12 +40,17 @@ public struct SecretKey: Sendable, Equatable {
         }
         guard wellFormed else { return nil }
         self.token = token
+        importedCharacters = nil
     }
 
-    /// Takes a token whose shape and checksum were looked at before.
-    init(checked token: PresentedToken) {
-        self.token = token
+    /// A key that its holder had before it came here.
+    init(_ imported: ImportedToken) {
+        token = imported.token
+        importedCharacters = imported.characters
     }
+
+    /// Whether the key was made elsewhere: it carries no tag.
+    var isImported: Bool { importedCharacters != nil }
 
     /// Builds the key from its parts and adds the checksum; nil when a part is malformed.
     init?(prefix: KeyPrefix, random: [UInt8], tag: [UInt8]) {
@@ -55,7 +65,9 @@ public struct SecretKey: Sendable, Equatable {
     }
 
     /// All the characters. This is the secret: it goes to the account holder and nowhere else.
-    public var characters: String { token.withBytes { String(decoding: $0, as: UTF8.self) } }
+    public var characters: String {
+        importedCharacters ?? token.withBytes { String(decoding: $0, as: UTF8.self) }
+    }
 
     /// Calls `body` with what the keyed tag covers, the prefix and the random characters, and with the number for which
     /// the ten characters of the tag stand.
@@ -68,9 +80,13 @@ public struct SecretKey: Sendable, Equatable {
         }
     }
 
-    /// The prefix and four characters more: enough to tell keys apart, far too few to use one.
+    /// The prefix and four characters more: enough to tell keys apart, far too few to use one. Of an imported key a
+    /// quarter, and eight characters at most.
     public var shownPrefix: String {
-        token.withBytes { String(decoding: $0.prefix($0.count - Self.bodyLength + 4), as: UTF8.self) }
+        if let importedCharacters {
+            return String(importedCharacters.prefix(min(8, importedCharacters.utf8.count / 4)))
+        }
+        return token.withBytes { String(decoding: $0.prefix($0.count - Self.bodyLength + 4), as: UTF8.self) }
     }
 }
 

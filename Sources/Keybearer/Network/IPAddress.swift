@@ -28,6 +28,9 @@ public struct IPAddress: Sendable, Hashable {
     /// has, and it is stored as that.
     public static let localSocket = IPAddress(high: 0, low: 0)
 
+    /// `::1`.
+    package static let loopback = IPAddress(high: 0, low: 1)
+
     /// The address for a person: its usual text, or "local socket".
     public var displayName: String { self == .localSocket ? "local socket" : description }
 

@@ -20,6 +20,11 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
     /// Why a text is no origin, as a sentence for the operator.
     public struct Problem: Error, Hashable, CustomStringConvertible {
         public let description: String
+
+        /// Wraps a sentence.
+        package init(description: String) {
+            self.description = description
+        }
     }
 
     /// Reads `https://host` or `https://host:port`, with nothing behind it; `null` and all other schemes are refused.
@@ -30,6 +35,14 @@ public struct Origin: Sendable, Hashable, CustomStringConvertible {
             throw Problem(description: "it does not begin with https:// or http://")
         }
         try self.init(scheme: scheme, parsing: text[mark.upperBound...])
+    }
+
+    /// Reads the origin of a page that may show others in a frame: `https:`, and a name or an IPv4 address, since content
+    /// security policies cannot name an IPv6 address.
+    public init(embedding text: String) throws(Problem) {
+        try self.init(parsing: text)
+        if scheme != .https { throw Problem(description: "it does not begin with https://") }
+        if host.hasPrefix("[") { throw Problem(description: "browsers take no IPv6 address here") }
     }
 
     /// Reads an origin; nil where ``init(parsing:)`` throws.

@@ -11,6 +11,7 @@ public final class Node: Sendable {
     let lastUses: LastUseRecorder
 
     private let cache: KeyCache
+    private let importedKeys: ImportedKeys
     let batcher: ReservationBatcher
     let context: ServiceContext
 
@@ -22,8 +23,13 @@ public final class Node: Sendable {
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
+        let importedKeys = ImportedKeys(digestKeys: vault.current.digestKeyIDs) { [store = context.store] in
+            try await store.importedKeyPrefixes()
+        }
+        self.importedKeys = importedKeys
         fence = RevocationFence(
-            store: context.store, cache: cache, clocks: context.clocks, random: context.random,
+            store: context.store, cache: cache, importedKeys: importedKeys, clocks: context.clocks,
+            random: context.random,
             label: context.settings.nodeLabel, lease: context.settings.lease, thread: context.thread, logger: logger,
             // A node that lacks a master key must not acknowledge the change: it would refuse keys that are live.
             onEverything: { [store = context.store] in
@@ -31,6 +37,7 @@ public final class Node: Sendable {
                 do { loaded = KeyVault(ring: try loadRing()) } catch { throw RingRefusal([.unreadable("\(error)")]) }
                 let problems = loaded.problems(with: try await store.masterKeys())
                 guard problems.isEmpty else { throw RingRefusal(problems) }
+                try await importedKeys.load(for: loaded.digestKeyIDs)
                 vault.replace(with: loaded)
             })
         let fence = fence
@@ -40,9 +47,12 @@ public final class Node: Sendable {
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
         lastUses = LastUseRecorder(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
-            cache: cache, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
+            cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks)
     }
+
+    /// Makes memory fit a ring that this process is about to use.
+    func expect(_ vault: KeyVault) async throws { try await importedKeys.load(for: vault.digestKeyIDs) }
 
     /// Drops what memory holds of accounts that are not cached, where nothing is lost with it.
     func dropIdleAccountStates() {
@@ -57,6 +67,8 @@ public final class Node: Sendable {
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
         try? await context.store.removeOldRequests(now: now)
         try? await context.store.removeOldPortalLinks(now: now)
+        try? await context.store.erasePersonalData(of: nil)
+        try? await context.store.removeOldSignInAttempts(now: now)
     }
 
     /// Asks the store something for no longer than a request waits for it.

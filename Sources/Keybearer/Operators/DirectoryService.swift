@@ -34,7 +34,7 @@ public final class DirectoryService: Sendable {
     ) async throws -> Page<Account> {
         var filter = filter
         filter.updatedAfter = filter.updatedAfter?.advanced(by: .zero - Self.overlap)
-        let place = try cursor.map(Self.place)
+        let place = try cursor.map { text throws(KeybearerError) in try ListPlace(cursor: text) }
         guard email != nil || externalID != nil else {
             let found = try await context.store.accounts(matching: filter, after: place, limit: limit + 1)
             return Self.page(found, limit) { ($0.user.createdAt, $0.user.id.rawValue) }
@@ -61,7 +61,8 @@ public final class DirectoryService: Sendable {
         var filter = filter
         filter.updatedAfter = filter.updatedAfter?.advanced(by: .zero - Self.overlap)
         let found = try await context.store.workspaces(
-            matching: filter, after: try cursor.map(Self.place), limit: limit + 1)
+            matching: filter, after: try cursor.map { text throws(KeybearerError) in try ListPlace(cursor: text) },
+            limit: limit + 1)
         return Self.page(found, limit) { ($0.workspace.createdAt, $0.workspace.id.rawValue) }
     }
 
@@ -85,7 +86,7 @@ public final class DirectoryService: Sendable {
         var before: Int64?
         if let cursor {
             before = Int64(cursor)
-            guard let before, before > 0 else { throw Self.noCursor }
+            guard let before, before > 0 else { throw ListPlace.noCursor }
         }
         let found = try await context.store.auditEvents(of: userID, before: before, limit: limit + 1)
         let shown = found.prefix(limit)
@@ -93,9 +94,19 @@ public final class DirectoryService: Sendable {
             entries: shown.map(\.1), nextCursor: found.count > limit ? shown.last.map { String($0.place) } : nil)
     }
 
+    /// All that is kept about a person, without secrets.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func personalData(of userID: UserID) async throws -> PersonalData {
+        guard let found = try await context.store.personalData(of: userID, now: context.clocks.wall()) else {
+            throw AccountService.noAccount
+        }
+        return found
+    }
+
     /// Whose key a token is, or was. No request is counted, and "Last used" stays as it is.
     ///
-    /// What was never made here is told from memory.
+    /// A key of our own shape that was never made here is told from memory; for another, the store is asked.
     ///
     /// - Throws: `NOT_FOUND`; `UNAVAILABLE`, also for a tag that is not recognised by a server that may lack a master
     ///   key.
@@ -104,18 +115,21 @@ public final class DirectoryService: Sendable {
         let vault = context.vault.current
         // The lease first: see ServiceContext.origin.
         let knowsAllMasterKeys = node?.knowsAllMasterKeys ?? true
-        guard let secret = SecretKey(parsing: Array(token.utf8)) else { throw unknown }
-        guard vault.isGenuine(secret) else {
-            throw knowsAllMasterKeys ? unknown : KeybearerError.unavailable()
+        guard let presented = Array(token.utf8).withUnsafeBufferPointer(PresentedToken.init) else { throw unknown }
+        if let secret = SecretKey(token: presented) {
+            guard vault.isGenuine(secret) else {
+                throw knowsAllMasterKeys ? unknown : KeybearerError.unavailable()
+            }
+        } else if !presented.mayBeImported {
+            throw unknown
         }
-        guard let owner = try await context.store.keyOwner(digests: vault.digests(of: secret)) else { throw unknown }
+        guard let owner = try await context.store.keyOwner(digests: vault.digests(of: presented)) else {
+            throw unknown
+        }
         return owner
     }
 
     // MARK: - Cursors
-
-    private static let noCursor = KeybearerError(
-        .badRequest, "cursor must be the nextCursor of an answer to the same request.")
 
     private static func page<Entry: Sendable>(
         _ found: [Entry], _ limit: Int, place: (Entry) -> (Timestamp, String)
@@ -123,26 +137,33 @@ public final class DirectoryService: Sendable {
         let shown = Array(found.prefix(limit))
         guard found.count > limit, let last = shown.last else { return Page(entries: shown, nextCursor: nil) }
         let (time, id) = place(last)
-        let text = "\(time.millisecondsSinceEpoch) \(id)"
-        return Page(entries: shown, nextCursor: base64URL(text))
+        return Page(entries: shown, nextCursor: ListPlace(createdAt: time, id: id).cursor)
     }
+}
 
-    /// Safe in a query as it is.
-    private static func base64URL(_ text: String) -> String {
-        Data(text.utf8).base64EncodedString()
+extension ListPlace {
+    /// The place as a program sends it back. Safe in a query as it is.
+    var cursor: String {
+        Data("\(createdAt.millisecondsSinceEpoch) \(id)".utf8).base64EncodedString()
             .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
-    private static func place(_ cursor: String) throws(KeybearerError) -> ListPlace {
+    /// Reads what ``cursor`` made.
+    ///
+    /// - Throws: `BAD_REQUEST` for anything else.
+    init(cursor: String) throws(KeybearerError) {
         let standard = cursor.replacing("-", with: "+").replacing("_", with: "/")
         let padded = standard + String(repeating: "=", count: (4 - cursor.utf8.count % 4) % 4)
-        guard cursor.utf8.count <= 200, let data = Data(base64Encoded: padded) else { throw noCursor }
+        guard cursor.utf8.count <= 200, let data = Data(base64Encoded: padded) else { throw Self.noCursor }
         let parts = String(decoding: data, as: UTF8.self).split(separator: " ")
         guard parts.count == 2, let time = Int64(parts[0]), parts[1].utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-            throw noCursor
+            throw Self.noCursor
         }
-        return ListPlace(createdAt: Timestamp(millisecondsSinceEpoch: time), id: String(parts[1]))
+        self.init(createdAt: Timestamp(millisecondsSinceEpoch: time), id: String(parts[1]))
     }
+
+    fileprivate static let noCursor = KeybearerError(
+        .badRequest, "cursor must be the nextCursor of an answer to the same request.")
 }
 
 extension UserFilter {

@@ -40,7 +40,7 @@ extension Node {
         let store = context.store
         guard let due = try? await store.dueEnds(now: context.clocks.wall(), limit: Self.mostEnds) else { return }
         for one in due {
-            guard let ended = try? await store.end(one, audit: one.event(in: context)) else { return }
+            guard let ended = try? await store.end(one, audit: one.event(in: context)) else { continue }
             await fence.waitUntilApplied(ended)
         }
     }

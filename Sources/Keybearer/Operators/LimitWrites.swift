@@ -67,12 +67,12 @@ extension WriteService {
     /// Begins a fresh hour of an account: what it used so far counts no more.
     ///
     /// - Throws: `NOT_FOUND`.
-    package func resettingHour(
+    package func resettingWindow(
         of reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let id = try await existingID(reference, for: request)
         return StoreWrite(
-            .resetHour(of: id), audit: context.event(.hourReset, by: caller.authority, user: id), request: request)
+            .resetWindow(of: id), audit: context.event(.windowReset, by: caller.authority, user: id), request: request)
     }
 
     private func requireUsable(_ limit: LimitOverride?) throws(KeybearerError) {
@@ -119,7 +119,7 @@ extension WriteService {
     /// Begins a fresh hour of an account; returns when no node lets pass what was reserved before.
     ///
     /// - Throws: `NOT_FOUND`; `UNAVAILABLE`.
-    public func resetHour(of userID: UserID, by caller: OperatorCaller) async throws {
-        _ = try await perform(try await resettingHour(of: .id(userID), by: caller), by: caller)
+    public func resetWindow(of userID: UserID, by caller: OperatorCaller) async throws {
+        _ = try await perform(try await resettingWindow(of: .id(userID), by: caller), by: caller)
     }
 }

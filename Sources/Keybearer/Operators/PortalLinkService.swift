@@ -106,6 +106,11 @@ public final class PortalLinkService: Sendable {
         return started.map { ($0, token) }
     }
 
+    /// Whether a session was opened by this very link.
+    package func isOpened(by link: PortalLink, _ token: SessionToken) async throws -> Bool {
+        try await context.store.portalLink(sessionDigest: token.digest)?.id == link.id
+    }
+
     /// Where a browser is led whose portal session has ended; nil where there is no such place.
     package func returnURL(ofEnded token: SessionToken) async throws -> ReturnURL? {
         guard context.origin(of: token.characters, kind: .session, at: node) == .genuine else { return nil }

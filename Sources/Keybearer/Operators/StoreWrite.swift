@@ -8,15 +8,17 @@ package struct StoreWrite: Sendable {
         case updateUser(UserUpdate)
         case setStatus(User.Status, of: UserID)
         case endSessions(of: UserID)
-        case deleteAccount(UserID)
+        case deleteAccount(AccountDeletion)
         case replaceKey(KeyReplacement)
         case createWorkspace(NewWorkspace)
         case updateWorkspace(WorkspaceUpdate)
+        /// Of this version; nil for any.
+        case deleteWorkspace(WorkspaceID, version: Int?)
         case putMember(Membership)
         case removeMember(UserID, from: WorkspaceID)
         case putPlan(Plan)
         case deletePlan(PlanID)
-        case resetHour(of: UserID)
+        case resetWindow(of: UserID)
     }
 
     /// What became of it.
@@ -47,9 +49,18 @@ package struct StoreWrite: Sendable {
         self.request = request
     }
 
+    /// The account that it deletes.
+    var deletedAccount: UserID? {
+        if case .deleteAccount(let deletion) = work { deletion.id } else { nil }
+    }
+
     /// Whether it locks rows in an order that only a transaction of its own can keep.
     package var runsAlone: Bool {
-        if case .deleteAccount = work { true } else { false }
+        switch work {
+        // The last locks a window, as those who reserve do: several would be locked in the order of the operations.
+        case .deleteAccount, .deleteWorkspace, .resetWindow: true
+        default: false
+        }
     }
 }
 

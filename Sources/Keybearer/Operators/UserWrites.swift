@@ -10,6 +10,8 @@ public struct UserInput: Sendable {
     public var externalID = MemberChange<ExternalID>.unchanged
     /// Whether an account that has the address already is taken over.
     public var adopts = false
+    /// The key that a new account is to have; nil for one that is made here.
+    public var keyToImport: KeyToImport?
 
     /// Nothing.
     public init() {}
@@ -18,12 +20,14 @@ public struct UserInput: Sendable {
 extension WriteService {
     /// Makes an account without a password.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`; `CONFLICT`; `FORBIDDEN` where the token may not
-    ///   vouch for an address.
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `email`, `key`; `CONFLICT`; `FORBIDDEN` where the token
+    ///   may not vouch for an address, or import a key.
     package func creating(
         _ input: UserInput, request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
         try requireVoucher(input, caller)
+        let imported = try importedToken(input, by: caller)
+        let request = protecting(request, with: input)
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
         for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
             if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
@@ -31,10 +35,12 @@ extension WriteService {
         try await context.claimNewDatabase()
         let new = try accounts.makeAccount(
             name: wanted.name, email: wanted.email, externalID: input.externalID.applied(to: nil),
-            isEmailVerified: input.isEmailVerified ?? caller.vouchesForAddresses)
+            isEmailVerified: input.isEmailVerified ?? caller.vouchesForAddresses, importing: imported)
         return StoreWrite(
             .createAccount(new),
-            audit: context.event(.userCreated, by: caller.authority, user: new.user.id, workspace: new.workspaceID),
+            audit: context.event(
+                .userCreated, by: caller.authority, user: new.user.id, workspace: new.workspaceID,
+                detail: imported == nil ? nil : "with an imported key"),
             request: request)
     }
 
@@ -50,15 +56,21 @@ extension WriteService {
         var input = input
         if case .external(let externalID) = reference, input.externalID == .unchanged {
             input.externalID = .set(externalID)
+        } else if case .external = reference, input.externalID == .cleared {
+            throw Self.pathNamesExternalID
         } else if input.externalID == .unchanged {
             input.externalID = .cleared
         }
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
+        let remembered = protecting(request, with: input)
         var present = try await self.account(reference)
-        if present == nil, let earlier = try await earlierResource(of: request) {
+        if present == nil, let earlier = try await earlierResource(of: remembered) {
             present = try await self.account(.id(UserID(rawValue: earlier)))
         }
-        if let present { return try await updating(present, input, version: version, request: request, by: caller) }
+        if let present {
+            try await requireImported(input, into: present, named: reference, request: remembered, by: caller)
+            return try await updating(present, input, version: version, request: remembered, by: caller)
+        }
         guard case .external(let externalID) = reference else { throw AccountService.noAccount }
         try Self.requireSame(input.externalID, externalID)
         guard version == nil else {
@@ -67,6 +79,7 @@ extension WriteService {
         guard let present = try await context.account(spelt: wanted.email.rawValue) else {
             return try await creating(input, request: request, by: caller)
         }
+        try await requireImported(input, into: present, named: reference, request: remembered, by: caller)
         return try adopting(present, input, request: request, by: caller)
     }
 
@@ -78,6 +91,7 @@ extension WriteService {
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let account = try await existing(.id(try await existingID(reference, for: request)))
+        try await requireImported(input, into: account, named: reference, request: request, by: caller)
         return try await updating(account, input, version: version, request: request, by: caller)
     }
 
@@ -99,7 +113,7 @@ extension WriteService {
         }
         var isVerified = input.isEmailVerified
         if isVerified == nil, let email, email != user.email, caller.vouchesForAddresses { isVerified = true }
-        let takeover = try takeover(of: account, input, isVerified: isVerified == true, by: caller)
+        let takeover = try await takeover(of: account, input, isVerified: isVerified == true, by: caller)
         // What is vouched for, or taken over, is the account as it was read: at this version alone.
         let isPinned = isVerified == true || takeover != nil
         let update = UserUpdate(
@@ -113,18 +127,20 @@ extension WriteService {
     }
 
     /// What takes an account from whoever made it, where the change would give that person what is somebody else's: an
-    /// account with a password, whose address nobody vouched for, becomes the product's user or gets a verified address.
+    /// account that somebody can sign in to, by a password or at a provider, and whose address nobody vouched for, becomes
+    /// the product's user or gets a verified address.
     ///
     /// - Returns: nil where there is nothing to take.
     /// - Throws: `CONFLICT` unless the caller asks for it.
     private func takeover(
         of account: Account, _ input: UserInput, isVerified: Bool, by caller: OperatorCaller
-    ) throws -> KeyReplacement? {
+    ) async throws -> KeyReplacement? {
         let user = account.user
-        guard !user.isEmailVerified, user.hasPassword else { return nil }
+        guard !user.isEmailVerified else { return nil }
         var isLinked = false
         if case .set = input.externalID { isLinked = user.externalID == nil }
         guard isLinked || isVerified && !caller.vouchesForAddresses else { return nil }
+        if !user.hasPassword, try await context.store.identities(of: user.id).isEmpty { return nil }
         guard input.adopts else {
             throw KeybearerError(
                 .conflict,
@@ -198,13 +214,30 @@ extension WriteService {
 
     /// Removes an account.
     ///
-    /// - Throws: `NOT_FOUND`.
+    /// - Parameters:
+    ///   - successor: who becomes Owner of the workspaces with other members whose last Owner it is.
+    ///   - deletesWorkspaces: whether these are deleted.
+    /// - Throws: `NOT_FOUND`; `VALIDATION_FAILED` with the field `transferTo`.
     package func deleting(
-        _ reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
+        _ reference: Reference<UserID>, successor: Reference<UserID>? = nil, deletesWorkspaces: Bool = false,
+        request: IdempotentRequest? = nil, by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let id = try await existingID(reference, for: request)
+        var successorID: UserID?
+        if let successor {
+            // Whether it may be one is looked at by the write itself.
+            successorID = try await account(successor)?.user.id
+            guard successorID != nil else {
+                throw KeybearerError.validation(["transferTo": "There is no such account."])
+            }
+        }
+        let random = context.random
+        let deletion = AccountDeletion(id: id, successor: successorID, deletesWorkspaces: deletesWorkspaces) {
+            .random(from: random)
+        }
         return StoreWrite(
-            .deleteAccount(id), audit: context.event(.userDeleted, by: caller.authority, user: id), request: request)
+            .deleteAccount(deletion), audit: context.event(.userDeleted, by: caller.authority, user: id),
+            request: request)
     }
 
     /// Replaces an account's key.

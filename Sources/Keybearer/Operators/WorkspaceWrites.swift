@@ -47,6 +47,8 @@ extension WriteService {
         var input = input
         if case .external(let externalID) = reference, input.externalID == .unchanged {
             input.externalID = .set(externalID)
+        } else if case .external = reference, input.externalID == .cleared {
+            throw Self.pathNamesExternalID
         } else if input.externalID == .unchanged {
             input.externalID = .cleared
         }
@@ -94,6 +96,20 @@ extension WriteService {
             audit: context.event(
                 isSuspended ? .workspaceSuspended : .workspaceResumed, by: caller.authority, workspace: id),
             request: request)
+    }
+
+    /// Removes a workspace: no key passes there any more.
+    ///
+    /// - Parameter version: the one that the caller has seen; nil for any.
+    /// - Throws: `NOT_FOUND`.
+    package func deleting(
+        _ reference: Reference<WorkspaceID>, version: Int? = nil, request: IdempotentRequest? = nil,
+        by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        let id = try await existingID(reference, for: request)
+        return StoreWrite(
+            .deleteWorkspace(id, version: version),
+            audit: context.event(.workspaceDeleted, by: caller.authority, workspace: id), request: request)
     }
 
     /// Adds a member, or changes a member's role.
@@ -169,6 +185,13 @@ extension WriteService {
     ) async throws -> Workspace {
         try Self.workspace(
             try await perform(try await suspending(reference, isSuspended, by: caller), by: caller))
+    }
+
+    /// Removes a workspace; returns when no key passes there.
+    ///
+    /// - Throws: `NOT_FOUND`; `UNAVAILABLE`.
+    public func delete(_ reference: Reference<WorkspaceID>, by caller: OperatorCaller) async throws {
+        _ = try await perform(try await deleting(reference, by: caller), by: caller)
     }
 
     private static func workspace(_ outcome: StoreWrite.Outcome) throws(KeybearerError) -> Workspace {

@@ -26,12 +26,14 @@ public final class WriteService: Sendable {
         let results = await propagation.waitUntilApplied(
             try await context.store.perform([write], by: caller.authority))
         guard let result = results.first else { throw KeybearerError(.internalError, "The store failed.") }
+        // The account is gone. What this does not erase, housekeeping does.
+        if let deleted = write.deletedAccount { try? await context.store.erasePersonalData(of: deleted) }
         return try result.get()
     }
 
     /// Runs many writes, some at a time, and waits once for all of them.
     package func beginBatch(by caller: OperatorCaller) -> WriteBatch {
-        WriteBatch(store: context.store, propagation: propagation, authority: caller.authority)
+        WriteBatch(store: context.store, propagation: propagation, clocks: context.clocks, authority: caller.authority)
     }
 
     /// Makes an account without a password.
@@ -169,44 +171,10 @@ public final class WriteService: Sendable {
         }
     }
 
+    /// Cleared, the same request would not find it again.
+    static let pathNamesExternalID = KeybearerError.validation([
+        "externalId": "The path names an external id, so the body cannot clear it."
+    ])
+
     static let noWorkspace = KeybearerError(.notFound, "There is no such workspace.")
-}
-
-/// Many writes of one caller, in order: each call is one transaction, and all of them are waited for together.
-package actor WriteBatch {
-    private let store: any Store
-    private let propagation: any ChangePropagation
-    private let authority: Authority
-    private var committed: [Committed<[Result<StoreWrite.Outcome, KeybearerError>]>] = []
-    private var failures: [Int: (error: KeybearerError, count: Int)] = [:]
-
-    init(store: any Store, propagation: any ChangePropagation, authority: Authority) {
-        self.store = store
-        self.propagation = propagation
-        self.authority = authority
-    }
-
-    /// Runs writes in one transaction; what becomes of each is told at the end.
-    package func perform(_ writes: [StoreWrite]) async {
-        if writes.isEmpty { return }
-        let place = committed.count + failures.count
-        do {
-            // A write alone throws its refusal: here it is one result of many all the same.
-            committed.append(try await store.perform(writes, by: authority))
-        } catch {
-            failures[place] = (KeybearerError(any: error), writes.count)
-        }
-    }
-
-    /// Waits until no node accepts what was before, and tells what became of each write, in order.
-    package func finish() async -> [Result<StoreWrite.Outcome, KeybearerError>] {
-        let parts = committed.count + failures.count
-        // The last one first: whoever has applied it has applied all.
-        var outcomes: [[Result<StoreWrite.Outcome, KeybearerError>]] = []
-        for part in committed.reversed() { outcomes.append(await propagation.waitUntilApplied(part)) }
-        return (0..<parts).flatMap { place -> [Result<StoreWrite.Outcome, KeybearerError>] in
-            if let failure = failures[place] { return Array(repeating: .failure(failure.error), count: failure.count) }
-            return outcomes.popLast() ?? []
-        }
-    }
 }

@@ -4,10 +4,13 @@ package protocol WriteStore: Sendable {
     ///
     /// Where only one is given, a refusal is thrown.
     ///
+    /// - Parameter span: how long the transaction may hold its locks before it begins another write: others wait for
+    ///   the rows of all of them. At least one is run.
+    /// - Returns: what became of the first `count` writes. The others were not begun.
     /// - Throws: what a new request would get when the authority has ended; `UNAVAILABLE`: all unchanged or unknown.
-    func perform(
-        _ writes: [StoreWrite], by authority: Authority
-    ) async throws -> Committed<[Result<StoreWrite.Outcome, KeybearerError>]>
+    func performSome(
+        _ writes: [StoreWrite], by authority: Authority, within span: Duration
+    ) async throws -> (results: Committed<[Result<StoreWrite.Outcome, KeybearerError>]>, count: Int)
     /// The id of what the same request was about before; nil where it was not seen.
     func resource(of request: IdempotentRequest, now: Timestamp) async throws -> String?
     /// The account that the product knows by this id.
@@ -16,6 +19,12 @@ package protocol WriteStore: Sendable {
     func workspaceID(externalID: ExternalID) async throws -> WorkspaceID?
     /// A page of accounts behind a place in the order of their creation.
     func accounts(matching filter: UserFilter, after place: ListPlace?, limit: Int) async throws -> [Account]
+    /// Accounts of a bulk request behind a place in the order of their creation.
+    func bulkAccounts(
+        _ filter: BulkFilter, status: User.Status?, after place: ListPlace?, limit: Int
+    ) async throws -> [BulkAccount]
+    /// How many accounts a bulk request is about.
+    func bulkCount(_ filter: BulkFilter, status: User.Status?) async throws -> Int
     /// A page of workspaces behind a place in the order of their creation, with their plans and how many members they
     /// have.
     func workspaces(
@@ -25,6 +34,15 @@ package protocol WriteStore: Sendable {
     func auditEvents(of userID: UserID?, before place: Int64?, limit: Int) async throws -> [(place: Int64, AuditEvent)]
     /// Who has a key with one of these digests: the live one, or one that lived here.
     func keyOwner(digests: [[UInt8]]) async throws -> KeyOwner?
+}
+
+extension WriteStore {
+    /// The same for all of them, however long they take.
+    package func perform(
+        _ writes: [StoreWrite], by authority: Authority
+    ) async throws -> Committed<[Result<StoreWrite.Outcome, KeybearerError>]> {
+        try await performSome(writes, by: authority, within: .seconds(3_600)).results
+    }
 }
 
 /// Which accounts a list holds. What is nil is not looked at.

@@ -1,4 +1,4 @@
-/// An hourly limit that stands in for the plan's: of one account, or of one workspace.
+/// An hourly limit in place of the plan's: of one account, or of one workspace.
 public struct LimitOverride: Sendable, Hashable {
     /// Requests in any 60 minutes; 0 lets none pass.
     public let hourlyLimit: Int

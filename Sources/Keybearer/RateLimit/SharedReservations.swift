@@ -154,7 +154,7 @@ final class SharedReservations: Sendable {
         // While another step takes or records it, nobody can tell whether the window has it: then the shared
         // reservation counts.
         if state.used[request.userID]?.isUnderWay == true { return request }
-        if state.used[request.userID]?.accountState.isHourOver == true { state.used[request.userID] = nil }
+        if state.used[request.userID]?.accountState.isWindowOver == true { state.used[request.userID] = nil }
         let unrecorded = state.used[request.userID]?.sharedReservation.bucket
         state.used[request.userID]?.isUnderWay = true
         return .from(holder: holder, unrecorded: unrecorded, request)

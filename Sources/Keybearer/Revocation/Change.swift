@@ -7,9 +7,25 @@ package struct Change: Sendable, Hashable {
         /// A workspace: its plan or its existence.
         case workspace(WorkspaceID)
         /// The hour of one account: what was reserved of it before is void.
-        case hour(of: UserID)
+        case window(of: UserID)
         /// More than can be named, such as the catalogue.
         case everything
+        /// Nothing: there are more imported keys, of accounts that were not there. Their digest prefixes.
+        case importedKeys([DigestPrefix])
+
+        /// How many prefixes one change names at most.
+        static let mostPrefixes = 100
+
+        /// The same subjects, with all imported keys in as few as possible, which come last.
+        package static func joined(_ subjects: [Subject]) -> [Subject] {
+            var (others, prefixes): ([Subject], [DigestPrefix]) = ([], [])
+            for subject in subjects {
+                if case .importedKeys(let more) = subject { prefixes += more } else { others.append(subject) }
+            }
+            let starts = stride(from: 0, to: prefixes.count, by: mostPrefixes)
+            return others
+                + starts.map { .importedKeys(Array(prefixes[$0..<min(prefixes.count, $0 + mostPrefixes)])) }
+        }
     }
 
     /// Its place in the order.

@@ -21,7 +21,7 @@ public final class RevocationFence: ChangePropagation {
     private let thread: any TaskExecutor
     /// Whether the ring at hand holds every master key that the database needs.
     private let masterKeys: MasterKeyWatch
-
+    private let importedKeys: ImportedKeys
     private let registration = Lock(FenceRegistration())
     private let outage: StoreOutage
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
@@ -30,12 +30,13 @@ public final class RevocationFence: ChangePropagation {
     /// - Parameter onEverything: called before a change of everything is applied, and at each registration; when it
     ///   throws, the change is not acknowledged.
     init(
-        store: any FenceStore, cache: KeyCache, clocks: Clocks, random: RandomSource,
-        label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(), logger: Logger,
-        onEverything: @escaping @Sendable () async throws -> Void
+        store: any FenceStore, cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, clocks: Clocks,
+        random: RandomSource, label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(),
+        logger: Logger, onEverything: @escaping @Sendable () async throws -> Void
     ) {
         self.store = store
         self.cache = cache
+        self.importedKeys = importedKeys
         self.clocks = clocks
         self.random = random
         self.label = label
@@ -56,15 +57,12 @@ public final class RevocationFence: ChangePropagation {
     /// the file has it.
     package var lacksMasterKeys: Bool { masterKeys.isLacking }
 
-    /// Reads the master keys again, as after a rotation.
-    ///
-    /// - Throws: ``RingRefusal`` when they lack something that the database needs: then those in use and the lease
-    ///   stay.
+    /// Reads the master keys again, as after a rotation. It throws ``RingRefusal`` when they lack something that the
+    /// database needs: then those in use and the lease stay.
     package func reloadMasterKeys() async throws { try await masterKeys.reload() }
 
     /// Under which id this process is registered; nil while it is not.
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
-
     /// The end of the lease, for readiness.
     var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
 
@@ -228,6 +226,7 @@ public final class RevocationFence: ChangePropagation {
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
             try await masterKeys.look()
+            try await importedKeys.load()
         } catch {
             registration.withLock { $0.givenUp.append(nodeID) }
             try await removeGivenUp()
@@ -246,7 +245,9 @@ public final class RevocationFence: ChangePropagation {
             trustedUntil.store(requestedAt.advanced(by: lease).nanoseconds, ordering: .releasing)
             return false
         }
-        if isOver { try await removeGivenUp() }
+        if isOver { return try await removeGivenUp() }
+        // Many imported keys take longer to read than a lease is.
+        if requestedAt.duration(to: clocks.steady()) >= lease / 4, try await catchUp() { try await renewIfDue(nodeID) }
     }
 
     /// Applies what is new.
@@ -262,6 +263,8 @@ public final class RevocationFence: ChangePropagation {
             trustedUntil.store(.min, ordering: .releasing)
             return false
         }
+        // Before the cache's position moves, by which this is acknowledged.
+        importedKeys.apply(changes)
         // When it throws, nothing of this is acknowledged, and the lease runs out.
         if changes.contains(where: { $0.subject == .everything }) { try await masterKeys.look() }
         cache.apply(changes)

@@ -10,6 +10,8 @@ public enum Verdict: Sendable {
     case notAMember(CachedAccount, RateLimitStatus)
     /// A live key whose hour is used up; nothing was counted.
     case rateLimited(CachedAccount, RateLimitStatus)
+    /// A token without a tag, from a client that sent too many that were no keys: it was not looked at.
+    case throttled(wait: Duration)
     /// Memory alone cannot tell: ask ``Verifier/verdictFromStore(for:scope:from:need:)``.
     case needsStore(StoreNeed)
     /// The store is out of reach and memory may not be trusted; why, is for the log. Never shown as a refusal of the
@@ -21,7 +23,7 @@ public enum Verdict: Sendable {
 public enum StoreNeed: Sendable {
     /// A lease: memory was not looked at.
     case lease
-    /// The account of a token whose tag is genuine.
+    /// The account of a token whose tag is genuine, or that may be an imported key.
     case account
     /// Quota for an account that memory has.
     case quota

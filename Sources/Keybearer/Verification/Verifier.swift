@@ -27,6 +27,7 @@ public final class Verifier: Sendable {
     private static let requestPatience: Duration = .milliseconds(4_500)
 
     private let cache: KeyCache
+    private let uncached: UncachedTokens
     private let fence: RevocationFence
     private let batcher: ReservationBatcher
     private let lastUses: LastUseRecorder
@@ -38,10 +39,12 @@ public final class Verifier: Sendable {
     private let storeCount = Atomic<Int>(0)
 
     init(
-        cache: KeyCache, fence: RevocationFence, batcher: ReservationBatcher, lastUses: LastUseRecorder,
-        vault: CurrentVault, store: any KeyStore, thread: any TaskExecutor, clocks: Clocks
+        cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, fence: RevocationFence,
+        batcher: ReservationBatcher, lastUses: LastUseRecorder, vault: CurrentVault, store: any KeyStore,
+        thread: any TaskExecutor, clocks: Clocks
     ) {
         self.cache = cache
+        uncached = UncachedTokens(importedKeys: importedKeys, vault: vault)
         self.fence = fence
         self.batcher = batcher
         self.lastUses = lastUses
@@ -66,12 +69,14 @@ public final class Verifier: Sendable {
     ///   - now: a reading from after the request's last byte was read. An earlier one would let a process that
     ///     was stopped in between trust a lease that has run out.
     ///   - wall: the time of day, for last use.
+    ///   - isThrottled: whether tokens that are no keys count against the address.
     public func cachedVerdict(
-        for token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
+        for token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp,
+        isThrottled: Bool = true
     ) -> Verdict {
         guard fence.holdsLease(at: now) else { return .needsStore(.lease) }
         switch cache.find(token) {
-        case nil: return isGenuine(token) ? .needsStore(.account) : .unauthorized
+        case nil: return uncached.verdict(on: token, from: isThrottled ? address : .localSocket, now: now)
         case .rejected: return .unauthorized
         case .cached(let account): return verdict(account, scope: scope, from: address, now: now, wall: wall)
         }
@@ -79,28 +84,27 @@ public final class Verifier: Sendable {
 
     /// Whether memory knows already that a token cannot pass: it is forged, or it ended. Such a request is refused at
     /// its head, before a body is read.
-    public func isKnownBad(_ token: PresentedToken, now: SteadyTime) -> Bool {
-        // Without a lease this node may lack a master key, and may not know that a key lives again.
-        guard fence.holdsLease(at: now) else { return SecretKey(token: token) == nil }
+    public func isKnownBad(_ token: PresentedToken, from address: IPAddress, now: SteadyTime) -> Bool {
+        // Without a lease this node may lack a master key, and may not know that a key lives again, or was imported.
+        guard fence.holdsLease(at: now) else { return uncached.standingWithoutLease(of: token) == .impossible }
         switch cache.find(token) {
-        case nil: return !isGenuine(token)
+        case nil:
+            if case .unauthorized = uncached.verdict(on: token, from: address, now: now) { return true }
+            return false
         case .rejected: return true
         case .cached: return false
         }
     }
 
-    /// Whether a token that memory does not have may be a key. Forgeries end here: without the server's secret nobody
-    /// makes a tag, and nobody waits for the store. The lease is looked at first: without one a master key may be
-    /// missing.
-    private func isGenuine(_ token: PresentedToken) -> Bool {
-        SecretKey(token: token).map { vault.current.isGenuine($0) } ?? false
-    }
-
     /// Decides from memory, and with the store's help where memory cannot tell.
     ///
     /// The clocks are read here: call it after the request's last byte was read.
-    public func verdict(for token: PresentedToken, scope: AccessScope, from address: IPAddress) async -> Verdict {
-        let verdict = cachedVerdict(for: token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall())
+    public func verdict(
+        for token: PresentedToken, scope: AccessScope, from address: IPAddress, isThrottled: Bool = true
+    ) async -> Verdict {
+        let verdict = cachedVerdict(
+            for: token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall(), isThrottled: isThrottled
+        )
         guard case .needsStore(let need) = verdict else { return verdict }
         return await verdictFromStore(for: token, scope: scope, from: address, need: need)
     }
@@ -121,27 +125,15 @@ public final class Verifier: Sendable {
         _ token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed
     ) async -> Verdict {
         let deadline = clocks.steady().advanced(by: Self.requestPatience)
-        let key: SecretKey
-        switch need {
-        case .account, .quota: key = SecretKey(checked: token)
-        case .lease:
-            // Memory was not looked at, nor was the token.
-            guard let wellFormed = SecretKey(token: token) else { return .unauthorized }
-            key = wellFormed
-            // The lease first: one that came in between would bring its master keys with it.
-            let holdsLease = fence.holdsLease(at: clocks.steady())
-            guard vault.current.isGenuine(key) else {
-                // Without a lease this node may lack the master key that made it. Nobody waits for a token like this.
-                return holdsLease ? .unauthorized : .unavailable(fence.lastFailure ?? Undecided.withoutLease)
-            }
-        }
+        // Where the lease was missing, memory was not looked at, nor was the token.
+        if case .lease = need, let verdict = verdictOnUnchecked(token) { return verdict }
         do {
             for _ in 1...Self.mostLooks {
                 guard await awaitLease(until: deadline) else {
                     return .unavailable(fence.lastFailure ?? Undecided.withoutLease)
                 }
                 let generation = cache.generation
-                guard let account = try await account(for: token, key: key, until: deadline) else {
+                guard let account = try await account(for: token, until: deadline) else {
                     return .unauthorized
                 }
                 let verdict = try await verdict(
@@ -151,6 +143,17 @@ public final class Verifier: Sendable {
             return .unavailable(Undecided.changedAgain(looks: Self.mostLooks))
         } catch {
             return .unavailable(error)
+        }
+    }
+
+    /// Whether a token is refused that came while the lease was missing; nil where it must be looked for.
+    private func verdictOnUnchecked(_ token: PresentedToken) -> Verdict? {
+        // The lease first: one that came in between would bring its master keys and its imports with it.
+        let holdsLease = fence.holdsLease(at: clocks.steady())
+        switch uncached.standingWithoutLease(of: token) {
+        case .possible: return nil
+        case .unknown where !holdsLease: return .unavailable(fence.lastFailure ?? Undecided.withoutLease)
+        case .unknown, .impossible: return .unauthorized
         }
     }
 
@@ -245,9 +248,7 @@ public final class Verifier: Sendable {
     ///
     /// A read is shared only while the generation is the one it began with: a request that starts after a change was
     /// answered must never be decided by a read from before it.
-    private func account(
-        for token: PresentedToken, key: SecretKey, until deadline: SteadyTime
-    ) async throws -> CachedAccount? {
+    private func account(for token: PresentedToken, until deadline: SteadyTime) async throws -> CachedAccount? {
         switch cache.find(token) {
         case .cached(let account): return account
         case .rejected: return nil
@@ -261,14 +262,14 @@ public final class Verifier: Sendable {
             return (read, true)
         }
         // A task of its own: the read goes on when this request has waited long enough.
-        if isNew { Task(executorPreference: thread) { await self.finish(read, of: token, key) } }
+        if isNew { Task(executorPreference: thread) { await self.finish(read, of: token) } }
         return try await Timeout.atMost(patience(until: deadline)) { read.add($0) }
     }
 
-    private func finish(_ read: SingleFlightRead, of token: PresentedToken, _ key: SecretKey) async {
+    private func finish(_ read: SingleFlightRead, of token: PresentedToken) async {
         let outcome: SingleFlightRead.Outcome
         do {
-            outcome = .success(try await self.read(token, key, read.generation))
+            outcome = .success(try await self.read(token, read.generation))
         } catch {
             outcome = .failure(error)
         }
@@ -278,9 +279,9 @@ public final class Verifier: Sendable {
         read.finish(outcome)
     }
 
-    private func read(_ token: PresentedToken, _ key: SecretKey, _ generation: UInt64) async throws -> CachedAccount? {
+    private func read(_ token: PresentedToken, _ generation: UInt64) async throws -> CachedAccount? {
         storeCount.add(1, ordering: .relaxed)
-        let found = try await store.account(keyDigests: vault.current.digests(of: key))
+        let found = try await store.account(keyDigests: vault.current.digests(of: token))
         guard let found, found.user.status == .active else {
             cache.insert(.rejected, for: token, user: found?.user, readAt: generation)
             return nil

@@ -64,7 +64,8 @@ struct DemoCommand: AsyncParsableCommand {
         let key = try await services.keys.reveal(account.user.id, by: .commandLine).characters
         // Whoever closes the terminal ends the demonstration.
         try await bootstrap.serve(store, reloadsAtHangup: false) { ports in
-            Console.output(Self.greeting(port: ports.server, password: password, key: key))
+            Console.output(
+                Self.greeting(at: bootstrap.settings.server, port: ports.server, password: password, key: key))
         }
     }
 
@@ -97,20 +98,23 @@ struct DemoCommand: AsyncParsableCommand {
         }
     }
 
-    private static func greeting(port: Int, password: String, key: String) -> String {
-        """
+    private static func greeting(
+        at server: KeybearerServer.Settings, port: Int, password: String, key: String
+    ) -> String {
+        let base = "http://localhost:\(port)\(server.publicURL?.path ?? "")"
+        return """
 
-        Keybearer is running. This is a demonstration: keep it on this machine.
+            \(server.brand.productName) is running. This is a demonstration: keep it on this machine.
 
-          Dashboard   http://localhost:\(port)/
-          E-mail      \(email)
-          Password    \(password)
+              Dashboard   \(base)/
+              E-mail      \(email)
+              Password    \(password)
 
-        Try the key:
+            Try the key:
 
-          curl -H "Authorization: Bearer \(key)" http://localhost:\(port)/api/v1/me
+              curl -H "Authorization: Bearer \(key)" \(base)/api/v1/me
 
-        Stop with Ctrl-C.
-        """
+            Stop with Ctrl-C.
+            """
     }
 }

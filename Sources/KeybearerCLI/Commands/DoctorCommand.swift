@@ -22,6 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let bootstrap = try await Bootstrap(options)
             findings.append(Finding(.ok, "settings", "All settings are accepted."))
             findings += Examination(bootstrap: bootstrap).settings()
+            findings += await ProviderExamination(bootstrap: bootstrap).findings()
             findings += await Examination(bootstrap: bootstrap).keysAndDatabase()
         } catch let error as SettingError {
             findings.append(
@@ -67,18 +68,27 @@ struct Finding: Encodable {
 private struct Examination {
     let bootstrap: Bootstrap
 
+    private static func isLocal(_ host: String) -> Bool {
+        host == "localhost" || IPAddress(host)?.isLoopback == true
+    }
+
+    private static func withoutHTTPS(_ what: String, _ host: String) -> Finding {
+        Finding(
+            .broken, "https", "\(what) listens on \(host) without TLS and trusts no proxy: every request is refused.",
+            mend: "Set tls-certificate and tls-key, or list the proxy in trusted-proxies.")
+    }
+
     func settings() -> [Finding] {
         var findings: [Finding] = []
         let server = bootstrap.settings.server
-        let isLocal = server.host == "localhost" || IPAddress(server.host)?.isLoopback == true
-        if server.tls == nil && !isLocal && server.trustedProxies.isEmpty {
-            findings.append(
-                Finding(
-                    .broken, "https",
-                    "The server listens on \(server.host) without TLS and trusts no proxy: every request is refused.",
-                    mend: "Set tls-certificate and tls-key, or list the proxy in trusted-proxies."))
+        let isLocal = Self.isLocal(server.host)
+        if server.tls == nil, server.trustedProxies.isEmpty {
+            if !isLocal { findings.append(Self.withoutHTTPS("The server", server.host)) }
+            if case .network(let host, _) = server.operatorAddress, !Self.isLocal(host) {
+                findings.append(Self.withoutHTTPS("The operator API", host))
+            }
         }
-        if server.publicURL?.scheme == .http, !isLocal {
+        if server.publicURL?.origin.scheme == .http, !isLocal {
             findings.append(
                 Finding(
                     .warning, "public-url", "It begins with http://, but plain HTTP is refused.", mend: "Use https://.")

@@ -3,6 +3,7 @@ import Foundation
 import Keybearer
 import KeybearerSQL
 import KeybearerSQLite
+import KeybearerServer
 
 /// `keybearer init`: the database, the master-key file and the first operator.
 struct InitCommand: AsyncParsableCommand {
@@ -57,6 +58,7 @@ struct InitCommand: AsyncParsableCommand {
             Console.report("Made the operator's account \(account.user.email) (\(account.user.id)).")
         }
         Console.report("Start the server with: keybearer serve")
+        if let url = bootstrap.settings.server.publicURL { Console.report("Then sign in at \(url)/sign-in") }
     }
 
     /// Whether the account is there as well; if so, prints that everything is kept.

@@ -64,7 +64,7 @@ extension UserCommand {
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
-                try await services.writes.resetHour(of: account.user.id, by: .commandLine)
+                try await services.writes.resetWindow(of: account.user.id, by: .commandLine)
                 Console.report("\(account.user.email) has a fresh hour.")
             }
         }

@@ -20,11 +20,15 @@ struct ServeCommand: AsyncParsableCommand {
         let isPlain = bootstrap.settings.logFormat == .text
         let scheme = bootstrap.settings.server.tls == nil ? "http" : "https"
         let host = bootstrap.settings.server.host
-        let gateHost = bootstrap.settings.gateHost
+        let (gateHost, operatorHost) = (bootstrap.settings.gateHost, bootstrap.settings.operatorHost)
         try await bootstrap.serve(store) { ports in
             guard isPlain else { return }
             Console.report("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
+            if let url = bootstrap.settings.server.publicURL { Console.report("The dashboard is at \(url)/") }
             if let gate = ports.gate { Console.report("The gate listens on \(gateHost(gate))") }
+            if let operators = ports.operators {
+                Console.report("The operator API listens on \(operatorHost(operators))")
+            }
         }
     }
 }

@@ -8,7 +8,8 @@ struct UserCommand: AsyncParsableCommand {
         commandName: "user", abstract: "Make, look at and change accounts.",
         subcommands: [
             Create.self, Import.self, List.self, Show.self, Rename.self, SetEmail.self, SetExternalID.self,
-            SetPassword.self, SetLimit.self, ResetQuota.self, EndSessions.self, Disable.self, Enable.self, Delete.self,
+            SetPassword.self, SetLimit.self, ResetQuota.self, EndSessions.self, Disable.self, Enable.self, Export.self,
+            Delete.self,
         ])
 
     /// An account named by its id or its address.
@@ -174,26 +175,6 @@ struct UserCommand: AsyncParsableCommand {
                 let account = try await services.accounts.find(selection.user)
                 try await services.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
                 Console.report("Enabled \(account.user.email): the key it had passes again.")
-            }
-        }
-    }
-
-    struct Delete: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Delete an account, its key, and the workspaces that have no other member.")
-        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
-        @OptionGroup var selection: Selection
-        @Flag(name: .long, help: "Do it. Without this flag nothing is deleted.") var yes = false
-
-        func run() async throws {
-            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let account = try await services.accounts.find(selection.user)
-                guard yes else {
-                    throw CommandFailure(
-                        .dataError, "this deletes \(account.user.email) for good; add --yes to do it")
-                }
-                try await services.accounts.delete(account.user.id, by: .commandLine)
-                Console.report("Deleted \(account.user.email).")
             }
         }
     }

@@ -8,9 +8,12 @@ extension UserCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make accounts without passwords from a file, or bring them up to date.",
             discussion: """
-                The file is CSV with a line of names (email, name, externalId), or has a JSON object with these members on
-                each line. An account whose external id is there already is changed where it differs: the command can be
-                run again, and goes on where it ended.
+                The file is CSV with a line of names (email, name, externalId and, if you like, key), or has a JSON object
+                with these members on each line. An account whose external id is there already is changed where it
+                differs: the command can be run again, and goes on where it ended.
+
+                A key is one that the user has already; it becomes the new account's Secret Key. An account without one
+                gets a new key. Keep the file from other users of the machine, and remove it afterwards.
                 """)
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The file: its name ends in .csv or .ndjson.") var file: String
@@ -90,15 +93,18 @@ enum ImportFile {
     }
 
     private static func row(_ line: Int, _ members: [String: String]) throws -> Row {
-        let known: Set = ["email", "name", "externalId"]
+        let known: Set = ["email", "name", "externalId", "key"]
         if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
-            throw CommandFailure(.dataError, "line \(line): '\(unknown)' is none of email, name, externalId")
+            // In a file without a line of names, it may be a key.
+            let shown = unknown.utf8.count < 20 ? "'\(unknown)'" : "a name"
+            throw CommandFailure(.dataError, "line \(line): \(shown) is none of email, name, externalId, key")
         }
         guard let id = members["externalId"].flatMap({ ExternalID(parsing: $0) }) else {
             throw CommandFailure(.dataError, "line \(line): externalId: \(ExternalID.rule)")
         }
         var input = UserInput()
         (input.email, input.name, input.isEmailVerified) = (members["email"], members["name"], true)
+        if let key = members["key"], !key.isEmpty { input.keyToImport = KeyToImport(key) }
         return Row(line: line, externalID: id, input: input)
     }
 

@@ -77,6 +77,28 @@ extension WorkspaceCommand {
         }
     }
 
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a workspace: no key passes there when the command ends.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Flag(name: .long, help: "Do it. Without this flag nothing is deleted.") var yes = false
+
+        func run() async throws {
+            let reference = try selection.reference()
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let workspace = try await services.directory.workspace(reference).workspace
+                guard yes else {
+                    throw CommandFailure(
+                        .dataError,
+                        "this deletes \(workspace.id) (\(workspace.name)) for good; add --yes to do it")
+                }
+                try await services.writes.delete(.id(workspace.id), by: .commandLine)
+                Console.report("Deleted \(workspace.id).")
+            }
+        }
+    }
+
     struct Members: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List a workspace's members.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions

@@ -7,7 +7,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
         commandName: "workspace", abstract: "Make and look at workspaces, set their plan, manage their members.",
         subcommands: [
             Create.self, List.self, Show.self, Rename.self, SetPlan.self, SetLimit.self, Suspend.self, Resume.self,
-            Members.self, AddMember.self, RemoveMember.self,
+            Members.self, AddMember.self, RemoveMember.self, Delete.self,
         ])
 
     /// A workspace named by its id or by the product's.

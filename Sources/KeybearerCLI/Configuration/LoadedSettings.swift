@@ -19,6 +19,7 @@ struct LoadedSettings: Sendable {
     let masterKeyPath: String
     /// Whether a key may regenerate itself; nil leaves that to the database.
     let isRegenerateByKeyOpen: Bool?
+    let provider: ProviderOptions
     var services = Services.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
@@ -42,6 +43,8 @@ struct LoadedSettings: Sendable {
             ["debug", "info", "notice", "warning", "error"].contains(text) ? Logger.Level(rawValue: text) : nil
         }
 
+        provider = try reader.provider()
+        services.identities = provider.identities
         let prefix = try reader.required(.keyPrefix) { KeyPrefix($0) }
         services.keyPrefix = prefix
         services.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
@@ -53,9 +56,13 @@ struct LoadedSettings: Sendable {
 
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)
         server.tls = try reader.tls()
-        server.publicURL = try reader.origin(.publicURL)
+        server.publicURL = try reader.place(.publicURL)
+        server.apiURL = try reader.url(.apiURL)
+        server.brand = try reader.brand()
         services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
+        server.embedOrigins = try reader.embedOrigins(.embedOrigins)
         server.trustedProxies = try reader.networks(.trustedProxies)
+        server.operatorAddress = try reader.optional(.operatorAddress, SettingReader.gateAddress)
         server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)
@@ -71,10 +78,17 @@ struct LoadedSettings: Sendable {
 
 extension LoadedSettings {
     /// Where the gate listens, as text for a person: a URL with the port that it got, or the socket's path.
-    func gateHost(_ port: Int) -> String {
-        switch server.gate?.address {
-        case .network(let host, _): "http://\(GateSettings.Address.network(host: host, port: port))"
-        case .unixSocket, nil: server.gate?.address.description ?? ""
+    func gateHost(_ port: Int) -> String { Self.place(server.gate?.address, port, scheme: "http") }
+
+    /// Where the operator API listens, in the same way.
+    func operatorHost(_ port: Int) -> String {
+        Self.place(server.operatorAddress, port, scheme: server.tls == nil ? "http" : "https")
+    }
+
+    private static func place(_ address: GateSettings.Address?, _ port: Int, scheme: String) -> String {
+        switch address {
+        case .network(let host, _): "\(scheme)://\(GateSettings.Address.network(host: host, port: port))"
+        case .unixSocket, nil: address?.description ?? ""
         }
     }
 }

@@ -1,6 +1,7 @@
 import Keybearer
+import KeybearerServer
 
-/// The settings that are networks and origins: an error says which part is refused, and why.
+/// The settings that are networks and URLs: an error says which part is refused, and why.
 extension SettingReader {
     /// A list of trusted networks in CIDR form, comma-separated. One that trusts everyone is refused.
     func networks(_ setting: Setting) throws(SettingError) -> [AddressRange] {
@@ -14,6 +15,11 @@ extension SettingReader {
     /// Addresses of the product, comma-separated.
     func returnURLs(_ setting: Setting) throws(SettingError) -> [AllowedReturnURL] {
         try list(setting) { text throws in try AllowedReturnURL(parsing: text) }
+    }
+
+    /// Origins of pages that may show portal pages in a frame, comma-separated.
+    func embedOrigins(_ setting: Setting) throws(SettingError) -> [Origin] {
+        try list(setting) { text throws in try Origin(embedding: text) }
     }
 
     private func list<Entry>(
@@ -34,14 +40,20 @@ extension SettingReader {
         return entries
     }
 
-    /// `https://host[:port]` without anything behind it but one slash.
-    func origin(_ setting: Setting) throws(SettingError) -> Origin? {
+    /// `https://host[:port]`, with or without a path.
+    func url(_ setting: Setting) throws(SettingError) -> PublicURL? {
         guard let found = sources.find(setting) else { return nil }
-        let text = found.value.hasSuffix("/") ? String(found.value.dropLast()) : found.value
         do {
-            return try Origin(parsing: text)
+            return try PublicURL(parsing: found.value)
         } catch {
             throw refusal(setting, found, because: "\(error)")
         }
+    }
+
+    /// The same, for an address at which the server can be.
+    func place(_ setting: Setting) throws(SettingError) -> PublicURL? {
+        let url = try url(setting)
+        if let problem = url?.problemAsPlace { throw refusal(setting, sources.find(setting), because: problem) }
+        return url
     }
 }

@@ -6,13 +6,26 @@ enum Setting: String, CaseIterable {
     case tlsCertificate = "tls-certificate"
     case tlsKey = "tls-key"
     case publicURL = "public-url"
+    case apiURL = "api-url"
+    case productName = "product-name"
+    case productLogo = "product-logo"
+    case supportURL = "support-url"
+    case accentColor = "accent-color"
     case database
     case databaseConnections = "database-connections"
     case databaseWait = "database-wait"
     case masterKeyFile = "master-key-file"
     case keyPrefix = "key-prefix"
     case portalReturnURLs = "portal-return-urls"
+    case embedOrigins = "embed-origins"
+    case oidcIssuer = "oidc-issuer"
+    case oidcClientID = "oidc-client-id"
+    case oidcClientSecretFile = "oidc-client-secret-file"
+    case oidcName = "oidc-name"
+    case oidcEmailVerified = "oidc-email-verified"
+    case oidcProvision = "oidc-provision"
     case trustedProxies = "trusted-proxies"
+    case operatorAddress = "operator-address"
     case gateAddress = "gate-address"
     case gateTrustedProxies = "gate-trusted-proxies"
     case gateWorkspacePath = "gate-workspace-path"
@@ -37,13 +50,20 @@ enum Setting: String, CaseIterable {
     var defaultValue: String? {
         switch self {
         case .address: "127.0.0.1:8080"
-        case .tlsCertificate, .tlsKey, .publicURL, .gateAddress, .gateWorkspacePath, .regenerateByKey: nil
+        case .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productLogo, .supportURL, .accentColor, .operatorAddress,
+            .gateAddress, .gateWorkspacePath, .regenerateByKey:
+            nil
+        case .productName: "Keybearer"
+        case .oidcIssuer, .oidcClientID, .oidcClientSecretFile: nil
+        case .oidcName: "single sign-on"
+        case .oidcEmailVerified: "true"
+        case .oidcProvision: "closed"
         case .database: "keybearer.db"
         case .databaseConnections: "8"
         case .databaseWait: "60s"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
-        case .trustedProxies, .portalReturnURLs: ""
+        case .trustedProxies, .portalReturnURLs, .embedOrigins: ""
         case .gateTrustedProxies: "127.0.0.0/8,::1/128"
         case .lease: "2s"
         case .headerBytes: "32768"
@@ -73,10 +93,12 @@ enum Setting: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
-        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs: .networks
-        case .address, .tlsCertificate, .tlsKey, .publicURL, .database, .databaseWait, .masterKeyFile, .keyPrefix,
-            .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
-            .signUp, .regenerateByKey, .logFormat, .logLevel:
+        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins: .networks
+        case .address, .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productName, .productLogo, .supportURL,
+            .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress, .gateAddress,
+            .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
+            .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
+            .oidcEmailVerified, .oidcProvision:
             .text
         }
     }
@@ -90,14 +112,29 @@ enum Setting: String, CaseIterable {
         case .address: "a host and a port such as 127.0.0.1:8080, [::1]:8080, or *:8080 for all addresses"
         case .tlsCertificate: "the path of a PEM file with the certificate chain"
         case .tlsKey: "the path of a PEM file with the certificate's private key"
-        case .publicURL: "an address such as https://yourapp.com, without a path"
+        case .publicURL: "an address such as https://yourapp.com or https://yourapp.com/developers"
+        case .apiURL: "an address such as https://api.yourapp.com"
+        case .productName: "a name of 1 to 60 characters"
+        case .productLogo: "the path of a PNG, WebP or SVG file of at most 256 KiB"
+        case .supportURL: "an address such as https://yourapp.com/help or mailto:help@yourapp.com"
+        case .accentColor: "a colour such as #0b6357"
         case .database: "the path of an SQLite file, or a connection string of PostgreSQL"
         case .databaseConnections: "a whole number from 1 to 200"
         case .databaseWait: "a span from 0s to 1h"
         case .masterKeyFile: "the path of the file with the master keys"
         case .keyPrefix: "2 to 16 lower-case letters, digits or underscores, beginning with a letter and ending with _"
         case .portalReturnURLs: "addresses such as https://yourapp.com/settings, comma-separated"
+        case .embedOrigins: "origins such as https://app.yourapp.com, comma-separated"
+        case .oidcIssuer:
+            "the issuer of an OpenID Connect provider such as https://login.example.com, exactly as it names itself"
+        case .oidcClientID: "the client id that the provider gave, of 1 to 255 characters"
+        case .oidcClientSecretFile: "the path of the file with the client secret that the provider gave"
+        case .oidcName: "what people call the provider, in 1 to 60 characters"
+        case .oidcEmailVerified: "true, string or absent"
+        case .oidcProvision: "open or closed"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
+        case .operatorAddress:
+            "an internal host and port such as 127.0.0.1:8082, or unix: and the absolute path of a socket"
         case .gateAddress:
             "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"
         case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, comma-separated"

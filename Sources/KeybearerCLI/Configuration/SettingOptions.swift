@@ -20,6 +20,21 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .customLong("public-url"), help: "The address by which clients reach the server.")
     var publicURL: String?
 
+    @Option(name: .customLong("api-url"), help: "The address by which clients reach the API, if it is another one.")
+    var apiURL: String?
+
+    @Option(name: .long, help: "What pages and messages call the product.")
+    var productName: String?
+
+    @Option(name: .long, help: "The picture file with the product's mark.")
+    var productLogo: String?
+
+    @Option(name: .customLong("support-url"), help: "Where the pages say that help is.")
+    var supportURL: String?
+
+    @Option(name: .long, help: "The colour of links and buttons: #rrggbb.")
+    var accentColor: String?
+
     @Option(
         name: .long,
         help: "The SQLite file, or a PostgreSQL connection string for a database that several nodes share.")
@@ -42,8 +57,38 @@ struct SettingOptions: ParsableArguments {
         help: "Where portal links may lead back: addresses of the product, comma-separated.")
     var portalReturnURLs: String?
 
+    @Option(name: .long, help: "Whose pages may show portal pages in a frame: https origins, comma-separated.")
+    var embedOrigins: String?
+
+    @Option(name: .customLong("oidc-issuer"), help: "The OpenID Connect provider with which people can sign in.")
+    var oidcIssuer: String?
+
+    @Option(name: .customLong("oidc-client-id"), help: "The client id that the provider gave.")
+    var oidcClientID: String?
+
+    @Option(name: .customLong("oidc-client-secret-file"), help: "The file with the client secret.")
+    var oidcClientSecretFile: String?
+
+    @Option(name: .customLong("oidc-name"), help: "What people call the provider: Sign in with …")
+    var oidcName: String?
+
+    @Option(
+        name: .customLong("oidc-email-verified"),
+        help: "Which of the provider's words about an address are believed: true, string or absent.")
+    var oidcEmailVerified: String?
+
+    @Option(
+        name: .customLong("oidc-provision"),
+        help: "Whether a person whom nobody knows gets an account at the first sign-in: open or closed.")
+    var oidcProvision: String?
+
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
+
+    @Option(
+        name: .long,
+        help: "Where the operator API listens, and then nowhere else: a host and port, or unix: and a path.")
+    var operatorAddress: String?
 
     @Option(name: .long, help: "Where the gate listens: an internal host and port, or unix: and a path.")
     var gateAddress: String?
@@ -98,16 +143,21 @@ struct SettingOptions: ParsableArguments {
     var given: [Setting: String] {
         let values: [Setting: String?] = [
             .address: address, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .publicURL: publicURL,
+            .apiURL: apiURL, .productName: productName, .productLogo: productLogo, .supportURL: supportURL,
+            .accentColor: accentColor,
             .database: database, .databaseConnections: databaseConnections, .databaseWait: databaseWait,
             .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
-            .portalReturnURLs: portalReturnURLs, .trustedProxies: trustedProxies, .gateAddress: gateAddress,
+            .portalReturnURLs: portalReturnURLs, .embedOrigins: embedOrigins, .trustedProxies: trustedProxies,
+            .operatorAddress: operatorAddress, .gateAddress: gateAddress,
             .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
             .logLevel: logLevel,
+            .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
+            .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
         ]
         return values.compactMapValues { $0 }
     }

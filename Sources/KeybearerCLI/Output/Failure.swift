@@ -27,8 +27,8 @@ enum Failure {
             case .usage: "wrong arguments"
             case .dataError:
                 "`BAD_REQUEST`, `VALIDATION_FAILED`, `CONFLICT`, `PAYLOAD_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`; a missing "
-                    + "`--yes`, or a no to the question of `init`; two passwords that differ; a password that is not "
-                    + "UTF-8 text; `backup`, `restore`: the database is a PostgreSQL; `migrate`: the target is not "
+                    + "`--yes`, or a no to the question of `init` or `bulk`; two passwords that differ; a password that is "
+                    + "not UTF-8 text; `backup`, `restore`: the database is a PostgreSQL; `migrate`: the target is not "
                     + "empty, or the database is being moved to another one"
             case .noInput: "no database, no master-key file, no password on standard input"
             case .noUser: "`NOT_FOUND`"
@@ -40,7 +40,7 @@ enum Failure {
                 "`init`: a database without its master-key file; a master-key file that cannot be written"
             case .temporary:
                 "`restore`, `migrate`: a server runs; `master-key rotate`: another rotation with this file runs; "
-                    + "`RATE_LIMITED`, `REQUEST_TIMEOUT`"
+                    + "`bulk`: accounts were left out; `RATE_LIMITED`, `REQUEST_TIMEOUT`"
             case .noPermission:
                 "the master-key file can be read by others, or not by this user; `FORBIDDEN` and the other refusals"
             case .configuration:

@@ -67,7 +67,10 @@ extension PostgresFailure {
                 .unreachable, attempt, place.address, message,
                 advice: "Check that the server runs and that the network to it is sound.")
         }
-        return PostgresProblem(state: state, message: message).failure(attempt, at: place, code: "SQLSTATE \(state)")
+        var failure = PostgresProblem(state: state, message: message).failure(
+            attempt, at: place, code: "SQLSTATE \(state)")
+        failure.isLockConflict = ["40P01", "55P03"].contains(state)
+        return failure
     }
 }
 

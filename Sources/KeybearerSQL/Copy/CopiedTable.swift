@@ -53,7 +53,7 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        portalLinks, storedSettings, auditEvents,
+        endedOperatorTokens, portalLinks, identities, signInAttempts, storedSettings, erasures, auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -92,7 +92,7 @@ extension CopiedTable {
         [
             ("user_id", .text), ("key_id", .text), ("version", .number), ("shown_prefix", .text), ("digest", .bytes),
             ("master_key_id", .text), ("box", .bytes), ("generated_at", .number), ("last_used_at", .number),
-            ("last_used_ip", .text),
+            ("last_used_ip", .text), ("is_imported", .flag),
         ])
 
     private static let pastKeys = CopiedTable(
@@ -142,6 +142,12 @@ extension CopiedTable {
             ("last_used_ip", .text),
         ])
 
+    private static let endedOperatorTokens = CopiedTable(
+        "ended_operator_tokens", [("id", .text), ("at", .number)])
+
+    private static let erasures = CopiedTable(
+        "erasures", [("user_id", .text), ("position", .number), ("at", .number)])
+
     private static let portalLinks = CopiedTable(
         "portal_links",
         [
@@ -149,6 +155,14 @@ extension CopiedTable {
             ("section", .text), ("workspace_id", .text), ("return_url", .text), ("created_at", .number),
             ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
         ])
+
+    static let identities = CopiedTable(
+        "identities", key: 2,
+        [("issuer", .text), ("subject", .text), ("user_id", .text), ("linked_at", .number)])
+
+    private static let signInAttempts = CopiedTable(
+        "sign_in_attempts",
+        [("digest", .bytes), ("used_at", .number), ("issuer", .text), ("subject", .text), ("email", .text)])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])
 }

@@ -68,7 +68,40 @@ package enum CommonMigrations {
         // A node that does not know them would let a suspended workspace pass.
         Migration("c3 external ids, operator API", isCompatible: false, createOperatorAPI),
         // A node that does not know them would let a plan's limit hold instead.
-        Migration("c4 limits, ends of plans", isCompatible: false, createLimits),
+        // What an earlier step has written is checked before a table gets columns.
+        Migration(
+            "c4 limits, ends of plans", isCompatible: false, createLimits,
+            before: [.postgres: ["SET CONSTRAINTS ALL IMMEDIATE"]],
+            // Whoever fills the new tables in the same transaction adds accounts before their keys.
+            after: [.postgres: ["SET CONSTRAINTS ALL DEFERRED"]]),
+        // A node that does not know them would refuse imported keys.
+        Migration("c5 imported keys", isCompatible: false, createImportedKeys),
+        // A node that does not know them would leave a stranger's identity with an account that is taken over.
+        Migration("c6 identities at providers", isCompatible: false, createIdentities),
+        // A node that does not know them looks at the tokens themselves, which go as well.
+        Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
+    ]
+
+    private static let createErasures = [
+        // Operator tokens that were revoked and whose row waits for those who still use it.
+        "CREATE TABLE ended_operator_tokens (id {id} NOT NULL PRIMARY KEY, at {number} NOT NULL){strict}",
+        // Accounts that were deleted, until what tells who they were is out of the audit log: up to this event it is.
+        """
+        CREATE TABLE erasures (
+            user_id  {id} NOT NULL PRIMARY KEY,
+            position {number} NOT NULL,
+            at       {number} NOT NULL
+        ){strict}
+        """,
+        "CREATE INDEX audit_events_by_actor ON audit_events (actor, sequence)",
+        "CREATE INDEX sessions_by_portal_workspace ON sessions (portal_workspace_id) WHERE portal_workspace_id IS NOT NULL",
+        "CREATE INDEX portal_links_by_workspace ON portal_links (workspace_id)",
+    ]
+
+    private static let createImportedKeys = [
+        "ALTER TABLE api_keys ADD COLUMN is_imported {flag} NOT NULL DEFAULT {no}",
+        // Nodes read all of these digests when they start.
+        "CREATE INDEX api_keys_imported ON api_keys (digest) WHERE is_imported",
     ]
 
     private static let createDeletedAccountWindows = [
@@ -143,6 +176,32 @@ package enum CommonMigrations {
         "ALTER TABLE workspaces ADD COLUMN plan_ends_at {number}",
         "ALTER TABLE workspaces ADD COLUMN next_plan_id {id} REFERENCES plans (id)",
         "CREATE INDEX workspaces_by_plan_end ON workspaces (plan_ends_at) WHERE plan_ends_at IS NOT NULL",
+    ]
+
+    private static let createIdentities = [
+        // Who somebody is at an OpenID Connect provider.
+        """
+        CREATE TABLE identities (
+            issuer    {id} NOT NULL,
+            subject   {id} NOT NULL,
+            user_id   {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            linked_at {number} NOT NULL,
+            PRIMARY KEY (issuer, subject)
+        ){strict}
+        """,
+        "CREATE INDEX identities_by_user ON identities (user_id)",
+        // Ways to a provider and back that were used, so that none is used twice; and who came back, where no account
+        // has that identity yet.
+        """
+        CREATE TABLE sign_in_attempts (
+            digest  {bytes} NOT NULL PRIMARY KEY,
+            used_at {number} NOT NULL,
+            issuer  TEXT,
+            subject TEXT,
+            email   TEXT
+        ){strict}
+        """,
+        "CREATE INDEX sign_in_attempts_by_time ON sign_in_attempts (used_at)",
     ]
 
     private static func translate(_ text: String, for dialect: Dialect) -> String {

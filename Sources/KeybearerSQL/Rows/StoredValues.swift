@@ -206,29 +206,43 @@ extension StoredValues {
         return Array(found.prefix(max(0, limit)))
     }
 
+    /// A change of everything that names something is an import: its id is the prefixes in hexadecimal. Whoever does not
+    /// know imports drops more than it must.
     package static func storedForm(_ subject: Change.Subject) -> (kind: String, id: String?) {
         switch subject {
         case .user(let id): ("user", id.rawValue)
         case .workspace(let id): ("workspace", id.rawValue)
         // Tables of version 0.1 admit these three words alone.
-        case .hour(let id): ("user", id.rawValue + hourMark)
+        case .window(let id): ("user", id.rawValue + windowMark)
         case .everything: ("everything", nil)
+        case .importedKeys(let prefixes): ("everything", prefixes.map(\.hexadecimal).joined())
         }
     }
 
     /// Behind the id of an account whose hour is meant and not the account: no id has a slash.
-    private static let hourMark = "/hour"
+    private static let windowMark = "/window"
 
     private static func change(_ row: any StoredRow) throws -> Change {
         let subject: Change.Subject
         switch (try row.requiredText("subject_kind"), row.text("subject_id")) {
-        case ("user", let id?) where id.hasSuffix(hourMark):
-            subject = .hour(of: UserID(rawValue: String(id.dropLast(hourMark.count))))
+        case ("user", let id?) where id.hasSuffix(windowMark):
+            subject = .window(of: UserID(rawValue: String(id.dropLast(windowMark.count))))
         case ("user", let id?): subject = .user(UserID(rawValue: id))
         case ("workspace", let id?): subject = .workspace(WorkspaceID(rawValue: id))
-        case ("everything", _): subject = .everything
+        case ("everything", nil): subject = .everything
+        case ("everything", let text?): subject = .importedKeys(try importedKeys(text))
         default: throw KeybearerError.unreadable("changes.subject_kind")
         }
         return Change(position: try position(row), subject: subject)
+    }
+
+    private static func importedKeys(_ text: String) throws -> [DigestPrefix] {
+        let bytes = Array(text.utf8)
+        let parts = stride(from: 0, to: bytes.count, by: DigestPrefix.hexadecimalLength).map { start in
+            DigestPrefix(hexadecimal: bytes[start..<min(bytes.count, start + DigestPrefix.hexadecimalLength)])
+        }
+        let prefixes = parts.compactMap(\.self)
+        guard prefixes.count == parts.count else { throw KeybearerError.unreadable("changes.subject_id") }
+        return prefixes
     }
 }

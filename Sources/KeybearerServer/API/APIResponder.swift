@@ -8,6 +8,7 @@ struct APIResponder: Sendable {
     let node: Node
     let clocks: Clocks
     let logger: Logger
+    var challenges = Challenges()
 
     /// A request that memory could not decide, with all that was parsed of it.
     struct PendingRequest: Sendable {
@@ -36,7 +37,7 @@ struct APIResponder: Sendable {
         if case .key(_, .awaiting) = route?.access {
             // What is known to be bad keeps nobody reading; everything else is decided behind the body's last byte.
             guard case .token(let token) = admission.credentials,
-                !node.verifier.isKnownBad(token, now: clocks.steady())
+                !node.verifier.isKnownBad(token, from: admission.client, now: clocks.steady())
             else {
                 return refusal(Refusal(.unauthorized, of: admission.credentials), of: context)
             }
@@ -143,7 +144,7 @@ struct APIResponder: Sendable {
     /// The response to what may not pass.
     func refusal(_ refusal: Refusal, of context: RequestContext) -> APIResponse {
         var response = failure(refusal.error, of: context)
-        if let challenge = refusal.challenge { response.headers[.wwwAuthenticate] = challenge }
+        if let challenge = refusal.challenge { response.headers[.wwwAuthenticate] = challenges.key(challenge) }
         if let rateLimit = refusal.rateLimit {
             response.headers.addRateLimit(
                 rateLimit, now: clocks.wall(), isRefused: refusal.error.code == .rateLimited)
@@ -166,7 +167,7 @@ struct APIResponder: Sendable {
             known.code, message: known.message, fields: known.fields, requestID: context.requestID)
         var response = APIResponse.json(body, status: known.code.status)
         // A key that ended while its request was being answered.
-        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = BearerCredentials.refusedChallenge }
+        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = challenges.refused }
         if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
         return response
     }

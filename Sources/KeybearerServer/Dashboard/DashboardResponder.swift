@@ -10,34 +10,54 @@ struct DashboardResponder: Sendable {
     let portalLinks: PortalLinkService
     let bodies: BodyReader
     let crossSite: CrossSiteCheck
+    let frames: FramePolicy
     let renderer: PageRenderer
     let random: RandomSource
+    let place: Place
+    let cookie: SessionCookie
+    let challenges: Challenges
     let logger: Logger
 
-    func respond(to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?) async -> Response {
+    func respond(to context: RequestContext, matched: RouteTable.MatchedPath?, route: Route?) async -> Response {
+        // What is shown in a frame knows no other session than a portal link's.
+        var isPortal = context.place == .frame || route?.path == Routes.portal
+        var response = await respond(to: context, matched: matched, route: route, isPortal: &isPortal)
+        if isPortal { frames.allow(&response) }
+        return response
+    }
+
+    /// - Parameter isPortal: becomes true where a portal link opened the session.
+    private func respond(
+        to original: RequestContext, matched: RouteTable.MatchedPath?, route: Route?, isPortal: inout Bool
+    ) async -> Response {
         var context = original
         do {
             let method = context.request.method
             if CrossSiteCheck.isUnsafe(method), !crossSite.allows(context) {
                 throw KeybearerError(.forbidden, "This request did not come from a page of this service.")
             }
+            guard context.place == .window || frames.isOpen else { throw Self.notInFrames }
             let hasBody = route != nil && CrossSiteCheck.isUnsafe(method)
-            if case .anyone(let handler) = route?.access {
+            if case .anyone(let handler) = route?.access, context.place == .window || route?.path == Routes.portal {
                 if hasBody, let problem = await bodies.read(into: &context) { throw problem }
                 return try await handler(context)
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
-            guard let token = SessionCookie.token(in: context.headers), !hasBody || !sessions.isForged(token) else {
+            guard let token = cookie.token(in: context), !hasBody || !sessions.isForged(token) else {
                 return signInFirst(context)
             }
             let problem = hasBody ? await bodies.read(into: &context) : nil
-            guard let signedIn = try await sessions.find(token) else { return try await afterEnd(of: token, context) }
+            guard let signedIn = try await signedIn(by: token, context) else {
+                return try await afterEnd(of: token, context)
+            }
+            isPortal = isPortal || signedIn.session.portal != nil
             if let problem { throw problem }
             if case .session(let handler, let section) = route?.access {
                 try Self.confine(signedIn.session.portal, to: section, context)
                 return try await handler(context, signedIn)
             }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }
+            if case .anyone = route?.access { throw Self.notInFrames }
             var response = failure(
                 KeybearerError(.methodNotAllowed, "This address does not answer \(method.rawValue)."), of: context)
             response.headers[.allow] = matched.allow
@@ -48,6 +68,14 @@ struct DashboardResponder: Sendable {
         } catch {
             return failure(error, of: context, on: route)
         }
+    }
+
+    private static let notInFrames = KeybearerError(.forbidden, "This page is not shown inside another page.")
+
+    /// The session of a token, where the request's place has it: a frame never shows one that a sign-in started.
+    func signedIn(by token: SessionToken, _ context: RequestContext) async throws -> SessionService.SignedIn? {
+        guard let found = try await sessions.find(token) else { return nil }
+        return context.place == .window || found.session.portal != nil ? found : nil
     }
 
     /// Refuses what a portal link does not open.
@@ -71,13 +99,14 @@ struct DashboardResponder: Sendable {
             return signInFirst(context)
         }
         var response = lead(back, from: context, isSession: true)
-        response.headers[.setCookie] = SessionCookie.remove
+        // A frame keeps it: loaded again, it has the same link.
+        if context.place == .window { response.headers[.setCookie] = cookie.remove() }
         return response
     }
 
     /// The way back to the product for a browser whose portal session has ended; nil for any other.
     func wayBack(_ context: RequestContext) async throws -> Response? {
-        guard let token = SessionCookie.token(in: context.headers), case nil = try await sessions.find(token),
+        guard let token = cookie.token(in: context), case nil = try await sessions.find(token),
             try await portalLinks.returnURL(ofEnded: token) != nil
         else { return nil }
         return try await afterEnd(of: token, context)
@@ -86,10 +115,13 @@ struct DashboardResponder: Sendable {
     /// Leads back to the product, which signs its user in again by another link.
     ///
     /// Browsers stop a form whose answer redirects to another origin (`form-action`): a form gets a page that goes there.
+    /// In a frame, a page has a link that leads the whole window there.
     func lead(_ back: ReturnURL, from context: RequestContext, isSession: Bool = false) -> Response {
         let target = back.adding("reason", "session_expired")
-        guard CrossSiteCheck.isUnsafe(context.request.method) else { return Self.redirect(to: target) }
-        var response = show(PortalPage(entry: nil, back: target, isSession: isSession), .gone)
+        let isInFrame = context.place == .frame
+        guard isInFrame || CrossSiteCheck.isUnsafe(context.request.method) else { return Self.leave(to: target) }
+        var response = show(PortalPage(end: isSession ? .session : .link, back: target), .gone)
+        if isInFrame { return response }
         response.headers[HeaderName.refresh] = "0; url=\(target)"
         return response
     }
@@ -97,9 +129,11 @@ struct DashboardResponder: Sendable {
     /// Sends a person to the sign-in page, and back afterwards if it was a page that was asked for.
     private func signInFirst(_ context: RequestContext) -> Response {
         if context.wantsJSON { return failure(KeybearerError(.unauthorized, "Sign in first."), of: context) }
+        // The sign-in page is in no frame: the product makes another link.
+        if context.place == .frame { return show(PortalPage(end: .session), .gone) }
         let path = context.request.head.path ?? "/"
         let isPage = context.request.method == .get && path != "/"
-        return Self.redirect(to: isPage ? "/sign-in?next=\(Self.escape(path))" : "/sign-in")
+        return redirect(to: isPage ? "/sign-in?next=\(Self.escape(place.path(path)))" : "/sign-in")
     }
 
     /// Any failure, as a page or, for scripts, in the envelope.
@@ -131,14 +165,15 @@ struct DashboardResponder: Sendable {
                 outcome: KeyRequestOutcome(after: known, of: context, on: route))
             response = show(page, status)
         }
-        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = #"Session realm="Keybearer""# }
+        if known.code == .unauthorized { response.headers[.wwwAuthenticate] = challenges.session }
         if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
         return response
     }
 
     private func httpsRequired(_ context: RequestContext) -> Response {
         // Secure for all but the cookie: a browser on this machine.
-        let page = HTTPSRequiredPage(authority: context.plainAuthority, isLocal: context.isSecure)
+        let page = HTTPSRequiredPage(
+            authority: context.plainAuthority, isLocal: context.isSecure, home: place.path("/"))
         var response = show(page, .forbidden)
         // Browsers ignore it over plain HTTP, and complain.
         response.headers[HeaderName.crossOriginOpenerPolicy] = nil
@@ -151,7 +186,7 @@ struct DashboardResponder: Sendable {
         let style = Model.embedsStylesheet ? "'nonce-\(nonce)'" : "'self'"
         let policy =
             "default-src 'none'; style-src \(style); script-src 'nonce-\(nonce)'; img-src 'self' data:; "
-            + "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+            + "connect-src 'self'; form-action 'self'; \(FramePolicy.nobody); base-uri 'none'"
         return Response(
             status: status,
             headers: [
@@ -161,8 +196,14 @@ struct DashboardResponder: Sendable {
             body: ResponseBody(byteBuffer: ByteBuffer(string: renderer.render(page, nonce: nonce))))
     }
 
-    static func redirect(to path: String) -> Response {
-        Response(status: .seeOther, headers: [.location: path, .cacheControl: "no-store"])
+    /// Leads to a page of this server.
+    ///
+    /// - Parameter local: its path; see ``Place``.
+    func redirect(to local: String) -> Response { Self.leave(to: place.path(local)) }
+
+    /// Leads to another site: a URL that the operator or the product has named.
+    static func leave(to url: String) -> Response {
+        Response(status: .seeOther, headers: [.location: url, .cacheControl: "no-store"])
     }
 
     /// Escapes a path for use as a query's value.
@@ -173,14 +214,6 @@ struct DashboardResponder: Sendable {
             let digits = String(byte, radix: 16, uppercase: true)
             return "%" + (digits.count == 1 ? "0" : "") + digits
         }.joined()
-    }
-
-    /// Where a form leads afterwards: only to a path of this server, whatever was written into it.
-    static func localPath(_ text: String?) -> String? {
-        guard let text, text.hasPrefix("/"), !text.hasPrefix("//"), !text.hasPrefix("/\\"), text.utf8.count <= 1_000,
-            text.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
-        else { return nil }
-        return text
     }
 }
 

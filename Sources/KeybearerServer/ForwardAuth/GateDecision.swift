@@ -64,9 +64,13 @@ struct GateDecision: Sendable {
     let clocks: Clocks
     let settings: GateSettings
     let failures: GateFailureLog
+    let challenges: Challenges
     private let addresses: ClientAddress
 
-    init(node: Node, clocks: Clocks, settings: GateSettings, logger: Logger) {
+    init(
+        node: Node, clocks: Clocks, settings: GateSettings, challenges: Challenges = Challenges(), logger: Logger
+    ) {
+        self.challenges = challenges
         failures = GateFailureLog(logger: logger)
         self.node = node
         self.clocks = clocks

@@ -32,7 +32,7 @@ final class GateHandler: ChannelDuplexHandler {
         self.decision = decision
         self.limits = limits
         self.supervisor = supervisor
-        responses = GateResponses(clocks: decision.clocks)
+        responses = GateResponses(clocks: decision.clocks, challenges: decision.challenges)
     }
 
     func channelActive(context: ChannelHandlerContext) {

@@ -25,21 +25,23 @@ struct GateResponses {
     /// A denial without what is another's each time. Those that a flood meets are made once.
     struct Denial {
         let code: ErrorCode
-        /// The value of `WWW-Authenticate`, on a 401.
-        let challenge: String?
+        /// What `WWW-Authenticate` says, on a 401.
+        let challenge: Challenge?
+        /// How long to wait, where no account's rate limit says so.
+        var retryAfter: Duration?
         /// The body up to the request id.
         fileprivate let body: [UInt8]
 
-        init(_ code: ErrorCode, message: String, challenge: String? = nil) {
+        init(_ code: ErrorCode, message: String, challenge: Challenge? = nil) {
             self.code = code
             self.challenge = challenge
             body = Envelope.failureBeginning(code, message: message)
         }
 
         static let tokenRefused = Denial(
-            .unauthorized, message: Refusal.unauthorizedMessage, challenge: BearerCredentials.refusedChallenge)
+            .unauthorized, message: Refusal.unauthorizedMessage, challenge: .refused)
         static let tokenMissing = Denial(
-            .unauthorized, message: Refusal.unauthorizedMessage, challenge: BearerCredentials.none.challenge)
+            .unauthorized, message: Refusal.unauthorizedMessage, challenge: .missing)
         static let noGate = Denial(.notFound, message: "There is no gate at this path.")
         static let httpsRequired = Denial(.httpsRequired, message: "Use https:// for every request.")
         static let unreadable = Denial(
@@ -47,10 +49,12 @@ struct GateResponses {
     }
 
     private let clocks: Clocks
+    private let challenges: Challenges
     private var date: (second: Int64, text: [UInt8]) = (.min, [])
 
-    init(clocks: Clocks) {
+    init(clocks: Clocks, challenges: Challenges = Challenges()) {
         self.clocks = clocks
+        self.challenges = challenges
     }
 
     private static let allowBody: StaticString = #"{"ok":true}"#
@@ -71,7 +75,8 @@ struct GateResponses {
         case .admitted(let account, let rateLimit):
             allow(account, scope: admission.scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
         case .refused(let refusal):
-            let denial = Denial(refusal.error.code, message: refusal.error.message)
+            var denial = Denial(refusal.error.code, message: refusal.error.message)
+            denial.retryAfter = refusal.error.retryAfter
             let request = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
             return denial.code.status.code >= 500 ? request : nil
         }
@@ -145,7 +150,12 @@ struct GateResponses {
             writer.text("\r\n")
             if let challenge = denial.challenge {
                 writer.text("WWW-Authenticate: ")
-                writer.text(challenge)
+                writer.text(challenges.key(challenge))
+                writer.text("\r\n")
+            }
+            if let wait = denial.retryAfter {
+                writer.text("Retry-After: ")
+                writer.number(Int64(wait.secondsRoundedUp))
                 writer.text("\r\n")
             }
             if let rateLimit {

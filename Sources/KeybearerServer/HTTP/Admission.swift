@@ -14,6 +14,8 @@ struct Admission: Sendable {
     let client: IPAddress
     /// What is wrong with the request beyond its key: told only when the key passes.
     var problem: KeybearerError?
+    /// Whether a token that is no key counts against the client: not where ``client`` is not who sent it.
+    var isThrottled = true
 
     @inline(__always)
     init(_ credentials: BearerCredentials, scope: AccessScope, from client: IPAddress, problem: KeybearerError? = nil) {
@@ -41,7 +43,8 @@ struct Admission: Sendable {
     @inline(__always)
     func cachedVerdict(by verifier: Verifier, now: SteadyTime, wall: Timestamp) -> Verdict {
         guard case .token(let token) = credentials else { return .unauthorized }
-        return verifier.cachedVerdict(for: token, scope: scope, from: client, now: now, wall: wall)
+        return verifier.cachedVerdict(
+            for: token, scope: scope, from: client, now: now, wall: wall, isThrottled: isThrottled)
     }
 
     /// Decides with the store's help.
@@ -56,7 +59,7 @@ struct Admission: Sendable {
     /// was read.
     func verdict(by verifier: Verifier) async -> Verdict {
         guard case .token(let token) = credentials else { return .unauthorized }
-        return await verifier.verdict(for: token, scope: scope, from: client)
+        return await verifier.verdict(for: token, scope: scope, from: client, isThrottled: isThrottled)
     }
 
     /// What a verdict comes to for the request.
@@ -160,13 +163,10 @@ enum BearerCredentials {
     }
 
     /// The challenge of a 401: it says that a token was wrong only where one was sent.
-    var challenge: String {
+    var challenge: Challenge {
         switch self {
-        case .none: #"Bearer realm="Keybearer""#
-        case .malformed, .token: Self.refusedChallenge
+        case .none: .missing
+        case .malformed, .token: .refused
         }
     }
-
-    /// The challenge where a token was sent and is not valid.
-    static let refusedChallenge = #"Bearer realm="Keybearer", error="invalid_token""#
 }

@@ -66,6 +66,9 @@ struct ClientAddress: Sendable {
         return peer.isLoopback && !Self.hasForwardingHeaders(headers)
     }
 
+    /// The same on a Unix socket, whatever networks are trusted: a program of this machine, and no proxy of the network.
+    static func isSecureOnSocket(_ headers: HTTPFields) -> Bool { !hasForwardingHeaders(headers) }
+
     private static func hasForwardingHeaders(_ headers: HTTPFields) -> Bool {
         headers.contains {
             $0.name == HeaderName.forwarded || $0.name.canonicalName.hasPrefix("x-forwarded-")

@@ -9,6 +9,10 @@ import NIOCore
 /// Nothing answers before the check that its route names, so a path that was forgotten is a closed one.
 struct EdgeResponder: HTTPResponder {
     let routes: RouteTable
+    /// What else is not there, whoever asks.
+    var served = ServedRoutes.all
+    /// Whether the listener is a Unix socket: its peers are on this machine.
+    var isSocket = false
     let clientAddress: ClientAddress
     /// Whether connections of this listener are encrypted.
     let isTLS: Bool
@@ -16,9 +20,12 @@ struct EdgeResponder: HTTPResponder {
     let api: APIResponder
     let operators: OperatorResponder
     let dashboard: DashboardResponder
+    let place: Place
     let logger: Logger
 
-    func respond(to request: Request, context connection: ConnectionContext) async throws -> Response {
+    func respond(to original: Request, context connection: ConnectionContext) async throws -> Response {
+        let request =
+            place.hasPath ? Request(head: place.withLocalPath(original.head), body: original.body) : original
         let path = Self.path(of: request)
         let found = routes.find(path)
         var context = makeRequestContext(request, peer: connection.peer, parameters: found?.parameters ?? [:])
@@ -32,6 +39,10 @@ struct EdgeResponder: HTTPResponder {
     ///
     /// Only what ``respond(to:context:)`` would answer in the same way: it is the same code, less the waiting.
     func respondNow(to head: HTTPRequest, peer: IPAddress?) -> APIResponder.ImmediateResponse {
+        place.hasPath ? respondNow(toLocal: place.withLocalPath(head), peer) : respondNow(toLocal: head, peer)
+    }
+
+    private func respondNow(toLocal head: HTTPRequest, _ peer: IPAddress?) -> APIResponder.ImmediateResponse {
         guard head.method == .get, let fullPath = head.path, fullPath.hasPrefix("/api/") else { return .notHere }
         guard let found = routes.find(fullPath.prefix { $0 != "?" }), let route = found.matched.routes[.get] else {
             return .notHere
@@ -61,7 +72,10 @@ struct EdgeResponder: HTTPResponder {
         var context = RequestContext(
             request: request, client: clientAddress.address(peer: peer, headers: request.headers),
             requestID: RequestIdentifier.next(), parameters: parameters)
-        context.isSecure = clientAddress.isSecure(isTLS: isTLS, peer: peer, headers: request.headers)
+        context.isSecure =
+            isSocket
+            ? ClientAddress.isSecureOnSocket(request.headers)
+            : clientAddress.isSecure(isTLS: isTLS, peer: peer, headers: request.headers)
         context.isHTTPS = isTLS || clientAddress.isTrusted(peer)
         return context
     }
@@ -70,12 +84,14 @@ struct EdgeResponder: HTTPResponder {
         // Appended, not set: no handler writes these, and setting would look through all fields first.
         headers.append(HTTPField(name: HeaderName.requestID, value: context.requestID))
         headers.append(Self.noSniff)
-        if isTLS { headers.append(Self.strictTransport) }
+        if isTLS { headers.append(place.hasPath ? Self.strictTransportHere : Self.strictTransport) }
     }
 
     private static let noSniff = HTTPField(name: HeaderName.contentTypeOptions, value: "nosniff")
     private static let strictTransport = HTTPField(
         name: .strictTransportSecurity, value: "max-age=31536000; includeSubDomains")
+    /// Below a path the host is the product's, and its subdomains are its own affair.
+    private static let strictTransportHere = HTTPField(name: .strictTransportSecurity, value: "max-age=31536000")
 
     private func respond(_ context: RequestContext, path: Substring, matched: RouteTable.MatchedPath?) async -> Response
     {
@@ -84,6 +100,9 @@ struct EdgeResponder: HTTPResponder {
         do {
             if case .probe(let handler) = route?.access { return try await handler(context) }
             guard context.isSecure else { return refuseInsecure(context, path: path) }
+            guard served.includes(path: path) else {
+                return api.failure(KeybearerError(.notFound, "There is nothing at this path."), of: context).response
+            }
             if RouteTable.isAPI(path) {
                 return await api.respond(to: context, matched: matched, route: route, reading: bodies).response
             }
@@ -101,7 +120,8 @@ struct EdgeResponder: HTTPResponder {
     /// Never a redirect: the key has already crossed the wire, and its sender should notice.
     private func refuseInsecure(_ context: RequestContext, path: Substring) -> Response {
         let error = KeybearerError(.httpsRequired, "Use https:// for every request.")
-        let wantsEnvelope = RouteTable.isAPI(path) || OperatorResponder.isOperator(path)
+        let wantsEnvelope =
+            RouteTable.isAPI(path) || OperatorResponder.isOperator(path) || served == .operatorsAlone
         return wantsEnvelope ? api.failure(error, of: context).response : dashboard.failure(error, of: context)
     }
 }

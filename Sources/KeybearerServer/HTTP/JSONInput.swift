@@ -16,7 +16,11 @@ struct JSONInput {
     /// - Parameter known: the members that it may have.
     /// - Throws: `UNSUPPORTED_MEDIA_TYPE`; `BAD_REQUEST` for what is no JSON object.
     init(_ context: RequestContext, _ known: [Endpoint.FormField]) throws(KeybearerError) {
-        members = try Self.object(context)
+        self.init(try Self.object(context), known)
+    }
+
+    private init(_ members: [String: JSONValue], _ known: [Endpoint.FormField]) {
+        self.members = members
         let names = Set(known.map(\.name))
         for name in members.keys.filter({ !names.contains($0) }).sorted().prefix(20) {
             problems[name] = "This member is not known."
@@ -110,6 +114,19 @@ struct JSONInput {
         return values
     }
 
+    /// An object within the body; nil where it was not sent. What is wrong with its members is reported as `name.member`
+    /// by ``take(_:as:)``.
+    mutating func object(_ name: String, _ known: [Endpoint.FormField]) -> JSONInput? {
+        guard let value = members[name] else { return nil }
+        guard case .object(let object) = value else { return refuse(name, "It must be an object.") }
+        return JSONInput(object, known)
+    }
+
+    /// Reports what is wrong with an object within the body.
+    mutating func take(_ inner: JSONInput, as name: String) {
+        for (member, problem) in inner.problems { problems["\(name).\(member)"] = problem }
+    }
+
     /// Texts; nil where they were not sent.
     mutating func texts(_ name: String) -> [String]? {
         guard let value = members[name] else { return nil }
@@ -132,11 +149,25 @@ struct JSONInput {
         }
     }
 
+    /// A key that is to be imported: `{"import": "…"}`; nil where it was not sent.
+    mutating func keyToImport(_ name: String) -> KeyToImport? {
+        guard let value = members[name] else { return nil }
+        guard case .object(let object) = value, case .text(let text) = object["import"], object.count == 1 else {
+            return refuse(name, "It must be an object with the member import, a text.")
+        }
+        return KeyToImport(text)
+    }
+
     /// A text that may be `null`; nil for both, and where it was not sent.
     mutating func optionalText(_ name: String) -> String? { members[name] == .null ? nil : text(name) }
 
     /// Reports that a member cannot be what it is.
     mutating func report(_ name: String, _ problem: String) { problems[name] = problem }
+
+    /// Reports it where nothing else was found.
+    mutating func reportIfAlone(_ name: String, _ problem: String) {
+        if problems.isEmpty { report(name, problem) }
+    }
 
     private mutating func refuse<Value>(_ name: String, _ problem: String) -> Value? {
         report(name, problem)

@@ -5,8 +5,8 @@ struct Refusal {
     let error: KeybearerError
     /// How the account stands against its rate limit; nil where no account is known.
     let rateLimit: RateLimitStatus?
-    /// The value of `WWW-Authenticate`, on a 401.
-    var challenge: String?
+    /// What `WWW-Authenticate` says, on a 401.
+    var challenge: Challenge?
 
     /// Every 401 has this message, whichever check failed.
     static let unauthorizedMessage = "The Secret Key is missing or not valid."
@@ -38,6 +38,12 @@ struct Refusal {
         case .rateLimited(_, let status):
             error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")
             rateLimit = status
+        case .throttled(let wait):
+            error = KeybearerError(
+                .rateLimited,
+                "Too many keys from this address were not valid. Wait \(wait.secondsRoundedUp) seconds and try again.",
+                retryAfter: wait)
+            rateLimit = nil
         case .unavailable(let cause):
             error = .unavailable(cause: (cause as? KeybearerError)?.cause ?? cause)
             rateLimit = nil

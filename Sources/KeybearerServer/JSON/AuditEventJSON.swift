@@ -1,7 +1,7 @@
-import Keybearer
+package import Keybearer
 
 /// Something that was done, by whom, to what.
-struct AuditEventJSON: JSONNoun {
+package struct AuditEventJSON: JSONNoun {
     let id: String
     let at: Timestamp
     /// An account's or an operator token's id, `cli` or `system`.
@@ -12,7 +12,7 @@ struct AuditEventJSON: JSONNoun {
     let address: Nullable<String>
     let detail: Nullable<String>
 
-    init(_ event: AuditEvent) {
+    package init(_ event: AuditEvent) {
         (id, at, actor, action) = (event.id.rawValue, event.at, event.actor.storedForm, event.action.rawValue)
         user = Nullable(event.userID?.rawValue)
         workspace = Nullable(event.workspaceID?.rawValue)
@@ -20,8 +20,8 @@ struct AuditEventJSON: JSONNoun {
         detail = Nullable(event.detail)
     }
 
-    static let noun = "AuditEvent"
-    static let sample = AuditEventJSON(
+    package static let noun = "AuditEvent"
+    package static let sample = AuditEventJSON(
         AuditEvent(
             id: EventID(rawValue: "evt_a1"), at: Timestamp(millisecondsSinceEpoch: 0), actor: .system,
             action: .userCreated))

@@ -1,6 +1,6 @@
 package import Keybearer
 
-/// An hourly limit that stands in for the plan's.
+/// An hourly limit in place of the plan's.
 package struct LimitJSON: JSONNoun {
     let hourlyLimit: Int
     let endsAt: Nullable<Timestamp>

@@ -31,15 +31,15 @@ package struct UserJSON: JSONNoun {
     }
 
     package static let noun = "User"
-    package static let sample = UserJSON(
-        Account(
-            user: User(
-                id: UserID(rawValue: "usr_a1"), email: EmailAddress(normalised: "ada@example.com"), name: "Ada",
-                createdAt: Timestamp(millisecondsSinceEpoch: 0)),
-            key: APIKey(
-                id: KeyID(rawValue: "key_a1"), version: 1, shownPrefix: "tdc_a1b2",
-                generatedAt: Timestamp(millisecondsSinceEpoch: 0)),
-            workspaces: [.sample]))
+    package static let sample = UserJSON(sampleAccount)
+    static let sampleAccount = Account(
+        user: User(
+            id: UserID(rawValue: "usr_a1"), email: EmailAddress(normalised: "ada@example.com"), name: "Ada",
+            createdAt: Timestamp(millisecondsSinceEpoch: 0)),
+        key: APIKey(
+            id: KeyID(rawValue: "key_a1"), version: 1, shownPrefix: "tdc_a1b2",
+            generatedAt: Timestamp(millisecondsSinceEpoch: 0)),
+        workspaces: [.sample])
 }
 
 /// One of an account's workspaces, for its operator.

@@ -11,17 +11,24 @@ struct Connections: Sendable {
         /// Forward authentication: a part of the files is its own, so that no crowd on the public listener locks it
         /// out.
         case gate
+        /// The operator API, where it is not on the public listener: then no crowd there keeps an operator from
+        /// disabling an account.
+        case operators
 
-        fileprivate func share(hasGate: Bool) -> Double {
-            switch self {
-            case .public: hasGate ? 0.75 : 1
-            case .gate: hasGate ? 0.25 : 0
+        fileprivate func share(_ settings: KeybearerServer.Settings) -> Double {
+            let gate = settings.gate == nil ? 0 : 0.25
+            let operators = settings.operatorAddress == nil ? 0 : 0.1
+            return switch self {
+            case .public: 1 - gate - operators
+            case .gate: gate
+            case .operators: operators
             }
         }
     }
 
     private let open: ConnectionRegistry
     private let gate: ConnectionRegistry
+    private let operators: ConnectionRegistry
     private let limits: ConnectionLife.Limits
 
     /// - Throws: `CONFLICT` when the process may open too few files to serve anybody.
@@ -39,18 +46,20 @@ struct Connections: Sendable {
             ConnectionRegistry(
                 name: listener.rawValue,
                 bounds: .within(
-                    files: files - settings.reservedFiles, share: listener.share(hasGate: settings.gate != nil)),
+                    files: files - settings.reservedFiles, share: listener.share(settings)),
                 clocks: clocks,
                 logger: logger)
         }
         open = registry(.public)
         gate = registry(.gate)
+        operators = registry(.operators)
     }
 
     private func registry(of listener: Listener) -> ConnectionRegistry {
         switch listener {
         case .public: open
         case .gate: gate
+        case .operators: operators
         }
     }
 

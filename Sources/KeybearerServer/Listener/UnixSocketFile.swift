@@ -53,11 +53,11 @@ struct UnixSocketFile: Sendable {
         guard let found = inode(of: path) else { return }
         guard found.isSocket else {
             throw KeybearerError(
-                .conflict, "\(path) is there already and is not a socket. Remove it, or choose another gate-address.")
+                .conflict, "\(path) is there already and is not a socket. Remove it, or choose another path.")
         }
         guard !isListenedOn(path) else {
             throw KeybearerError(
-                .conflict, "Another process listens on unix:\(path). Stop it, or choose another gate-address.")
+                .conflict, "Another process listens on unix:\(path). Stop it, or choose another path.")
         }
         _ = unlink(path)
     }

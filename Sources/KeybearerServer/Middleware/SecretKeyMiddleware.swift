@@ -33,17 +33,18 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     ///   - trustedProxies: the operator's own proxies, whose forwarding headers are believed.
     ///   - workspaceParameter: the parameter of the route's path that names the workspace, such as `workspaceID`; nil
     ///     when `X-Workspace-Id` alone may name one.
+    ///   - productName: the realm of the challenge in a 401.
     /// - Throws: `INTERNAL_ERROR` when the services are not in the role of a server.
     public init(
         services: Services, isTLS: Bool, trustedProxies: [AddressRange] = [], workspaceParameter: String? = nil,
-        clocks: Clocks = .system, logger: Logger
+        productName: ProductName = .standard, clocks: Clocks = .system, logger: Logger
     ) throws {
         node = try services.requireNode()
         clientAddress = ClientAddress(trusted: trustedProxies)
         self.isTLS = isTLS
         self.clocks = clocks
         self.workspaceParameter = workspaceParameter
-        api = APIResponder(node: node, clocks: clocks, logger: logger)
+        api = APIResponder(node: node, clocks: clocks, logger: logger, challenges: Challenges(product: productName))
     }
 
     public func handle(

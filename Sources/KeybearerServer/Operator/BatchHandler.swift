@@ -138,7 +138,7 @@ struct BatchHandler: Sendable {
         let members = [text("email")?.lowercased(), text("externalId").map { "ext:" + $0 }].compactMap { $0 }
         return Call(
             context: context, handler: handler, named: Set(parameters.values + members),
-            read: Set([text("owner"), text("plan")].compactMap { $0 }))
+            read: Set(["owner", "plan", "transferTo", "nextPlan"].compactMap(text)))
     }
 
     private func makeItem(_ call: Call, at place: Int, of request: OperatorRequest) async throws -> Item {

@@ -27,9 +27,11 @@ struct IntrospectionHandlers: Sendable {
             try Admission.workspace(named: given, in: "workspace_id")
         }
         let token = Array(text.utf8).withUnsafeBufferPointer { PresentedToken($0) }
-        let admission = Admission(
+        var admission = Admission(
             token.map { .token($0) } ?? .malformed, scope: workspace.map { .workspace($0) } ?? .anyWorkspace,
             from: client)
+        // Without the client's address all of the caller's clients would be one.
+        admission.isThrottled = form["client_address"] != nil
         switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
         case .admitted(let account, let rateLimit):
             return IntrospectionJSON(account, scope: admission.scope, rateLimit: rateLimit)
@@ -86,7 +88,9 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         case tokenType = "token_type"
     }
 
-    static var content: ResponseContent { ResponseContent(status: .ok, schema: schema, nouns: nouns) }
+    static var content: ResponseContent {
+        ResponseContent(status: .ok, schema: schema, nouns: nouns, example: { try Self.sample.response() })
+    }
 
     func response() throws -> APIResponse { APIResponse.json(try JSONText.encode(self)) }
 
@@ -96,7 +100,11 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         error = refusal.error.code.rawValue
         status = refusal.error.code.status.code
         rateLimit = refusal.rateLimit.map { RateLimitJSON($0) }
-        if refusal.error.code == .rateLimited { retryAfter = refusal.rateLimit?.secondsUntilReset(from: now) }
+        if refusal.error.code == .rateLimited {
+            retryAfter =
+                refusal.rateLimit?.secondsUntilReset(from: now)
+                ?? refusal.error.retryAfter.map { Int64($0.secondsRoundedUp) }
+        }
     }
 
     init(_ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
@@ -104,7 +112,8 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         active = true
         tokenType = "Bearer"
         sub = known.user.id.rawValue
-        username = known.user.email.rawValue
+        // As in the identity headers: an address that nobody vouches for may be another person's.
+        username = known.user.isEmailVerified ? known.user.email.rawValue : "-"
         iat = known.key.generatedAt.millisecondsSinceEpoch / 1_000
         keyPrefix = known.key.shownPrefix
         let named = account.access(to: scope)

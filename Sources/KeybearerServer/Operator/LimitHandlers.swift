@@ -63,7 +63,7 @@ struct LimitHandlers: Sendable {
     /// `POST /operator/v1/users/{user}/quota/reset`
     @Sendable func resetQuota(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
         try request.context.requireNoContent()
-        let write = try await writes.resettingHour(
+        let write = try await writes.resettingWindow(
             of: request.user(), request: request.idempotent(), by: request.caller)
         return OperatorWrite(write: write) { _ in NoContent() }
     }

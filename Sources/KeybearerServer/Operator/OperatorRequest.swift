@@ -40,17 +40,23 @@ struct OperatorRequest: Sendable {
 
     /// The idempotency key with all that is asked for; nil where none was sent.
     func idempotent() throws(KeybearerError) -> IdempotentRequest? {
-        guard let key = try one(HeaderName.idempotencyKey) else { return nil }
+        guard let key = try idempotencyKey() else { return nil }
         let asked = Array("\(context.request.method.rawValue) \(context.request.head.path ?? "")\n".utf8)
         return try WriteService.request(
             key: key, place: place, asked: asked + Array(context.content.readableBytesView), by: caller)
     }
+
+    /// The idempotency key as it was sent.
+    func idempotencyKey() throws(KeybearerError) -> String? { try one(HeaderName.idempotencyKey) }
 
     private func one(_ name: HTTPField.Name) throws(KeybearerError) -> String? {
         let values = context.headers[values: name]
         guard values.count <= 1 else { throw KeybearerError(.badRequest, "Send \(name.canonicalName) once.") }
         return values.first
     }
+
+    /// Whether anything was sent as a body.
+    var hasBody: Bool { context.content.readableBytes > 0 }
 
     /// The members of the body.
     func input(_ known: [Endpoint.FormField]) throws(KeybearerError) -> JSONInput { try JSONInput(context, known) }

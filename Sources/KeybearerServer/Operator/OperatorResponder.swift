@@ -47,8 +47,8 @@ struct OperatorResponder: Sendable {
         } catch {
             var response = api.failure(error, of: context)
             if response.status == .unauthorized {
-                let sent = context.headers[values: .authorization].isEmpty ? "" : #", error="invalid_token""#
-                response.headers[.wwwAuthenticate] = #"Bearer realm="Keybearer operators""# + sent
+                let isMissing = context.headers[values: .authorization].isEmpty
+                response.headers[.wwwAuthenticate] = api.challenges.operatorToken(isMissing ? .missing : .refused)
             }
             return response
         }

@@ -3,8 +3,9 @@ import Keybearer
 /// The operator API's portal links.
 struct PortalLinkHandlers: Sendable {
     let links: PortalLinkService
-    /// Where clients reach the server; nil takes the address that the program used.
-    let publicURL: String?
+    let place: Place
+    /// Whether the address that the program used is also where browsers reach the dashboard.
+    var isOnPublicListener = true
 
     static let members = [
         Endpoint.FormField(
@@ -45,6 +46,11 @@ struct PortalLinkHandlers: Sendable {
         let returnURL = input.text("returnUrl")
         let seconds = input.number("expiresIn", in: 1...Int(PortalLink.longestLife.secondsRoundedUp))
         try input.finish()
+        guard place.publicURL != nil || isOnPublicListener else {
+            throw KeybearerError(
+                .conflict,
+                "Beside operator-address, portal links need the setting public-url: where browsers find the page.")
+        }
         guard let user, let section else { throw KeybearerError(.internalError, "Something went wrong.") }
         let (link, code) = try await links.create(
             for: user, section: section, workspace: workspace, returnURL: returnURL,
@@ -52,7 +58,8 @@ struct PortalLinkHandlers: Sendable {
             by: request.caller)
         return Success(
             PortalLinkJSON(
-                id: link.id.rawValue, url: "\(publicURL ?? request.context.baseURL)/portal?code=\(code.characters)",
+                id: link.id.rawValue,
+                url: place.url("\(Routes.portal)?code=\(code.characters)", for: request.context),
                 expiresAt: link.expiresAt))
     }
 }

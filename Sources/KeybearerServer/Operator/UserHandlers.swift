@@ -27,8 +27,25 @@ struct UserHandlers: Sendable {
         description: "Take over an account that has the address already, or that nobody has shown to be the person's. "
             + "Needs the scope users:identity.",
         schema: Bool.schema)
-    static let putMembers = required + [adopt]
+    private static let key = Endpoint.FormField(
+        name: "key",
+        description: "A key that the user has already, for a new user: 20 to 128 characters of token68. "
+            + "Needs the scope keys:import.",
+        schema: [
+            "type": "object", "additionalProperties": false, "required": ["import"],
+            "properties": ["import": ["type": "string", "minLength": 20, "maxLength": 128] as Schema] as Schema,
+        ])
+    static let createMembers = required + [key]
+    static let putMembers = required + [adopt, key]
     static let patchMembers = members + [adopt]
+    static let deletionMembers = [
+        Endpoint.FormField(
+            name: "transferTo",
+            description: "Who becomes Owner of the workspaces with other members whose last Owner the user is.",
+            schema: UserID.referenceSchema),
+        Endpoint.FormField(
+            name: "deleteWorkspaces", description: "Delete these workspaces instead.", schema: Bool.schema),
+    ]
     static let filters =
         [
             Endpoint.Parameter(name: "email", place: .query, description: "The address.", schema: String.schema),
@@ -79,7 +96,7 @@ struct UserHandlers: Sendable {
 
     /// `POST /operator/v1/users`
     @Sendable func create(_ request: OperatorRequest) async throws -> OperatorWrite<Success<UserJSON>> {
-        let input = try Self.input(request, Self.required)
+        let input = try Self.input(request, Self.createMembers)
         return present(try await writes.creating(input, request: request.idempotent(), by: request.caller))
     }
 
@@ -101,10 +118,35 @@ struct UserHandlers: Sendable {
 
     /// `DELETE /operator/v1/users/{user}`
     @Sendable func delete(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
-        try request.context.requireNoContent()
+        var successor: Reference<UserID>?
+        var deletesWorkspaces = false
+        if request.hasBody {
+            var input = try request.input(Self.deletionMembers)
+            if let text = input.text("transferTo") {
+                successor = Reference<UserID>(text)
+                if successor == nil { input.report("transferTo", "It must be usr_… or ext:….") }
+            }
+            deletesWorkspaces = input.flag("deleteWorkspaces") ?? false
+            if successor != nil, deletesWorkspaces {
+                input.report("deleteWorkspaces", "Send it or transferTo, and not both.")
+            }
+            try input.finish()
+        }
+        // Somebody else becomes an Owner, or a workspace of others goes.
+        if successor != nil || deletesWorkspaces { try request.caller.require(.writeWorkspaces) }
         let write = try await writes.deleting(
-            request.user(), request: request.idempotent(), by: request.caller)
+            request.user(), successor: successor, deletesWorkspaces: deletesWorkspaces,
+            request: request.idempotent(), by: request.caller)
         return OperatorWrite(write: write) { _ in NoContent() }
+    }
+
+    /// `GET /operator/v1/users/{user}/export`: all that is kept about a person, without secrets.
+    @Sendable func export(_ request: OperatorRequest) async throws -> Success<PersonalDataJSON> {
+        let id = try await writes.existing(request.user()).user.id
+        // What the person did, and what was done about them.
+        try request.caller.require(.readAudit)
+        let data = try await directory.personalData(of: id)
+        return Success(PersonalDataJSON(data, key: keys.withLatestUse(data.account.key, of: id)))
     }
 
     /// `POST /operator/v1/users/{user}/disable`
@@ -172,6 +214,7 @@ struct UserHandlers: Sendable {
         input.name = json.text("name")
         input.externalID = json.externalID("externalId")
         input.adopts = json.flag("adopt") ?? false
+        input.keyToImport = json.keyToImport("key")
         try json.finish()
         return input
     }

@@ -127,6 +127,14 @@ struct WorkspaceHandlers: Sendable {
                 by: request.caller))
     }
 
+    /// `DELETE /operator/v1/workspaces/{workspace}`
+    @Sendable func delete(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
+        try request.context.requireNoContent()
+        let write = try await writes.deleting(
+            request.workspace(), version: request.version(), request: request.idempotent(), by: request.caller)
+        return OperatorWrite(write: write) { _ in NoContent() }
+    }
+
     /// `POST /operator/v1/workspaces/{workspace}/suspend`
     @Sendable func suspend(_ request: OperatorRequest) async throws -> OperatorWrite<Success<WorkspaceRecordJSON>> {
         try await setSuspended(true, request)

@@ -4,7 +4,8 @@ import Testing
 
 extension EndToEndTests {
     /// The commands as a person and as a script use them: each file of `Tests/CommandLine`.
-    /// ``UserChangeCommands``, ``UserImportCommand``, ``WorkspaceChangeCommands`` and ``LimitCommands`` are in `product.txt`.
+    /// ``UserDeletionCommands`` are in `user.txt`; ``UserChangeCommands``, ``UserImportCommand``,
+    /// ``WorkspaceChangeCommands`` and ``LimitCommands`` are in `product.txt`.
     @Suite struct CommandScriptTests {
         @Test(arguments: try CommandScript.all()) func everyCommandPrintsWhatTheScriptSays(_ script: CommandScript) {
             #expect(!script.steps.isEmpty)

@@ -2,13 +2,15 @@ import ArgumentParser
 import Foundation
 import Keybearer
 @testable import KeybearerCLI
+import KeybearerOutbound
 import KeybearerServer
 import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Every setting of ``SettingSources`` (``NetworkSettings`` among them) with every type that ``JSONText`` can give
-    /// it: it is in ``LoadedSettings`` as written, or nothing starts. ``SettingOptions`` are the flags.
+    /// Every setting of ``SettingSources`` (``NetworkSettings`` and ``ProviderOptions`` among them) with every type that
+    /// ``JSONText`` can give it: it is in ``LoadedSettings`` as written, or nothing starts. ``SettingOptions`` are the
+    /// flags, ``BrandSettings`` read files.
     @Suite struct SettingTypeTests {
         /// A value that a setting accepts and that is not its default.
         private struct Good: Sendable {
@@ -24,7 +26,20 @@ extension EndToEndTests {
 
         private static let good: [Setting: Good] = [
             .address: Good(#""127.0.0.2:8090""#) { $0.server.host == "127.0.0.2" && $0.server.port == 8_090 },
-            .publicURL: Good(#""https://yourapp.com""#) { $0.server.publicURL == Origin("https://yourapp.com") },
+            .publicURL: Good(#""https://yourapp.com/developers/""#) { settings in
+                settings.server.publicURL == PublicURL("https://yourapp.com/developers")
+            },
+            .apiURL: Good(#""https://api.yourapp.com""#) {
+                "\($0.server.apiURL?.origin.host ?? "")" == "api.yourapp.com"
+            },
+            .productName: Good(#""Acme""#) { $0.server.brand.productName.description == "Acme" },
+            .productLogo: Good("\"\(Repository.url("docs/benchmarks/gate.svg").path)\"") {
+                $0.server.brand.logo != nil
+            },
+            .supportURL: Good(#""mailto:help@yourapp.com""#) {
+                $0.server.brand.supportURL == SupportURL("mailto:help@yourapp.com")
+            },
+            .accentColor: Good(##""#0b6357""##) { $0.server.brand.accentColor == AccentColor("#0b6357") },
             .database: Good(#""kb.db""#) { $0.database == .sqlite(path: "kb.db") },
             .databaseConnections: Good("9") { $0.databaseConnections == 9 },
             .databaseWait: Good(#""11s""#) { $0.databaseWait == .seconds(11) },
@@ -34,8 +49,24 @@ extension EndToEndTests {
                 let places = ["https://yourapp.com/settings", "http://localhost:3000"]
                 return settings.services.portalReturnURLs == places.compactMap { try? AllowedReturnURL(parsing: $0) }
             },
+            .embedOrigins: Good(#"["https://app.yourapp.com", "https://yourapp.example:8443"]"#) {
+                let origins = ["https://app.yourapp.com", "https://yourapp.example:8443"].compactMap { Origin($0) }
+                return $0.server.embedOrigins == origins
+            },
+            .oidcIssuer: Good(#""https://login.example""#) {
+                $0.provider.issuer?.text == "https://login.example"
+                    && $0.services.identities?.issuer == "https://login.example"
+            },
+            .oidcClientID: Good(#""keybearer""#) { $0.provider.clientID == "keybearer" },
+            .oidcClientSecretFile: Good(#""kb.secret""#) { $0.provider.secretFile == "kb.secret" },
+            .oidcName: Good(#""Example""#) { $0.provider.name == "Example" },
+            .oidcEmailVerified: Good(#""string""#) { $0.provider.emailTrust == .verifiedText },
+            .oidcProvision: Good(#""open""#) { $0.provider.isProvisioningOpen },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
+            },
+            .operatorAddress: Good(#""127.0.0.1:8082""#) {
+                $0.server.operatorAddress == .network(host: "127.0.0.1", port: 8_082)
             },
             .gateAddress: Good(#""unix:/run/kb.sock""#) {
                 $0.server.gate?.address == .unixSocket(path: "/run/kb.sock")
@@ -207,7 +238,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aNetworkOrOriginThatIsRefusedSaysWhy() throws {
+        @Test func aNetworkOrURLThatIsRefusedSaysWhy() throws {
             let directory = try TemporaryDirectory()
             let refused = [
                 (
@@ -231,7 +262,16 @@ extension EndToEndTests {
                 ("gate-trusted-proxies", "10.0.0.0/40", "'10.0.0.0/40' needs a length from 0 to 32"),
                 ("public-url", "ftp://yourapp.com", "it does not begin with https:// or http://"),
                 ("public-url", "https://user@yourapp.com", "it holds a user name"),
-                ("public-url", "https://yourapp.com/api", "leave out '/api'"),
+                ("public-url", "https://yourapp.com?x", "leave out '?x'"),
+                ("public-url", "https://yourapp.com/keys//", "its path '/keys/' is refused: use at most 100 letters"),
+                (
+                    "public-url", "https://yourapp.com/API/keys",
+                    "its path begins with /API, which is one of the server's"
+                ),
+                ("api-url", "https://yourapp.com/v1.2", "its path '/v1.2' is refused"),
+                ("product-logo", "/dev/zero", "the file is larger than 256 KiB"),
+                ("product-logo", "/etc/hostname", "the file is no PNG, no WebP and no SVG"),
+                ("product-logo", "/", "the file cannot be read"),
                 ("public-url", "https://yourapp.com:99999", "its port is no number from 1 to 65535"),
             ]
             for (name, value, reason) in refused {

@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A ``KeybearerServer`` of ``ServeCommand`` beside commands, and how ``SignalWatch`` stops it: politely, stopped
-    /// in its tracks, and killed.
+    /// A ``KeybearerServer`` with ``ServerSettings`` of ``ServeCommand`` beside commands, and how ``SignalWatch`` stops it:
+    /// politely, stopped in its tracks, and killed.
     @Suite struct ServerLifeTests {
         @Test func aChangeByCommandHoldsWhenTheCommandEnds() throws {
             let deployed = try Deployed()

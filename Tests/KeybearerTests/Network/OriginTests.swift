@@ -19,6 +19,18 @@ import Testing
         #expect(try Origin(parsing: text).description == expected)
     }
 
+    @Test("What may show pages in a frame: https, and what a policy can name")
+    func embedding() throws {
+        #expect(try Origin(embedding: "https://App.example:8443").description == "https://app.example:8443")
+        let refused = [
+            "http://app.example", "https://[2001:db8::1]", "https://*.app.example", "https://app.example/", "*",
+            "https://app.example; script-src *", "'self'", "https://app.example https://b.example", "data:",
+        ]
+        for text in refused {
+            #expect(throws: Origin.Problem.self, "\(text)") { _ = try Origin(embedding: text) }
+        }
+    }
+
     @Test("Other hosts, ports and schemes are other origins")
     func different() {
         let texts = [

@@ -35,6 +35,7 @@ import Testing
             "expired reservations": "every \(Duration.milliseconds(100))",
             "last uses": "itself, \(Duration.milliseconds(100))",
             "idle account states": "every \(Duration.seconds(1))",
+            "ends": "every \(Duration.seconds(5))",
             "housekeeping": "every \(Duration.seconds(600))",
         ]
         let tasks = node.backgroundTasks

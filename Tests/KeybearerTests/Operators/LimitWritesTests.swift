@@ -158,7 +158,6 @@ import Testing
         let second = try #require(fixture.services().node)
         await node.fence.step()
         await second.fence.step()
-        let (account, key) = try await fixture.entitledAccount(services)
         let clock = fixture.runClock()
         defer { clock.cancel() }
         let steps = Task {
@@ -167,25 +166,26 @@ import Testing
                 await second.fence.step()
                 await node.batcher.releaseReclaimed()
                 await second.batcher.releaseReclaimed()
-                await Task.yield()
+                try? await Task.sleep(for: .milliseconds(1))
             }
         }
         defer { steps.cancel() }
+        let (account, key) = try await fixture.entitledAccount(services)
         for _ in 0..<40 {
             for node in [node, second] { #expect(await fixture.verdict(key, at: node).isAdmitted) }
         }
         let use = try #require(await fixture.verdict(key, at: second).account?.lastUse)
-        try await services.writes.resetHour(of: account.user.id, by: .commandLine)
+        try await services.writes.resetWindow(of: account.user.id, by: .commandLine)
         // Both hold reservations of the hour before, which are worth nothing now.
         #expect(await admitted(key, at: [node, second]) == 1_000)
         let window = try await fixture.store.reserve([.look(account.user.id)], now: fixture.clock.clocks.wall())
         #expect(window.first?.charged == 1_000)
         // The last use is not forgotten with the hour.
-        try await services.writes.resetHour(of: account.user.id, by: .commandLine)
+        try await services.writes.resetWindow(of: account.user.id, by: .commandLine)
         let seen = try #require(await fixture.verdict(key, at: second).account?.lastUse)
         #expect(seen.at >= use.at)
         let events = try await fixture.store.auditEvents(userID: account.user.id, limit: 100)
-        #expect(events.filter { $0.action == .hourReset }.count == 2)
+        #expect(events.filter { $0.action == .windowReset }.count == 2)
     }
 
     @Test("What was used of a shared reservation before a fresh hour does not count in it")
@@ -194,7 +194,7 @@ import Testing
         let (account, key) = try await fixture.entitledAccount(services)
         await node.batcher.maintainSharedReservation()
         for _ in 0..<3 { #expect(await fixture.verdict(key, at: node).isAdmitted) }
-        try await services.writes.resetHour(of: account.user.id, by: .commandLine)
+        try await services.writes.resetWindow(of: account.user.id, by: .commandLine)
         fixture.clock.advance(by: .milliseconds(1_500))
         await node.fence.step()
         await node.batcher.maintainSharedReservation()
@@ -215,7 +215,7 @@ import Testing
         fixture.clock.advance(by: .seconds(3))
         await other.fence.step()
         let clock = fixture.runClock()
-        try await second.writes.resetHour(of: account.user.id, by: .commandLine)
+        try await second.writes.resetWindow(of: account.user.id, by: .commandLine)
         clock.cancel()
         #expect(await admitted(key, at: [node]) == 1_000)
     }

@@ -18,7 +18,8 @@ import Testing
         let forger = KeyVault(ring: try .generate(from: RandomSource.seeded(77)))
         let forgery = try forger.issue(prefix: .standard, random: fixture.random)
         func isKnownBad(_ key: SecretKey) -> Bool {
-            node.verifier.isKnownBad(key.token, now: fixture.clock.clocks.steady())
+            node.verifier.isKnownBad(
+                key.token, from: Samples.address, now: fixture.clock.clocks.steady())
         }
         #expect(!isKnownBad(key), "not read yet")
         #expect(await fixture.verdict(key, at: node).isAdmitted)

@@ -40,6 +40,13 @@ struct KeyAndFormFuzzTests {
         return token
     }
 
+    /// Whether the bytes can be a token: a long one is an imported key, of a token68's characters.
+    private static func mayBePresented(_ token: [UInt8]) -> Bool {
+        guard token.count > 54 else { return token.count >= 20 }
+        let text = String(decoding: token, as: UTF8.self)
+        return token.count <= 128 && text.wholeMatch(of: /[A-Za-z0-9._~+\/-]+=*/) != nil
+    }
+
     /// Whether the bytes are a key, by its description.
     private static func isKey(_ token: [UInt8]) -> Bool {
         guard (40...54).contains(token.count) else { return false }
@@ -58,7 +65,7 @@ struct KeyAndFormFuzzTests {
             let presented = Fuzzer.exactly(input) { bytes in
                 bytes.withMemoryRebound(to: UInt8.self) { PresentedToken($0) }
             }
-            guard (presented != nil) == (40...54).contains(input.count) else { return "wrong length of a token" }
+            guard (presented != nil) == Self.mayBePresented(input) else { return "wrong length of a token" }
             let key = SecretKey(parsing: input)
             guard (key != nil) == Self.isKey(input) else { return key == nil ? "was refused" : "was accepted" }
             let text = String(decoding: input, as: UTF8.self)

@@ -85,6 +85,29 @@ enum AdmissionSurface: String, CaseIterable, Sendable {
         #expect(code == "UNAUTHORIZED")
     }
 
+    @Test(
+        "An imported key passes everywhere until it is regenerated", arguments: AdmissionSurface.allCases,
+        ["acme-live-0123456789ABCDEF", String(repeating: "Acme.live~0123456789/ABC+", count: 5) + "=="])
+    func importedKeys(surface: AdmissionSurface, key: String) async throws {
+        let fixture = try ServerFixture()
+        let account = try await fixture.importedAccount(key)
+        let plain = WorkspaceCase(status: 200)
+        func status(_ key: String) async throws -> Int {
+            try await Self.present(
+                surface == .introspection ? key.replacing("+", with: "%2B") : key, plain, to: surface, of: fixture
+            ).0
+        }
+        for _ in 0..<2 { #expect(try await status(key) == 200) }
+        #expect(try await Self.present(key.dropLast() + "x", plain, to: surface, of: fixture).1 != "UNAVAILABLE")
+        let new = try await fixture.services.keys.regenerate(
+            account.user.id, idempotencyKey: nil, by: .commandLine
+        ).secret
+        #expect(new.characters.hasPrefix("tdc_"))
+        #expect(try await status(new.characters) == 200)
+        guard surface != .introspection else { return }
+        #expect(try await status(key) == 401)
+    }
+
     /// The status and the error's code.
     private static func present(
         _ key: String, _ asked: WorkspaceCase, to surface: AdmissionSurface, of fixture: ServerFixture

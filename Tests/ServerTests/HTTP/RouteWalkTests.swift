@@ -11,8 +11,9 @@ import Testing
     /// The named list of what needs no credentials. A route that joins it must be written here too.
     static let open: Set<String> = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
-        "GET /sign-in",
+        "GET /assets/brand.css", "GET /assets/logo", "GET /docs", "GET /sign-in",
         "POST /sign-in", "GET /sign-up", "POST /sign-up", "GET /portal", "POST /portal",
+        "GET /sign-in/oidc", "GET /sign-in/oidc/callback",
     ]
     static let methods: [HTTPRequest.Method] = [
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,

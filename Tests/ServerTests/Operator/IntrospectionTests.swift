@@ -36,6 +36,14 @@ import Testing
         #expect(plain.body["active"] as? Bool == true)
         #expect(plain.body["sub"] as? String == account.user.id.rawValue)
         #expect(plain.body["username"] as? String == "ada@example.com")
+        let claimed = try await fixture.services.accounts.create(
+            name: "Mallory", email: "victim@example.com", password: Password("long enough secret"),
+            by: Authority(.anyone, from: .localSocket))
+        try await fixture.services.workspaces.setPlan(
+            PlanID(rawValue: "pro"), of: claimed.workspaces[0].workspace.id, by: .commandLine)
+        let other = try await fixture.services.keys.reveal(claimed.user.id, by: .commandLine).characters
+        let unverified = try await request(fixture, "token=\(other)", token: token).body
+        #expect(unverified["active"] as? Bool == true && unverified["username"] as? String == "-", "only claimed")
         #expect(plain.body["token_type"] as? String == "Bearer")
         #expect(plain.body["plan"] as? String == "pro")
         #expect(plain.body["workspace"] == nil)

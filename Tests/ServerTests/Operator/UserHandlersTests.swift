@@ -56,6 +56,10 @@ import Testing
             of: UserID(rawValue: first.id), limit: 100
         ).entries.map(\.action)
         #expect(events == [.userDisabled, .userCreated])
+        // The next PUT would not find it again.
+        let cleared = #"{"email":"42@example.com","name":"Ada","externalId":null}"#
+        #expect(try await client.send(.put, "/users/ext:42", cleared).problems == ["externalId"])
+        #expect(try await client.send(.get, "/users/ext:42").text == disabled.text)
         // By our id it replaces all three: what is not sent of them is cleared.
         let replaced = try await client.send(.put, "/users/\(first.id)", #"{"email":"eve@example.com","name":"Eve"}"#)
         #expect(replaced.data["externalId"] is NSNull && replaced.data["emailVerified"] as? Bool == false)

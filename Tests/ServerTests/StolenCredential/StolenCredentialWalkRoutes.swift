@@ -49,10 +49,11 @@ struct WalkRoute: Sendable {
         "POST /operator/v1/workspaces": .workspaceCreated,
         "PUT /operator/v1/workspaces/{workspace}": .workspaceChanged,
         "PATCH /operator/v1/workspaces/{workspace}": .workspaceChanged,
+        "DELETE /operator/v1/workspaces/{workspace}": .workspaceDeleted,
         "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
         "PUT /operator/v1/workspaces/{workspace}/limit": .workspaceLimitChanged,
         "PUT /operator/v1/users/{user}/limit": .userLimitChanged,
-        "POST /operator/v1/users/{user}/quota/reset": .hourReset,
+        "POST /operator/v1/users/{user}/quota/reset": .windowReset,
         "POST /operator/v1/workspaces/{workspace}/suspend": .workspaceSuspended,
         "POST /operator/v1/workspaces/{workspace}/resume": .workspaceResumed,
         "PUT /operator/v1/workspaces/{workspace}/members/{user}": .memberAdded,
@@ -60,6 +61,9 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/plans/{plan}": .planPut,
         "DELETE /operator/v1/plans/{plan}": .planDeleted,
         "POST /operator/v1/batch": .userDisabled,
+        "POST /operator/v1/bulk/regenerate": .keyRegenerated,
+        "POST /operator/v1/bulk/disable": .userDisabled,
+        "POST /operator/v1/bulk/end-sessions": .sessionEnded,
         "POST /operator/v1/portal-links": .portalLinkCreated,
     ]
 
@@ -116,6 +120,9 @@ struct WalkRoute: Sendable {
         WalkRoute(
             name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, ends: AuthorityEnd.ofSessions,
             request: { $0.form("/account/sessions/\($0.thirdSession)/end") }),
+        WalkRoute(
+            name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
+            request: { $0.linkForm }),
     ]
 
     private static func inWorkspace(
@@ -141,7 +148,7 @@ extension WalkSubject {
         let body =
             switch endpoint.body {
             case .nothing: ""
-            case .emptyObject: "{ }"
+            case .emptyObject, .optionalJSON: "{ }"
             case .form(let inputs):
                 inputs.filter(\.isRequired).map { $0.name + "=" + ($0.name == "token" ? key : "x") }
                     .joined(separator: "&")
@@ -169,6 +176,8 @@ extension WalkSubject {
         case "owner", "user": "\"\(id.rawValue)\""
         case "role": "\"admin\""
         case "plan": "\"free\""
+        case "filter": #"{"workspace":"\#(workspace.rawValue)"}"#
+        case "dryRun": "false"
         case "features": "[\"api_webhooks\"]"
         case "hourlyLimit": "1000000"
         case "position": "9"

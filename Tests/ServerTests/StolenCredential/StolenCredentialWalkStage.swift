@@ -44,6 +44,7 @@ struct WalkStage: Sendable {
     /// Everybody else: the holder's other devices, and the operator.
     let others: Services
     let otherStore: SQLStore
+    let ring: MasterKeyRing
     /// An Owner beside every subject, so that these can lose their role and leave.
     let holder: UserID
     private let count = Counter()
@@ -61,7 +62,8 @@ struct WalkStage: Sendable {
         let ring = try MasterKeyRing.generate(from: .system)
         let certificate = wire.isTLS ? try ServerFixture.certificate() : nil
         let fixture = try ServerFixture(
-            tls: certificate.map { ($0.certificateFile, $0.keyFile) }, store: heldStore, ring: ring
+            tls: certificate.map { ($0.certificateFile, $0.keyFile) }, store: heldStore, ring: ring,
+            identityProvider: FixedIdentityProvider()
         ) { edge, domain in
             edge.trustedProxies = [AddressRange("127.0.0.0/8")].compactMap { $0 }
             domain.isPlanSwitchOpen = true
@@ -77,7 +79,7 @@ struct WalkStage: Sendable {
             try await body(
                 WalkStage(
                     server: server, client: client, wire: wire, heldStore: heldStore,
-                    heldCommands: commands(on: heldStore, ring), others: others, otherStore: store,
+                    heldCommands: commands(on: heldStore, ring), others: others, otherStore: store, ring: ring,
                     holder: holder.user.id))
         }
         try store.close()
@@ -110,12 +112,19 @@ struct WalkStage: Sendable {
             name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
         let link = try await others.portalLinks.create(
             for: .id(account.user.id), by: OperatorCaller(token.token, from: address))
+        let attempt = SignInAttempt.begin(
+            from: KeyVault(ring: ring), random: .system, at: Clocks.system.wall(), confirming: nil, next: "/")
+        _ = try await otherStore.useSignInAttempt(digest: attempt.digest, now: Clocks.system.wall())
+        try await otherStore.putPendingIdentity(
+            PendingIdentity(identity: FixedIdentityProvider.claims("thief \(number)").identity, email: nil),
+            ofAttempt: attempt.digest)
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
-            operatorTokenID: token.token.id, portalCode: link.code.characters)
+            operatorTokenID: token.token.id, portalCode: link.code.characters,
+            attempt: attempt)
     }
 }
 
@@ -138,6 +147,8 @@ struct WalkSubject: Sendable {
     let operatorTokenID: OperatorTokenID
     /// Of a link that signs the account in.
     let portalCode: String
+    /// Of a thief who wants to be connected with the account.
+    let attempt: SignInAttempt
 
     var id: UserID { account.user.id }
 
@@ -150,6 +161,14 @@ struct WalkSubject: Sendable {
     func form(_ path: String, _ pairs: [String: String] = [:]) -> WireRequest {
         var request = openForm(path, pairs)
         request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie)"))
+        return request
+    }
+
+    /// The form that connects the account with who the thief is at the provider.
+    var linkForm: WireRequest {
+        var request = openForm("/sign-in/oidc/link", [:])
+        let name = AttemptCookie(beside: SessionCookie()).name
+        request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie); \(name)=\(attempt.cookieValue)"))
         return request
     }
 

@@ -7,17 +7,22 @@ import TestSupport
 /// A browser that opens portal links and keeps the cookie that it is given.
 struct PortalBrowser {
     let fixture: ServerFixture
+    /// Where the browser shows what it opens.
+    let place: SessionPlace
     var cookie: String?
 
-    init(_ fixture: ServerFixture) {
+    init(_ fixture: ServerFixture, in place: SessionPlace = .window) {
         self.fixture = fixture
+        self.place = place
     }
 
     typealias Reply = (status: Int, headers: HTTPFields, body: String)
 
     private var headers: HTTPFields {
         var headers: HTTPFields = [HeaderName.fetchSite: "same-origin"]
-        if let cookie { headers[.cookie] = "\(SessionCookie.name)=\(cookie)" }
+        if place == .frame { headers[HeaderName.fetchDestination] = "iframe" }
+        let name = place == .frame ? SessionCookie.frameName : SessionCookie.name
+        if let cookie { headers[.cookie] = "\(name)=\(cookie)" }
         return headers
     }
 

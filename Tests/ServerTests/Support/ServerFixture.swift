@@ -26,10 +26,12 @@ final class ServerFixture: Sendable {
     /// - Parameters:
     ///   - store: the store to serve; nil makes a file of its own.
     ///   - ring: the master keys; nil makes new ones.
+    ///   - identityProvider: with whom people can sign in too.
     ///   - configure: changes the edge's settings.
     init(
         clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil, store: SQLStore? = nil,
-        ring: MasterKeyRing? = nil, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        ring: MasterKeyRing? = nil, identityProvider: (any IdentityProvider)? = nil,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout KeybearerServer.Settings, inout Services.Settings) -> Void = { _, _ in }
     ) throws {
         self.logger = logger
@@ -43,6 +45,10 @@ final class ServerFixture: Sendable {
         self.clocks = clocks
         var edge = KeybearerServer.Settings()
         edge.port = 0
+        if identityProvider != nil {
+            edge.publicURL = PublicURL("https://yourapp.com")
+            domain.identities = IdentitySettings(issuer: FixedIdentityProvider.issuer, name: "Example")
+        }
         edge.isRegenerateByKeyOpen = true
         edge.tls = tls
         edge.gate = GateSettings(
@@ -52,7 +58,7 @@ final class ServerFixture: Sendable {
         settings = edge
         services = Services(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
-            role: .server, clocks: clocks, logger: logger)
+            role: .server, identityProvider: identityProvider, clocks: clocks, logger: logger)
     }
 
     func server() throws -> KeybearerServer {
@@ -78,11 +84,20 @@ final class ServerFixture: Sendable {
     /// The same for a server that the test looks into.
     func listening(_ server: KeybearerServer, _ body: @Sendable (WireClient) async throws -> Void) async throws {
         let (ports, announce) = AsyncStream<KeybearerServer.ListeningPorts>.makeStream()
-        let running = Task { try await server.run { announce.yield($0) } }
+        let running = Task {
+            // One that cannot start announces nothing.
+            defer { announce.finish() }
+            try await server.run { announce.yield($0) }
+        }
         defer { running.cancel() }
         var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
-        try await body(WireClient(port: port.server, gatePort: port.gate ?? 0))
+        guard let port = await iterator.next() else {
+            // It says why it could not start.
+            try await running.value
+            throw CancellationError()
+        }
+        try await body(
+            WireClient(port: port.server, gatePort: port.gate ?? 0, operatorPort: port.operators ?? 0))
         running.cancel()
         _ = await running.result
     }
@@ -102,12 +117,14 @@ final class ServerFixture: Sendable {
     /// Answers one request without a socket.
     func respond(
         _ method: HTTPRequest.Method = .get, _ path: String, _ headers: HTTPFields = [:], body: String = "",
-        peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com"
+        peer: String = "127.0.0.1", isTLS: Bool = true, authority: String = "yourapp.com",
+        through edge: EdgeResponder? = nil
     ) async throws -> (status: Int, headers: HTTPFields, body: String) {
-        let made = try responder()
+        let made = try edge ?? responder()
         let responder = EdgeResponder(
-            routes: made.routes, clientAddress: made.clientAddress, isTLS: isTLS, bodies: made.bodies,
-            api: made.api, operators: made.operators, dashboard: made.dashboard, logger: logger)
+            routes: made.routes, served: made.served, clientAddress: made.clientAddress, isTLS: isTLS,
+            bodies: made.bodies, api: made.api, operators: made.operators, dashboard: made.dashboard,
+            place: made.place, logger: logger)
         // A server decides under a lease.
         await services.node?.fence.step()
         let request = Request(

@@ -63,6 +63,8 @@ struct WireClient: Sendable {
     let port: Int
     /// The gate's port; 0 when there is none.
     var gatePort = 0
+    /// The operator API's own port; 0 when it has none.
+    var operatorPort = 0
 
     func send(_ request: WireRequest, over wire: Wire) async throws -> WireResponse {
         switch wire {

@@ -25,6 +25,9 @@ import Testing
         var byKey: Authority { Authority(.key(account.key.id, version: account.key.version, of: id)) }
         var bySession: Authority { Authority(.session(session.id, of: id)) }
         var byPassword: Authority { Authority(.password(version: 1, of: id)) }
+        /// Who the account is at a provider.
+        var identity: Identity { Identity(issuer: "https://login.example", subject: id.rawValue) }
+        var byIdentity: Authority { Authority(.identity(identity, of: id)) }
         var byOperatorToken: Authority { Authority(.operatorToken(operatorToken)) }
 
         func replaceKey(_ store: any Store, by authority: Authority, _ event: AuditEvent) async throws -> Bool {
@@ -69,6 +72,14 @@ import Testing
                     by: subject.byPassword, audit: event)
                 return true
             }, ends: [setPassword, disable, delete]),
+        Race(
+            name: "an identity that signs in",
+            change: { store, subject, event in
+                _ = try await store.startSession(
+                    subject.samples.session(of: subject.id), token: minted(subject.samples), replacing: nil,
+                    by: subject.byIdentity, audit: event)
+                return true
+            }, ends: [disable, delete]),
         Race(
             name: "an operator's token",
             change: { store, subject, event in
@@ -175,7 +186,10 @@ import Testing
     }
 
     static func makeSubject(_ store: any Store, _ holder: UserID, _ samples: Samples) async throws -> Subject {
-        let account = try await store.addAccount(samples)
+        let new = samples.newAccount()
+        let account = try await store.createAccount(
+            new, with: Identity(issuer: "https://login.example", subject: new.user.id.rawValue),
+            audit: samples.event(.userCreated), linked: samples.event(.identityLinked))
         let workspace = account.workspaces[0].workspace.id
         _ = try await store.setPlan(PlanID(rawValue: "pro"), of: workspace, audit: samples.event(.planChanged))
         _ = try await store.putMember(

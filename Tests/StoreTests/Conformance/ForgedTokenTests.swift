@@ -62,7 +62,7 @@ import Testing
             var codes = (0..<50).map { _ in PortalCode.mint(from: other, random: .system).code.characters }
             codes += [Self.altered(code.characters), "kbl_" + secret.characters.dropFirst(4)]
             var keys = try (0..<50).map { _ in try other.issue(prefix: .standard, random: .system).characters }
-            keys += [Self.altered(key), "", "x", secret.characters, code.characters, key + "0", " " + key]
+            keys += [Self.altered(key), "", "x", secret.characters, code.characters, " " + key]
             await services.node?.fence.step()
             let before = engine.calls
             for text in codes {
@@ -74,6 +74,8 @@ import Testing
             }
             for text in keys { await expect(.notFound) { _ = try await services.directory.owner(of: text) } }
             #expect(engine.calls == before)
+            // What has not the shape of our own keys may be one that was imported, and has ended since.
+            await expect(.notFound) { _ = try await services.directory.owner(of: key + "0") }
             guard case .usable = try await services.portalLinks.find(code),
                 case .live = try await services.directory.owner(of: key)
             else { throw KeybearerError(.internalError, "Genuine ones were not found.") }

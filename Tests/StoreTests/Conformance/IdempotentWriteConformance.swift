@@ -108,6 +108,53 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func aProgramsKeyReplacesOneOfTwoKeys(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            for round in 1...Self.rounds {
+                let accounts = [try await first.addAccount(samples), try await first.addAccount(samples)]
+                // One program sends the same Idempotency-Key for two accounts at the same moment.
+                let writes = accounts.enumerated().map { place, account in
+                    let plain = samples.replacement(of: account)
+                    let request = samples.request(UInt8(round), asked: UInt8(place))
+                    return samples.write(
+                        .replaceKey(
+                            KeyReplacement(
+                                userID: plain.userID, key: plain.key, sealed: plain.sealed, request: request)),
+                        .keyRegenerated)
+                }
+                let outcomes = await raced(
+                    { await applied(try await first.perform([writes[0]], by: .commandLine)).value[0] },
+                    { await applied(try await second.perform([writes[1]], by: .commandLine)).value[0] })
+                let keys = try outcomes.map { outcome in
+                    guard case .key(let outcome) = try outcome.get().get() else {
+                        return KeyReplacementOutcome.noSuchUser
+                    }
+                    return outcome
+                }
+                #expect(keys.contains(.replaced) && keys.contains(.anotherRequest), "\(keys)")
+                var versions: [Int?] = []
+                for account in accounts { versions.append(try await first.key(of: account.user.id)?.version) }
+                #expect(Set(versions) == [1, 2])
+            }
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func aKeyThatMovedLeavesTheRequestFree(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let account = try await store.addAccount(samples)
+            let digest = samples.random.bytes(32)
+            _ = try await store.replaceKey(samples.replacement(of: account), audit: samples.event(.keyRegenerated))
+            let stale = samples.replacement(of: account, idempotencyDigest: digest)
+            let event = samples.event(.keyRegenerated)
+            #expect(try await store.replaceKey(stale, audit: event).value == .versionMoved)
+            let now = try #require(try await store.account(id: account.user.id))
+            let again = samples.replacement(of: now, idempotencyDigest: digest)
+            #expect(try await store.replaceKey(again, audit: event).value == .replaced)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func anAddressOrExternalIDIsTakenOnce(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             _ = try await first.addAccount(samples)

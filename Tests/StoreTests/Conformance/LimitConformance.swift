@@ -80,7 +80,7 @@ import Testing
                 .reserve(user, count: count, limit: 100, life: .seconds(10), releasing: unused)
             }
             func reset() async throws {
-                let write = samples.write(.resetHour(of: user), at: samples.at(1))
+                let write = samples.write(.resetWindow(of: user), at: samples.at(1))
                 _ = try await second.perform([write], by: .commandLine)
             }
             // One without a window has nothing to begin.
@@ -94,7 +94,7 @@ import Testing
             let unused = LocalQuota.Unused(count: 50, minute: old.minute)
             let last = try await second.reserve([reserve(100, releasing: [unused])], now: samples.at(3))[0]
             #expect(last.granted == 40 && last.charged == 100)
-            let gone = samples.write(.resetHour(of: .random(from: samples.random)), at: samples.at(1))
+            let gone = samples.write(.resetWindow(of: .random(from: samples.random)), at: samples.at(1))
             await #expect(throws: KeybearerError.self) { _ = try await first.perform([gone], by: .commandLine) }
         }
     }

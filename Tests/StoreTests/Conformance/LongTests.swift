@@ -1,11 +1,13 @@
 import Foundation
 import GRDB
-import Keybearer
 import KeybearerPostgres
 import KeybearerSQL
 import KeybearerSQLite
+import Logging
 import TestSupport
 import Testing
+
+@testable import Keybearer
 
 /// What takes long: `make test-long` runs it, and `make test` leaves it out by name.
 @Suite struct LongTests {
@@ -76,6 +78,52 @@ import Testing
         let store = try SQLiteStore.openStore(path: path, role: .commandLine)
         #expect(try await store.accounts(offset: 0, limit: 1).total == Self.count + 4)
         #expect(try await store.sealedKeyCounts()[MasterKeyID(rawValue: "mk_one")] == Self.count)
+        #expect(try store.sqlite.integrityProblems().isEmpty)
+        try store.close()
+    }
+
+    @Test("A hundred thousand keys are imported, with an interruption, and a node holds them in 8 to 16 bytes each")
+    func importedKeys() async throws {
+        let ring = try MasterKeyRing.generate(from: .system)
+        func open() throws -> (store: SQLStore, services: Services) {
+            let store = try SQLiteStore.openStore(path: path, role: .server)
+            let services = Services(
+                store: store, ring: ring, loadRing: { ring }, settings: Services.Settings(), role: .command,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            return (store, services)
+        }
+        func row(_ number: Int) -> (id: ExternalID, input: UserInput) {
+            var input = UserInput()
+            (input.email, input.name, input.isEmailVerified) = ("many\(number)@example.com", "Many", true)
+            input.keyToImport = KeyToImport("acme-live-ABCDEFGH-\(number)")
+            return (ExternalID(rawValue: "\(number)"), input)
+        }
+        func importRows(_ numbers: Range<Int>, by services: Services) async throws {
+            for first in stride(from: numbers.lowerBound, to: numbers.upperBound, by: 100) {
+                let results = await services.writes.put((first..<first + 100).map(row), by: .commandLine)
+                #expect(results.allSatisfy { $0.code == nil }, "from \(first)")
+            }
+        }
+        var (store, services) = try open()
+        try await importRows(0..<40_000, by: services)
+        try store.close()
+        (store, services) = try open()
+        // As a file that is imported again: what is there already counts as done.
+        try await importRows(39_000..<Self.count, by: services)
+        #expect(try await store.accounts(offset: 0, limit: 1).total == Self.count)
+        let opened = store
+        let keys = ImportedKeys { try await opened.importedKeyPrefixes() }
+        let time = try await ContinuousClock().measure { try await keys.load() }
+        #expect(keys.count == Self.count && (8...16).contains(Double(keys.byteCount) / Double(Self.count)))
+        print("\(keys.count) imported keys: \(keys.byteCount) bytes, read in \(time)")
+        let vault = KeyVault(ring: ring)
+        for number in stride(from: 0, to: Self.count, by: 997) {
+            let text = "acme-live-ABCDEFGH-\(number)"
+            let token = try #require(Array(text.utf8).withUnsafeBufferPointer(PresentedToken.init))
+            #expect(keys.contains(anyOf: vault.digestPrefixes(of: token)))
+            let found = try await store.account(keyDigests: vault.digests(of: token))
+            #expect(found?.user.externalID == ExternalID(rawValue: "\(number)"))
+        }
         #expect(try store.sqlite.integrityProblems().isEmpty)
         try store.close()
     }

@@ -48,6 +48,47 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func aTokenThatWritesWithoutPauseIsRevoked(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            let token = token(samples)
+            let digest = samples.random.bytes(32)
+            try await first.createOperatorToken(token, digest: digest, audit: samples.event(.operatorTokenCreated))
+            var users: [UserID] = []
+            for _ in 0..<8 { users.append(try await first.addAccount(samples).user.id) }
+            let (begun, ended) = (Counter(), Counter())
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for user in users {
+                    group.addTask {
+                        // Their transactions overlap: the token's row is never free of one that shares it.
+                        for name in 0... {
+                            do {
+                                let write = samples.rename(user, "Ada \(name)")
+                                _ = try await first.perform([write], by: Authority(.operatorToken(token.id)))
+                                begun.increment()
+                            } catch let error as KeybearerError where error.code == .unauthorized {
+                                break
+                            }
+                        }
+                        ended.increment()
+                    }
+                }
+                while begun.value < 100 { await Task.yield() }
+                try await second.revokeOperatorToken(token.id, audit: samples.event(.operatorTokenRevoked))
+                #expect(try await second.operatorToken(digest: digest, now: samples.at(2)) == nil)
+                // What was not committed by now never is.
+                let position = try await second.newestPosition(samples)
+                try await group.waitForAll()
+                #expect(try await second.newestPosition(samples) == position && ended.value == 8)
+            }
+            await expect(.notFound) {
+                try await first.revokeOperatorToken(token.id, audit: samples.event(.operatorTokenRevoked))
+            }
+            let events = try await first.auditEvents(userID: nil, limit: 10_000).map(\.action)
+            #expect(events.count { $0 == .operatorTokenRevoked } == 1)
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func revokingNothingFailsAndLeavesNoRow(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let id = OperatorTokenID.random(from: samples.random)

@@ -7,7 +7,7 @@ import Testing
 /// ``RowLocks``: every transaction locks in one order, so that none ever waits for one that waits for it.
 @Suite struct RowLocksTests {
     private static let tasks = 8
-    private static let kinds = 20
+    private static let kinds = 21
     /// How long at least, and how long until every kind of change was made.
     private static let span: Duration = .seconds(5)
     private static let longest: Duration = .seconds(60)
@@ -120,6 +120,13 @@ import Testing
             let team = Plan(id: PlanID(rawValue: "team"), name: "Team", features: [], hourlyLimit: 10, position: 9)
             _ = try await store.putPlan(team, audit: event)
             _ = try await store.deletePlan(team.id, audit: samples.event(.planDeleted))
+        case 19:
+            let id = WorkspaceID.random(from: samples.random)
+            _ = try await store.createWorkspace(
+                id: id, name: "Team", owner: subject.id, createdAt: samples.at(1), audit: event)
+            let write = StoreWrite(
+                .deleteWorkspace(id, version: nil), audit: samples.event(.workspaceDeleted, workspace: id))
+            _ = try await store.perform([write], by: .commandLine)
         default:
             _ = try await store.setPlan(
                 PlanID(rawValue: "pro"), of: subject.workspace, by: subject.bySession,

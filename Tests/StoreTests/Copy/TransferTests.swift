@@ -43,6 +43,14 @@ import Testing
             OperatorToken(
                 id: .random(from: samples.random), name: "CI", scopes: [.introspect], createdAt: samples.at(1)),
             digest: samples.random.bytes(32), audit: samples.event(.operatorTokenCreated))
+        let attempt = samples.random.bytes(32)
+        _ = try await store.useSignInAttempt(digest: attempt, now: samples.at(90))
+        try await store.putPendingIdentity(
+            PendingIdentity(identity: Identity(issuer: "https://login.example", subject: "waits"), email: nil),
+            ofAttempt: attempt)
+        _ = try await store.createAccount(
+            samples.newAccount(after: 9), with: Identity(issuer: "https://login.example", subject: "one"),
+            audit: samples.event(.userCreated), linked: samples.event(.identityLinked))
         try await store.retireMasterKeys(
             [MasterKeyID(rawValue: "mk_old")], audit: samples.event(.masterKeysChanged))
         return (account, other, digest)
@@ -57,6 +65,8 @@ import Testing
         #expect(try await second.operatorTokens() == first.operatorTokens())
         let events = try await first.auditEvents(userID: nil, limit: 100)
         #expect(try await second.auditEvents(userID: nil, limit: 100).suffix(events.count) == events[...])
+        let identity = Identity(issuer: "https://login.example", subject: "one")
+        #expect(try await second.account(identity: identity) == first.account(identity: identity))
         for account in accounts {
             let look = QuotaRequest.look(account.user.id)
             let window = try await first.reserve([look], now: samples.at(80))
@@ -70,8 +80,12 @@ import Testing
         let shared = try PostgresDatabase().open()
         let back = try openFile(directory, "back.db")
         let (_, other, digest) = try await fill(file)
+        _ = try await file.perform([samples.create(samples.imported())], by: .commandLine)
+        let imported = try await file.importedKeyPrefixes()
         let report = try move(file, to: shared)
-        #expect(report.rows.first { $0.table == "users" }?.count == 2)
+        #expect(report.rows.first { $0.table == "users" }?.count == 4)
+        #expect(imported.count == 1)
+        #expect(try await shared.importedKeyPrefixes() == imported)
         try await expectSame(file, shared, tokenDigest: digest)
         // Life goes on there: numbers, audit rows, refusals of retired master keys.
         _ = try await shared.setStatus(.active, of: other.user.id, audit: samples.event(.userEnabled))
@@ -84,6 +98,7 @@ import Testing
         }
         _ = try move(shared, to: back)
         try await expectSame(shared, back, tokenDigest: digest)
+        #expect(try await back.importedKeyPrefixes() == imported)
         for store in [file as any Store, shared, back] { try store.close() }
     }
 

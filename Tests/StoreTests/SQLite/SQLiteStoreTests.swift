@@ -27,7 +27,7 @@ import Testing
             #expect(settings.foreignKeys)
             #expect(settings.busyTimeout == .seconds(5))
             #expect(settings.automaticCheckpointPages == 0)
-            #expect(settings.schemaVersion == 7)
+            #expect(settings.schemaVersion == 11)
             _ = try await store.addAccount(samples)
         }
         try store.close()

@@ -105,6 +105,34 @@ def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
         body["returnUrl"] = RETURN_URL
     if "owner" in body or path.endswith("/workspaces/{workspace}") and case.method == "PUT":
         body["owner"] = DIRECTORY.user()
+    if "/bulk/" in path:
+        # A filter that is made up may be everybody, the run's own accounts among them.
+        body["filter"] = {"workspace": DIRECTORY.workspace()}
+        body.pop("cursor", None)
+    if "transferTo" in body:
+        body["transferTo"] = DIRECTORY.user()
+        # One of the two.
+        body.pop("deleteWorkspaces", None)
+    if isinstance(body.get("endsAt"), str):
+        # JSON Schema cannot say "in the future".
+        body["endsAt"] = "2999-01-01T00:00:00Z"
+    if path.endswith("/limit") and body.get("hourlyLimit") is None:
+        # The plan's limit has no end.
+        body.pop("endsAt", None)
+    if path.endswith("/plan"):
+        # Another plan than the one that ends.
+        body.pop("nextPlan", None)
+        if body.get("endsAt") is not None:
+            body |= {"plan": PLAN, "nextPlan": "free"}
+    if isinstance(body.get("key"), dict):
+        # A key nobody has, with an account that is new: JSON Schema can say neither.
+        body["key"] = {"import": f"a-key-that-a-customer-had-{DIRECTORY.number()}"}
+        if case.method == "PUT":
+            del body["key"]
+    names = (case.path_parameters or {}).values()
+    if case.method == "PUT" and body.get("externalId", "") is None and any(name.startswith("ext:") for name in names):
+        # What the path names cannot be cleared, which JSON Schema cannot say.
+        del body["externalId"]
     if is_made_up:
         return
     if path.endswith("/portal-links"):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from browser.place import URL
 from harness.accounts import KEY_PATTERN, Person
 
 COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
@@ -134,5 +135,5 @@ def clipboard(page: Page) -> str:
 
 
 def expect_path(page: Page, pattern: str) -> None:
-    """Waits until the browser is at a path (and query) that matches as a whole."""
-    expect(page).to_have_url(re.compile(r"http://localhost:\d+" + pattern + r"$"))
+    """Waits until the browser is at a path (and query) that matches as a whole, wherever the server is."""
+    expect(page).to_have_url(re.compile(rf"(http://localhost:\d+|{re.escape(URL)}){pattern}$"))

@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from browser.place import Place
 from harness.accounts import Person
 from harness.command_line import CommandLine
 from harness.dashboard_client import DashboardClient
@@ -22,27 +24,31 @@ class DashboardServer(DashboardClient, KeybearerServer):
     ada: Person
     ada_key: str
 
-    def __init__(self, directory: Path, log: Path, settings: tuple[str, ...]):
+    def __init__(self, directory: Path, log: Path, settings: tuple[str, ...], place: Place | None = None):
         self.directory = directory
         self.database = directory / "keybearer.db"
         commands = CommandLine(self.database, directory / "keybearer.keys")
         KeybearerServer.__init__(self, commands, log, settings)
         DashboardClient.__init__(self, self.origin)
+        self._place = place
+        self._reach(self.origin)
+        # What its pages call the product.
+        self.product = "Keybearer" if place is None else place.product
         # Set by tests that take the database away.
         self.may_log_errors = False
 
     @classmethod
-    def demo(cls, directory: Path, *options: str, port: int = 0) -> DashboardServer:
+    def demo(cls, directory: Path, *options: str, port: int = 0, place: Place | None = None) -> DashboardServer:
         """`keybearer demo`, as a newcomer starts it."""
         directory.mkdir(parents=True, exist_ok=True)
-        server = cls(directory, directory / "log.jsonl", options)
+        server = cls(directory, directory / "log.jsonl", options, place)
         server._start_demo(port)
         return server
 
     @classmethod
-    def serve(cls, directory: Path, *options: str) -> DashboardServer:
+    def serve(cls, directory: Path, *options: str, place: Place | None = None) -> DashboardServer:
         """`keybearer serve` on the data of a demonstration, beside it or after it."""
-        server = cls(directory, directory / "serve-log.jsonl", options)
+        server = cls(directory, directory / "serve-log.jsonl", options, place)
         server.start()
         return server
 
@@ -53,9 +59,26 @@ class DashboardServer(DashboardClient, KeybearerServer):
             self.commands.binary, "demo", "--directory", str(self.directory), "--port", str(port), "--log-format",
             "json", *self.settings,
         ]
-        self.program = Program(arguments, self.log_path, output=output)
+        self.program = Program(arguments, self.log_path, output=output, environment=self.environment)
         greeting = self.program.wait_until(lambda: read_greeting(output.read_text()), "it greeted")
-        self.origin, self.ada, self.ada_key = greeting.origin, greeting.person, greeting.key
+        self._reach(greeting.origin)
+        self.ada, self.ada_key = greeting.person, greeting.key
+
+    def _reach(self, origin: str) -> None:
+        """Requests go to the server itself; a browser goes where the place is."""
+        self.origin, self.address = origin, origin.removeprefix("http://")
+        if self._place is not None:
+            self.origin, self.cookie_name = self._place.url, self._place.cookie_name
+            self.headers, self.environment = self._place.headers, self._place.environment
+
+    def beside_the_browser(self, url: str) -> tuple[str, str]:
+        """A URL of the server for others than the browser, who alone knows where the product's host is; and its `Host`."""
+        host = urlsplit(url).netloc
+        return (url if self._place is None else url.replace(host, self._place.address, 1), host)
+
+    def path(self, local: str) -> str:
+        """A path of the server as its clients see it."""
+        return (self._place.base if self._place is not None else "") + local
 
     def stop(self) -> None:
         """Asks the server to stop; it must end by itself, cleanly, without an error or a key in its log."""

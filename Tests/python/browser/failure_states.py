@@ -108,7 +108,8 @@ def times_opened_in_sessions(stage: Stage) -> Page:
 @state
 def https_needed(stage: Stage) -> Page:
     stage.console.expect_status(403)
-    page = stage.new_context(origin=stage.server.origin.replace("localhost", OTHER_NAME), bypass_csp=True).new_page()
+    origin = "http://" + stage.server.address.replace("localhost", OTHER_NAME)
+    page = stage.new_context(origin=origin, bypass_csp=True).new_page()
     page.goto("/sign-in")
     expect(page.get_by_role("heading", level=1)).to_have_text("Signing in needs HTTPS here")
     return page

@@ -45,6 +45,21 @@ def sign_in_page(stage: Stage) -> Page:
 
 
 @state
+def reference(stage: Stage) -> Page:
+    page = stage.page()
+    page.goto("/docs")
+    return page
+
+
+@state
+def reference_in_python(stage: Stage) -> Page:
+    page = stage.page()
+    page.goto("/docs#put-operator-users-user")
+    page.get_by_label("Python").check()
+    return page
+
+
+@state
 def sign_in_refused(stage: Stage) -> Page:
     stage.console.expect_status(401)
     page = stage.page()

@@ -80,7 +80,7 @@ def portal_link_ended_at_the_press(stage: PortalStage) -> Page:
 
 @state
 def portal_session_ended_at_the_press(stage: PortalStage) -> Page:
-    return stay(stage, lambda page: page.locator("form[action='/sign-out'] button").click(), "Your session has ended")
+    return stay(stage, lambda page: page.locator("form[action$='/sign-out'] button").click(), "Your session has ended")
 
 
 def stay(stage: PortalStage, press: Callable[[Page], None], heading: str) -> Page:
@@ -102,7 +102,8 @@ def stay(stage: PortalStage, press: Callable[[Page], None], heading: str) -> Pag
     def without_refresh(route: Route) -> None:
         # What browsers add only on the way.
         sent = {**route.request.headers, "sec-fetch-site": "same-origin"}
-        response = route.fetch(headers=sent, max_redirects=0)
+        url, host = stage.server.beside_the_browser(route.request.url)
+        response = route.fetch(url=url, headers={**sent, "host": host}, max_redirects=0)
         headers = {name: value for name, value in response.headers.items() if name != "refresh"}
         route.fulfill(response=response, headers=headers)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -67,8 +66,11 @@ class Backend:
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
         """One request of the operator API; returns what is in `data`."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        address = urlsplit(self.server.origin).netloc
-        response = request(address, f"/operator/v1{path}", method, headers, json.dumps(body) if body else None)
+        headers |= self.server.headers
+        response = request(
+            self.server.address, f"/operator/v1{path}", method, headers, json.dumps(body) if body else None,
+            tls=self.server.tls,
+        )
         assert response.status < 300, f"{method} {path}: {response.status} {response.text}"
         return response.data if response.body else {}
 

@@ -4,7 +4,7 @@ With `KEYBEARER_SCREENSHOTS` set to a folder, a picture of each is written there
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ from playwright.sync_api import BrowserContext, Page
 from browser import failure_states  # noqa: F401 (its states join the list)
 from browser.conftest import DESKTOP, ConsoleWatch
 from browser.dashboard_server import DashboardServer
+from browser.identity_provider import HostileProvider, serve_with_provider
 from browser.page_states import STATES, Stage
 from browser.portal_states import PORTAL_STATES, PortalStage
 from browser.product_site import ProductSite
+from browser.provider_states import PROVIDER_STATES, ProviderStage
 
 SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
 PHONE = {"width": 360, "height": 740}
@@ -44,6 +46,38 @@ class TestPortal:
         site: ProductSite, name: str,
     ):
         page = PORTAL_STATES[name](PortalStage(server, new_context, console, site))
+        check(page, name)
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[HostileProvider]:
+    provider = HostileProvider()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(scope="module")
+def provider_server(
+    tmp_path_factory: pytest.TempPathFactory, provider: HostileProvider
+) -> Iterator[DashboardServer]:
+    server = serve_with_provider(tmp_path_factory.mktemp("provider") / "demo", provider.issuer)
+    yield server
+    server.stop()
+
+
+class TestProvider:
+    """The pages on the way to a provider and back."""
+
+    @pytest.fixture
+    def server(self, provider_server: DashboardServer) -> DashboardServer:
+        return provider_server
+
+    @pytest.mark.parametrize("name", PROVIDER_STATES)
+    def test_state(
+        self, server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch,
+        provider: HostileProvider, name: str,
+    ):
+        page = PROVIDER_STATES[name](ProviderStage(server, new_context, console, provider))
         check(page, name)
 
 

@@ -56,7 +56,7 @@ def test_a_refused_password_says_why(server: DashboardServer, page: Page, consol
     expect(current).to_have_attribute("aria-invalid", "true")
     expect(current).to_have_accessible_description("This is not your current password.")
     expect(current).to_be_focused()
-    expect(page).to_have_title("Error: Account & sessions · Keybearer")
+    expect(page).to_have_title(f"Error: Account & sessions · {server.product}")
 
     change_password(page, server.ada.password, "password123")
     new = page.get_by_label("New password")

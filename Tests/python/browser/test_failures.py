@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from browser.conftest import ConsoleWatch
@@ -166,6 +167,8 @@ def test_a_database_that_takes_no_writes(server: DashboardServer, key_page: KeyP
     assert server.commands.key_of(server.ada.email) == key
 
 
+# Behind a proxy it is the proxy that answers.
+@pytest.mark.whole_host
 def test_a_stopped_server(server: DashboardServer, key_page: KeyPage, console: ConsoleWatch):
     console.expect_network_failures()
     key_page.reveal()
@@ -196,7 +199,8 @@ def test_a_recent_sign_in_is_required_before_a_regenerate(
     server: DashboardServer, key_page: KeyPage, console: ConsoleWatch
 ):
     console.expect_status(403)
-    refusal = '{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next=/account"}'
+    confirm = server.path("/confirm?next=" + server.path("/account"))
+    refusal = f'{{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"{confirm}"}}'
     key_page.page.route("**/regenerate", lambda route: route.fulfill(
         status=403, content_type="application/json", body=refusal))
     key_page.press_regenerate()

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page
 
 from browser.dashboard import key_path, sign_in
@@ -75,13 +76,14 @@ def test_redirects_and_revealed_keys_are_not_stored(server: DashboardServer):
 def test_assets_are_stored_by_the_hash_in_their_address(server: DashboardServer):
     page = server.request("GET", "/sign-in").text
     for name, kind in (("dashboard.css", "text/css"), ("dashboard.js", "text/javascript")):
-        response = server.request("GET", re.search(rf'"(/assets/{re.escape(name)}\?v=[0-9a-f]+)"', page).group(1))
+        response = server.request("GET", re.search(rf'"{server.path("")}(/assets/{re.escape(name)}\?v=[0-9a-f]+)"', page).group(1))
         assert response.status == 200, name
         assert response.value("content-type") == f"{kind}; charset=utf-8"
         assert "immutable" in response.value("cache-control")
         assert response.value("x-content-type-options") == "nosniff"
 
 
+@pytest.mark.whole_host
 def test_the_cookie(server: DashboardServer, page: Page):
     sign_in(page, server.ada)
     (cookie,) = page.context.cookies()

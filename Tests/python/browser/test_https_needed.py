@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from browser.conftest import OTHER_NAME, ConsoleWatch
 from browser.dashboard import KeyPage, sign_in
 from browser.dashboard_server import DashboardServer
+
+pytestmark = pytest.mark.whole_host
 
 
 def test_a_page_explains_itself(

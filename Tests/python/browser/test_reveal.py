@@ -32,7 +32,7 @@ def test_nothing_is_requested_before_the_eye_is_pressed(server: DashboardServer,
     page.wait_for_load_state("networkidle")
     assert requests and not reveals(requests)
     assert {request.url.split("/")[2] for request in requests if not request.url.startswith("data:")} == {
-        server.origin.removeprefix("http://")
+        server.origin.split("/")[2]
     }, "A page asks another host for something."
 
     with page.expect_response("**/reveal") as response:
@@ -133,10 +133,11 @@ def test_the_password_is_required_again_where_the_server_wants_it(
 ):
     """The page follows the response of a server for which the sign-in is too old, and comes back."""
     console.expect_status(401, 403)
-    refusal = f'{{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"/confirm?next={path}"}}'
+    confirm = server.path("/confirm?next=" + server.path(path))
+    refusal = f'{{"ok":false,"error":"FORBIDDEN","message":"Confirm first.","confirmUrl":"{confirm}"}}'
     page.route("**/reveal", lambda route: route.fulfill(status=403, content_type="application/json", body=refusal))
     sign_in(page, server.ada, path)
-    before = session_id(page)
+    before = session_id(server, page)
     KeyPage(page).eye_show.click()
     expect(page.get_by_role("heading", name="Confirm your password")).to_be_visible()
     expect(page.get_by_label("Signed in as")).to_have_value(server.ada.email)
@@ -145,12 +146,12 @@ def test_the_password_is_required_again_where_the_server_wants_it(
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("alert")).to_have_text("That password is not right.")
-    assert session_id(page) == before
+    assert session_id(server, page) == before
 
     page.get_by_label("Password").fill(server.ada.password)
     page.get_by_role("button", name="Continue").click()
     expect_path(page, path)
-    assert session_id(page) != before, "A session whose password was given again gets a new id."
+    assert session_id(server, page) != before, "A session whose password was given again gets a new id."
     assert server.request("GET", path, cookie=before).status == 303, "The old id must be dead."
     assert KeyPage(page).reveal() == server.ada_key
 
@@ -159,7 +160,7 @@ def test_without_a_session_there_is_no_key(server: DashboardServer, path: str):
     script = server.post(f"{path}/reveal", {}, Accept="application/json")
     assert (script.status, script.json["error"]) == (401, "UNAUTHORIZED")
     form = server.post(f"{path}/reveal", {})
-    assert (form.status, form.value("location")) == (303, "/sign-in")
+    assert (form.status, form.value("location")) == (303, server.path("/sign-in"))
     forged = server.post(f"{path}/reveal", {}, "A" * 43)
     assert forged.status == 303
     expect_absent(server.ada_key, script.text, form.text, forged.text)
@@ -232,6 +233,6 @@ def test_two_tabs_do_not_disturb_each_other(server: DashboardServer, context: Br
     expect(KeyPage(first).field).to_have_value(MASK)
 
 
-def session_id(page: Page) -> str:
-    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "__Host-keybearer"]
+def session_id(server: DashboardServer, page: Page) -> str:
+    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == server.cookie_name]
     return cookie["value"]

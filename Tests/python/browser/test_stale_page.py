@@ -181,6 +181,8 @@ def test_copy_is_about_the_key_that_was_shown_at_the_press(
     stale.expect_hidden()
 
 
+# It asks beside the browser, which alone knows where the product's host is.
+@pytest.mark.whole_host
 def test_a_late_response_does_not_bring_the_old_record_back(server: DashboardServer, stale: KeyPage, workspace: dict):
     """A request that was sent before another one, and answered after it, changes nothing in the page."""
     pause_clock(stale.page)
@@ -202,6 +204,8 @@ def test_a_late_response_does_not_bring_the_old_record_back(server: DashboardSer
     expect(stale.field).to_have_value(new_key)
 
 
+# It asks beside the browser, which alone knows where the product's host is.
+@pytest.mark.whole_host
 def test_a_late_response_is_no_key_to_show_or_copy(server: DashboardServer, stale: KeyPage, workspace: dict):
     """The page itself has regenerated while a request was on its way."""
     page, path = stale.page, key_path(workspace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,7 +15,6 @@ import pytest
 from gateways.conftest import Certificate
 from gateways.existing_product import ExistingNginx, ExistingTraefik, ProductGateway
 from gateways.gate_server import GateServer
-from harness import cleanup
 from harness.accounts import Account
 from harness.connection import Connection, request_head
 from harness.http_client import Headers, Response
@@ -28,27 +27,29 @@ APPLICATIONS = Path(__file__).parent / "applications"
 TOKEN = [("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln")]
 
 
-@functools.cache
-def built_for_go() -> Path:
-    """The application of the Go example. Nothing is downloaded for it."""
-    directory = cleanup.temporary_directory()
-    (directory / "keybearer").mkdir()
-    shutil.copy(EXAMPLES / "keybearer.go", directory / "keybearer")
-    shutil.copy(APPLICATIONS / "main.go", directory)
-    (directory / "go.mod").write_text("module application\n\ngo 1.22\n")
-    environment = {
-        **os.environ, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0",
-        "GOCACHE": str(directory / "cache"), "GOPATH": str(directory / "path"),
-    }
-    for arguments in (["vet", "./..."], ["build", "-o", "application", "."]):
-        subprocess.run([GO, *arguments], cwd=directory, env=environment, check=True)
+def built_for_go(directory: Path) -> Path:
+    """The application of the Go example. Nothing is downloaded for it, and all processes of a run share it."""
+    directory.mkdir(exist_ok=True)
+    with open(directory / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "application").exists():
+            (directory / "keybearer").mkdir(exist_ok=True)
+            shutil.copy(EXAMPLES / "keybearer.go", directory / "keybearer")
+            shutil.copy(APPLICATIONS / "main.go", directory)
+            (directory / "go.mod").write_text("module application\n\ngo 1.22\n")
+            environment = {
+                **os.environ, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0",
+                "GOCACHE": str(directory / "cache"), "GOPATH": str(directory / "path"),
+            }
+            subprocess.run([GO, "build", "-o", "application", "."], cwd=directory, env=environment, check=True)
     return directory / "application"
 
 
 class Application:
     """A server with one of the examples, on a port of its own."""
 
-    def __init__(self, name: str, directory: Path, mode: str):
+    def __init__(self, name: str, directory: Path, mode: str, shared: Path):
+        """- shared: a folder of all processes of this run."""
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         if name == "node":
@@ -56,7 +57,7 @@ class Application:
             assert node, "there is no Node.js; scripts/install-dependencies --test installs it"
             arguments = [node, str(APPLICATIONS / "node.mjs"), str(self.port), mode, str(EXAMPLES / "keybearer.mjs")]
         elif name == "go":
-            arguments = [str(built_for_go()), str(self.port), mode]
+            arguments = [str(built_for_go(shared / "go")), str(self.port), mode]
         else:
             arguments = [sys.executable, str(APPLICATIONS / f"{name}.py"), str(self.port), mode]
         self.program = Program(arguments, directory / f"{name}.log", environment={"PYTHONPATH": str(EXAMPLES)})
@@ -75,9 +76,13 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def applications(name: str, tmp_path: Path) -> Iterator[dict[str, Application]]:
+def applications(
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Application]]:
     """The same application twice: one that requires a key, one that does not."""
-    started = {mode: Application(name, tmp_path, mode) for mode in ("required", "optional")}
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    started = {mode: Application(name, tmp_path, mode, shared) for mode in ("required", "optional")}
     yield started
     for each in started.values():
         each.program.kill()
@@ -127,7 +132,7 @@ def test_what_is_no_identity(applications: dict[str, Application], name: str, ac
     for headers in cases:
         refused = applications["required"].send(headers)
         assert (refused.status, refused.json["error"]) == (401, "UNAUTHORIZED")
-        assert refused.value("www-authenticate") == 'Bearer realm="Keybearer"'
+        assert refused.value("www-authenticate") == 'Bearer realm="API"'
         assert applications["optional"].send(headers).json is None
 
 

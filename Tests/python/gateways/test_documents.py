@@ -36,7 +36,7 @@ def test_a_quotation_is_in_its_file(file: Path, block: str):
 
 def test_each_gateway_is_quoted():
     files = [str(file.relative_to(REPOSITORY / "examples" / "existing-product")) for file, _ in quotations()]
-    assert {name.split("/")[0] for name in files} == {"nginx", "caddy", "traefik", "envoy"}
+    assert {name.split("/")[0] for name in files} == {"nginx", "caddy", "traefik", "envoy", "frame"}
 
 
 @pytest.mark.parametrize("document", ["existing-product.md", "gateways.md"])

@@ -18,21 +18,24 @@ class DashboardClient:
     def __init__(self, origin: str, headers: dict[str, str] | None = None):
         """- headers: what every request carries, as behind a proxy."""
         self.origin = origin
-        self._headers = headers or {}
+        # Where requests go, and what each carries.
+        self.address = origin.removeprefix("http://")
+        self.headers = headers or {}
+        self.cookie_name = COOKIE
 
     def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, form: dict[str, str] | None = None,
         cookie: str | None = None,
     ) -> Response:
         """One request with exactly these headers, on a connection of its own."""
-        headers = {**self._headers, **(headers or {})}
+        headers = {**self.headers, **(headers or {})}
         body = None
         if form is not None:
             body = urlencode(form)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if cookie is not None:
-            headers["Cookie"] = f"{COOKIE}={cookie}"
-        return request(self.origin.removeprefix("http://"), path, method, headers, body)
+            headers["Cookie"] = f"{self.cookie_name}={cookie}"
+        return request(self.address, path, method, headers, body)
 
     def post(self, path: str, form: dict[str, str], cookie: str | None = None, **headers: str) -> Response:
         """A form as a page of the server sends it."""
@@ -53,7 +56,7 @@ class DashboardClient:
         """Starts a session and returns the value of its cookie."""
         response = self.post("/sign-in", {"email": person.email, "password": person.password})
         _expect_redirect(response)
-        return re.match(rf"{COOKIE}=([^;]+)", response.value("set-cookie"))[1]
+        return re.match(rf"{self.cookie_name}=([^;]+)", response.value("set-cookie"))[1]
 
 
 def _expect_redirect(response: Response) -> None:

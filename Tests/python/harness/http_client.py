@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from dataclasses import dataclass
 
 Headers = list[tuple[str, str]]
@@ -42,10 +43,13 @@ class Response:
 
 def request(
     address: str, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None,
-    timeout: float = 15,
+    timeout: float = 15, tls: ssl.SSLContext | None = None,
 ) -> Response:
-    """One request with these headers to `host:port`. Raises OSError or http.client.HTTPException without a response."""
-    connection = http.client.HTTPConnection(address, timeout=timeout)
+    """One request with these headers to `host:port`, over TLS where it is given. Raises OSError or http.client.HTTPException without a response."""
+    if tls:
+        connection = http.client.HTTPSConnection(address, timeout=timeout, context=tls)
+    else:
+        connection = http.client.HTTPConnection(address, timeout=timeout)
     try:
         connection.request(method, path, body=body, headers=headers or {})
         response = connection.getresponse()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ class KeybearerServer:
 
     # How long a start may take.
     start_seconds = 20
+    # How clients reach one that has a certificate.
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, commands: CommandLine, log: Path, settings: Iterable[str] = ()):
         """- commands: the commands on its database.
@@ -31,6 +34,8 @@ class KeybearerServer:
         self.port = free_port()
         # Where a browser finds it.
         self.origin = f"http://localhost:{self.port}"
+        # Variables of the server's environment besides.
+        self.environment: dict[str, str] = {}
         self.program: Program | None = None
         self._is_killed = False
 
@@ -44,7 +49,9 @@ class KeybearerServer:
     def start(self) -> None:
         """Serves, and waits until it is ready."""
         self._is_killed = False
-        self.program = Program(self.serve_arguments(), self.log_path, directory=self.log_path.parent)
+        self.program = Program(
+            self.serve_arguments(), self.log_path, environment=self.environment, directory=self.log_path.parent
+        )
         self.program.wait_until(self.is_ready, f"{self.log_path.stem} was ready", self.start_seconds)
 
     @property
@@ -54,7 +61,7 @@ class KeybearerServer:
     def readiness(self) -> str:
         """What it says about itself at `/readyz`; empty when it says nothing."""
         try:
-            return request(f"127.0.0.1:{self.port}", "/readyz", timeout=8).text.strip()
+            return request(f"127.0.0.1:{self.port}", "/readyz", timeout=8, tls=self.tls).text.strip()
         except (OSError, http.client.HTTPException):
             return ""
 

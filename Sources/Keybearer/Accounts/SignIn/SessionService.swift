@@ -46,9 +46,11 @@ public final class SessionService: Sendable {
     }
 
     /// Starts a session by an authority that the commit checks.
+    ///
+    /// - Parameter detail: what the audit log says besides.
     func start(
         for account: Account, replacing old: ReplacedSession?, action: AuditEvent.Action, by authority: Authority,
-        userAgent: String
+        userAgent: String, detail: String? = nil
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         let now = context.clocks.wall()
         let (token, record) = SessionToken.mint(from: context.vault.current, random: context.random)
@@ -58,7 +60,7 @@ public final class SessionService: Sendable {
             userAgent: String(userAgent.prefix(200)))
         let stamped = try await context.store.startSession(
             session, token: record, replacing: old, by: authority,
-            audit: context.event(action, by: authority, user: account.user.id))
+            audit: context.event(action, by: authority, user: account.user.id, detail: detail))
         return (SignedIn(session: stamped, account: account, isRecent: true), token)
     }
 

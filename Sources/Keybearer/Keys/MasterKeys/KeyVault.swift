@@ -27,6 +27,9 @@ public final class KeyVault: Sendable {
     /// Whether this vault opens what was sealed under a master key.
     func canOpen(under id: MasterKeyID) -> Bool { subkeys.contains { $0.id == id && $0.seal != nil } }
 
+    /// The master keys under which this vault makes digests.
+    var digestKeyIDs: Set<MasterKeyID> { Set(subkeys.lazy.filter { $0.digest != nil }.map(\.id)) }
+
     /// Whether this vault can make and open keys, or only verify them.
     var canSeal: Bool { active?.seal != nil }
 
@@ -54,12 +57,39 @@ public final class KeyVault: Sendable {
 
     /// The master key whose tag a key carries; nil when the ring does not recognise it.
     func tagKey(of key: SecretKey) -> MasterKeyID? {
-        key.withTag { covered, presented in subkeys.first { $0.made(presented, over: covered) }?.id }
+        if key.isImported { return nil }
+        return key.withTag { covered, presented in subkeys.first { $0.made(presented, over: covered) }?.id }
     }
 
     /// The digests by which the store may know the key, one for each master key that is not retired.
-    package func digests(of key: SecretKey) -> [[UInt8]] {
-        subkeys.compactMap { subkeys in subkeys.digest.map { Self.digest(of: key, using: $0) } }
+    package func digests(of key: SecretKey) -> [[UInt8]] { digests(of: key.token) }
+
+    /// The digests by which the store may know a token, one for each master key that is not retired.
+    func digests(of token: PresentedToken) -> [[UInt8]] {
+        subkeys.compactMap { subkeys in subkeys.digest.map { Self.digest(of: token, using: $0) } }
+    }
+
+    /// The first bytes of these digests.
+    func digestPrefixes(of token: PresentedToken) -> [DigestPrefix] {
+        subkeys.compactMap { $0.digestPrefix(of: token) }
+    }
+
+    /// The digests of a token with the master keys that made them, the active one's last.
+    ///
+    /// A rotation moves a key's row from another digest to the active one's. Who looks for all of them in this order finds
+    /// the row wherever it is.
+    func namedDigests(of token: PresentedToken) -> [KeyDigest] {
+        let digests = subkeys.compactMap { held in
+            held.digest.map { KeyDigest(masterKeyID: held.id, digest: Self.digest(of: token, using: $0)) }
+        }
+        return digests.filter { $0.masterKeyID != ring.activeID } + digests.filter { $0.masterKeyID == ring.activeID }
+    }
+
+    /// What is remembered of a request in place of its digest.
+    func requestDigest(_ digest: [UInt8]) -> [UInt8] {
+        Array(
+            HMAC<SHA256>.authenticationCode(
+                for: Array("keybearer request ".utf8) + digest, using: mintingSubkeys.tagKey))
     }
 
     /// Seals and digests a key under the active master key, bound to the account, the key's id and its version.
@@ -75,7 +105,7 @@ public final class KeyVault: Sendable {
             let box = try AES.GCM.seal(Array(key.characters.utf8), using: sealKey, authenticating: data)
             guard let combined = box.combined else { throw CryptoKitError.incorrectParameterSize }
             return SealedKey(
-                masterKeyID: active.id, box: Array(combined), digest: Self.digest(of: key, using: digestKey))
+                masterKeyID: active.id, box: Array(combined), digest: Self.digest(of: key.token, using: digestKey))
         } catch {
             throw KeybearerError(.internalError, "The key could not be sealed.", cause: error)
         }
@@ -96,10 +126,12 @@ public final class KeyVault: Sendable {
         } catch {
             throw KeybearerError(.internalError, "The key could not be opened.", cause: error)
         }
-        guard let key = SecretKey(parsing: characters) else {
+        // No key of our shape is ever imported.
+        if let key = SecretKey(parsing: characters) { return key }
+        guard let imported = ImportedToken(opened: String(decoding: characters, as: UTF8.self)) else {
             throw KeybearerError(.internalError, "The key could not be opened.")
         }
-        return key
+        return SecretKey(imported)
     }
 
     private func requireActive() throws(KeybearerError) -> Subkeys {
@@ -110,8 +142,8 @@ public final class KeyVault: Sendable {
     private static let verifyOnly = KeybearerError(
         .unavailable, "This server can verify keys but holds no master key to make or show one.")
 
-    private static func digest(of key: SecretKey, using subkey: SymmetricKey) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(key.characters.utf8), using: subkey))
+    private static func digest(of token: PresentedToken, using subkey: SymmetricKey) -> [UInt8] {
+        token.withBytes { Array(HMAC<SHA256>.authenticationCode(for: UnsafeRawBufferPointer($0), using: subkey)) }
     }
 
     private static func associatedData(userID: UserID, keyID: KeyID, version: Int) -> [UInt8] {

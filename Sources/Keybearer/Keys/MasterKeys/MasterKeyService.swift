@@ -7,11 +7,14 @@ public final class MasterKeyService: Sendable {
 
     private let context: ServiceContext
     private let propagation: any ChangePropagation
+    private let node: Node?
     private static let batchSize = 200
 
-    init(context: ServiceContext, propagation: any ChangePropagation) {
+    /// - Parameter node: the node of this process; nil in a command.
+    init(context: ServiceContext, propagation: any ChangePropagation, node: Node?) {
         self.context = context
         self.propagation = propagation
+        self.node = node
     }
 
     /// Rotates to a new master key while servers run. Can be run again after an interruption.
@@ -69,7 +72,9 @@ public final class MasterKeyService: Sendable {
 
     /// Uses a ring that was saved, and waits until every node does or has lost its lease.
     private func announce(_ ring: MasterKeyRing) async throws {
-        context.vault.replace(with: KeyVault(ring: ring))
+        let vault = KeyVault(ring: ring)
+        try await node?.expect(vault)
+        context.vault.replace(with: vault)
         let event = context.event(.masterKeysChanged, by: .commandLine)
         await propagation.waitUntilApplied(
             try await context.store.recordChange(of: .everything, by: .commandLine, audit: event))

@@ -126,6 +126,8 @@ struct KeySurvey {
             stored.sealed, userID: stored.userID, keyID: stored.keyID, version: stored.version)
         guard let opened else { return unopenable.append(stored.userID) }
         opening.insert(stored.sealed.masterKeyID)
+        // A key that was imported carries no tag.
+        if opened.isImported { return }
         if let id = vault.tagKey(of: opened) { tags.insert(id) } else { unrecognised += 1 }
     }
 

@@ -12,6 +12,8 @@ struct Subkeys: Sendable {
     let seal: SymmetricKey?
     /// HMAC with ``tagKey`` already taken in: half of the work, and the same for every token of a flood.
     private let tagAuthenticator: HMAC<SHA256>
+    /// The same with ``digest``.
+    private let digestAuthenticator: HMAC<SHA256>?
 
     init(_ entry: MasterKeyRing.Entry) {
         id = entry.id
@@ -31,6 +33,7 @@ struct Subkeys: Sendable {
             seal = nil
         }
         tagAuthenticator = HMAC(key: tagKey)
+        digestAuthenticator = digest.map { HMAC(key: $0) }
     }
 
     private static func derive(_ purpose: String, from master: SymmetricKey) -> SymmetricKey {
@@ -45,6 +48,13 @@ struct Subkeys: Sendable {
         authenticator.update(data: bytes)
         let code = authenticator.finalize().withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
         return code % 839_299_365_868_340_224
+    }
+
+    /// The first eight bytes of a token's digest; nil where this entry makes none.
+    func digestPrefix(of token: PresentedToken) -> DigestPrefix? {
+        guard var authenticator = digestAuthenticator else { return nil }
+        token.withBytes { authenticator.update(data: UnsafeRawBufferPointer($0)) }
+        return authenticator.finalize().withUnsafeBytes { DigestPrefix($0) }
     }
 
     /// Whether a tag is the one that this entry gives. Compares in constant time.

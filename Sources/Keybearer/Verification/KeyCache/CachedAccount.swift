@@ -94,7 +94,7 @@ final class AccountState: Sendable {
         var isLastUseUnwritten = false
         /// Whether ``ReservationReleaser`` watches for the end of a reservation.
         var isWatched = false
-        var isHourOver = false
+        var isWindowOver = false
     }
 
     let userID: UserID
@@ -109,16 +109,16 @@ final class AccountState: Sendable {
     /// One for the same account with nothing reserved. No request that begins now can reach this one's reservations;
     /// what is left of them is released when they have ended.
     ///
-    /// - Parameter endsHour: whether what this one admitted counts no more.
-    func renewed(endsHour: Bool) -> AccountState {
+    /// - Parameter endsWindow: whether what this one admitted counts no more.
+    func renewed(endsWindow: Bool) -> AccountState {
         state.withLock { state in
-            if endsHour { state.isHourOver = true }
+            if endsWindow { state.isWindowOver = true }
             return AccountState(userID: userID, lastUse: state.lastUse)
         }
     }
 
-    /// Whether a fresh hour has begun since: see ``renewed(endsHour:)``.
-    var isHourOver: Bool { state.withLock { $0.isHourOver } }
+    /// Whether a fresh hour has begun since: see ``renewed(endsWindow:)``.
+    var isWindowOver: Bool { state.withLock { $0.isWindowOver } }
 
     /// Decides and counts one request; when it is admitted, records the use.
     ///

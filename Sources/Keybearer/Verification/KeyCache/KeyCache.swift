@@ -127,12 +127,13 @@ final class KeyCache: Sendable {
                 index.position = change.position
                 switch change.subject {
                 case .user(let id): remove(id, index: &index)
-                case .hour(let id):
+                case .window(let id):
                     remove(id, index: &index)
-                    index.beginHour(of: id)
+                    index.beginWindow(of: id)
                 case .workspace(let id):
                     for user in index.users(of: id) { remove(user, index: &index) }
                 case .everything: forgotten += removeAll(&index)
+                case .importedKeys: break
                 }
             }
             return forgotten

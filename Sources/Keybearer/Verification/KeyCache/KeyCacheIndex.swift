@@ -48,15 +48,15 @@ struct KeyCacheIndex: Sendable {
     func knownAccountState(of userID: UserID) -> AccountState? { records[userID]?.accountState }
 
     /// Begins a fresh hour of an account: its state is replaced by one that has reserved nothing.
-    mutating func beginHour(of userID: UserID) {
+    mutating func beginWindow(of userID: UserID) {
         guard let accountState = records[userID]?.accountState else { return }
-        records[userID]?.accountState = accountState.renewed(endsHour: true)
+        records[userID]?.accountState = accountState.renewed(endsWindow: true)
     }
 
     /// Replaces the states of all accounts by such ones, because fresh hours may have begun.
     mutating func dropReservations() {
         for (userID, record) in records {
-            records[userID]?.accountState = record.accountState?.renewed(endsHour: false)
+            records[userID]?.accountState = record.accountState?.renewed(endsWindow: false)
         }
     }
 

@@ -25,9 +25,10 @@ struct RecentChanges: Sendable {
         guard self.generation - generation <= UInt64(Self.capacity) else { return true }
         return (generation + 1...self.generation).contains { number in
             switch subjects[Self.place(of: number)] {
-            case .user(let id), .hour(let id): id == account.user.id
+            case .user(let id), .window(let id): id == account.user.id
             case .workspace(let id): account.workspaces.contains { $0.workspace.id == id }
             case .everything: true
+            case .importedKeys: false
             }
         }
     }

@@ -26,7 +26,7 @@ struct AccountPageHandlers: Sendable {
             try await signIn.changePassword(
                 of: user, current: Password(form["currentPassword"] ?? ""), new: Password(form["newPassword"] ?? ""),
                 in: signedIn.session.id, from: context.client)
-            return DashboardResponder.redirect(to: "/account?password=changed")
+            return pages.redirect(to: "/account?password=changed")
         } catch let error as KeybearerError where error.code == .validationFailed {
             return try await show(signedIn, error.code.status, fields: error.fields)
         } catch let error as KeybearerError where error.code == .rateLimited {
@@ -42,10 +42,10 @@ struct AccountPageHandlers: Sendable {
             throw KeybearerError(.notFound, "There is no such session.")
         }
         try await sessions.end(id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
-        guard id == signedIn.session.id else { return DashboardResponder.redirect(to: "/account?session=ended") }
+        guard id == signedIn.session.id else { return pages.redirect(to: "/account?session=ended") }
         // One's own session: the same as signing out.
-        var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
-        response.headers[.setCookie] = SessionCookie.remove
+        var response = pages.redirect(to: "/sign-in?signedOut=1")
+        response.headers[.setCookie] = pages.cookie.remove()
         return response
     }
 

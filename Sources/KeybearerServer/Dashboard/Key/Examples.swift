@@ -1,15 +1,15 @@
 /// The example requests on the key's page, filled in for this server.
 enum Examples {
-    static func curl(publicURL: String, prefix: String) -> String {
+    static func curl(apiURL: String, prefix: String) -> String {
         """
         curl -H "Authorization: Bearer \(prefix)YOUR_API_KEY" \\
-          \(publicURL)/api/v1/me
+          \(apiURL)/api/v1/me
         """
     }
 
-    static func node(publicURL: String, prefix: String) -> String {
+    static func node(apiURL: String, prefix: String) -> String {
         """
-        const res = await fetch('\(publicURL)/api/v1/me', {
+        const res = await fetch('\(apiURL)/api/v1/me', {
           headers: { Authorization: 'Bearer \(prefix)YOUR_API_KEY' },
         });
         const result = await res.json();

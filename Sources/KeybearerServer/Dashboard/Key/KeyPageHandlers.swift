@@ -10,15 +10,13 @@ struct KeyPageHandlers: Sendable {
     let workspaces: WorkspaceService
     let node: Node
     let pages: DashboardResponder
-    /// `https://yourapp.com`, for the examples; nil takes the address that the browser used.
-    let publicURL: String?
     /// The prefix in the examples' placeholder.
     let keyPrefix: String
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let first = signedIn.session.portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: signedIn.account)
-        return DashboardResponder.redirect(to: first.map { Self.path($0) } ?? "/account")
+        return pages.redirect(to: first.map { Self.path($0) } ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
@@ -87,7 +85,7 @@ struct KeyPageHandlers: Sendable {
             by: signedIn.authority(from: context.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
         // Without the new key: whoever wants to see it reveals it.
         if context.wantsJSON { return try json(key, of: userID) }
-        return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
+        return pages.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
 
     /// `POST /workspaces/{workspaceID}/plan`: an Owner moves the workspace, where that is open.
@@ -97,17 +95,17 @@ struct KeyPageHandlers: Sendable {
         try await workspaces.switchPlan(
             PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
             by: signedIn.authority(from: context.client))
-        return DashboardResponder.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
+        return pages.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
     }
 
     private func confirmFirst(_ context: RequestContext, _ signedIn: SessionService.SignedIn, next: String) -> Response?
     {
         if signedIn.isRecent { return nil }
-        let confirm = "/confirm?next=" + DashboardResponder.escape(next)
-        guard context.wantsJSON else { return DashboardResponder.redirect(to: confirm) }
+        let confirm = "/confirm?next=" + DashboardResponder.escape(pages.place.path(next))
+        guard context.wantsJSON else { return pages.redirect(to: confirm) }
         let body = Envelope.failure(
             .forbidden, message: "Confirm your password first.", requestID: context.requestID,
-            extra: ["confirmUrl": confirm])
+            extra: ["confirmUrl": pages.place.path(confirm)])
         return APIResponse.json(body, status: .forbidden).response
     }
 
@@ -140,15 +138,17 @@ struct KeyPageHandlers: Sendable {
     private func panel(
         _ context: RequestContext, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
     ) async throws -> KeyPanel {
-        let publicURL = publicURL ?? context.baseURL
+        let apiURL = pages.place.apiURL(for: context)
         let key = keys.withLatestUse(key, of: account.user.id)
+        // A key that was made elsewhere begins otherwise.
+        let examplePrefix = key.shownPrefix.hasPrefix(keyPrefix) ? keyPrefix : ""
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
             lastUse: Self.lastUse(of: key),
             quota: try await quota(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
-            curlExample: Examples.curl(publicURL: publicURL, prefix: keyPrefix),
-            nodeExample: Examples.node(publicURL: publicURL, prefix: keyPrefix))
+            curlExample: Examples.curl(apiURL: apiURL, prefix: examplePrefix),
+            nodeExample: Examples.node(apiURL: apiURL, prefix: examplePrefix))
     }
 
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.

@@ -6,8 +6,8 @@
 (() => {
   'use strict';
 
-  const { Failure, leave, deadlineFromNow, ask, say, withBusy } = KeybearerRequests;
-  const { COPY_SHORTCUT, writeClipboard, flashCopied } = KeybearerClipboard;
+  const { Failure, leave, deadlineFromNow, ask, say, withBusy } = DashboardRequests;
+  const { COPY_SHORTCUT, writeClipboard, flashCopied } = DashboardClipboard;
 
   function enhance(panel) {
     const field = panel.querySelector('[data-key-field]');
@@ -75,14 +75,14 @@
 
     function showTime(fact, iso, address) {
       const old = fact.querySelector('time');
-      if (!old || old.dateTime !== iso) fact.replaceChildren(KeybearerTimes.element(iso));
+      if (!old || old.dateTime !== iso) fact.replaceChildren(DashboardTimes.element(iso));
       if (address) {
         const from = document.createElement('span');
         from.className = 'address';
         from.textContent = address;
         fact.replaceChildren(fact.querySelector('time'), ' from ', from);
       }
-      KeybearerTimes.enhance(fact);
+      DashboardTimes.enhance(fact);
     }
 
     /** The rate limit is the account's, so it goes on under the new key: what is left comes from the page as it is now. */
@@ -93,7 +93,7 @@
         const old = panel.querySelector('.quota');
         if (!fresh || !old) return;
         old.replaceWith(fresh);
-        KeybearerTimes.enhance(fresh);
+        DashboardTimes.enhance(fresh);
       } catch {
         // The old figures stay; the next page has new ones.
       }
@@ -186,7 +186,7 @@
       withBusy(button, work).finally(() => (isBusy = false));
     }
 
-    const isRegenerateUnknown = KeybearerRegenerate.enhance(regenerateForm, {
+    const isRegenerateUnknown = DashboardRegenerate.enhance(regenerateForm, {
       currentKey: () => key,
       async onDone(record, before) {
         // Where this page has followed a newer key meanwhile, it stays with that.

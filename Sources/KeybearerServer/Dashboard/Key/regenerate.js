@@ -1,8 +1,8 @@
 // The question before a regenerate, in the panel's dialog or on a page of its own.
-const KeybearerRegenerate = (() => {
+const DashboardRegenerate = (() => {
   'use strict';
 
-  const { leave, deadlineFromNow, ask, say, withBusy } = KeybearerRequests;
+  const { leave, deadlineFromNow, ask, say, withBusy } = DashboardRequests;
   const UNKNOWN_REGENERATE =
     'It is not known whether the key was regenerated. Press “Yes, regenerate” again to find out: '
     + 'pressing again on this page never makes two keys.';

@@ -17,14 +17,17 @@ struct ErrorPage: Page, Equatable {
 
     /// Puts the page together.
     ///
-    /// - Parameter message: Replaces the status's own sentence.
+    /// - Parameters:
+    ///   - title: Replaces the status's own words.
+    ///   - message: Replaces the status's own sentence.
     init(
-        status: Int, message: String? = nil, requestID: String? = nil, outcome: KeyRequestOutcome? = nil,
+        status: Int, title: String? = nil, message: String? = nil, requestID: String? = nil,
+        outcome: KeyRequestOutcome? = nil,
         homePath: String = "/"
     ) {
         let words = Self.words(for: status)
         self.status = status
-        title = words.title
+        self.title = title ?? words.title
         self.message = message ?? words.message
         self.requestID = requestID
         self.outcome = outcome

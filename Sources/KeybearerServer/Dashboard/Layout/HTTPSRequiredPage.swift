@@ -19,11 +19,12 @@ struct HTTPSRequiredPage: Page, Equatable {
     /// - Parameters:
     ///   - authority: The host with its port, as the browser wrote it; empty where there is none to show.
     ///   - isLocal: Whether the browser runs on the server's machine.
-    init(authority: String, isLocal: Bool) {
+    ///   - home: The path of the start page.
+    init(authority: String, isLocal: Bool, home: String = "/") {
         self.authority = authority
         hasAuthority = !authority.isEmpty
         let host = SecureContext.host(of: authority)
-        secureURL = host.isEmpty ? nil : "https://\(host)/"
-        localURL = isLocal ? "http://localhost\(SecureContext.port(of: authority))/" : nil
+        secureURL = host.isEmpty ? nil : "https://\(host)\(home)"
+        localURL = isLocal ? "http://localhost\(SecureContext.port(of: authority))\(home)" : nil
     }
 }

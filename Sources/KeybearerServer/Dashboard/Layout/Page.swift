@@ -18,6 +18,16 @@ extension Page {
 struct PageFrame<Model: Page>: Sendable {
     /// What the pages call the product.
     let product: String
+    /// What stands before every local path: see ``Place``.
+    let base: String
+    /// The address of the product's mark; nil for the dashboard's own.
+    let brandLogo: String?
+    /// The colour of the page's icon, as six digits.
+    let iconColor: String
+    /// The address of the brand's style sheet; nil where there is none.
+    let brandStylesheet: String?
+    /// Where help is; nil where that is not known.
+    let supportURL: String?
     /// Lets the page's one script run, and its style sheet where that is in the page.
     let nonce: String
     /// The style sheet's address.

@@ -1,5 +1,5 @@
 // The clipboard, where the browser has one and allows it.
-const KeybearerClipboard = (() => {
+const DashboardClipboard = (() => {
   'use strict';
 
   const COPIED_MILLISECONDS = 2500;

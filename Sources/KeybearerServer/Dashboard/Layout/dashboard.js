@@ -5,7 +5,7 @@
 (() => {
   'use strict';
 
-  const { COPY_SHORTCUT, writeClipboard, flashCopied } = KeybearerClipboard;
+  const { COPY_SHORTCUT, writeClipboard, flashCopied } = DashboardClipboard;
 
   function enhanceExample(button) {
     const code = document.getElementById(button.dataset.copy);

@@ -1,9 +1,13 @@
 // Questions to this server, each with a deadline, and what went wrong with them in words.
-const KeybearerRequests = (() => {
+const DashboardRequests = (() => {
   'use strict';
 
   // With what a page needs to say so, three seconds.
   const ANSWER_MILLISECONDS = 2700;
+  // The path below which the dashboard is; empty where it has the whole host.
+  const BASE = document.documentElement.dataset.base;
+  // A page in a frame has a session of its own, and a browser does not say of a request that it comes from there.
+  const PLACE = window === window.top ? {} : { 'x-portal-frame': '1' };
 
   /** What went wrong, in words for the person. */
   class Failure extends Error {
@@ -18,7 +22,7 @@ const KeybearerRequests = (() => {
   /** Goes to another page of this server; never settles, so that nothing else happens meanwhile. */
   function leave(path) {
     const target = new URL(path, location.origin);
-    location.assign(target.origin === location.origin ? target.href : '/');
+    location.assign(target.origin === location.origin ? target.href : BASE + '/');
     return new Promise(() => {});
   }
 
@@ -33,7 +37,7 @@ const KeybearerRequests = (() => {
     try {
       response = await fetch(url, {
         method,
-        headers: { accept: 'application/json' },
+        headers: { accept: 'application/json', ...PLACE },
         body: form && new URLSearchParams(form),
         credentials: 'same-origin',
         cache: 'no-store',
@@ -55,7 +59,7 @@ const KeybearerRequests = (() => {
     const { status } = response;
     if (status >= 500) return new Failure('The service is not available for the moment.');
     const failure = new Failure(answer.message || 'The server refused.', status);
-    if (status === 401) failure.leadsTo = '/sign-in?next=' + encodeURIComponent(page);
+    if (status === 401) failure.leadsTo = `${BASE}/sign-in?next=${encodeURIComponent(page)}`;
     else if (status === 403 && answer.confirmUrl) failure.leadsTo = answer.confirmUrl;
     else if (answer.error === 'FEATURE_LOCKED' || status === 404) failure.leadsTo = page;
     const wait = response.headers.get('retry-after');

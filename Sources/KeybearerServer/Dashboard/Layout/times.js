@@ -1,6 +1,6 @@
 // Times in the reader's own time zone. The server writes UTC; a button with the relative time takes its place, and the
 // exact time, local and UTC, is behind the button: shown by a press, and as its description.
-const KeybearerTimes = (() => {
+const DashboardTimes = (() => {
   'use strict';
 
   const REFRESH_MILLISECONDS = 15000;

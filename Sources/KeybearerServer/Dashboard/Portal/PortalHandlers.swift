@@ -6,14 +6,24 @@ import NIOCore
 /// Signing in by a link of the product's backend.
 struct PortalHandlers: Sendable {
     let links: PortalLinkService
-    let sessions: SessionService
     let pages: DashboardResponder
 
     /// `GET /portal?code=…`: changes nothing.
     @Sendable func page(_ context: RequestContext) async throws -> Response {
         let (code, found) = try await find(context.query?["code"])
-        guard let code, case .usable(let link, let account) = found else { return ended(found, context) }
+        guard let code, case .usable(let link, let account) = found else {
+            return try await goOn(with: found, context) ?? ended(found, context)
+        }
         return try await show(code, link, account, context)
+    }
+
+    /// Browsers load a frame again by the address that it began with: its link was used, and by this very session.
+    private func goOn(with found: PortalLinkService.Found, _ context: RequestContext) async throws -> Response? {
+        guard context.place == .frame, case .ended(let link) = found, let token = pages.cookie.token(in: context),
+            let present = try await pages.signedIn(by: token, context),
+            try await links.isOpened(by: link, token)
+        else { return nil }
+        return pages.redirect(to: Self.start(of: present.account, in: present.session.portal))
     }
 
     /// `POST /portal`: uses the code up, and signs in.
@@ -30,10 +40,10 @@ struct PortalHandlers: Sendable {
         }
         let started = try await links.use(
             code, link, from: context.client, userAgent: context.userAgent,
-            inPlaceOf: SessionCookie.token(in: context.headers))
+            inPlaceOf: pages.cookie.token(in: context))
         guard let (session, token) = started else { return ended(.ended(link), context) }
-        var response = DashboardResponder.redirect(to: Self.start(of: account, in: session.portal))
-        response.headers[.setCookie] = SessionCookie.set(token, for: PortalLink.sessionLife)
+        var response = pages.redirect(to: Self.start(of: account, in: session.portal))
+        response.headers[.setCookie] = pages.cookie.set(token, for: PortalLink.sessionLife, in: context.place)
         return response
     }
 
@@ -49,8 +59,8 @@ struct PortalHandlers: Sendable {
     }
 
     private func signedIn(_ context: RequestContext) async throws -> SessionService.SignedIn? {
-        guard let token = SessionCookie.token(in: context.headers) else { return nil }
-        return try await sessions.find(token)
+        guard let token = pages.cookie.token(in: context) else { return nil }
+        return try await pages.signedIn(by: token, context)
     }
 
     private func show(
@@ -74,7 +84,7 @@ struct PortalHandlers: Sendable {
         if case .ended(let link) = found, let back = link.returnURL {
             return withoutReferrer(pages.lead(back, from: context))
         }
-        return withoutReferrer(pages.show(PortalPage(entry: nil), .gone))
+        return withoutReferrer(pages.show(PortalPage(end: .link), .gone))
     }
 
     /// The code is in the page's address. Without any referrer at all, browsers would not say in `Origin` either that the

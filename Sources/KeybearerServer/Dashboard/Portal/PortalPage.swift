@@ -21,7 +21,49 @@ struct PortalPage: Page, Equatable {
     /// Nil for a link that is over.
     let entry: Form?
     /// Where the product is, for a link or a session that is over; nil where that is not known.
-    var back: String?
-    /// Whether what is over is the session that a link opened.
-    var isSession = false
+    let back: String?
+    /// What the page is about, in a few words.
+    let title: String
+    /// What to know of what is over; nil where the title says it.
+    let text: String?
+
+    /// What is over.
+    enum End: Sendable {
+        case link
+        case session
+        /// By the person's own press, in a frame.
+        case signOut
+    }
+
+    /// The page with the button.
+    init(entry: Form) {
+        self.entry = entry
+        back = nil
+        title = "Sign in"
+        text = nil
+    }
+
+    /// The page of what is over.
+    ///
+    /// - Parameter back: where the product is; nil where that is not known.
+    init(end: End, back: String? = nil) {
+        entry = nil
+        self.back = back
+        switch end {
+        case .link:
+            title = "This link has ended"
+            text =
+                "A link signs you in once, and only for a short time. This one was used, or its time is over. "
+                + "Go back to where you came from and open the page from there again."
+        case .session:
+            title = "Your session has ended"
+            text =
+                back == nil
+                ? "Nothing was changed. Load the page around this one again, or open it from where you came from."
+                : "Nothing was changed."
+        case .signOut:
+            title = "You are signed out"
+            text = nil
+        }
+    }
 }

@@ -14,14 +14,20 @@ struct ConfirmPage: Page, Equatable {
     let error: String?
     /// Whether there is a password to give: an account without one signs in again at the product.
     let hasPassword: Bool
+    /// What people call the provider at which the account can give proof; nil where it cannot.
+    let provider: String?
+    /// Where that begins.
+    let providerPath: String
     /// Where the product is; nil where that is not known.
     let returnURL: String?
 
     /// Puts the page together.
     init(
         email: String, next: String, problem: PasswordProblem? = nil, hasPassword: Bool = true,
-        returnURL: String? = nil
+        provider: String? = nil, returnURL: String? = nil
     ) {
+        self.provider = provider
+        providerPath = IdentityHandlers.path(to: next, isConfirmation: true)
         self.hasPassword = hasPassword
         self.returnURL = returnURL
         self.email = email

@@ -7,34 +7,38 @@ import NIOCore
 struct SignInHandlers: Sendable {
     let service: SignInService
     let sessions: SessionService
+    /// Sign-in with a provider; nil where none is configured.
+    let identities: IdentityService?
     let pages: DashboardResponder
 
     /// `GET /sign-in`
     @Sendable func signInPage(_ context: RequestContext) async throws -> Response {
         let query = context.query ?? [:]
-        let next = DashboardResponder.localPath(query["next"])
+        let next = pages.place.localPath(query["next"])
         // A script of the page found that its session had ended.
         if query["ended"] != nil, let back = try await pages.wayBack(context) { return back }
-        let notice = Notice.asked(by: query, of: [SignInPage.signedOut, SignInPage.sessionOver])
+        let notice = Notice.asked(
+            by: query, of: [SignInPage.connectFirst, SignInPage.signedOut, SignInPage.sessionOver])
         return pages.show(
             SignInPage(
                 next: next, notice: notice ?? (next == nil ? nil : SignInPage.signInNeeded),
-                isSignUpOpen: service.isSignUpOpen))
+                isSignUpOpen: service.isSignUpOpen, provider: identities?.settings.name))
     }
 
     /// `POST /sign-in`
     @Sendable func signIn(_ context: RequestContext) async throws -> Response {
         let form = try context.form()
         let email = form["email"] ?? ""
-        let next = DashboardResponder.localPath(form["next"])
+        let next = pages.place.localPath(form["next"])
         do {
             let (_, token) = try await service.withPassword(
                 email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
+                userAgent: context.userAgent, inPlaceOf: pages.cookie.token(in: context))
             return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
-                email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen)
+                email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen,
+                provider: identities?.settings.name)
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
@@ -52,7 +56,7 @@ struct SignInHandlers: Sendable {
         do {
             let (_, token) = try await service.signUp(
                 name: name, email: email, password: Password(form["password"] ?? ""), from: context.client,
-                userAgent: context.userAgent, inPlaceOf: SessionCookie.token(in: context.headers))
+                userAgent: context.userAgent, inPlaceOf: pages.cookie.token(in: context))
             return enter(with: token, at: "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
@@ -66,19 +70,20 @@ struct SignInHandlers: Sendable {
     /// `GET /confirm`
     @Sendable func confirmPage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response
     {
-        let next = DashboardResponder.localPath(context.query?["next"]) ?? "/"
+        let next = pages.place.localPath(context.query?["next"]) ?? "/"
         let portal = signedIn.session.portal
         return pages.show(
             ConfirmPage(
                 email: signedIn.account.user.email.rawValue, next: next,
                 hasPassword: signedIn.account.user.hasPassword && portal == nil,
+                provider: portal == nil ? try await provider(of: signedIn.account.user) : nil,
                 returnURL: portal?.returnURL?.adding("reason", "session_expired")))
     }
 
     /// `POST /confirm`
     @Sendable func confirm(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let form = try context.form()
-        let next = DashboardResponder.localPath(form["next"]) ?? "/"
+        let next = pages.place.localPath(form["next"]) ?? "/"
         do {
             let (_, token) = try await service.confirm(
                 signedIn, password: Password(form["password"] ?? ""), from: context.client,
@@ -87,7 +92,8 @@ struct SignInHandlers: Sendable {
         } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
             let user = signedIn.account.user
             let page = ConfirmPage(
-                email: user.email.rawValue, next: next, problem: Self.problem(error), hasPassword: user.hasPassword)
+                email: user.email.rawValue, next: next, problem: Self.problem(error), hasPassword: user.hasPassword,
+                provider: try await provider(of: user))
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
@@ -96,14 +102,24 @@ struct SignInHandlers: Sendable {
     @Sendable func signOut(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         try await sessions.end(
             signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
-        var response = DashboardResponder.redirect(to: "/sign-in?signedOut=1")
-        response.headers[.setCookie] = SessionCookie.remove
+        var response =
+            context.place == .frame
+            // The sign-in page is in no frame.
+            ? pages.show(PortalPage(end: .signOut, back: signedIn.session.portal?.returnURL?.description))
+            : pages.redirect(to: "/sign-in?signedOut=1")
+        response.headers[.setCookie] = pages.cookie.remove(in: context.place)
         return response
     }
 
+    /// The name of the provider at which an account can give proof; nil where it cannot.
+    private func provider(of user: User) async throws -> String? {
+        guard let identities, try await identities.isLinked(user.id) else { return nil }
+        return identities.settings.name
+    }
+
     private func enter(with token: SessionToken, at path: String) -> Response {
-        var response = DashboardResponder.redirect(to: path)
-        response.headers[.setCookie] = SessionCookie.set(token, policy: sessions.policy)
+        var response = pages.redirect(to: path)
+        response.headers[.setCookie] = pages.cookie.set(token, policy: sessions.policy)
         return response
     }
 

@@ -6,6 +6,11 @@ struct SignInPage: Page, Equatable {
 
     /// After signing out.
     static let signedOut = Notice(.success, "You are signed out.", query: "signedOut")
+    /// Where the provider has vouched for somebody whom no account here knows.
+    static let connectFirst = Notice(
+        .information,
+        "No account here is connected with that sign-in yet. Sign in to your account first; then you can connect it.",
+        query: "connect")
     /// Where a page needs a session and there is none, or it has ended.
     static let signInNeeded = Notice(.information, "Sign in to continue.")
     /// Where the session had ended before a press could change anything.
@@ -22,16 +27,23 @@ struct SignInPage: Page, Equatable {
     let notice: Notice?
     /// Whether the page links to `/sign-up`.
     let isSignUpOpen: Bool
+    /// What people call the provider with which one can sign in too; nil for none.
+    let provider: String?
+    /// Where that begins.
+    let providerPath: String
 
     /// Puts the page together.
     init(
         email: String = "", next: String? = nil, problem: PasswordProblem? = nil, notice: Notice? = nil,
-        isSignUpOpen: Bool
+        isSignUpOpen: Bool, provider: String? = nil
     ) {
         self.email = email
         self.next = next
         self.error = problem?.signInText
         self.notice = notice
         self.isSignUpOpen = isSignUpOpen
+        self.provider = provider
+        // Whoever is told to sign in another way first does not get the same page again.
+        providerPath = IdentityHandlers.path(to: next == Routes.linkIdentity ? "/" : next)
     }
 }

@@ -7,7 +7,7 @@ import Testing
     @Test("cURL: the key's place, this server's URL, on two lines of one command")
     func curl() {
         #expect(
-            Examples.curl(publicURL: "https://yourapp.com", prefix: "kbx_") == """
+            Examples.curl(apiURL: "https://yourapp.com", prefix: "kbx_") == """
                 curl -H "Authorization: Bearer kbx_YOUR_API_KEY" \\
                   https://yourapp.com/api/v1/me
                 """)
@@ -15,7 +15,7 @@ import Testing
 
     @Test("Node.js: the same request, the same key's place")
     func node() {
-        let example = Examples.node(publicURL: "http://127.0.0.1:8080", prefix: "tdc_")
+        let example = Examples.node(apiURL: "http://127.0.0.1:8080", prefix: "tdc_")
         #expect(example.contains("await fetch('http://127.0.0.1:8080/api/v1/me', {\n"))
         #expect(example.contains("headers: { Authorization: 'Bearer tdc_YOUR_API_KEY' },\n"))
     }

@@ -37,9 +37,20 @@ import Testing
 
     @Test("A link that is over says what to do, and has no button")
     func ended() throws {
-        let page = try RenderedPage(PortalPage(entry: nil))
+        let page = try RenderedPage(PortalPage(end: .link))
         #expect(page.problems == [] && page.title.hasPrefix("This link has ended"))
         #expect(page.forms.isEmpty && page.text.contains("Go back to where you came from"))
+    }
+
+    @Test("The way back leads the whole window there, out of a frame too")
+    func back() throws {
+        for end in [PortalPage.End.link, .session, .signOut] {
+            let page = try RenderedPage(PortalPage(end: end, back: "https://app.example/back"))
+            #expect(page.problems == [] && page.forms.isEmpty)
+            #expect(page.has("a", ["href": "https://app.example/back", "target": "_top"]))
+        }
+        #expect(try RenderedPage(PortalPage(end: .session)).text.contains("Load the page around this one again"))
+        #expect(try !RenderedPage(PortalPage(end: .signOut)).has("a", ["target": "_top"]))
     }
 
     @Test("Names and addresses are text, whatever is in them")

@@ -33,6 +33,20 @@ import Testing
         #expect(page.element(id: "confirm-error")?["role"] == "alert")
     }
 
+    @Test("An account without a password sees no field for one, and goes to the provider where it is connected")
+    func withoutPassword() throws {
+        let page = try RenderedPage(
+            ConfirmPage(email: "ada@example.com", next: "/account?x=1", hasPassword: false, provider: "Example"))
+        #expect(page.problems == [])
+        #expect(page.form(to: "/confirm") == nil && !page.html.contains("type=\"password\""))
+        #expect(page.text.contains("Continue with Example") && !page.text.contains("Go back to where you came from"))
+        #expect(page.has("a", ["href": "/sign-in/oidc?confirm=1&next=/account%3Fx%3D1"]))
+        let other = try RenderedPage(ConfirmPage(email: "ada@example.com", next: "/", hasPassword: false))
+        #expect(other.text.contains("Go back to where you came from") && !other.html.contains("/sign-in/oidc"))
+        let both = try RenderedPage(ConfirmPage(email: "ada@example.com", next: "/", provider: "Example"))
+        #expect(both.form(to: "/confirm") != nil && both.text.contains("Continue with Example"))
+    }
+
     @Test("Address and path are written as text")
     func hostile() throws {
         let page = try RenderedPage(ConfirmPage(email: RenderedPage.hostile, next: RenderedPage.hostile))

@@ -9,7 +9,7 @@ import Testing
         let page = try RenderedPage(SignInPage(isSignUpOpen: true))
         #expect(page.problems == [])
         #expect(page.title == "Sign in · Keybearer")
-        #expect(page.text == "Sign in E-mail Password Sign in New here? Create an account")
+        #expect(page.text == "Sign in E-mail Password Sign in New here? Create an account API reference")
         let form = try #require(page.form(to: "/sign-in"))
         #expect(form.method == "post")
         #expect(form.fields == ["email": "", "password": ""])
@@ -58,6 +58,19 @@ import Testing
         #expect(page.text.contains(sentence))
         let element = page.elements("p").first { $0["data-notice"] != nil }
         #expect(element?["data-notice"] == query && element?["role"] == "status")
+    }
+
+    @Test("A provider has a button that leads on to the path in next")
+    func provider() throws {
+        let page = try RenderedPage(SignInPage(next: "/account", isSignUpOpen: true, provider: RenderedPage.hostile))
+        #expect(page.problems == [])
+        #expect(page.text.contains("Sign in with \(RenderedPage.hostile)") && !page.html.contains(RenderedPage.hostile))
+        #expect(page.has("a", ["href": "/sign-in/oidc?next=/account"]))
+        let connecting = try RenderedPage(
+            SignInPage(
+                next: "/sign-in/oidc/link", notice: SignInPage.connectFirst, isSignUpOpen: true, provider: "Example"))
+        #expect(connecting.has("a", ["href": "/sign-in/oidc?next=/"]))
+        #expect(connecting.form(to: "/sign-in")?.fields["next"] == "/sign-in/oidc/link")
     }
 
     @Test("What a person typed is written as text")

@@ -1,0 +1,58 @@
+/// How an account is deleted: what becomes of the workspaces with other members whose last Owner it is.
+package struct AccountDeletion: Sendable {
+    /// Which account.
+    package let id: UserID
+    /// Who becomes their Owner; nil for nobody.
+    package let successor: UserID?
+    /// Whether they are deleted with the account. Where they are not, and nobody becomes their Owner, the account stays.
+    package let deletesWorkspaces: Bool
+    /// Names the audit rows of what becomes of them.
+    package let makeEventID: @Sendable () -> EventID
+
+    /// Puts a deletion together.
+    package init(
+        id: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false,
+        makeEventID: @escaping @Sendable () -> EventID
+    ) {
+        self.id = id
+        self.successor = successor
+        self.deletesWorkspaces = deletesWorkspaces
+        self.makeEventID = makeEventID
+    }
+}
+
+/// All that is kept about a person, but for secrets: no key, no token, no password.
+package struct PersonalData: Sendable {
+    /// The account, with its key's record and its workspaces.
+    package let account: Account
+    /// Who it is at a provider.
+    package let identities: [Identity]
+    /// Its live sessions.
+    package let sessions: [Session]
+    /// Its portal links that have not been removed yet.
+    package let portalLinks: [PortalLink]
+    /// The keys that it had before: when they ended.
+    package let pastKeys: [PastKey]
+    /// What was done to the account and by it, the newest first.
+    package let auditEvents: [AuditEvent]
+    /// Whether there are older events that were left out.
+    package let isAuditCut: Bool
+
+    /// The most audit events.
+    package static let mostAuditEvents = 10_000
+
+    /// Puts the parts together.
+    package init(
+        account: Account, identities: [Identity] = [], sessions: [Session], portalLinks: [PortalLink],
+        pastKeys: [PastKey],
+        auditEvents: [AuditEvent], isAuditCut: Bool
+    ) {
+        self.account = account
+        self.identities = identities
+        self.sessions = sessions
+        self.portalLinks = portalLinks
+        self.pastKeys = pastKeys
+        self.auditEvents = auditEvents
+        self.isAuditCut = isAuditCut
+    }
+}

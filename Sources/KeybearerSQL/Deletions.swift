@@ -1,0 +1,186 @@
+package import Keybearer
+
+enum DeletionSQL {
+    /// The workspaces with other members that would be left without an Owner.
+    static let lastOwned = SQL(
+        """
+        SELECT mine.workspace_id, w.name FROM memberships mine JOIN workspaces w ON w.id = mine.workspace_id
+        WHERE mine.user_id = $1 AND mine.role = 'owner'
+          AND EXISTS (
+            SELECT 1 FROM memberships other
+            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1)
+          AND NOT EXISTS (
+            SELECT 1 FROM memberships other
+            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1 AND other.role = 'owner')
+        ORDER BY mine.workspace_id
+        """)
+    static let lonelyWorkspaces = SQL(
+        """
+        DELETE FROM workspaces
+        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1)
+          AND NOT EXISTS (
+            SELECT 1 FROM memberships other
+            WHERE other.workspace_id = workspaces.id AND other.user_id <> $1)
+        """)
+    static let workspace = SQL("DELETE FROM workspaces WHERE id = $1")
+    static let sessionsIn = SQL("DELETE FROM sessions WHERE portal_workspace_id = $1")
+    static let unusedLinksTo = SQL(
+        "SELECT id FROM portal_links WHERE workspace_id = $1 AND used_at IS NULL ORDER BY id")
+    static let endUnusedLinksTo = SQL(
+        "UPDATE portal_links SET expires_at = $1 WHERE workspace_id = $2 AND used_at IS NULL AND expires_at > $1")
+
+    /// An account whose audit events are still to be erased, and behind which event.
+    static let begin = SQL(
+        "INSERT INTO erasures (user_id, position, at) VALUES ($1, 0, $2) ON CONFLICT (user_id) DO NOTHING")
+    static let next = SQL("SELECT user_id, position FROM erasures ORDER BY at, user_id LIMIT 1")
+    static let ofUser = SQL("SELECT user_id, position FROM erasures WHERE user_id = $1")
+    /// By it or about it. Each part of the union is a part of an index.
+    static let eventsAfter = SQL(
+        """
+        SELECT sequence, detail FROM audit_events WHERE sequence IN (
+            SELECT sequence FROM (
+                SELECT sequence FROM audit_events WHERE user_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+            ) AS about
+            UNION SELECT sequence FROM (
+                SELECT sequence FROM audit_events WHERE actor = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+            ) AS made)
+        ORDER BY sequence LIMIT $3
+        """)
+    static let erase = SQL("UPDATE audit_events SET address = NULL, detail = $2 WHERE sequence = $1")
+    static let advance = SQL("UPDATE erasures SET position = $2 WHERE user_id = $1")
+    static let finish = SQL("DELETE FROM erasures WHERE user_id = $1")
+
+    static let all = [
+        lastOwned, lonelyWorkspaces, workspace, sessionsIn, unusedLinksTo, endUnusedLinksTo, begin, next, ofUser,
+        eventsAfter, erase, advance, finish,
+    ]
+}
+
+extension SQLStore {
+    package func deleteAccount(
+        _ deletion: AccountDeletion, by authority: Authority, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await change(Self.deleting(deletion, audit), by: authority, audit: audit)
+    }
+
+    /// Removes an account.
+    static func deleting(_ deletion: AccountDeletion, _ audit: AuditEvent) -> Write<Void> {
+        let userID = deletion.id
+        // Whoever changes a workspace's members locks it first: two Owners must not leave it at the same moment.
+        var locks = RowLocks([
+            (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
+            (.workspaces(of: userID), .replace),
+        ])
+        if let successor = deletion.successor { locks.add(.user(successor), .share) }
+        if deletion.deletesWorkspaces { locks.add(.sessionsInWorkspaces(of: userID), .replace) }
+        locks.readsTime = true
+        return Write(.user(userID), locking: locks) { connection, locked in
+            let user = [SQLValue.id(userID)]
+            let rows = try leaveWorkspaces(deletion, audit, locked, connection)
+            try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(audit.at)])
+            // By the clock that says later when it is old.
+            try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
+            try connection.execute(DeletionSQL.lonelyWorkspaces, user)
+            try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
+            try connection.execute(KeySQL.removeRequests, user)
+            if let email = try account(userID, connection)?.user.email {
+                try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
+            }
+            // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
+            guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
+            try connection.execute(DeletionSQL.begin, [.id(userID), .time(audit.at)])
+            return .changes((), with: rows)
+        }
+    }
+
+    /// Leaves no workspace with members without an Owner.
+    ///
+    /// - Returns: the audit rows of what became of those that would be.
+    private static func leaveWorkspaces(
+        _ deletion: AccountDeletion, _ audit: AuditEvent, _ locked: LockedRows, _ connection: any SQLConnection
+    ) throws -> [SQLStatement] {
+        if let successor = deletion.successor {
+            let isLive = locked[.user(successor)]?.text("status") == User.Status.active.rawValue
+            guard isLive, successor != deletion.id else { throw KeybearerError.noSuccessor }
+        }
+        let shared = try connection.rows(DeletionSQL.lastOwned, [.id(deletion.id)]).map {
+            (id: WorkspaceID(rawValue: try $0.requiredText("workspace_id")), name: try $0.requiredText("name"))
+        }
+        if shared.isEmpty { return [] }
+        func row(_ action: AuditEvent.Action, _ workspace: WorkspaceID, detail: String? = nil) -> SQLStatement {
+            record(
+                AuditEvent(
+                    id: deletion.makeEventID(), at: audit.at, actor: audit.actor, action: action,
+                    userID: deletion.successor, workspaceID: workspace, address: audit.address, detail: detail))
+        }
+        if let successor = deletion.successor {
+            locked.others.add(.user(successor))
+            return try shared.map { workspace in
+                try putMembership(
+                    Membership(workspaceID: workspace.id, userID: successor, role: .owner), connection)
+                return row(.memberAdded, workspace.id, detail: Role.owner.rawValue)
+            }
+        }
+        guard deletion.deletesWorkspaces else { throw KeybearerError.lastOwner(of: shared) }
+        return try shared.map { workspace in
+            try remove(workspace.id, at: audit.at, connection)
+            locked.others.add(.workspace(workspace.id))
+            return row(.workspaceDeleted, workspace.id)
+        }
+    }
+
+    /// Removes a workspace, with what is confined to it.
+    static func deleting(_ id: WorkspaceID, version: Int?, at time: Timestamp) -> Write<Void> {
+        let locks = RowLocks([(.sessionsInWorkspace(id), .replace), (.workspace(id), .replace)])
+        return Write(.workspace(id), locking: locks) { connection, locked in
+            guard let workspace = locked[.workspace(id)] else { throw KeybearerError.noSuchWorkspace }
+            guard try version == nil || workspace.requiredNumber("version") == version.map({ Int64($0) }) else {
+                throw KeybearerError.staleVersion
+            }
+            try remove(id, at: time, connection)
+            return .changes((), with: [])
+        }
+    }
+
+    /// The memberships go with it by ON DELETE CASCADE.
+    private static func remove(_ id: WorkspaceID, at time: Timestamp, _ connection: any SQLConnection) throws {
+        try connection.execute(DeletionSQL.sessionsIn, [.id(id)])
+        try connection.execute(DeletionSQL.workspace, [.id(id)])
+        // Behind all others in the order of locks.
+        try connection.lock([(SQLStatement(DeletionSQL.unusedLinksTo, [.id(id)]), .update)])
+        try connection.execute(DeletionSQL.endUnusedLinksTo, [.time(try connection.now(time)), .id(id)])
+    }
+}
+
+extension SQLStore {
+    /// How many events are erased in one transaction.
+    private static let erasedAtOnce = 1_000
+
+    package func erasePersonalData(of userID: UserID?) async throws {
+        while try await maintain({ try Self.eraseSome(of: userID, $0) }) {}
+    }
+
+    /// Erases a part of the events of an account, or of the one that was deleted first.
+    ///
+    /// - Returns: whether more may be left.
+    private static func eraseSome(of userID: UserID?, _ connection: any SQLConnection) throws -> Bool {
+        let mark = userID.map { SQLStatement(DeletionSQL.ofUser, [.id($0)]) } ?? SQLStatement(DeletionSQL.next)
+        guard let row = try connection.lock([(mark, .replace)]).first?.first else { return false }
+        let user = SQLValue.text(try row.requiredText("user_id"))
+        let events = try connection.rows(
+            DeletionSQL.eventsAfter, [user, .number(try row.requiredNumber("position")), .number(erasedAtOnce)])
+        try connection.executeMany(
+            DeletionSQL.erase,
+            try events.map { event in
+                // No detail is meant to hold an address. What does is nobody's to keep.
+                let detail = event.text("detail").flatMap { $0.contains("@") ? nil : $0 }
+                return [.number(try event.requiredNumber("sequence")), .optional(detail)]
+            })
+        guard events.count == erasedAtOnce, let last = events.last else {
+            try connection.execute(DeletionSQL.finish, [user])
+            return userID == nil
+        }
+        try connection.execute(DeletionSQL.advance, [user, .number(try last.requiredNumber("sequence"))])
+        return true
+    }
+}

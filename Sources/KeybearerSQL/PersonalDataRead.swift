@@ -1,0 +1,40 @@
+package import Keybearer
+
+enum PersonalDataSQL {
+    /// By the account or about it, the newest first.
+    static let events = SQL(
+        """
+        \(AuditSQL.columns) WHERE sequence IN (
+            SELECT sequence FROM (
+                SELECT sequence FROM audit_events WHERE user_id = $1 ORDER BY sequence DESC LIMIT $2
+            ) AS about
+            UNION SELECT sequence FROM (
+                SELECT sequence FROM audit_events WHERE actor = $1 ORDER BY sequence DESC LIMIT $2
+            ) AS made)
+        ORDER BY sequence DESC LIMIT $2
+        """)
+    static let portalLinks = SQL("\(PortalLinkSQL.columns) WHERE user_id = $1 ORDER BY created_at DESC, id")
+
+    static let all = [events, portalLinks]
+}
+
+extension SQLStore {
+    package func personalData(of userID: UserID, now: Timestamp) async throws -> PersonalData? {
+        try await engine.read { connection in
+            guard let account = try Self.account(userID, connection) else { return nil }
+            let user = [SQLValue.id(userID)]
+            let most = PersonalData.mostAuditEvents
+            let events = try connection.rows(PersonalDataSQL.events, user + [.number(most + 1)])
+            let (sessions, now) = try connection.rowsAndTime(SessionSQL.ofUser, user, caller: now)
+            return PersonalData(
+                account: account, identities: try Self.identities(of: userID, connection),
+                sessions: try sessions.map { try StoredValues.session($0) }
+                    .filter { SessionPolicy().isLive($0.times, at: now) },
+                portalLinks: try connection.rows(PersonalDataSQL.portalLinks, user)
+                    .map { try StoredValues.portalLink($0) },
+                pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
+                auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
+                isAuditCut: events.count > most)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+package import Keybearer
+
+/// All that is kept about a person, without secrets, as one document.
+package struct PersonalDataJSON: JSONNoun {
+    let user: UserJSON
+    /// Who the user is at a provider.
+    let identities: [IdentityJSON]
+    /// The live ones.
+    let sessions: [SessionJSON]
+    let portalLinks: [PortalLinkRecordJSON]
+    /// When keys ended that the user had before.
+    let formerKeys: [FormerKeyJSON]
+    /// By the user and about the user, the newest first.
+    let audit: [AuditEventJSON]
+    /// Whether there are older events that were left out.
+    let auditIsCut: Bool
+
+    /// - Parameter key: the key's record with its latest use.
+    package init(_ data: PersonalData, key: APIKey? = nil) {
+        user = UserJSON(data.account, key: key)
+        identities = data.identities.map { IdentityJSON($0) }
+        sessions = data.sessions.map { SessionJSON($0) }
+        portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
+        formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
+        audit = data.auditEvents.map { AuditEventJSON($0) }
+        auditIsCut = data.isAuditCut
+    }
+
+    package static let noun = "PersonalData"
+    package static let sample = PersonalDataJSON(
+        PersonalData(
+            account: UserJSON.sampleAccount, sessions: [], portalLinks: [], pastKeys: [], auditEvents: [],
+            isAuditCut: false))
+}
+
+/// Who a user is at an OpenID Connect provider.
+package struct IdentityJSON: JSONNoun {
+    let issuer: String
+    let subject: String
+
+    init(_ identity: Identity) {
+        (issuer, subject) = (identity.issuer, identity.subject)
+    }
+
+    package static let noun = "Identity"
+    package static let sample = IdentityJSON(Identity(issuer: "https://login.example.com", subject: "1"))
+}
+
+/// A signed-in browser, without its token.
+package struct SessionJSON: JSONNoun {
+    let id: String
+    let createdAt: Timestamp
+    /// When the password was last given.
+    let authenticatedAt: Timestamp
+    let lastSeenAt: Timestamp
+    /// Null for a local socket.
+    let address: Nullable<String>
+    let userAgent: String
+    /// Whether a portal link opened it.
+    let isPortal: Bool
+
+    init(_ session: Session) {
+        (id, createdAt) = (session.id.rawValue, session.createdAt)
+        (authenticatedAt, lastSeenAt) = (session.authenticatedAt, session.lastSeenAt)
+        (address, userAgent) = (Nullable(session.address.textIfAny), session.userAgent)
+        isPortal = session.portal != nil
+    }
+
+    package static let noun = "Session"
+    package static let sample = SessionJSON(
+        Session(
+            id: SessionID(rawValue: "ses_a1"), userID: UserID(rawValue: "usr_a1"),
+            createdAt: Timestamp(millisecondsSinceEpoch: 0), authenticatedAt: Timestamp(millisecondsSinceEpoch: 0),
+            lastSeenAt: Timestamp(millisecondsSinceEpoch: 0), address: .localSocket, userAgent: ""))
+}
+
+/// A portal link, without its code.
+package struct PortalLinkRecordJSON: JSONNoun {
+    let id: String
+    let section: String
+    let workspace: Nullable<String>
+    let returnUrl: Nullable<String>
+    let createdAt: Timestamp
+    let expiresAt: Timestamp
+    let usedAt: Nullable<Timestamp>
+
+    init(_ link: PortalLink) {
+        (id, section) = (link.id.rawValue, link.section.rawValue)
+        workspace = Nullable(link.workspaceID?.rawValue)
+        returnUrl = Nullable(link.returnURL?.description)
+        (createdAt, expiresAt, usedAt) = (link.createdAt, link.expiresAt, Nullable(link.usedAt))
+    }
+
+    package static let noun = "PortalLinkRecord"
+    package static let sample = PortalLinkRecordJSON(
+        PortalLink(
+            id: PortalLinkID(rawValue: "ptl_a1"), userID: UserID(rawValue: "usr_a1"),
+            tokenID: OperatorTokenID(rawValue: "opt_a1"), section: .apiKey, workspaceID: nil, returnURL: nil,
+            createdAt: Timestamp(millisecondsSinceEpoch: 0), expiresAt: Timestamp(millisecondsSinceEpoch: 0)))
+}
+
+/// A key that was replaced or revoked.
+package struct FormerKeyJSON: JSONNoun {
+    let endedAt: Timestamp
+
+    package static let noun = "FormerKey"
+    package static let sample = FormerKeyJSON(endedAt: Timestamp(millisecondsSinceEpoch: 0))
+}

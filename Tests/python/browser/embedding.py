@@ -55,11 +55,8 @@ class SecureServer(DashboardServer):
             "--public-url", server.origin, *options,
         ]
         server.start()
+        server.address = f"127.0.0.1:{server.port}"
         return server
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
 
 
 class FramingSite:

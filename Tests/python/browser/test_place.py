@@ -172,16 +172,17 @@ def test_a_walk_through_all_pages(
     waiting = [page.url]
     while waiting:
         url = waiting.pop()
-        if url in seen or urlsplit(url).hostname != HOST or "/assets/" in url:
+        # For the document, which is no page and names no icon, a browser asks the host for one.
+        if url in seen or urlsplit(url).hostname != HOST or "/assets/" in url or url.endswith("/openapi.json"):
             continue
         seen.add(url)
         page.goto(url)
         crawler.look(page)
         waiting += [link.split("#")[0] for link in page.evaluate("[...document.links].map((link) => link.href)")]
     assert len(seen) >= 6, seen
-    expect(page.get_by_role("link", name="Get help")).to_have_attribute("href", SUPPORT_URL)
 
     page.goto("/")
+    expect(page.get_by_role("link", name="Get help")).to_have_attribute("href", SUPPORT_URL)
     key_page = KeyPage(page)
     assert key_page.reveal() == server.ada_key
     assert f"{URL}/api/v1/me" in page.locator("#curl-example").inner_text()

@@ -19,7 +19,7 @@ def keybearer_program() -> Path:
     return program("KEYBEARER_BINARY", ".build/debug/keybearer")
 
 
-CHROMIUM = program("CHROMIUM", "/usr/bin/chromium-headless-shell")
+CHROMIUM = program("CHROMIUM", "/usr/bin/chromium")
 NGINX = program("NGINX", "/usr/sbin/nginx")
 HAPROXY = program("HAPROXY", "/usr/sbin/haproxy")
 CADDY = program("CADDY", ".venv/bin/caddy")

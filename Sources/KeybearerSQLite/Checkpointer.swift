@@ -19,7 +19,13 @@ final class Checkpointer: Sendable {
     private let movedRows = Atomic<Int>(0)
     private let isUnderWay = Atomic<Bool>(false)
     /// Held while pages go into the file.
-    private let fileIsStill = Lock(())
+    private let file = Lock(FileState())
+
+    private struct FileState {
+        /// Whether the pages in the file are all of one state. While somebody reads an older state, SQLite moves the
+        /// pages that had not changed since, and leaves out those that had: together they are no state that ever was.
+        var isWhole = false
+    }
 
     init(path: String, writer: DatabasePool) throws {
         var configuration = Configuration()
@@ -62,20 +68,35 @@ final class Checkpointer: Sendable {
     /// Moves what the log holds when the file is opened.
     func begin() throws { _ = try connection.writeWithoutTransaction { try checkpoint($0) } }
 
+    /// Moves again what a reader kept from being moved.
+    func repeatMove() {
+        guard !isUnderWay.exchange(true, ordering: .acquiring) else { return }
+        connection.asyncWriteWithoutTransaction { [self] db in
+            _ = try? checkpoint(db)
+            isUnderWay.store(false, ordering: .releasing)
+        }
+    }
+
     func close() throws { try connection.close() }
 
     /// Moves what no reader keeps from being moved, and waits for nobody.
     ///
     /// - Returns: how many pages the log holds.
     private func checkpoint(_ db: Database) throws -> Int {
-        try fileIsStill.withLock { _ in try Self.moveLog(db) }
+        try file.withLock { file in
+            // Should it end half-way.
+            file.isWhole = false
+            let row = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
+            let pages: Int = row?["log"] ?? 0
+            file.isWhole = row?["busy"] == 0 && row?["checkpointed"] == pages
+            return pages
+        }
     }
 
-    /// Runs a body while this process moves nothing into the file.
-    func between<Result>(_ body: () -> Result) -> Result { fileIsStill.withLock { _ in body() } }
-
-    private static func moveLog(_ db: Database) throws -> Int {
-        let row = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
-        return row?["log"] ?? 0
+    /// Runs a body while this process moves nothing into the file, where the file alone is a whole database.
+    ///
+    /// - Returns: nil, without running it, where a reader kept the last move from being complete.
+    func whileWhole<Result>(_ body: () -> Result) -> Result? {
+        file.withLock { file in file.isWhole ? body() : nil }
     }
 }

@@ -39,13 +39,13 @@ final class FileWatch: Sendable {
     private let device: UInt64
     private let inode: UInt64
     /// What looks at the content; a command has none.
-    private let inside: Inside?
+    let inside: Inside?
     private let queue = DispatchQueue(label: "keybearer.watch", qos: .utility)
     private let state = Lock(State())
     /// Read before each statement.
     private let isLost = Atomic<Bool>(false)
 
-    private struct Inside {
+    struct Inside {
         let connection: DatabaseQueue
         let checkpointer: Checkpointer
     }
@@ -104,19 +104,24 @@ final class FileWatch: Sendable {
         try queue.sync { try inside?.connection.close() }
     }
 
-    private func look(_ inside: Inside) {
+    func look(_ inside: Inside) {
         defer { state.withLock { $0.isLooking = false } }
         for attempt in 1...Self.looks {
-            if state.withLock({ $0.isClosed }) || isSound(inside) { return }
+            guard !state.withLock({ $0.isClosed }), let isSound = isSound(inside) else { return }
+            if isSound { return }
             if attempt < Self.looks { Thread.sleep(forTimeInterval: Self.pause) }
         }
         _ = lose("its content was written over")
     }
 
-    /// Whether the file can still be the one that was opened.
-    private func isSound(_ inside: Inside) -> Bool {
+    /// Whether the file can still be the one that was opened; nil where it cannot be told for the moment.
+    private func isSound(_ inside: Inside) -> Bool? {
         let known = state.withLock { $0.known }
-        guard let found = inside.checkpointer.between({ MainFile.read(path) }) else { return known == nil }
+        guard let read = inside.checkpointer.whileWhole({ MainFile.read(path) }) else {
+            inside.checkpointer.repeatMove()
+            return nil
+        }
+        guard let found = read else { return known == nil }
         guard let known else {
             state.withLock { $0.known = found }
             return true

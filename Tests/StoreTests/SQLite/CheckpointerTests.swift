@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Keybearer
 import KeybearerSQL
 import TestSupport
@@ -34,6 +35,47 @@ import Testing
             #expect(!Checkpointer.isDue(changedRows: counted(few), movedRows: moved))
             #expect(Checkpointer.isDue(changedRows: counted(enough), movedRows: moved))
         }
+    }
+
+    /// While somebody reads an older state, the file holds new pages beside old ones: no state that ever was.
+    @Test func aFileOfTwoStatesIsNotTakenForAnotherOne() async throws {
+        let store = try SQLiteStore.openStore(path: path, role: .server)
+        let engine = try store.sqlite
+        let checkpointer = try #require(engine.checkpointer)
+        let watch = engine.watch
+        let inside = try #require(watch.inside)
+        let samples = Samples()
+        _ = try await store.addAccount(samples)
+        try checkpointer.begin()
+        watch.look(inside)
+        let first = try reader()
+        // Nothing is moved meanwhile, and the tables grow by a level.
+        for _ in 0..<100 { _ = try await store.addAccount(samples) }
+        let second = try reader()
+        try first.close()
+        _ = try await store.addAccount(samples)
+        try checkpointer.begin()
+        #expect(checkpointer.whileWhole {} == nil)
+        watch.look(inside)
+        try watch.requireSame()
+        try second.close()
+        try checkpointer.begin()
+        #expect(checkpointer.whileWhole { MainFile.read(path) } != .some(nil))
+        watch.look(inside)
+        try watch.requireSame()
+        try store.close()
+    }
+
+    /// A connection that reads, and keeps the state that it sees until it is closed.
+    private func reader() throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.writeWithoutTransaction { db in
+            try db.execute(sql: "BEGIN")
+            _ = try Row.fetchAll(db, sql: "SELECT count(*) FROM changes")
+        }
+        return queue
     }
 
     @Test func aCommandDoesNotCheckpointBesideAServer() async throws {

@@ -11,6 +11,7 @@ from pathlib import Path
 from gateways.gate_server import GateServer
 from gateways.stages import LISTENERS, Listener, connect, over_tls
 from harness.connection import Connection, Malformed, request_head
+from harness.ports import free_port
 from harness.processes import Program
 
 HEAD_SECONDS = 2
@@ -30,6 +31,9 @@ class ListeningServer:
         ]
         if certificate:
             settings += ["--tls-certificate", str(certificate[0]), "--tls-key", str(certificate[1])]
+        operators = free_port()
+        if not certificate:
+            settings += ["--operator-address", f"127.0.0.1:{operators}"]
         keybearer = GateServer(directory / "kb", gate_socket=certificate is not None, settings=tuple(settings))
         self._arguments = keybearer.serve_arguments()
         if files:
@@ -42,7 +46,7 @@ class ListeningServer:
                 "gate on a Unix socket": gate.removeprefix("unix:"),
             }
             if certificate
-            else {"public": keybearer.port, "gate": int(gate.split(":")[1])}
+            else {"public": keybearer.port, "operators": operators, "gate": int(gate.split(":")[1])}
         )
         self.start()
 
@@ -56,10 +60,11 @@ class ListeningServer:
         return [listener for listener in LISTENERS if listener.name in self.addresses]
 
     def responds(self, listener: Listener, seconds: float = 5) -> bool:
-        """Whether a good request is answered within a time: 200 by the probe, 401 by the gate without a key."""
+        """Whether a good request is answered within a time: 200 by the probe or the document, 401 by the gate without a
+        key."""
         deadline = time.monotonic() + seconds
         is_gate = listener.name.startswith("gate")
-        path = "/gate" if is_gate else "/healthz"
+        path = "/gate" if is_gate else "/openapi.json" if listener.name == "operators" else "/healthz"
         try:
             connection = connect(self.addresses[listener.name], seconds)
             if listener.protocol:

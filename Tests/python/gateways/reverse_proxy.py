@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gateways.client import Client
@@ -13,11 +14,14 @@ from harness.programs import CADDY, NGINX, TRAEFIK
 
 
 def replaced(text: str, replacements: dict[str, str]) -> str:
-    """The text with each of these replaced; each must be in it exactly once, or the example has changed."""
-    for old, new in replacements.items():
+    """The text with each of these replaced; each must be in it exactly once, or the example has changed.
+
+    In one pass: a port that is free here may begin with the digits of one in the example.
+    """
+    for old in replacements:
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the example, not once"
-        text = text.replace(old, new)
-    return text
+    found = "|".join(re.escape(old) for old in sorted(replacements, key=len, reverse=True))
+    return re.sub(found, lambda match: replacements[match[0]], text)
 
 
 class ReverseProxy:

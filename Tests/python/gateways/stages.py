@@ -115,6 +115,8 @@ LISTENERS = (
     Listener("public", HTTP1 + BODY),
     Listener("public over TLS, HTTP/1.1", TLS + HTTP1 + BODY, "http/1.1"),
     Listener("public over TLS, HTTP/2", HTTP2, "h2"),
+    # It reads a body only of whoever has a token.
+    Listener("operators", HTTP1),
     Listener("gate", HTTP1),
     Listener("gate on a Unix socket", HTTP1),
 )

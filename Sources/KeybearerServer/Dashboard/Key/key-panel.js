@@ -221,7 +221,7 @@
     /** A page that comes back into view may be old: another tab may have replaced the key or signed out. */
     let isChecking = false;
     async function check() {
-      if (document.visibilityState !== 'visible' || isChecking) return;
+      if (document.visibilityState !== 'visible' || isChecking || DashboardDeparture.isUnderWay()) return;
       // A press brings an answer of its own.
       if (document.querySelector('[aria-busy=true]')) return;
       isChecking = true;

@@ -19,19 +19,37 @@ const DashboardRequests = (() => {
     }
   }
 
-  /** Goes to another page of this server; never settles, so that nothing else happens meanwhile. */
-  function leave(path) {
+  /**
+   * Goes to another page of this server, and does not settle then, so that nothing else happens meanwhile. Where the
+   * page is on its way elsewhere already, that goes on, and nothing is done.
+   */
+  async function leave(path) {
+    if (DashboardDeparture.isUnderWay()) return;
+    DashboardDeparture.begin();
     const target = new URL(path, location.origin);
     location.assign(target.origin === location.origin ? target.href : BASE + '/');
-    return new Promise(() => {});
+    await new Promise(() => {});
   }
 
   const deadlineFromNow = () => performance.now() + ANSWER_MILLISECONDS;
 
+  const left = (deadline) => Math.max(0, deadline - performance.now());
+
   /** Asks the server; answers `data`, or throws a Failure when there is none by the deadline. */
-  async function ask(url, { method = 'GET', form, deadline, page }) {
+  async function ask(url, options) {
+    try {
+      return await fetchAnswer(url, options);
+    } catch (problem) {
+      // A page that is left gives up its requests, and a sign-out ends the session behind them. That is nothing to tell,
+      // unless the page is still here at the deadline.
+      if (DashboardDeparture.isUnderWay()) await new Promise((resolve) => setTimeout(resolve, left(options.deadline)));
+      throw problem;
+    }
+  }
+
+  async function fetchAnswer(url, { method = 'GET', form, deadline, page }) {
     const control = new AbortController();
-    const timer = setTimeout(() => control.abort(), Math.max(0, deadline - performance.now()));
+    const timer = setTimeout(() => control.abort(), left(deadline));
     let response;
     let answer;
     try {

@@ -37,8 +37,9 @@ struct UncachedTokens: Sendable {
     @inline(never)
     private func verdict(onUntagged token: PresentedToken, from address: IPAddress, now: SteadyTime) -> Verdict {
         guard !importedKeys.isEmpty, token.mayBeImported else { return .unauthorized }
-        if let wait = throttle.wait(of: address, at: now) { return .throttled(wait: wait) }
+        // First: a customer whose address a flood of invented tokens shares is not held back.
         if isImported(token) { return .needsStore(.account) }
+        if let wait = throttle.wait(of: address, at: now) { return .throttled(wait: wait) }
         throttle.recordFailure(of: address, at: now)
         return .unauthorized
     }

@@ -1,10 +1,11 @@
 import Synchronization
 
-/// Slows down guessing of imported keys, by client network.
+/// Slows down floods of invented tokens, by client network.
 ///
-/// A token without a tag that memory does not know and that is no imported key is a failure. After a hundred failures of
-/// a network each further one doubles a wait from 1 s to 60 s, in which such tokens are not looked at. Imported keys in
-/// the key cache are not affected. Kept in memory, bounded, and forgotten after ten minutes without failures.
+/// A token without a tag that is no imported key is a failure. After a hundred failures of a network each further one
+/// doubles a wait from 1 s to 60 s, in which such tokens are refused with the time to wait. An imported key never waits,
+/// whoever else sends from its network: asked after the set of them, this knows nothing about who guesses right. Kept in
+/// memory, bounded, and forgotten after ten minutes without failures.
 final class UntaggedTokenThrottle: Sendable {
     static let freeFailures = 100
     private static let memory: Duration = .seconds(600)
@@ -20,8 +21,8 @@ final class UntaggedTokenThrottle: Sendable {
     /// How many networks are remembered.
     var count: Int { records.withLock { $0.count } }
 
-    /// How long a client must wait before a token of its own is looked at; nil when it need not. Who has no address is
-    /// nobody in particular.
+    /// How long a client must wait before a token of its own that is no key counts as another failure; nil when it need
+    /// not. Who has no address is nobody in particular.
     func wait(of address: IPAddress, at now: SteadyTime) -> Duration? {
         guard address != .localSocket else { return nil }
         let record = records.withLock { $0.record(of: address.throttlingNetwork, at: now) }

@@ -26,6 +26,11 @@ package protocol FenceStore: Sendable {
 }
 
 extension FenceStore {
+    /// The changes after a position, as many as a node applies together.
+    func changes(after position: ChangeLogPosition) async throws -> [Change]? {
+        try await changes(after: position, limit: 1_000)
+    }
+
     /// Waits out the span: for stores that send no notifications.
     package func waitForNotification(atMost span: Duration) async { try? await Task.sleep(for: span) }
 }

@@ -226,7 +226,7 @@ public final class RevocationFence: ChangePropagation {
         do {
             // After registering, so that what is read is at least as new as the number that is acknowledged.
             try await masterKeys.look()
-            try await importedKeys.load()
+            try await importedKeys.catchUp(from: cache.position, to: position, changes: store.changes(after:))
         } catch {
             registration.withLock { $0.givenUp.append(nodeID) }
             try await removeGivenUp()
@@ -246,7 +246,7 @@ public final class RevocationFence: ChangePropagation {
             return false
         }
         if isOver { return try await removeGivenUp() }
-        // Many imported keys take longer to read than a lease is.
+        // Many imported keys take longer to read than a lease is, and many changes may.
         if requestedAt.duration(to: clocks.steady()) >= lease / 4, try await catchUp() { try await renewIfDue(nodeID) }
     }
 
@@ -257,7 +257,7 @@ public final class RevocationFence: ChangePropagation {
     private func catchUp() async throws -> Bool {
         let position = cache.position
         let requestedAt = clocks.steady()
-        let found = try await store.changes(after: position, limit: 1_000)
+        let found = try await store.changes(after: position)
         outage.recordResponseTime(since: requestedAt)
         guard let changes = found else {
             trustedUntil.store(.min, ordering: .releasing)

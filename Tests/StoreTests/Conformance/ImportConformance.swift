@@ -1,6 +1,7 @@
 import Foundation
 import KeybearerSQL
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 
@@ -254,6 +255,47 @@ import Testing
             for task in running { await task.value }
             for node in nodes { await node.stop() }
             await restarted.node?.stop()
+        }
+    }
+}
+
+/// A node that loses its lease and registers again, over one database with another process that imports.
+@Suite struct RegisteringAgainConformance {
+    @Test(arguments: storesUnderTest)
+    func theSetOfImportedKeysIsNotReadAgain(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            try await first.recordMasterKey(MasterKeyID(rawValue: "mk_one"))
+            let clock = TestClock()
+            let reads = Lock(0)
+            let keys = ImportedKeys {
+                reads.withLock { $0 += 1 }
+                return try await first.importedKeyPrefixes()
+            }
+            let fence = RevocationFence(
+                store: first, cache: KeyCache(capacity: 10, rejectedCapacity: 10, random: samples.random),
+                importedKeys: keys, clocks: clock.clocks, random: samples.random, lease: .seconds(2),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onEverything: {})
+            var known: [DigestPrefix] = []
+            func importSome(_ count: Int) async throws {
+                let news = (0..<count).map { _ in samples.imported() }
+                let plain = samples.newAccount()
+                _ = await applied(
+                    try await second.perform(
+                        news.map { samples.create($0) } + [samples.create(plain)], by: .commandLine))
+                _ = try await second.setStatus(.disabled, of: plain.user.id, audit: samples.event(.userDisabled))
+                known += try news.map { try #require(DigestPrefix($0.sealedKey.digest)) }
+            }
+            try await importSome(3)
+            await fence.step()
+            for _ in 1...3 {
+                #expect(fence.holdsLease(at: clock.clocks.steady()))
+                #expect(known.allSatisfy { keys.contains(anyOf: [$0]) } && reads.withLock { $0 } == 1)
+                clock.advance(by: .seconds(3))
+                try await importSome(7)
+                #expect(!fence.holdsLease(at: clock.clocks.steady()))
+                await fence.step()
+            }
+            await fence.stop()
         }
     }
 }

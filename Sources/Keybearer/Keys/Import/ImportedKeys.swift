@@ -3,12 +3,13 @@ import Synchronization
 /// Which tokens without a tag may be keys: the digest prefixes of all imported keys, in memory.
 ///
 /// A token that is not among them is refused without asking the store. That holds only while this node has a lease:
-/// the set is loaded before the node registers itself as current, an import's prefixes are in its row of the change log,
-/// and ``RevocationFence`` puts them in before it acknowledges the row. So whoever holds a lease misses no import whose
-/// response was sent.
+/// the set is made current before the node trusts it, an import's prefixes are in its row of the change log, and
+/// ``RevocationFence`` puts them in before it acknowledges the row. So whoever holds a lease misses no import whose
+/// response was sent. Changes only add to the set, so a lost lease takes nothing from it: the imports since are missing,
+/// and they are in the change log.
 ///
-/// The prefix of a key that was regenerated or deleted may stay until the next load. The store then says that the key has
-/// ended, and the key cache remembers it as it remembers other keys that ended.
+/// The prefix of a key that was regenerated or deleted may stay until the set is read whole again. The store then says
+/// that the key has ended, and the key cache remembers it as it remembers other keys that ended.
 final class ImportedKeys: Sendable {
     private struct State {
         var table = DigestPrefixTable()
@@ -69,6 +70,40 @@ final class ImportedKeys: Sendable {
         if state.withLock({ $0.digestKeys == digestKeys }) { return }
         try await load()
         state.withLock { $0.digestKeys = digestKeys }
+    }
+
+    /// Makes the set current for a node that has registered again: by the changes that it has not applied, where the store
+    /// still has them all, and otherwise by reading it whole.
+    ///
+    /// - Parameters:
+    ///   - known: the change up to which this node had applied all.
+    ///   - end: the newest change, at which it has registered.
+    ///   - changes: those after a position, in order; nil where that is not part of the store's history.
+    /// - Throws: what the store throws.
+    func catchUp(
+        from known: ChangeLogPosition, to end: ChangeLogPosition,
+        changes: (ChangeLogPosition) async throws -> [Change]?
+    ) async throws {
+        // Before the first change, no nonce tells one history from another.
+        let hasHistory = known.number > 0 && state.withLock { $0.current > 0 }
+        if hasHistory, try await follow(from: known, to: end, changes: changes) { return }
+        try await load()
+    }
+
+    /// - Returns: false where the changes up to the end are not all there: a failover or a restore went back, or they are
+    ///   too old to be kept.
+    private func follow(
+        from known: ChangeLogPosition, to end: ChangeLogPosition,
+        changes: (ChangeLogPosition) async throws -> [Change]?
+    ) async throws -> Bool {
+        var position = known
+        while position.number < end.number {
+            guard let found = try await changes(position), let last = found.last else { return false }
+            apply(found)
+            if found.contains(where: { $0.position == end }) { return true }
+            position = last.position
+        }
+        return position == end
     }
 
     /// Reads the whole set again. What imports add meanwhile stays in it; of loads that run beside each other, the one

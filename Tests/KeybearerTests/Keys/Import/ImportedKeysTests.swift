@@ -87,6 +87,67 @@ import Testing
         }
     }
 
+    /// A history of imports; each change's prefix is its number, and a few are read at a time.
+    private struct History {
+        var changes: [Change]
+
+        init(_ numbers: ClosedRange<Int64>, nonce: String = "a") {
+            changes = numbers.map { number in
+                Change(
+                    position: ChangeLogPosition(number: number, nonce: nonce),
+                    subject: .importedKeys([DigestPrefix(UInt64(number))]))
+            }
+        }
+
+        func after(_ position: ChangeLogPosition) -> [Change]? {
+            guard let place = changes.firstIndex(where: { $0.position == position }) else { return nil }
+            return Array(changes[(place + 1)...].prefix(3))
+        }
+    }
+
+    private static func position(_ number: Int64, _ nonce: String = "a") -> ChangeLogPosition {
+        ChangeLogPosition(number: number, nonce: nonce)
+    }
+
+    @Test("A node that registers again adds what it missed, and reads nothing whole", arguments: [5, 6, 7, 8, 12, 20])
+    func missed(end: Int64) async throws {
+        let reads = Lock(0)
+        let keys = ImportedKeys {
+            reads.withLock { $0 += 1 }
+            return [DigestPrefix(100)]
+        }
+        try await keys.load()
+        let history = History(1...20)
+        try await keys.catchUp(from: Self.position(5), to: Self.position(end)) { history.after($0) }
+        #expect(reads.withLock { $0 } == 1)
+        #expect(has(keys, 100) && !has(keys, 4) && !has(keys, 5))
+        for number in 6..<max(6, end + 1) { #expect(has(keys, UInt64(number))) }
+    }
+
+    @Test(
+        "A set that was never read, a history that was cut, went back or is another, and one from its beginning, are read",
+        arguments: [
+            (false, 1, 5, 20), (true, 6, 5, 20), (true, 1, 21, 20), (true, 1, 20, 19), (true, 1, 5, 21),
+            (true, 1, 0, 20),
+        ] as [(Bool, Int64, Int64, Int64)])
+    func whole(isRead: Bool, kept: Int64, known: Int64, end: Int64) async throws {
+        let reads = Lock(0)
+        let keys = ImportedKeys {
+            reads.withLock { $0 += 1 }
+            return [DigestPrefix(100)]
+        }
+        if isRead { try await keys.load() }
+        let history = History(kept...20)
+        for (known, end) in [
+            (Self.position(known), Self.position(end)), (Self.position(5, "b"), Self.position(20)),
+            (Self.position(5), Self.position(20, "b")), (Self.position(20), Self.position(20, "b")),
+        ] {
+            let before = reads.withLock { $0 }
+            try await keys.catchUp(from: known, to: end) { history.after($0) }
+            #expect(reads.withLock { $0 } == before + 1 && has(keys, 100))
+        }
+    }
+
     @Test("A load that fails changes nothing")
     func failure() async throws {
         let reads = Reads()

@@ -51,8 +51,6 @@ extension KeybearerError {
     package static let noSuccessor = KeybearerError.validation([
         "transferTo": "It must be another account, which is there and not disabled."
     ])
-    package static let masterKeysRotated = KeybearerError(
-        .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.")
     package static let masterKeyUnknown = KeybearerError(
         .unavailable,
         "The master key at hand is not one of this database's. Nothing was changed; run 'keybearer doctor'.")

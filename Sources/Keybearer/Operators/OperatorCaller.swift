@@ -30,6 +30,9 @@ public struct OperatorCaller: Sendable {
     /// Whose idempotency keys these are.
     package var requestScope: String { token?.id.rawValue ?? "cli" }
 
+    /// The master key whose tag the caller's token carries; nil at the command line, and for a token without a tag.
+    var tagKeyID: MasterKeyID? { token?.tagKeyID }
+
     /// Names an address that counts as the person's without further proof.
     var vouchesForAddresses: Bool { token == nil }
 }

@@ -16,6 +16,9 @@ public struct OperatorToken: Sendable, Hashable {
     public let shownPrefix: String?
     /// The latest request with it, to the minute.
     public let lastUse: LastUse?
+    /// The master key whose tag the secret carries that was presented: its tag subkey stays in the ring for as long as the
+    /// token lives. Nil where no secret was presented, and for one that version 0.1 made.
+    var tagKeyID: MasterKeyID?
 
     /// Puts a record together.
     package init(

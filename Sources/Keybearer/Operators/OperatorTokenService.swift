@@ -74,7 +74,8 @@ public final class OperatorTokenService: Sendable {
             }
         }
         let now = context.clocks.wall()
-        guard let token = try await context.store.operatorToken(digest: digest, now: now) else { throw refusal }
+        guard var token = try await context.store.operatorToken(digest: digest, now: now) else { throw refusal }
+        token.tagKeyID = context.vault.current.tagKey(of: secret.characters, kind: .operatorToken)
         await record(LastUse(at: now, address: address), of: token)
         return token
     }

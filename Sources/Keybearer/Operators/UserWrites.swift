@@ -27,7 +27,7 @@ extension WriteService {
     ) async throws -> StoreWrite {
         try requireVoucher(input, caller)
         let imported = try importedToken(input, by: caller)
-        let request = protecting(request, with: input)
+        let request = protecting(request, with: input, by: caller)
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
         for older in EmailAddress.spellings(of: wanted.email.rawValue).dropFirst() {
             if try await context.store.account(email: older) != nil { throw KeybearerError.emailTaken }
@@ -62,7 +62,7 @@ extension WriteService {
             input.externalID = .cleared
         }
         let wanted = try AccountService.wanted(name: input.name ?? "", email: input.email ?? "", password: nil)
-        let remembered = protecting(request, with: input)
+        let remembered = protecting(request, with: input, by: caller)
         var present = try await self.account(reference)
         if present == nil, let earlier = try await earlierResource(of: remembered) {
             present = try await self.account(.id(UserID(rawValue: earlier)))

@@ -14,12 +14,16 @@ public final class KeyVault: Sendable {
     /// is not retired.
     let mintingSubkeys: Subkeys
     private let active: Subkeys?
+    /// Whoever makes digests, the active master key last.
+    private let digesting: [(id: MasterKeyID, key: SymmetricKey)]
 
     /// Derives the subkeys of every entry of the ring.
     public init(ring: MasterKeyRing) {
         self.ring = ring
         subkeys = ring.entries.map(Subkeys.init)
         active = subkeys.first { $0.id == ring.activeID }
+        let digesting = subkeys.compactMap { subkeys in subkeys.digest.map { (id: subkeys.id, key: $0) } }
+        self.digesting = digesting.filter { $0.id != ring.activeID } + digesting.filter { $0.id == ring.activeID }
         // Lines of retired master keys can stand last, such as one that was added from a backup. A ring is never empty.
         mintingSubkeys = active ?? subkeys.last { $0.digest != nil } ?? subkeys[subkeys.endIndex - 1]
     }
@@ -64,9 +68,10 @@ public final class KeyVault: Sendable {
     /// The digests by which the store may know the key, one for each master key that is not retired.
     package func digests(of key: SecretKey) -> [[UInt8]] { digests(of: key.token) }
 
-    /// The digests by which the store may know a token, one for each master key that is not retired.
+    /// The digests by which the store may know a token, one for each master key that is not retired, in the order of
+    /// ``namedDigests(of:)``.
     func digests(of token: PresentedToken) -> [[UInt8]] {
-        subkeys.compactMap { subkeys in subkeys.digest.map { Self.digest(of: token, using: $0) } }
+        digesting.map { Self.digest(of: token, using: $0.key) }
     }
 
     /// The first bytes of these digests.
@@ -79,17 +84,17 @@ public final class KeyVault: Sendable {
     /// A rotation moves a key's row from another digest to the active one's. Who looks for all of them in this order finds
     /// the row wherever it is.
     func namedDigests(of token: PresentedToken) -> [KeyDigest] {
-        let digests = subkeys.compactMap { held in
-            held.digest.map { KeyDigest(masterKeyID: held.id, digest: Self.digest(of: token, using: $0)) }
-        }
-        return digests.filter { $0.masterKeyID != ring.activeID } + digests.filter { $0.masterKeyID == ring.activeID }
+        digesting.map { KeyDigest(masterKeyID: $0.id, digest: Self.digest(of: token, using: $0.key)) }
     }
 
     /// What is remembered of a request in place of its digest.
-    func requestDigest(_ digest: [UInt8]) -> [UInt8] {
-        Array(
-            HMAC<SHA256>.authenticationCode(
-                for: Array("keybearer request ".utf8) + digest, using: mintingSubkeys.tagKey))
+    ///
+    /// - Parameter id: whose tag subkey makes it, so that it stays the same over rotations that leave that in the ring;
+    ///   nil for the one in use.
+    func requestDigest(_ digest: [UInt8], under id: MasterKeyID?) -> [UInt8] {
+        let maker = subkeys.first { $0.id == id } ?? mintingSubkeys
+        return Array(
+            HMAC<SHA256>.authenticationCode(for: Array("keybearer request ".utf8) + digest, using: maker.tagKey))
     }
 
     /// Seals and digests a key under the active master key, bound to the account, the key's id and its version.

@@ -151,3 +151,9 @@ extension KeyVault {
         canSeal ? ring.activeID.flatMap { record(of: $0, seals: true, tags: true) } : nil
     }
 }
+
+extension KeybearerError {
+    /// The database needs a master key that this process does not have yet, or the one in use is retired.
+    package static let masterKeysRotated = KeybearerError(
+        .unavailable, "The master keys were rotated meanwhile. Nothing was changed; try again.")
+}

@@ -8,6 +8,8 @@ import Keybearer
 struct AuthorityCheck: Sendable {
     let authority: Authority
     let requirement: Requirement?
+    /// What the change is audited as.
+    let action: AuditEvent.Action
     let isOn: Bool
     /// When the change was asked for, by both of this process's clocks.
     let begunAt: Timestamp
@@ -66,11 +68,7 @@ struct AuthorityCheck: Sendable {
             let now = locked.now(time)
             let stored = try StoredValues.sessionTimes(session)
             guard SessionPolicy().isLive(stored, at: now) else { throw Self.signInFirst }
-            if let requirement, Permissions.rule(of: requirement.action).needsRecentSignIn {
-                guard SessionPolicy().isRecent(stored, at: now) else {
-                    throw KeybearerError(.forbidden, "Confirm your password first.")
-                }
-            }
+            if needsRecentSignIn, !SessionPolicy().isRecent(stored, at: now) { throw KeybearerError.oldSignIn }
             guard passwordVersion == nil || locked.passwordVersion(of: userID) == passwordVersion else {
                 throw KeybearerError.passwordChanged
             }
@@ -88,6 +86,11 @@ struct AuthorityCheck: Sendable {
             }
         case .commandLine, .anyone: break
         }
+    }
+
+    private var needsRecentSignIn: Bool {
+        requirement.map { Permissions.rule(of: $0.action).needsRecentSignIn } == true
+            || Permissions.needsRecentSignIn(action)
     }
 
     private func requirePermission(_ locked: LockedRows, _ connection: any SQLConnection) throws {

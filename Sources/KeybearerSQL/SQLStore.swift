@@ -77,7 +77,8 @@ extension SQLStore {
         let asked = SteadyTime.systemNow()
         await testGate.withLock { $0 }?(audit.action)
         return AuthorityCheck(
-            authority: authority, requirement: requirement, isOn: checksAuthority, begunAt: audit.at, asked: asked)
+            authority: authority, requirement: requirement, action: audit.action, isOn: checksAuthority,
+            begunAt: audit.at, asked: asked)
     }
 
     /// Notes that something was changed that somebody asked for.

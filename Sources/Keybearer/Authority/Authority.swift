@@ -73,11 +73,25 @@ extension KeybearerError {
     package static let passwordChanged = KeybearerError(
         .unauthorized, "The password is wrong.", cause: AuthorityEnded.password)
 
+    /// The session still lives, but its last proof is too old for this at the commit. Nothing was changed.
+    package static let oldSignIn = KeybearerError(
+        .forbidden, "Confirm that it is you first.", cause: OldSignIn.beforeCommit)
+
+    /// Whether the sign-in was too old for the change.
+    package var isOldSignIn: Bool { cause is OldSignIn }
+
     /// Whether a credential ended while its request was being answered.
     package var isEndOfAuthority: Bool { cause is AuthorityEnded }
 
     /// Whether a password was changed while its request was being answered.
     var isPasswordChanged: Bool { cause as? AuthorityEnded == .password }
+}
+
+/// Marks errors of a session whose sign-in was too old.
+private enum OldSignIn: String, Error, CustomStringConvertible {
+    case beforeCommit = "the sign-in was not recent any more at the commit"
+
+    var description: String { rawValue }
 }
 
 /// Marks errors of an authority that ended.

@@ -29,6 +29,12 @@ package enum Permissions {
         }
     }
 
+    /// What the holder of an account does to the account itself only after a recent sign-in, by how it is audited. Looked
+    /// at where a session asks for it.
+    package static func needsRecentSignIn(_ action: AuditEvent.Action) -> Bool { ofRecentSignIns.contains(action) }
+
+    private static let ofRecentSignIns: Set<AuditEvent.Action> = [.identityLinked]
+
     /// Whether a role may do something.
     package static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }
 

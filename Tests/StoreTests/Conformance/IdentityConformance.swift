@@ -149,6 +149,51 @@ import Testing
         }
     }
 
+    /// What a session does to its own account's identities.
+    private static let bySession: [(name: String, AuditEvent.Action)] = [
+        ("connects", .identityLinked),
+    ]
+
+    @Test(arguments: storesUnderTest)
+    func aSessionWhoseSignInIsOldConnectsNothing(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let held = try #require(store as? SQLStore)
+            // The hold is longer than what is left of the recent sign-in.
+            let cases: [(seconds: Int64, isHeld: Bool, isDone: Bool)] = [
+                (15 * 60 - 10, false, true), (15 * 60 + 1, false, false), (15 * 60 - 1, true, false),
+            ]
+            for (name, action) in Self.bySession {
+                for (seconds, isHeld, isDone) in cases {
+                    let ada = try await store.addAccount(samples)
+                    let session = try await store.startSession(
+                        samples.session(of: ada.user.id), token: Self.minted(samples), replacing: nil, by: .commandLine,
+                        audit: samples.event(.sessionStarted)
+                    ).id
+                    let authority = Authority(.session(session, of: ada.user.id))
+                    let identity = Self.identity(ada.user.id.rawValue)
+                    let digest = samples.random.bytes(32)
+                    #expect(try await store.useSignInAttempt(digest: digest, now: Samples.start))
+                    try await store.putPendingIdentity(
+                        PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
+                    let before = try await store.identities(of: ada.user.id)
+                    if isHeld { held.holdWrites { _ in try? await Task.sleep(for: .milliseconds(1_200)) } }
+                    let audit = samples.event(action, user: ada.user.id, after: seconds)
+                    let asked = Task {
+                        try await store.linkPendingIdentity(
+                            ofAttempt: digest, to: ada.user.id, by: authority, audit: audit)
+                    }
+                    let result = await asked.result
+                    held.holdWrites(nil)
+                    if isDone { try result.get() } else { await expect(.forbidden) { try result.get() } }
+                    let after = try await store.identities(of: ada.user.id)
+                    #expect((after != before) == isDone, "\(name), \(seconds) s")
+                    let events = try await store.auditEvents(userID: ada.user.id, limit: 10)
+                    #expect(events.contains { $0.id == audit.id } == isDone)
+                }
+            }
+        }
+    }
+
     @Test(arguments: storesUnderTest)
     func aNewAccountAndItsIdentityAreOneChange(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in

@@ -13,6 +13,8 @@ struct KeyPageHandlers: Sendable {
     /// The prefix in the examples' placeholder.
     let keyPrefix: String
 
+    private var recent: RecentSignIn { RecentSignIn(pages: pages) }
+
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let first = signedIn.session.portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: signedIn.account)
@@ -39,15 +41,16 @@ struct KeyPageHandlers: Sendable {
     @Sendable func reveal(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
         try Self.requireFeature(access)
-        if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id)) { return refusal }
-        let userID = signedIn.account.user.id
-        let (secret, key) = try await keys.revealWithRecord(
-            userID, by: signedIn.authority(from: context.client),
-            needs: Requirement(.revealKey, in: access.workspace.id))
-        guard context.wantsJSON else {
-            return try await show(context, signedIn, access, notice: nil, key: key, revealed: secret)
+        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id)) {
+            let userID = signedIn.account.user.id
+            let (secret, key) = try await keys.revealWithRecord(
+                userID, by: signedIn.authority(from: context.client),
+                needs: Requirement(.revealKey, in: access.workspace.id))
+            guard context.wantsJSON else {
+                return try await show(context, signedIn, access, notice: nil, key: key, revealed: secret)
+            }
+            return try json(key, of: userID, secret: secret)
         }
-        return try json(key, of: userID, secret: secret)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/regenerate`: the question, for browsers without scripts.
@@ -55,37 +58,36 @@ struct KeyPageHandlers: Sendable {
         -> Response
     {
         let access = try Self.access(context, signedIn)
-        if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
-            return refusal
+        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+            let page = RegeneratePage(
+                shell: DashboardShell(
+                    of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+                    portal: signedIn.session.portal),
+                workspaceID: access.workspace.id.rawValue,
+                prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
+                idempotencyKey: newIdempotencyKey())
+            return pages.show(page)
         }
-        let page = RegeneratePage(
-            shell: DashboardShell(
-                of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
-                portal: signedIn.session.portal),
-            workspaceID: access.workspace.id.rawValue,
-            prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
-            idempotencyKey: newIdempotencyKey())
-        return pages.show(page)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a
     /// leaked key does not work again after an upgrade.
     @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try Self.access(context, signedIn)
-        if let refusal = confirmFirst(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
-            return refusal
+        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+            let form = try context.form()
+            let userID = signedIn.account.user.id
+            let (_, key) = try await keys.regenerate(
+                userID,
+                // A text that is no number is no key's version.
+                version: form["version"].map { Int(Int32($0) ?? -1) },
+                idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
+                by: signedIn.authority(from: context.client),
+                needs: Requirement(.regenerateKey, in: access.workspace.id))
+            // Without the new key: whoever wants to see it reveals it.
+            if context.wantsJSON { return try json(key, of: userID) }
+            return pages.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
         }
-        let form = try context.form()
-        let userID = signedIn.account.user.id
-        let (_, key) = try await keys.regenerate(
-            userID,
-            // A text that is no number is no key's version.
-            version: form["version"].map { Int(Int32($0) ?? -1) },
-            idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
-            by: signedIn.authority(from: context.client), needs: Requirement(.regenerateKey, in: access.workspace.id))
-        // Without the new key: whoever wants to see it reveals it.
-        if context.wantsJSON { return try json(key, of: userID) }
-        return pages.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
     }
 
     /// `POST /workspaces/{workspaceID}/plan`: an Owner moves the workspace, where that is open.
@@ -96,17 +98,6 @@ struct KeyPageHandlers: Sendable {
             PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
             by: signedIn.authority(from: context.client))
         return pages.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
-    }
-
-    private func confirmFirst(_ context: RequestContext, _ signedIn: SessionService.SignedIn, next: String) -> Response?
-    {
-        if signedIn.isRecent { return nil }
-        let confirm = "/confirm?next=" + DashboardResponder.escape(pages.place.path(next))
-        guard context.wantsJSON else { return pages.redirect(to: confirm) }
-        let body = Envelope.failure(
-            .forbidden, message: "Confirm your password first.", requestID: context.requestID,
-            extra: ["confirmUrl": pages.place.path(confirm)])
-        return APIResponse.json(body, status: .forbidden).response
     }
 
     /// A record as the page's script reads it.

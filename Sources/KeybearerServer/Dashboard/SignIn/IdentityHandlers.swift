@@ -14,6 +14,7 @@ struct IdentityHandlers: Sendable {
     let redirectURI: String?
 
     private var cookie: AttemptCookie { AttemptCookie(beside: pages.cookie) }
+    private var recent: RecentSignIn { RecentSignIn(pages: pages) }
 
     /// `GET /sign-in/oidc`: sends the browser to the provider. It changes nothing but the browser's own cookie.
     ///
@@ -86,25 +87,23 @@ struct IdentityHandlers: Sendable {
         let (service, _) = try configured(context)
         guard let attempt = cookie.attempt(in: context.headers), let pending = try await service.pending(attempt)
         else { return pages.redirect(to: "/") }
-        guard signedIn.isRecent else {
-            return pages.redirect(to: "/confirm?next=\(Routes.linkIdentity)")
+        return try await recent.require(context, signedIn, next: Routes.linkIdentity) {
+            pages.show(
+                ProviderPage(
+                    name: service.settings.name, email: pending.email, account: signedIn.account.user.email.rawValue))
         }
-        return pages.show(
-            ProviderPage(
-                name: service.settings.name, email: pending.email, account: signedIn.account.user.email.rawValue))
     }
 
     /// `POST /sign-in/oidc/link`: connects them.
     @Sendable func link(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let (service, _) = try configured(context)
-        guard signedIn.isRecent else {
-            return pages.redirect(to: "/confirm?next=\(Routes.linkIdentity)")
+        return try await recent.require(context, signedIn, next: Routes.linkIdentity) {
+            let attempt = cookie.attempt(in: context.headers)
+            try await service.link(attempt, to: signedIn, from: context.client)
+            var response = pages.redirect(to: end(of: attempt))
+            response.headers[.setCookie] = cookie.remove
+            return response
         }
-        let attempt = cookie.attempt(in: context.headers)
-        try await service.link(attempt, to: signedIn, from: context.client)
-        var response = pages.redirect(to: end(of: attempt))
-        response.headers[.setCookie] = cookie.remove
-        return response
     }
 
     /// Where a browser begins.

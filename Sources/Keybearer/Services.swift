@@ -15,6 +15,8 @@ public final class Services: Sendable {
     public let sessions: SessionService
     /// Sign-in with a provider; nil where none is configured.
     package let identities: IdentityService?
+    /// The identities of accounts, for their holders.
+    package let connectedIdentities: ConnectedIdentityService
     /// Credentials of operators' programs.
     public let operatorTokens: OperatorTokenService
     /// What operators' programs write.
@@ -108,6 +110,7 @@ public final class Services: Sendable {
         } else {
             identities = nil
         }
+        connectedIdentities = ConnectedIdentityService(context: context, settings: settings.identities)
         workspaces = WorkspaceService(context: context, propagation: propagation)
         operatorTokens = OperatorTokenService(context: context, node: node)
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)

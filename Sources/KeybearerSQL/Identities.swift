@@ -1,7 +1,9 @@
 package import Keybearer
 
 enum IdentitySQL {
-    static let ofUser = SQL("SELECT issuer, subject FROM identities WHERE user_id = $1 ORDER BY issuer, subject")
+    static let ofUser = SQL(
+        "SELECT issuer, subject, linked_at FROM identities WHERE user_id = $1 ORDER BY issuer, subject")
+    static let remove = SQL("DELETE FROM identities WHERE issuer = $1 AND subject = $2 AND user_id = $3")
     static let removeOfUser = SQL("DELETE FROM identities WHERE user_id = $1")
 
     static let useAttempt = SQL(
@@ -18,7 +20,7 @@ enum IdentitySQL {
     static let removeAttempt = SQL("DELETE FROM sign_in_attempts WHERE digest = $1")
 
     static let all = [
-        ofUser, removeOfUser, useAttempt, putPending, pending, endPending, endPendingWithEmail, oldAttempts,
+        ofUser, remove, removeOfUser, useAttempt, putPending, pending, endPending, endPendingWithEmail, oldAttempts,
         removeAttempt,
     ]
 }
@@ -36,8 +38,40 @@ extension SQLStore {
     }
 
     static func identities(of userID: UserID, _ connection: any SQLConnection) throws -> [Identity] {
+        try connectedIdentities(of: userID, connection).map(\.identity)
+    }
+
+    package func connectedIdentities(of userID: UserID) async throws -> [ConnectedIdentity] {
+        try await shortRead { try Self.connectedIdentities(of: userID, $0) }
+    }
+
+    private static func connectedIdentities(
+        of userID: UserID, _ connection: any SQLConnection
+    ) throws -> [ConnectedIdentity] {
         try connection.rows(IdentitySQL.ofUser, [.id(userID)]).map {
-            Identity(issuer: try $0.requiredText("issuer"), subject: try $0.requiredText("subject"))
+            ConnectedIdentity(
+                identity: Identity(issuer: try $0.requiredText("issuer"), subject: try $0.requiredText("subject")),
+                connectedAt: try $0.timestamp("linked_at"))
+        }
+    }
+
+    package func unlinkIdentity(
+        _ identity: Identity, of userID: UserID, signInIssuer issuer: String?, by authority: Authority,
+        audit: AuditEvent
+    ) async throws {
+        // The account's row first: of two that take its last two identities, the second waits here, and is refused.
+        let locks = RowLocks([(.user(userID), .update), (.identity(identity), .replace)])
+        try await write(by: authority, audit: audit, locking: locks) { connection, locked in
+            guard locked[.identity(identity)]?.text("user_id") == userID.rawValue,
+                let user = try Self.account(userID, connection)?.user
+            else { throw KeybearerError.noSuchIdentity }
+            let all = try Self.identities(of: userID, connection)
+            guard !IdentityRules.isOnlyWay(identity, of: all, hasPassword: user.hasPassword, issuer: issuer) else {
+                throw KeybearerError.onlyWayToSignIn
+            }
+            try connection.execute(
+                IdentitySQL.remove, [.text(identity.issuer), .text(identity.subject), .id(userID)])
+            return .changes((), with: [])
         }
     }
 

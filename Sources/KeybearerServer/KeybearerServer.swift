@@ -244,7 +244,8 @@ public struct KeybearerServer: Sendable {
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
-                signIn: services.signIn, sessions: services.sessions, pages: pages))
+                signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
+                pages: pages))
         // On the operators' own listener, the public address leads elsewhere.
         let openAPI = OpenAPI(
             routes: routes(handlers, for: served), product: settings.brand.productName,

@@ -232,6 +232,7 @@ enum Routes {
             .session(.get, "/account", edge.account.page),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
+            .session(.post, "/account/identities/{identityID}/disconnect", edge.account.disconnect),
         ]
     }
 

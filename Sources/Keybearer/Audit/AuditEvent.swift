@@ -11,6 +11,7 @@ public struct AuditEvent: Sendable, Hashable {
         case userLimitChanged = "user.limit_changed"
         case windowReset = "user.quota_reset"
         case identityLinked = "user.identity_linked"
+        case identityUnlinked = "user.identity_unlinked"
         case passwordChanged = "user.password_changed"
         case sessionStarted = "session.started"
         case sessionConfirmed = "session.confirmed"

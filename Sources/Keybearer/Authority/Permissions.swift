@@ -33,7 +33,7 @@ package enum Permissions {
     /// at where a session asks for it.
     package static func needsRecentSignIn(_ action: AuditEvent.Action) -> Bool { ofRecentSignIns.contains(action) }
 
-    private static let ofRecentSignIns: Set<AuditEvent.Action> = [.identityLinked]
+    private static let ofRecentSignIns: Set<AuditEvent.Action> = [.identityLinked, .identityUnlinked]
 
     /// Whether a role may do something.
     package static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }

@@ -121,6 +121,10 @@ struct WalkRoute: Sendable {
             name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, ends: AuthorityEnd.ofSessions,
             request: { $0.form("/account/sessions/\($0.thirdSession)/end") }),
         WalkRoute(
+            name: "POST /account/identities/{identityID}/disconnect", action: .identityUnlinked,
+            ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/identities/\($0.identity.reference)/disconnect") }),
+        WalkRoute(
             name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
             request: { $0.linkForm }),
     ]

@@ -114,17 +114,26 @@ struct WalkStage: Sendable {
             for: .id(account.user.id), by: OperatorCaller(token.token, from: address))
         let attempt = SignInAttempt.begin(
             from: KeyVault(ring: ring), random: .system, at: Clocks.system.wall(), confirming: nil, next: "/")
-        _ = try await otherStore.useSignInAttempt(digest: attempt.digest, now: Clocks.system.wall())
-        try await otherStore.putPendingIdentity(
-            PendingIdentity(identity: FixedIdentityProvider.claims("thief \(number)").identity, email: nil),
-            ofAttempt: attempt.digest)
+        try await putPending(FixedIdentityProvider.claims("thief \(number)").identity, attempt.digest)
+        let own = FixedIdentityProvider.claims("subject \(number)").identity
+        let ownDigest = RandomSource.system.bytes(32)
+        try await putPending(own, ownDigest)
+        try await otherStore.linkPendingIdentity(
+            ofAttempt: ownDigest, to: account.user.id, by: .commandLine,
+            audit: Samples().event(.identityLinked, user: account.user.id))
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
             operatorTokenID: token.token.id, portalCode: link.code.characters,
-            attempt: attempt)
+            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt)
+    }
+
+    private func putPending(_ identity: Identity, _ digest: [UInt8]) async throws {
+        _ = try await otherStore.useSignInAttempt(digest: digest, now: Clocks.system.wall())
+        try await otherStore.putPendingIdentity(
+            PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
     }
 }
 
@@ -147,6 +156,8 @@ struct WalkSubject: Sendable {
     let operatorTokenID: OperatorTokenID
     /// Of a link that signs the account in.
     let portalCode: String
+    /// With which the account is connected.
+    let identity: ConnectedIdentity
     /// Of a thief who wants to be connected with the account.
     let attempt: SignInAttempt
 

@@ -151,11 +151,11 @@ import Testing
 
     /// What a session does to its own account's identities.
     private static let bySession: [(name: String, AuditEvent.Action)] = [
-        ("connects", .identityLinked),
+        ("connects", .identityLinked), ("disconnects", .identityUnlinked),
     ]
 
     @Test(arguments: storesUnderTest)
-    func aSessionWhoseSignInIsOldConnectsNothing(_ subject: StoreUnderTest) async throws {
+    func aSessionWhoseSignInIsOldConnectsAndDisconnectsNothing(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let held = try #require(store as? SQLStore)
             // The hold is longer than what is left of the recent sign-in.
@@ -175,12 +175,21 @@ import Testing
                     #expect(try await store.useSignInAttempt(digest: digest, now: Samples.start))
                     try await store.putPendingIdentity(
                         PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
+                    if action == .identityUnlinked {
+                        try await store.linkPendingIdentity(
+                            ofAttempt: digest, to: ada.user.id, by: .commandLine, audit: samples.event(.identityLinked))
+                    }
                     let before = try await store.identities(of: ada.user.id)
                     if isHeld { held.holdWrites { _ in try? await Task.sleep(for: .milliseconds(1_200)) } }
                     let audit = samples.event(action, user: ada.user.id, after: seconds)
                     let asked = Task {
-                        try await store.linkPendingIdentity(
-                            ofAttempt: digest, to: ada.user.id, by: authority, audit: audit)
+                        if action == .identityLinked {
+                            try await store.linkPendingIdentity(
+                                ofAttempt: digest, to: ada.user.id, by: authority, audit: audit)
+                        } else {
+                            try await store.unlinkIdentity(
+                                identity, of: ada.user.id, signInIssuer: identity.issuer, by: authority, audit: audit)
+                        }
                     }
                     let result = await asked.result
                     held.holdWrites(nil)
@@ -192,6 +201,71 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test(arguments: storesUnderTest)
+    func theOnlyWayToSignInIsNotDisconnected(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            let here = "https://login.example"
+            let elsewhere = Identity(issuer: "https://old.example", subject: "one")
+            let unlink = { @Sendable (identity: Identity, account: Account, issuer: String?, store: any Store) in
+                try await store.unlinkIdentity(
+                    identity, of: account.user.id, signInIssuer: issuer, by: .commandLine,
+                    audit: samples.event(.identityUnlinked, user: account.user.id))
+            }
+            // With a password, everything goes.
+            let eve = try await Self.verified(first, samples)
+            try await Self.link(Self.identity("eve"), to: eve, first, samples)
+            let connected = try await second.connectedIdentities(of: eve.user.id)
+            #expect(connected.map(\.identity) == [Self.identity("eve")])
+            #expect(connected.map(\.connectedAt) == [samples.event(.identityLinked).at])
+            let plain = samples.newAccount()
+            let ada = try await first.createAccount(
+                NewAccount(
+                    user: plain.user, passwordHash: "", key: plain.key, sealedKey: plain.sealedKey,
+                    workspaceID: plain.workspaceID, workspaceName: plain.workspaceName), with: Self.identity("one"),
+                audit: samples.event(.userCreated),
+                linked: samples.event(.identityLinked))
+            await expect(.notFound) { try await unlink(Self.identity("one"), eve, here, second) }
+            try await unlink(Self.identity("eve"), eve, here, second)
+            await expect(.notFound) { try await unlink(Self.identity("eve"), eve, here, first) }
+            #expect(try await first.account(identity: Self.identity("eve")) == nil)
+            // Without one, not the last, nor the last that signs in.
+            for issuer in [here, nil] {
+                await expect(.conflict) { try await unlink(Self.identity("one"), ada, issuer, second) }
+            }
+            for other in [elsewhere, Self.identity("two")] { try await Self.connect(other, to: ada, first, samples) }
+            try await unlink(Self.identity("two"), ada, here, first)
+            await expect(.conflict) { try await unlink(Self.identity("one"), ada, here, first) }
+            try await unlink(elsewhere, ada, here, first)
+            #expect(try await second.identities(of: ada.user.id) == [Self.identity("one")])
+            let events = try await first.auditEvents(userID: ada.user.id, limit: 100)
+            #expect(events.count { $0.action == .identityUnlinked } == 2)
+            // Two at the same moment: one stays.
+            for _ in 1...10 {
+                try await Self.connect(Self.identity("two"), to: ada, first, samples)
+                let outcomes = await raced(
+                    { try await unlink(Self.identity("one"), ada, here, first) },
+                    { try await unlink(Self.identity("two"), ada, here, second) })
+                #expect(outcomes.count { $0.code == nil } == 1 && outcomes.contains { $0.code == .conflict })
+                let left = try await first.identities(of: ada.user.id)
+                #expect(left.count == 1)
+                if left == [Self.identity("two")] {
+                    try await Self.connect(Self.identity("one"), to: ada, first, samples)
+                    try await unlink(Self.identity("two"), ada, here, first)
+                }
+            }
+        }
+    }
+
+    private static func connect(
+        _ identity: Identity, to account: Account, _ store: any Store, _ samples: Samples
+    ) async throws {
+        let digest = samples.random.bytes(32)
+        _ = try await store.useSignInAttempt(digest: digest, now: Clocks.system.wall())
+        try await store.putPendingIdentity(PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
+        try await store.linkPendingIdentity(
+            ofAttempt: digest, to: account.user.id, by: .commandLine, audit: samples.event(.identityLinked))
     }
 
     @Test(arguments: storesUnderTest)

@@ -71,6 +71,13 @@ def provider_settings(directory: Path, issuer: str, origin: str) -> list[str]:
     ]
 
 
+def import_user(server: DashboardServer, name: str, full_name: str) -> None:
+    """Makes an account without a password, whose address is verified."""
+    file = server.directory / "users.csv"
+    file.write_text(f"email,name,externalId\n{name}@example.com,{full_name},{name}\n")
+    server.commands.run("user", "import", str(file))
+
+
 def identities(server: DashboardServer) -> list[tuple[str, str]]:
     """Who has which identity: subject and e-mail address."""
     database = sqlite3.connect(server.database, timeout=15)

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from browser.conftest import ConsoleWatch
 from browser.dashboard import sign_in
 from browser.dashboard_server import DashboardServer
-from browser.identity_provider import NAME, HostileProvider
+from browser.identity_provider import NAME, HostileProvider, import_user
 from browser.page_states import Stage
 
 PROVIDER_STATES: dict[str, Callable[["ProviderStage"], Page]] = {}
@@ -68,6 +68,30 @@ def connect_with_provider(stage: ProviderStage) -> Page:
     page.goto("/sign-in")
     page.get_by_role("link", name=f"Sign in with {NAME}").click()
     expect(page.get_by_role("button", name=f"Connect {NAME}")).to_be_visible()
+    return page
+
+
+@state
+def account_connected(stage: ProviderStage) -> Page:
+    """Twice, once under a long name."""
+    for subject in ("ada", "w" * 200):
+        stage.provider.claims = {"sub": subject}
+        page = stage.page()
+        page.goto("/sign-in?next=/account")
+        page.get_by_role("link", name=f"Sign in with {NAME}").click()
+        expect(page.get_by_role("heading", name="Connected sign-ins")).to_be_visible()
+    expect(page.locator(".identities")).to_contain_text("w" * 200)
+    return page
+
+
+@state
+def account_connected_with_the_only_way(stage: ProviderStage) -> Page:
+    import_user(stage.server, "olga", "Olga")
+    stage.provider.claims = {"sub": "olga", "email": "olga@example.com"}
+    page = stage.page()
+    page.goto("/sign-in?next=/account")
+    page.get_by_role("link", name=f"Sign in with {NAME}").click()
+    expect(page.get_by_text("This is your only way to sign in")).to_be_visible()
     return page
 
 

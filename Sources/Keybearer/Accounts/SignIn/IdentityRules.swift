@@ -66,6 +66,22 @@ package enum IdentityRules {
         return .create(name: name(of: claims, email), email: email, isEmailVerified: isVerified)
     }
 
+    /// Whether nobody could sign in to an account without one of its identities.
+    ///
+    /// Without a password there must be another identity, and where this one signs in, one that signs in too. Portal links
+    /// do not count: it is the product that makes them.
+    ///
+    /// - Parameters:
+    ///   - identities: all of the account.
+    ///   - issuer: the provider at which people sign in; nil for none.
+    package static func isOnlyWay(
+        _ identity: Identity, of identities: [Identity], hasPassword: Bool, issuer: String?
+    ) -> Bool {
+        if hasPassword { return false }
+        let others = identities.filter { $0 != identity }
+        return others.isEmpty || identity.issuer == issuer && !others.contains { $0.issuer == issuer }
+    }
+
     /// Whether a provider's word about an address is believed.
     static func isVerified(_ verification: IdentityClaims.Verification, _ settings: IdentitySettings) -> Bool {
         switch verification {

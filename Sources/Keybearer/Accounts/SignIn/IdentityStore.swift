@@ -4,6 +4,17 @@ package protocol IdentityStore: Sendable {
     func account(identity: Identity) async throws -> Account?
     /// The identities of an account.
     func identities(of userID: UserID) async throws -> [Identity]
+    /// The same, with when they were connected.
+    func connectedIdentities(of userID: UserID) async throws -> [ConnectedIdentity]
+    /// Takes an identity from an account, unless nobody could sign in to it then: ``IdentityRules/isOnlyWay`` at the moment
+    /// of the commit.
+    ///
+    /// - Parameter issuer: the provider at which people sign in; nil for none.
+    /// - Throws: `NOT_FOUND` where the account does not have it; `CONFLICT` where it is the only way to sign in.
+    func unlinkIdentity(
+        _ identity: Identity, of userID: UserID, signInIssuer issuer: String?, by authority: Authority,
+        audit: AuditEvent
+    ) async throws
     /// Uses an attempt up, known by the digest of its token.
     ///
     /// - Returns: false where it was used before, on whichever node.

@@ -2,12 +2,15 @@ import Keybearer
 
 /// The page "Account & sessions": `GET /account`, and the answer to a refused `POST /account/password`.
 ///
-/// The password form sends `currentPassword` and `newPassword`; ending a session sends nothing but its path.
+/// The password form sends `currentPassword` and `newPassword`; ending a session and disconnecting an identity send nothing
+/// but their paths.
 struct AccountPage: Page, Equatable {
     static let template = Template.account
 
     /// After a change of the password.
     static let passwordChanged = Notice(.success, "Password changed.", query: "password")
+    /// After an identity was disconnected.
+    static let identityDisconnected = Notice(.success, "Disconnected.", query: "identity")
     /// After another session was ended.
     static let sessionEnded = Notice(.success, "Session ended.", query: "session")
 
@@ -27,6 +30,10 @@ struct AccountPage: Page, Equatable {
     let newPasswordError: String?
     /// Whether the password form was refused.
     let hasErrors: Bool
+    /// Whether the account is connected with any identity.
+    let hasIdentities: Bool
+    /// The identities with which it is connected.
+    let identities: [IdentityRow]
     /// The account's live sessions, in the order in which they are listed.
     let sessions: [SessionRow]
 
@@ -35,9 +42,11 @@ struct AccountPage: Page, Equatable {
     /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`. Others are ignored.
     init(
         shell: DashboardShell, name: String, email: String, notice: Notice? = nil, fields: [String: String] = [:],
-        hasPassword: Bool = true, sessions: [SessionRow]
+        hasPassword: Bool = true, identities: [IdentityRow] = [], sessions: [SessionRow]
     ) {
         self.hasPassword = hasPassword
+        hasIdentities = !identities.isEmpty
+        self.identities = identities
         self.shell = shell
         self.name = name
         self.email = email
@@ -46,6 +55,29 @@ struct AccountPage: Page, Equatable {
         newPasswordError = fields["newPassword"]
         hasErrors = currentPasswordError != nil || newPasswordError != nil
         self.sessions = sessions
+    }
+}
+
+/// One identity in the list.
+struct IdentityRow: Sendable, Equatable {
+    /// What the path that disconnects it names it by.
+    let id: String
+    /// What people call its provider.
+    let provider: String
+    /// Who the person is there.
+    let subject: String
+    /// Since when.
+    let connectedAt: PageTime
+    /// Whether it cannot be disconnected, because nobody could sign in without it.
+    let isOnlyWay: Bool
+
+    /// Puts a row together.
+    init(_ listed: ConnectedIdentityService.Listed) {
+        id = listed.connected.reference
+        provider = listed.provider
+        subject = listed.connected.identity.subject
+        connectedAt = PageTime(listed.connected.connectedAt)
+        isOnlyWay = listed.isOnlyWay
     }
 }
 

@@ -3,16 +3,18 @@ import Hummingbird
 import Keybearer
 import NIOCore
 
-/// The account's own page: its password and its sessions.
+/// The account's own page: its password, its identities at a provider, and its sessions.
 struct AccountPageHandlers: Sendable {
     let signIn: SignInService
     let sessions: SessionService
+    let identities: ConnectedIdentityService
     let pages: DashboardResponder
 
     /// `GET /account`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let notice = Notice.asked(
-            by: context.query ?? [:], of: [AccountPage.passwordChanged, AccountPage.sessionEnded])
+            by: context.query ?? [:],
+            of: [AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.sessionEnded])
         return try await show(signedIn, .ok, notice: notice)
     }
 
@@ -49,6 +51,19 @@ struct AccountPageHandlers: Sendable {
         return response
     }
 
+    /// `POST /account/identities/{identityID}/disconnect`: nobody signs in with it any more. Needs a recent sign-in.
+    @Sendable func disconnect(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        try await RecentSignIn(pages: pages).require(context, signedIn, next: "/account") {
+            do {
+                try await identities.disconnect(
+                    context.parameters["identityID"] ?? "", from: signedIn, at: context.client)
+                return pages.redirect(to: "/account?identity=disconnected")
+            } catch let error as KeybearerError where error.code == .conflict {
+                return try await show(signedIn, error.code.status, notice: Notice(.failure, error.message))
+            }
+        }
+    }
+
     private func show(
         _ signedIn: SessionService.SignedIn, _ status: HTTPResponse.Status, notice: Notice? = nil,
         fields: [String: String] = [:]
@@ -60,10 +75,11 @@ struct AccountPageHandlers: Sendable {
                 address: session.address.displayName, userAgent: session.userAgent,
                 isCurrent: session.id == signedIn.session.id)
         }
+        let connected = try await identities.list(of: user).map { IdentityRow($0) }
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
-            sessions: rows)
+            identities: connected, sessions: rows)
         return pages.show(page, status)
     }
 }

@@ -28,6 +28,24 @@ import Testing
                 isProvisioningOpen: provisions))
     }
 
+    @Test("The only way to sign in is the last identity, or the last that signs in, of an account without a password")
+    func onlyWay() {
+        let (one, two) = (Identity(issuer: "here", subject: "1"), Identity(issuer: "here", subject: "2"))
+        let old = Identity(issuer: "old", subject: "1")
+        let cases: [(identity: Identity, all: [Identity], issuer: String?, isOnly: Bool)] = [
+            (one, [one], "here", true), (one, [one], nil, true), (old, [old], "here", true),
+            (one, [one, two], "here", false), (one, [one, old], "here", true), (old, [one, old], "here", false),
+            (one, [one, old], nil, false), (old, [old, one, two], "here", false),
+            (one, [one, two, old], "here", false),
+        ]
+        for (identity, all, issuer, isOnly) in cases {
+            #expect(
+                IdentityRules.isOnlyWay(identity, of: all, hasPassword: false, issuer: issuer) == isOnly,
+                "\(identity) of \(all) at \(issuer ?? "none")")
+            #expect(!IdentityRules.isOnlyWay(identity, of: all, hasPassword: true, issuer: issuer))
+        }
+    }
+
     @Test(
         "Whose identity it is signs in, whatever the provider says of the address by now; a disabled account does not")
     func owner() {

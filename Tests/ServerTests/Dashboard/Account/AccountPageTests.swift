@@ -9,11 +9,19 @@ import Testing
 @Suite struct AccountPageTests {
     private func model(
         name: String = "Ada", email: String = "ada@example.com", notice: Notice? = nil, fields: [String: String] = [:],
-        sessions: [SessionRow] = []
+        identities: [IdentityRow] = [], sessions: [SessionRow] = []
     ) -> AccountPage {
         AccountPage(
             shell: DashboardShell(email: email, workspaces: [], currentWorkspaceID: nil, section: .account),
-            name: name, email: email, notice: notice, fields: fields, sessions: sessions)
+            name: name, email: email, notice: notice, fields: fields, identities: identities, sessions: sessions)
+    }
+
+    private func identity(_ subject: String, provider: String = "Example", isOnlyWay: Bool = false) -> IdentityRow {
+        IdentityRow(
+            ConnectedIdentityService.Listed(
+                connected: ConnectedIdentity(
+                    identity: Identity(issuer: "https://login.example", subject: subject), connectedAt: Samples.start),
+                provider: provider, isOnlyWay: isOnlyWay))
     }
 
     private func session(_ id: String, userAgent: String = "curl/8.5", isCurrent: Bool = false) -> SessionRow {
@@ -53,6 +61,22 @@ import Testing
         #expect(page.html.components(separatedBy: "this one").count == 2)
     }
 
+    @Test("Each identity has its provider, its subject, its time and the form that disconnects it, except the only way")
+    func identities() throws {
+        #expect(try !RenderedPage(model()).text.contains("Connected sign-ins"))
+        let page = try RenderedPage(model(identities: [identity("ada"), identity("adele")]))
+        #expect(page.problems == [])
+        #expect(page.text.contains("Example As ada, connected 2026-01-01 00:00:00 UTC"))
+        #expect(!page.text.contains("only way"))
+        for subject in ["ada", "adele"] {
+            let form = try #require(page.form(to: "/account/identities/\(identity(subject).id)/disconnect"))
+            #expect(form.method == "post" && form.fields.isEmpty && form.buttons.hasPrefix("Disconnect"))
+        }
+        let only = try RenderedPage(model(identities: [identity("ada", isOnlyWay: true)]))
+        #expect(only.problems == [] && only.form(to: "/account/identities/\(identity("ada").id)/disconnect") == nil)
+        #expect(only.text.contains("This is your only way to sign in"))
+    }
+
     @Test("A refused password is said beside its field")
     func refused() throws {
         let page = try RenderedPage(
@@ -71,6 +95,7 @@ import Testing
         arguments: [
             (AccountPage.passwordChanged, "Password changed.", "password"),
             (AccountPage.sessionEnded, "Session ended.", "session"),
+            (AccountPage.identityDisconnected, "Disconnected.", "identity"),
         ])
     func notices(notice: Notice, sentence: String, query: String) throws {
         let page = try RenderedPage(model(notice: notice))
@@ -83,7 +108,9 @@ import Testing
     func hostile() throws {
         let text = RenderedPage.hostile
         let page = try RenderedPage(
-            model(name: text, email: text, sessions: [session("ses_1", userAgent: "<script>alert(1)</script>")]))
+            model(
+                name: text, email: text, identities: [identity(text, provider: text)],
+                sessions: [session("ses_1", userAgent: "<script>alert(1)</script>")]))
         #expect(page.problems == [])
         #expect(!page.html.contains(text) && !page.html.contains("<script>"))
         #expect(page.text.contains("Name \(text) E-mail \(text)"))

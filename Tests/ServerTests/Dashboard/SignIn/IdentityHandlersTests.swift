@@ -184,6 +184,38 @@ import Testing
         )
     }
 
+    @Test("A press on the account's page disconnects, except the only way to sign in, whose refusal is said there")
+    func disconnect() async throws {
+        let fixture = try fixture()
+        _ = try await fixture.account("ada@example.com")
+        var browser = Browser(fixture)
+        #expect(try await browser.signIn("?next=/account").status == 303)
+        let page = try await browser.get("/account").body
+        let path = try #require(page.firstMatch(of: /\/account\/identities\/[0-9a-f]{32}\/disconnect/)).output
+        #expect(try await browser.post(String(path), site: "cross-site").status == 403)
+        let done = try await browser.post(String(path))
+        #expect(done.status == 303 && done.headers[.location] == "/account?identity=disconnected")
+        let after = try await browser.get("/account?identity=disconnected").body
+        #expect(after.contains("Disconnected.") && !after.contains("/disconnect"))
+        #expect(try await browser.post(String(path)).status == 404)
+        // The account has a verified address, so that it is connected again; without a password it stays connected.
+        let client = try await OperatorClient(fixture)
+        let sent = #"{"email":"uma@example.com","name":"Uma","emailVerified":true}"#
+        #expect(try await client.send(.put, "/users/ext:1", sent).status == 200)
+        provider.says(.success(FixedIdentityProvider.claims("uma", email: "uma@example.com")))
+        var uma = Browser(fixture)
+        #expect(try await uma.signIn("?next=/account").status == 303)
+        let only = try await uma.get("/account").body
+        #expect(only.contains("This is your only way to sign in") && !only.contains("/disconnect"))
+        let entry = ConnectedIdentity(
+            identity: FixedIdentityProvider.claims("uma").identity, connectedAt: Samples.start)
+        let refused = try await uma.post("/account/identities/\(entry.reference)/disconnect")
+        #expect(refused.status == 409 && refused.body.contains("so it was not disconnected"))
+        #expect(refused.body.contains(#"role="alert""#))
+        #expect(try await browser.post("/account/identities/\(entry.reference)/disconnect").status == 404)
+        #expect(try await uma.signIn("?next=/account").headers[.location] == "/account")
+    }
+
     @Test("An account that nobody has proved is signed in to first; then a press connects it")
     func connect() async throws {
         let fixture = try fixture()

@@ -15,16 +15,25 @@ import Testing
         let next: String
     }
 
-    /// A signed-in browser whose account has a key.
+    /// A signed-in browser whose account has a key, and an identity at the provider.
     private struct Stage {
         let clock = TestClock()
         let fixture: ServerFixture
         let account: Account
         let cookie: String
+        let identity: String
 
         init() async throws {
-            fixture = try ServerFixture(clocks: clock.clocks)
+            fixture = try ServerFixture(clocks: clock.clocks, identityProvider: FixedIdentityProvider())
             (account, _) = try await fixture.account("ada@example.com")
+            let digest = RandomSource.system.bytes(32)
+            let identity = FixedIdentityProvider.claims("ada").identity
+            _ = try await fixture.store.useSignInAttempt(digest: digest, now: clock.clocks.wall())
+            try await fixture.store.putPendingIdentity(
+                PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
+            try await fixture.store.linkPendingIdentity(
+                ofAttempt: digest, to: account.user.id, by: .commandLine, audit: Samples().event(.identityLinked))
+            self.identity = ConnectedIdentity(identity: identity, connectedAt: Samples.start).reference
             let started = try await fixture.services.sessions.start(
                 for: account, from: Samples.address, userAgent: "Browser")
             cookie = "\(SessionCookie.name)=\(started.token.characters)"
@@ -35,6 +44,8 @@ import Testing
             return [
                 Case(path: page + "/reveal", action: .keyRevealed, next: page),
                 Case(path: page + "/regenerate", action: .keyRegenerated, next: page + "/regenerate"),
+                Case(
+                    path: "/account/identities/\(identity)/disconnect", action: .identityUnlinked, next: "/account"),
             ]
         }
 
@@ -51,6 +62,7 @@ import Testing
         func expectUnchanged() async throws {
             let now = try await fixture.services.accounts.account(account.user.id)
             #expect(now.key == account.key)
+            #expect(try await fixture.services.connectedIdentities.list(of: now.user).count == 1)
         }
     }
 

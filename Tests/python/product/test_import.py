@@ -1,6 +1,7 @@
 """Users with keys that they have already come from a file (`keybearer user import`), beside a server that runs.
 
-The import is killed in the middle and run again; with KEYBEARER_TEST_LONG there are 100,000 users.
+The import is killed in the middle and run again; with KEYBEARER_TEST_LONG there are 100,000 users. And it goes on beside a
+flood of invented tokens, while the server misses it, and after a rotation.
 """
 
 from __future__ import annotations
@@ -82,3 +83,34 @@ def test_an_import_that_was_killed_goes_on(server: KeybearerServer, tmp_path: Pa
     assert users(server) - before == COUNT
     assert outcome(server, token(0)) == "401 UNAUTHORIZED" and outcome(server, new) == "403 FEATURE_LOCKED"
     assert {outcome(server, key) for key in sent[1:]} == {"403 FEATURE_LOCKED"}
+
+
+def import_few(server: KeybearerServer, file: Path, numbers: range) -> None:
+    """Fails where one row is refused."""
+    rows = (f"few{number}@example.com,User {number},few-{number},{token(number)}\n" for number in numbers)
+    file.write_text("email,name,externalId,key\n" + "".join(rows))
+    server.commands.run("user", "import", str(file))
+
+
+def test_imported_keys_pass_whatever_happens_around_them(server: KeybearerServer, tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    locked, unknown = "403 FEATURE_LOCKED", "401 UNAUTHORIZED"
+    import_few(server, file, range(10))
+    assert outcome(server, token(0)) == locked
+
+    # Others at the same address send what is no key. Who has an imported key gets in all the same, cached or not.
+    outcomes = [outcome(server, f"invented-{number}-abcdefghij") for number in range(101)]
+    assert outcomes == [unknown] * 100 + ["429 RATE_LIMITED"]
+    assert [outcome(server, token(number)) for number in range(5)] == [locked] * 5
+
+    # Stopped for longer than its lease, the server misses an import.
+    with server.suspended():
+        import_few(server, file, range(10, 20))
+    eventually(lambda: outcome(server, token(19)) == locked, "the server had its lease again", 20)
+    assert [outcome(server, token(number)) for number in range(20)] == [locked] * 20
+
+    # Rows that are there are done, whatever master key their digests stand under.
+    for _ in range(2):
+        server.commands.run("master-key", "rotate")
+        import_few(server, file, range(20))
+        assert [outcome(server, token(number)) for number in range(20)] == [locked] * 20

@@ -18,6 +18,13 @@ package final class ConnectedIdentityService: Sendable {
         package let provider: String
         /// Whether nobody could sign in to the account without it.
         package let isOnlyWay: Bool
+
+        /// Puts a row together.
+        package init(connected: ConnectedIdentity, provider: String, isOnlyWay: Bool) {
+            self.connected = connected
+            self.provider = provider
+            self.isOnlyWay = isOnlyWay
+        }
     }
 
     /// The identities of an account, those of one provider together.

@@ -20,8 +20,8 @@ public struct PresentedToken: Sendable, Hashable {
     private typealias Words = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
     private var words: Words = (0, 0, 0, 0, 0, 0, 0)
 
-    /// Copies the bytes; nil when there are too few or too many of them for any key, and for a long token with a
-    /// character that no imported key has.
+    /// Copies the bytes; nil when there are too few or too many of them for any key. Which characters they are is not
+    /// looked at: what no key has is in no memory, so it is refused like any other unknown token.
     public init?(_ bytes: UnsafeBufferPointer<UInt8>) {
         guard bytes.count >= Self.counts.lowerBound, bytes.count <= Self.mostWhole else {
             guard let long = Self.longForm(bytes) else { return nil }
@@ -37,7 +37,7 @@ public struct PresentedToken: Sendable, Hashable {
     /// Not inlined: keys that were made here are never this long, and their path stays as short as it was.
     @inline(never)
     private static func longForm(_ bytes: UnsafeBufferPointer<UInt8>) -> Words? {
-        guard bytes.count > mostWhole, bytes.count <= counts.upperBound, Token68.isValid(bytes) else { return nil }
+        guard bytes.count > mostWhole, bytes.count <= counts.upperBound else { return nil }
         var words: Words = (0, 0, 0, 0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { raw in
             raw.copyMemory(from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<leadingCount]))

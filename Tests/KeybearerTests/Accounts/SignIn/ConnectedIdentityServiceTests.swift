@@ -9,6 +9,7 @@ import Testing
 @Suite struct ConnectedIdentityServiceTests {
     private static let here = FixedIdentityProvider.issuer
     private let fixture: NodeFixture
+    private let samples = Samples()
 
     init() throws {
         fixture = try NodeFixture()
@@ -30,7 +31,7 @@ import Testing
         try await fixture.store.putPendingIdentity(
             PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
         try await fixture.store.linkPendingIdentity(
-            ofAttempt: digest, to: account.user.id, by: .commandLine, audit: Samples().event(.identityLinked))
+            ofAttempt: digest, to: account.user.id, by: .commandLine, audit: samples.event(.identityLinked))
     }
 
     private func isRefused(_ code: ErrorCode, _ body: () async throws -> Void) async -> Bool {

@@ -120,7 +120,9 @@ struct WalkStage: Sendable {
         try await putPending(own, ownDigest)
         try await otherStore.linkPendingIdentity(
             ofAttempt: ownDigest, to: account.user.id, by: .commandLine,
-            audit: Samples().event(.identityLinked, user: account.user.id))
+            audit: AuditEvent(
+                id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .identityLinked,
+                userID: account.user.id))
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,

@@ -37,10 +37,10 @@ struct UsageCommand: AsyncParsableCommand {
 
     /// Prints a line for each bar, and the sum.
     private static func print(_ report: UsageReport) {
-        func row(_ first: String, _ admitted: Int, _ refused: Int, _ note: String, _ count: (UsageOutcome) -> Int)
+        func row(_ first: String, _ admitted: Int, _ refused: Int, _ remark: String, _ count: (UsageOutcome) -> Int)
             -> [String]
         {
-            [first] + ([admitted, refused] + UsageOutcome.refusals.map(count)).map(String.init) + [note]
+            [first] + ([admitted, refused] + UsageOutcome.refusals.map(count)).map(String.init) + [remark]
         }
         let rows = report.bars.map { bar in
             row(

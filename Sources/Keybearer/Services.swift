@@ -25,6 +25,8 @@ public final class Services: Sendable {
     public let portalLinks: PortalLinkService
     /// Lists and look-ups of operators' programs.
     public let directory: DirectoryService
+    /// What requests came to.
+    public let usage: UsageService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
     /// Whether the master keys at hand are those of the database.
@@ -44,6 +46,8 @@ public final class Services: Sendable {
         public var nodeLabel = ""
         /// The most accounts that memory keeps.
         public var rememberedAccounts = 1_000_000
+        /// How long counts of requests are kept.
+        public var usageRetention: Duration = .seconds(760 * 86_400)
         /// Whether anyone may make an account.
         public var isSignUpOpen = true
         /// Where portal links may lead back.
@@ -116,6 +120,7 @@ public final class Services: Sendable {
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
+        usage = UsageService(context: context)
         masterKeys = MasterKeyService(context: context, propagation: propagation, node: node)
         self.ring = RingService(context: context, logger: logger)
     }

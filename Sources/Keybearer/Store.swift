@@ -1,5 +1,5 @@
 /// Everything that a database does for Keybearer.
-package protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, LastUseStore, FenceStore,
+package protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, UsageStore, FenceStore,
     AuditStore, OperatorTokenStore, SettingStore, WriteStore, PortalLinkStore,
     DueEndStore, IdentityStore
 {

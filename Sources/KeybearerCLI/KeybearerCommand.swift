@@ -13,8 +13,8 @@ struct KeybearerCommand: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self, BulkCommand.self,
-            WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
+            InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self, UsageCommand.self,
+            BulkCommand.self, WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
             BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, DoctorCommand.self,
         ])
 

@@ -5,7 +5,7 @@ package enum AllStatements {
         AccountSQL.all + KeySQL.all + ImportedKeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + PlanSQL.all
         + SessionSQL.all + OperatorTokenSQL.all + PortalLinkSQL.all + IdentitySQL.all + AuditSQL.all + NodeSQL.all
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all
-        + PersonalDataSQL.all + BulkSQL.all
+        + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all
         + DataProblemSQL.all + TwinSQL.all
         + CopiedTable.all.flatMap { [$0.count, $0.clear, $0.firstPage, $0.pageAfter, $0.insert] }
 

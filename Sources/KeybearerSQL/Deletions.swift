@@ -160,13 +160,14 @@ extension SQLStore {
         while try await maintain({ try Self.eraseSome(of: userID, $0) }) {}
     }
 
-    /// Erases a part of the events of an account, or of the one that was deleted first.
+    /// Erases a part of the usage and the events of an account, or of the one that was deleted first.
     ///
     /// - Returns: whether more may be left.
     private static func eraseSome(of userID: UserID?, _ connection: any SQLConnection) throws -> Bool {
         let mark = userID.map { SQLStatement(DeletionSQL.ofUser, [.id($0)]) } ?? SQLStatement(DeletionSQL.next)
         guard let row = try connection.lock([(mark, .replace)]).first?.first else { return false }
         let user = SQLValue.text(try row.requiredText("user_id"))
+        if try eraseUsage(of: user, atMost: erasedAtOnce, connection) { return true }
         let events = try connection.rows(
             DeletionSQL.eventsAfter, [user, .number(try row.requiredNumber("position")), .number(erasedAtOnce)])
         try connection.executeMany(

@@ -153,22 +153,6 @@ extension SQLStore {
         }
     }
 
-    package func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
-        if uses.isEmpty { return }
-        let tooFarAhead = SQLValue.time(now.advanced(by: SessionPolicy.clockTolerance))
-        try await maintain { connection in
-            // In the order of the keys: two nodes that write the uses of the same keys never wait for each other.
-            try connection.executeMany(
-                KeySQL.recordUse,
-                uses.sorted { ($0.userID, $0.use.at) < ($1.userID, $1.use.at) }.map { use in
-                    [
-                        .time(use.use.at), .text(use.use.address.description), .id(use.userID), .id(use.keyID),
-                        tooFarAhead,
-                    ]
-                })
-        }
-    }
-
     package func removeOldRequests(now: Timestamp) async throws {
         try await remove(Self.oldRequests, now: now)
         try await remove(DeletedAccountWindows.old, now: now)

@@ -222,12 +222,13 @@ public struct KeybearerServer: Sendable {
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
         var handlers = Routes.Handlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: services.keys),
+            api: APIHandlers(keys: services.keys, reports: services.usage),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
             lookups: KeyLookupHandlers(
                 directory: services.directory, writes: services.writes, keys: services.keys),
+            usage: UsageHandlers(usage: services.usage, writes: services.writes),
             bulk: BulkHandlers(writes: services.writes),
             portalLinks: PortalLinkHandlers(
                 links: services.portalLinks, place: place,
@@ -243,6 +244,7 @@ public struct KeybearerServer: Sendable {
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
+            usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
                 pages: pages))

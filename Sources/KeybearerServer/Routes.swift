@@ -25,6 +25,9 @@ enum Routes {
                 .get, "/api/v1/key", returns: Success<KeyJSON>.self, summary: "Get the key's record, without the key",
                 .memory(edge.api.key)),
             .key(
+                .get, "/api/v1/usage", returns: Success<UsageJSON>.self, with: Endpoint.Parameter.usage,
+                summary: "Get what the account's requests came to", .awaiting(edge.api.usage)),
+            .key(
                 .post, "/api/v1/key/revoke", for: .keyAlone, returns: NoContent.self, takes: .emptyObject,
                 summary: "End the key that makes the request", .awaiting(edge.api.revoke)),
             .key(
@@ -157,6 +160,9 @@ enum Routes {
                 takes: .form(IntrospectionHandlers.inputs), summary: "Ask whether a Secret Key may pass (RFC 7662)",
                 edge.operators.introspect),
             .operatorToken(
+                .get, "/operator/v1/users/{user}/usage", for: .readUsage, returns: Success<UsageJSON>.self,
+                with: Endpoint.Parameter.usage, summary: "Get what a user's requests came to", edge.usage.ofUser),
+            .operatorToken(
                 .get, "/operator/v1/plans", for: .readWorkspaces, returns: PlainList<PlanJSON>.self,
                 summary: "List the catalogue of plans", workspaces.plans),
             .operatorToken(
@@ -223,6 +229,8 @@ enum Routes {
             .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks", inPortal: .apiKey, edge.keyPage.page),
             .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", inPortal: .apiKey, edge.keyPage.record),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks/usage", inPortal: .apiKey, edge.usagePage.page),
+            .session(.get, "/workspaces/{workspaceID}/api-webhooks/usage.csv", inPortal: .apiKey, edge.usagePage.csv),
             .session(.post, Routes.reveal, inPortal: .apiKey, edge.keyPage.reveal),
             .session(
                 .get, "/workspaces/{workspaceID}/api-webhooks/regenerate", inPortal: .apiKey,
@@ -269,6 +277,7 @@ enum Routes {
         let workspaces: WorkspaceHandlers
         let limits: LimitHandlers
         let lookups: KeyLookupHandlers
+        let usage: UsageHandlers
         let bulk: BulkHandlers
         let portalLinks: PortalLinkHandlers
         let portal: PortalHandlers
@@ -277,6 +286,7 @@ enum Routes {
         let signIn: SignInHandlers
         let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
+        let usagePage: UsagePageHandlers
         let account: AccountPageHandlers
     }
 }

@@ -1,14 +1,14 @@
 import Logging
 
-/// The request path of a server and what keeps it true: key cache, fence, rate limit and last uses.
+/// The request path of a server and what keeps it true: key cache, fence, rate limit, last uses and counts.
 /// What runs beside the requests is in `BackgroundTasks.swift`.
 public final class Node: Sendable {
     /// Decides requests.
     public let verifier: Verifier
     /// Keeps memory true.
     public let fence: RevocationFence
-    /// Writes last uses in batches.
-    let lastUses: LastUseRecorder
+    /// Writes last uses and counts of requests in batches.
+    let usage: UsageRecorder
 
     private let cache: KeyCache
     private let importedKeys: ImportedKeys
@@ -45,9 +45,10 @@ public final class Node: Sendable {
         batcher = ReservationBatcher(
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
-        lastUses = LastUseRecorder(store: context.store, clocks: context.clocks, logger: logger)
+        usage = UsageRecorder(
+            store: context.store, clocks: context.clocks, random: context.random, logger: logger)
         verifier = Verifier(
-            cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
+            cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, usage: usage, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks)
     }
 
@@ -60,8 +61,9 @@ public final class Node: Sendable {
         cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
     }
 
-    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, and rate limit
-    /// windows of deleted accounts that no longer count. What fails is tried again with the next round.
+    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, rate limit
+    /// windows of deleted accounts that no longer count, and usage that is older than it is kept. What fails is tried
+    /// again with the next round.
     package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
@@ -69,6 +71,7 @@ public final class Node: Sendable {
         try? await context.store.removeOldPortalLinks(now: now)
         try? await context.store.erasePersonalData(of: nil)
         try? await context.store.removeOldSignInAttempts(now: now)
+        try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)
     }
 
     /// Asks the store something for no longer than a request waits for it.
@@ -95,6 +98,11 @@ public final class Node: Sendable {
         try await Timeout.atMost(verifier.patience) { batcher.look(at: accountState, limit: limit, waiter: $0) }
         let seen = accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
+    }
+
+    /// What an account is to be warned of as it stands. This process remembers what it was warned of before.
+    public func quotaLevel(of account: Account, _ status: RateLimitStatus) -> QuotaLevel {
+        cache.accountState(of: account.user.id).level(used: status.limit - status.remaining, limit: status.limit)
     }
 
     /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated

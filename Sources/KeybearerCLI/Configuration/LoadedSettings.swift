@@ -49,6 +49,7 @@ struct LoadedSettings: Sendable {
         services.keyPrefix = prefix
         services.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
         services.rememberedAccounts = try reader.number(.rememberedAccounts, from: 1_000, to: 100_000_000)
+        services.usageRetention = .seconds(86_400 * (try reader.number(.usageRetention, from: 31, to: 3_660)))
         isRegenerateByKeyOpen = try reader.optional(.regenerateByKey) { ["open": true, "closed": false][$0] }
         services.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost

@@ -124,6 +124,9 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The most accounts that memory keeps.")
     var rememberedAccounts: String?
 
+    @Option(name: .long, help: "How many days counts of requests are kept.")
+    var usageRetention: String?
+
     @Option(name: .long, help: "Whether anyone may make an account: open or closed.")
     var signUp: String?
 
@@ -153,7 +156,7 @@ struct SettingOptions: ParsableArguments {
             .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
-            .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
+            .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts, .usageRetention: usageRetention,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
             .logLevel: logLevel,
             .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,

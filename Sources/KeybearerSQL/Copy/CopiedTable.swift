@@ -49,11 +49,13 @@ package struct CopiedTable: Sendable {
 }
 
 extension CopiedTable {
-    /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
+    /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls,
+    /// and the batches of processes that write no more.
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, identities, signInAttempts, storedSettings, erasures, auditEvents,
+        usageCounts,
     ]
 
     package static let users = CopiedTable(
@@ -147,6 +149,12 @@ extension CopiedTable {
 
     private static let erasures = CopiedTable(
         "erasures", [("user_id", .text), ("position", .number), ("at", .number)])
+
+    private static let usageCounts = CopiedTable(
+        "usage_counts", key: 4,
+        [
+            ("user_id", .text), ("quarter", .number), ("key_id", .text), ("outcome", .text), ("count", .number),
+        ])
 
     private static let portalLinks = CopiedTable(
         "portal_links",

@@ -80,6 +80,8 @@ package enum CommonMigrations {
         Migration("c6 identities at providers", isCompatible: false, createIdentities),
         // A node that does not know them looks at the tokens themselves, which go as well.
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
+        // A node that does not know them counts nothing.
+        Migration("c8 usage", isCompatible: true, createUsage),
     ]
 
     private static let createErasures = [
@@ -208,7 +210,7 @@ package enum CommonMigrations {
         let words: [(String, sqlite: String, postgres: String)] = [
             ("{id}", "TEXT", "TEXT COLLATE \"C\""), ("{number}", "INTEGER", "BIGINT"), ("{bytes}", "BLOB", "BYTEA"),
             ("{flag}", "INTEGER", "BOOLEAN"), ("{yes}", "1", "true"), ("{no}", "0", "false"),
-            ("{strict}", " STRICT", ""),
+            ("{strict}", " STRICT", ""), ("{clustered}", " STRICT, WITHOUT ROWID", ""),
         ]
         return words.reduce(text) { $0.replacing($1.0, with: dialect == .sqlite ? $1.sqlite : $1.postgres) }
     }

@@ -33,7 +33,7 @@ import Testing
             "reclaims": "notification, at most \(Duration.milliseconds(20))",
             "prefetch": "every \(Duration.milliseconds(100))",
             "expired reservations": "every \(Duration.milliseconds(100))",
-            "last uses": "itself, \(Duration.milliseconds(100))",
+            "usage": "itself, \(Duration.milliseconds(100))",
             "idle account states": "every \(Duration.seconds(1))",
             "ends": "every \(Duration.seconds(5))",
             "housekeeping": "every \(Duration.seconds(600))",

@@ -22,7 +22,7 @@ struct DatabaseSnapshot: Sendable {
         }
     }
 
-    private static let movingTables: Set<String> = ["budgets", "budget_allowances"]
+    private static let movingTables: Set<String> = ["budgets", "budget_allowances", "usage_counts"]
     private static let movingColumns: Set<String> = ["last_used_at", "last_used_ip", "last_seen_at"]
 
     /// Texts are compared by their bytes: strings are equal in every spelling of a letter.

@@ -138,6 +138,11 @@ extension Store {
         try await recordLastUses([KeyUse(userID: account.user.id, keyID: account.key.id, use: use)], now: now)
     }
 
+    /// Writes uses and nothing else.
+    func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
+        try await recordUsage(UsageBatch(writer: "writer", number: 1, uses: uses, counts: []), now: now)
+    }
+
     func reseal(_ keys: [StoredKey], audit: AuditEvent) async throws {
         try await reseal(keys, by: .commandLine, audit: audit)
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.conftest import ConsoleWatch
-from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in
+from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in, usage_path
 from browser.dashboard_server import DashboardServer
 
 STATES: dict[str, Callable[["Stage"], Page]] = {}
@@ -26,6 +26,9 @@ class Stage:
         page = self.page()
         sign_in(page, self.server.ada, path)
         return page
+
+    def pro_path(self) -> str:
+        return usage_path(self.server).removesuffix("/usage")
 
     def free_path(self) -> str:
         workspaces = self.server.commands.workspaces_of(self.server.ada.email)
@@ -122,6 +125,34 @@ def key_not_fetched(stage: Stage) -> Page:
     KeyPage(page).eye_show.click()
     expect(KeyPage(page).status).to_contain_text("Your key was not changed")
     return page
+
+
+@state
+def usage(stage: Stage) -> Page:
+    stage.server.fill_usage()
+    return stage.as_ada(stage.pro_path() + "/usage?range=30d&timeZone=Europe/Berlin")
+
+
+@state
+def usage_of_hours(stage: Stage) -> Page:
+    stage.server.fill_usage()
+    return stage.as_ada(stage.pro_path() + "/usage?range=24h&timeZone=Asia/Kathmandu")
+
+
+@state
+def usage_empty(stage: Stage) -> Page:
+    return stage.as_ada(stage.pro_path() + "/usage?range=12m")
+
+
+@state
+def usage_locked(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path() + "/usage")
+
+
+@state
+def usage_of_unknown_zone(stage: Stage) -> Page:
+    stage.console.expect_status(400)
+    return stage.as_ada(stage.pro_path() + "/usage?timeZone=Europe/Atlantis")
 
 
 @state

@@ -175,7 +175,7 @@ struct KeyPageHandlers: Sendable {
         key.lastUse.map { LastUseRow(at: $0.at, address: $0.address.displayName) }
     }
 
-    private static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
+    static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
         guard access.includesAPI else {
             throw KeybearerError(.featureLocked, "The plan does not include \(Feature.apiWebhooks.displayName).")
         }
@@ -185,7 +185,7 @@ struct KeyPageHandlers: Sendable {
 
     private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
 
-    private static func access(
+    static func access(
         _ context: RequestContext, _ signedIn: SessionService.SignedIn
     ) throws(KeybearerError) -> WorkspaceAccess {
         let id = context.parameters["workspaceID"]

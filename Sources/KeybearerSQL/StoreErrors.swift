@@ -18,6 +18,11 @@ extension KeybearerError {
     package static let noSuchWorkspace = KeybearerError(.notFound, "There is no such workspace.")
     package static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
     package static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
+    package static func tooManyWorkspaces(limit: Int) -> KeybearerError {
+        KeybearerError(
+            .conflict,
+            "An account can own at most \(limit) workspaces. Delete one, or make somebody else its Owner and leave it.")
+    }
     package static let staleVersion = KeybearerError(
         .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
     package static let externalIDTaken = KeybearerError(.conflict, "This external id is another's already.")

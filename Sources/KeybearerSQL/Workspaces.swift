@@ -72,23 +72,46 @@ enum WorkspaceSQL {
         ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role
         """)
     static let removeMember = SQL("DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2")
+    static let ownedCount = SQL(
+        "SELECT count(*) AS count FROM memberships WHERE user_id = $1 AND role = 'owner'")
     static let owner = SQL("SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'owner' LIMIT 1")
 
     static let all = [
-        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, owner,
+        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, ownedCount,
+        owner,
     ]
 }
 
 extension SQLStore {
     package func createWorkspace(
-        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, by authority: Authority, audit: AuditEvent
+        _ new: NewWorkspace, ownedAtMost limit: Int?, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Workspace> {
-        let locks = RowLocks([(.user(owner), .share)])
-        return try await change(.user(owner), by: authority, audit: audit, locking: locks) { connection, locked in
-            guard locked.has(.user(owner)) else { throw KeybearerError.noSuchAccount }
-            let new = NewWorkspace(
-                id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt)
-            return .changes(try Self.insertWorkspace(new, connection), with: [])
+        try await change(Self.creating(new, ownedAtMost: limit).map { $0.workspace }, by: authority, audit: audit)
+    }
+
+    package func updateWorkspace(
+        _ update: WorkspaceUpdate, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Workspace> {
+        try await change(
+            Self.updating(update, at: audit.at).map { $0.workspace }, by: authority, needs: requirement, audit: audit)
+    }
+
+    package func deleteWorkspace(
+        _ id: WorkspaceID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await change(
+            Self.deleting(id, version: nil, at: audit.at), by: authority, needs: requirement, audit: audit)
+    }
+
+    package func setDefaultWorkspace(
+        _ id: WorkspaceID, of userID: UserID, by authority: Authority, needs requirement: Requirement?,
+        audit: AuditEvent
+    ) async throws {
+        let locks = RowLocks([(.user(userID), .update)])
+        try await write(by: authority, needs: requirement, audit: audit, locking: locks) { connection, locked in
+            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            try connection.execute(AccountSQL.setDefaultWorkspace, [.id(userID), .id(id)])
+            return .changes((), with: [])
         }
     }
 

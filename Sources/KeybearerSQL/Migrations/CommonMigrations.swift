@@ -80,6 +80,12 @@ package enum CommonMigrations {
         Migration("c6 identities at providers", isCompatible: false, createIdentities),
         // A node that does not know them looks at the tokens themselves, which go as well.
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
+        Migration("c8 default workspaces", isCompatible: true, createDefaultWorkspaces),
+    ]
+
+    private static let createDefaultWorkspaces = [
+        // The workspace that a person's dashboard begins with. It may be gone, or not be the person's any more.
+        "ALTER TABLE users ADD COLUMN default_workspace_id {id}"
     ]
 
     private static let createErasures = [

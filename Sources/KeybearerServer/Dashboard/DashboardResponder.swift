@@ -52,8 +52,9 @@ struct DashboardResponder: Sendable {
             }
             isPortal = isPortal || signedIn.session.portal != nil
             if let problem { throw problem }
-            if case .session(let handler, let section) = route?.access {
+            if case .session(let handler, let section, let action) = route?.access {
                 try Self.confine(signedIn.session.portal, to: section, context)
+                try WorkspaceGuard.require(action, of: signedIn.account, context)
                 return try await handler(context, signedIn)
             }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }
@@ -168,6 +169,19 @@ struct DashboardResponder: Sendable {
         if known.code == .unauthorized { response.headers[.wwwAuthenticate] = challenges.session }
         if let wait = known.retryAfter { response.headers[.retryAfter] = String(wait.secondsRoundedUp) }
         return response
+    }
+
+    /// Leads to the page that asks for the password again; nil for who gave it recently.
+    ///
+    /// - Parameter next: where the browser goes on from there.
+    func confirmFirst(_ context: RequestContext, _ signedIn: SessionService.SignedIn, next: String) -> Response? {
+        if signedIn.isRecent { return nil }
+        let confirm = "/confirm?next=" + Self.escape(place.path(next))
+        guard context.wantsJSON else { return redirect(to: confirm) }
+        let body = Envelope.failure(
+            .forbidden, message: "Confirm your password first.", requestID: context.requestID,
+            extra: ["confirmUrl": place.path(confirm)])
+        return APIResponse.json(body, status: .forbidden).response
     }
 
     private func httpsRequired(_ context: RequestContext) -> Response {

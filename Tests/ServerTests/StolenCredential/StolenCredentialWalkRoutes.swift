@@ -16,7 +16,7 @@ struct WalkRoute: Sendable {
     var isByKey = false
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + [signIn]
+    static let all = byProgram + [adoption] + bySession + inWorkspaces + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
@@ -124,6 +124,29 @@ struct WalkRoute: Sendable {
             name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
             request: { $0.linkForm }),
     ]
+
+    /// What members do with a workspace.
+    private static let inWorkspaces = [
+        WalkRoute(
+            name: "POST /workspaces", action: .workspaceCreated, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/workspaces", ["name": "Stolen"]) }),
+        ofWorkspace("rename", .workspaceChanged, .renameWorkspace) { _ in ["name": "Stolen"] },
+        ofWorkspace("default", .userChanged, .openWorkspace) { _ in [:] },
+        ofWorkspace("delete", .workspaceDeleted, .deleteWorkspace) {
+            ["name": $0.account.workspaces[0].workspace.name]
+        },
+    ]
+
+    /// A form of a workspace.
+    private static func ofWorkspace(
+        _ what: String, _ audited: AuditEvent.Action, _ action: Action,
+        _ form: @escaping @Sendable (WalkSubject) -> [String: String]
+    ) -> WalkRoute {
+        WalkRoute(
+            name: "POST /workspaces/{workspaceID}/\(what)", action: audited,
+            ends: AuthorityEnd.ofSessions + AuthorityEnd.of(action),
+            request: { $0.form("/workspaces/\($0.workspace)/\(what)", form($0)) })
+    }
 
     private static func inWorkspace(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,

@@ -167,7 +167,8 @@ extension Store {
     ) async throws -> (workspace: Workspace, position: ChangeLogPosition) {
         let (workspace, position) = await applied(
             try await createWorkspace(
-                id: id, name: name, owner: owner, createdAt: createdAt, by: .commandLine, audit: audit))
+                NewWorkspace(id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt),
+                ownedAtMost: nil, by: .commandLine, audit: audit))
         return (workspace, position)
     }
 

@@ -11,6 +11,10 @@ struct AccountPage: Page, Equatable {
     /// After another session was ended.
     static let sessionEnded = Notice(.success, "Session ended.", query: "session")
 
+    /// After a workspace was deleted.
+    static let workspaceDeleted = Notice(
+        .success, "Workspace deleted. No key passes there any more.", query: "workspace")
+
     /// What surrounds the page.
     let shell: DashboardShell
     /// The account holder's name.

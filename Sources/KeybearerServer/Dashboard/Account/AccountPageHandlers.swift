@@ -12,7 +12,8 @@ struct AccountPageHandlers: Sendable {
     /// `GET /account`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let notice = Notice.asked(
-            by: context.query ?? [:], of: [AccountPage.passwordChanged, AccountPage.sessionEnded])
+            by: context.query ?? [:],
+            of: [AccountPage.passwordChanged, AccountPage.sessionEnded, AccountPage.workspaceDeleted])
         return try await show(signedIn, .ok, notice: notice)
     }
 

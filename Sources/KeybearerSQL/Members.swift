@@ -37,4 +37,70 @@ extension SQLStore {
             )
         }
     }
+
+    package func putMember(
+        _ membership: Membership, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        let member = requirement == nil ? nil : authority.userID
+        return try await change(
+            Self.putting(membership, by: member), by: authority, needs: requirement, audit: audit)
+    }
+
+    package func removeMember(
+        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, needs requirement: Requirement?,
+        audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        let member = requirement == nil ? nil : authority.userID
+        return try await change(
+            Self.removing(userID, from: workspaceID, by: member), by: authority, needs: requirement, audit: audit)
+    }
+
+    /// - Parameter member: who does it; nil for the operator.
+    static func putting(_ membership: Membership, by member: UserID? = nil) -> Write<Void> {
+        let (workspaceID, userID) = (membership.workspaceID, membership.userID)
+        var locks = RowLocks([
+            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .update),
+        ])
+        if let member { locks.add(.membership(workspaceID, member), .share) }
+        return Write(.user(userID), locking: locks) { connection, locked in
+            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            if let member {
+                // Who joins was invited: a member adds nobody.
+                guard let present = locked[.membership(workspaceID, userID)] else { throw KeybearerError.noSuchMember }
+                try requireRank(
+                    of: member, over: [try StoredValues.role(present), membership.role], in: workspaceID, locked)
+            }
+            try putMembership(membership, connection)
+            try requireOwner(of: workspaceID, connection)
+            return .changes((), with: [])
+        }
+    }
+
+    /// - Parameter member: who does it; nil for the operator.
+    static func removing(
+        _ userID: UserID, from workspaceID: WorkspaceID, by member: UserID? = nil
+    ) -> Write<Void> {
+        var locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
+        if let member { locks.add(.membership(workspaceID, member), .share) }
+        return Write(.user(userID), locking: locks) { connection, locked in
+            if let member, member != userID, let present = locked[.membership(workspaceID, userID)] {
+                try requireRank(of: member, over: [try StoredValues.role(present)], in: workspaceID, locked)
+            }
+            let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
+            guard touched == 1 else { throw KeybearerError.noSuchMember }
+            try requireOwner(of: workspaceID, connection)
+            return .changes((), with: [])
+        }
+    }
+
+    /// Looks, under the locks, whether a member may do something to these roles.
+    private static func requireRank(
+        of member: UserID, over roles: [Role], in workspaceID: WorkspaceID, _ locked: LockedRows
+    ) throws {
+        guard roles.contains(.owner) else { return }
+        guard let row = locked[.membership(workspaceID, member)],
+            Permissions.allows(try StoredValues.role(row), .manageOwners)
+        else { throw KeybearerError.roleForbids(.manageOwners) }
+    }
 }

@@ -160,42 +160,6 @@ extension SQLStore {
         }
     }
 
-    package func putMember(
-        _ membership: Membership, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.putting(membership), by: authority, audit: audit)
-    }
-
-    package func removeMember(
-        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.removing(userID, from: workspaceID), by: authority, audit: audit)
-    }
-
-    static func putting(_ membership: Membership) -> Write<Void> {
-        let (workspaceID, userID) = (membership.workspaceID, membership.userID)
-        let locks = RowLocks([
-            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .update),
-        ])
-        return Write(.user(userID), locking: locks) { connection, locked in
-            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
-            try putMembership(membership, connection)
-            try requireOwner(of: workspaceID, connection)
-            return .changes((), with: [])
-        }
-    }
-
-    static func removing(_ userID: UserID, from workspaceID: WorkspaceID) -> Write<Void> {
-        let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
-        return Write(.user(userID), locking: locks) { connection, _ in
-            let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
-            guard touched == 1 else { throw KeybearerError.noSuchMember }
-            try requireOwner(of: workspaceID, connection)
-            return .changes((), with: [])
-        }
-    }
-
     /// Adds a workspace with its Owner.
     @discardableResult
     static func insertWorkspace(_ new: NewWorkspace, _ connection: any SQLConnection) throws -> Workspace {
@@ -221,7 +185,7 @@ extension SQLStore {
     }
 
     /// Looks after the write, under the lock on the workspace: the throw takes the whole transaction back.
-    private static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
+    static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
         guard try connection.first(WorkspaceSQL.owner, [.id(workspaceID)]) != nil else {
             throw KeybearerError.lastOwner
         }

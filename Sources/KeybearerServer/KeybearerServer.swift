@@ -244,6 +244,10 @@ public struct KeybearerServer: Sendable {
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
             workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
+            teamPages: TeamPageHandlers(
+                workspaces: services.workspaces, invitations: services.invitations, pages: pages, clocks: clocks),
+            invitations: InvitationHandlers(
+                invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
         // On the operators' own listener, the public address leads elsewhere.

@@ -33,6 +33,7 @@ enum Routes {
                 .awaiting(edge.api.regenerate)),
         ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
             + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
+            + teamPages(edge.teamPages, edge.invitations)
     }
 
     /// The operator API: users and their keys.
@@ -278,6 +279,8 @@ enum Routes {
         let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
         let workspacePages: WorkspacePageHandlers
+        let teamPages: TeamPageHandlers
+        let invitations: InvitationHandlers
         let account: AccountPageHandlers
     }
 }

@@ -14,4 +14,19 @@ extension Routes {
             .workspace(.post, "/delete", does: .deleteWorkspace, workspaces.delete),
         ]
     }
+
+    /// What members do with each other, and how others join them.
+    static func teamPages(_ team: TeamPageHandlers, _ invitations: InvitationHandlers) -> [Route] {
+        [
+            .workspace(.get, "/team", does: .openWorkspace, team.page),
+            .workspace(.post, "/members/{userID}/role", does: .manageMembers, team.changeRole),
+            .workspace(.post, "/members/{userID}/remove", does: .manageMembers, team.remove),
+            .workspace(.post, "/leave", does: .leaveWorkspace, team.leave),
+            .workspace(.post, "/invitations", does: .inviteMembers, team.invite),
+            .workspace(.post, "/invitations/{invitationID}/withdraw", does: .inviteMembers, team.withdraw),
+            .anyone(.get, "/invitations", invitations.page),
+            .session(.post, "/invitations/accept", invitations.accept),
+            .anyone(.post, "/invitations/ask", invitations.requestAnother),
+        ]
+    }
 }

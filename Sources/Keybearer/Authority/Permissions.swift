@@ -12,6 +12,14 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case changePlan = "change_plan"
     /// Remove the workspace.
     case deleteWorkspace = "delete_workspace"
+    /// Stop being a member.
+    case leaveWorkspace = "leave_workspace"
+    /// Invite people as Admins and Members, and withdraw invitations.
+    case inviteMembers = "invite_members"
+    /// Change and remove Admins and Members.
+    case manageMembers = "manage_members"
+    /// Invite and make Owners, and change and remove them.
+    case manageOwners = "manage_owners"
 
     /// What is done, as a sentence about a person ends: "Only an Owner of the workspace can …".
     var words: String {
@@ -22,6 +30,10 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .renameWorkspace: "rename it"
         case .changePlan: "change its plan"
         case .deleteWorkspace: "delete it"
+        case .leaveWorkspace: "leave it"
+        case .inviteMembers: "invite people"
+        case .manageMembers: "change its members"
+        case .manageOwners: "make, change or remove an Owner"
         }
     }
 }
@@ -53,6 +65,9 @@ package enum Permissions {
         case .renameWorkspace: Rule(managers)
         case .changePlan: Rule([.owner])
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)
+        case .leaveWorkspace: Rule(everyone)
+        case .inviteMembers, .manageMembers: Rule(managers)
+        case .manageOwners: Rule([.owner])
         }
     }
 

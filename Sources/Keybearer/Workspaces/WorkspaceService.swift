@@ -137,7 +137,7 @@ public final class WorkspaceService: Sendable {
     public func putMember(_ userID: UserID, in id: WorkspaceID, role: Role, by authority: Authority) async throws {
         await propagation.waitUntilApplied(
             try await context.store.putMember(
-                Membership(workspaceID: id, userID: userID, role: role), by: authority,
+                Membership(workspaceID: id, userID: userID, role: role), by: authority, needs: nil,
                 audit: context.event(.memberAdded, by: authority, user: userID, workspace: id, detail: role.rawValue)))
     }
 
@@ -147,7 +147,7 @@ public final class WorkspaceService: Sendable {
     public func removeMember(_ userID: UserID, from id: WorkspaceID, by authority: Authority) async throws {
         await propagation.waitUntilApplied(
             try await context.store.removeMember(
-                userID, from: id, by: authority,
+                userID, from: id, by: authority, needs: nil,
                 audit: context.event(.memberRemoved, by: authority, user: userID, workspace: id)))
     }
 }

@@ -53,13 +53,18 @@ package protocol WorkspaceStore: Sendable {
     ) async throws -> Committed<Void>
     /// Adds a member or changes the role of one.
     ///
+    /// - Parameter requirement: nil for the operator. A member adds nobody, and needs `manage_owners` where the role is or
+    ///   becomes an Owner's.
     /// - Throws: `NOT_FOUND`; `CONFLICT` when the last Owner would be gone.
-    func putMember(_ membership: Membership, by authority: Authority, audit: AuditEvent) async throws
-        -> Committed<Void>
+    func putMember(
+        _ membership: Membership, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void>
     /// Removes a member.
     ///
+    /// - Parameter requirement: nil for the operator. A member needs `manage_owners` for another Owner.
     /// - Throws: `NOT_FOUND`; `CONFLICT` when it is the last Owner.
     func removeMember(
-        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
+        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, needs requirement: Requirement?,
+        audit: AuditEvent
     ) async throws -> Committed<Void>
 }

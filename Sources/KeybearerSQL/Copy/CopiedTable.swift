@@ -53,7 +53,8 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        endedOperatorTokens, portalLinks, identities, signInAttempts, storedSettings, erasures, auditEvents,
+        endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, storedSettings, erasures,
+        auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -154,6 +155,15 @@ extension CopiedTable {
             ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("user_id", .text), ("token_id", .text),
             ("section", .text), ("workspace_id", .text), ("return_url", .text), ("created_at", .number),
             ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
+        ])
+
+    private static let invitations = CopiedTable(
+        "invitations",
+        [
+            ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("workspace_id", .text), ("email", .text),
+            ("role", .text), ("inviter_id", .text), ("created_at", .number), ("expires_at", .number),
+            ("withdrawn_at", .number), ("accepted_at", .number), ("accepted_by", .text), ("requested_at", .number),
+            ("requested_email", .text),
         ])
 
     static let identities = CopiedTable(

@@ -81,11 +81,8 @@ package enum CommonMigrations {
         // A node that does not know them looks at the tokens themselves, which go as well.
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
         Migration("c8 default workspaces", isCompatible: true, createDefaultWorkspaces),
-    ]
-
-    private static let createDefaultWorkspaces = [
-        // The workspace that a person's dashboard begins with. It may be gone, or not be the person's any more.
-        "ALTER TABLE users ADD COLUMN default_workspace_id {id}"
+        // A rotation by a process that does not know them could drop the tag that they carry.
+        Migration("c9 invitations", isCompatible: false, createInvitations),
     ]
 
     private static let createErasures = [

@@ -59,6 +59,46 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func anAdminTouchesNoOwnerAndAddsNobody(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples async throws in
+            let owner = try await store.addAccount(samples)
+            let workspace = owner.workspaces[0].workspace.id
+            var ids: [UserID] = []
+            for number in 1...3 { ids.append(try await store.addAccount(samples, after: Int64(number)).user.id) }
+            for (id, role) in zip(ids, [Role.admin, .member]) {
+                _ = try await store.putMember(
+                    Membership(workspaceID: workspace, userID: id, role: role), audit: samples.event(.memberAdded))
+            }
+            let session = samples.session(of: ids[0])
+            try await store.startSession(
+                session, tokenDigest: samples.random.bytes(32), replacing: nil, audit: samples.event(.sessionStarted))
+            let admin = Authority(.session(session.id, of: ids[0]))
+            func put(_ id: UserID, _ role: Role) async throws {
+                _ = await applied(
+                    try await store.putMember(
+                        Membership(workspaceID: workspace, userID: id, role: role), by: admin,
+                        needs: Requirement(.manageMembers, in: workspace), audit: samples.event(.memberRoleChanged)))
+            }
+            func remove(_ id: UserID, _ action: Action) async throws {
+                _ = await applied(
+                    try await store.removeMember(
+                        id, from: workspace, by: admin, needs: Requirement(action, in: workspace),
+                        audit: samples.event(.memberRemoved)))
+            }
+            await expect(.forbidden) { try await put(owner.user.id, .member) }
+            await expect(.forbidden) { try await put(ids[1], .owner) }
+            await expect(.forbidden) { try await put(ids[0], .owner) }
+            await expect(.forbidden) { try await remove(owner.user.id, .manageMembers) }
+            await expect(.notFound) { try await put(ids[2], .member) }
+            try await put(ids[1], .admin)
+            try await remove(ids[1], .manageMembers)
+            try await remove(ids[0], .leaveWorkspace)
+            #expect(try await store.members(of: workspace).map(\.user.id) == [owner.user.id])
+            await expect(.notFound) { try await put(owner.user.id, .member) }
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func aDefaultWorkspaceIsKeptWithTheAccount(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             let account = try await first.addAccount(samples)

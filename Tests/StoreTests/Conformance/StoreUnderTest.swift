@@ -177,11 +177,11 @@ extension Store {
     }
 
     func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangeLogPosition {
-        await applied(try await putMember(membership, by: .commandLine, audit: audit)).position
+        await applied(try await putMember(membership, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangeLogPosition {
-        await applied(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
+        await applied(try await removeMember(userID, from: id, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func startSession(

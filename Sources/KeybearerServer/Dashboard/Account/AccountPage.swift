@@ -15,6 +15,10 @@ struct AccountPage: Page, Equatable {
     static let workspaceDeleted = Notice(
         .success, "Workspace deleted. No key passes there any more.", query: "workspace")
 
+    /// After the person left a workspace.
+    static let workspaceLeft = Notice(
+        .success, "You left the workspace. Your key no longer passes there.", query: "left")
+
     /// What surrounds the page.
     let shell: DashboardShell
     /// The account holder's name.

@@ -5,6 +5,7 @@ struct DashboardShell: Sendable, Equatable {
     /// The entries of the navigation, in their order.
     enum Section: Sendable, Equatable, CaseIterable {
         case apiWebhooks
+        case team
         case settings
         case account
     }
@@ -128,6 +129,12 @@ struct MenuEntry: Sendable, Equatable {
             (
                 "API & Webhooks", "/api-webhooks",
                 "M3.3 10a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0M9.7 10H17M14 10v3M17 10v2.2"
+            )
+        case .team:
+            (
+                "Team", "/team",
+                "M5 7.4a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0-5.2 0M2.6 15.8c.7-2.6 2.7-3.8 5-3.8s4.3 1.2 5 3.8"
+                    + "M12.6 5a2.5 2.5 0 0 1 0 4.8M14.6 12.4c1.4.6 2.4 1.7 2.8 3.4"
             )
         case .settings:
             ("Workspace settings", "/settings", "M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4")

@@ -11,6 +11,8 @@ public final class Services: Sendable {
     public let keys: KeyService
     /// Workspaces, members and plans.
     public let workspaces: WorkspaceService
+    /// Bringing people into workspaces.
+    public let invitations: InvitationService
     /// Signed-in browsers.
     public let sessions: SessionService
     /// Sign-in with a provider; nil where none is configured.
@@ -116,6 +118,7 @@ public final class Services: Sendable {
         }
         connectedIdentities = ConnectedIdentityService(context: context, settings: settings.identities)
         workspaces = WorkspaceService(context: context, propagation: propagation)
+        invitations = InvitationService(context: context, propagation: propagation, node: node)
         operatorTokens = OperatorTokenService(context: context, node: node)
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)

@@ -2,7 +2,9 @@
 /// statement that is in none of these lists.
 package enum AllStatements {
     package static let all: [SQL] =
-        AccountSQL.all + KeySQL.all + ImportedKeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + PlanSQL.all
+        AccountSQL.all + KeySQL.all + ImportedKeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + MemberSQL.all
+        + InvitationSQL.all
+        + PlanSQL.all
         + SessionSQL.all + OperatorTokenSQL.all + PortalLinkSQL.all + IdentitySQL.all + AuditSQL.all + NodeSQL.all
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all
         + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all

@@ -32,6 +32,10 @@ extension SQLStore {
                     .filter { SessionPolicy().isLive($0.times, at: now) },
                 portalLinks: try connection.rows(PersonalDataSQL.portalLinks, user)
                     .map { try StoredValues.portalLink($0) },
+                invitations: try connection.rows(
+                    InvitationSQL.about,
+                    [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
+                ).map { try StoredValues.invitation($0) },
                 pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)

@@ -116,5 +116,7 @@ extension SQLValue {
 
 extension SQLConnection {
     /// The number that a `SELECT count(*) AS count` returns.
-    func count(_ sql: SQL) throws -> Int { Int(try first(sql)?.requiredNumber("count") ?? 0) }
+    func count(_ sql: SQL, _ parameters: [SQLValue] = []) throws -> Int {
+        Int(try first(sql, parameters)?.requiredNumber("count") ?? 0)
+    }
 }

@@ -72,23 +72,46 @@ enum WorkspaceSQL {
         ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role
         """)
     static let removeMember = SQL("DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2")
+    static let ownedCount = SQL(
+        "SELECT count(*) AS count FROM memberships WHERE user_id = $1 AND role = 'owner'")
     static let owner = SQL("SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'owner' LIMIT 1")
 
     static let all = [
-        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, owner,
+        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, ownedCount,
+        owner,
     ]
 }
 
 extension SQLStore {
     package func createWorkspace(
-        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, by authority: Authority, audit: AuditEvent
+        _ new: NewWorkspace, ownedAtMost limit: Int?, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Workspace> {
-        let locks = RowLocks([(.user(owner), .share)])
-        return try await change(.user(owner), by: authority, audit: audit, locking: locks) { connection, locked in
-            guard locked.has(.user(owner)) else { throw KeybearerError.noSuchAccount }
-            let new = NewWorkspace(
-                id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt)
-            return .changes(try Self.insertWorkspace(new, connection), with: [])
+        try await change(Self.creating(new, ownedAtMost: limit).map { $0.workspace }, by: authority, audit: audit)
+    }
+
+    package func updateWorkspace(
+        _ update: WorkspaceUpdate, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Workspace> {
+        try await change(
+            Self.updating(update, at: audit.at).map { $0.workspace }, by: authority, needs: requirement, audit: audit)
+    }
+
+    package func deleteWorkspace(
+        _ id: WorkspaceID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await change(
+            Self.deleting(id, version: nil, at: audit.at), by: authority, needs: requirement, audit: audit)
+    }
+
+    package func setDefaultWorkspace(
+        _ id: WorkspaceID, of userID: UserID, by authority: Authority, needs requirement: Requirement?,
+        audit: AuditEvent
+    ) async throws {
+        let locks = RowLocks([(.user(userID), .update)])
+        try await write(by: authority, needs: requirement, audit: audit, locking: locks) { connection, locked in
+            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            try connection.execute(AccountSQL.setDefaultWorkspace, [.id(userID), .id(id)])
+            return .changes((), with: [])
         }
     }
 
@@ -137,42 +160,6 @@ extension SQLStore {
         }
     }
 
-    package func putMember(
-        _ membership: Membership, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.putting(membership), by: authority, audit: audit)
-    }
-
-    package func removeMember(
-        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.removing(userID, from: workspaceID), by: authority, audit: audit)
-    }
-
-    static func putting(_ membership: Membership) -> Write<Void> {
-        let (workspaceID, userID) = (membership.workspaceID, membership.userID)
-        let locks = RowLocks([
-            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .update),
-        ])
-        return Write(.user(userID), locking: locks) { connection, locked in
-            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
-            try putMembership(membership, connection)
-            try requireOwner(of: workspaceID, connection)
-            return .changes((), with: [])
-        }
-    }
-
-    static func removing(_ userID: UserID, from workspaceID: WorkspaceID) -> Write<Void> {
-        let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
-        return Write(.user(userID), locking: locks) { connection, _ in
-            let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
-            guard touched == 1 else { throw KeybearerError.noSuchMember }
-            try requireOwner(of: workspaceID, connection)
-            return .changes((), with: [])
-        }
-    }
-
     /// Adds a workspace with its Owner.
     @discardableResult
     static func insertWorkspace(_ new: NewWorkspace, _ connection: any SQLConnection) throws -> Workspace {
@@ -198,7 +185,7 @@ extension SQLStore {
     }
 
     /// Looks after the write, under the lock on the workspace: the throw takes the whole transaction back.
-    private static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
+    static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
         guard try connection.first(WorkspaceSQL.owner, [.id(workspaceID)]) != nil else {
             throw KeybearerError.lastOwner
         }

@@ -114,8 +114,8 @@ extension SQLStore {
         case .endSessions(let userID): endingSessions(of: userID, at: time)
         case .deleteAccount(let deletion): deleting(deletion, write.audit).map { .done }
         case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
-        case .createWorkspace(let new): creating(new)
-        case .updateWorkspace(let update): updating(update, at: time)
+        case .createWorkspace(let new): creating(new).map { .workspace($0.workspace, $0.plan) }
+        case .updateWorkspace(let update): updating(update, at: time).map { .workspace($0.workspace, $0.plan) }
         case .deleteWorkspace(let id, let version): deleting(id, version: version, at: time).map { .done }
         case .putMember(let membership): putting(membership).map { .done }
         case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
@@ -227,29 +227,38 @@ extension SQLStore {
         }
     }
 
-    private static func creating(_ new: NewWorkspace) -> Write<StoreWrite.Outcome> {
-        var locks = RowLocks([(.user(new.owner), .share)])
+    /// - Parameter limit: how many the owner may own with this one; nil for any number.
+    static func creating(
+        _ new: NewWorkspace, ownedAtMost limit: Int? = nil
+    ) -> Write<(workspace: Workspace, plan: Plan)> {
+        // Whoever counts what an account owns holds its row: of two that make the last one, one finds it made.
+        var locks = RowLocks([(.user(new.owner), limit == nil ? .share : .update)])
         if let planID = new.planID { locks.add(.plan(planID), .share) }
         return Write(.user(new.owner), locking: locks) { connection, locked in
             guard locked.has(.user(new.owner)) else { throw KeybearerError.noSuchAccount }
             if let planID = new.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
+            if let limit, try connection.count(WorkspaceSQL.ownedCount, [.id(new.owner)]) >= limit {
+                throw KeybearerError.tooManyWorkspaces(limit: limit)
+            }
             try requireFree(new.externalID, connection)
             try insertWorkspace(new, connection)
             return .changes(try found(new.id, connection), with: [])
         }
     }
 
-    private static func updating(_ update: WorkspaceUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
+    static func updating(
+        _ update: WorkspaceUpdate, at time: Timestamp
+    ) -> Write<(workspace: Workspace, plan: Plan)> {
         var locks = RowLocks([(.workspace(update.id), .replace)])
         let plans = [update.planID, update.planEnd?.nextPlanID].compactMap { $0 }
         for planID in plans { locks.add(.plan(planID), .share) }
         return Write(.workspace(update.id), locking: locks) { connection, locked in
             guard plans.allSatisfy({ locked.has(.plan($0)) }) else { throw KeybearerError.noSuchPlan }
-            let outcome = try found(update.id, connection)
-            guard case .workspace(let current, _) = outcome else { return .nothing(outcome) }
+            let present = try found(update.id, connection)
+            let current = present.workspace
             guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
             let workspace = update.applied(to: current, at: time)
-            if workspace == current { return .nothing(outcome) }
+            if workspace == current { return .nothing(present) }
             if workspace.externalID != current.externalID { try requireFree(workspace.externalID, connection) }
             try connection.execute(
                 WorkspaceSQL.update,
@@ -270,8 +279,10 @@ extension SQLStore {
         }
     }
 
-    private static func found(_ id: WorkspaceID, _ connection: any SQLConnection) throws -> StoreWrite.Outcome {
-        guard let (workspace, plan) = try workspace(id, connection) else { throw KeybearerError.noSuchWorkspace }
-        return .workspace(workspace, plan)
+    private static func found(
+        _ id: WorkspaceID, _ connection: any SQLConnection
+    ) throws -> (workspace: Workspace, plan: Plan) {
+        guard let found = try workspace(id, connection) else { throw KeybearerError.noSuchWorkspace }
+        return found
     }
 }

@@ -245,6 +245,11 @@ public struct KeybearerServer: Sendable {
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
             usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
+            workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
+            teamPages: TeamPageHandlers(
+                workspaces: services.workspaces, invitations: services.invitations, pages: pages, clocks: clocks),
+            invitations: InvitationHandlers(
+                invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
                 pages: pages))

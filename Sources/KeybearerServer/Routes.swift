@@ -35,7 +35,8 @@ enum Routes {
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
                 .awaiting(edge.api.regenerate)),
         ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
-            + operatorOthers(edge) + pages(edge)
+            + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
+            + teamPages(edge.teamPages, edge.invitations)
     }
 
     /// The operator API: users and their keys.
@@ -227,16 +228,17 @@ enum Routes {
             .session(.get, "/confirm", inPortal: .apiKey, edge.signIn.confirmPage),
             .session(.post, "/confirm", edge.signIn.confirm),
             .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks", inPortal: .apiKey, edge.keyPage.page),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", inPortal: .apiKey, edge.keyPage.record),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/usage", inPortal: .apiKey, edge.usagePage.page),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/usage.csv", inPortal: .apiKey, edge.usagePage.csv),
-            .session(.post, Routes.reveal, inPortal: .apiKey, edge.keyPage.reveal),
-            .session(
-                .get, "/workspaces/{workspaceID}/api-webhooks/regenerate", inPortal: .apiKey,
+            .workspace(.get, "/api-webhooks", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.page),
+            .workspace(.get, "/api-webhooks/record", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.record),
+            .workspace(.get, "/api-webhooks/usage", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.page),
+            .workspace(.get, "/api-webhooks/usage.csv", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.csv),
+            .workspace(.post, "/api-webhooks/reveal", does: .revealKey, inPortal: .apiKey, edge.keyPage.reveal),
+            .workspace(
+                .get, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey,
                 edge.keyPage.regeneratePage),
-            .session(.post, Routes.regenerate, inPortal: .apiKey, edge.keyPage.regenerate),
-            .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
+            .workspace(
+                .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
+            .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
             .session(.get, "/account", edge.account.page),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
@@ -287,6 +289,9 @@ enum Routes {
         let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
         let usagePage: UsagePageHandlers
+        let workspacePages: WorkspacePageHandlers
+        let teamPages: TeamPageHandlers
+        let invitations: InvitationHandlers
         let account: AccountPageHandlers
     }
 }

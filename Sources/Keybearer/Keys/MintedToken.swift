@@ -13,6 +13,8 @@ enum TokenKind: String, Sendable, CaseIterable {
     case portalLink = "portal link"
     /// The cookie of a browser that is on its way to a provider and back.
     case signInAttempt = "sign-in attempt"
+    /// The code of an invitation to a workspace.
+    case invitation
 
     /// What stands before the random characters.
     var prefix: String {
@@ -21,6 +23,7 @@ enum TokenKind: String, Sendable, CaseIterable {
         case .operatorToken: "kbo_"
         case .portalLink: "kbl_"
         case .signInAttempt: "kbi_"
+        case .invitation: "kbv_"
         }
     }
 

@@ -69,6 +69,7 @@ public final class Node: Sendable {
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
         try? await context.store.removeOldRequests(now: now)
         try? await context.store.removeOldPortalLinks(now: now)
+        try? await context.store.removeOldInvitations(now: now)
         try? await context.store.erasePersonalData(of: nil)
         try? await context.store.removeOldSignInAttempts(now: now)
         try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)

@@ -31,6 +31,8 @@ package struct PersonalData: Sendable {
     package let sessions: [Session]
     /// Its portal links that have not been removed yet.
     package let portalLinks: [PortalLink]
+    /// Invitations that it made, got or accepted, and that have not been removed yet.
+    package let invitations: [Invitation]
     /// The keys that it had before: when they ended.
     package let pastKeys: [PastKey]
     /// What was done to the account and by it, the newest first.
@@ -44,13 +46,13 @@ package struct PersonalData: Sendable {
     /// Puts the parts together.
     package init(
         account: Account, identities: [Identity] = [], sessions: [Session], portalLinks: [PortalLink],
-        pastKeys: [PastKey],
-        auditEvents: [AuditEvent], isAuditCut: Bool
+        invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent], isAuditCut: Bool
     ) {
         self.account = account
         self.identities = identities
         self.sessions = sessions
         self.portalLinks = portalLinks
+        self.invitations = invitations
         self.pastKeys = pastKeys
         self.auditEvents = auditEvents
         self.isAuditCut = isAuditCut

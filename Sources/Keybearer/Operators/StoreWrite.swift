@@ -108,7 +108,7 @@ package struct UserUpdate: Sendable {
                 id: user.id, email: address, name: name ?? user.name, status: user.status, isOperator: user.isOperator,
                 createdAt: user.createdAt, externalID: externalID.applied(to: user.externalID),
                 isEmailVerified: isVerified, hasPassword: user.hasPassword, version: version, updatedAt: updatedAt,
-                limit: limit.applied(to: user.limit))
+                limit: limit.applied(to: user.limit), defaultWorkspaceID: user.defaultWorkspaceID)
         }
         let isSame = record(version: user.version, updatedAt: user.updatedAt) == user
         return isSame ? user : record(version: user.version + 1, updatedAt: time)

@@ -54,8 +54,8 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        endedOperatorTokens, portalLinks, identities, signInAttempts, storedSettings, erasures, auditEvents,
-        usageCounts,
+        endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, storedSettings, erasures,
+        auditEvents, usageCounts,
     ]
 
     package static let users = CopiedTable(
@@ -64,7 +64,7 @@ extension CopiedTable {
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
-            ("limit_ends_at", .number),
+            ("limit_ends_at", .number), ("default_workspace_id", .text),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -162,6 +162,15 @@ extension CopiedTable {
             ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("user_id", .text), ("token_id", .text),
             ("section", .text), ("workspace_id", .text), ("return_url", .text), ("created_at", .number),
             ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
+        ])
+
+    private static let invitations = CopiedTable(
+        "invitations",
+        [
+            ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("workspace_id", .text), ("email", .text),
+            ("role", .text), ("inviter_id", .text), ("created_at", .number), ("expires_at", .number),
+            ("withdrawn_at", .number), ("accepted_at", .number), ("accepted_by", .text), ("requested_at", .number),
+            ("requested_email", .text),
         ])
 
     static let identities = CopiedTable(

@@ -82,6 +82,9 @@ package enum CommonMigrations {
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
         // A node that does not know them counts nothing.
         Migration("c8 usage", isCompatible: true, createUsage),
+        Migration("c9 default workspaces", isCompatible: true, createDefaultWorkspaces),
+        // A rotation by a process that does not know them could drop the tag that they carry.
+        Migration("c10 invitations", isCompatible: false, createInvitations),
     ]
 
     private static let createErasures = [

@@ -27,7 +27,8 @@ package enum StoredValues {
             isEmailVerified: try row.requiredFlag("email_verified"),
             hasPassword: try row.requiredNumber("has_password") != 0,
             version: Int(try row.requiredNumber("user_version")), updatedAt: try row.timestamp("user_updated_at"),
-            limit: limit(row, of: "user"))
+            limit: limit(row, of: "user"),
+            defaultWorkspaceID: row.text("default_workspace_id").map(WorkspaceID.init(rawValue:)))
     }
 
     package static func key(_ row: any StoredRow) throws -> APIKey {

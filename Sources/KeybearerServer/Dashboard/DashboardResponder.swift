@@ -52,8 +52,9 @@ struct DashboardResponder: Sendable {
             }
             isPortal = isPortal || signedIn.session.portal != nil
             if let problem { throw problem }
-            if case .session(let handler, let section) = route?.access {
+            if case .session(let handler, let section, let action) = route?.access {
                 try Self.confine(signedIn.session.portal, to: section, context)
+                try WorkspaceGuard.require(action, of: signedIn.account, context)
                 return try await handler(context, signedIn)
             }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }

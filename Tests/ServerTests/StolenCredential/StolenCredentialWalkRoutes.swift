@@ -14,13 +14,17 @@ struct WalkRoute: Sendable {
     let request: @Sendable (WalkSubject) -> WireRequest
     /// Whether the server should know the key already, as it does when a thief has used it.
     var isByKey = false
+    /// Whether others are in the subject's workspace, and it is invited to another one.
+    var hasTeam = false
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + [signIn]
+    static let all = byProgram + [adoption] + bySession + inWorkspaces + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
-    static let standIns: Set<String> = ["POST /sign-up", "POST /sign-out", "POST /portal"]
+    static let standIns: Set<String> = [
+        "POST /sign-up", "POST /sign-out", "POST /portal", "POST /invitations/ask",
+    ]
 
     /// The write routes that nothing here walks.
     static func missing(from routes: [Route]) -> [String] {
@@ -128,6 +132,44 @@ struct WalkRoute: Sendable {
             name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
             request: { $0.linkForm }),
     ]
+
+    /// What members do with a workspace.
+    private static let inWorkspaces = [
+        WalkRoute(
+            name: "POST /workspaces", action: .workspaceCreated, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/workspaces", ["name": "Stolen"]) }),
+        ofWorkspace("members/{userID}/role", .memberRoleChanged, .manageMembers) { _ in ["role": "admin"] },
+        ofWorkspace("members/{userID}/remove", .memberRemoved, .manageMembers) { _ in [:] },
+        ofWorkspace("leave", .memberRemoved, .leaveWorkspace) { _ in [:] },
+        ofWorkspace("invitations", .invitationCreated, .inviteMembers) {
+            ["email": "thief.\($0.email)", "role": "admin"]
+        },
+        ofWorkspace("invitations/{invitationID}/withdraw", .invitationWithdrawn, .inviteMembers) { _ in [:] },
+        WalkRoute(
+            name: "POST /invitations/accept", action: .invitationAccepted, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/invitations/accept", ["code": $0.team.code]) }, hasTeam: true),
+        ofWorkspace("rename", .workspaceChanged, .renameWorkspace) { _ in ["name": "Stolen"] },
+        ofWorkspace("default", .userChanged, .openWorkspace) { _ in [:] },
+        ofWorkspace("delete", .workspaceDeleted, .deleteWorkspace) {
+            ["name": $0.account.workspaces[0].workspace.name]
+        },
+    ]
+
+    /// A form of a workspace.
+    private static func ofWorkspace(
+        _ what: String, _ audited: AuditEvent.Action, _ action: Action,
+        _ form: @escaping @Sendable (WalkSubject) -> [String: String]
+    ) -> WalkRoute {
+        WalkRoute(
+            name: "POST /workspaces/{workspaceID}/\(what)", action: audited,
+            ends: AuthorityEnd.ofSessions + AuthorityEnd.of(action),
+            request: { subject in
+                let path = "/workspaces/\(subject.workspace)/\(what)"
+                    .replacing("{userID}", with: subject.team.colleague.rawValue)
+                    .replacing("{invitationID}", with: subject.team.invitation.rawValue)
+                return subject.form(path, form(subject))
+            }, hasTeam: what.contains("{"))
+    }
 
     private static func inWorkspace(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,

@@ -95,7 +95,9 @@ struct WalkStage: Sendable {
     }
 
     /// A new account with all that it can present.
-    func subject() async throws -> WalkSubject {
+    ///
+    /// - Parameter hasTeam: whether others are in its workspace, and it is invited to another one.
+    func subject(hasTeam: Bool = false) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
@@ -127,7 +129,8 @@ struct WalkStage: Sendable {
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
             operatorTokenID: token.token.id, portalCode: link.code.characters,
-            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt)
+            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt,
+            team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none)
     }
 
     private func putPending(_ identity: Identity, _ digest: [UInt8]) async throws {
@@ -135,6 +138,43 @@ struct WalkStage: Sendable {
         try await otherStore.putPendingIdentity(
             PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
     }
+
+    private func team(of workspace: WorkspaceID, inviting email: String, _ number: Int) async throws -> WalkTeam {
+        let (colleague, host) = (try await account("colleague\(number)"), try await account("host\(number)"))
+        try await others.workspaces.putMember(colleague.user.id, in: workspace, role: .member, by: .commandLine)
+        let waiting = try await others.invitations.invite(
+            "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
+        let hostWorkspace = host.workspaces[0].workspace.id
+        let own = try await others.invitations.invite(
+            email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
+        return WalkTeam(
+            colleague: colleague.user.id, invitation: waiting.invitation.id, host: host.user.id,
+            hostWorkspace: hostWorkspace, hostInvitation: own.invitation.id, code: own.code.characters)
+    }
+
+    private func account(_ name: String) async throws -> Account {
+        try await others.accounts.create(
+            name: name, email: "\(name)@example.com", password: WalkSubject.password, by: .commandLine)
+    }
+}
+
+/// Who and what is around a subject.
+struct WalkTeam: Sendable {
+    /// A Member of the subject's workspace.
+    let colleague: UserID
+    /// One that waits in the subject's workspace.
+    let invitation: InvitationID
+    /// Who invites the subject.
+    let host: UserID
+    let hostWorkspace: WorkspaceID
+    /// The subject's invitation to the host's workspace, and its code.
+    let hostInvitation: InvitationID
+    let code: String
+
+    static let none = WalkTeam(
+        colleague: UserID(rawValue: "usr_none"), invitation: InvitationID(rawValue: "inv_none"),
+        host: UserID(rawValue: "usr_none"), hostWorkspace: WorkspaceID(rawValue: "ws_none"),
+        hostInvitation: InvitationID(rawValue: "inv_none"), code: "")
 }
 
 /// An account, and what was stolen from it.
@@ -160,6 +200,7 @@ struct WalkSubject: Sendable {
     let identity: ConnectedIdentity
     /// Of a thief who wants to be connected with the account.
     let attempt: SignInAttempt
+    let team: WalkTeam
 
     var id: UserID { account.user.id }
 

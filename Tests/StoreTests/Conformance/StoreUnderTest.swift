@@ -172,7 +172,8 @@ extension Store {
     ) async throws -> (workspace: Workspace, position: ChangeLogPosition) {
         let (workspace, position) = await applied(
             try await createWorkspace(
-                id: id, name: name, owner: owner, createdAt: createdAt, by: .commandLine, audit: audit))
+                NewWorkspace(id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt),
+                ownedAtMost: nil, by: .commandLine, audit: audit))
         return (workspace, position)
     }
 
@@ -181,11 +182,11 @@ extension Store {
     }
 
     func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangeLogPosition {
-        await applied(try await putMember(membership, by: .commandLine, audit: audit)).position
+        await applied(try await putMember(membership, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangeLogPosition {
-        await applied(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
+        await applied(try await removeMember(userID, from: id, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func startSession(

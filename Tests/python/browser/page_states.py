@@ -273,3 +273,54 @@ def error_404(stage: Stage) -> Page:
     page.goto("/nothing")
     expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     return page
+
+
+@state
+def new_workspace_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = stage.as_ada("/workspaces/new")
+    page.get_by_label("Name").evaluate("field => field.removeAttribute('minlength')")
+    page.get_by_label("Name").fill("x")
+    page.get_by_role("button", name="Add workspace").click()
+    expect(page.locator(".field-error")).to_be_visible()
+    return page
+
+
+@state
+def workspace_settings(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path().replace("api-webhooks", "settings"))
+
+
+@state
+def plans_compared(stage: Stage) -> Page:
+    page = stage.as_ada()
+    page.get_by_role("link", name="Workspace settings").click()
+    page.get_by_role("link", name="Compare plans").click()
+    expect(page.get_by_role("heading", name="Plans")).to_be_visible()
+    return page
+
+
+@state
+def team_with_everything(stage: Stage) -> Page:
+    """Members, invitations, a request, and a link that was made just now."""
+    path = stage.free_path().replace("api-webhooks", "team")
+    for name in ["Bob", "W" * 80]:
+        person = stage.server.sign_up(name, f"{name[:20].lower()}@example.com")
+        stage.server.commands.run("workspace", "add-member", path.split("/")[2], person.email)
+    page = stage.as_ada(path)
+    for email in ["grace@example.com", f"{'v' * 60}@{'v' * 60}.example.com"]:
+        page.get_by_label("E-mail", exact=True).fill(email)
+        page.get_by_role("button", name="Invite", exact=True).click()
+        expect(page.locator("#invite-link")).to_be_visible()
+    return page
+
+
+@state
+def invitation_for_somebody_else(stage: Stage) -> Page:
+    path = stage.free_path().replace("api-webhooks", "team")
+    page = stage.as_ada(path)
+    page.get_by_label("E-mail", exact=True).fill("grace@example.com")
+    page.get_by_role("button", name="Invite", exact=True).click()
+    page.goto("/invitations" + page.locator("#invite-link").inner_text().partition("/invitations")[2])
+    expect(page.get_by_role("heading", name="This invitation is for somebody else")).to_be_visible()
+    return page

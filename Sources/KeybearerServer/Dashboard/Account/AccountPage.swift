@@ -14,6 +14,14 @@ struct AccountPage: Page, Equatable {
     /// After another session was ended.
     static let sessionEnded = Notice(.success, "Session ended.", query: "session")
 
+    /// After a workspace was deleted.
+    static let workspaceDeleted = Notice(
+        .success, "Workspace deleted. No key passes there any more.", query: "workspace")
+
+    /// After the person left a workspace.
+    static let workspaceLeft = Notice(
+        .success, "You left the workspace. Your key no longer passes there.", query: "left")
+
     /// What surrounds the page.
     let shell: DashboardShell
     /// The account holder's name.

@@ -14,7 +14,10 @@ struct AccountPageHandlers: Sendable {
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let notice = Notice.asked(
             by: context.query ?? [:],
-            of: [AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.sessionEnded])
+            of: [
+                AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.sessionEnded,
+                AccountPage.workspaceDeleted, AccountPage.workspaceLeft,
+            ])
         return try await show(signedIn, .ok, notice: notice)
     }
 

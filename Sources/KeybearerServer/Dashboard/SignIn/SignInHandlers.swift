@@ -45,7 +45,11 @@ struct SignInHandlers: Sendable {
 
     /// `GET /sign-up`
     @Sendable func signUpPage(_ context: RequestContext) async throws -> Response {
-        pages.show(service.isSignUpOpen ? SignUpPage(form: SignUpForm()) : .closed)
+        guard service.isSignUpOpen else { return pages.show(SignUpPage.closed) }
+        let query = context.query ?? [:]
+        // An invitation names the address that it is for.
+        let email = query["email"].flatMap { EmailAddress($0)?.rawValue } ?? ""
+        return pages.show(SignUpPage(form: SignUpForm(email: email, next: pages.place.localPath(query["next"]))))
     }
 
     /// `POST /sign-up`
@@ -53,16 +57,18 @@ struct SignInHandlers: Sendable {
         guard service.isSignUpOpen else { return pages.show(SignUpPage.closed, .forbidden) }
         let form = try context.form()
         let (name, email) = (form["name"] ?? "", form["email"] ?? "")
+        let next = pages.place.localPath(form["next"])
         do {
             let (_, token) = try await service.signUp(
                 name: name, email: email, password: Password(form["password"] ?? ""), from: context.client,
                 userAgent: context.userAgent, inPlaceOf: pages.cookie.token(in: context))
-            return enter(with: token, at: "/")
+            return enter(with: token, at: next ?? "/")
         } catch let error as KeybearerError where Self.isSignUpProblem(error) {
             let isTaken = error.code == .conflict
             let fields = isTaken ? ["email": "There is an account with this address already."] : error.fields
             let message = [.unavailable, .rateLimited].contains(error.code) ? error.message : nil
-            let page = SignUpPage(form: SignUpForm(name: name, email: email, fields: fields, error: message))
+            let page = SignUpPage(
+                form: SignUpForm(name: name, email: email, next: next, fields: fields, error: message))
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }
@@ -100,13 +106,14 @@ struct SignInHandlers: Sendable {
 
     /// `POST /sign-out`
     @Sendable func signOut(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let next = try? context.form()["next"]
         try await sessions.end(
             signedIn.session.id, of: signedIn.account.user.id, by: signedIn.authority(from: context.client))
         var response =
             context.place == .frame
             // The sign-in page is in no frame.
             ? pages.show(PortalPage(end: .signOut, back: signedIn.session.portal?.returnURL?.description))
-            : pages.redirect(to: "/sign-in?signedOut=1")
+            : pages.redirect(to: "/sign-in?signedOut=1" + Self.coming(to: pages.place.localPath(next)))
         response.headers[.setCookie] = pages.cookie.remove(in: context.place)
         return response
     }
@@ -115,6 +122,10 @@ struct SignInHandlers: Sendable {
     private func provider(of user: User) async throws -> String? {
         guard let identities, try await identities.isLinked(user.id) else { return nil }
         return identities.settings.name
+    }
+
+    private static func coming(to next: String?) -> String {
+        next.map { "&next=\(DashboardResponder.escape($0))" } ?? ""
     }
 
     private func enter(with token: SessionToken, at path: String) -> Response {

@@ -11,7 +11,7 @@ struct UsagePageHandlers: Sendable {
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/usage`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try KeyPageHandlers.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         guard access.includesAPI else { return show(signedIn, access, .locked(access.plan.name)) }
         let query = context.query ?? [:]
         var notice: Notice?
@@ -36,7 +36,7 @@ struct UsagePageHandlers: Sendable {
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/usage.csv`
     @Sendable func csv(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try KeyPageHandlers.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         try KeyPageHandlers.requireFeature(access)
         let query = context.query ?? [:]
         let report = try await usage.report(

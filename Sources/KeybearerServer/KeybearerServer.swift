@@ -236,7 +236,8 @@ public struct KeybearerServer: Sendable {
             assets: AssetHandlers(brand: BrandAssets(settings.brand)),
             reference: makeReference([], pages, for: served),
             signIn: SignInHandlers(
-                service: services.signIn, sessions: services.sessions, identities: services.identities, pages: pages),
+                service: services.signIn, sessions: services.sessions, secondFactors: services.secondFactors,
+                identities: services.identities, pages: pages),
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
@@ -244,7 +245,10 @@ public struct KeybearerServer: Sendable {
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
             account: AccountPageHandlers(
-                signIn: services.signIn, sessions: services.sessions, pages: pages))
+                signIn: services.signIn, sessions: services.sessions, secondFactors: services.secondFactors,
+                pages: pages),
+            secondFactor: SecondFactorHandlers(
+                service: services.secondFactors, pages: pages, issuer: settings.brand.productName.description))
         // On the operators' own listener, the public address leads elsewhere.
         let openAPI = OpenAPI(
             routes: routes(handlers, for: served), product: settings.brand.productName,

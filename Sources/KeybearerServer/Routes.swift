@@ -69,6 +69,9 @@ enum Routes {
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/end-sessions", for: .writeUsers, returns: NoContent.self,
                 takes: .emptyObject, summary: "End all sessions of a user", users.endSessions),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/second-factor/reset", for: .writeIdentity, returns: NoContent.self,
+                takes: .emptyObject, summary: "Turn a user's two-step sign-in off", users.resetSecondFactor),
             .operatorToken(
                 .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
                 summary: "Get the record of a user's key, without the key", users.key),
@@ -208,6 +211,8 @@ enum Routes {
             .anyone(.get, Routes.reference, edge.reference.page),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
+            .anyone(.get, Routes.signInCode, edge.signIn.codePage),
+            .anyone(.post, Routes.signInCode, edge.signIn.enterCode),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
             .anyone(.post, "/sign-up", edge.signIn.signUp),
             .anyone(.get, Routes.signInWithProvider, edge.identities.begin),
@@ -232,6 +237,10 @@ enum Routes {
             .session(.get, "/account", edge.account.page),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
+            .session(.get, Routes.secondFactor, edge.secondFactor.page),
+            .session(.post, Routes.secondFactor, edge.secondFactor.turnOn),
+            .session(.post, Routes.secondFactor + "/recovery-codes", edge.secondFactor.replaceCodes),
+            .session(.post, Routes.secondFactor + "/remove", edge.secondFactor.turnOff),
         ]
     }
 
@@ -241,6 +250,10 @@ enum Routes {
     static let reference = "/docs"
     /// What a page looks like.
     static let stylesheet = "/assets/dashboard.css"
+    /// Where a sign-in asks for the code of an authenticator app.
+    static let signInCode = "/sign-in/code"
+    /// Where such an app is set up.
+    static let secondFactor = "/account/second-factor"
     /// Where a browser begins to sign in with the provider, and where it comes back to.
     static let signInWithProvider = "/sign-in/oidc"
     static let providerCallback = "/sign-in/oidc/callback"
@@ -277,5 +290,6 @@ enum Routes {
         let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
         let account: AccountPageHandlers
+        let secondFactor: SecondFactorHandlers
     }
 }

@@ -80,6 +80,8 @@ package enum CommonMigrations {
         Migration("c6 identities at providers", isCompatible: false, createIdentities),
         // A node that does not know them looks at the tokens themselves, which go as well.
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
+        // A node that does not know them would let a password alone pass.
+        Migration("c8 second factors", isCompatible: false, createSecondFactors),
     ]
 
     private static let createErasures = [

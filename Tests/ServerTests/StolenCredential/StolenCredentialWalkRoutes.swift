@@ -14,9 +14,11 @@ struct WalkRoute: Sendable {
     let request: @Sendable (WalkSubject) -> WireRequest
     /// Whether the server should know the key already, as it does when a thief has used it.
     var isByKey = false
+    /// Whether the account has an authenticator app.
+    var needsSecondFactor = false
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + [signIn]
+    static let all = byProgram + [adoption] + bySession + bySecondFactor + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
@@ -44,6 +46,7 @@ struct WalkRoute: Sendable {
         "POST /operator/v1/users/{user}/disable": .userDisabled,
         "POST /operator/v1/users/{user}/enable": .userEnabled,
         "POST /operator/v1/users/{user}/end-sessions": .sessionEnded,
+        "POST /operator/v1/users/{user}/second-factor/reset": .secondFactorRemoved,
         "POST /operator/v1/users/{user}/key/reveal": .keyRevealed,
         "POST /operator/v1/users/{user}/key/regenerate": .keyRegenerated,
         "POST /operator/v1/workspaces": .workspaceCreated,
@@ -124,6 +127,35 @@ struct WalkRoute: Sendable {
             name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
             request: { $0.linkForm }),
     ]
+
+    /// Of an account with an authenticator app, but the first, which sets one up.
+    private static let bySecondFactor = [
+        WalkRoute(
+            name: "POST /account/second-factor", action: .secondFactorAdded, ends: AuthorityEnd.ofSessions,
+            request: {
+                let app = OneTimePassword(secret: Array("a thief's own secret".utf8))
+                let code = app.code(at: OneTimePassword.step(at: Clocks.system.wall()))
+                return $0.form("/account/second-factor", ["secret": app.text, "code": code])
+            }),
+        WalkRoute(
+            name: "POST /sign-in", action: .codeAsked, ends: AuthorityEnd.ofSignIns,
+            request: {
+                $0.openForm("/sign-in", ["email": $0.email, "password": WalkSubject.password.characters])
+            }, needsSecondFactor: true),
+        changing("recovery-codes", .recoveryCodesReplaced),
+        changing("remove", .secondFactorRemoved),
+        WalkRoute(
+            name: "POST /sign-in/code", action: .sessionStarted,
+            ends: AuthorityEnd.ofSignIns + [.secondFactorReset], request: { $0.codeForm }, needsSecondFactor: true),
+    ]
+
+    private static func changing(_ what: String, _ action: AuditEvent.Action) -> WalkRoute {
+        WalkRoute(
+            name: "POST /account/second-factor/\(what)", action: action,
+            ends: AuthorityEnd.ofSessions + [.secondFactorReset],
+            request: { $0.form("/account/second-factor/\(what)", ["code": $0.recoveryCode]) },
+            needsSecondFactor: true)
+    }
 
     private static func inWorkspace(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,

@@ -95,7 +95,7 @@ struct WalkStage: Sendable {
     }
 
     /// A new account with all that it can present.
-    func subject() async throws -> WalkSubject {
+    func subject(hasSecondFactor: Bool = false) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
@@ -105,8 +105,11 @@ struct WalkStage: Sendable {
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
         try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
+        let second = hasSecondFactor ? try await secondFactor(of: account, address) : nil
         let sessions = try await (0..<3).asyncMap { _ in
-            try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
+            try await others.sessions.start(
+                for: account, replacing: nil, action: .sessionStarted, by: Authority(.commandLine, from: address),
+                userAgent: "Browser/1.0")
         }
         let token = try await others.operatorTokens.create(
             name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
@@ -124,7 +127,31 @@ struct WalkStage: Sendable {
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
             operatorTokenID: token.token.id, portalCode: link.code.characters,
-            attempt: attempt)
+            attempt: attempt, recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "")
+    }
+
+    /// Sets an app up, and gives the password of a sign-in that waits for the code.
+    ///
+    /// - Returns: a recovery code, and what the browser that waits has.
+    private func secondFactor(
+        of account: Account, _ address: IPAddress
+    ) async throws -> (code: String, pending: String) {
+        let code = RecoveryCode.random(from: .system)
+        let id = SecondFactorID.random(from: .system)
+        try await otherStore.addSecondFactor(
+            SecondFactor(
+                id: id, userID: account.user.id,
+                sealed: try KeyVault(ring: ring).seal(
+                    [1, 2, 3], boundTo: SecondFactor.binding(id, of: account.user.id)),
+                createdAt: Clocks.system.wall()),
+            lastStep: 0, recoveryCodes: [code.digest(of: account.user.id)], keeping: .random(from: .system),
+            by: .commandLine,
+            audit: AuditEvent(
+                id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .secondFactorAdded))
+        let step = try await others.signIn.begin(
+            email: account.user.email.rawValue, password: WalkSubject.password, from: address, userAgent: "Browser/1.0")
+        guard case .codeNeeded(let token) = step else { throw KeybearerError.codeNeeded }
+        return (code.text, token.characters)
     }
 }
 
@@ -149,6 +176,10 @@ struct WalkSubject: Sendable {
     let portalCode: String
     /// Of a thief who wants to be connected with the account.
     let attempt: SignInAttempt
+    /// Signs the account in once; empty where it has no second factor.
+    let recoveryCode: String
+    /// Of a thief who has given the password.
+    let pendingSignIn: String
 
     var id: UserID { account.user.id }
 
@@ -169,6 +200,13 @@ struct WalkSubject: Sendable {
         var request = openForm("/sign-in/oidc/link", [:])
         let name = AttemptCookie(beside: SessionCookie()).name
         request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie); \(name)=\(attempt.cookieValue)"))
+        return request
+    }
+
+    /// The form that ends a sign-in with a code.
+    var codeForm: WireRequest {
+        var request = openForm("/sign-in/code", ["code": recoveryCode])
+        request.headers.append(("Cookie", "\(PendingSignInCookie(beside: SessionCookie()).name)=\(pendingSignIn)"))
         return request
     }
 

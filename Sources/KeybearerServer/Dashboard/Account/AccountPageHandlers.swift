@@ -7,12 +7,14 @@ import NIOCore
 struct AccountPageHandlers: Sendable {
     let signIn: SignInService
     let sessions: SessionService
+    let secondFactors: SecondFactorService
     let pages: DashboardResponder
 
     /// `GET /account`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let notice = Notice.asked(
-            by: context.query ?? [:], of: [AccountPage.passwordChanged, AccountPage.sessionEnded])
+            by: context.query ?? [:],
+            of: [AccountPage.passwordChanged, AccountPage.secondFactorOff, AccountPage.sessionEnded])
         return try await show(signedIn, .ok, notice: notice)
     }
 
@@ -63,7 +65,7 @@ struct AccountPageHandlers: Sendable {
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
-            sessions: rows)
+            secondFactor: try await secondFactors.status(of: user.id).map { SecondFactorStatus($0) }, sessions: rows)
         return pages.show(page, status)
     }
 }

@@ -70,6 +70,7 @@ import Testing
         "What happened before is said",
         arguments: [
             (AccountPage.passwordChanged, "Password changed.", "password"),
+            (AccountPage.secondFactorOff, "Two-step sign-in is off.", "secondFactor"),
             (AccountPage.sessionEnded, "Session ended.", "session"),
         ])
     func notices(notice: Notice, sentence: String, query: String) throws {

@@ -7,6 +7,8 @@ public final class Services: Sendable {
     public let accounts: AccountService
     /// What begins with a password: sign-in, sign-up, confirming, changing it.
     public let signIn: SignInService
+    /// Two-step sign-in.
+    public let secondFactors: SecondFactorService
     /// Secret Keys: reveal, regenerate, metadata.
     public let keys: KeyService
     /// Workspaces, members and plans.
@@ -107,8 +109,10 @@ public final class Services: Sendable {
         sessions = SessionService(context: context, node: node)
         accounts = AccountService(context: context, propagation: propagation, hasher: hasher)
         let throttle = SignInThrottle(clocks: clocks)
+        secondFactors = SecondFactorService(context: context, throttle: throttle)
         signIn = SignInService(
-            context: context, accounts: accounts, sessions: sessions, hasher: hasher, throttle: throttle)
+            context: context, accounts: accounts, sessions: sessions, secondFactors: secondFactors, hasher: hasher,
+            throttle: throttle, node: node)
         if let wanted = settings.identities, let identityProvider {
             identities = IdentityService(
                 context: context, settings: wanted, provider: identityProvider, accounts: accounts, sessions: sessions,

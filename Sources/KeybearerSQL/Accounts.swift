@@ -147,7 +147,8 @@ extension SQLStore {
                 hash: try row.requiredText("password_hash"), version: Int(try row.requiredNumber("password_version"))),
             hasTwin: try account.user.email.otherSpellings.contains { email in
                 try connection.first(AccountSQL.emailIsTaken, [.text(email.rawValue)]) != nil
-            })
+            },
+            hasSecondFactor: try connection.first(SecondFactorSQL.ofUser, [.id(account.user.id)]) != nil)
     }
 
     package func setPassword(

@@ -121,7 +121,9 @@ extension SQLStore {
             _ = try RowLocks(ids.map { (.masterKey($0), .update) }).acquire(connection)
             let needed = carried.union(try connection.tagKeysOfTokens()).intersection(ids)
             for id in Set(ids).sorted() {
-                guard try connection.first(MasterKeySQL.anySealed, [.id(id)]) == nil else {
+                guard try connection.first(MasterKeySQL.anySealed, [.id(id)]) == nil,
+                    try connection.first(SecondFactorSQL.anySealed, [.id(id)]) == nil
+                else {
                     throw KeybearerError.stillSealed
                 }
                 try connection.execute(MasterKeySQL.setUse, [.flag(false), .flag(needed.contains(id)), .id(id)])

@@ -28,6 +28,7 @@ extension SQLStore {
             let (sessions, now) = try connection.rowsAndTime(SessionSQL.ofUser, user, caller: now)
             return PersonalData(
                 account: account, identities: try Self.identities(of: userID, connection),
+                secondFactorSince: try connection.first(SecondFactorSQL.ofUser, user)?.timestamp("created_at"),
                 sessions: try sessions.map { try StoredValues.session($0) }
                     .filter { SessionPolicy().isLive($0.times, at: now) },
                 portalLinks: try connection.rows(PersonalDataSQL.portalLinks, user)

@@ -122,6 +122,7 @@ extension SQLStore {
         case .putPlan(let plan): putting(plan).map { .done }
         case .deletePlan(let id): deletingPlan(id).map { .done }
         case .resetWindow(let userID): resettingWindow(of: userID)
+        case .resetSecondFactor(let userID): resettingSecondFactor(of: userID)
         }
     }
 }
@@ -197,6 +198,7 @@ extension SQLStore {
         try putKey(replacement, connection)
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
         try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
+        try removeSecondFactor(of: userID, connection)
         try endSignIns(of: userID, at: replacement.key.generatedAt, connection)
     }
 

@@ -237,7 +237,8 @@ public struct KeybearerServer: Sendable {
             assets: AssetHandlers(brand: BrandAssets(settings.brand)),
             reference: makeReference([], pages, for: served),
             signIn: SignInHandlers(
-                service: services.signIn, sessions: services.sessions, identities: services.identities, pages: pages),
+                service: services.signIn, sessions: services.sessions, secondFactors: services.secondFactors,
+                identities: services.identities, pages: pages),
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
@@ -252,7 +253,9 @@ public struct KeybearerServer: Sendable {
                 invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
-                pages: pages))
+                secondFactors: services.secondFactors, pages: pages),
+            secondFactor: SecondFactorHandlers(
+                service: services.secondFactors, pages: pages, issuer: settings.brand.productName.description))
         // On the operators' own listener, the public address leads elsewhere.
         let openAPI = OpenAPI(
             routes: routes(handlers, for: served), product: settings.brand.productName,

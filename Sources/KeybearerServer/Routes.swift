@@ -73,6 +73,9 @@ enum Routes {
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/end-sessions", for: .writeUsers, returns: NoContent.self,
                 takes: .emptyObject, summary: "End all sessions of a user", users.endSessions),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/second-factor/reset", for: .writeIdentity, returns: NoContent.self,
+                takes: .emptyObject, summary: "Turn a user's two-step sign-in off", users.resetSecondFactor),
             .operatorToken(
                 .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
                 summary: "Get the record of a user's key, without the key", users.key),
@@ -215,6 +218,8 @@ enum Routes {
             .anyone(.get, Routes.reference, edge.reference.page),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
+            .anyone(.get, Routes.signInCode, edge.signIn.codePage),
+            .anyone(.post, Routes.signInCode, edge.signIn.enterCode),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
             .anyone(.post, "/sign-up", edge.signIn.signUp),
             .anyone(.get, Routes.signInWithProvider, edge.identities.begin),
@@ -243,6 +248,10 @@ enum Routes {
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
             .session(.post, "/account/identities/{identityID}/disconnect", edge.account.disconnect),
+            .session(.get, Routes.secondFactor, edge.secondFactor.page),
+            .session(.post, Routes.secondFactor, edge.secondFactor.turnOn),
+            .session(.post, Routes.secondFactor + "/recovery-codes", edge.secondFactor.replaceCodes),
+            .session(.post, Routes.secondFactor + "/remove", edge.secondFactor.turnOff),
         ]
     }
 
@@ -252,6 +261,10 @@ enum Routes {
     static let reference = "/docs"
     /// What a page looks like.
     static let stylesheet = "/assets/dashboard.css"
+    /// Where a sign-in asks for the code of an authenticator app.
+    static let signInCode = "/sign-in/code"
+    /// Where such an app is set up.
+    static let secondFactor = "/account/second-factor"
     /// Where a browser begins to sign in with the provider, and where it comes back to.
     static let signInWithProvider = "/sign-in/oidc"
     static let providerCallback = "/sign-in/oidc/callback"
@@ -293,5 +306,6 @@ enum Routes {
         let teamPages: TeamPageHandlers
         let invitations: InvitationHandlers
         let account: AccountPageHandlers
+        let secondFactor: SecondFactorHandlers
     }
 }

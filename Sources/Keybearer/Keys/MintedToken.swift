@@ -15,6 +15,8 @@ enum TokenKind: String, Sendable, CaseIterable {
     case signInAttempt = "sign-in attempt"
     /// The code of an invitation to a workspace.
     case invitation
+    /// The cookie of a browser that has given the password and not the code yet.
+    case pendingSignIn = "pending sign-in"
 
     /// What stands before the random characters.
     var prefix: String {
@@ -24,6 +26,7 @@ enum TokenKind: String, Sendable, CaseIterable {
         case .portalLink: "kbl_"
         case .signInAttempt: "kbi_"
         case .invitation: "kbv_"
+        case .pendingSignIn: "kbc_"
         }
     }
 

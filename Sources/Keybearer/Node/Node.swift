@@ -73,6 +73,7 @@ public final class Node: Sendable {
         try? await context.store.erasePersonalData(of: nil)
         try? await context.store.removeOldSignInAttempts(now: now)
         try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)
+        try? await context.store.removeOldPendingSignIns(now: now)
     }
 
     /// Asks the store something for no longer than a request waits for it.

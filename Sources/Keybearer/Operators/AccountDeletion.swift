@@ -27,6 +27,8 @@ package struct PersonalData: Sendable {
     package let account: Account
     /// Who it is at a provider.
     package let identities: [Identity]
+    /// Since when two-step sign-in is on; nil where it is off.
+    package let secondFactorSince: Timestamp?
     /// Its live sessions.
     package let sessions: [Session]
     /// Its portal links that have not been removed yet.
@@ -45,11 +47,13 @@ package struct PersonalData: Sendable {
 
     /// Puts the parts together.
     package init(
-        account: Account, identities: [Identity] = [], sessions: [Session], portalLinks: [PortalLink],
-        invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent], isAuditCut: Bool
+        account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
+        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent],
+        isAuditCut: Bool
     ) {
         self.account = account
         self.identities = identities
+        self.secondFactorSince = secondFactorSince
         self.sessions = sessions
         self.portalLinks = portalLinks
         self.invitations = invitations

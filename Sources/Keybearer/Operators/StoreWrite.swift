@@ -19,6 +19,8 @@ package struct StoreWrite: Sendable {
         case putPlan(Plan)
         case deletePlan(PlanID)
         case resetWindow(of: UserID)
+        /// Removes what the authenticator app shares with an account, with the recovery codes.
+        case resetSecondFactor(of: UserID)
     }
 
     /// What became of it.

@@ -54,8 +54,8 @@ extension CopiedTable {
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, storedSettings, erasures,
-        auditEvents, usageCounts,
+        endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
+        pendingSignIns, storedSettings, erasures, auditEvents, usageCounts,
     ]
 
     package static let users = CopiedTable(
@@ -180,6 +180,23 @@ extension CopiedTable {
     private static let signInAttempts = CopiedTable(
         "sign_in_attempts",
         [("digest", .bytes), ("used_at", .number), ("issuer", .text), ("subject", .text), ("email", .text)])
+
+    private static let secondFactors = CopiedTable(
+        "second_factors",
+        [
+            ("user_id", .text), ("id", .text), ("master_key_id", .text), ("box", .bytes), ("last_step", .number),
+            ("created_at", .number),
+        ])
+
+    private static let recoveryCodes = CopiedTable(
+        "recovery_codes", key: 2, [("user_id", .text), ("digest", .bytes)])
+
+    private static let pendingSignIns = CopiedTable(
+        "pending_sign_ins",
+        [
+            ("digest", .bytes), ("user_id", .text), ("password_version", .number), ("created_at", .number),
+            ("attempts", .number),
+        ])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])
 }

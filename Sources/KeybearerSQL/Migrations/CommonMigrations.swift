@@ -85,6 +85,8 @@ package enum CommonMigrations {
         Migration("c9 default workspaces", isCompatible: true, createDefaultWorkspaces),
         // A rotation by a process that does not know them could drop the tag that they carry.
         Migration("c10 invitations", isCompatible: false, createInvitations),
+        // A node that does not know them would let a password alone pass.
+        Migration("c11 second factors", isCompatible: false, createSecondFactors),
     ]
 
     private static let createErasures = [

@@ -5,6 +5,8 @@ package struct PersonalDataJSON: JSONNoun {
     let user: UserJSON
     /// Who the user is at a provider.
     let identities: [IdentityJSON]
+    /// Since when two-step sign-in is on; null where it is off.
+    let secondFactorSince: Nullable<Timestamp>
     /// The live ones.
     let sessions: [SessionJSON]
     let portalLinks: [PortalLinkRecordJSON]
@@ -21,6 +23,7 @@ package struct PersonalDataJSON: JSONNoun {
     package init(_ data: PersonalData, key: APIKey? = nil) {
         user = UserJSON(data.account, key: key)
         identities = data.identities.map { IdentityJSON($0) }
+        secondFactorSince = Nullable(data.secondFactorSince)
         sessions = data.sessions.map { SessionJSON($0) }
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
         invitations = data.invitations.map { InvitationRecordJSON($0) }

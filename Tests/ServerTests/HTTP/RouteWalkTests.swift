@@ -12,8 +12,8 @@ import Testing
     static let open: Set<String> = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
         "GET /assets/brand.css", "GET /assets/logo", "GET /docs", "GET /sign-in",
-        "POST /sign-in", "GET /sign-up", "POST /sign-up", "GET /portal", "POST /portal",
-        "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "GET /invitations", "POST /invitations/ask",
+        "POST /sign-in", "GET /sign-in/code", "POST /sign-in/code", "GET /sign-up", "POST /sign-up", "GET /portal",
+        "POST /portal", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "GET /invitations", "POST /invitations/ask",
     ]
     static let methods: [HTTPRequest.Method] = [
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,

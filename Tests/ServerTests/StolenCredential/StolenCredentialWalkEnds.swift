@@ -15,6 +15,8 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
     // Of a password that was given with the request.
     case passwordChangedByThisSession
     case passwordReset
+    // Of a code.
+    case secondFactorReset
     // Of all of them.
     case disabled
     case deleted
@@ -87,6 +89,7 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
             try await others.workspaces.putMember(id, in: workspace, role: .member, by: .commandLine)
         case .planDowngraded:
             try await others.workspaces.setPlan(PlanID(rawValue: "free"), of: workspace, by: .commandLine)
+        case .secondFactorReset: try await others.writes.resetSecondFactor(of: id, by: .commandLine)
         case .operatorTokenRevoked:
             try await others.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
         }

@@ -16,9 +16,11 @@ struct WalkRoute: Sendable {
     var isByKey = false
     /// Whether others are in the subject's workspace, and it is invited to another one.
     var hasTeam = false
+    /// Whether the account has an authenticator app.
+    var needsSecondFactor = false
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + inWorkspaces + [signIn]
+    static let all = byProgram + [adoption] + bySession + inWorkspaces + bySecondFactor + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
@@ -48,6 +50,7 @@ struct WalkRoute: Sendable {
         "POST /operator/v1/users/{user}/disable": .userDisabled,
         "POST /operator/v1/users/{user}/enable": .userEnabled,
         "POST /operator/v1/users/{user}/end-sessions": .sessionEnded,
+        "POST /operator/v1/users/{user}/second-factor/reset": .secondFactorRemoved,
         "POST /operator/v1/users/{user}/key/reveal": .keyRevealed,
         "POST /operator/v1/users/{user}/key/regenerate": .keyRegenerated,
         "POST /operator/v1/workspaces": .workspaceCreated,
@@ -169,6 +172,35 @@ struct WalkRoute: Sendable {
                     .replacing("{invitationID}", with: subject.team.invitation.rawValue)
                 return subject.form(path, form(subject))
             }, hasTeam: what.contains("{"))
+    }
+
+    /// Of an account with an authenticator app, but the first, which sets one up.
+    private static let bySecondFactor = [
+        WalkRoute(
+            name: "POST /account/second-factor", action: .secondFactorAdded, ends: AuthorityEnd.ofSessions,
+            request: {
+                let app = OneTimePassword(secret: Array("a thief's own secret".utf8))
+                let code = app.code(at: OneTimePassword.step(at: Clocks.system.wall()))
+                return $0.form("/account/second-factor", ["secret": app.text, "code": code])
+            }),
+        WalkRoute(
+            name: "POST /sign-in", action: .codeAsked, ends: AuthorityEnd.ofSignIns,
+            request: {
+                $0.openForm("/sign-in", ["email": $0.email, "password": WalkSubject.password.characters])
+            }, needsSecondFactor: true),
+        changing("recovery-codes", .recoveryCodesReplaced),
+        changing("remove", .secondFactorRemoved),
+        WalkRoute(
+            name: "POST /sign-in/code", action: .sessionStarted,
+            ends: AuthorityEnd.ofSignIns + [.secondFactorReset], request: { $0.codeForm }, needsSecondFactor: true),
+    ]
+
+    private static func changing(_ what: String, _ action: AuditEvent.Action) -> WalkRoute {
+        WalkRoute(
+            name: "POST /account/second-factor/\(what)", action: action,
+            ends: AuthorityEnd.ofSessions + [.secondFactorReset],
+            request: { $0.form("/account/second-factor/\(what)", ["code": $0.recoveryCode]) },
+            needsSecondFactor: true)
     }
 
     private static func inWorkspace(

@@ -96,8 +96,10 @@ struct WalkStage: Sendable {
 
     /// A new account with all that it can present.
     ///
-    /// - Parameter hasTeam: whether others are in its workspace, and it is invited to another one.
-    func subject(hasTeam: Bool = false) async throws -> WalkSubject {
+    /// - Parameters:
+    ///   - hasTeam: whether others are in its workspace, and it is invited to another one.
+    ///   - hasSecondFactor: whether it has an authenticator app.
+    func subject(hasTeam: Bool = false, hasSecondFactor: Bool = false) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
@@ -107,8 +109,11 @@ struct WalkStage: Sendable {
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
         try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
+        let second = hasSecondFactor ? try await secondFactor(of: account, address) : nil
         let sessions = try await (0..<3).asyncMap { _ in
-            try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
+            try await others.sessions.start(
+                for: account, replacing: nil, action: .sessionStarted, by: Authority(.commandLine, from: address),
+                userAgent: "Browser/1.0")
         }
         let token = try await others.operatorTokens.create(
             name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
@@ -122,7 +127,9 @@ struct WalkStage: Sendable {
         try await putPending(own, ownDigest)
         try await otherStore.linkPendingIdentity(
             ofAttempt: ownDigest, to: account.user.id, by: .commandLine,
-            audit: Samples().event(.identityLinked, user: account.user.id))
+            audit: AuditEvent(
+                id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .identityLinked,
+                userID: account.user.id))
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
@@ -130,7 +137,32 @@ struct WalkStage: Sendable {
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
             operatorTokenID: token.token.id, portalCode: link.code.characters,
             identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt,
-            team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none)
+            team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none,
+            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "")
+    }
+
+    /// Sets an app up, and gives the password of a sign-in that waits for the code.
+    ///
+    /// - Returns: a recovery code, and what the browser that waits has.
+    private func secondFactor(
+        of account: Account, _ address: IPAddress
+    ) async throws -> (code: String, pending: String) {
+        let code = RecoveryCode.random(from: .system)
+        let id = SecondFactorID.random(from: .system)
+        try await otherStore.addSecondFactor(
+            SecondFactor(
+                id: id, userID: account.user.id,
+                sealed: try KeyVault(ring: ring).seal(
+                    [1, 2, 3], boundTo: SecondFactor.binding(id, of: account.user.id)),
+                createdAt: Clocks.system.wall()),
+            lastStep: 0, recoveryCodes: [code.digest(of: account.user.id)], keeping: .random(from: .system),
+            by: .commandLine,
+            audit: AuditEvent(
+                id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .secondFactorAdded))
+        let step = try await others.signIn.begin(
+            email: account.user.email.rawValue, password: WalkSubject.password, from: address, userAgent: "Browser/1.0")
+        guard case .codeNeeded(let token) = step else { throw KeybearerError.codeNeeded }
+        return (code.text, token.characters)
     }
 
     private func putPending(_ identity: Identity, _ digest: [UInt8]) async throws {
@@ -201,6 +233,10 @@ struct WalkSubject: Sendable {
     /// Of a thief who wants to be connected with the account.
     let attempt: SignInAttempt
     let team: WalkTeam
+    /// Signs the account in once; empty where it has no second factor.
+    let recoveryCode: String
+    /// Of a thief who has given the password.
+    let pendingSignIn: String
 
     var id: UserID { account.user.id }
 
@@ -221,6 +257,13 @@ struct WalkSubject: Sendable {
         var request = openForm("/sign-in/oidc/link", [:])
         let name = AttemptCookie(beside: SessionCookie()).name
         request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie); \(name)=\(attempt.cookieValue)"))
+        return request
+    }
+
+    /// The form that ends a sign-in with a code.
+    var codeForm: WireRequest {
+        var request = openForm("/sign-in/code", ["code": recoveryCode])
+        request.headers.append(("Cookie", "\(PendingSignInCookie(beside: SessionCookie()).name)=\(pendingSignIn)"))
         return request
     }
 

@@ -128,6 +128,9 @@ struct WalkCommand: Sendable {
         gone("user enable", .userEnabled) { services, subject, _ in
             try await services.accounts.setStatus(.active, of: subject.id, by: .commandLine)
         },
+        gone("user reset-totp", .secondFactorRemoved) { services, subject, _ in
+            try await services.writes.resetSecondFactor(of: subject.id, by: .commandLine)
+        },
         gone("user delete", .userDeleted, run: delete),
         WalkCommand(
             "user delete", .userDeleted, while: "it becomes the last Owner", .refused(.conflict), delete,

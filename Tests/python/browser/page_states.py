@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from browser.authenticator import turn_on
 from browser.conftest import ConsoleWatch
 from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in, usage_path
 from browser.dashboard_server import DashboardServer
@@ -263,6 +264,51 @@ def confirm_refused(stage: Stage) -> Page:
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+@state
+def second_factor_setup(stage: Stage) -> Page:
+    return stage.as_ada("/account/second-factor")
+
+
+@state
+def second_factor_codes(stage: Stage) -> Page:
+    page = stage.as_ada("/account/second-factor")
+    turn_on(page)
+    return page
+
+
+@state
+def second_factor_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = second_factor_codes(stage)
+    page.goto("/account/second-factor")
+    page.get_by_label("A code of your app, or a recovery code").fill("000000")
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.locator(".field-error")).to_be_visible()
+    return page
+
+
+@state
+def sign_in_code_refused(stage: Stage) -> Page:
+    stage.console.expect_status(401)
+    second_factor_codes(stage).context.close()
+    page = stage.page()
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill(stage.server.ada.email)
+    page.get_by_label("Password").fill(stage.server.ada.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Code", exact=True).fill("000000")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+@state
+def confirm_with_code(stage: Stage) -> Page:
+    page = second_factor_codes(stage)
+    page.goto("/confirm")
     return page
 
 

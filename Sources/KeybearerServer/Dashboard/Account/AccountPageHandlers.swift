@@ -8,6 +8,7 @@ struct AccountPageHandlers: Sendable {
     let signIn: SignInService
     let sessions: SessionService
     let identities: ConnectedIdentityService
+    let secondFactors: SecondFactorService
     let pages: DashboardResponder
 
     /// `GET /account`
@@ -15,7 +16,8 @@ struct AccountPageHandlers: Sendable {
         let notice = Notice.asked(
             by: context.query ?? [:],
             of: [
-                AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.sessionEnded,
+                AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.secondFactorOff,
+                AccountPage.sessionEnded,
                 AccountPage.workspaceDeleted, AccountPage.workspaceLeft,
             ])
         return try await show(signedIn, .ok, notice: notice)
@@ -82,7 +84,8 @@ struct AccountPageHandlers: Sendable {
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
-            identities: connected, sessions: rows)
+            identities: connected, secondFactor: try await secondFactors.status(of: user.id).map { SecondFactorStatus($0) },
+            sessions: rows)
         return pages.show(page, status)
     }
 }

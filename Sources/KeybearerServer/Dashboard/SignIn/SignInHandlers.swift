@@ -7,6 +7,7 @@ import NIOCore
 struct SignInHandlers: Sendable {
     let service: SignInService
     let sessions: SessionService
+    let secondFactors: SecondFactorService
     /// Sign-in with a provider; nil where none is configured.
     let identities: IdentityService?
     let pages: DashboardResponder
@@ -31,10 +32,13 @@ struct SignInHandlers: Sendable {
         let email = form["email"] ?? ""
         let next = pages.place.localPath(form["next"])
         do {
-            let (_, token) = try await service.withPassword(
+            let step = try await service.begin(
                 email: email, password: Password(form["password"] ?? ""), from: context.client,
                 userAgent: context.userAgent, inPlaceOf: pages.cookie.token(in: context))
-            return enter(with: token, at: next ?? "/")
+            switch step {
+            case .signedIn(_, let token): return enter(with: token, at: next ?? "/")
+            case .codeNeeded(let token): return askForCode(token, next: next)
+            }
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
                 email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen,
@@ -82,6 +86,7 @@ struct SignInHandlers: Sendable {
             ConfirmPage(
                 email: signedIn.account.user.email.rawValue, next: next,
                 hasPassword: signedIn.account.user.hasPassword && portal == nil,
+                asksForCode: try await secondFactors.status(of: signedIn.account.user.id) != nil,
                 provider: portal == nil ? try await provider(of: signedIn.account.user) : nil,
                 returnURL: portal?.returnURL?.adding("reason", "session_expired")))
     }
@@ -92,13 +97,14 @@ struct SignInHandlers: Sendable {
         let next = pages.place.localPath(form["next"]) ?? "/"
         do {
             let (_, token) = try await service.confirm(
-                signedIn, password: Password(form["password"] ?? ""), from: context.client,
+                signedIn, password: Password(form["password"] ?? ""), code: form["code"] ?? "", from: context.client,
                 userAgent: context.userAgent)
             return enter(with: token, at: next)
         } catch let error as KeybearerError where !error.isEndOfAuthority && Self.isSignInProblem(error) {
             let user = signedIn.account.user
             let page = ConfirmPage(
                 email: user.email.rawValue, next: next, problem: Self.problem(error), hasPassword: user.hasPassword,
+                asksForCode: try await secondFactors.status(of: user.id) != nil,
                 provider: try await provider(of: user))
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
@@ -128,20 +134,20 @@ struct SignInHandlers: Sendable {
         next.map { "&next=\(DashboardResponder.escape($0))" } ?? ""
     }
 
-    private func enter(with token: SessionToken, at path: String) -> Response {
+    func enter(with token: SessionToken, at path: String) -> Response {
         var response = pages.redirect(to: path)
         response.headers[.setCookie] = pages.cookie.set(token, policy: sessions.policy)
         return response
     }
 
-    private static func retrying(_ response: Response, after wait: Duration?) -> Response {
+    static func retrying(_ response: Response, after wait: Duration?) -> Response {
         guard let wait else { return response }
         var response = response
         response.headers[.retryAfter] = String(wait.secondsRoundedUp)
         return response
     }
 
-    private static func isSignInProblem(_ error: KeybearerError) -> Bool {
+    static func isSignInProblem(_ error: KeybearerError) -> Bool {
         [.unauthorized, .rateLimited, .unavailable].contains(error.code)
     }
 
@@ -149,7 +155,7 @@ struct SignInHandlers: Sendable {
         [.validationFailed, .conflict, .rateLimited, .unavailable].contains(error.code)
     }
 
-    private static func problem(_ error: KeybearerError) -> PasswordProblem {
+    static func problem(_ error: KeybearerError) -> PasswordProblem {
         switch error.code {
         case .unauthorized: .wrongCredentials
         case .rateLimited: .tooManyAttempts(wait: error.retryAfter ?? .seconds(1))

@@ -39,7 +39,8 @@ import Testing
         ])
     func local(_ name: String, _ time: String, _ shown: String) throws {
         let zone = try #require(ReportZone(name))
-        #expect(zone.local(at: try Self.time(time)).description == shown)
+        let moment = try Self.time(time)
+        #expect(zone.local(at: moment).description == shown)
     }
 
     @Test(

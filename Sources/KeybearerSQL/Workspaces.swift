@@ -131,7 +131,8 @@ extension SQLStore {
             .workspace(workspaceID), by: authority, needs: requirement, audit: audit, locking: locks
         ) { connection, locked in
             guard locked.has(.plan(planID)) else { throw KeybearerError.noSuchPlan }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            guard let workspace = locked[.workspace(workspaceID)] else { throw KeybearerError.noSuchWorkspace }
+            locked.values.record(before: workspace.text("plan_id"), after: planID.rawValue)
             try connection.execute(WorkspaceSQL.setPlan, [.text(planID.rawValue), .id(workspaceID), .time(audit.at)])
             return .changes((), with: [])
         }
@@ -157,6 +158,8 @@ extension SQLStore {
         return Write(.user(userID), locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
             guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            locked.values.record(
+                before: locked[.membership(workspaceID, userID)]?.text("role"), after: membership.role.rawValue)
             try putMembership(membership, connection)
             try requireOwner(of: workspaceID, connection)
             return .changes((), with: [])
@@ -165,7 +168,8 @@ extension SQLStore {
 
     static func removing(_ userID: UserID, from workspaceID: WorkspaceID) -> Write<Void> {
         let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
-        return Write(.user(userID), locking: locks) { connection, _ in
+        return Write(.user(userID), locking: locks) { connection, locked in
+            locked.values.record(before: locked[.membership(workspaceID, userID)]?.text("role"), after: nil)
             let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
             guard touched == 1 else { throw KeybearerError.noSuchMember }
             try requireOwner(of: workspaceID, connection)

@@ -243,6 +243,8 @@ public struct KeybearerServer: Sendable {
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
+            activity: ActivityHandlers(
+                activity: services.activity, workspaces: services.workspaces, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, pages: pages))
         // On the operators' own listener, the public address leads elsewhere.

@@ -229,7 +229,11 @@ enum Routes {
                 edge.keyPage.regeneratePage),
             .session(.post, Routes.regenerate, inPortal: .apiKey, edge.keyPage.regenerate),
             .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
+            .session(.get, "/workspaces/{workspaceID}/activity", edge.activity.workspacePage),
+            .session(.get, "/workspaces/{workspaceID}/activity/export", edge.activity.workspaceFile),
             .session(.get, "/account", edge.account.page),
+            .session(.get, "/account/activity", edge.activity.accountPage),
+            .session(.get, "/account/activity/export", edge.activity.accountFile),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
         ]
@@ -276,6 +280,7 @@ enum Routes {
         let signIn: SignInHandlers
         let identities: IdentityHandlers
         let keyPage: KeyPageHandlers
+        let activity: ActivityHandlers
         let account: AccountPageHandlers
     }
 }

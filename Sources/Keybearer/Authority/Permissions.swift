@@ -6,6 +6,8 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case regenerateKey = "regenerate_key"
     /// Move the workspace to another plan.
     case changePlan = "change_plan"
+    /// See what happened in the workspace, and who did it.
+    case viewActivity = "view_activity"
 }
 
 /// Which role may do what: the one table.
@@ -26,6 +28,7 @@ package enum Permissions {
         case .revealKey: Rule(roles: everyone, needsFeature: true, needsRecentSignIn: true)
         case .regenerateKey: Rule(roles: everyone, needsFeature: false, needsRecentSignIn: true)
         case .changePlan: Rule(roles: [.owner], needsFeature: false, needsRecentSignIn: false)
+        case .viewActivity: Rule(roles: [.owner, .admin], needsFeature: false, needsRecentSignIn: false)
         }
     }
 

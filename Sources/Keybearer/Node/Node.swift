@@ -13,13 +13,16 @@ public final class Node: Sendable {
     private let cache: KeyCache
     private let importedKeys: ImportedKeys
     let batcher: ReservationBatcher
+    let auditSealer: AuditSealer
+    let failedSignIns: FailedSignIns
     let context: ServiceContext
 
     init(
-        context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        context: ServiceContext, failedSignIns: FailedSignIns, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         logger: Logger
     ) {
         self.context = context
+        self.failedSignIns = failedSignIns
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
@@ -45,6 +48,7 @@ public final class Node: Sendable {
         batcher = ReservationBatcher(
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
+        auditSealer = AuditSealer(store: context.store, vault: vault, random: context.random)
         lastUses = LastUseRecorder(store: context.store, clocks: context.clocks, logger: logger)
         verifier = Verifier(
             cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
@@ -60,8 +64,8 @@ public final class Node: Sendable {
         cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
     }
 
-    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, and rate limit
-    /// windows of deleted accounts that no longer count. What fails is tried again with the next round.
+    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, rate limit
+    /// windows of deleted accounts that no longer count, and audit events that are older than they are kept. What fails is tried again with the next round.
     package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
@@ -69,6 +73,9 @@ public final class Node: Sendable {
         try? await context.store.removeOldPortalLinks(now: now)
         try? await context.store.erasePersonalData(of: nil)
         try? await context.store.removeOldSignInAttempts(now: now)
+        if let kept = context.settings.auditRetention {
+            try? await auditSealer.removeOld(before: now.advanced(by: .zero - kept))
+        }
     }
 
     /// Asks the store something for no longer than a request waits for it.

@@ -80,6 +80,15 @@ package enum CommonMigrations {
         Migration("c6 identities at providers", isCompatible: false, createIdentities),
         // A node that does not know them looks at the tokens themselves, which go as well.
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
+        // The rows of a node that does not know them get their positions from the others.
+        Migration(
+            "c8 audit positions", isCompatible: true, createAuditPositions,
+            // Who wrote a row: the default is the same for all rows that are there, so the table is not written again.
+            after: [.postgres: ["ALTER TABLE audit_events ADD COLUMN writer xid8 DEFAULT pg_current_xact_id()"]]),
+        // A node that does not know them would erase without the salt, so that the log looks changed.
+        Migration("c9 audit seals", isCompatible: false, createAuditSeals),
+        Migration(
+            "c10 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
     ]
 
     private static let createErasures = [

@@ -40,7 +40,7 @@ struct DashboardResponder: Sendable {
             let hasBody = route != nil && CrossSiteCheck.isUnsafe(method)
             if case .anyone(let handler) = route?.access, context.place == .window || route?.path == Routes.portal {
                 if hasBody, let problem = await bodies.read(into: &context) { throw problem }
-                return try await handler(context)
+                return try await RequestOrigin.$current.withValue(context.origin) { try await handler(context) }
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
             guard let token = cookie.token(in: context), !hasBody || !sessions.isForged(token) else {
@@ -54,7 +54,8 @@ struct DashboardResponder: Sendable {
             if let problem { throw problem }
             if case .session(let handler, let section) = route?.access {
                 try Self.confine(signedIn.session.portal, to: section, context)
-                return try await handler(context, signedIn)
+                let origin = context.origin.via(signedIn.session.portal?.tokenID)
+                return try await RequestOrigin.$current.withValue(origin) { try await handler(context, signedIn) }
             }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }
             if case .anyone = route?.access { throw Self.notInFrames }
@@ -223,4 +224,7 @@ extension RequestContext {
 
     /// What the browser says of itself.
     var userAgent: String { headers[.userAgent] ?? "" }
+
+    /// What the audit log says of the request.
+    var origin: RequestOrigin { RequestOrigin(userAgent: userAgent, requestID: requestID) }
 }

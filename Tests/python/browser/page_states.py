@@ -242,3 +242,27 @@ def error_404(stage: Stage) -> Page:
     page.goto("/nothing")
     expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     return page
+
+
+@state
+def activity(stage: Stage) -> Page:
+    page = stage.as_ada()
+    KeyPage(page).reveal()
+    page.get_by_role("link", name="Activity").click()
+    expect(page.locator(".event").first).to_have_text("You showed your key")
+    return page
+
+
+@state
+def activity_nothing_fits(stage: Stage) -> Page:
+    page = stage.as_ada("/account/activity?what=user.disabled&since=2026-01-01")
+    expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
+    return page
+
+
+@state
+def activity_refused_filter(stage: Stage) -> Page:
+    stage.console.expect_status(400)
+    page = stage.as_ada("/account/activity?since=2026-02-02&until=2026-01-01")
+    expect(page.get_by_role("alert")).to_be_visible()
+    return page

@@ -8,16 +8,18 @@ public final class SignInService: Sendable {
     private let sessions: SessionService
     package let hasher: PasswordHasher
     private let throttle: SignInThrottle
+    private let failures: FailedSignIns
 
     init(
         context: ServiceContext, accounts: AccountService, sessions: SessionService, hasher: PasswordHasher,
-        throttle: SignInThrottle
+        throttle: SignInThrottle, failures: FailedSignIns
     ) {
         self.context = context
         self.accounts = accounts
         self.sessions = sessions
         self.hasher = hasher
         self.throttle = throttle
+        self.failures = failures
     }
 
     /// Whether anyone may make an account.
@@ -152,7 +154,11 @@ public final class SignInService: Sendable {
                 try await hasher.verifyNothing(password.cut)
                 throw refusal
             }
-            guard try await hasher.verify(password, against: found.password.hash) else { throw refusal }
+            guard try await hasher.verify(password, against: found.password.hash) else {
+                let authority = Authority(.anyone, from: address)
+                failures.record(context.event(.signInFailed, by: authority, user: found.account.user.id))
+                throw refusal
+            }
             return found
         }
         await rehashIfBelowCost(password, found)

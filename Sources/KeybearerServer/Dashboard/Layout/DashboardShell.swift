@@ -5,6 +5,7 @@ struct DashboardShell: Sendable, Equatable {
     /// Which entry of the navigation is the page itself.
     enum Section: Sendable, Equatable {
         case apiWebhooks
+        case activity
         case account
     }
 
@@ -18,6 +19,8 @@ struct DashboardShell: Sendable, Equatable {
     let email: String
     /// Whether the page is "API & Webhooks".
     let isAPIWebhooks: Bool
+    /// Whether the page is the workspace's "Activity".
+    let isActivity: Bool
     /// Whether the page is "Account & sessions".
     let isAccount: Bool
     /// Whether a portal link signed the person in: there is no way to what it does not open.
@@ -38,13 +41,16 @@ struct DashboardShell: Sendable, Equatable {
         returnURL = portal?.returnURL?.description
         let currentID = workspaces.first { $0.id == currentWorkspaceID }?.id ?? workspaces.first?.id
         let marked = workspaces.map {
-            WorkspaceLink(id: $0.id, name: $0.name, planName: $0.planName, isCurrent: $0.id == currentID)
+            WorkspaceLink(
+                id: $0.id, name: $0.name, planName: $0.planName, canSeeActivity: $0.canSeeActivity,
+                isCurrent: $0.id == currentID)
         }
         current = marked.first { $0.isCurrent }
         hasChoices = marked.count > 1
         choices = hasChoices ? marked : []
         self.email = email
         isAPIWebhooks = section == .apiWebhooks
+        isActivity = section == .activity
         isAccount = section == .account
     }
 
@@ -57,7 +63,9 @@ struct DashboardShell: Sendable, Equatable {
         self.init(
             email: account.user.email.rawValue,
             workspaces: open.map {
-                WorkspaceLink(id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name)
+                WorkspaceLink(
+                    id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name,
+                    canSeeActivity: portal == nil && Permissions.allows($0.role, .viewActivity))
             },
             currentWorkspaceID: (current ?? Self.preferredWorkspace(of: account))?.rawValue, section: section,
             portal: portal)
@@ -77,14 +85,17 @@ struct WorkspaceLink: Sendable, Equatable {
     let name: String
     /// What people call its plan.
     let planName: String
+    /// Whether the person may see what happens there.
+    let canSeeActivity: Bool
     /// Whether it is the workspace of the page.
     let isCurrent: Bool
 
     /// Puts a link together.
-    init(id: String, name: String, planName: String, isCurrent: Bool = false) {
+    init(id: String, name: String, planName: String, canSeeActivity: Bool = false, isCurrent: Bool = false) {
         self.id = id
         self.name = name
         self.planName = planName
+        self.canSeeActivity = canSeeActivity
         self.isCurrent = isCurrent
     }
 }

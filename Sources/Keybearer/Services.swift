@@ -33,6 +33,10 @@ public final class Services: Sendable {
     public let usage: UsageService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
+    /// The audit log for people.
+    public let activity: ActivityService
+    /// The audit log: its head, and whether it is whole.
+    public let audit: AuditService
     /// Whether the master keys at hand are those of the database.
     public let ring: RingService
     /// The decision on every request; only a server has one.
@@ -58,6 +62,8 @@ public final class Services: Sendable {
         public var portalReturnURLs: [AllowedReturnURL] = []
         /// The provider with which people can sign in; nil for none.
         public var identities: IdentitySettings?
+        /// How long audit events are kept; nil keeps them for ever.
+        public var auditRetention: Duration?
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
@@ -94,13 +100,14 @@ public final class Services: Sendable {
         random: RandomSource = .system, logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
+        let failures = FailedSignIns(store: store)
         let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
         case .command: node = nil
         case .server:
-            let node = Node(context: context, loadRing: loadRing, logger: logger)
+            let node = Node(context: context, failedSignIns: failures, loadRing: loadRing, logger: logger)
             self.node = node
             propagation = node.fence
         }
@@ -113,6 +120,8 @@ public final class Services: Sendable {
         signIn = SignInService(
             context: context, accounts: accounts, sessions: sessions, secondFactors: secondFactors, hasher: hasher,
             throttle: throttle, node: node)
+            context: context, accounts: accounts, sessions: sessions, hasher: hasher, throttle: throttle,
+            failures: failures)
         if let wanted = settings.identities, let identityProvider {
             identities = IdentityService(
                 context: context, settings: wanted, provider: identityProvider, accounts: accounts, sessions: sessions,
@@ -128,6 +137,8 @@ public final class Services: Sendable {
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
         usage = UsageService(context: context)
+        activity = ActivityService(context: context)
+        audit = AuditService(context: context)
         masterKeys = MasterKeyService(context: context, propagation: propagation, node: node)
         self.ring = RingService(context: context, logger: logger)
     }
@@ -186,6 +197,6 @@ struct ServiceContext: Sendable {
     ) -> AuditEvent {
         AuditEvent(
             id: .random(from: random), at: clocks.wall(), actor: authority.actor, action: action, userID: user,
-            workspaceID: workspace, address: authority.address, detail: detail)
+            workspaceID: workspace, address: authority.address, detail: detail, origin: RequestOrigin.current)
     }
 }

@@ -46,7 +46,8 @@ enum DeletionSQL {
             ) AS made)
         ORDER BY sequence LIMIT $3
         """)
-    static let erase = SQL("UPDATE audit_events SET address = NULL, detail = $2 WHERE sequence = $1")
+    static let erase = SQL(
+        "UPDATE audit_events SET address = NULL, user_agent = NULL, salt = NULL, detail = $2 WHERE sequence = $1")
     static let advance = SQL("UPDATE erasures SET position = $2 WHERE user_id = $1")
     static let finish = SQL("DELETE FROM erasures WHERE user_id = $1")
 
@@ -112,7 +113,8 @@ extension SQLStore {
             record(
                 AuditEvent(
                     id: deletion.makeEventID(), at: audit.at, actor: audit.actor, action: action,
-                    userID: deletion.successor, workspaceID: workspace, address: audit.address, detail: detail))
+                    userID: deletion.successor, workspaceID: workspace, address: audit.address, detail: detail,
+                    origin: audit.origin))
         }
         if let successor = deletion.successor {
             locked.others.add(.user(successor))
@@ -175,7 +177,7 @@ extension SQLStore {
             DeletionSQL.erase,
             try events.map { event in
                 // No detail is meant to hold an address. What does is nobody's to keep.
-                let detail = event.text("detail").flatMap { $0.contains("@") ? nil : $0 }
+                let detail = event.text("detail").flatMap { AuditRecord.isPersonal(detail: $0) ? nil : $0 }
                 return [.number(try event.requiredNumber("sequence")), .optional(detail)]
             })
         guard events.count == erasedAtOnce, let last = events.last else {

@@ -143,6 +143,7 @@ extension SQLStore {
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
             try putKey(replacement, connection)
+            locked.values.record(before: live.text("shown_prefix"), after: replacement.key.shownPrefix)
             return .changes(.replaced, with: remembering(replacement, at: now))
         }
     }

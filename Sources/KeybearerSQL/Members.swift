@@ -71,6 +71,8 @@ extension SQLStore {
                 try requireRank(
                     of: member, over: [try StoredValues.role(present), membership.role], in: workspaceID, locked)
             }
+            locked.values.record(
+                before: locked[.membership(workspaceID, userID)]?.text("role"), after: membership.role.rawValue)
             try putMembership(membership, connection)
             try requireOwner(of: workspaceID, connection)
             return .changes((), with: [])
@@ -87,6 +89,7 @@ extension SQLStore {
             if let member, member != userID, let present = locked[.membership(workspaceID, userID)] {
                 try requireRank(of: member, over: [try StoredValues.role(present)], in: workspaceID, locked)
             }
+            locked.values.record(before: locked[.membership(workspaceID, userID)]?.text("role"), after: nil)
             let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
             guard touched == 1 else { throw KeybearerError.noSuchMember }
             try requireOwner(of: workspaceID, connection)

@@ -154,7 +154,8 @@ extension SQLStore {
             .workspace(workspaceID), by: authority, needs: requirement, audit: audit, locking: locks
         ) { connection, locked in
             guard locked.has(.plan(planID)) else { throw KeybearerError.noSuchPlan }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            guard let workspace = locked[.workspace(workspaceID)] else { throw KeybearerError.noSuchWorkspace }
+            locked.values.record(before: workspace.text("plan_id"), after: planID.rawValue)
             try connection.execute(WorkspaceSQL.setPlan, [.text(planID.rawValue), .id(workspaceID), .time(audit.at)])
             return .changes((), with: [])
         }

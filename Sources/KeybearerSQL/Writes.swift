@@ -37,6 +37,8 @@ extension SQLStore {
         _ write: StoreWrite, _ work: Write<StoreWrite.Outcome>, _ locked: LockedRows, _ connection: any SQLConnection
     ) throws -> (outcome: StoreWrite.Outcome, isChange: Bool) {
         let now = locked.now(write.audit.at)
+        // One that was refused before may have left something.
+        _ = locked.values.take()
         if let request = write.request, let resource = try claim(request, at: now, connection) {
             return (.replayed(resource: resource), false)
         }
@@ -44,7 +46,9 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(write.audit)] { try connection.execute(statement) }
+            for statement in last + [record(write.audit.with(locked.values.take()))] {
+                try connection.execute(statement)
+            }
             (outcome, isChange) = (value, true)
         case .nothing(let value): outcome = value
         }
@@ -157,6 +161,10 @@ extension SQLStore {
             }
             let user = update.applied(to: current.user, at: time)
             if user == current.user { return .nothing(.account(current)) }
+            if user.limit != current.user.limit {
+                locked.values.record(
+                    before: LimitOverride.describe(current.user.limit), after: LimitOverride.describe(user.limit))
+            }
             try requireFree(user, instead: current.user, connection)
             if let takeover = update.takeover, !current.user.isEmailVerified {
                 try takeOver(update.id, with: takeover, locked, connection)
@@ -261,6 +269,11 @@ extension SQLStore {
             guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
             let workspace = update.applied(to: current, at: time)
             if workspace == current { return .nothing(present) }
+            if workspace.limit != current.limit {
+                locked.values.record(
+                    before: LimitOverride.describe(current.limit), after: LimitOverride.describe(workspace.limit))
+            }
+            locked.values.record(before: current.planID.rawValue, after: workspace.planID.rawValue)
             if workspace.externalID != current.externalID { try requireFree(workspace.externalID, connection) }
             try connection.execute(
                 WorkspaceSQL.update,

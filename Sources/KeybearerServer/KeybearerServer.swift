@@ -251,6 +251,8 @@ public struct KeybearerServer: Sendable {
                 workspaces: services.workspaces, invitations: services.invitations, pages: pages, clocks: clocks),
             invitations: InvitationHandlers(
                 invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
+            activity: ActivityHandlers(
+                activity: services.activity, workspaces: services.workspaces, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
                 secondFactors: services.secondFactors, pages: pages),

@@ -244,7 +244,11 @@ enum Routes {
             .workspace(
                 .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
             .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
+            .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
+            .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),
             .session(.get, "/account", edge.account.page),
+            .session(.get, "/account/activity", edge.activity.accountPage),
+            .session(.get, "/account/activity/export", edge.activity.accountFile),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
             .session(.post, "/account/identities/{identityID}/disconnect", edge.account.disconnect),
@@ -305,6 +309,7 @@ enum Routes {
         let workspacePages: WorkspacePageHandlers
         let teamPages: TeamPageHandlers
         let invitations: InvitationHandlers
+        let activity: ActivityHandlers
         let account: AccountPageHandlers
         let secondFactor: SecondFactorHandlers
     }

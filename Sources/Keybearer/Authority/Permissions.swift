@@ -18,6 +18,8 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case inviteMembers = "invite_members"
     /// Change and remove Admins and Members.
     case manageMembers = "manage_members"
+    /// See what happened in the workspace, and who did it.
+    case viewActivity = "view_activity"
     /// Invite and make Owners, and change and remove them.
     case manageOwners = "manage_owners"
 
@@ -33,6 +35,7 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .leaveWorkspace: "leave it"
         case .inviteMembers: "invite people"
         case .manageMembers: "change its members"
+        case .viewActivity: "see its activity"
         case .manageOwners: "make, change or remove an Owner"
         }
     }
@@ -66,7 +69,7 @@ package enum Permissions {
         case .changePlan: Rule([.owner])
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)
         case .leaveWorkspace: Rule(everyone)
-        case .inviteMembers, .manageMembers: Rule(managers)
+        case .inviteMembers, .manageMembers, .viewActivity: Rule(managers)
         case .manageOwners: Rule([.owner])
         }
     }

@@ -57,6 +57,11 @@ extension Node {
             BackgroundTask("usage", .itself(BackgroundWrites.interval)) { await self.usage.run() },
             BackgroundTask("idle account states", .every(.seconds(1))) { self.dropIdleAccountStates() },
             BackgroundTask("ends", .every(Node.endInterval)) { await self.endWhatIsDue() },
+            BackgroundTask("failed sign-ins", .every(FailedSignIns.interval)) { await self.failedSignIns.flush() },
+            // What fails is tried again with the next round.
+            BackgroundTask("audit positions", .every(AuditSealer.interval)) {
+                _ = try? await self.auditSealer.sealAll()
+            },
             BackgroundTask("housekeeping", .every(.seconds(600))) { await self.removeWhatIsOver() },
         ]
     }
@@ -76,6 +81,7 @@ extension Node {
     public func stop() async {
         // Last uses and counts first: they are recorded by requests alone, and none comes any more.
         await usage.flush()
+        await failedSignIns.flush()
         // Then reservations: what is unused goes back to the accounts' rate limits.
         await batcher.stop()
         // The lease last: until here this node may have to apply changes that others wait for.

@@ -13,13 +13,16 @@ public final class Node: Sendable {
     private let cache: KeyCache
     private let importedKeys: ImportedKeys
     let batcher: ReservationBatcher
+    let auditSealer: AuditSealer
+    let failedSignIns: FailedSignIns
     let context: ServiceContext
 
     init(
-        context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        context: ServiceContext, failedSignIns: FailedSignIns, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         logger: Logger
     ) {
         self.context = context
+        self.failedSignIns = failedSignIns
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
@@ -47,6 +50,7 @@ public final class Node: Sendable {
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
         usage = UsageRecorder(
             store: context.store, clocks: context.clocks, random: context.random, logger: logger)
+        auditSealer = AuditSealer(store: context.store, vault: vault, random: context.random)
         verifier = Verifier(
             cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, usage: usage, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks)
@@ -62,8 +66,8 @@ public final class Node: Sendable {
     }
 
     /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, rate limit
-    /// windows of deleted accounts that no longer count, and usage that is older than it is kept. What fails is tried
-    /// again with the next round.
+    /// windows of deleted accounts that no longer count, and usage and audit events that are older than they are kept. What
+    /// fails is tried again with the next round.
     package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
@@ -74,6 +78,9 @@ public final class Node: Sendable {
         try? await context.store.removeOldSignInAttempts(now: now)
         try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)
         try? await context.store.removeOldPendingSignIns(now: now)
+        if let kept = context.settings.auditRetention {
+            try? await auditSealer.removeOld(before: now.advanced(by: .zero - kept))
+        }
     }
 
     /// Asks the store something for no longer than a request waits for it.

@@ -53,6 +53,7 @@ struct LoadedSettings: Sendable {
         isRegenerateByKeyOpen = try reader.optional(.regenerateByKey) { ["open": true, "closed": false][$0] }
         services.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost
+        services.auditRetention = try reader.optional(.auditRetention, SettingReader.days)
         services.passwordCost = try reader.number(.passwordCost, from: lowestCost, to: 20)
 
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)

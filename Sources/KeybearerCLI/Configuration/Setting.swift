@@ -41,6 +41,7 @@ enum Setting: String, CaseIterable {
     case signUp = "sign-up"
     case regenerateByKey = "regenerate-by-key"
     case passwordCost = "password-cost"
+    case auditRetention = "audit-retention"
     case logFormat = "log-format"
     case logLevel = "log-level"
 
@@ -52,7 +53,7 @@ enum Setting: String, CaseIterable {
         switch self {
         case .address: "127.0.0.1:8080"
         case .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productLogo, .supportURL, .accentColor, .operatorAddress,
-            .gateAddress, .gateWorkspacePath, .regenerateByKey:
+            .gateAddress, .gateWorkspacePath, .regenerateByKey, .auditRetention:
             nil
         case .productName: "Keybearer"
         case .oidcIssuer, .oidcClientID, .oidcClientSecretFile: nil
@@ -101,7 +102,7 @@ enum Setting: String, CaseIterable {
             .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress, .gateAddress,
             .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
             .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
-            .oidcEmailVerified, .oidcProvision:
+            .oidcEmailVerified, .oidcProvision, .auditRetention:
             .text
         }
     }
@@ -153,6 +154,7 @@ enum Setting: String, CaseIterable {
         case .usageRetention: "a whole number of days from 31 to 3660"
         case .signUp, .regenerateByKey: "open or closed"
         case .passwordCost: "a whole number from 17 to 20 (scrypt's N is 2 to this power)"
+        case .auditRetention: "a number of days from 30d to 36500d"
         case .logFormat: "text or json"
         case .logLevel: "debug, info, notice, warning or error"
         }

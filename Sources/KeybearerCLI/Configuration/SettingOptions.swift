@@ -136,6 +136,9 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The cost of password hashes.")
     var passwordCost: String?
 
+    @Option(name: .long, help: "How long audit events are kept, such as 400d.")
+    var auditRetention: String?
+
     @Option(name: .long, help: "How log lines look: text or json.")
     var logFormat: String?
 
@@ -157,8 +160,8 @@ struct SettingOptions: ParsableArguments {
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts, .usageRetention: usageRetention,
-            .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
-            .logLevel: logLevel,
+            .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost,
+            .auditRetention: auditRetention, .logFormat: logFormat, .logLevel: logLevel,
             .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
             .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
         ]

@@ -55,7 +55,7 @@ extension CopiedTable {
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
-        pendingSignIns, storedSettings, erasures, auditEvents, usageCounts,
+        pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
     ]
 
     package static let users = CopiedTable(
@@ -71,8 +71,21 @@ extension CopiedTable {
         "audit_events",
         [
             ("sequence", .number), ("id", .text), ("at", .number), ("actor", .text), ("action", .text),
-            ("user_id", .text), ("workspace_id", .text), ("address", .text), ("detail", .text),
+            ("user_id", .text), ("workspace_id", .text), ("address", .text), ("detail", .text), ("position", .number),
+            ("user_agent", .text), ("request_id", .text), ("via", .text), ("old_value", .text), ("new_value", .text),
+            ("seal_key_id", .text), ("salt", .bytes), ("commitment", .bytes), ("seal", .bytes),
         ])
+
+    private static let auditChain = CopiedTable(
+        "audit_chain",
+        [
+            ("id", .number), ("position", .number), ("seal", .bytes), ("checkpoint_position", .number),
+            ("checkpoint_seal", .bytes), ("checkpoint_at", .number), ("checkpoint_key_id", .text),
+            ("checkpoint_signature", .bytes),
+        ])
+
+    private static let auditKeys = CopiedTable(
+        "audit_keys", [("id", .text), ("sealed_under", .text), ("box", .bytes)])
 
     private static let plans = CopiedTable(
         "plans",

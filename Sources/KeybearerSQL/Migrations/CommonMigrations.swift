@@ -87,6 +87,15 @@ package enum CommonMigrations {
         Migration("c10 invitations", isCompatible: false, createInvitations),
         // A node that does not know them would let a password alone pass.
         Migration("c11 second factors", isCompatible: false, createSecondFactors),
+        // The rows of a node that does not know them get their positions from the others.
+        Migration(
+            "c12 audit positions", isCompatible: true, createAuditPositions,
+            // Who wrote a row: the default is the same for all rows that are there, so the table is not written again.
+            after: [.postgres: ["ALTER TABLE audit_events ADD COLUMN writer xid8 DEFAULT pg_current_xact_id()"]]),
+        // A node that does not know them would erase without the salt, so that the log looks changed.
+        Migration("c13 audit seals", isCompatible: false, createAuditSeals),
+        Migration(
+            "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
     ]
 
     private static let createErasures = [

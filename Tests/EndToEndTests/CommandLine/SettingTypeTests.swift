@@ -89,6 +89,7 @@ extension EndToEndTests {
             .signUp: Good(#""closed""#) { !$0.services.isSignUpOpen },
             .regenerateByKey: Good(#""open""#) { $0.isRegenerateByKeyOpen == true },
             .passwordCost: Good("18") { $0.services.passwordCost == 18 },
+            .auditRetention: Good(#""400d""#) { $0.services.auditRetention == .seconds(400 * 86_400) },
             .logFormat: Good(#""json""#) { $0.logFormat == .json },
             .logLevel: Good(#""debug""#) { "\($0.logLevel)" == "debug" },
         ]

@@ -36,6 +36,8 @@ import Testing
             "usage": "itself, \(Duration.milliseconds(100))",
             "idle account states": "every \(Duration.seconds(1))",
             "ends": "every \(Duration.seconds(5))",
+            "failed sign-ins": "every \(Duration.seconds(1))",
+            "audit positions": "every \(Duration.seconds(1))",
             "housekeeping": "every \(Duration.seconds(600))",
         ]
         let tasks = node.backgroundTasks

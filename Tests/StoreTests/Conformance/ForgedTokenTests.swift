@@ -151,6 +151,8 @@ private final class CountingEngine: SQLEngine {
         return engine
     }
 
+    var settledAuditRows: SQL { engine.settledAuditRows }
+
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws -> Value
     ) async throws -> Value { try await counted.read(body) }

@@ -347,6 +347,15 @@ def plans_compared(stage: Stage) -> Page:
 
 
 @state
+def activity(stage: Stage) -> Page:
+    page = stage.as_ada()
+    KeyPage(page).reveal()
+    page.get_by_role("link", name="Activity").click()
+    expect(page.locator(".event").first).to_have_text("You showed your key")
+    return page
+
+
+@state
 def team_with_everything(stage: Stage) -> Page:
     """Members, invitations, a request, and a link that was made just now."""
     path = stage.free_path().replace("api-webhooks", "team")
@@ -362,6 +371,13 @@ def team_with_everything(stage: Stage) -> Page:
 
 
 @state
+def activity_nothing_fits(stage: Stage) -> Page:
+    page = stage.as_ada("/account/activity?what=user.disabled&since=2026-01-01")
+    expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
+    return page
+
+
+@state
 def invitation_for_somebody_else(stage: Stage) -> Page:
     path = stage.free_path().replace("api-webhooks", "team")
     page = stage.as_ada(path)
@@ -369,4 +385,12 @@ def invitation_for_somebody_else(stage: Stage) -> Page:
     page.get_by_role("button", name="Invite", exact=True).click()
     page.goto("/invitations" + page.locator("#invite-link").inner_text().partition("/invitations")[2])
     expect(page.get_by_role("heading", name="This invitation is for somebody else")).to_be_visible()
+    return page
+
+
+@state
+def activity_refused_filter(stage: Stage) -> Page:
+    stage.console.expect_status(400)
+    page = stage.as_ada("/account/activity?since=2026-02-02&until=2026-01-01")
+    expect(page.get_by_role("alert")).to_be_visible()
     return page

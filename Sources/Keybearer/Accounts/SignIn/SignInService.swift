@@ -9,11 +9,13 @@ public final class SignInService: Sendable {
     let secondFactors: SecondFactorService
     package let hasher: PasswordHasher
     let throttle: SignInThrottle
+    let failures: FailedSignIns
     let node: Node?
 
     init(
         context: ServiceContext, accounts: AccountService, sessions: SessionService,
-        secondFactors: SecondFactorService, hasher: PasswordHasher, throttle: SignInThrottle, node: Node?
+        secondFactors: SecondFactorService, hasher: PasswordHasher, throttle: SignInThrottle, failures: FailedSignIns,
+        node: Node?
     ) {
         self.context = context
         self.accounts = accounts
@@ -22,6 +24,7 @@ public final class SignInService: Sendable {
         self.hasher = hasher
         self.throttle = throttle
         self.node = node
+        self.failures = failures
     }
 
     /// Whether anyone may make an account.
@@ -190,7 +193,11 @@ public final class SignInService: Sendable {
                 try await hasher.verifyNothing(password.cut)
                 throw refusal
             }
-            guard try await hasher.verify(password, against: found.password.hash) else { throw refusal }
+            guard try await hasher.verify(password, against: found.password.hash) else {
+                let authority = Authority(.anyone, from: address)
+                failures.record(context.event(.signInFailed, by: authority, user: found.account.user.id))
+                throw refusal
+            }
             return found
         }
         await rehashIfBelowCost(password, found)

@@ -53,6 +53,9 @@ public final class MasterKeyService: Sendable {
         try save(activated)
         try reached(.activationSaved)
         try await announce(activated)
+        // What the old ones sealed in the audit log is verified with their subkeys, which go with them otherwise.
+        try await context.store.putAuditKeys(
+            context.vault.current.keepAuditKeys(with: try await context.store.auditKeys()))
         try reached(.activated)
         // A command or a request that began under the old ring may still be at work. From here on the store refuses
         // what it seals, so once nothing is left under the old master keys, nothing ever will be.

@@ -6,6 +6,7 @@ struct DashboardShell: Sendable, Equatable {
     enum Section: Sendable, Equatable, CaseIterable {
         case apiWebhooks
         case team
+        case activity
         case settings
         case account
     }
@@ -40,7 +41,9 @@ struct DashboardShell: Sendable, Equatable {
         returnURL = portal?.returnURL?.description
         let currentID = workspaces.first { $0.id == currentWorkspaceID }?.id ?? workspaces.first?.id
         let marked = workspaces.map {
-            WorkspaceLink(id: $0.id, name: $0.name, planName: $0.planName, isCurrent: $0.id == currentID)
+            WorkspaceLink(
+                id: $0.id, name: $0.name, planName: $0.planName, canSeeActivity: $0.canSeeActivity,
+                isCurrent: $0.id == currentID)
         }
         current = marked.first { $0.isCurrent }
         hasChoices = marked.count > 1
@@ -59,7 +62,9 @@ struct DashboardShell: Sendable, Equatable {
         self.init(
             email: account.user.email.rawValue,
             workspaces: open.map {
-                WorkspaceLink(id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name)
+                WorkspaceLink(
+                    id: $0.workspace.id.rawValue, name: $0.workspace.name, planName: $0.plan.name,
+                    canSeeActivity: portal == nil && Permissions.allows($0.role, .viewActivity))
             },
             currentWorkspaceID: (current ?? Self.preferredWorkspace(of: account))?.rawValue, section: section,
             portal: portal)
@@ -81,14 +86,17 @@ struct WorkspaceLink: Sendable, Equatable {
     let name: String
     /// What people call its plan.
     let planName: String
+    /// Whether the person may see what happens there.
+    let canSeeActivity: Bool
     /// Whether it is the workspace of the page.
     let isCurrent: Bool
 
     /// Puts a link together.
-    init(id: String, name: String, planName: String, isCurrent: Bool = false) {
+    init(id: String, name: String, planName: String, canSeeActivity: Bool = false, isCurrent: Bool = false) {
         self.id = id
         self.name = name
         self.planName = planName
+        self.canSeeActivity = canSeeActivity
         self.isCurrent = isCurrent
     }
 }
@@ -113,6 +121,7 @@ struct MenuEntry: Sendable, Equatable {
         DashboardShell.Section.allCases.compactMap { section in
             let (title, local, icon) = content(of: section)
             guard section == .apiWebhooks || !isPortal else { return nil }
+            if section == .activity, workspace?.canSeeActivity != true { return nil }
             guard section != .account else {
                 return MenuEntry(title: title, path: local, icon: icon, isCurrent: section == current)
             }
@@ -136,6 +145,8 @@ struct MenuEntry: Sendable, Equatable {
                 "M5 7.4a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0-5.2 0M2.6 15.8c.7-2.6 2.7-3.8 5-3.8s4.3 1.2 5 3.8"
                     + "M12.6 5a2.5 2.5 0 0 1 0 4.8M14.6 12.4c1.4.6 2.4 1.7 2.8 3.4"
             )
+        case .activity:
+            ("Activity", "/activity", "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M10 6v4.2l2.8 1.8")
         case .settings:
             ("Workspace settings", "/settings", "M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4")
         case .account:

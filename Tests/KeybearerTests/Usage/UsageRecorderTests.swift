@@ -187,6 +187,7 @@ import Testing
         store.isLossy.withLock { $0 = false }
         await recorder.flush()
         #expect(store.sums == counted)
-        #expect(states.allSatisfy(\.isWritten))
+        let areAllWritten = states.allSatisfy(\.isWritten)
+        #expect(areAllWritten)
     }
 }

@@ -119,9 +119,7 @@ public final class Services: Sendable {
         secondFactors = SecondFactorService(context: context, throttle: throttle)
         signIn = SignInService(
             context: context, accounts: accounts, sessions: sessions, secondFactors: secondFactors, hasher: hasher,
-            throttle: throttle, node: node)
-            context: context, accounts: accounts, sessions: sessions, hasher: hasher, throttle: throttle,
-            failures: failures)
+            throttle: throttle, failures: failures, node: node)
         if let wanted = settings.identities, let identityProvider {
             identities = IdentityService(
                 context: context, settings: wanted, provider: identityProvider, accounts: accounts, sessions: sessions,

@@ -191,4 +191,68 @@ extension SQLStore {
             throw KeybearerError.lastOwner
         }
     }
+
+    /// - Parameter limit: how many the owner may own with this one; nil for any number.
+    static func creating(
+        _ new: NewWorkspace, ownedAtMost limit: Int? = nil
+    ) -> Write<(workspace: Workspace, plan: Plan)> {
+        // Whoever counts what an account owns holds its row: of two that make the last one, one finds it made.
+        var locks = RowLocks([(.user(new.owner), limit == nil ? .share : .update)])
+        if let planID = new.planID { locks.add(.plan(planID), .share) }
+        return Write(.user(new.owner), locking: locks) { connection, locked in
+            guard locked.has(.user(new.owner)) else { throw KeybearerError.noSuchAccount }
+            if let planID = new.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
+            if let limit, try connection.count(WorkspaceSQL.ownedCount, [.id(new.owner)]) >= limit {
+                throw KeybearerError.tooManyWorkspaces(limit: limit)
+            }
+            try requireFree(new.externalID, connection)
+            try insertWorkspace(new, connection)
+            return .changes(try found(new.id, connection), with: [])
+        }
+    }
+
+    static func updating(
+        _ update: WorkspaceUpdate, at time: Timestamp
+    ) -> Write<(workspace: Workspace, plan: Plan)> {
+        var locks = RowLocks([(.workspace(update.id), .replace)])
+        let plans = [update.planID, update.planEnd?.nextPlanID].compactMap { $0 }
+        for planID in plans { locks.add(.plan(planID), .share) }
+        return Write(.workspace(update.id), locking: locks) { connection, locked in
+            guard plans.allSatisfy({ locked.has(.plan($0)) }) else { throw KeybearerError.noSuchPlan }
+            let present = try found(update.id, connection)
+            let current = present.workspace
+            guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
+            let workspace = update.applied(to: current, at: time)
+            if workspace == current { return .nothing(present) }
+            if workspace.limit != current.limit {
+                locked.values.record(
+                    before: LimitOverride.describe(current.limit), after: LimitOverride.describe(workspace.limit))
+            }
+            locked.values.record(before: current.planID.rawValue, after: workspace.planID.rawValue)
+            if workspace.externalID != current.externalID { try requireFree(workspace.externalID, connection) }
+            try connection.execute(
+                WorkspaceSQL.update,
+                [
+                    .id(workspace.id), .text(workspace.name), .id(workspace.planID),
+                    .optional(workspace.externalID?.rawValue), .flag(workspace.isSuspended),
+                    .number(workspace.version), .time(time),
+                ] + columns(of: workspace.limit)
+                    + [.optional(workspace.planEnd?.at), .optional(workspace.planEnd?.nextPlanID.rawValue)])
+            return .changes(try found(update.id, connection), with: [])
+        }
+    }
+
+    private static func requireFree(_ externalID: ExternalID?, _ connection: any SQLConnection) throws {
+        guard let externalID else { return }
+        guard try connection.first(WorkspaceSQL.idByExternalID, [.id(externalID)]) == nil else {
+            throw KeybearerError.externalIDTaken
+        }
+    }
+
+    private static func found(
+        _ id: WorkspaceID, _ connection: any SQLConnection
+    ) throws -> (workspace: Workspace, plan: Plan) {
+        guard let found = try workspace(id, connection) else { throw KeybearerError.noSuchWorkspace }
+        return found
+    }
 }

@@ -220,7 +220,7 @@ public struct KeybearerServer: Sendable {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
-        var handlers = Routes.Handlers(
+        var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys, reports: services.usage),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
@@ -275,7 +275,7 @@ public struct KeybearerServer: Sendable {
             keyPrefix: settings.keyPrefix.characters, renderer: pages.renderer)
     }
 
-    private func routes(_ handlers: Routes.Handlers, for served: ServedRoutes) -> [Route] {
+    private func routes(_ handlers: RouteHandlers, for served: ServedRoutes) -> [Route] {
         Routes.all(handlers).filter { route in
             served.includes(route) && (settings.isRegenerateByKeyOpen || route.path != Routes.regenerateByKey)
         }

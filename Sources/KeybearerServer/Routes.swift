@@ -5,7 +5,7 @@ import Keybearer
 ///
 /// `probe` and `anyone` are the named list of what needs no credentials; a test walks all the others.
 enum Routes {
-    static func all(_ edge: Handlers) -> [Route] {
+    static func all(_ edge: RouteHandlers) -> [Route] {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
@@ -156,7 +156,7 @@ enum Routes {
     }
 
     /// The operator API: plans, look-ups, portal links, batches.
-    private static func operatorOthers(_ edge: Handlers) -> [Route] {
+    private static func operatorOthers(_ edge: RouteHandlers) -> [Route] {
         let (workspaces, lookups) = (edge.workspaces, edge.lookups)
         return [
             .operatorToken(
@@ -209,7 +209,7 @@ enum Routes {
     }
 
     /// The dashboard.
-    private static func pages(_ edge: Handlers) -> [Route] {
+    private static func pages(_ edge: RouteHandlers) -> [Route] {
         [
             .anyone(.get, Routes.stylesheet, edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
@@ -285,32 +285,4 @@ enum Routes {
 
     /// It tells its caller the new key, so a thief too: it exists where the setting `regenerate-by-key` opens it.
     static let regenerateByKey = "/api/v1/key/regenerate"
-
-    /// The handlers behind the paths, a group for each part of the server.
-    struct Handlers: Sendable {
-        let probes: Probes
-        var openAPI = OpenAPIHandlers()
-        let api: APIHandlers
-        let operators: IntrospectionHandlers
-        let users: UserHandlers
-        let workspaces: WorkspaceHandlers
-        let limits: LimitHandlers
-        let lookups: KeyLookupHandlers
-        let usage: UsageHandlers
-        let bulk: BulkHandlers
-        let portalLinks: PortalLinkHandlers
-        let portal: PortalHandlers
-        let assets: AssetHandlers
-        var reference: ReferenceHandlers
-        let signIn: SignInHandlers
-        let identities: IdentityHandlers
-        let keyPage: KeyPageHandlers
-        let usagePage: UsagePageHandlers
-        let workspacePages: WorkspacePageHandlers
-        let teamPages: TeamPageHandlers
-        let invitations: InvitationHandlers
-        let activity: ActivityHandlers
-        let account: AccountPageHandlers
-        let secondFactor: SecondFactorHandlers
-    }
 }

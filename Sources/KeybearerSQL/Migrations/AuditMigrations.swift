@@ -54,4 +54,21 @@ extension CommonMigrations {
         "CREATE INDEX audit_events_of_user_by_time ON audit_events (user_id, at, sequence) WHERE user_id IS NOT NULL",
         "CREATE INDEX audit_events_of_actor_by_time ON audit_events (actor, at, sequence)",
     ]
+
+    /// The tables of the step "c7 ended tokens, erasures".
+    static let createErasures = [
+        // Operator tokens that were revoked and whose row waits for those who still use it.
+        "CREATE TABLE ended_operator_tokens (id {id} NOT NULL PRIMARY KEY, at {number} NOT NULL){strict}",
+        // Accounts that were deleted, until what tells who they were is out of the audit log: up to this event it is.
+        """
+        CREATE TABLE erasures (
+            user_id  {id} NOT NULL PRIMARY KEY,
+            position {number} NOT NULL,
+            at       {number} NOT NULL
+        ){strict}
+        """,
+        "CREATE INDEX audit_events_by_actor ON audit_events (actor, sequence)",
+        "CREATE INDEX sessions_by_portal_workspace ON sessions (portal_workspace_id) WHERE portal_workspace_id IS NOT NULL",
+        "CREATE INDEX portal_links_by_workspace ON portal_links (workspace_id)",
+    ]
 }

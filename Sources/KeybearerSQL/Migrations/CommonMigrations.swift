@@ -98,22 +98,6 @@ package enum CommonMigrations {
             "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
     ]
 
-    private static let createErasures = [
-        // Operator tokens that were revoked and whose row waits for those who still use it.
-        "CREATE TABLE ended_operator_tokens (id {id} NOT NULL PRIMARY KEY, at {number} NOT NULL){strict}",
-        // Accounts that were deleted, until what tells who they were is out of the audit log: up to this event it is.
-        """
-        CREATE TABLE erasures (
-            user_id  {id} NOT NULL PRIMARY KEY,
-            position {number} NOT NULL,
-            at       {number} NOT NULL
-        ){strict}
-        """,
-        "CREATE INDEX audit_events_by_actor ON audit_events (actor, sequence)",
-        "CREATE INDEX sessions_by_portal_workspace ON sessions (portal_workspace_id) WHERE portal_workspace_id IS NOT NULL",
-        "CREATE INDEX portal_links_by_workspace ON portal_links (workspace_id)",
-    ]
-
     private static let createImportedKeys = [
         "ALTER TABLE api_keys ADD COLUMN is_imported {flag} NOT NULL DEFAULT {no}",
         // Nodes read all of these digests when they start.

@@ -6,7 +6,7 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Every ``Route`` is closed but those of the named list.
+/// Every ``Route``, with the ``RouteHandlers`` behind it, is closed but those of the named list.
 @Suite struct RouteWalkTests {
     /// The named list of what needs no credentials. A route that joins it must be written here too.
     static let open: Set<String> = [

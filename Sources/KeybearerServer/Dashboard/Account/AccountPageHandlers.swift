@@ -81,11 +81,11 @@ struct AccountPageHandlers: Sendable {
                 isCurrent: session.id == signedIn.session.id)
         }
         let connected = try await identities.list(of: user).map { IdentityRow($0) }
+        let secondFactor = try await secondFactors.status(of: user.id).map { SecondFactorStatus($0) }
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
-            identities: connected, secondFactor: try await secondFactors.status(of: user.id).map { SecondFactorStatus($0) },
-            sessions: rows)
+            identities: connected, secondFactor: secondFactor, sessions: rows)
         return pages.show(page, status)
     }
 }

@@ -42,7 +42,7 @@ struct ActivitySentence: Sendable {
         case .user(let id): person(id, named.actorName, reader, isObject: false)
         case .operatorToken: "The operator’s program"
         case .commandLine: "The operator"
-        case .system: named.event.action == .signInFailed ? "Somebody" : "Keybearer"
+        case .system: [.signInFailed, .invitationRequested].contains(named.event.action) ? "Somebody" : "Keybearer"
         }
     }
 
@@ -63,6 +63,11 @@ struct ActivitySentence: Sendable {
         case .sessionEnded: target.isOwn ? "ended a session" : "ended \(target.own("sessions"))"
         case .passwordChanged: "changed \(target.own("password"))"
         case .identityLinked: "connected \(target.account) with \(event.detail ?? "a provider")"
+        case .identityUnlinked: "disconnected \(target.account) from \(event.detail ?? "a provider")"
+        case .codeAsked: "gave the password, and was asked for a code"
+        case .secondFactorAdded: "turned on two-step sign-in of \(target.account)"
+        case .secondFactorRemoved: "turned off two-step sign-in of \(target.account)"
+        case .recoveryCodesReplaced: "made new recovery codes for \(target.account)"
         case .userCreated: "made \(target.account)"
         case .userChanged: "changed \(target.account)"
         case .userAdopted: "took over \(target.account)"
@@ -91,6 +96,12 @@ struct ActivitySentence: Sendable {
         case .memberAdded: "added \(target.user) to \(target.workspace) as \(role(event.change?.after ?? event.detail))"
         case .memberRemoved:
             target.isOwn ? "left \(target.workspace)" : "removed \(target.user) from \(target.workspace)"
+        case .memberRoleChanged:
+            "made \(target.user) \(role(event.change?.after ?? event.detail)) of \(target.workspace)\(was(event))"
+        case .invitationCreated: "invited somebody to \(target.workspace)"
+        case .invitationWithdrawn: "withdrew an invitation to \(target.workspace)"
+        case .invitationAccepted: "accepted an invitation to \(target.workspace)"
+        case .invitationRequested: "asked for a new invitation to \(target.workspace)"
         case .planPut: "changed the plan \(event.detail ?? "")"
         case .planDeleted: "deleted the plan \(event.detail ?? "")"
         case .operatorTokenCreated: "made an operator token"
@@ -130,6 +141,11 @@ extension AuditEvent.Action {
         case .sessionEnded: "Session ended"
         case .passwordChanged: "Password changed"
         case .identityLinked: "Provider connected"
+        case .identityUnlinked: "Provider disconnected"
+        case .codeAsked: "Code asked for"
+        case .secondFactorAdded: "Two-step sign-in on"
+        case .secondFactorRemoved: "Two-step sign-in off"
+        case .recoveryCodesReplaced: "Recovery codes replaced"
         case .userCreated: "Account made"
         case .userChanged: "Account changed"
         case .userDisabled: "Account disabled"
@@ -142,21 +158,29 @@ extension AuditEvent.Action {
         case .workspaceResumed: "Workspace resumed"
         case .planChanged: "Plan changed"
         case .workspaceLimitChanged: "Limit changed"
-        case .memberAdded: "Member added or role changed"
+        case .memberAdded: "Member added"
+        case .memberRoleChanged: "Role changed"
         case .memberRemoved: "Member removed"
+        case .invitationCreated: "Invited"
+        case .invitationWithdrawn: "Invitation withdrawn"
+        case .invitationAccepted: "Invitation accepted"
+        case .invitationRequested: "Invitation asked for"
         default: rawValue
         }
     }
 
     /// What can have happened in a workspace, in the order of a filter.
     static let inWorkspaces: [AuditEvent.Action] = [
-        .keyRevealed, .keyRegenerated, .keyRevoked, .memberAdded, .memberRemoved, .planChanged, .workspaceLimitChanged,
-        .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
+        .keyRevealed, .keyRegenerated, .keyRevoked, .memberAdded, .memberRoleChanged, .memberRemoved,
+        .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested, .planChanged,
+        .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
     ]
     /// What can have happened to an account.
     static let ofAccounts: [AuditEvent.Action] = [
-        .sessionStarted, .signInFailed, .sessionConfirmed, .sessionEnded, .passwordChanged, .identityLinked,
+        .sessionStarted, .codeAsked, .signInFailed, .sessionConfirmed, .sessionEnded, .passwordChanged,
+        .identityLinked, .identityUnlinked, .secondFactorAdded, .secondFactorRemoved, .recoveryCodesReplaced,
         .keyRevealed, .keyRegenerated, .keyRevoked, .userCreated, .userChanged, .userDisabled, .userEnabled,
-        .userLimitChanged, .windowReset, .memberAdded, .memberRemoved, .planChanged, .workspaceCreated,
+        .userLimitChanged, .windowReset, .memberAdded, .memberRoleChanged, .memberRemoved, .planChanged,
+        .workspaceCreated,
     ]
 }

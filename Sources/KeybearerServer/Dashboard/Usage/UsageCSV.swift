@@ -17,9 +17,10 @@ enum UsageCSV {
 
     /// A cell. What a spreadsheet would calculate gets an apostrophe, which makes it text.
     static func cell(_ text: String) -> String {
-        let isFormula = text.first.map { "=+-@\t\r".contains($0) } ?? false
+        // By bytes: a carriage return and a line feed are one character.
+        let isFormula = text.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
         let shown = isFormula ? "'" + text : text
-        guard shown.contains(where: { ",\"\r\n".contains($0) || $0 == "\r\n" }) else { return shown }
+        guard shown.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return shown }
         return "\"" + shown.replacing("\"", with: "\"\"") + "\""
     }
 }

@@ -27,6 +27,8 @@ public final class Services: Sendable {
     public let directory: DirectoryService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
+    /// The outbox.
+    public let mails: MailService
     /// Whether the master keys at hand are those of the database.
     public let ring: RingService
     /// The decision on every request; only a server has one.
@@ -50,6 +52,8 @@ public final class Services: Sendable {
         public var portalReturnURLs: [AllowedReturnURL] = []
         /// The provider with which people can sign in; nil for none.
         public var identities: IdentitySettings?
+        /// What mails say; nil where none are sent.
+        package var mail: MailSettings?
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
@@ -79,20 +83,24 @@ public final class Services: Sendable {
 
     /// Puts the domain together over any store.
     ///
-    /// - Parameter identityProvider: the client of the provider that the settings name; nil offers no sign-in with it.
+    /// - Parameters:
+    ///   - identityProvider: the client of the provider that the settings name; nil offers no sign-in with it.
+    ///   - mailTransport: what takes mails to the world; nil leaves them in the outbox.
     package init(
         store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
-        settings: Settings, role: Role, identityProvider: (any IdentityProvider)? = nil, clocks: Clocks = .system,
-        random: RandomSource = .system, logger: Logger
+        settings: Settings, role: Role, identityProvider: (any IdentityProvider)? = nil,
+        mailTransport: (any MailTransport)? = nil, clocks: Clocks = .system, random: RandomSource = .system,
+        logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
         let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
+        mails = MailService(context: context, transport: mailTransport, logger: logger)
         switch role {
         case .command: node = nil
         case .server:
-            let node = Node(context: context, loadRing: loadRing, logger: logger)
+            let node = Node(context: context, mails: mails, loadRing: loadRing, logger: logger)
             self.node = node
             propagation = node.fence
         }
@@ -175,6 +183,6 @@ struct ServiceContext: Sendable {
     ) -> AuditEvent {
         AuditEvent(
             id: .random(from: random), at: clocks.wall(), actor: authority.actor, action: action, userID: user,
-            workspaceID: workspace, address: authority.address, detail: detail)
+            workspaceID: workspace, address: authority.address, detail: detail, isMailed: settings.mail != nil)
     }
 }

@@ -15,7 +15,8 @@ struct KeybearerCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self, BulkCommand.self,
             WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
-            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, DoctorCommand.self,
+            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, MailCommand.self,
+            DoctorCommand.self,
         ])
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.

@@ -4,7 +4,7 @@ package enum AllStatements {
     package static let all: [SQL] =
         AccountSQL.all + KeySQL.all + ImportedKeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + PlanSQL.all
         + SessionSQL.all + OperatorTokenSQL.all + PortalLinkSQL.all + IdentitySQL.all + SecondFactorSQL.all
-        + AuditSQL.all + NodeSQL.all
+        + MailSQL.all + AuditSQL.all + NodeSQL.all
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all
         + PersonalDataSQL.all + BulkSQL.all
         + DataProblemSQL.all + TwinSQL.all

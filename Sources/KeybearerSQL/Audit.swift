@@ -33,6 +33,9 @@ extension SQLStore {
         }
     }
 
+    /// The audit row of an event and the mail that tells of it, for the caller's transaction.
+    static func records(_ event: AuditEvent) -> [SQLStatement] { [record(event)] + (mail(of: event).map { [$0] } ?? []) }
+
     /// An audit row, for the caller's transaction: what fails leaves no row, and what leaves no row fails.
     package static func record(_ event: AuditEvent) -> SQLStatement {
         SQLStatement(

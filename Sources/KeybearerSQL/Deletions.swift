@@ -87,6 +87,7 @@ extension SQLStore {
                 try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
             }
             // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
+            try removeMails(of: userID, connection)
             guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
             try connection.execute(DeletionSQL.begin, [.id(userID), .time(audit.at)])
             return .changes((), with: rows)

@@ -103,7 +103,7 @@ extension SQLStore {
         _ commit: Commit<Value>, _ audit: AuditEvent
     ) throws -> Commit<(Value, Bool)> {
         switch commit {
-        case .changes(let value, let last): .changes((value, true), with: last + [record(audit)])
+        case .changes(let value, let last): .changes((value, true), with: last + records(audit))
         case .nothing(let value): .nothing((value, false))
         }
     }

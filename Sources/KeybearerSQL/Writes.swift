@@ -44,7 +44,7 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(write.audit)] { try connection.execute(statement) }
+            for statement in last + records(write.audit) { try connection.execute(statement) }
             (outcome, isChange) = (value, true)
         case .nothing(let value): outcome = value
         }

@@ -92,12 +92,15 @@ public struct AuditEvent: Sendable, Hashable {
     /// A detail for people, such as a plan's id. Never a secret, and nothing that tells who somebody is, such as a name
     /// or an address: it outlives the account.
     public let detail: String?
+    /// Whether the person is told by mail, where there is a mail for the action. It is not stored.
+    package let isMailed: Bool
 
     /// Puts an event together.
     package init(
         id: EventID, at: Timestamp, actor: Actor, action: Action, userID: UserID? = nil,
-        workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil
+        workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil, isMailed: Bool = false
     ) {
+        self.isMailed = isMailed
         self.id = id
         self.at = at
         self.actor = actor

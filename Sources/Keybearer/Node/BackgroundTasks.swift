@@ -57,6 +57,7 @@ extension Node {
             BackgroundTask("last uses", .itself(BackgroundWrites.interval)) { await self.lastUses.run() },
             BackgroundTask("idle account states", .every(.seconds(1))) { self.dropIdleAccountStates() },
             BackgroundTask("ends", .every(Node.endInterval)) { await self.endWhatIsDue() },
+            BackgroundTask("mails", .every(.seconds(5))) { await self.mails.sendDue() },
             BackgroundTask("housekeeping", .every(.seconds(600))) { await self.removeWhatIsOver() },
         ]
     }

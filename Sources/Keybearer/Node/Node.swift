@@ -14,12 +14,14 @@ public final class Node: Sendable {
     private let importedKeys: ImportedKeys
     let batcher: ReservationBatcher
     let context: ServiceContext
+    let mails: MailService
 
     init(
-        context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        context: ServiceContext, mails: MailService, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         logger: Logger
     ) {
         self.context = context
+        self.mails = mails
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
@@ -70,6 +72,7 @@ public final class Node: Sendable {
         try? await context.store.erasePersonalData(of: nil)
         try? await context.store.removeOldSignInAttempts(now: now)
         try? await context.store.removeOldPendingSignIns(now: now)
+        try? await context.store.removeOldMails(now: now)
     }
 
     /// Asks the store something for no longer than a request waits for it.

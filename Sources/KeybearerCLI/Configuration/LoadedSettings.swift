@@ -20,6 +20,8 @@ struct LoadedSettings: Sendable {
     /// Whether a key may regenerate itself; nil leaves that to the database.
     let isRegenerateByKeyOpen: Bool?
     let provider: ProviderOptions
+    /// The program that takes mails, with its arguments; nil where none are sent.
+    let mailCommand: [String]?
     var services = Services.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
@@ -54,11 +56,18 @@ struct LoadedSettings: Sendable {
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost
         services.passwordCost = try reader.number(.passwordCost, from: lowestCost, to: 20)
 
+        let mail = try reader.mail()
+        mailCommand = mail.command
+
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)
         server.tls = try reader.tls()
         server.publicURL = try reader.place(.publicURL)
         server.apiURL = try reader.url(.apiURL)
         server.brand = try reader.brand()
+        services.mail = mail.command == nil ? nil : mail.sender.map {
+            MailSettings(
+                sender: MailSender(name: server.brand.productName.description, address: $0), dashboardURL: server.publicURL?.description, supportURL: server.brand.supportURL?.description)
+        }
         services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
         server.embedOrigins = try reader.embedOrigins(.embedOrigins)
         server.trustedProxies = try reader.networks(.trustedProxies)

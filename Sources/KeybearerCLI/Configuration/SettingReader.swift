@@ -64,6 +64,15 @@ struct SettingReader: Sendable {
         return path.hasPrefix("/") && path.utf8.count <= 103 ? .unixSocket(path: path) : nil
     }
 
+    /// The program that takes mails, and the address that they come from.
+    func mail() throws(SettingError) -> (command: [String]?, sender: EmailAddress?) {
+        let command = try optional(.mailCommand) { text -> [String]? in
+            let words = text.split(separator: " ").map(String.init)
+            return words.first?.hasPrefix("/") == true && !text.contains { $0.isNewline || $0 == "\0" } ? words : nil
+        }
+        return (command, try optional(.mailFrom) { EmailAddress($0) })
+    }
+
     private func missing(_ setting: Setting, beside other: Setting) -> SettingError {
         SettingError(
             name: setting.rawValue, got: "nothing", source: "any place",

@@ -54,7 +54,7 @@ extension CopiedTable {
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, identities, signInAttempts, secondFactors,
-        recoveryCodes, pendingSignIns, storedSettings, erasures, auditEvents,
+        recoveryCodes, pendingSignIns, mails, storedSettings, erasures, auditEvents,
     ]
 
     package static let users = CopiedTable(
@@ -180,6 +180,14 @@ extension CopiedTable {
         [
             ("digest", .bytes), ("user_id", .text), ("password_version", .number), ("created_at", .number),
             ("attempts", .number),
+        ])
+
+    private static let mails = CopiedTable(
+        "mails",
+        [
+            ("id", .text), ("user_id", .text), ("kind", .text), ("recipient", .text), ("at", .number),
+            ("address", .text), ("attempts", .number), ("next_attempt_at", .number), ("problem", .text),
+            ("claim", .bytes), ("claimed_until", .number),
         ])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])

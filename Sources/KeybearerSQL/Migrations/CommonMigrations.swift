@@ -82,6 +82,7 @@ package enum CommonMigrations {
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
         // A node that does not know them would let a password alone pass.
         Migration("c8 second factors", isCompatible: false, createSecondFactors),
+        Migration("c9 mails", isCompatible: true, createMails),
     ]
 
     private static let createErasures = [

@@ -36,6 +36,7 @@ import Testing
             "last uses": "itself, \(Duration.milliseconds(100))",
             "idle account states": "every \(Duration.seconds(1))",
             "ends": "every \(Duration.seconds(5))",
+            "mails": "every \(Duration.seconds(5))",
             "housekeeping": "every \(Duration.seconds(600))",
         ]
         let tasks = node.backgroundTasks

@@ -60,9 +60,7 @@ class Node(KeybearerServer):
     def suspend(self) -> None:
         """Takes the processor from it, as a hypervisor may, until `resume`. When this returns it stands still."""
         self._begin_disturbance()
-        self.program.send_signal(signal.SIGSTOP)
-        stat = Path(f"/proc/{self.program.pid}/stat")
-        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", f"{self.name} stands still")
+        self.program.suspend()
 
     def resume(self) -> None:
         self.program.send_signal(signal.SIGCONT)

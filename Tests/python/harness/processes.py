@@ -17,6 +17,14 @@ Value = TypeVar("Value")
 STOP_SECONDS = 25
 
 
+def _stands_still(thread: Path) -> bool:
+    """Whether a thread is stopped, by its folder in /proc; one that has ended stands still too."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return True
+
+
 class Program:
     """A running program in a process group of its own, whose output goes to a file."""
 
@@ -96,10 +104,17 @@ class Program:
         """Ends it as a crash does, and waits until it is gone."""
         self.end(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """Stops it from running on until it gets SIGCONT. When this returns, each of its threads stands still: the signal
+        alone returns while another processor may still run one of them."""
+        self.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.pid}/task")
+        self.wait_until(lambda: all(map(_stands_still, threads.iterdir())), f"{self.name} stands still")
+
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """Stops it from running on until the block ends."""
-        self.send_signal(signal.SIGSTOP)
+        self.suspend()
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from browser.dashboard import KeyPage, sign_in
 from browser.dashboard_server import DashboardServer
+from browser.identity_provider import HostileProvider
 from browser.place import HOST, URL, Place
 from browser.product_site import Backend, ProductSite
 from harness.ports import free_port
@@ -232,3 +233,18 @@ def key_page(server: DashboardServer, page: Page) -> KeyPage:
     KeyPage(page).expect_hidden()
     page.evaluate("navigator.clipboard.writeText('nothing yet')")
     return KeyPage(page)
+
+
+@pytest.fixture(scope="module")
+def module_provider() -> Iterator[HostileProvider]:
+    """An OpenID Connect provider of the tests' own, for all tests of a file."""
+    provider = HostileProvider()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture
+def provider(module_provider: HostileProvider) -> HostileProvider:
+    """The same, as it was when it started."""
+    module_provider.reset()
+    return module_provider

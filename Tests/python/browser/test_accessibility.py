@@ -50,17 +50,10 @@ class TestPortal:
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[HostileProvider]:
-    provider = HostileProvider()
-    yield provider
-    provider.stop()
-
-
-@pytest.fixture(scope="module")
 def provider_server(
-    tmp_path_factory: pytest.TempPathFactory, provider: HostileProvider
+    tmp_path_factory: pytest.TempPathFactory, module_provider: HostileProvider
 ) -> Iterator[DashboardServer]:
-    server = serve_with_provider(tmp_path_factory.mktemp("provider") / "demo", provider.issuer)
+    server = serve_with_provider(tmp_path_factory.mktemp("provider") / "demo", module_provider.issuer)
     yield server
     server.stop()
 

@@ -18,23 +18,10 @@ ONLY_WAY = "This is your only way to sign in"
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[HostileProvider]:
-    provider = HostileProvider()
-    yield provider
-    provider.stop()
-
-
-@pytest.fixture(scope="module")
-def module_server(tmp_path_factory: pytest.TempPathFactory, provider: HostileProvider) -> Iterator[DashboardServer]:
-    server = serve_with_provider(tmp_path_factory.mktemp("disconnect") / "demo", provider.issuer)
+def server(tmp_path_factory: pytest.TempPathFactory, module_provider: HostileProvider) -> Iterator[DashboardServer]:
+    server = serve_with_provider(tmp_path_factory.mktemp("disconnect") / "demo", module_provider.issuer)
     yield server
     server.stop()
-
-
-@pytest.fixture
-def server(module_server: DashboardServer, provider: HostileProvider) -> DashboardServer:
-    provider.reset()
-    return module_server
 
 
 def enter(page: Page, provider: HostileProvider, subject: str, email: str) -> None:

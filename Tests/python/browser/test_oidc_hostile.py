@@ -19,25 +19,12 @@ from harness.http_client import Response
 
 
 @pytest.fixture(scope="module")
-def module_provider() -> Iterator[HostileProvider]:
-    provider = HostileProvider()
-    yield provider
-    provider.stop()
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, module_provider: HostileProvider) -> Iterator[DashboardServer]:
     directory = tmp_path_factory.mktemp("oidc") / "demo"
     server = serve_with_provider(directory, module_provider.issuer, "--trusted-proxies", "127.0.0.0/8")
     yield server
     server.stop()
     expect_no_secret(server.log, module_provider)
-
-
-@pytest.fixture
-def provider(module_provider: HostileProvider) -> HostileProvider:
-    module_provider.reset()
-    return module_provider
 
 
 @pytest.fixture

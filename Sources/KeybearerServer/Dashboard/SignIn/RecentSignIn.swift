@@ -27,7 +27,7 @@ struct RecentSignIn: Sendable {
         let confirm = "/confirm?next=" + DashboardResponder.escape(pages.place.path(next))
         guard context.wantsJSON else { return pages.redirect(to: confirm) }
         let body = Envelope.failure(
-            .forbidden, message: "Confirm your password first.", requestID: context.requestID,
+            .forbidden, message: KeybearerError.oldSignIn.message, requestID: context.requestID,
             extra: ["confirmUrl": pages.place.path(confirm)])
         return APIResponse.json(body, status: .forbidden).response
     }

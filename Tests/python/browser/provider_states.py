@@ -21,7 +21,6 @@ class ProviderStage(Stage):
         provider: HostileProvider,
     ):
         super().__init__(server, new_context, console)
-        provider.reset()
         self.provider = provider
 
 

@@ -16,15 +16,18 @@ public final class Verifier: Sendable {
     /// How often a request asks for quota.
     private static let mostRounds = 64
 
-    /// How long a request waits for a store that is near and stuck, such as one that another process has locked.
-    static let storePatience: Duration = .seconds(2)
+    /// How long requests wait for the store.
+    struct Patience {
+        /// For one thing, at a store that is near and stuck, such as one that another process has locked.
+        var near: Duration = .seconds(2)
+        /// For one thing, at the most.
+        var longest: Duration = .seconds(4)
+        /// For all of it: less than the 5 s that the sample gateways wait for the gate.
+        var request: Duration = .milliseconds(4_500)
+    }
     /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for
     /// longer.
     private static let responsesWaitedFor = 10
-    /// The longest that a request waits for each thing that it asks of the store.
-    private static let longestPatience: Duration = .seconds(4)
-    /// The longest that a request waits for all of it: less than the 5 s that the sample gateways wait for the gate.
-    private static let requestPatience: Duration = .milliseconds(4_500)
 
     private let cache: KeyCache
     private let uncached: UncachedTokens
@@ -34,6 +37,7 @@ public final class Verifier: Sendable {
     private let vault: CurrentVault
     private let store: any KeyStore
     private let clocks: Clocks
+    private let limits: Patience
     private let thread: any TaskExecutor
     private let reads = Lock<[PresentedToken: SingleFlightRead]>([:])
     private let storeCount = Atomic<Int>(0)
@@ -41,7 +45,7 @@ public final class Verifier: Sendable {
     init(
         cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, fence: RevocationFence,
         batcher: ReservationBatcher, lastUses: LastUseRecorder, vault: CurrentVault, store: any KeyStore,
-        thread: any TaskExecutor, clocks: Clocks
+        thread: any TaskExecutor, clocks: Clocks, patience: Patience = Patience()
     ) {
         self.cache = cache
         uncached = UncachedTokens(importedKeys: importedKeys, vault: vault)
@@ -52,6 +56,7 @@ public final class Verifier: Sendable {
         self.store = store
         self.thread = thread
         self.clocks = clocks
+        limits = patience
     }
 
     /// How often a request had to ask the store so far, for an account or for quota.
@@ -124,7 +129,7 @@ public final class Verifier: Sendable {
     private func verdictFromStoreOnThread(
         _ token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed
     ) async -> Verdict {
-        let deadline = clocks.steady().advanced(by: Self.requestPatience)
+        let deadline = clocks.steady().advanced(by: limits.request)
         // Where the lease was missing, memory was not looked at, nor was the token.
         if case .lease = need, let verdict = verdictOnUnchecked(token) { return verdict }
         do {
@@ -222,7 +227,7 @@ public final class Verifier: Sendable {
 
     /// How long to wait for one thing that is asked of the store.
     var patience: Duration {
-        min(Self.longestPatience, Self.storePatience + fence.responseTime * Self.responsesWaitedFor)
+        min(limits.longest, limits.near + fence.responseTime * Self.responsesWaitedFor)
     }
 
     private func patience(until deadline: SteadyTime) -> Duration {

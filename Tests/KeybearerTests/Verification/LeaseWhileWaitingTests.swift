@@ -25,11 +25,13 @@ import Testing
             fence = RevocationFence(
                 store: fixture.store, cache: cache, clocks: clocks, random: fixture.random,
                 lease: .seconds(2), thread: thread, logger: logger, onEverything: {})
+            // The waits end by real time, which a busy machine uses up: here they end when a test lets them.
+            let patience = Verifier.Patience(near: .seconds(60), longest: .seconds(60), request: .seconds(60))
             verifier = Verifier(
                 cache: cache, fence: fence,
                 batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isOnlyNode: { false }),
                 lastUses: LastUseRecorder(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
-                store: fixture.store, thread: thread, clocks: clocks)
+                store: fixture.store, thread: thread, clocks: clocks, patience: patience)
         }
     }
 

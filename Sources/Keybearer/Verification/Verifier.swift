@@ -33,7 +33,7 @@ public final class Verifier: Sendable {
     private let uncached: UncachedTokens
     private let fence: RevocationFence
     private let batcher: ReservationBatcher
-    private let lastUses: LastUseRecorder
+    private let usage: UsageRecorder
     private let vault: CurrentVault
     private let store: any KeyStore
     private let clocks: Clocks
@@ -44,14 +44,14 @@ public final class Verifier: Sendable {
 
     init(
         cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, fence: RevocationFence,
-        batcher: ReservationBatcher, lastUses: LastUseRecorder, vault: CurrentVault, store: any KeyStore,
+        batcher: ReservationBatcher, usage: UsageRecorder, vault: CurrentVault, store: any KeyStore,
         thread: any TaskExecutor, clocks: Clocks, patience: Patience = Patience()
     ) {
         self.cache = cache
         uncached = UncachedTokens(importedKeys: importedKeys, vault: vault)
         self.fence = fence
         self.batcher = batcher
-        self.lastUses = lastUses
+        self.usage = usage
         self.vault = vault
         self.store = store
         self.thread = thread
@@ -165,14 +165,17 @@ public final class Verifier: Sendable {
     private func verdict(
         _ account: CachedAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
-        func peek(_ limit: Int) -> RateLimitStatus? {
-            account.accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
+        func refused(_ outcome: UsageOutcome, _ limit: Int) -> RateLimitStatus? {
+            let (state, keyID) = (account.accountState, account.keyID)
+            let refusal = state.refuse(outcome, limit: limit, keyID: keyID, now: now, wall: wall)
+            if let refusal, refusal.isFirstUnwritten { usage.record(state) }
+            return refusal?.status
         }
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
             let (decision, isFirstUnwritten, shouldPrefetch) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
-            if isFirstUnwritten { lastUses.record(account.accountState) }
+            if isFirstUnwritten { usage.record(account.accountState) }
             if shouldPrefetch { batcher.requestPrefetch(account.accountState, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)
@@ -180,13 +183,14 @@ public final class Verifier: Sendable {
             case .needsReservation: .needsStore(.quota)
             }
         case .uncounted(let limit):
-            guard let status = peek(limit) else { return .needsStore(.quota) }
+            let status = account.accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
+            guard let status else { return .needsStore(.quota) }
             return .admitted(account, status)
         case .locked(let limit):
-            guard let status = peek(limit) else { return .needsStore(.quota) }
+            guard let status = refused(.featureLocked, limit) else { return .needsStore(.quota) }
             return .featureLocked(account, status)
         case .notAMember(let limit):
-            guard let status = peek(limit) else { return .needsStore(.quota) }
+            guard let status = refused(.notAMember, limit) else { return .needsStore(.quota) }
             return .notAMember(account, status)
         }
     }

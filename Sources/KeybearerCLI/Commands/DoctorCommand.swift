@@ -174,6 +174,7 @@ private struct Examination {
                     : Finding(
                         .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
                         mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
+            findings.append(try await .auditLog(services.audit))
         }
         findings.append(.twins(try await store.twins()))
         findings.append(try await regenerateByKey(store))

@@ -78,7 +78,7 @@ struct StolenCredentialWalk {
     private static func violations(
         _ route: WalkRoute, _ end: AuthorityEnd, _ hold: Hold, on stage: WalkStage
     ) async throws -> [String] {
-        let subject = try await stage.subject()
+        let subject = try await stage.subject(hasTeam: route.hasTeam, hasSecondFactor: route.needsSecondFactor)
         if route.isByKey { try await stage.warm(subject.key, of: subject) }
         let request = route.request(subject)
         let (response, before) = try await stage.hold(request, hold, at: route.action) {
@@ -149,6 +149,7 @@ extension WireResponse {
     var secrets: [String] {
         var found: [String] = []
         if text.contains(/tdc_[0-9A-Za-z]{38}/) { found.append("it was told a key") }
+        if text.contains(/<code>[a-z2-9]{4}(-[a-z2-9]{4}){3}</) { found.append("it was told recovery codes") }
         if text.contains(#""active":true"#) { found.append("it was told whose key it is") }
         let cookies = values("set-cookie").filter { !$0.contains("Max-Age=0") }
         if !cookies.isEmpty { found.append("it was given a session") }

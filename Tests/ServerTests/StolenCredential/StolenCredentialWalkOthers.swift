@@ -28,7 +28,7 @@ extension StolenCredentialWalk {
         try await WalkStage.run(engine, over: wire) { stage in
             for standIn in WalkStandIn.all {
                 for hold in standIn.holds {
-                    let subject = try await stage.subject()
+                    let subject = try await stage.subject(hasTeam: standIn.name.contains("/invitations"))
                     let (response, before) = try await stage.hold(standIn.request(subject), hold, at: standIn.action) {
                         try await standIn.meanwhile(subject, stage.others)
                     }

@@ -95,7 +95,11 @@ struct WalkStage: Sendable {
     }
 
     /// A new account with all that it can present.
-    func subject() async throws -> WalkSubject {
+    ///
+    /// - Parameters:
+    ///   - hasTeam: whether others are in its workspace, and it is invited to another one.
+    ///   - hasSecondFactor: whether it has an authenticator app.
+    func subject(hasTeam: Bool = false, hasSecondFactor: Bool = false) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
@@ -105,8 +109,11 @@ struct WalkStage: Sendable {
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
         try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
+        let second = hasSecondFactor ? try await secondFactor(of: account, address) : nil
         let sessions = try await (0..<3).asyncMap { _ in
-            try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
+            try await others.sessions.start(
+                for: account, replacing: nil, action: .sessionStarted, by: Authority(.commandLine, from: address),
+                userAgent: "Browser/1.0")
         }
         let token = try await others.operatorTokens.create(
             name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
@@ -129,7 +136,33 @@ struct WalkStage: Sendable {
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
             operatorTokenID: token.token.id, portalCode: link.code.characters,
-            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt)
+            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt,
+            team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none,
+            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "")
+    }
+
+    /// Sets an app up, and gives the password of a sign-in that waits for the code.
+    ///
+    /// - Returns: a recovery code, and what the browser that waits has.
+    private func secondFactor(
+        of account: Account, _ address: IPAddress
+    ) async throws -> (code: String, pending: String) {
+        let code = RecoveryCode.random(from: .system)
+        let id = SecondFactorID.random(from: .system)
+        try await otherStore.addSecondFactor(
+            SecondFactor(
+                id: id, userID: account.user.id,
+                sealed: try KeyVault(ring: ring).seal(
+                    [1, 2, 3], boundTo: SecondFactor.binding(id, of: account.user.id)),
+                createdAt: Clocks.system.wall()),
+            lastStep: 0, recoveryCodes: [code.digest(of: account.user.id)], keeping: .random(from: .system),
+            by: .commandLine,
+            audit: AuditEvent(
+                id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .secondFactorAdded))
+        let step = try await others.signIn.begin(
+            email: account.user.email.rawValue, password: WalkSubject.password, from: address, userAgent: "Browser/1.0")
+        guard case .codeNeeded(let token) = step else { throw KeybearerError.codeNeeded }
+        return (code.text, token.characters)
     }
 
     private func putPending(_ identity: Identity, _ digest: [UInt8]) async throws {
@@ -137,6 +170,43 @@ struct WalkStage: Sendable {
         try await otherStore.putPendingIdentity(
             PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
     }
+
+    private func team(of workspace: WorkspaceID, inviting email: String, _ number: Int) async throws -> WalkTeam {
+        let (colleague, host) = (try await account("colleague\(number)"), try await account("host\(number)"))
+        try await others.workspaces.putMember(colleague.user.id, in: workspace, role: .member, by: .commandLine)
+        let waiting = try await others.invitations.invite(
+            "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
+        let hostWorkspace = host.workspaces[0].workspace.id
+        let own = try await others.invitations.invite(
+            email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
+        return WalkTeam(
+            colleague: colleague.user.id, invitation: waiting.invitation.id, host: host.user.id,
+            hostWorkspace: hostWorkspace, hostInvitation: own.invitation.id, code: own.code.characters)
+    }
+
+    private func account(_ name: String) async throws -> Account {
+        try await others.accounts.create(
+            name: name, email: "\(name)@example.com", password: WalkSubject.password, by: .commandLine)
+    }
+}
+
+/// Who and what is around a subject.
+struct WalkTeam: Sendable {
+    /// A Member of the subject's workspace.
+    let colleague: UserID
+    /// One that waits in the subject's workspace.
+    let invitation: InvitationID
+    /// Who invites the subject.
+    let host: UserID
+    let hostWorkspace: WorkspaceID
+    /// The subject's invitation to the host's workspace, and its code.
+    let hostInvitation: InvitationID
+    let code: String
+
+    static let none = WalkTeam(
+        colleague: UserID(rawValue: "usr_none"), invitation: InvitationID(rawValue: "inv_none"),
+        host: UserID(rawValue: "usr_none"), hostWorkspace: WorkspaceID(rawValue: "ws_none"),
+        hostInvitation: InvitationID(rawValue: "inv_none"), code: "")
 }
 
 /// An account, and what was stolen from it.
@@ -162,6 +232,11 @@ struct WalkSubject: Sendable {
     let identity: ConnectedIdentity
     /// Of a thief who wants to be connected with the account.
     let attempt: SignInAttempt
+    let team: WalkTeam
+    /// Signs the account in once; empty where it has no second factor.
+    let recoveryCode: String
+    /// Of a thief who has given the password.
+    let pendingSignIn: String
 
     var id: UserID { account.user.id }
 
@@ -182,6 +257,13 @@ struct WalkSubject: Sendable {
         var request = openForm("/sign-in/oidc/link", [:])
         let name = AttemptCookie(beside: SessionCookie()).name
         request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie); \(name)=\(attempt.cookieValue)"))
+        return request
+    }
+
+    /// The form that ends a sign-in with a code.
+    var codeForm: WireRequest {
+        var request = openForm("/sign-in/code", ["code": recoveryCode])
+        request.headers.append(("Cookie", "\(PendingSignInCookie(beside: SessionCookie()).name)=\(pendingSignIn)"))
         return request
     }
 

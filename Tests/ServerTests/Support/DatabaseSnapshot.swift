@@ -1,8 +1,8 @@
 @testable import Keybearer
 @testable import KeybearerSQL
 
-/// All rows of a database that somebody's change could touch. Uses, windows and nodes are left out: they move by
-/// themselves.
+/// All rows of a database that somebody's change could touch. Uses, windows, nodes, and the positions and seals of the
+/// audit log are left out: they move by themselves.
 struct DatabaseSnapshot: Sendable {
     /// The rows of each table, in the order of its key.
     private let tables: [String: [[SQLValue]]]
@@ -12,7 +12,8 @@ struct DatabaseSnapshot: Sendable {
         tables = try await engine.read { connection in
             var tables: [String: [[SQLValue]]] = [:]
             for table in CopiedTable.all where !Self.movingTables.contains(table.name) {
-                let columns = table.columns.filter { !Self.movingColumns.contains($0.name) }
+                let moving = table.name == "audit_events" ? Self.sealerColumns : Self.movingColumns
+                let columns = table.columns.filter { !moving.contains($0.name) }
                 tables[table.name] = try connection.rows(table.firstPage, [.number(1_000_000)]).map { row in
                     columns.map { Self.exact(row.value($0)) }
                 }
@@ -22,8 +23,12 @@ struct DatabaseSnapshot: Sendable {
         }
     }
 
-    private static let movingTables: Set<String> = ["budgets", "budget_allowances"]
+    private static let movingTables: Set<String> = [
+        "budgets", "budget_allowances", "usage_counts", "audit_chain",
+    ]
     private static let movingColumns: Set<String> = ["last_used_at", "last_used_ip", "last_seen_at"]
+
+    private static let sealerColumns: Set<String> = ["position", "seal_key_id", "salt", "commitment", "seal"]
 
     /// Texts are compared by their bytes: strings are equal in every spelling of a letter.
     private static func exact(_ value: SQLValue) -> SQLValue {

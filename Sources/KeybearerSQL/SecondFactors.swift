@@ -12,7 +12,6 @@ enum SecondFactorSQL {
         VALUES ($1, $2, $3, $4, $5, $6)
         """)
     static let remove = SQL("DELETE FROM second_factors WHERE user_id = $1")
-    static let addCode = SQL("INSERT INTO recovery_codes (user_id, digest) VALUES ($1, $2)")
     static let removeCodes = SQL("DELETE FROM recovery_codes WHERE user_id = $1")
     /// A step counts once, and none before it counts any more.
     static let useStep = SQL(
@@ -47,7 +46,7 @@ enum SecondFactorSQL {
         "SELECT digest FROM pending_sign_ins WHERE created_at < $1 OR created_at > $2 ORDER BY digest LIMIT $3")
 
     static let all = [
-        ofUser, codesLeft, add, remove, addCode, removeCodes, useStep, useCode, notSealedUnder, anySealed, reseal,
+        ofUser, codesLeft, add, remove, removeCodes, useStep, useCode, notSealedUnder, anySealed, reseal,
         addPending, pendingToRemove, pending, countAttempt, removePending, pendingOfUser, removePendingOfUser,
         oldPending,
     ]
@@ -93,7 +92,7 @@ extension SQLStore {
     }
 
     private static func insert(_ digests: [[UInt8]], of userID: UserID, _ connection: any SQLConnection) throws {
-        try connection.executeMany(SecondFactorSQL.addCode, digests.map { [.id(userID), .bytes($0)] })
+        try connection.insertMany(digests.map { [.id(userID), .bytes($0)] }, into: CopiedTable.recoveryCodes)
     }
 
     package func replaceRecoveryCodes(

@@ -230,8 +230,9 @@ extension SQLStore {
         let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
         return Write(nil, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            let links = try connection.first(PortalLinkSQL.unused, [.id(userID)])
-            if locked.all(.sessions(of: userID)).isEmpty, links == nil { return .nothing(.done) }
+            let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser]
+            let hasOthers = try others.contains { try connection.first($0, [.id(userID)]) != nil }
+            if locked.all(.sessions(of: userID)).isEmpty, !hasOthers { return .nothing(.done) }
             try endSignIns(of: userID, at: time, connection)
             return .changes(.done, with: [])
         }

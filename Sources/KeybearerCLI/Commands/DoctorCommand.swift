@@ -10,7 +10,7 @@ import KeybearerServer
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check settings, master keys and database; say what is wrong and how to mend it.",
+        abstract: "Check settings, master keys and database; say what is wrong and how to fix it.",
         discussion: "Ends with 0 when nothing is broken (there may be warnings), with 78 otherwise.")
 
     @OptionGroup(title: SettingOptions.title) var options: SettingOptions

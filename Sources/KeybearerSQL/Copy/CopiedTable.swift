@@ -201,7 +201,7 @@ extension CopiedTable {
             ("created_at", .number),
         ])
 
-    private static let recoveryCodes = CopiedTable(
+    static let recoveryCodes = CopiedTable(
         "recovery_codes", key: 2, [("user_id", .text), ("digest", .bytes)])
 
     private static let pendingSignIns = CopiedTable(

@@ -17,6 +17,7 @@ extension EndToEndTests {
             ["user", "show", "ada@example.com"], ["key", "show", "ada@example.com"],
             ["key", "show", "ada@example.com", "--metadata"], ["key", "regenerate", "ada@example.com"],
             ["workspace", "create", "Testing", "--owner", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
+            ["usage", "show", "ada@example.com"], ["audit", "list"],
             ["operator-token", "create", "billing"], ["operator-token", "list"], ["node", "list"], ["doctor"],
         ]
 
@@ -98,6 +99,7 @@ extension EndToEndTests {
             }
             for words in [
                 ["user", "list"], ["user", "show", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
+            ["usage", "show", "ada@example.com"], ["audit", "list"],
             ] {
                 let text = try CommandRunner.run(words + files.flags)
                 #expect(text.status == 0 && text.stdout.contains(seen), "\(words): \(text.stdout)")

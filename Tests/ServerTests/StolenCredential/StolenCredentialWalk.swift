@@ -36,19 +36,16 @@ struct StolenCredentialWalk {
 
     @Test("Held at its last byte", arguments: WalkEngine.allCases, [Wire.http1, .http2])
     func atLastByte(engine: WalkEngine, wire: Wire) async throws {
-        try await WalkStage.run(engine, over: wire) { stage in
-            for route in WalkRoute.all {
-                for end in route.ends { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
-            }
+        try await WalkStage.run(engine, over: wire, through: WalkRoute.all) { route, stage in
+            for end in route.ends { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
         }
     }
 
     @Test("Held before its transaction", arguments: WalkEngine.allCases, [Wire.http1, .http2])
     func beforeCommit(engine: WalkEngine, wire: Wire) async throws {
-        try await WalkStage.run(engine, over: wire) { stage in
-            for route in WalkRoute.all where route.action != nil {
-                for end in route.ends { try await Self.expectRefusal(route, end, .commit, on: stage) }
-            }
+        let routes = WalkRoute.all.filter { $0.action != nil }
+        try await WalkStage.run(engine, over: wire, through: routes) { route, stage in
+            for end in route.ends { try await Self.expectRefusal(route, end, .commit, on: stage) }
         }
     }
 
@@ -56,14 +53,13 @@ struct StolenCredentialWalk {
         "Without the check in the transaction, every route is caught by the second hold", arguments: WalkEngine.allCases
     )
     func withoutCheck(engine: WalkEngine) async throws {
-        try await WalkStage.run(engine, over: .http1, checks: false) { stage in
-            for route in WalkRoute.all where route.action != nil {
-                var isCaught = false
-                for end in route.ends where !isCaught {
-                    isCaught = try await !Self.violations(route, end, .commit, on: stage).isEmpty
-                }
-                #expect(isCaught, "\(route.name) passes without the check")
+        let routes = WalkRoute.all.filter { $0.action != nil }
+        try await WalkStage.run(engine, over: .http1, checks: false, through: routes) { route, stage in
+            var isCaught = false
+            for end in route.ends where !isCaught {
+                isCaught = try await !Self.violations(route, end, .commit, on: stage).isEmpty
             }
+            #expect(isCaught, "\(route.name) passes without the check")
         }
     }
 

@@ -99,7 +99,6 @@ extension EndToEndTests {
             }
             for words in [
                 ["user", "list"], ["user", "show", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
-            ["usage", "show", "ada@example.com"], ["audit", "list"],
             ] {
                 let text = try CommandRunner.run(words + files.flags)
                 #expect(text.status == 0 && text.stdout.contains(seen), "\(words): \(text.stdout)")

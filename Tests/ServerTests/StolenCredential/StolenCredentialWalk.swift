@@ -37,7 +37,7 @@ struct StolenCredentialWalk {
     @Test("Held at its last byte", arguments: WalkEngine.allCases, [Wire.http1, .http2])
     func atLastByte(engine: WalkEngine, wire: Wire) async throws {
         try await WalkStage.run(engine, over: wire, through: WalkRoute.all) { route, stage in
-            for end in route.ends { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
+            for end in route.ends(over: wire) { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
         }
     }
 
@@ -45,7 +45,7 @@ struct StolenCredentialWalk {
     func beforeCommit(engine: WalkEngine, wire: Wire) async throws {
         let routes = WalkRoute.all.filter { $0.action != nil }
         try await WalkStage.run(engine, over: wire, through: routes) { route, stage in
-            for end in route.ends { try await Self.expectRefusal(route, end, .commit, on: stage) }
+            for end in route.ends(over: wire) { try await Self.expectRefusal(route, end, .commit, on: stage) }
         }
     }
 

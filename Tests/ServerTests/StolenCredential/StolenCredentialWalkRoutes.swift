@@ -19,6 +19,9 @@ struct WalkRoute: Sendable {
     /// Whether the account has an authenticator app.
     var needsSecondFactor = false
 
+    /// The ends that are tried over a wire: all of them over HTTP/1.1. What HTTP/2 differs in is how a request is held.
+    func ends(over wire: Wire) -> [AuthorityEnd] { wire == .http1 ? ends : Array(ends.prefix(1)) }
+
     /// The routes whose authority can end.
     static let all = byProgram + [adoption] + bySession + inWorkspaces + bySecondFactor + [signIn]
 

@@ -8,9 +8,7 @@ import Synchronization
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
-
-    /// How often a request looks for its account: again when the lease was lost, or the account changed, while it
-    /// waited.
+    /// How often a request looks for its account: again when the lease was lost, or it changed, while it waited.
     private static let mostLooks = 3
 
     /// How often a request asks for quota.
@@ -25,8 +23,7 @@ public final class Verifier: Sendable {
         /// For all of it: less than the 5 s that the sample gateways wait for the gate.
         var request: Duration = .milliseconds(4_500)
     }
-    /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for
-    /// longer.
+    /// How many answers of a store a burst of unknown keys may come behind: one far away is waited for longer.
     private static let responsesWaitedFor = 10
 
     private let cache: KeyCache

@@ -6,6 +6,8 @@ import NIOCore
 /// The pages "Activity" and their files.
 struct ActivityHandlers: Sendable {
     private static let pageSize = 50
+    /// How many members can be chosen from a list.
+    private static let mostPeople = 100
 
     let activity: ActivityService
     let workspaces: WorkspaceService
@@ -66,6 +68,9 @@ struct ActivityHandlers: Sendable {
             let place = try ActivityQuery(query).place()
             let page = try await activity.page(filter, before: place, limit: Self.pageSize, for: account)
             people = try await self.people(list.scope)
+            if let id = filter.actor?.rawValue, case .workspace = list.scope, !people.contains(where: { $0.id == id }) {
+                people.append((id, page.events.first?.actorName ?? id))
+            }
             let fields = ActivityFilterFields(people: people, actions: list.actions, chosen: query)
             return pages.show(
                 ActivityPage(
@@ -85,9 +90,11 @@ struct ActivityHandlers: Sendable {
         }
     }
 
+    /// The first members, to choose from. The team page leads to the events of each one.
     private func people(_ scope: AuditFilter.Scope) async throws -> [(id: String, name: String)] {
         guard case .workspace(let id) = scope else { return [] }
-        return try await workspaces.members(of: id).map { ($0.user.id.rawValue, $0.user.name) }
+        return try await workspaces.members(of: id, matching: MemberFilter(limit: Self.mostPeople)).page
+            .map { ($0.user.id.rawValue, $0.user.name) }
     }
 
     private func file(

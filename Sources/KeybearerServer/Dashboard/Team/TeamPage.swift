@@ -74,6 +74,8 @@ struct TeamPage: Page, Equatable {
     let nextPath: String?
     /// Whether the reader may leave: the last Owner may not.
     let canLeave: Bool
+    /// Whether each member has a link to what it did.
+    let canSeeActivity: Bool
 
     /// What of the members is shown.
     struct Members: Sendable {
@@ -98,6 +100,7 @@ struct TeamPage: Page, Equatable {
         self.notice = notice
         self.link = link
         workspaceID = id
+        canSeeActivity = Permissions.allows(access.role, .viewActivity)
         let mayInvite = Permissions.allows(access.role, .inviteMembers)
         canInvite = mayInvite
         (typedEmail, emailError, hasErrors) = (typed.email, typed.problem, typed.problem != nil)

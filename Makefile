@@ -62,7 +62,7 @@ chaos: ## Faults at random on three nodes and one PostgreSQL: make chaos ARGS="-
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos $(ARGS)
 
-# What takes long: many rows, 100,000 users with their keys from a file, the wrong clocks with more seeds, ten minutes of
+# What takes long: many rows (a million audit events among them), 100,000 users with their keys from a file, the wrong clocks with more seeds, ten minutes of
 # faults, the dashboard's tests twice more below a path of the product's host (behind an nginx that strips it, and one that
 # does not), and the tests under AddressSanitizer (with ten million inputs for each parser and 100,000 hostile HTTP/2
 # connections) and under ThreadSanitizer.
@@ -73,7 +73,7 @@ test-long: ## The long tests: many rows, random histories, faults, sanitizers.
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
 	KEYBEARER_TEST_LONG=1 scripts/run-python-tests gateways test_connections.py -k flood
-	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product test_import.py
+	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product test_import.py test_many_rows.py
 	KEYBEARER_TEST_PLACE=stripped scripts/run-python-tests browser
 	KEYBEARER_TEST_PLACE=whole scripts/run-python-tests browser
 	scripts/run-sanitized address

@@ -77,6 +77,20 @@ public struct PortalLinkID: PrefixedID {
     public init(rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Names an invitation. It is not the invitation's code.
+public struct InvitationID: PrefixedID {
+    public static let prefix = "inv_"
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// Names what an authenticator app shares with an account.
+package struct SecondFactorID: PrefixedID {
+    package static let prefix = "tfa_"
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+}
+
 /// Names one master key of the ring.
 public struct MasterKeyID: PrefixedID {
     public static let prefix = "mk_"

@@ -7,10 +7,14 @@ public final class Services: Sendable {
     public let accounts: AccountService
     /// What begins with a password: sign-in, sign-up, confirming, changing it.
     public let signIn: SignInService
+    /// Two-step sign-in.
+    public let secondFactors: SecondFactorService
     /// Secret Keys: reveal, regenerate, metadata.
     public let keys: KeyService
     /// Workspaces, members and plans.
     public let workspaces: WorkspaceService
+    /// Bringing people into workspaces.
+    public let invitations: InvitationService
     /// Signed-in browsers.
     public let sessions: SessionService
     /// Sign-in with a provider; nil where none is configured.
@@ -25,8 +29,14 @@ public final class Services: Sendable {
     public let portalLinks: PortalLinkService
     /// Lists and look-ups of operators' programs.
     public let directory: DirectoryService
+    /// What requests came to.
+    public let usage: UsageService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
+    /// The audit log for people.
+    public let activity: ActivityService
+    /// The audit log: its head, and whether it is whole.
+    public let audit: AuditService
     /// Whether the master keys at hand are those of the database.
     public let ring: RingService
     /// The decision on every request; only a server has one.
@@ -44,12 +54,16 @@ public final class Services: Sendable {
         public var nodeLabel = ""
         /// The most accounts that memory keeps.
         public var rememberedAccounts = 1_000_000
+        /// How long counts of requests are kept.
+        public var usageRetention: Duration = .seconds(760 * 86_400)
         /// Whether anyone may make an account.
         public var isSignUpOpen = true
         /// Where portal links may lead back.
         public var portalReturnURLs: [AllowedReturnURL] = []
         /// The provider with which people can sign in; nil for none.
         public var identities: IdentitySettings?
+        /// How long audit events are kept; nil keeps them for ever.
+        public var auditRetention: Duration?
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
@@ -86,13 +100,14 @@ public final class Services: Sendable {
         random: RandomSource = .system, logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
+        let failures = FailedSignIns(store: store)
         let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
         switch role {
         case .command: node = nil
         case .server:
-            let node = Node(context: context, loadRing: loadRing, logger: logger)
+            let node = Node(context: context, failedSignIns: failures, loadRing: loadRing, logger: logger)
             self.node = node
             propagation = node.fence
         }
@@ -101,8 +116,10 @@ public final class Services: Sendable {
         sessions = SessionService(context: context, node: node)
         accounts = AccountService(context: context, propagation: propagation, hasher: hasher)
         let throttle = SignInThrottle(clocks: clocks)
+        secondFactors = SecondFactorService(context: context, throttle: throttle)
         signIn = SignInService(
-            context: context, accounts: accounts, sessions: sessions, hasher: hasher, throttle: throttle)
+            context: context, accounts: accounts, sessions: sessions, secondFactors: secondFactors, hasher: hasher,
+            throttle: throttle, failures: failures, node: node)
         if let wanted = settings.identities, let identityProvider {
             identities = IdentityService(
                 context: context, settings: wanted, provider: identityProvider, accounts: accounts, sessions: sessions,
@@ -112,10 +129,14 @@ public final class Services: Sendable {
         }
         connectedIdentities = ConnectedIdentityService(context: context, settings: settings.identities)
         workspaces = WorkspaceService(context: context, propagation: propagation)
+        invitations = InvitationService(context: context, propagation: propagation, node: node)
         operatorTokens = OperatorTokenService(context: context, node: node)
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
+        usage = UsageService(context: context)
+        activity = ActivityService(context: context)
+        audit = AuditService(context: context)
         masterKeys = MasterKeyService(context: context, propagation: propagation, node: node)
         self.ring = RingService(context: context, logger: logger)
     }
@@ -174,6 +195,6 @@ struct ServiceContext: Sendable {
     ) -> AuditEvent {
         AuditEvent(
             id: .random(from: random), at: clocks.wall(), actor: authority.actor, action: action, userID: user,
-            workspaceID: workspace, address: authority.address, detail: detail)
+            workspaceID: workspace, address: authority.address, detail: detail, origin: RequestOrigin.current)
     }
 }

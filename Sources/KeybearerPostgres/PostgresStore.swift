@@ -228,6 +228,18 @@ extension PostgresEngine {
         }
     }
 
+    package var settledAuditRows: SQL { Self.settledRows }
+
+    /// A row that can be seen was written by a transaction that has ended: one that the server has not begun yet is
+    /// another server's, from which the database was restored.
+    private static let settledRows = SQL(
+        """
+        \(AuditColumns.select)
+        WHERE position IS NULL
+          AND (writer < pg_snapshot_xmin(pg_current_snapshot()) OR writer >= pg_snapshot_xmax(pg_current_snapshot()))
+        ORDER BY sequence LIMIT $1
+        """)
+
     static let beginSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
     private func pool(for lane: SQLLane) -> PostgresPool {

@@ -8,6 +8,7 @@ enum AccountSQL {
         u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator, u.created_at AS user_created_at,
         u.external_id AS user_external_id, u.email_verified, u.version AS user_version,
         u.updated_at AS user_updated_at, u.hourly_limit AS user_limit, u.limit_ends_at AS user_limit_ends_at,
+        u.default_workspace_id,
         CASE WHEN u.password_hash = '' THEN 0 ELSE 1 END AS has_password
         """
     private static let columns = """
@@ -67,11 +68,11 @@ enum AccountSQL {
         "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_version = $3 AND password_hash = $4")
     static let setStatus = SQL(
         "UPDATE users SET status = $1, version = version + 1, updated_at = $3 WHERE id = $2")
+    static let setDefaultWorkspace = SQL("UPDATE users SET default_workspace_id = $2 WHERE id = $1")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
     static let all = [
         byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, emailIsTaken, externalIDIsTaken, insert,
-        update,
-        password, setPassword, rehash, setStatus, delete,
+        update, password, setPassword, rehash, setStatus, setDefaultWorkspace, delete,
     ]
 }
 
@@ -146,7 +147,8 @@ extension SQLStore {
                 hash: try row.requiredText("password_hash"), version: Int(try row.requiredNumber("password_version"))),
             hasTwin: try account.user.email.otherSpellings.contains { email in
                 try connection.first(AccountSQL.emailIsTaken, [.text(email.rawValue)]) != nil
-            })
+            },
+            hasSecondFactor: try connection.first(SecondFactorSQL.ofUser, [.id(account.user.id)]) != nil)
     }
 
     package func setPassword(

@@ -116,6 +116,17 @@ struct AuthorityCheck: Sendable {
 }
 
 extension LockedRows {
+    /// Refuses a session whose password was not given recently: for what needs that and no workspace.
+    ///
+    /// - Throws: `FORBIDDEN`.
+    func requireRecentSignIn(of authority: Authority, at time: Timestamp) throws(KeybearerError) {
+        guard case .session(let id, let userID, _) = authority.credential, let row = session(id, of: userID) else {
+            return
+        }
+        let isRecent = (try? StoredValues.sessionTimes(row)).map { SessionPolicy().isRecent($0, at: now(time)) }
+        guard isRecent == true else { throw KeybearerError(.forbidden, "Confirm your password first.") }
+    }
+
     fileprivate func isActive(_ userID: UserID) -> Bool {
         self[.user(userID)]?.text("status") == User.Status.active.rawValue
     }

@@ -46,7 +46,8 @@ enum DeletionSQL {
             ) AS made)
         ORDER BY sequence LIMIT $3
         """)
-    static let erase = SQL("UPDATE audit_events SET address = NULL, detail = $2 WHERE sequence = $1")
+    static let erase = SQL(
+        "UPDATE audit_events SET address = NULL, user_agent = NULL, salt = NULL, detail = $2 WHERE sequence = $1")
     static let advance = SQL("UPDATE erasures SET position = $2 WHERE user_id = $1")
     static let finish = SQL("DELETE FROM erasures WHERE user_id = $1")
 
@@ -85,6 +86,7 @@ extension SQLStore {
             try connection.execute(KeySQL.removeRequests, user)
             if let email = try account(userID, connection)?.user.email {
                 try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
+                try forgetInvitations(of: userID, email, connection)
             }
             // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
             guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
@@ -111,7 +113,8 @@ extension SQLStore {
             record(
                 AuditEvent(
                     id: deletion.makeEventID(), at: audit.at, actor: audit.actor, action: action,
-                    userID: deletion.successor, workspaceID: workspace, address: audit.address, detail: detail))
+                    userID: deletion.successor, workspaceID: workspace, address: audit.address, detail: detail,
+                    origin: audit.origin))
         }
         if let successor = deletion.successor {
             locked.others.add(.user(successor))
@@ -160,20 +163,21 @@ extension SQLStore {
         while try await maintain({ try Self.eraseSome(of: userID, $0) }) {}
     }
 
-    /// Erases a part of the events of an account, or of the one that was deleted first.
+    /// Erases a part of the usage and the events of an account, or of the one that was deleted first.
     ///
     /// - Returns: whether more may be left.
     private static func eraseSome(of userID: UserID?, _ connection: any SQLConnection) throws -> Bool {
         let mark = userID.map { SQLStatement(DeletionSQL.ofUser, [.id($0)]) } ?? SQLStatement(DeletionSQL.next)
         guard let row = try connection.lock([(mark, .replace)]).first?.first else { return false }
         let user = SQLValue.text(try row.requiredText("user_id"))
+        if try eraseUsage(of: user, atMost: erasedAtOnce, connection) { return true }
         let events = try connection.rows(
             DeletionSQL.eventsAfter, [user, .number(try row.requiredNumber("position")), .number(erasedAtOnce)])
         try connection.executeMany(
             DeletionSQL.erase,
             try events.map { event in
                 // No detail is meant to hold an address. What does is nobody's to keep.
-                let detail = event.text("detail").flatMap { $0.contains("@") ? nil : $0 }
+                let detail = event.text("detail").flatMap { AuditRecord.isPersonal(detail: $0) ? nil : $0 }
                 return [.number(try event.requiredNumber("sequence")), .optional(detail)]
             })
         guard events.count == erasedAtOnce, let last = events.last else {

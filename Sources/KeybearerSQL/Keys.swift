@@ -143,6 +143,7 @@ extension SQLStore {
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
             try putKey(replacement, connection)
+            locked.values.record(before: live.text("shown_prefix"), after: replacement.key.shownPrefix)
             return .changes(.replaced, with: remembering(replacement, at: now))
         }
     }
@@ -150,22 +151,6 @@ extension SQLStore {
     package func pastKeys(of userID: UserID) async throws -> [PastKey] {
         try await shortRead { connection in
             try connection.rows(KeySQL.pastKeys, [.id(userID)]).map { try StoredValues.pastKey($0) }
-        }
-    }
-
-    package func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
-        if uses.isEmpty { return }
-        let tooFarAhead = SQLValue.time(now.advanced(by: SessionPolicy.clockTolerance))
-        try await maintain { connection in
-            // In the order of the keys: two nodes that write the uses of the same keys never wait for each other.
-            try connection.executeMany(
-                KeySQL.recordUse,
-                uses.sorted { ($0.userID, $0.use.at) < ($1.userID, $1.use.at) }.map { use in
-                    [
-                        .time(use.use.at), .text(use.use.address.description), .id(use.userID), .id(use.keyID),
-                        tooFarAhead,
-                    ]
-                })
         }
     }
 

@@ -88,6 +88,9 @@ extension SQLStore {
         locks.readsTime = true
         return try await change(subject, by: .itself, audit: audit, locking: locks) { connection, locked in
             let statement = statement(locked.now(audit.at))
+            if case .plan(let id, let next) = due {
+                locked.values.record(before: locked[.workspace(id)]?.text("plan_id"), after: next.rawValue)
+            }
             let ended = try connection.execute(statement.sql, statement.parameters)
             return ended == 0 ? .nothing(()) : .changes((), with: [])
         }

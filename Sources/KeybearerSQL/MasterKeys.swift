@@ -35,6 +35,7 @@ enum MasterKeySQL {
         SELECT tag_key_id FROM sessions WHERE tag_key_id IS NOT NULL
         UNION SELECT tag_key_id FROM operator_tokens WHERE tag_key_id IS NOT NULL
         UNION SELECT tag_key_id FROM portal_links WHERE used_at IS NULL
+        UNION SELECT tag_key_id FROM invitations WHERE accepted_at IS NULL AND withdrawn_at IS NULL
         """)
 
     static let all = [list, addMissing, retire, put, lockNotes, setUse, anySealed, tagsOfTokens]
@@ -120,7 +121,9 @@ extension SQLStore {
             _ = try RowLocks(ids.map { (.masterKey($0), .update) }).acquire(connection)
             let needed = carried.union(try connection.tagKeysOfTokens()).intersection(ids)
             for id in Set(ids).sorted() {
-                guard try connection.first(MasterKeySQL.anySealed, [.id(id)]) == nil else {
+                guard try connection.first(MasterKeySQL.anySealed, [.id(id)]) == nil,
+                    try connection.first(SecondFactorSQL.anySealed, [.id(id)]) == nil
+                else {
                     throw KeybearerError.stillSealed
                 }
                 try connection.execute(MasterKeySQL.setUse, [.flag(false), .flag(needed.contains(id)), .id(id)])

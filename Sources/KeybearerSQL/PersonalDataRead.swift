@@ -28,10 +28,15 @@ extension SQLStore {
             let (sessions, now) = try connection.rowsAndTime(SessionSQL.ofUser, user, caller: now)
             return PersonalData(
                 account: account, identities: try Self.identities(of: userID, connection),
+                secondFactorSince: try connection.first(SecondFactorSQL.ofUser, user)?.timestamp("created_at"),
                 sessions: try sessions.map { try StoredValues.session($0) }
                     .filter { SessionPolicy().isLive($0.times, at: now) },
                 portalLinks: try connection.rows(PersonalDataSQL.portalLinks, user)
                     .map { try StoredValues.portalLink($0) },
+                invitations: try connection.rows(
+                    InvitationSQL.about,
+                    [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
+                ).map { try StoredValues.invitation($0) },
                 pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)

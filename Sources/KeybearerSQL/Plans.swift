@@ -38,7 +38,9 @@ extension SQLStore {
     }
 
     static func putting(_ plan: Plan) -> Write<Void> {
-        Write(.everything, locking: RowLocks([(.plan(plan.id), .update)])) { connection, _ in
+        Write(.everything, locking: RowLocks([(.plan(plan.id), .update)])) { connection, locked in
+            let limit = locked[.plan(plan.id)]?.number("hourly_limit")
+            locked.values.record(before: limit.map { "\($0)" }, after: "\(plan.hourlyLimit)")
             try connection.execute(
                 PlanSQL.put,
                 [

@@ -103,14 +103,15 @@ extension SQLStore {
         }
     }
 
-    /// Ends all by which somebody could still come in who was let in before: sessions, but one that may stay, and portal
-    /// links that were not used yet.
+    /// Ends all by which somebody could still come in who was let in before: sessions, but one that may stay, sign-ins that
+    /// wait for a code, and portal links that were not used yet.
     ///
     /// - Parameter time: by this process's clock; links end by the database's.
     static func endSignIns(
         of userID: UserID, keeping session: SessionID? = nil, at time: Timestamp, _ connection: any SQLConnection
     ) throws {
         try connection.execute(SessionSQL.endOthers, [.id(userID), .text(session?.rawValue ?? "")])
+        try endPendingSignIns(of: userID, connection)
         // Behind all others in the order of locks.
         try connection.lock([(SQLStatement(PortalLinkSQL.unused, [.id(userID)]), .update)])
         try connection.execute(PortalLinkSQL.endUnused, [.time(try connection.now(time)), .id(userID)])

@@ -113,6 +113,8 @@ package struct LockedRows {
     private let time: Timestamp?
     /// What else the body changes, where only the body finds that out.
     let others = OtherSubjects()
+    /// The value that the audit log says was changed, where only the body finds out what it was.
+    let values = ChangedValue()
 
     init(rows: [LockableRow: [any StoredRow]] = [:], time: Timestamp? = nil) {
         self.rows = rows
@@ -145,10 +147,26 @@ final class OtherSubjects {
     }
 }
 
+/// What a write's audit event says of a value. It belongs to one transaction.
+final class ChangedValue {
+    private var change: ValueChange?
+
+    /// Says what was and what is, where that differs.
+    func record(before: String?, after: String?) {
+        if before != after { change = ValueChange(before: before, after: after) }
+    }
+
+    /// What was said since the last time.
+    func take() -> ValueChange? {
+        defer { change = nil }
+        return change
+    }
+}
+
 /// What the locks read: the columns that decide.
 enum LockSQL {
     static let user = SQL("SELECT status, password_version, version FROM users WHERE id = $1")
-    static let apiKey = SQL("SELECT key_id, version FROM api_keys WHERE user_id = $1")
+    static let apiKey = SQL("SELECT key_id, version, shown_prefix FROM api_keys WHERE user_id = $1")
     /// One that is marked as ended is not locked: whoever revokes it waits for those that locked it before.
     static let operatorToken = SQL(
         "SELECT id, expires_at FROM operator_tokens WHERE id = $1 AND \(OperatorTokenSQL.isNotEnded)")
@@ -173,7 +191,7 @@ enum LockSQL {
         WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) ORDER BY id
         """)
     static let membership = SQL("SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2")
-    static let plan = SQL("SELECT id FROM plans WHERE id = $1")
+    static let plan = SQL("SELECT id, hourly_limit FROM plans WHERE id = $1")
     static let plans = SQL("SELECT id FROM plans ORDER BY id")
     static let masterKey = SQL("SELECT id, is_retired, tags FROM master_keys WHERE id = $1")
 

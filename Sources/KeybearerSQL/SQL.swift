@@ -88,6 +88,9 @@ package enum SQLValue: Sendable, Hashable {
     /// A text that may be NULL.
     package static func optional(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
 
+    /// Bytes that may be NULL.
+    package static func optional(_ bytes: [UInt8]?) -> SQLValue { bytes.map { .bytes($0) } ?? .null }
+
     /// A count.
     package static func number(_ number: Int) -> SQLValue { .number(Int64(number)) }
 
@@ -116,5 +119,7 @@ extension SQLValue {
 
 extension SQLConnection {
     /// The number that a `SELECT count(*) AS count` returns.
-    func count(_ sql: SQL) throws -> Int { Int(try first(sql)?.requiredNumber("count") ?? 0) }
+    func count(_ sql: SQL, _ parameters: [SQLValue] = []) throws -> Int {
+        Int(try first(sql, parameters)?.requiredNumber("count") ?? 0)
+    }
 }

@@ -34,6 +34,10 @@ package protocol SQLEngine: RateLimitStore {
         _ body: @escaping @Sendable (any SQLConnection) throws -> (commit: Commit<Value>, subjects: [Change.Subject])
     ) async throws -> (value: Value, position: ChangeLogPosition)
 
+    /// Finds audit rows that have no position yet and that are settled: no transaction that still runs was begun before
+    /// theirs has ended. In the order in which they were written. Its parameter is how many.
+    var settledAuditRows: SQL { get }
+
     /// Copies whole tables in one snapshot of this database. Blocks.
     func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value
     /// Fills whole tables in one transaction, committed when the body returns. Blocks.

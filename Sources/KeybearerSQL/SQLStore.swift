@@ -65,7 +65,7 @@ extension SQLStore {
         let check = await check(authority, requirement, audit)
         let ((value, isChange), position) = try await engine.change(at: audit.at) { connection in
             let locked = try check.pass(connection, with: write.locks, at: check.now)
-            let commit = try Self.recorded(try write.body(connection, locked), audit)
+            let commit = try Self.recorded(try write.body(connection, locked), audit, locked)
             return (commit, (write.subject.map { [$0] } ?? []) + locked.others.take())
         }
         if isChange { changed.store(true, ordering: .releasing) }
@@ -93,7 +93,7 @@ extension SQLStore {
         let check = await check(authority, requirement, audit)
         let (value, isChange) = try await engine.write(on: .requests) { connection in
             let locked = try check.pass(connection, with: locks, at: check.now)
-            return try Self.recorded(try body(connection, locked), audit)
+            return try Self.recorded(try body(connection, locked), audit, locked)
         }
         if isChange, audit.action != .keyRevealed { changed.store(true, ordering: .releasing) }
         return value
@@ -101,10 +101,11 @@ extension SQLStore {
 
     /// What a body leaves to be committed with its audit row, and whether that is anything.
     private static func recorded<Value: Sendable>(
-        _ commit: Commit<Value>, _ audit: AuditEvent
+        _ commit: Commit<Value>, _ audit: AuditEvent, _ locked: LockedRows
     ) throws -> Commit<(Value, Bool)> {
         switch commit {
-        case .changes(let value, let last): .changes((value, true), with: last + [record(audit)])
+        case .changes(let value, let last):
+            .changes((value, true), with: last + [record(audit.with(locked.values.take()))])
         case .nothing(let value): .nothing((value, false))
         }
     }

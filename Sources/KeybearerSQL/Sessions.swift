@@ -38,8 +38,8 @@ enum SessionSQL {
 
 extension SQLStore {
     package func startSession(
-        _ session: Session, token: MintedToken, replacing old: ReplacedSession?, by authority: Authority,
-        audit: AuditEvent
+        _ session: Session, token: MintedToken, replacing old: ReplacedSession?, proof: SignInProof?,
+        by authority: Authority, audit: AuditEvent
     ) async throws -> Session {
         var locks = RowLocks([(.user(session.userID), .share), (.masterKey(token.tagKeyID), .share)])
         if let old { locks.add(.session(old.id), .replace) }
@@ -50,6 +50,7 @@ extension SQLStore {
                 throw KeybearerError.noSuchAccount
             }
             try locked.requireTag(of: token.tagKeyID, connection)
+            try Self.require(proof, of: session.userID, by: authority, connection)
             let ended = try Self.end(old, connection)
             let stamped = session.stamped(locked.now(session.createdAt))
             try Self.insert(stamped, token, connection)

@@ -17,7 +17,19 @@ extension KeybearerError {
     package static let noSuchAccount = KeybearerError(.notFound, "There is no such account.")
     package static let noSuchWorkspace = KeybearerError(.notFound, "There is no such workspace.")
     package static let noSuchPlan = KeybearerError(.notFound, "There is no such plan.")
+    package static let noSuchInvitation = KeybearerError(.notFound, "There is no such invitation.")
+    package static func tooManyInvitations(limit: Int) -> KeybearerError {
+        KeybearerError(
+            .conflict,
+            "At most \(limit) invitations of a workspace can wait at the same time. Withdraw one, or wait until one is "
+                + "accepted or expires.")
+    }
     package static let noSuchMember = KeybearerError(.notFound, "There is no such member.")
+    package static func tooManyWorkspaces(limit: Int) -> KeybearerError {
+        KeybearerError(
+            .conflict,
+            "An account can own at most \(limit) workspaces. Delete one, or make somebody else its Owner and leave it.")
+    }
     package static let staleVersion = KeybearerError(
         .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
     package static let externalIDTaken = KeybearerError(.conflict, "This external id is another's already.")

@@ -72,23 +72,46 @@ enum WorkspaceSQL {
         ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role
         """)
     static let removeMember = SQL("DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2")
+    static let ownedCount = SQL(
+        "SELECT count(*) AS count FROM memberships WHERE user_id = $1 AND role = 'owner'")
     static let owner = SQL("SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'owner' LIMIT 1")
 
     static let all = [
-        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, owner,
+        byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, ownedCount,
+        owner,
     ]
 }
 
 extension SQLStore {
     package func createWorkspace(
-        id: WorkspaceID, name: String, owner: UserID, createdAt: Timestamp, by authority: Authority, audit: AuditEvent
+        _ new: NewWorkspace, ownedAtMost limit: Int?, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Workspace> {
-        let locks = RowLocks([(.user(owner), .share)])
-        return try await change(.user(owner), by: authority, audit: audit, locking: locks) { connection, locked in
-            guard locked.has(.user(owner)) else { throw KeybearerError.noSuchAccount }
-            let new = NewWorkspace(
-                id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt)
-            return .changes(try Self.insertWorkspace(new, connection), with: [])
+        try await change(Self.creating(new, ownedAtMost: limit).map { $0.workspace }, by: authority, audit: audit)
+    }
+
+    package func updateWorkspace(
+        _ update: WorkspaceUpdate, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Workspace> {
+        try await change(
+            Self.updating(update, at: audit.at).map { $0.workspace }, by: authority, needs: requirement, audit: audit)
+    }
+
+    package func deleteWorkspace(
+        _ id: WorkspaceID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void> {
+        try await change(
+            Self.deleting(id, version: nil, at: audit.at), by: authority, needs: requirement, audit: audit)
+    }
+
+    package func setDefaultWorkspace(
+        _ id: WorkspaceID, of userID: UserID, by authority: Authority, needs requirement: Requirement?,
+        audit: AuditEvent
+    ) async throws {
+        let locks = RowLocks([(.user(userID), .update)])
+        try await write(by: authority, needs: requirement, audit: audit, locking: locks) { connection, locked in
+            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            try connection.execute(AccountSQL.setDefaultWorkspace, [.id(userID), .id(id)])
+            return .changes((), with: [])
         }
     }
 
@@ -131,44 +154,9 @@ extension SQLStore {
             .workspace(workspaceID), by: authority, needs: requirement, audit: audit, locking: locks
         ) { connection, locked in
             guard locked.has(.plan(planID)) else { throw KeybearerError.noSuchPlan }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            guard let workspace = locked[.workspace(workspaceID)] else { throw KeybearerError.noSuchWorkspace }
+            locked.values.record(before: workspace.text("plan_id"), after: planID.rawValue)
             try connection.execute(WorkspaceSQL.setPlan, [.text(planID.rawValue), .id(workspaceID), .time(audit.at)])
-            return .changes((), with: [])
-        }
-    }
-
-    package func putMember(
-        _ membership: Membership, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.putting(membership), by: authority, audit: audit)
-    }
-
-    package func removeMember(
-        _ userID: UserID, from workspaceID: WorkspaceID, by authority: Authority, audit: AuditEvent
-    ) async throws -> Committed<Void> {
-        try await change(Self.removing(userID, from: workspaceID), by: authority, audit: audit)
-    }
-
-    static func putting(_ membership: Membership) -> Write<Void> {
-        let (workspaceID, userID) = (membership.workspaceID, membership.userID)
-        let locks = RowLocks([
-            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .update),
-        ])
-        return Write(.user(userID), locking: locks) { connection, locked in
-            guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
-            try putMembership(membership, connection)
-            try requireOwner(of: workspaceID, connection)
-            return .changes((), with: [])
-        }
-    }
-
-    static func removing(_ userID: UserID, from workspaceID: WorkspaceID) -> Write<Void> {
-        let locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
-        return Write(.user(userID), locking: locks) { connection, _ in
-            let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
-            guard touched == 1 else { throw KeybearerError.noSuchMember }
-            try requireOwner(of: workspaceID, connection)
             return .changes((), with: [])
         }
     }
@@ -198,9 +186,73 @@ extension SQLStore {
     }
 
     /// Looks after the write, under the lock on the workspace: the throw takes the whole transaction back.
-    private static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
+    static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
         guard try connection.first(WorkspaceSQL.owner, [.id(workspaceID)]) != nil else {
             throw KeybearerError.lastOwner
         }
+    }
+
+    /// - Parameter limit: how many the owner may own with this one; nil for any number.
+    static func creating(
+        _ new: NewWorkspace, ownedAtMost limit: Int? = nil
+    ) -> Write<(workspace: Workspace, plan: Plan)> {
+        // Whoever counts what an account owns holds its row: of two that make the last one, one finds it made.
+        var locks = RowLocks([(.user(new.owner), limit == nil ? .share : .update)])
+        if let planID = new.planID { locks.add(.plan(planID), .share) }
+        return Write(.user(new.owner), locking: locks) { connection, locked in
+            guard locked.has(.user(new.owner)) else { throw KeybearerError.noSuchAccount }
+            if let planID = new.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
+            if let limit, try connection.count(WorkspaceSQL.ownedCount, [.id(new.owner)]) >= limit {
+                throw KeybearerError.tooManyWorkspaces(limit: limit)
+            }
+            try requireFree(new.externalID, connection)
+            try insertWorkspace(new, connection)
+            return .changes(try found(new.id, connection), with: [])
+        }
+    }
+
+    static func updating(
+        _ update: WorkspaceUpdate, at time: Timestamp
+    ) -> Write<(workspace: Workspace, plan: Plan)> {
+        var locks = RowLocks([(.workspace(update.id), .replace)])
+        let plans = [update.planID, update.planEnd?.nextPlanID].compactMap { $0 }
+        for planID in plans { locks.add(.plan(planID), .share) }
+        return Write(.workspace(update.id), locking: locks) { connection, locked in
+            guard plans.allSatisfy({ locked.has(.plan($0)) }) else { throw KeybearerError.noSuchPlan }
+            let present = try found(update.id, connection)
+            let current = present.workspace
+            guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
+            let workspace = update.applied(to: current, at: time)
+            if workspace == current { return .nothing(present) }
+            if workspace.limit != current.limit {
+                locked.values.record(
+                    before: LimitOverride.describe(current.limit), after: LimitOverride.describe(workspace.limit))
+            }
+            locked.values.record(before: current.planID.rawValue, after: workspace.planID.rawValue)
+            if workspace.externalID != current.externalID { try requireFree(workspace.externalID, connection) }
+            try connection.execute(
+                WorkspaceSQL.update,
+                [
+                    .id(workspace.id), .text(workspace.name), .id(workspace.planID),
+                    .optional(workspace.externalID?.rawValue), .flag(workspace.isSuspended),
+                    .number(workspace.version), .time(time),
+                ] + columns(of: workspace.limit)
+                    + [.optional(workspace.planEnd?.at), .optional(workspace.planEnd?.nextPlanID.rawValue)])
+            return .changes(try found(update.id, connection), with: [])
+        }
+    }
+
+    private static func requireFree(_ externalID: ExternalID?, _ connection: any SQLConnection) throws {
+        guard let externalID else { return }
+        guard try connection.first(WorkspaceSQL.idByExternalID, [.id(externalID)]) == nil else {
+            throw KeybearerError.externalIDTaken
+        }
+    }
+
+    private static func found(
+        _ id: WorkspaceID, _ connection: any SQLConnection
+    ) throws -> (workspace: Workspace, plan: Plan) {
+        guard let found = try workspace(id, connection) else { throw KeybearerError.noSuchWorkspace }
+        return found
     }
 }

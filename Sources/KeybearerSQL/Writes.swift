@@ -37,6 +37,8 @@ extension SQLStore {
         _ write: StoreWrite, _ work: Write<StoreWrite.Outcome>, _ locked: LockedRows, _ connection: any SQLConnection
     ) throws -> (outcome: StoreWrite.Outcome, isChange: Bool) {
         let now = locked.now(write.audit.at)
+        // One that was refused before may have left something.
+        _ = locked.values.take()
         if let request = write.request, let resource = try claim(request, at: now, connection) {
             return (.replayed(resource: resource), false)
         }
@@ -44,7 +46,9 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(write.audit)] { try connection.execute(statement) }
+            for statement in last + [record(write.audit.with(locked.values.take()))] {
+                try connection.execute(statement)
+            }
             (outcome, isChange) = (value, true)
         case .nothing(let value): outcome = value
         }
@@ -114,14 +118,15 @@ extension SQLStore {
         case .endSessions(let userID): endingSessions(of: userID, at: time)
         case .deleteAccount(let deletion): deleting(deletion, write.audit).map { .done }
         case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
-        case .createWorkspace(let new): creating(new)
-        case .updateWorkspace(let update): updating(update, at: time)
+        case .createWorkspace(let new): creating(new).map { .workspace($0.workspace, $0.plan) }
+        case .updateWorkspace(let update): updating(update, at: time).map { .workspace($0.workspace, $0.plan) }
         case .deleteWorkspace(let id, let version): deleting(id, version: version, at: time).map { .done }
         case .putMember(let membership): putting(membership).map { .done }
         case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
         case .putPlan(let plan): putting(plan).map { .done }
         case .deletePlan(let id): deletingPlan(id).map { .done }
         case .resetWindow(let userID): resettingWindow(of: userID)
+        case .resetSecondFactor(let userID): resettingSecondFactor(of: userID)
         }
     }
 }
@@ -156,6 +161,10 @@ extension SQLStore {
             }
             let user = update.applied(to: current.user, at: time)
             if user == current.user { return .nothing(.account(current)) }
+            if user.limit != current.user.limit {
+                locked.values.record(
+                    before: LimitOverride.describe(current.user.limit), after: LimitOverride.describe(user.limit))
+            }
             try requireFree(user, instead: current.user, connection)
             if let takeover = update.takeover, !current.user.isEmailVerified {
                 try takeOver(update.id, with: takeover, locked, connection)
@@ -197,6 +206,7 @@ extension SQLStore {
         try putKey(replacement, connection)
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
         try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
+        try removeSecondFactor(of: userID, connection)
         try endSignIns(of: userID, at: replacement.key.generatedAt, connection)
     }
 
@@ -220,58 +230,11 @@ extension SQLStore {
         let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
         return Write(nil, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            let links = try connection.first(PortalLinkSQL.unused, [.id(userID)])
-            if locked.all(.sessions(of: userID)).isEmpty, links == nil { return .nothing(.done) }
+            let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser]
+            let hasOthers = try others.contains { try connection.first($0, [.id(userID)]) != nil }
+            if locked.all(.sessions(of: userID)).isEmpty, !hasOthers { return .nothing(.done) }
             try endSignIns(of: userID, at: time, connection)
             return .changes(.done, with: [])
         }
-    }
-
-    private static func creating(_ new: NewWorkspace) -> Write<StoreWrite.Outcome> {
-        var locks = RowLocks([(.user(new.owner), .share)])
-        if let planID = new.planID { locks.add(.plan(planID), .share) }
-        return Write(.user(new.owner), locking: locks) { connection, locked in
-            guard locked.has(.user(new.owner)) else { throw KeybearerError.noSuchAccount }
-            if let planID = new.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
-            try requireFree(new.externalID, connection)
-            try insertWorkspace(new, connection)
-            return .changes(try found(new.id, connection), with: [])
-        }
-    }
-
-    private static func updating(_ update: WorkspaceUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
-        var locks = RowLocks([(.workspace(update.id), .replace)])
-        let plans = [update.planID, update.planEnd?.nextPlanID].compactMap { $0 }
-        for planID in plans { locks.add(.plan(planID), .share) }
-        return Write(.workspace(update.id), locking: locks) { connection, locked in
-            guard plans.allSatisfy({ locked.has(.plan($0)) }) else { throw KeybearerError.noSuchPlan }
-            let outcome = try found(update.id, connection)
-            guard case .workspace(let current, _) = outcome else { return .nothing(outcome) }
-            guard update.version == nil || update.version == current.version else { throw KeybearerError.staleVersion }
-            let workspace = update.applied(to: current, at: time)
-            if workspace == current { return .nothing(outcome) }
-            if workspace.externalID != current.externalID { try requireFree(workspace.externalID, connection) }
-            try connection.execute(
-                WorkspaceSQL.update,
-                [
-                    .id(workspace.id), .text(workspace.name), .id(workspace.planID),
-                    .optional(workspace.externalID?.rawValue), .flag(workspace.isSuspended),
-                    .number(workspace.version), .time(time),
-                ] + columns(of: workspace.limit)
-                    + [.optional(workspace.planEnd?.at), .optional(workspace.planEnd?.nextPlanID.rawValue)])
-            return .changes(try found(update.id, connection), with: [])
-        }
-    }
-
-    private static func requireFree(_ externalID: ExternalID?, _ connection: any SQLConnection) throws {
-        guard let externalID else { return }
-        guard try connection.first(WorkspaceSQL.idByExternalID, [.id(externalID)]) == nil else {
-            throw KeybearerError.externalIDTaken
-        }
-    }
-
-    private static func found(_ id: WorkspaceID, _ connection: any SQLConnection) throws -> StoreWrite.Outcome {
-        guard let (workspace, plan) = try workspace(id, connection) else { throw KeybearerError.noSuchWorkspace }
-        return .workspace(workspace, plan)
     }
 }

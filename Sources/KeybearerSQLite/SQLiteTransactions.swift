@@ -97,6 +97,12 @@ extension SQLiteEngine {
         }
     }
 
+    /// There is one writer at a time: what is committed is settled.
+    package var settledAuditRows: KeybearerSQL.SQL { Self.settledRows }
+
+    private static let settledRows = SQL(
+        "\(AuditColumns.select) WHERE position IS NULL ORDER BY sequence LIMIT $1")
+
     package func withCopyReader<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
         try translatingErrors(at: path) { try pool.read { try body(SQLiteConnection(db: $0)) } }
     }

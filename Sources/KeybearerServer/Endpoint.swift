@@ -190,9 +190,10 @@ struct CursorPage<Noun: JSONNoun>: ResponseValue {
     let nouns: [Noun]
     let meta: CursorMeta
 
-    init(_ nouns: [Noun], limit: Int, next: String?) {
+    /// - Parameter hasMore: nil where there is a next cursor only if there is more.
+    init(_ nouns: [Noun], limit: Int, next: String?, hasMore: Bool? = nil) {
         self.nouns = nouns
-        meta = CursorMeta(limit: limit, nextCursor: Nullable(next), hasMore: next != nil)
+        meta = CursorMeta(limit: limit, nextCursor: Nullable(next), hasMore: hasMore ?? (next != nil))
     }
 
     static var content: ResponseContent {

@@ -220,14 +220,15 @@ public struct KeybearerServer: Sendable {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
-        var handlers = Routes.Handlers(
+        var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: services.keys),
+            api: APIHandlers(keys: services.keys, reports: services.usage),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
             lookups: KeyLookupHandlers(
                 directory: services.directory, writes: services.writes, keys: services.keys),
+            usage: UsageHandlers(usage: services.usage, writes: services.writes),
             bulk: BulkHandlers(writes: services.writes),
             portalLinks: PortalLinkHandlers(
                 links: services.portalLinks, place: place,
@@ -236,16 +237,27 @@ public struct KeybearerServer: Sendable {
             assets: AssetHandlers(brand: BrandAssets(settings.brand)),
             reference: makeReference([], pages, for: served),
             signIn: SignInHandlers(
-                service: services.signIn, sessions: services.sessions, identities: services.identities, pages: pages),
+                service: services.signIn, sessions: services.sessions, secondFactors: services.secondFactors,
+                identities: services.identities, pages: pages),
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
             keyPage: KeyPageHandlers(
                 keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
                 pages: pages, keyPrefix: settings.keyPrefix.characters),
+            usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
+            workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
+            teamPages: TeamPageHandlers(
+                workspaces: services.workspaces, invitations: services.invitations, pages: pages, clocks: clocks),
+            invitations: InvitationHandlers(
+                invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
+            activity: ActivityHandlers(
+                activity: services.activity, workspaces: services.workspaces, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
-                pages: pages))
+                secondFactors: services.secondFactors, pages: pages),
+            secondFactor: SecondFactorHandlers(
+                service: services.secondFactors, pages: pages, issuer: settings.brand.productName.description))
         // On the operators' own listener, the public address leads elsewhere.
         let openAPI = OpenAPI(
             routes: routes(handlers, for: served), product: settings.brand.productName,
@@ -263,7 +275,7 @@ public struct KeybearerServer: Sendable {
             keyPrefix: settings.keyPrefix.characters, renderer: pages.renderer)
     }
 
-    private func routes(_ handlers: Routes.Handlers, for served: ServedRoutes) -> [Route] {
+    private func routes(_ handlers: RouteHandlers, for served: ServedRoutes) -> [Route] {
         Routes.all(handlers).filter { route in
             served.includes(route) && (settings.isRegenerateByKeyOpen || route.path != Routes.regenerateByKey)
         }

@@ -5,7 +5,7 @@ import Keybearer
 ///
 /// `probe` and `anyone` are the named list of what needs no credentials; a test walks all the others.
 enum Routes {
-    static func all(_ edge: Handlers) -> [Route] {
+    static func all(_ edge: RouteHandlers) -> [Route] {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
@@ -25,6 +25,9 @@ enum Routes {
                 .get, "/api/v1/key", returns: Success<KeyJSON>.self, summary: "Get the key's record, without the key",
                 .memory(edge.api.key)),
             .key(
+                .get, "/api/v1/usage", returns: Success<UsageJSON>.self, with: Endpoint.Parameter.usage,
+                summary: "Get what the account's requests came to", .awaiting(edge.api.usage)),
+            .key(
                 .post, "/api/v1/key/revoke", for: .keyAlone, returns: NoContent.self, takes: .emptyObject,
                 summary: "End the key that makes the request", .awaiting(edge.api.revoke)),
             .key(
@@ -32,7 +35,8 @@ enum Routes {
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
                 .awaiting(edge.api.regenerate)),
         ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
-            + operatorOthers(edge) + pages(edge)
+            + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
+            + teamPages(edge.teamPages, edge.invitations)
     }
 
     /// The operator API: users and their keys.
@@ -69,6 +73,9 @@ enum Routes {
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/end-sessions", for: .writeUsers, returns: NoContent.self,
                 takes: .emptyObject, summary: "End all sessions of a user", users.endSessions),
+            .operatorWrite(
+                .post, "/operator/v1/users/{user}/second-factor/reset", for: .writeIdentity, returns: NoContent.self,
+                takes: .emptyObject, summary: "Turn a user's two-step sign-in off", users.resetSecondFactor),
             .operatorToken(
                 .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
                 summary: "Get the record of a user's key, without the key", users.key),
@@ -149,13 +156,16 @@ enum Routes {
     }
 
     /// The operator API: plans, look-ups, portal links, batches.
-    private static func operatorOthers(_ edge: Handlers) -> [Route] {
+    private static func operatorOthers(_ edge: RouteHandlers) -> [Route] {
         let (workspaces, lookups) = (edge.workspaces, edge.lookups)
         return [
             .operatorToken(
                 .post, "/operator/v1/introspect", for: .introspect, returns: IntrospectionJSON.self,
                 takes: .form(IntrospectionHandlers.inputs), summary: "Ask whether a Secret Key may pass (RFC 7662)",
                 edge.operators.introspect),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/usage", for: .readUsage, returns: Success<UsageJSON>.self,
+                with: Endpoint.Parameter.usage, summary: "Get what a user's requests came to", edge.usage.ofUser),
             .operatorToken(
                 .get, "/operator/v1/plans", for: .readWorkspaces, returns: PlainList<PlanJSON>.self,
                 summary: "List the catalogue of plans", workspaces.plans),
@@ -199,7 +209,7 @@ enum Routes {
     }
 
     /// The dashboard.
-    private static func pages(_ edge: Handlers) -> [Route] {
+    private static func pages(_ edge: RouteHandlers) -> [Route] {
         [
             .anyone(.get, Routes.stylesheet, edge.assets.stylesheet),
             .anyone(.get, "/assets/dashboard.js", edge.assets.script),
@@ -208,6 +218,8 @@ enum Routes {
             .anyone(.get, Routes.reference, edge.reference.page),
             .anyone(.get, "/sign-in", edge.signIn.signInPage),
             .anyone(.post, "/sign-in", edge.signIn.signIn),
+            .anyone(.get, Routes.signInCode, edge.signIn.codePage),
+            .anyone(.post, Routes.signInCode, edge.signIn.enterCode),
             .anyone(.get, "/sign-up", edge.signIn.signUpPage),
             .anyone(.post, "/sign-up", edge.signIn.signUp),
             .anyone(.get, Routes.signInWithProvider, edge.identities.begin),
@@ -221,18 +233,29 @@ enum Routes {
             .session(.get, "/confirm", inPortal: .apiKey, edge.signIn.confirmPage),
             .session(.post, "/confirm", edge.signIn.confirm),
             .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks", inPortal: .apiKey, edge.keyPage.page),
-            .session(.get, "/workspaces/{workspaceID}/api-webhooks/record", inPortal: .apiKey, edge.keyPage.record),
-            .session(.post, Routes.reveal, inPortal: .apiKey, edge.keyPage.reveal),
-            .session(
-                .get, "/workspaces/{workspaceID}/api-webhooks/regenerate", inPortal: .apiKey,
+            .workspace(.get, "/api-webhooks", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.page),
+            .workspace(.get, "/api-webhooks/record", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.record),
+            .workspace(.get, "/api-webhooks/usage", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.page),
+            .workspace(.get, "/api-webhooks/usage.csv", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.csv),
+            .workspace(.post, "/api-webhooks/reveal", does: .revealKey, inPortal: .apiKey, edge.keyPage.reveal),
+            .workspace(
+                .get, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey,
                 edge.keyPage.regeneratePage),
-            .session(.post, Routes.regenerate, inPortal: .apiKey, edge.keyPage.regenerate),
-            .session(.post, "/workspaces/{workspaceID}/plan", edge.keyPage.switchPlan),
+            .workspace(
+                .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
+            .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
+            .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
+            .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),
             .session(.get, "/account", edge.account.page),
+            .session(.get, "/account/activity", edge.activity.accountPage),
+            .session(.get, "/account/activity/export", edge.activity.accountFile),
             .session(.post, "/account/password", edge.account.changePassword),
             .session(.post, "/account/sessions/{sessionID}/end", edge.account.endSession),
             .session(.post, "/account/identities/{identityID}/disconnect", edge.account.disconnect),
+            .session(.get, Routes.secondFactor, edge.secondFactor.page),
+            .session(.post, Routes.secondFactor, edge.secondFactor.turnOn),
+            .session(.post, Routes.secondFactor + "/recovery-codes", edge.secondFactor.replaceCodes),
+            .session(.post, Routes.secondFactor + "/remove", edge.secondFactor.turnOff),
         ]
     }
 
@@ -242,6 +265,10 @@ enum Routes {
     static let reference = "/docs"
     /// What a page looks like.
     static let stylesheet = "/assets/dashboard.css"
+    /// Where a sign-in asks for the code of an authenticator app.
+    static let signInCode = "/sign-in/code"
+    /// Where such an app is set up.
+    static let secondFactor = "/account/second-factor"
     /// Where a browser begins to sign in with the provider, and where it comes back to.
     static let signInWithProvider = "/sign-in/oidc"
     static let providerCallback = "/sign-in/oidc/callback"
@@ -258,25 +285,4 @@ enum Routes {
 
     /// It tells its caller the new key, so a thief too: it exists where the setting `regenerate-by-key` opens it.
     static let regenerateByKey = "/api/v1/key/regenerate"
-
-    /// The handlers behind the paths, a group for each part of the server.
-    struct Handlers: Sendable {
-        let probes: Probes
-        var openAPI = OpenAPIHandlers()
-        let api: APIHandlers
-        let operators: IntrospectionHandlers
-        let users: UserHandlers
-        let workspaces: WorkspaceHandlers
-        let limits: LimitHandlers
-        let lookups: KeyLookupHandlers
-        let bulk: BulkHandlers
-        let portalLinks: PortalLinkHandlers
-        let portal: PortalHandlers
-        let assets: AssetHandlers
-        var reference: ReferenceHandlers
-        let signIn: SignInHandlers
-        let identities: IdentityHandlers
-        let keyPage: KeyPageHandlers
-        let account: AccountPageHandlers
-    }
 }

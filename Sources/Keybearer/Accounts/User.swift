@@ -32,6 +32,8 @@ public struct User: Sendable, Hashable {
     public let updatedAt: Timestamp
     /// The limit that holds for the account instead of its plans'; nil where those do.
     public let limit: LimitOverride?
+    /// The workspace that the dashboard begins with; nil where the person chose none. It may be gone since.
+    public let defaultWorkspaceID: WorkspaceID?
 
     /// Puts an account together.
     ///
@@ -39,7 +41,8 @@ public struct User: Sendable, Hashable {
     package init(
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
         createdAt: Timestamp, externalID: ExternalID? = nil, isEmailVerified: Bool = false, hasPassword: Bool = true,
-        version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil
+        version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil,
+        defaultWorkspaceID: WorkspaceID? = nil
     ) {
         self.id = id
         self.email = email
@@ -53,6 +56,7 @@ public struct User: Sendable, Hashable {
         self.version = version
         self.updatedAt = updatedAt ?? createdAt
         self.limit = limit
+        self.defaultWorkspaceID = defaultWorkspaceID
     }
 }
 

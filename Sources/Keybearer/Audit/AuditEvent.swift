@@ -13,8 +13,13 @@ public struct AuditEvent: Sendable, Hashable {
         case identityLinked = "user.identity_linked"
         case identityUnlinked = "user.identity_unlinked"
         case passwordChanged = "user.password_changed"
+        case secondFactorAdded = "user.second_factor_added"
+        case secondFactorRemoved = "user.second_factor_removed"
+        case recoveryCodesReplaced = "user.recovery_codes_replaced"
+        case codeAsked = "session.code_asked"
         case sessionStarted = "session.started"
         case sessionConfirmed = "session.confirmed"
+        case signInFailed = "session.failed"
         case sessionEnded = "session.ended"
         case keyRevealed = "key.revealed"
         case keyRegenerated = "key.regenerated"
@@ -32,6 +37,11 @@ public struct AuditEvent: Sendable, Hashable {
         case planPut = "plan.put"
         case planDeleted = "plan.deleted"
         case memberRemoved = "workspace.member_removed"
+        case memberRoleChanged = "workspace.role_changed"
+        case invitationCreated = "invitation.created"
+        case invitationWithdrawn = "invitation.withdrawn"
+        case invitationAccepted = "invitation.accepted"
+        case invitationRequested = "invitation.requested"
         case operatorTokenCreated = "operator_token.created"
         case portalLinkCreated = "portal_link.created"
         case operatorTokenRevoked = "operator_token.revoked"
@@ -90,10 +100,19 @@ public struct AuditEvent: Sendable, Hashable {
     /// or an address: it outlives the account.
     public let detail: String?
 
+    /// What was asked for it; nil for what came by no request.
+    public let origin: RequestOrigin?
+    /// What was, and what is, where the event is about a value such as a plan or a limit. Never a secret, and nothing
+    /// that tells who somebody is.
+    public let change: ValueChange?
+    /// Its place in the log, counted from 1 without gaps; nil until it has one. See ``AuditSealer``.
+    public let position: Int64?
+
     /// Puts an event together.
     package init(
         id: EventID, at: Timestamp, actor: Actor, action: Action, userID: UserID? = nil,
-        workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil
+        workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil,
+        origin: RequestOrigin? = nil, change: ValueChange? = nil, position: Int64? = nil
     ) {
         self.id = id
         self.at = at
@@ -103,5 +122,32 @@ public struct AuditEvent: Sendable, Hashable {
         self.workspaceID = workspaceID
         self.address = address
         self.detail = detail
+        self.origin = origin
+        self.change = change
+        self.position = position
+    }
+}
+
+/// A value before and after an act, as text; nil for none.
+public struct ValueChange: Sendable, Hashable {
+    /// What was.
+    public let before: String?
+    /// What is.
+    public let after: String?
+
+    /// - Parameters: each is cut to 200 bytes.
+    package init(before: String?, after: String?) {
+        self.before = before.map { $0.cut(toBytes: 200) }
+        self.after = after.map { $0.cut(toBytes: 200) }
+    }
+}
+
+extension AuditEvent {
+    /// The same event with a value that only the transaction found out.
+    package func with(_ change: ValueChange?) -> AuditEvent {
+        guard let change else { return self }
+        return AuditEvent(
+            id: id, at: at, actor: actor, action: action, userID: userID, workspaceID: workspaceID, address: address,
+            detail: detail, origin: origin, change: change, position: position)
     }
 }

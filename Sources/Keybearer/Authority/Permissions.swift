@@ -1,11 +1,44 @@
 /// Something that a member does in a workspace.
 public enum Action: String, Sendable, Hashable, CaseIterable {
+    /// See the workspace's pages, and choose it as one's own first one.
+    case openWorkspace = "open_workspace"
     /// See the member's own key.
     case revealKey = "reveal_key"
     /// Replace the member's own key.
     case regenerateKey = "regenerate_key"
+    /// Call the workspace something else.
+    case renameWorkspace = "rename_workspace"
     /// Move the workspace to another plan.
     case changePlan = "change_plan"
+    /// Remove the workspace.
+    case deleteWorkspace = "delete_workspace"
+    /// Stop being a member.
+    case leaveWorkspace = "leave_workspace"
+    /// Invite people as Admins and Members, and withdraw invitations.
+    case inviteMembers = "invite_members"
+    /// Change and remove Admins and Members.
+    case manageMembers = "manage_members"
+    /// See what happened in the workspace, and who did it.
+    case viewActivity = "view_activity"
+    /// Invite and make Owners, and change and remove them.
+    case manageOwners = "manage_owners"
+
+    /// What is done, as a sentence about a person ends: "Only an Owner of the workspace can …".
+    var words: String {
+        switch self {
+        case .openWorkspace: "open it"
+        case .revealKey: "see a key"
+        case .regenerateKey: "replace a key"
+        case .renameWorkspace: "rename it"
+        case .changePlan: "change its plan"
+        case .deleteWorkspace: "delete it"
+        case .leaveWorkspace: "leave it"
+        case .inviteMembers: "invite people"
+        case .manageMembers: "change its members"
+        case .viewActivity: "see its activity"
+        case .manageOwners: "make, change or remove an Owner"
+        }
+    }
 }
 
 /// Which role may do what: the one table.
@@ -18,14 +51,26 @@ package enum Permissions {
         package let needsFeature: Bool
         /// Whether the password must have been given recently.
         package let needsRecentSignIn: Bool
+
+        fileprivate init(_ roles: Set<Role>, feature: Bool = false, recentSignIn: Bool = false) {
+            self.roles = roles
+            needsFeature = feature
+            needsRecentSignIn = recentSignIn
+        }
     }
 
     /// The table. Regenerating works while the feature is locked: a leaked key must not revive on an upgrade.
     package static func rule(of action: Action) -> Rule {
         switch action {
-        case .revealKey: Rule(roles: everyone, needsFeature: true, needsRecentSignIn: true)
-        case .regenerateKey: Rule(roles: everyone, needsFeature: false, needsRecentSignIn: true)
-        case .changePlan: Rule(roles: [.owner], needsFeature: false, needsRecentSignIn: false)
+        case .openWorkspace: Rule(everyone)
+        case .revealKey: Rule(everyone, feature: true, recentSignIn: true)
+        case .regenerateKey: Rule(everyone, recentSignIn: true)
+        case .renameWorkspace: Rule(managers)
+        case .changePlan: Rule([.owner])
+        case .deleteWorkspace: Rule([.owner], recentSignIn: true)
+        case .leaveWorkspace: Rule(everyone)
+        case .inviteMembers, .manageMembers, .viewActivity: Rule(managers)
+        case .manageOwners: Rule([.owner])
         }
     }
 
@@ -39,6 +84,7 @@ package enum Permissions {
     package static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }
 
     private static let everyone: Set<Role> = [.owner, .admin, .member]
+    private static let managers: Set<Role> = [.owner, .admin]
 }
 
 /// What a change needs besides its credential: the right to an action in a workspace.
@@ -68,10 +114,9 @@ extension KeybearerError {
         "The plan does not include \(Feature.apiWebhooks.displayName). A workspace Owner can upgrade it.")
 
     /// The role does not allow the action.
-    package static func roleForbids(_ action: Action) -> KeybearerError {
-        KeybearerError(
-            .forbidden,
-            action == .changePlan
-                ? "Only an Owner of the workspace can change its plan." : "Your role does not allow this.")
+    public static func roleForbids(_ action: Action) -> KeybearerError {
+        let isForAdmins = Permissions.allows(.admin, action)
+        let who = isForAdmins ? "Only an Owner or an Admin" : "Only an Owner"
+        return KeybearerError(.forbidden, "\(who) of the workspace can \(action.words).")
     }
 }

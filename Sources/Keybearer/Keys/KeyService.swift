@@ -52,7 +52,7 @@ public final class KeyService: Sendable {
     ) async throws -> (secret: SecretKey, key: APIKey) {
         let (key, sealed) = try await context.store.revealKey(
             of: userID, by: authority, needs: requirement,
-            audit: context.event(.keyRevealed, by: authority, user: userID))
+            audit: context.event(.keyRevealed, by: authority, user: userID, workspace: requirement?.workspaceID))
         let secret = try context.vault.current.open(sealed, userID: userID, keyID: key.id, version: key.version)
         return (secret, withLatestUse(key, of: userID))
     }
@@ -106,7 +106,7 @@ public final class KeyService: Sendable {
         let outcome = await propagation.waitUntilApplied(
             try await context.store.replaceKey(
                 replacement, by: authority, needs: requirement,
-                audit: context.event(action, by: authority, user: userID)))
+                audit: context.event(action, by: authority, user: userID, workspace: requirement?.workspaceID)))
         return try await result(outcome, of: replacement, secret: secret, by: authority)
     }
 

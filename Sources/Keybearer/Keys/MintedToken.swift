@@ -13,6 +13,10 @@ enum TokenKind: String, Sendable, CaseIterable {
     case portalLink = "portal link"
     /// The cookie of a browser that is on its way to a provider and back.
     case signInAttempt = "sign-in attempt"
+    /// The code of an invitation to a workspace.
+    case invitation
+    /// The cookie of a browser that has given the password and not the code yet.
+    case pendingSignIn = "pending sign-in"
 
     /// What stands before the random characters.
     var prefix: String {
@@ -21,6 +25,8 @@ enum TokenKind: String, Sendable, CaseIterable {
         case .operatorToken: "kbo_"
         case .portalLink: "kbl_"
         case .signInAttempt: "kbi_"
+        case .invitation: "kbv_"
+        case .pendingSignIn: "kbc_"
         }
     }
 

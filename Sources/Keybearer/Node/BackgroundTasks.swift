@@ -54,9 +54,14 @@ extension Node {
                 await self.batcher.maintainSharedReservation()
                 await self.batcher.releaseExpired()
             },
-            BackgroundTask("last uses", .itself(BackgroundWrites.interval)) { await self.lastUses.run() },
+            BackgroundTask("usage", .itself(BackgroundWrites.interval)) { await self.usage.run() },
             BackgroundTask("idle account states", .every(.seconds(1))) { self.dropIdleAccountStates() },
             BackgroundTask("ends", .every(Node.endInterval)) { await self.endWhatIsDue() },
+            BackgroundTask("failed sign-ins", .every(FailedSignIns.interval)) { await self.failedSignIns.flush() },
+            // What fails is tried again with the next round.
+            BackgroundTask("audit positions", .every(AuditSealer.interval)) {
+                _ = try? await self.auditSealer.sealAll()
+            },
             BackgroundTask("housekeeping", .every(.seconds(600))) { await self.removeWhatIsOver() },
         ]
     }
@@ -74,8 +79,9 @@ extension Node {
 
     /// Writes what is still in memory and gives the lease up, in this order. Call it after the last response.
     public func stop() async {
-        // Last uses first: they are recorded by requests alone, and none comes any more.
-        await lastUses.flush()
+        // Last uses and counts first: they are recorded by requests alone, and none comes any more.
+        await usage.flush()
+        await failedSignIns.flush()
         // Then reservations: what is unused goes back to the accounts' rate limits.
         await batcher.stop()
         // The lease last: until here this node may have to apply changes that others wait for.

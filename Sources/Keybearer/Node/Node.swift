@@ -1,25 +1,28 @@
 import Logging
 
-/// The request path of a server and what keeps it true: key cache, fence, rate limit and last uses.
+/// The request path of a server and what keeps it true: key cache, fence, rate limit, last uses and counts.
 /// What runs beside the requests is in `BackgroundTasks.swift`.
 public final class Node: Sendable {
     /// Decides requests.
     public let verifier: Verifier
     /// Keeps memory true.
     public let fence: RevocationFence
-    /// Writes last uses in batches.
-    let lastUses: LastUseRecorder
+    /// Writes last uses and counts of requests in batches.
+    let usage: UsageRecorder
 
     private let cache: KeyCache
     private let importedKeys: ImportedKeys
     let batcher: ReservationBatcher
+    let auditSealer: AuditSealer
+    let failedSignIns: FailedSignIns
     let context: ServiceContext
 
     init(
-        context: ServiceContext, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
+        context: ServiceContext, failedSignIns: FailedSignIns, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         logger: Logger
     ) {
         self.context = context
+        self.failedSignIns = failedSignIns
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
@@ -45,9 +48,11 @@ public final class Node: Sendable {
         batcher = ReservationBatcher(
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
-        lastUses = LastUseRecorder(store: context.store, clocks: context.clocks, logger: logger)
+        usage = UsageRecorder(
+            store: context.store, clocks: context.clocks, random: context.random, logger: logger)
+        auditSealer = AuditSealer(store: context.store, vault: vault, random: context.random)
         verifier = Verifier(
-            cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, lastUses: lastUses, vault: vault,
+            cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, usage: usage, vault: vault,
             store: context.store, thread: context.thread, clocks: context.clocks)
     }
 
@@ -60,15 +65,22 @@ public final class Node: Sendable {
         cache.dropIdleAccountStates { $0.isWritten && $0.withQuota { $0.isIdle(at: now) } }
     }
 
-    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, and rate limit
-    /// windows of deleted accounts that no longer count. What fails is tried again with the next round.
+    /// Removes sessions that can no longer be used, idempotent requests that are no longer remembered, rate limit
+    /// windows of deleted accounts that no longer count, and usage and audit events that are older than they are kept. What
+    /// fails is tried again with the next round.
     package func removeWhatIsOver() async {
         let now = context.clocks.wall()
         try? await context.store.removeExpiredSessions(SessionPolicy(), now: now)
         try? await context.store.removeOldRequests(now: now)
         try? await context.store.removeOldPortalLinks(now: now)
+        try? await context.store.removeOldInvitations(now: now)
         try? await context.store.erasePersonalData(of: nil)
         try? await context.store.removeOldSignInAttempts(now: now)
+        try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)
+        try? await context.store.removeOldPendingSignIns(now: now)
+        if let kept = context.settings.auditRetention {
+            try? await auditSealer.removeOld(before: now.advanced(by: .zero - kept))
+        }
     }
 
     /// Asks the store something for no longer than a request waits for it.
@@ -95,6 +107,11 @@ public final class Node: Sendable {
         try await Timeout.atMost(verifier.patience) { batcher.look(at: accountState, limit: limit, waiter: $0) }
         let seen = accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
         return seen ?? RateLimitStatus(limit: limit, remaining: limit, resetsAfter: .zero, reckonedAt: wall)
+    }
+
+    /// What an account is to be warned of as it stands. This process remembers what it was warned of before.
+    public func quotaLevel(of account: Account, _ status: RateLimitStatus) -> QuotaLevel {
+        cache.accountState(of: account.user.id).level(used: status.limit - status.remaining, limit: status.limit)
     }
 
     /// Whether a tag that the ring does not recognise is a forgery. Without a lease another process may have rotated

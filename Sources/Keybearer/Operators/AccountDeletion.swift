@@ -27,10 +27,14 @@ package struct PersonalData: Sendable {
     package let account: Account
     /// Who it is at a provider.
     package let identities: [Identity]
+    /// Since when two-step sign-in is on; nil where it is off.
+    package let secondFactorSince: Timestamp?
     /// Its live sessions.
     package let sessions: [Session]
     /// Its portal links that have not been removed yet.
     package let portalLinks: [PortalLink]
+    /// Invitations that it made, got or accepted, and that have not been removed yet.
+    package let invitations: [Invitation]
     /// The keys that it had before: when they ended.
     package let pastKeys: [PastKey]
     /// What was done to the account and by it, the newest first.
@@ -43,14 +47,16 @@ package struct PersonalData: Sendable {
 
     /// Puts the parts together.
     package init(
-        account: Account, identities: [Identity] = [], sessions: [Session], portalLinks: [PortalLink],
-        pastKeys: [PastKey],
-        auditEvents: [AuditEvent], isAuditCut: Bool
+        account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
+        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent],
+        isAuditCut: Bool
     ) {
         self.account = account
         self.identities = identities
+        self.secondFactorSince = secondFactorSince
         self.sessions = sessions
         self.portalLinks = portalLinks
+        self.invitations = invitations
         self.pastKeys = pastKeys
         self.auditEvents = auditEvents
         self.isAuditCut = isAuditCut

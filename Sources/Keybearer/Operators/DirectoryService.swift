@@ -94,6 +94,28 @@ public final class DirectoryService: Sendable {
             entries: shown.map(\.1), nextCursor: found.count > limit ? shown.last.map { String($0.place) } : nil)
     }
 
+    /// A page of audit events in the order of their positions, for who follows the log: none is ever missed.
+    ///
+    /// - Parameter cursor: of the page before; nil begins with the first event that is kept.
+    /// - Returns: the events, the cursor of what comes behind them, which is there also where nothing does yet, and
+    ///   whether more is there already.
+    /// - Throws: `BAD_REQUEST` for a cursor that is none.
+    public func followAuditEvents(
+        of userID: UserID?, cursor: String? = nil, limit: Int
+    ) async throws -> (entries: [AuditEvent], nextCursor: String, hasMore: Bool) {
+        var after: Int64 = 0
+        if let cursor {
+            // Not a bare number: that is a cursor of the other order.
+            guard cursor.first == "p", let place = Int64(cursor.dropFirst()), place >= 0 else {
+                throw ListPlace.noCursor
+            }
+            after = place
+        }
+        let found = try await context.store.auditEvents(after: after, of: userID, limit: limit + 1)
+        let shown = Array(found.prefix(limit))
+        return (shown, "p\(shown.last?.position ?? after)", found.count > limit)
+    }
+
     /// All that is kept about a person, without secrets.
     ///
     /// - Throws: `NOT_FOUND`.

@@ -19,6 +19,8 @@ package struct StoreWrite: Sendable {
         case putPlan(Plan)
         case deletePlan(PlanID)
         case resetWindow(of: UserID)
+        /// Removes what the authenticator app shares with an account, with the recovery codes.
+        case resetSecondFactor(of: UserID)
     }
 
     /// What became of it.
@@ -108,7 +110,7 @@ package struct UserUpdate: Sendable {
                 id: user.id, email: address, name: name ?? user.name, status: user.status, isOperator: user.isOperator,
                 createdAt: user.createdAt, externalID: externalID.applied(to: user.externalID),
                 isEmailVerified: isVerified, hasPassword: user.hasPassword, version: version, updatedAt: updatedAt,
-                limit: limit.applied(to: user.limit))
+                limit: limit.applied(to: user.limit), defaultWorkspaceID: user.defaultWorkspaceID)
         }
         let isSame = record(version: user.version, updatedAt: user.updatedAt) == user
         return isSame ? user : record(version: user.version + 1, updatedAt: time)

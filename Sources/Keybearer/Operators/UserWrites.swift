@@ -212,6 +212,19 @@ extension WriteService {
             request: request)
     }
 
+    /// Takes the second factor from an account whose holder has lost it.
+    ///
+    /// - Throws: `NOT_FOUND`.
+    package func resettingSecondFactor(
+        of reference: Reference<UserID>, request: IdempotentRequest? = nil, by caller: OperatorCaller
+    ) async throws -> StoreWrite {
+        let id = try await existingID(reference, for: request)
+        return StoreWrite(
+            .resetSecondFactor(of: id),
+            audit: context.event(.secondFactorRemoved, by: caller.authority, user: id, detail: "by the operator"),
+            request: request)
+    }
+
     /// Removes an account.
     ///
     /// - Parameters:

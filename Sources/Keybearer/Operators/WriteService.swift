@@ -85,6 +85,13 @@ public final class WriteService: Sendable {
         _ = try await perform(try await endingSessions(of: .id(userID), by: caller), by: caller)
     }
 
+    /// Takes the second factor from an account whose holder has lost it: the password alone signs in.
+    ///
+    /// - Throws: `NOT_FOUND`; `UNAVAILABLE`.
+    public func resetSecondFactor(of userID: UserID, by caller: OperatorCaller) async throws {
+        _ = try await perform(try await resettingSecondFactor(of: .id(userID), by: caller), by: caller)
+    }
+
     private static func account(_ outcome: StoreWrite.Outcome) throws(KeybearerError) -> Account {
         guard case .account(let account) = outcome else { throw storeFailed }
         return account

@@ -1,4 +1,4 @@
-/// How the writes that nobody waits for are spread: last uses, and reservations that are released.
+/// How the writes that nobody waits for are spread: last uses, counts, and reservations that are released.
 ///
 /// Whoever waits for the store, such as for a reservation, comes behind the transaction that is under way and behind
 /// the disk that has to take it. So a second's writes are made over the next second, a few rows at a time.

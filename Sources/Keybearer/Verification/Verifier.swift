@@ -8,9 +8,7 @@ import Synchronization
 public final class Verifier: Sendable {
     /// How long a request waits for a lost lease to come back before it is answered that the service is unavailable.
     private static let leasePatience: Duration = .seconds(1)
-
-    /// How often a request looks for its account: again when the lease was lost, or the account changed, while it
-    /// waited.
+    /// How often a request looks for its account: again when the lease was lost, or it changed, while it waited.
     private static let mostLooks = 3
 
     /// How often a request asks for quota.
@@ -25,15 +23,14 @@ public final class Verifier: Sendable {
         /// For all of it: less than the 5 s that the sample gateways wait for the gate.
         var request: Duration = .milliseconds(4_500)
     }
-    /// How many answers of the store a burst of unknown keys may come behind: a store that is far away is waited for
-    /// longer.
+    /// How many answers of a store a burst of unknown keys may come behind: one far away is waited for longer.
     private static let responsesWaitedFor = 10
 
     private let cache: KeyCache
     private let uncached: UncachedTokens
     private let fence: RevocationFence
     private let batcher: ReservationBatcher
-    private let lastUses: LastUseRecorder
+    private let usage: UsageRecorder
     private let vault: CurrentVault
     private let store: any KeyStore
     private let clocks: Clocks
@@ -44,14 +41,14 @@ public final class Verifier: Sendable {
 
     init(
         cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, fence: RevocationFence,
-        batcher: ReservationBatcher, lastUses: LastUseRecorder, vault: CurrentVault, store: any KeyStore,
+        batcher: ReservationBatcher, usage: UsageRecorder, vault: CurrentVault, store: any KeyStore,
         thread: any TaskExecutor, clocks: Clocks, patience: Patience = Patience()
     ) {
         self.cache = cache
         uncached = UncachedTokens(importedKeys: importedKeys, vault: vault)
         self.fence = fence
         self.batcher = batcher
-        self.lastUses = lastUses
+        self.usage = usage
         self.vault = vault
         self.store = store
         self.thread = thread
@@ -165,14 +162,17 @@ public final class Verifier: Sendable {
     private func verdict(
         _ account: CachedAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> Verdict {
-        func peek(_ limit: Int) -> RateLimitStatus? {
-            account.accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
+        func refused(_ outcome: UsageOutcome, _ limit: Int) -> RateLimitStatus? {
+            let (state, keyID) = (account.accountState, account.keyID)
+            let refusal = state.refuse(outcome, limit: limit, keyID: keyID, now: now, wall: wall)
+            if let refusal, refusal.isFirstUnwritten { usage.record(state) }
+            return refusal?.status
         }
         switch account.entitlement(to: scope) {
         case .entitled(let limit):
             let (decision, isFirstUnwritten, shouldPrefetch) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
-            if isFirstUnwritten { lastUses.record(account.accountState) }
+            if isFirstUnwritten { usage.record(account.accountState) }
             if shouldPrefetch { batcher.requestPrefetch(account.accountState, limit: limit) }
             return switch decision {
             case .admitted(let status): .admitted(account, status)
@@ -180,13 +180,14 @@ public final class Verifier: Sendable {
             case .needsReservation: .needsStore(.quota)
             }
         case .uncounted(let limit):
-            guard let status = peek(limit) else { return .needsStore(.quota) }
+            let status = account.accountState.withQuota { $0.peek(limit: limit, now: now, wall: wall) }
+            guard let status else { return .needsStore(.quota) }
             return .admitted(account, status)
         case .locked(let limit):
-            guard let status = peek(limit) else { return .needsStore(.quota) }
+            guard let status = refused(.featureLocked, limit) else { return .needsStore(.quota) }
             return .featureLocked(account, status)
         case .notAMember(let limit):
-            guard let status = peek(limit) else { return .needsStore(.quota) }
+            guard let status = refused(.notAMember, limit) else { return .needsStore(.quota) }
             return .notAMember(account, status)
         }
     }

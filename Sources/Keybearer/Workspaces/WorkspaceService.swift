@@ -1,7 +1,7 @@
 /// Workspaces, their members, and the catalogue of plans.
 public final class WorkspaceService: Sendable {
-    private let context: ServiceContext
-    private let propagation: any ChangePropagation
+    let context: ServiceContext
+    let propagation: any ChangePropagation
 
     init(context: ServiceContext, propagation: any ChangePropagation) {
         self.context = context
@@ -28,15 +28,29 @@ public final class WorkspaceService: Sendable {
 
     /// Makes a workspace on the catalogue's first plan.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the field `name`; `NOT_FOUND` when the owner does not exist.
-    public func create(name: String, owner: UserID, by authority: Authority) async throws -> Workspace {
-        let name = NameRules.normalised(name)
-        if let problem = NameRules.problem(with: name) { throw KeybearerError.validation(["name": problem]) }
-        let id = WorkspaceID.random(from: context.random)
+    /// - Parameter limit: how many the owner may own with this one; nil for any number.
+    /// - Throws: `VALIDATION_FAILED` with the field `name`; `NOT_FOUND` when the owner does not exist; `CONFLICT` beyond
+    ///   the limit.
+    public func create(
+        name: String, owner: UserID, ownedAtMost limit: Int? = nil, by authority: Authority
+    ) async throws -> Workspace {
+        let name = try Self.accepted(name)
+        let new = NewWorkspace(
+            id: .random(from: context.random), name: name, externalID: nil, planID: nil, owner: owner,
+            createdAt: context.clocks.wall())
         return await propagation.waitUntilApplied(
             try await context.store.createWorkspace(
-                id: id, name: name, owner: owner, createdAt: context.clocks.wall(), by: authority,
-                audit: context.event(.workspaceCreated, by: authority, user: owner, workspace: id)))
+                new, ownedAtMost: limit, by: authority,
+                audit: context.event(.workspaceCreated, by: authority, user: owner, workspace: new.id)))
+    }
+
+    /// A name in the form in which it is stored.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the field `name`.
+    static func accepted(_ name: String) throws(KeybearerError) -> String {
+        let name = NameRules.normalised(name)
+        if let problem = NameRules.problem(with: name) { throw KeybearerError.validation(["name": problem]) }
+        return name
     }
 
     /// Moves a workspace to a plan, as an operator; answers when it holds on every node.
@@ -123,7 +137,7 @@ public final class WorkspaceService: Sendable {
     public func putMember(_ userID: UserID, in id: WorkspaceID, role: Role, by authority: Authority) async throws {
         await propagation.waitUntilApplied(
             try await context.store.putMember(
-                Membership(workspaceID: id, userID: userID, role: role), by: authority,
+                Membership(workspaceID: id, userID: userID, role: role), by: authority, needs: nil,
                 audit: context.event(.memberAdded, by: authority, user: userID, workspace: id, detail: role.rawValue)))
     }
 
@@ -133,7 +147,7 @@ public final class WorkspaceService: Sendable {
     public func removeMember(_ userID: UserID, from id: WorkspaceID, by authority: Authority) async throws {
         await propagation.waitUntilApplied(
             try await context.store.removeMember(
-                userID, from: id, by: authority,
+                userID, from: id, by: authority, needs: nil,
                 audit: context.event(.memberRemoved, by: authority, user: userID, workspace: id)))
     }
 }

@@ -10,7 +10,7 @@ import KeybearerServer
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check settings, master keys and database; say what is wrong and how to mend it.",
+        abstract: "Check settings, master keys and database; say what is wrong and how to fix it.",
         discussion: "Ends with 0 when nothing is broken (there may be warnings), with 78 otherwise.")
 
     @OptionGroup(title: SettingOptions.title) var options: SettingOptions
@@ -174,6 +174,7 @@ private struct Examination {
                     : Finding(
                         .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
                         mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
+            findings.append(try await .auditLog(services.audit))
         }
         findings.append(.twins(try await store.twins()))
         findings.append(try await regenerateByKey(store))

@@ -60,6 +60,23 @@ extension UserCommand {
         }
     }
 
+    struct ResetTOTP: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "reset-totp",
+            abstract:
+                "Turn an account's two-step sign-in off, for a person who has lost the app and the recovery codes.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+
+        func run() async throws {
+            try await Bootstrap(options).withInstallation(usesKeys: false) { services in
+                let account = try await services.accounts.find(selection.user)
+                try await services.writes.resetSecondFactor(of: account.user.id, by: .commandLine)
+                Console.report("Two-step sign-in of \(account.user.email) is off: the password alone signs in.")
+            }
+        }
+    }
+
     /// Reads an external id.
     static func externalID(_ text: String) throws -> ExternalID {
         guard let id = ExternalID(parsing: text) else { throw ValidationError("the external id: \(ExternalID.rule)") }

@@ -49,9 +49,11 @@ struct LoadedSettings: Sendable {
         services.keyPrefix = prefix
         services.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
         services.rememberedAccounts = try reader.number(.rememberedAccounts, from: 1_000, to: 100_000_000)
+        services.usageRetention = .seconds(86_400 * (try reader.number(.usageRetention, from: 31, to: 3_660)))
         isRegenerateByKeyOpen = try reader.optional(.regenerateByKey) { ["open": true, "closed": false][$0] }
         services.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost
+        services.auditRetention = try reader.optional(.auditRetention, SettingReader.days)
         services.passwordCost = try reader.number(.passwordCost, from: lowestCost, to: 20)
 
         (server.host, server.port) = try reader.required(.address, SettingReader.hostAndPort)

@@ -37,9 +37,11 @@ enum Setting: String, CaseIterable {
     case idleTimeout = "idle-timeout"
     case stopTimeout = "stop-timeout"
     case rememberedAccounts = "remembered-accounts"
+    case usageRetention = "usage-retention"
     case signUp = "sign-up"
     case regenerateByKey = "regenerate-by-key"
     case passwordCost = "password-cost"
+    case auditRetention = "audit-retention"
     case logFormat = "log-format"
     case logLevel = "log-level"
 
@@ -51,7 +53,7 @@ enum Setting: String, CaseIterable {
         switch self {
         case .address: "127.0.0.1:8080"
         case .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productLogo, .supportURL, .accentColor, .operatorAddress,
-            .gateAddress, .gateWorkspacePath, .regenerateByKey:
+            .gateAddress, .gateWorkspacePath, .regenerateByKey, .auditRetention:
             nil
         case .productName: "Keybearer"
         case .oidcIssuer, .oidcClientID, .oidcClientSecretFile: nil
@@ -72,6 +74,7 @@ enum Setting: String, CaseIterable {
         case .requestTimeout, .idleTimeout: "60s"
         case .stopTimeout: "20s"
         case .rememberedAccounts: "1000000"
+        case .usageRetention: "760"
         case .signUp: "open"
         case .passwordCost: "17"
         case .logFormat: "text"
@@ -92,13 +95,14 @@ enum Setting: String, CaseIterable {
     /// What kind of value it takes.
     var kind: Kind {
         switch self {
-        case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .passwordCost: .wholeNumber
+        case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .usageRetention, .passwordCost:
+            .wholeNumber
         case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productName, .productLogo, .supportURL,
             .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress, .gateAddress,
             .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
             .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
-            .oidcEmailVerified, .oidcProvision:
+            .oidcEmailVerified, .oidcProvision, .auditRetention:
             .text
         }
     }
@@ -147,8 +151,10 @@ enum Setting: String, CaseIterable {
         case .idleTimeout: "a span from 1s to 1h"
         case .stopTimeout: "a span from 1s to 10m"
         case .rememberedAccounts: "a whole number from 1000 to 100000000"
+        case .usageRetention: "a whole number of days from 31 to 3660"
         case .signUp, .regenerateByKey: "open or closed"
         case .passwordCost: "a whole number from 17 to 20 (scrypt's N is 2 to this power)"
+        case .auditRetention: "a number of days from 30d to 36500d"
         case .logFormat: "text or json"
         case .logLevel: "debug, info, notice, warning or error"
         }

@@ -124,6 +124,9 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The most accounts that memory keeps.")
     var rememberedAccounts: String?
 
+    @Option(name: .long, help: "How many days counts of requests are kept.")
+    var usageRetention: String?
+
     @Option(name: .long, help: "Whether anyone may make an account: open or closed.")
     var signUp: String?
 
@@ -132,6 +135,9 @@ struct SettingOptions: ParsableArguments {
 
     @Option(name: .long, help: "The cost of password hashes.")
     var passwordCost: String?
+
+    @Option(name: .long, help: "How long audit events are kept, such as 400d.")
+    var auditRetention: String?
 
     @Option(name: .long, help: "How log lines look: text or json.")
     var logFormat: String?
@@ -153,9 +159,9 @@ struct SettingOptions: ParsableArguments {
             .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
-            .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts,
-            .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost, .logFormat: logFormat,
-            .logLevel: logLevel,
+            .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts, .usageRetention: usageRetention,
+            .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost,
+            .auditRetention: auditRetention, .logFormat: logFormat, .logLevel: logLevel,
             .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
             .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
         ]

@@ -112,6 +112,14 @@ struct SettingReader: Sendable {
         }
     }
 
+    /// `30d` and more.
+    static func days(_ text: String) -> Duration? {
+        guard text.hasSuffix("d"), let number = wholeNumber(text.dropLast()), (30...36_500).contains(number) else {
+            return nil
+        }
+        return .seconds(number * 86_400)
+    }
+
     /// `host:port` with an IPv6 address in brackets; the host `*` is all addresses of the machine.
     static func hostAndPort(_ text: String) -> (host: String, port: Int)? {
         guard let colon = text.lastIndex(of: ":"), let port = wholeNumber(text[text.index(after: colon)...]),

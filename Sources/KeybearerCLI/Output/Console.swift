@@ -23,6 +23,13 @@ enum Console {
         FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
+    /// Prints a value as JSON with sorted names on one line.
+    static func jsonLine(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        output(VisibleText.escapedJSON(String(decoding: try encoder.encode(value), as: UTF8.self)))
+    }
+
     /// Prints rows under a heading, the columns as wide as their widest cell.
     static func table(_ heading: [String], _ rows: [[String]]) {
         let shown = ([heading] + rows).map { $0.map { VisibleText.escaped($0, keepsLines: false) } }

@@ -49,11 +49,13 @@ package struct CopiedTable: Sendable {
 }
 
 extension CopiedTable {
-    /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls.
+    /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls,
+    /// and the batches of processes that write no more.
     package static let all = [
         plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
-        endedOperatorTokens, portalLinks, identities, signInAttempts, storedSettings, erasures, auditEvents,
+        endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
+        pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
     ]
 
     package static let users = CopiedTable(
@@ -62,15 +64,28 @@ extension CopiedTable {
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
-            ("limit_ends_at", .number),
+            ("limit_ends_at", .number), ("default_workspace_id", .text),
         ])
 
     package static let auditEvents = CopiedTable(
         "audit_events",
         [
             ("sequence", .number), ("id", .text), ("at", .number), ("actor", .text), ("action", .text),
-            ("user_id", .text), ("workspace_id", .text), ("address", .text), ("detail", .text),
+            ("user_id", .text), ("workspace_id", .text), ("address", .text), ("detail", .text), ("position", .number),
+            ("user_agent", .text), ("request_id", .text), ("via", .text), ("old_value", .text), ("new_value", .text),
+            ("seal_key_id", .text), ("salt", .bytes), ("commitment", .bytes), ("seal", .bytes),
         ])
+
+    private static let auditChain = CopiedTable(
+        "audit_chain",
+        [
+            ("id", .number), ("position", .number), ("seal", .bytes), ("checkpoint_position", .number),
+            ("checkpoint_seal", .bytes), ("checkpoint_at", .number), ("checkpoint_key_id", .text),
+            ("checkpoint_signature", .bytes),
+        ])
+
+    private static let auditKeys = CopiedTable(
+        "audit_keys", [("id", .text), ("sealed_under", .text), ("box", .bytes)])
 
     private static let plans = CopiedTable(
         "plans",
@@ -148,12 +163,27 @@ extension CopiedTable {
     private static let erasures = CopiedTable(
         "erasures", [("user_id", .text), ("position", .number), ("at", .number)])
 
+    private static let usageCounts = CopiedTable(
+        "usage_counts", key: 4,
+        [
+            ("user_id", .text), ("quarter", .number), ("key_id", .text), ("outcome", .text), ("count", .number),
+        ])
+
     private static let portalLinks = CopiedTable(
         "portal_links",
         [
             ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("user_id", .text), ("token_id", .text),
             ("section", .text), ("workspace_id", .text), ("return_url", .text), ("created_at", .number),
             ("expires_at", .number), ("used_at", .number), ("session_digest", .bytes),
+        ])
+
+    private static let invitations = CopiedTable(
+        "invitations",
+        [
+            ("id", .text), ("digest", .bytes), ("tag_key_id", .text), ("workspace_id", .text), ("email", .text),
+            ("role", .text), ("inviter_id", .text), ("created_at", .number), ("expires_at", .number),
+            ("withdrawn_at", .number), ("accepted_at", .number), ("accepted_by", .text), ("requested_at", .number),
+            ("requested_email", .text),
         ])
 
     static let identities = CopiedTable(
@@ -163,6 +193,23 @@ extension CopiedTable {
     private static let signInAttempts = CopiedTable(
         "sign_in_attempts",
         [("digest", .bytes), ("used_at", .number), ("issuer", .text), ("subject", .text), ("email", .text)])
+
+    private static let secondFactors = CopiedTable(
+        "second_factors",
+        [
+            ("user_id", .text), ("id", .text), ("master_key_id", .text), ("box", .bytes), ("last_step", .number),
+            ("created_at", .number),
+        ])
+
+    static let recoveryCodes = CopiedTable(
+        "recovery_codes", key: 2, [("user_id", .text), ("digest", .bytes)])
+
+    private static let pendingSignIns = CopiedTable(
+        "pending_sign_ins",
+        [
+            ("digest", .bytes), ("user_id", .text), ("password_version", .number), ("created_at", .number),
+            ("attempts", .number),
+        ])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])
 }

@@ -80,22 +80,22 @@ package enum CommonMigrations {
         Migration("c6 identities at providers", isCompatible: false, createIdentities),
         // A node that does not know them looks at the tokens themselves, which go as well.
         Migration("c7 ended tokens, erasures", isCompatible: true, createErasures),
-    ]
-
-    private static let createErasures = [
-        // Operator tokens that were revoked and whose row waits for those who still use it.
-        "CREATE TABLE ended_operator_tokens (id {id} NOT NULL PRIMARY KEY, at {number} NOT NULL){strict}",
-        // Accounts that were deleted, until what tells who they were is out of the audit log: up to this event it is.
-        """
-        CREATE TABLE erasures (
-            user_id  {id} NOT NULL PRIMARY KEY,
-            position {number} NOT NULL,
-            at       {number} NOT NULL
-        ){strict}
-        """,
-        "CREATE INDEX audit_events_by_actor ON audit_events (actor, sequence)",
-        "CREATE INDEX sessions_by_portal_workspace ON sessions (portal_workspace_id) WHERE portal_workspace_id IS NOT NULL",
-        "CREATE INDEX portal_links_by_workspace ON portal_links (workspace_id)",
+        // A node that does not know them counts nothing.
+        Migration("c8 usage", isCompatible: true, createUsage),
+        Migration("c9 default workspaces", isCompatible: true, createDefaultWorkspaces),
+        // A rotation by a process that does not know them could drop the tag that they carry.
+        Migration("c10 invitations", isCompatible: false, createInvitations),
+        // A node that does not know them would let a password alone pass.
+        Migration("c11 second factors", isCompatible: false, createSecondFactors),
+        // The rows of a node that does not know them get their positions from the others.
+        Migration(
+            "c12 audit positions", isCompatible: true, createAuditPositions,
+            // Who wrote a row: the default is the same for all rows that are there, so the table is not written again.
+            after: [.postgres: ["ALTER TABLE audit_events ADD COLUMN writer xid8 DEFAULT pg_current_xact_id()"]]),
+        // A node that does not know them would erase without the salt, so that the log looks changed.
+        Migration("c13 audit seals", isCompatible: false, createAuditSeals),
+        Migration(
+            "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
     ]
 
     private static let createImportedKeys = [
@@ -208,7 +208,7 @@ package enum CommonMigrations {
         let words: [(String, sqlite: String, postgres: String)] = [
             ("{id}", "TEXT", "TEXT COLLATE \"C\""), ("{number}", "INTEGER", "BIGINT"), ("{bytes}", "BLOB", "BYTEA"),
             ("{flag}", "INTEGER", "BOOLEAN"), ("{yes}", "1", "true"), ("{no}", "0", "false"),
-            ("{strict}", " STRICT", ""),
+            ("{strict}", " STRICT", ""), ("{clustered}", " STRICT, WITHOUT ROWID", ""),
         ]
         return words.reduce(text) { $0.replacing($1.0, with: dialect == .sqlite ? $1.sqlite : $1.postgres) }
     }

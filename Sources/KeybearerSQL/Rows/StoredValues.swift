@@ -27,7 +27,8 @@ package enum StoredValues {
             isEmailVerified: try row.requiredFlag("email_verified"),
             hasPassword: try row.requiredNumber("has_password") != 0,
             version: Int(try row.requiredNumber("user_version")), updatedAt: try row.timestamp("user_updated_at"),
-            limit: limit(row, of: "user"))
+            limit: limit(row, of: "user"),
+            defaultWorkspaceID: row.text("default_workspace_id").map(WorkspaceID.init(rawValue:)))
     }
 
     package static func key(_ row: any StoredRow) throws -> APIKey {
@@ -162,7 +163,49 @@ extension StoredValues {
             actor: AuditEvent.Actor(storedForm: try row.requiredText("actor")), action: action,
             userID: row.text("user_id").map(UserID.init(rawValue:)),
             workspaceID: row.text("workspace_id").map(WorkspaceID.init(rawValue:)),
-            address: row.text("address").flatMap { IPAddress($0) }, detail: row.text("detail"))
+            address: row.text("address").flatMap { IPAddress($0) }, detail: row.text("detail"),
+            origin: origin(row), change: valueChange(row), position: row.number("position"))
+    }
+
+    private static func origin(_ row: any StoredRow) -> RequestOrigin? {
+        let (userAgent, requestID, via) = (row.text("user_agent"), row.text("request_id"), row.text("via"))
+        if userAgent == nil, requestID == nil, via == nil { return nil }
+        return RequestOrigin(
+            userAgent: userAgent, requestID: requestID, via: via.map(OperatorTokenID.init(rawValue:)))
+    }
+
+    private static func valueChange(_ row: any StoredRow) -> ValueChange? {
+        let (before, after) = (row.text("old_value"), row.text("new_value"))
+        return before == nil && after == nil ? nil : ValueChange(before: before, after: after)
+    }
+
+    package static func auditRecord(_ row: any StoredRow) throws -> AuditRecord {
+        var seal: AuditSeal?
+        if let keyID = row.text("seal_key_id") {
+            seal = AuditSeal(
+                keyID: MasterKeyID(rawValue: keyID), salt: row.bytes("salt"),
+                commitment: try row.requiredBytes("commitment"), code: try row.requiredBytes("seal"))
+        }
+        return AuditRecord(
+            sequence: try row.requiredNumber("sequence"), id: try row.requiredText("id"),
+            at: try row.requiredNumber("at"), actor: try row.requiredText("actor"),
+            action: try row.requiredText("action"), userID: row.text("user_id"),
+            workspaceID: row.text("workspace_id"), address: row.text("address"), detail: row.text("detail"),
+            userAgent: row.text("user_agent"), requestID: row.text("request_id"), via: row.text("via"),
+            before: row.text("old_value"), after: row.text("new_value"), position: row.number("position"), seal: seal)
+    }
+
+    package static func auditChain(_ row: (any StoredRow)?) throws -> AuditChain {
+        guard let row else { throw KeybearerError.unreadable("audit_chain") }
+        var checkpoint: AuditCheckpoint?
+        if let keyID = row.text("checkpoint_key_id") {
+            checkpoint = AuditCheckpoint(
+                position: try row.requiredNumber("checkpoint_position"),
+                code: try row.requiredBytes("checkpoint_seal"), at: try row.requiredNumber("checkpoint_at"),
+                keyID: MasterKeyID(rawValue: keyID), signature: try row.requiredBytes("checkpoint_signature"))
+        }
+        return AuditChain(
+            position: try row.requiredNumber("position"), code: row.bytes("seal"), checkpoint: checkpoint)
     }
 
     package static func masterKey(_ row: any StoredRow) throws -> MasterKeyRecord {

@@ -5,6 +5,7 @@ import NIOCore
 /// The handlers of `/api/v1`: each one domain call, on an account that was admitted.
 struct APIHandlers: Sendable {
     let keys: KeyService
+    let reports: UsageService
 
     /// `GET /api/v1/me`: the profile, from memory.
     @Sendable func me(_ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus) -> ProfileBytes
@@ -42,6 +43,17 @@ struct APIHandlers: Sendable {
         var record = account.account.key
         record.lastUse = account.lastUse
         return Success(KeyJSON(record))
+    }
+
+    /// `GET /api/v1/usage`: what the requests of the key's account came to. This one counts as well.
+    @Sendable func usage(
+        _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
+    ) async throws -> Success<UsageJSON> {
+        guard let query = context.query else { throw KeybearerError(.badRequest, "The query could not be read.") }
+        let report = try await reports.report(
+            of: account.account.user.id, range: reports.range(named: query["range"]),
+            zone: reports.zone(named: query["timeZone"]))
+        return Success(UsageJSON(report))
     }
 
     /// `POST /api/v1/key/regenerate`: a new key in the old one's place, answered when the old one is dead everywhere.

@@ -51,7 +51,9 @@ struct APIResponder: Sendable {
             var response: APIResponse
             if case .key(_, .awaiting(let handler)) = route?.access {
                 do {
-                    response = try await handler(context, account, rateLimit)
+                    response = try await RequestOrigin.$current.withValue(context.origin) {
+                        try await handler(context, account, rateLimit)
+                    }
                 } catch {
                     response = failure(error, of: context)
                 }

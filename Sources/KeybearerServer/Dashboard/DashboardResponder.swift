@@ -40,7 +40,7 @@ struct DashboardResponder: Sendable {
             let hasBody = route != nil && CrossSiteCheck.isUnsafe(method)
             if case .anyone(let handler) = route?.access, context.place == .window || route?.path == Routes.portal {
                 if hasBody, let problem = await bodies.read(into: &context) { throw problem }
-                return try await handler(context)
+                return try await RequestOrigin.$current.withValue(context.origin) { try await handler(context) }
             }
             // A forgery keeps nobody reading; everything else is decided behind the body's last byte.
             guard let token = cookie.token(in: context), !hasBody || !sessions.isForged(token) else {
@@ -52,9 +52,11 @@ struct DashboardResponder: Sendable {
             }
             isPortal = isPortal || signedIn.session.portal != nil
             if let problem { throw problem }
-            if case .session(let handler, let section) = route?.access {
+            if case .session(let handler, let section, let action) = route?.access {
                 try Self.confine(signedIn.session.portal, to: section, context)
-                return try await handler(context, signedIn)
+                try WorkspaceGuard.require(action, of: signedIn.account, context)
+                let origin = context.origin.via(signedIn.session.portal?.tokenID)
+                return try await RequestOrigin.$current.withValue(origin) { try await handler(context, signedIn) }
             }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this address.") }
             if case .anyone = route?.access { throw Self.notInFrames }
@@ -223,4 +225,7 @@ extension RequestContext {
 
     /// What the browser says of itself.
     var userAgent: String { headers[.userAgent] ?? "" }
+
+    /// What the audit log says of the request.
+    var origin: RequestOrigin { RequestOrigin(userAgent: userAgent, requestID: requestID) }
 }

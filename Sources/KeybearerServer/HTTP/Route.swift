@@ -33,7 +33,8 @@ struct Route: Sendable {
         /// Anyone. These routes are the named list of what needs no credentials.
         case anyone(OpenHandler)
         /// A signed-in browser; and, where a portal section is named, one that a portal link of that section signed in.
-        case session(SessionHandler, inPortal: PortalSection? = nil)
+        /// Where an action is named, it is done in the workspace of the path, by a member whose role allows it.
+        case session(SessionHandler, inPortal: PortalSection? = nil, does: Action? = nil)
         /// A program of the operator, by its token; nil where each part of the request needs a scope of its own.
         case operatorToken(OperatorScope?, OperatorHandler)
         /// A Secret Key that passes for this scope.
@@ -71,6 +72,16 @@ struct Route: Sendable {
         _ handler: @escaping SessionHandler
     ) -> Route {
         Route(method: method, path: path, access: .session(handler, inPortal: section))
+    }
+
+    /// Something that a member does in the workspace of the path's `{workspaceID}`.
+    static func workspace(
+        _ method: HTTPRequest.Method, _ path: String, does action: Action, inPortal section: PortalSection? = nil,
+        _ handler: @escaping SessionHandler
+    ) -> Route {
+        Route(
+            method: method, path: "/workspaces/{workspaceID}\(path)",
+            access: .session(handler, inPortal: section, does: action))
     }
 
     static func operatorToken<Value: ResponseValue>(

@@ -59,7 +59,7 @@ extension JSONNoun {
 
 /// A member that is always there, and `null` where there is no value.
 package struct Nullable<Value: Encodable & Sendable>: Encodable, Sendable {
-    let value: Value?
+    package let value: Value?
 
     init(_ value: Value?) {
         self.value = value

@@ -5,9 +5,13 @@ package struct PersonalDataJSON: JSONNoun {
     let user: UserJSON
     /// Who the user is at a provider.
     let identities: [IdentityJSON]
+    /// Since when two-step sign-in is on; null where it is off.
+    let secondFactorSince: Nullable<Timestamp>
     /// The live ones.
     let sessions: [SessionJSON]
     let portalLinks: [PortalLinkRecordJSON]
+    /// Those that the user made, got or accepted.
+    let invitations: [InvitationRecordJSON]
     /// When keys ended that the user had before.
     let formerKeys: [FormerKeyJSON]
     /// By the user and about the user, the newest first.
@@ -19,8 +23,10 @@ package struct PersonalDataJSON: JSONNoun {
     package init(_ data: PersonalData, key: APIKey? = nil) {
         user = UserJSON(data.account, key: key)
         identities = data.identities.map { IdentityJSON($0) }
+        secondFactorSince = Nullable(data.secondFactorSince)
         sessions = data.sessions.map { SessionJSON($0) }
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
+        invitations = data.invitations.map { InvitationRecordJSON($0) }
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut
@@ -96,6 +102,31 @@ package struct PortalLinkRecordJSON: JSONNoun {
         PortalLink(
             id: PortalLinkID(rawValue: "ptl_a1"), userID: UserID(rawValue: "usr_a1"),
             tokenID: OperatorTokenID(rawValue: "opt_a1"), section: .apiKey, workspaceID: nil, returnURL: nil,
+            createdAt: Timestamp(millisecondsSinceEpoch: 0), expiresAt: Timestamp(millisecondsSinceEpoch: 0)))
+}
+
+/// An invitation to a workspace, without its code.
+package struct InvitationRecordJSON: JSONNoun {
+    let id: String
+    let workspace: String
+    let email: String
+    let role: Role
+    let inviter: String
+    let createdAt: Timestamp
+    let expiresAt: Timestamp
+
+    init(_ invitation: Invitation) {
+        (id, workspace) = (invitation.id.rawValue, invitation.workspaceID.rawValue)
+        (email, role) = (invitation.email.rawValue, invitation.role)
+        inviter = invitation.inviterID.rawValue
+        (createdAt, expiresAt) = (invitation.createdAt, invitation.expiresAt)
+    }
+
+    package static let noun = "InvitationRecord"
+    package static let sample = InvitationRecordJSON(
+        Invitation(
+            id: InvitationID(rawValue: "inv_a1"), workspaceID: WorkspaceID(rawValue: "ws_a1"),
+            email: EmailAddress(normalised: "ada@example.com"), role: .member, inviterID: UserID(rawValue: "usr_a1"),
             createdAt: Timestamp(millisecondsSinceEpoch: 0), expiresAt: Timestamp(millisecondsSinceEpoch: 0)))
 }
 

@@ -13,8 +13,18 @@ struct KeyLookupHandlers: Sendable {
         [
             Endpoint.Parameter(
                 name: "user", place: .query, description: "What was done to this account.",
-                schema: UserID.referenceSchema)
+                schema: UserID.referenceSchema),
+            Endpoint.Parameter(
+                name: "order", place: .query,
+                description: "`newest` first, or `oldest` first by position: then nextCursor is always there, and who "
+                    + "goes on with it later misses nothing.",
+                schema: ["type": "string", "enum": AuditOrder.allCases.map(\.rawValue), "default": "newest"]),
         ] + Endpoint.Parameter.cursor
+
+    private enum AuditOrder: String, CaseIterable {
+        case newest
+        case oldest
+    }
 
     /// `POST /operator/v1/keys/lookup`: no request is counted, and "Last used" stays as it is.
     @Sendable func lookUp(_ request: OperatorRequest) async throws -> Success<KeyOwnerJSON> {
@@ -25,7 +35,7 @@ struct KeyLookupHandlers: Sendable {
         return Success(KeyOwnerJSON(owner) { keys.withLatestUse($0.key, of: $0.user.id) })
     }
 
-    /// `GET /operator/v1/audit`: the newest first.
+    /// `GET /operator/v1/audit`
     @Sendable func audit(_ request: OperatorRequest) async throws -> CursorPage<AuditEventJSON> {
         let query = try request.query(Self.auditFilters)
         let limit = try query.number("limit", default: 100, upTo: 1_000)
@@ -40,6 +50,11 @@ struct KeyLookupHandlers: Sendable {
             } else {
                 userID = try await writes.existing(reference).user.id
             }
+        }
+        if try query.word("order", AuditOrder.self) == .oldest {
+            let part = try await directory.followAuditEvents(of: userID, cursor: query["cursor"], limit: limit)
+            return CursorPage(
+                part.entries.map { AuditEventJSON($0) }, limit: limit, next: part.nextCursor, hasMore: part.hasMore)
         }
         let page = try await directory.auditEvents(of: userID, cursor: query["cursor"], limit: limit)
         return CursorPage(page.entries.map { AuditEventJSON($0) }, limit: limit, next: page.nextCursor)

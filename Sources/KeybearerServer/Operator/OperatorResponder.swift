@@ -34,9 +34,10 @@ struct OperatorResponder: Sendable {
             }
             if let problem { throw problem }
             if case .operatorToken(_, let handler) = route?.access {
-                return try await respond(
-                    OperatorRequest(context: context, caller: OperatorCaller(token, from: context.client)), handler,
-                    token)
+                let request = OperatorRequest(context: context, caller: OperatorCaller(token, from: context.client))
+                return try await RequestOrigin.$current.withValue(context.origin) {
+                    try await respond(request, handler, token)
+                }
             }
             guard let matched else { throw KeybearerError(.notFound, "There is nothing at this path.") }
             let method = context.request.method.rawValue

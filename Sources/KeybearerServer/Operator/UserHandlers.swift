@@ -176,6 +176,14 @@ struct UserHandlers: Sendable {
         return OperatorWrite(write: write) { _ in NoContent() }
     }
 
+    /// `POST /operator/v1/users/{user}/second-factor/reset`
+    @Sendable func resetSecondFactor(_ request: OperatorRequest) async throws -> OperatorWrite<NoContent> {
+        try request.context.requireNoContent()
+        let write = try await writes.resettingSecondFactor(
+            of: request.user(), request: request.idempotent(), by: request.caller)
+        return OperatorWrite(write: write) { _ in NoContent() }
+    }
+
     /// `GET /operator/v1/users/{user}/key`: the key's record, without the key.
     @Sendable func key(_ request: OperatorRequest) async throws -> Success<KeyJSON> {
         let account = try await writes.existing(request.user())

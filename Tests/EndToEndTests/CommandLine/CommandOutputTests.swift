@@ -17,6 +17,7 @@ extension EndToEndTests {
             ["user", "show", "ada@example.com"], ["key", "show", "ada@example.com"],
             ["key", "show", "ada@example.com", "--metadata"], ["key", "regenerate", "ada@example.com"],
             ["workspace", "create", "Testing", "--owner", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
+            ["usage", "show", "ada@example.com"], ["audit", "list"],
             ["operator-token", "create", "billing"], ["operator-token", "list"], ["node", "list"], ["doctor"],
         ]
 

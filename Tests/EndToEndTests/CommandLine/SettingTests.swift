@@ -56,9 +56,11 @@ extension EndToEndTests {
             Refused(name: "idle-timeout", value: "0s", wants: "1s to 1h"),
             Refused(name: "stop-timeout", value: "1d", wants: "1s to 10m"),
             Refused(name: "remembered-accounts", value: "-1", wants: "1000 to 100000000"),
+            Refused(name: "usage-retention", value: "30", wants: "a whole number of days from 31 to 3660"),
             Refused(name: "sign-up", value: "yes", wants: "open or closed"),
             Refused(name: "regenerate-by-key", value: "1", wants: "open or closed"),
             Refused(name: "password-cost", value: "16", wants: "17 to 20"),
+            Refused(name: "audit-retention", value: "7d", wants: "a number of days from 30d to 36500d"),
             Refused(name: "log-format", value: "xml", wants: "text or json"),
             Refused(name: "log-level", value: "trace", wants: "debug, info, notice, warning or error"),
         ]

@@ -85,9 +85,11 @@ extension EndToEndTests {
             .idleTimeout: Good(#""1h""#) { $0.server.idleTimeout == .seconds(3_600) },
             .stopTimeout: Good(#""10m""#) { $0.server.stopTimeout == .seconds(600) },
             .rememberedAccounts: Good("1000") { $0.services.rememberedAccounts == 1_000 },
+            .usageRetention: Good("400") { $0.services.usageRetention == .seconds(400 * 86_400) },
             .signUp: Good(#""closed""#) { !$0.services.isSignUpOpen },
             .regenerateByKey: Good(#""open""#) { $0.isRegenerateByKeyOpen == true },
             .passwordCost: Good("18") { $0.services.passwordCost == 18 },
+            .auditRetention: Good(#""400d""#) { $0.services.auditRetention == .seconds(400 * 86_400) },
             .logFormat: Good(#""json""#) { $0.logFormat == .json },
             .logLevel: Good(#""debug""#) { "\($0.logLevel)" == "debug" },
         ]

@@ -33,9 +33,11 @@ import Testing
             "reclaims": "notification, at most \(Duration.milliseconds(20))",
             "prefetch": "every \(Duration.milliseconds(100))",
             "expired reservations": "every \(Duration.milliseconds(100))",
-            "last uses": "itself, \(Duration.milliseconds(100))",
+            "usage": "itself, \(Duration.milliseconds(100))",
             "idle account states": "every \(Duration.seconds(1))",
             "ends": "every \(Duration.seconds(5))",
+            "failed sign-ins": "every \(Duration.seconds(1))",
+            "audit positions": "every \(Duration.seconds(1))",
             "housekeeping": "every \(Duration.seconds(600))",
         ]
         let tasks = node.backgroundTasks

@@ -30,7 +30,7 @@ import Testing
             verifier = Verifier(
                 cache: cache, fence: fence,
                 batcher: ReservationBatcher(store: store, thread: thread, clocks: clocks, isOnlyNode: { false }),
-                lastUses: LastUseRecorder(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
+                usage: UsageRecorder(store: fixture.store, clocks: clocks, logger: logger), vault: vault,
                 store: fixture.store, thread: thread, clocks: clocks, patience: patience)
         }
     }

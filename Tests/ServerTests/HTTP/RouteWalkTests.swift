@@ -6,14 +6,14 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Every ``Route`` is closed but those of the named list.
+/// Every ``Route``, with the ``RouteHandlers`` behind it, is closed but those of the named list.
 @Suite struct RouteWalkTests {
     /// The named list of what needs no credentials. A route that joins it must be written here too.
     static let open: Set<String> = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /assets/dashboard.css", "GET /assets/dashboard.js",
         "GET /assets/brand.css", "GET /assets/logo", "GET /docs", "GET /sign-in",
-        "POST /sign-in", "GET /sign-up", "POST /sign-up", "GET /portal", "POST /portal",
-        "GET /sign-in/oidc", "GET /sign-in/oidc/callback",
+        "POST /sign-in", "GET /sign-in/code", "POST /sign-in/code", "GET /sign-up", "POST /sign-up", "GET /portal",
+        "POST /portal", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "GET /invitations", "POST /invitations/ask",
     ]
     static let methods: [HTTPRequest.Method] = [
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,
@@ -112,6 +112,7 @@ import Testing
     /// A route's path with values for its parameters.
     private static func filled(_ path: String, _ workspace: String) -> String {
         path.replacing("{workspaceID}", with: workspace).replacing("{sessionID}", with: "ses_a1")
+            .replacing("{userID}", with: "usr_a1").replacing("{invitationID}", with: "inv_a1")
             .replacing("{workspace}", with: workspace).replacing("{user}", with: "ext:42")
             .replacing("{plan}", with: "pro")
     }

@@ -107,6 +107,44 @@ import Testing
         for (query, count) in cases { #expect(try await found(query) == count, "\(query)") }
     }
 
+    @Test("Who follows the audit log by position misses nothing, and always has a cursor to go on with")
+    func followedAudit() async throws {
+        let fixture = try ServerFixture()
+        let client = try await OperatorClient(fixture)
+        func page(_ query: String) async throws -> (ids: [String], next: String, hasMore: Bool?) {
+            let page = try await client.send(.get, "/audit?order=oldest&" + query)
+            #expect(page.status == 200, "\(query) \(page.text)")
+            let next = try #require(page.meta["nextCursor"] as? String)
+            return (page.list.compactMap { $0["id"] as? String }, next, page.meta["hasMore"] as? Bool)
+        }
+        // Nothing has a position yet: the token's own event neither.
+        let before = try await page("")
+        #expect(before.ids.isEmpty && before.hasMore == false)
+        let user = try await client.user("42")
+        #expect(try await client.send(.get, "/audit").list.allSatisfy { $0["position"] is NSNull })
+        let sealer = fixture.services.audit.sealer
+        while try await client.send(.get, "/audit").list.contains(where: { $0["position"] is NSNull }) {
+            try await sealer.sealAll()
+        }
+        let newestFirst = try await client.send(.get, "/audit").list
+        #expect(newestFirst.map { $0["position"] as? Int } == [2, 1])
+        let first = try await page("limit=1&cursor=\(before.next)")
+        #expect(first.hasMore == true)
+        let second = try await page("limit=1&cursor=\(first.next)")
+        #expect(first.ids + second.ids == newestFirst.reversed().compactMap { $0["id"] as? String })
+        #expect(second.hasMore == false)
+        let end = try await page("cursor=\(second.next)")
+        #expect(end.ids.isEmpty && end.next == second.next && end.hasMore == false)
+        try await client.send(.post, "/users/ext:42/disable")
+        while try await page("cursor=\(end.next)").ids.isEmpty { try await sealer.sealAll() }
+        #expect(try await page("user=\(user.id)").ids.count == 2)
+        for bad in ["cursor=1", "cursor=p", "cursor=p-1", "cursor=px", "order=old", "order="] {
+            let query = bad.hasPrefix("order") ? bad : "order=oldest&" + bad
+            #expect(try await client.send(.get, "/audit?" + query).status == 400, "\(bad)")
+        }
+        #expect(try await client.send(.get, "/audit?cursor=\(end.next)").status == 400, "it is of the other order")
+    }
+
     @Test("The audit log: newest first, of one account, also where that is gone")
     func audit() async throws {
         let client = try await OperatorClient(try ServerFixture())

@@ -36,19 +36,16 @@ struct StolenCredentialWalk {
 
     @Test("Held at its last byte", arguments: WalkEngine.allCases, [Wire.http1, .http2])
     func atLastByte(engine: WalkEngine, wire: Wire) async throws {
-        try await WalkStage.run(engine, over: wire) { stage in
-            for route in WalkRoute.all {
-                for end in route.ends { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
-            }
+        try await WalkStage.run(engine, over: wire, through: WalkRoute.all) { route, stage in
+            for end in route.ends(over: wire) { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
         }
     }
 
     @Test("Held before its transaction", arguments: WalkEngine.allCases, [Wire.http1, .http2])
     func beforeCommit(engine: WalkEngine, wire: Wire) async throws {
-        try await WalkStage.run(engine, over: wire) { stage in
-            for route in WalkRoute.all where route.action != nil {
-                for end in route.ends { try await Self.expectRefusal(route, end, .commit, on: stage) }
-            }
+        let routes = WalkRoute.all.filter { $0.action != nil }
+        try await WalkStage.run(engine, over: wire, through: routes) { route, stage in
+            for end in route.ends(over: wire) { try await Self.expectRefusal(route, end, .commit, on: stage) }
         }
     }
 
@@ -56,14 +53,13 @@ struct StolenCredentialWalk {
         "Without the check in the transaction, every route is caught by the second hold", arguments: WalkEngine.allCases
     )
     func withoutCheck(engine: WalkEngine) async throws {
-        try await WalkStage.run(engine, over: .http1, checks: false) { stage in
-            for route in WalkRoute.all where route.action != nil {
-                var isCaught = false
-                for end in route.ends where !isCaught {
-                    isCaught = try await !Self.violations(route, end, .commit, on: stage).isEmpty
-                }
-                #expect(isCaught, "\(route.name) passes without the check")
+        let routes = WalkRoute.all.filter { $0.action != nil }
+        try await WalkStage.run(engine, over: .http1, checks: false, through: routes) { route, stage in
+            var isCaught = false
+            for end in route.ends where !isCaught {
+                isCaught = try await !Self.violations(route, end, .commit, on: stage).isEmpty
             }
+            #expect(isCaught, "\(route.name) passes without the check")
         }
     }
 
@@ -78,7 +74,7 @@ struct StolenCredentialWalk {
     private static func violations(
         _ route: WalkRoute, _ end: AuthorityEnd, _ hold: Hold, on stage: WalkStage
     ) async throws -> [String] {
-        let subject = try await stage.subject()
+        let subject = try await stage.subject(hasTeam: route.hasTeam, hasSecondFactor: route.needsSecondFactor)
         if route.isByKey { try await stage.warm(subject.key, of: subject) }
         let request = route.request(subject)
         let (response, before) = try await stage.hold(request, hold, at: route.action) {
@@ -149,6 +145,7 @@ extension WireResponse {
     var secrets: [String] {
         var found: [String] = []
         if text.contains(/tdc_[0-9A-Za-z]{38}/) { found.append("it was told a key") }
+        if text.contains(/<code>[a-z2-9]{4}(-[a-z2-9]{4}){3}</) { found.append("it was told recovery codes") }
         if text.contains(#""active":true"#) { found.append("it was told whose key it is") }
         let cookies = values("set-cookie").filter { !$0.contains("Max-Age=0") }
         if !cookies.isEmpty { found.append("it was given a session") }

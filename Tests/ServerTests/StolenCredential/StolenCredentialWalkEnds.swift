@@ -15,12 +15,16 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
     // Of a password that was given with the request.
     case passwordChangedByThisSession
     case passwordReset
+    // Of a code.
+    case secondFactorReset
     // Of all of them.
     case disabled
     case deleted
     // Of the right to act in a workspace.
     case membershipRemoved
+    /// To the one below the highest, and to the lowest.
     case roleLowered
+    case roleLoweredToMember
     case planDowngraded
     // Of an operator's program.
     case operatorTokenRevoked
@@ -37,8 +41,9 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
     /// How the right to an action ends, by the one table of permissions.
     static func of(_ action: Action) -> [AuthorityEnd] {
         let rule = Permissions.rule(of: action)
-        return [.membershipRemoved] + (rule.roles.contains(.member) ? [] : [.roleLowered])
-            + (rule.needsFeature ? [.planDowngraded] : [])
+        let lowered: [AuthorityEnd] =
+            rule.roles.contains(.member) ? [] : [rule.roles.contains(.admin) ? .roleLoweredToMember : .roleLowered]
+        return [.membershipRemoved] + lowered + (rule.needsFeature ? [.planDowngraded] : [])
     }
 
     /// An `Idempotency-Key` of the holder's that the thief has guessed.
@@ -80,8 +85,11 @@ enum AuthorityEnd: String, CaseIterable, Sendable {
         case .deleted: try await others.accounts.delete(id, by: .commandLine)
         case .membershipRemoved: try await others.workspaces.removeMember(id, from: workspace, by: .commandLine)
         case .roleLowered: try await others.workspaces.putMember(id, in: workspace, role: .admin, by: .commandLine)
+        case .roleLoweredToMember:
+            try await others.workspaces.putMember(id, in: workspace, role: .member, by: .commandLine)
         case .planDowngraded:
             try await others.workspaces.setPlan(PlanID(rawValue: "free"), of: workspace, by: .commandLine)
+        case .secondFactorReset: try await others.writes.resetSecondFactor(of: id, by: .commandLine)
         case .operatorTokenRevoked:
             try await others.operatorTokens.revoke(subject.operatorTokenID, by: .commandLine)
         }

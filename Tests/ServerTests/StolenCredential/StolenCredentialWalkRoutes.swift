@@ -14,13 +14,22 @@ struct WalkRoute: Sendable {
     let request: @Sendable (WalkSubject) -> WireRequest
     /// Whether the server should know the key already, as it does when a thief has used it.
     var isByKey = false
+    /// Whether others are in the subject's workspace, and it is invited to another one.
+    var hasTeam = false
+    /// Whether the account has an authenticator app.
+    var needsSecondFactor = false
+
+    /// The ends that are tried over a wire: all of them over HTTP/1.1. What HTTP/2 differs in is how a request is held.
+    func ends(over wire: Wire) -> [AuthorityEnd] { wire == .http1 ? ends : Array(ends.prefix(1)) }
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + [signIn]
+    static let all = byProgram + [adoption] + bySession + inWorkspaces + bySecondFactor + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
-    static let standIns: Set<String> = ["POST /sign-up", "POST /sign-out", "POST /portal"]
+    static let standIns: Set<String> = [
+        "POST /sign-up", "POST /sign-out", "POST /portal", "POST /invitations/ask",
+    ]
 
     /// The write routes that nothing here walks.
     static func missing(from routes: [Route]) -> [String] {
@@ -44,6 +53,7 @@ struct WalkRoute: Sendable {
         "POST /operator/v1/users/{user}/disable": .userDisabled,
         "POST /operator/v1/users/{user}/enable": .userEnabled,
         "POST /operator/v1/users/{user}/end-sessions": .sessionEnded,
+        "POST /operator/v1/users/{user}/second-factor/reset": .secondFactorRemoved,
         "POST /operator/v1/users/{user}/key/reveal": .keyRevealed,
         "POST /operator/v1/users/{user}/key/regenerate": .keyRegenerated,
         "POST /operator/v1/workspaces": .workspaceCreated,
@@ -128,6 +138,73 @@ struct WalkRoute: Sendable {
             name: "POST /sign-in/oidc/link", action: .identityLinked, ends: AuthorityEnd.ofSessions,
             request: { $0.linkForm }),
     ]
+
+    /// What members do with a workspace.
+    private static let inWorkspaces = [
+        WalkRoute(
+            name: "POST /workspaces", action: .workspaceCreated, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/workspaces", ["name": "Stolen"]) }),
+        ofWorkspace("members/{userID}/role", .memberRoleChanged, .manageMembers) { _ in ["role": "admin"] },
+        ofWorkspace("members/{userID}/remove", .memberRemoved, .manageMembers) { _ in [:] },
+        ofWorkspace("leave", .memberRemoved, .leaveWorkspace) { _ in [:] },
+        ofWorkspace("invitations", .invitationCreated, .inviteMembers) {
+            ["email": "thief.\($0.email)", "role": "admin"]
+        },
+        ofWorkspace("invitations/{invitationID}/withdraw", .invitationWithdrawn, .inviteMembers) { _ in [:] },
+        WalkRoute(
+            name: "POST /invitations/accept", action: .invitationAccepted, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/invitations/accept", ["code": $0.team.code]) }, hasTeam: true),
+        ofWorkspace("rename", .workspaceChanged, .renameWorkspace) { _ in ["name": "Stolen"] },
+        ofWorkspace("default", .userChanged, .openWorkspace) { _ in [:] },
+        ofWorkspace("delete", .workspaceDeleted, .deleteWorkspace) {
+            ["name": $0.account.workspaces[0].workspace.name]
+        },
+    ]
+
+    /// A form of a workspace.
+    private static func ofWorkspace(
+        _ what: String, _ audited: AuditEvent.Action, _ action: Action,
+        _ form: @escaping @Sendable (WalkSubject) -> [String: String]
+    ) -> WalkRoute {
+        WalkRoute(
+            name: "POST /workspaces/{workspaceID}/\(what)", action: audited,
+            ends: AuthorityEnd.ofSessions + AuthorityEnd.of(action),
+            request: { subject in
+                let path = "/workspaces/\(subject.workspace)/\(what)"
+                    .replacing("{userID}", with: subject.team.colleague.rawValue)
+                    .replacing("{invitationID}", with: subject.team.invitation.rawValue)
+                return subject.form(path, form(subject))
+            }, hasTeam: what.contains("{"))
+    }
+
+    /// Of an account with an authenticator app, but the first, which sets one up.
+    private static let bySecondFactor = [
+        WalkRoute(
+            name: "POST /account/second-factor", action: .secondFactorAdded, ends: AuthorityEnd.ofSessions,
+            request: {
+                let app = OneTimePassword(secret: Array("a thief's own secret".utf8))
+                let code = app.code(at: OneTimePassword.step(at: Clocks.system.wall()))
+                return $0.form("/account/second-factor", ["secret": app.text, "code": code])
+            }),
+        WalkRoute(
+            name: "POST /sign-in", action: .codeAsked, ends: AuthorityEnd.ofSignIns,
+            request: {
+                $0.openForm("/sign-in", ["email": $0.email, "password": WalkSubject.password.characters])
+            }, needsSecondFactor: true),
+        changing("recovery-codes", .recoveryCodesReplaced),
+        changing("remove", .secondFactorRemoved),
+        WalkRoute(
+            name: "POST /sign-in/code", action: .sessionStarted,
+            ends: AuthorityEnd.ofSignIns + [.secondFactorReset], request: { $0.codeForm }, needsSecondFactor: true),
+    ]
+
+    private static func changing(_ what: String, _ action: AuditEvent.Action) -> WalkRoute {
+        WalkRoute(
+            name: "POST /account/second-factor/\(what)", action: action,
+            ends: AuthorityEnd.ofSessions + [.secondFactorReset],
+            request: { $0.form("/account/second-factor/\(what)", ["code": $0.recoveryCode]) },
+            needsSecondFactor: true)
+    }
 
     private static func inWorkspace(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,

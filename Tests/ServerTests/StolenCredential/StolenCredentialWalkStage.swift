@@ -85,6 +85,18 @@ struct WalkStage: Sendable {
         try store.close()
     }
 
+    /// Runs a body for each of many. Every few have a new database: what a snapshot reads grows with each.
+    static func run<Each: Sendable>(
+        _ engine: WalkEngine, over wire: Wire, checks: Bool = true, through all: [Each],
+        _ body: @escaping @Sendable (Each, WalkStage) async throws -> Void
+    ) async throws {
+        for first in stride(from: 0, to: all.count, by: 8) {
+            try await run(engine, over: wire, checks: checks) { stage in
+                for each in all[first..<min(first + 8, all.count)] { try await body(each, stage) }
+            }
+        }
+    }
+
     private static func commands(on store: SQLStore, _ ring: MasterKeyRing) -> Services {
         var settings = Services.Settings()
         settings.passwordCost = 10
@@ -95,7 +107,11 @@ struct WalkStage: Sendable {
     }
 
     /// A new account with all that it can present.
-    func subject() async throws -> WalkSubject {
+    ///
+    /// - Parameters:
+    ///   - hasTeam: whether others are in its workspace, and it is invited to another one.
+    ///   - hasSecondFactor: whether it has an authenticator app.
+    func subject(hasTeam: Bool = false, hasSecondFactor: Bool = false) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
@@ -105,8 +121,11 @@ struct WalkStage: Sendable {
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
         try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
+        let second = hasSecondFactor ? try await secondFactor(of: account, address) : nil
         let sessions = try await (0..<3).asyncMap { _ in
-            try await others.sessions.start(for: account, from: address, userAgent: "Browser/1.0")
+            try await others.sessions.start(
+                for: account, replacing: nil, action: .sessionStarted, by: Authority(.commandLine, from: address),
+                userAgent: "Browser/1.0")
         }
         let token = try await others.operatorTokens.create(
             name: "billing", scopes: Set(OperatorScope.allCases), by: .commandLine)
@@ -129,7 +148,33 @@ struct WalkStage: Sendable {
             session: sessions[0].signedIn.session.id, otherSession: sessions[1].signedIn.session.id,
             thirdSession: sessions[2].signedIn.session.id, operatorToken: token.secret.characters,
             operatorTokenID: token.token.id, portalCode: link.code.characters,
-            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt)
+            identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt,
+            team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none,
+            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "")
+    }
+
+    /// Sets an app up, and gives the password of a sign-in that waits for the code.
+    ///
+    /// - Returns: a recovery code, and what the browser that waits has.
+    private func secondFactor(
+        of account: Account, _ address: IPAddress
+    ) async throws -> (code: String, pending: String) {
+        let code = RecoveryCode.random(from: .system)
+        let id = SecondFactorID.random(from: .system)
+        try await otherStore.addSecondFactor(
+            SecondFactor(
+                id: id, userID: account.user.id,
+                sealed: try KeyVault(ring: ring).seal(
+                    [1, 2, 3], boundTo: SecondFactor.binding(id, of: account.user.id)),
+                createdAt: Clocks.system.wall()),
+            lastStep: 0, recoveryCodes: [code.digest(of: account.user.id)], keeping: .random(from: .system),
+            by: .commandLine,
+            audit: AuditEvent(
+                id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .secondFactorAdded))
+        let step = try await others.signIn.begin(
+            email: account.user.email.rawValue, password: WalkSubject.password, from: address, userAgent: "Browser/1.0")
+        guard case .codeNeeded(let token) = step else { throw KeybearerError.codeNeeded }
+        return (code.text, token.characters)
     }
 
     private func putPending(_ identity: Identity, _ digest: [UInt8]) async throws {
@@ -137,76 +182,23 @@ struct WalkStage: Sendable {
         try await otherStore.putPendingIdentity(
             PendingIdentity(identity: identity, email: nil), ofAttempt: digest)
     }
-}
 
-/// An account, and what was stolen from it.
-struct WalkSubject: Sendable {
-    static let password = Password("the holder's own words")
-
-    let account: Account
-    let key: String
-    /// Where its requests come from: its own, so that no throttle counts across subjects.
-    let address: IPAddress
-    let email: String
-    let workspace: WorkspaceID
-    let cookie: String
-    let session: SessionID
-    /// Another device of the holder.
-    let otherSession: SessionID
-    let thirdSession: SessionID
-    let operatorToken: String
-    let operatorTokenID: OperatorTokenID
-    /// Of a link that signs the account in.
-    let portalCode: String
-    /// With which the account is connected.
-    let identity: ConnectedIdentity
-    /// Of a thief who wants to be connected with the account.
-    let attempt: SignInAttempt
-
-    var id: UserID { account.user.id }
-
-    /// What every request of the walk carries.
-    var headers: [(String, String)] {
-        [("X-Forwarded-For", address.description), ("X-Forwarded-Proto", "https")]
+    private func team(of workspace: WorkspaceID, inviting email: String, _ number: Int) async throws -> WalkTeam {
+        let (colleague, host) = (try await account("colleague\(number)"), try await account("host\(number)"))
+        try await others.workspaces.putMember(colleague.user.id, in: workspace, role: .member, by: .commandLine)
+        let waiting = try await others.invitations.invite(
+            "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
+        let hostWorkspace = host.workspaces[0].workspace.id
+        let own = try await others.invitations.invite(
+            email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
+        return WalkTeam(
+            colleague: colleague.user.id, invitation: waiting.invitation.id, host: host.user.id,
+            hostWorkspace: hostWorkspace, hostInvitation: own.invitation.id, code: own.code.characters)
     }
 
-    /// A page's form, with the stolen cookie.
-    func form(_ path: String, _ pairs: [String: String] = [:]) -> WireRequest {
-        var request = openForm(path, pairs)
-        request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie)"))
-        return request
-    }
-
-    /// The form that connects the account with who the thief is at the provider.
-    var linkForm: WireRequest {
-        var request = openForm("/sign-in/oidc/link", [:])
-        let name = AttemptCookie(beside: SessionCookie()).name
-        request.headers.append(("Cookie", "\(SessionCookie.name)=\(cookie); \(name)=\(attempt.cookieValue)"))
-        return request
-    }
-
-    /// A page's form, of somebody who is not signed in.
-    func openForm(_ path: String, _ pairs: [String: String]) -> WireRequest {
-        let body =
-            pairs.isEmpty ? "from=page" : pairs.sorted { $0.key < $1.key }.map(Self.encode).joined(separator: "&")
-        return WireRequest(
-            method: "POST", path: path,
-            headers: headers + [
-                ("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded"),
-            ], body: Array(body.utf8))
-    }
-
-    /// A program's request, with a bearer token.
-    func bearer(
-        _ token: String, _ path: String, method: String = "POST", type: String, body: String
-    ) -> WireRequest {
-        WireRequest(
-            method: method, path: path,
-            headers: headers + [("Authorization", "Bearer \(token)"), ("Content-Type", type)], body: Array(body.utf8))
-    }
-
-    private static func encode(_ name: String, _ value: String) -> String {
-        name + "=" + DashboardResponder.escape(value)
+    private func account(_ name: String) async throws -> Account {
+        try await others.accounts.create(
+            name: name, email: "\(name)@example.com", password: WalkSubject.password, by: .commandLine)
     }
 }
 

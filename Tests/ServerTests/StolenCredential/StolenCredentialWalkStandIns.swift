@@ -50,6 +50,22 @@ struct WalkStandIn: Sendable {
             request: { $0.openForm("/portal", ["code": $0.portalCode]) },
             meanwhile: { try await AuthorityEnd.disabled.carryOut(on: $0, by: $1) }, outcome: "410"),
         WalkStandIn(
+            name: "POST /invitations/accept", action: .invitationAccepted, event: "the inviter is gone",
+            request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
+            meanwhile: { try await $1.accounts.setStatus(.disabled, of: $0.team.host, by: .commandLine) },
+            outcome: "410"),
+        WalkStandIn(
+            name: "POST /invitations/accept", action: .invitationAccepted, event: "it is withdrawn",
+            request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
+            meanwhile: {
+                try await $1.invitations.withdraw($0.team.hostInvitation, of: $0.team.hostWorkspace, by: .commandLine)
+            },
+            outcome: "410"),
+        WalkStandIn(
+            name: "POST /invitations/ask", action: .invitationRequested, event: "the workspace is gone",
+            request: { $0.openForm("/invitations/ask", ["code": $0.team.code]) },
+            meanwhile: { try await $1.accounts.delete($0.team.host, by: .commandLine) }, outcome: "404"),
+        WalkStandIn(
             name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
             request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
             meanwhile: { subject, others in
@@ -111,6 +127,9 @@ struct WalkCommand: Sendable {
         },
         gone("user enable", .userEnabled) { services, subject, _ in
             try await services.accounts.setStatus(.active, of: subject.id, by: .commandLine)
+        },
+        gone("user reset-totp", .secondFactorRemoved) { services, subject, _ in
+            try await services.writes.resetSecondFactor(of: subject.id, by: .commandLine)
         },
         gone("user delete", .userDeleted, run: delete),
         WalkCommand(

@@ -83,6 +83,39 @@ import Testing
         }
     }
 
+    @Test(arguments: storesUnderTest)
+    func forgedInvitationsNeverReachTheStore(_ subject: StoreUnderTest) async throws {
+        try await subject.run { plain, _ in
+            let (services, engine) = try await Self.services(over: plain)
+            let account = try await services.accounts.create(
+                name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
+            let code = try await services.invitations.invite(
+                "bob@example.com", as: .member, to: account.workspaces[0].workspace.id, by: account.user.id,
+                authority: .commandLine
+            ).code
+            let other = KeyVault(ring: try .generate(from: .system))
+            var codes = (0..<50).map { _ in InvitationCode.mint(from: other, random: .system).code.characters }
+            codes += [
+                Self.altered(code.characters),
+                "kbv_" + PortalCode.mint(from: other, random: .system).code.characters.dropFirst(4),
+            ]
+            await services.node?.fence.step()
+            let before = engine.calls
+            for text in codes {
+                let forged = try #require(InvitationCode(parsing: text))
+                #expect(services.invitations.isForged(forged))
+                #expect(try await services.invitations.find(forged) == nil)
+                #expect(try await services.invitations.requestAnother(forged, for: nil, from: .localSocket) == nil)
+                #expect(
+                    try await services.invitations.accept(forged, as: account.user.id, by: .commandLine).outcome
+                        == .unknown)
+            }
+            #expect(engine.calls == before)
+            #expect(try await services.invitations.find(code) != nil)
+            #expect(engine.calls > before, "a real one does")
+        }
+    }
+
     private static func services(over plain: any Store) async throws -> (Services, CountingEngine) {
         let engine = CountingEngine(try #require(plain as? SQLStore).engine)
         let ring = try MasterKeyRing.generate(from: .system)
@@ -117,6 +150,8 @@ private final class CountingEngine: SQLEngine {
         count.withLock { $0 += 1 }
         return engine
     }
+
+    var settledAuditRows: SQL { engine.settledAuditRows }
 
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws -> Value

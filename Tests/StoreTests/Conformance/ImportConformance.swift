@@ -170,7 +170,7 @@ import Testing
                             [
                                 .text("usr_many\(number)"), .text("many\(number)@example.com"), .text("Many"),
                                 .text("active"), .flag(false), .text(""), .number(1), .time(account.user.createdAt),
-                                .null, .flag(false), .number(1), .time(account.user.createdAt), .null, .null,
+                                .null, .flag(false), .number(1), .time(account.user.createdAt), .null, .null, .null,
                             ]
                         }, into: users)
                     try connection.insertMany(

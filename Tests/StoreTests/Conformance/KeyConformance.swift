@@ -2,7 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
-/// The ``KeyStore`` on every engine: each ``APIKey``, its replacement, and last uses (``LastUseStore``).
+/// The ``KeyStore`` on every engine: each ``APIKey``, its replacement, and last uses (``UsageStore``).
 @Suite struct KeyConformance {
     @Test(arguments: storesUnderTest)
     func aKeyIsFoundByAnyOfItsDigestsAndNothingElse(_ subject: StoreUnderTest) async throws {

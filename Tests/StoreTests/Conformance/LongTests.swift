@@ -127,4 +127,83 @@ import Testing
         #expect(try store.sqlite.integrityProblems().isEmpty)
         try store.close()
     }
+
+    private func fillAuditLog(_ path: String, _ numbers: String) throws {
+        try DatabaseQueue(path: path).write { db in
+            for statement in Self.fillAuditLog(numbers) { try db.execute(sql: statement) }
+        }
+    }
+
+    /// Adds a million audit events of one workspace; one actor and one action are rare.
+    private static func fillAuditLog(_ numbers: String) -> [String] {
+        [
+            """
+            INSERT INTO audit_events (id, at, actor, action, user_id, workspace_id)
+            \(numbers) SELECT 'evt_many' || i, 1767225600000 + i * 1000,
+                CASE WHEN i % 250000 = 7 THEN 'usr_rare' ELSE 'usr_many' || (i % 50) END,
+                CASE WHEN i % 200000 = 9 THEN 'key.revoked' ELSE 'key.revealed' END,
+                'usr_many' || (i % 50), 'ws_many' FROM n
+            """,
+            "ANALYZE audit_events",
+        ]
+    }
+
+    /// The longest time of one page of each kind.
+    private func pageTime(_ store: SQLStore) async throws -> Duration {
+        let workspace = AuditFilter(.workspace(WorkspaceID(rawValue: "ws_many")))
+        var byActor = workspace
+        byActor.actor = UserID(rawValue: "usr_rare")
+        var ofAction = workspace
+        ofAction.action = .keyRevoked
+        var both = byActor
+        both.action = .keyRevoked
+        var days = workspace
+        days.since = Timestamp(millisecondsSinceEpoch: 1_767_225_600_000 + 400_000_000)
+        days.until = Timestamp(millisecondsSinceEpoch: 1_767_225_600_000 + 500_000_000)
+        let account = AuditFilter(.account(UserID(rawValue: "usr_many7")))
+        var rare = account
+        rare.action = .keyRevoked
+        let deep = AuditPlace(at: 1_767_225_600_000 + 500_000_000, sequence: 500_000)
+        let cases: [(AuditFilter, AuditPlace?, Int)] = [
+            (workspace, nil, 51), (workspace, deep, 51), (byActor, nil, 4), (ofAction, nil, 5), (both, nil, 0),
+            (days, nil, 51), (account, nil, 51), (account, deep, 51), (rare, nil, 0),
+        ]
+        var longest: Duration = .zero
+        for (filter, place, count) in cases {
+            _ = try await store.auditEvents(matching: filter, before: place, limit: 51)
+            let begun = SteadyTime.systemNow()
+            let page = try await store.auditEvents(matching: filter, before: place, limit: 51)
+            let time = begun.duration(to: .systemNow())
+            print("\(filter) before \(place.map { "\($0)" } ?? "now"): \(page.count) in \(time)")
+            #expect(page.count == count)
+            longest = max(longest, time)
+        }
+        return longest
+    }
+
+    @Test("A page of a million audit events takes no longer than 100 ms, and all of them are sealed in bounded steps")
+    func auditPages() async throws {
+        try SQLiteStore.openStore(path: path, role: .commandLine).close()
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
+        try fillAuditLog(path, numbers)
+        let file = try SQLiteStore.openStore(path: path, role: .server)
+        let database = try PostgresDatabase()
+        let shared = try database.open()
+        for statement in Self.fillAuditLog("WITH n AS (SELECT generate_series(1, 1000000) AS i)") {
+            try database.run(statement)
+        }
+        let key = try #require(KeyVault(ring: try .generate(from: .system)).activeAuditKey)
+        for store in [file, shared] {
+            #expect(try await pageTime(store) <= .milliseconds(100))
+            let begun = SteadyTime.systemNow()
+            var (count, longest) = (0, Duration.zero)
+            while count < 1_000_000 {
+                let step = SteadyTime.systemNow()
+                count += try await store.sealAuditEvents(atMost: AuditSealer.mostAtOnce, by: key, random: .system)
+                longest = max(longest, step.duration(to: .systemNow()))
+            }
+            print("\(count) events sealed in \(begun.duration(to: .systemNow())), the longest step \(longest)")
+            try store.close()
+        }
+    }
 }

@@ -138,6 +138,11 @@ extension Store {
         try await recordLastUses([KeyUse(userID: account.user.id, keyID: account.key.id, use: use)], now: now)
     }
 
+    /// Writes uses and nothing else.
+    func recordLastUses(_ uses: [KeyUse], now: Timestamp) async throws {
+        try await recordUsage(UsageBatch(writer: "writer", number: 1, uses: uses, counts: []), now: now)
+    }
+
     func reseal(_ keys: [StoredKey], audit: AuditEvent) async throws {
         try await reseal(keys, by: .commandLine, audit: audit)
     }
@@ -167,7 +172,8 @@ extension Store {
     ) async throws -> (workspace: Workspace, position: ChangeLogPosition) {
         let (workspace, position) = await applied(
             try await createWorkspace(
-                id: id, name: name, owner: owner, createdAt: createdAt, by: .commandLine, audit: audit))
+                NewWorkspace(id: id, name: name, externalID: nil, planID: nil, owner: owner, createdAt: createdAt),
+                ownedAtMost: nil, by: .commandLine, audit: audit))
         return (workspace, position)
     }
 
@@ -176,11 +182,11 @@ extension Store {
     }
 
     func putMember(_ membership: Membership, audit: AuditEvent) async throws -> ChangeLogPosition {
-        await applied(try await putMember(membership, by: .commandLine, audit: audit)).position
+        await applied(try await putMember(membership, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func removeMember(_ userID: UserID, from id: WorkspaceID, audit: AuditEvent) async throws -> ChangeLogPosition {
-        await applied(try await removeMember(userID, from: id, by: .commandLine, audit: audit)).position
+        await applied(try await removeMember(userID, from: id, by: .commandLine, needs: nil, audit: audit)).position
     }
 
     func startSession(

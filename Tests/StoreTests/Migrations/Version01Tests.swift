@@ -43,8 +43,8 @@ private struct Expected: Decodable {
     let sqlite, postgres: Database
 }
 
-/// Databases of version 0.1 open unchanged (``SQLiteMigrations``, ``CommonMigrations``): all keys, windows and audit
-/// rows are still there.
+/// Databases of version 0.1 open unchanged (``SQLiteMigrations``, ``CommonMigrations``, ``AuditMigrations``): all keys,
+/// windows and audit rows are still there.
 @Suite("Databases of version 0.1")
 struct Version01Tests {
     private static let folder = Repository.url("Tests/Fixtures/0.1")

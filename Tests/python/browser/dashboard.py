@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from browser.dashboard_server import DashboardServer
 from browser.place import URL
 from harness.accounts import KEY_PATTERN, Person
 
@@ -39,6 +40,12 @@ def fill_sign_up(page: Page, name: str, email: str, password: str) -> None:
 def key_path(workspace: dict) -> str:
     """The path of a workspace's page "API & Webhooks"."""
     return f"/workspaces/{workspace['id']}/api-webhooks"
+
+
+def usage_path(server: DashboardServer) -> str:
+    """The path of the tab "Usage" of Ada's workspace whose plan includes the API."""
+    workspaces = server.commands.workspaces_of(server.ada.email)
+    return key_path(next(each for each in workspaces if each["plan"] != "free")) + "/usage"
 
 
 class KeyPage:

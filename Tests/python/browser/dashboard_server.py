@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,24 @@ class DashboardServer(DashboardClient, KeybearerServer):
         greeting = self.program.wait_until(lambda: read_greeting(output.read_text()), "it greeted")
         self._reach(greeting.origin)
         self.ada, self.ada_key = greeting.person, greeting.key
+
+    def fill_usage(self) -> None:
+        """Counts of the last weeks, as if Ada's requests of that time had been counted."""
+        with sqlite3.connect(self.database, timeout=10) as database:
+            user, key = database.execute(
+                "SELECT user_id, key_id FROM api_keys JOIN users ON id = user_id WHERE email = ?", (self.ada.email,)
+            ).fetchone()
+            now = time.time_ns() // 1_000_000
+            quarter = 15 * 60 * 1_000
+            present = now - now % quarter
+            outcomes = [("admitted", 97, 13), ("rate_limited", 11, 7), ("feature_locked", 3, 29), ("not_a_member", 2, 31)]
+            rows = [
+                (user, present - step * quarter, key, outcome, (step * factor) % 37 * size // 37 + 1)
+                for outcome, size, factor in outcomes
+                for step in range(0, 26 * 96, 1 if outcome == "admitted" else 5)
+            ]
+            database.executemany("INSERT OR REPLACE INTO usage_counts VALUES (?, ?, ?, ?, ?)", rows)
+        database.close()
 
     def _reach(self, origin: str) -> None:
         """Requests go to the server itself; a browser goes where the place is."""

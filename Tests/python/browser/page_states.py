@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from browser.authenticator import turn_on
 from browser.conftest import ConsoleWatch
-from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in
+from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in, usage_path
 from browser.dashboard_server import DashboardServer
 
 STATES: dict[str, Callable[["Stage"], Page]] = {}
@@ -26,6 +27,9 @@ class Stage:
         page = self.page()
         sign_in(page, self.server.ada, path)
         return page
+
+    def pro_path(self) -> str:
+        return usage_path(self.server).removesuffix("/usage")
 
     def free_path(self) -> str:
         workspaces = self.server.commands.workspaces_of(self.server.ada.email)
@@ -122,6 +126,34 @@ def key_not_fetched(stage: Stage) -> Page:
     KeyPage(page).eye_show.click()
     expect(KeyPage(page).status).to_contain_text("Your key was not changed")
     return page
+
+
+@state
+def usage(stage: Stage) -> Page:
+    stage.server.fill_usage()
+    return stage.as_ada(stage.pro_path() + "/usage?range=30d&timeZone=Europe/Berlin")
+
+
+@state
+def usage_of_hours(stage: Stage) -> Page:
+    stage.server.fill_usage()
+    return stage.as_ada(stage.pro_path() + "/usage?range=24h&timeZone=Asia/Kathmandu")
+
+
+@state
+def usage_empty(stage: Stage) -> Page:
+    return stage.as_ada(stage.pro_path() + "/usage?range=12m")
+
+
+@state
+def usage_locked(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path() + "/usage")
+
+
+@state
+def usage_of_unknown_zone(stage: Stage) -> Page:
+    stage.console.expect_status(400)
+    return stage.as_ada(stage.pro_path() + "/usage?timeZone=Europe/Atlantis")
 
 
 @state
@@ -236,9 +268,129 @@ def confirm_refused(stage: Stage) -> Page:
 
 
 @state
+def second_factor_setup(stage: Stage) -> Page:
+    return stage.as_ada("/account/second-factor")
+
+
+@state
+def second_factor_codes(stage: Stage) -> Page:
+    page = stage.as_ada("/account/second-factor")
+    turn_on(page)
+    return page
+
+
+@state
+def second_factor_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = second_factor_codes(stage)
+    page.goto("/account/second-factor")
+    page.get_by_label("A code of your app, or a recovery code").fill("000000")
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.locator(".field-error")).to_be_visible()
+    return page
+
+
+@state
+def sign_in_code_refused(stage: Stage) -> Page:
+    stage.console.expect_status(401)
+    second_factor_codes(stage).context.close()
+    page = stage.page()
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill(stage.server.ada.email)
+    page.get_by_label("Password").fill(stage.server.ada.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Code", exact=True).fill("000000")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+@state
+def confirm_with_code(stage: Stage) -> Page:
+    page = second_factor_codes(stage)
+    page.goto("/confirm")
+    return page
+
+
+@state
 def error_404(stage: Stage) -> Page:
     stage.console.expect_status(404)
     page = stage.as_ada()
     page.goto("/nothing")
     expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
+    return page
+
+
+@state
+def new_workspace_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = stage.as_ada("/workspaces/new")
+    page.get_by_label("Name").evaluate("field => field.removeAttribute('minlength')")
+    page.get_by_label("Name").fill("x")
+    page.get_by_role("button", name="Add workspace").click()
+    expect(page.locator(".field-error")).to_be_visible()
+    return page
+
+
+@state
+def workspace_settings(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path().replace("api-webhooks", "settings"))
+
+
+@state
+def plans_compared(stage: Stage) -> Page:
+    page = stage.as_ada()
+    page.get_by_role("link", name="Workspace settings").click()
+    page.get_by_role("link", name="Compare plans").click()
+    expect(page.get_by_role("heading", name="Plans")).to_be_visible()
+    return page
+
+
+@state
+def activity(stage: Stage) -> Page:
+    page = stage.as_ada()
+    KeyPage(page).reveal()
+    page.get_by_role("link", name="Activity").click()
+    expect(page.locator(".event").first).to_have_text("You showed your key")
+    return page
+
+
+@state
+def team_with_everything(stage: Stage) -> Page:
+    """Members, invitations, a request, and a link that was made just now."""
+    path = stage.free_path().replace("api-webhooks", "team")
+    for name in ["Bob", "W" * 80]:
+        person = stage.server.sign_up(name, f"{name[:20].lower()}@example.com")
+        stage.server.commands.run("workspace", "add-member", path.split("/")[2], person.email)
+    page = stage.as_ada(path)
+    for email in ["grace@example.com", f"{'v' * 60}@{'v' * 60}.example.com"]:
+        page.get_by_label("E-mail", exact=True).fill(email)
+        page.get_by_role("button", name="Invite", exact=True).click()
+        expect(page.locator("#invite-link")).to_be_visible()
+    return page
+
+
+@state
+def activity_nothing_fits(stage: Stage) -> Page:
+    page = stage.as_ada("/account/activity?what=user.disabled&since=2026-01-01")
+    expect(page.get_by_text("Nothing fits this filter.")).to_be_visible()
+    return page
+
+
+@state
+def invitation_for_somebody_else(stage: Stage) -> Page:
+    path = stage.free_path().replace("api-webhooks", "team")
+    page = stage.as_ada(path)
+    page.get_by_label("E-mail", exact=True).fill("grace@example.com")
+    page.get_by_role("button", name="Invite", exact=True).click()
+    page.goto("/invitations" + page.locator("#invite-link").inner_text().partition("/invitations")[2])
+    expect(page.get_by_role("heading", name="This invitation is for somebody else")).to_be_visible()
+    return page
+
+
+@state
+def activity_refused_filter(stage: Stage) -> Page:
+    stage.console.expect_status(400)
+    page = stage.as_ada("/account/activity?since=2026-02-02&until=2026-01-01")
+    expect(page.get_by_role("alert")).to_be_visible()
     return page

@@ -22,6 +22,10 @@ from browser.provider_states import PROVIDER_STATES, ProviderStage
 
 SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
 PHONE = {"width": 360, "height": 740}
+# The elements that are wider than the window and not cut off.
+BEYOND = """() => [...document.querySelectorAll('body *')]
+  .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+  .map((element) => `${element.tagName}.${element.className}`).slice(0, 8)"""
 LOOKS = [("light", DESKTOP, True), ("light", PHONE, False), ("dark", DESKTOP, False), ("dark", PHONE, True)]
 
 
@@ -97,7 +101,7 @@ def check(page: Page, name: str) -> None:
         if SCREENSHOTS:
             page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{size['width']}-{theme}.png", full_page=True)
         if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
-            problems.append(f"{where}: scrolls sideways")
+            problems.append(f"{where}: scrolls sideways, because of {page.evaluate(BEYOND)}")
         if is_for_axe:
             problems += [f"{where}: {violation}" for violation in serious_violations(page)]
     assert not problems, "\n".join(problems)

@@ -124,7 +124,7 @@ def test_names_are_text_and_never_markup(server: DashboardServer, page: Page):
     name = """<script>alert(1)</script>"><img src=x onerror=alert(1)>{{email}}"""
     page.goto("/sign-up")
     fill_sign_up(page, name, "mallory@example.com", "a long enough secret")
-    expect(page.get_by_text(f"{name}’s workspace")).to_be_visible()
+    expect(page.locator("summary .workspace-name")).to_have_text(f"{name}’s workspace")
     page.goto("/account")
     expect(page.locator(".facts dd").first).to_have_text(name)
 

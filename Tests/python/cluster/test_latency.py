@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import random
 import threading
 import time
@@ -20,16 +19,12 @@ _REQUESTS_PER_KEY = 20
 
 
 def make_keys(cluster: Cluster) -> list[str]:
-    """Accounts on the plan that new ones are on, without passwords: a test may take two minutes, and this is a part."""
+    """Accounts on the plan that new ones are on: two commands for each instead of four."""
     cluster.commands.create_plan("free", 100_000_000)
-
-    def make(number: int) -> str:
-        email = f"far{number}@example.com"
-        cluster.commands.run("user", "create", email, "--name", "Account", "--no-password")
-        return cluster.commands.key_of(email)
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return list(pool.map(make, range(_KEYS)))
+    emails = [f"far{number}@example.com" for number in range(_KEYS)]
+    for email in emails:
+        cluster.commands.create_user(email)
+    return [cluster.commands.key_of(email) for email in emails]
 
 
 def send_now_and_then(node: Node, key: str, number: int, statuses: collections.Counter) -> None:

@@ -50,7 +50,7 @@ public final class SessionService: Sendable {
     /// - Parameter detail: what the audit log says besides.
     func start(
         for account: Account, replacing old: ReplacedSession?, action: AuditEvent.Action, by authority: Authority,
-        userAgent: String, detail: String? = nil
+        userAgent: String, proof: SignInProof? = nil, detail: String? = nil
     ) async throws -> (signedIn: SignedIn, token: SessionToken) {
         let now = context.clocks.wall()
         let (token, record) = SessionToken.mint(from: context.vault.current, random: context.random)
@@ -59,8 +59,9 @@ public final class SessionService: Sendable {
             lastSeenAt: now, address: authority.address ?? .localSocket,
             userAgent: String(userAgent.prefix(200)))
         let stamped = try await context.store.startSession(
-            session, token: record, replacing: old, by: authority,
-            audit: context.event(action, by: authority, user: account.user.id, detail: detail))
+            session, token: record, replacing: old, proof: proof, by: authority,
+            audit: context.event(
+                action, by: authority, user: account.user.id, detail: detail ?? proof?.factor.detail))
         return (SignedIn(session: stamped, account: account, isRecent: true), token)
     }
 

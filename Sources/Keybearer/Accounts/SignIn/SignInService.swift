@@ -3,21 +3,28 @@
 ///
 /// Passwords are checked in one place, with one read of the account and its password, and throttled there.
 public final class SignInService: Sendable {
-    private let context: ServiceContext
+    let context: ServiceContext
     private let accounts: AccountService
-    private let sessions: SessionService
+    let sessions: SessionService
+    let secondFactors: SecondFactorService
     package let hasher: PasswordHasher
-    private let throttle: SignInThrottle
+    let throttle: SignInThrottle
+    let failures: FailedSignIns
+    let node: Node?
 
     init(
-        context: ServiceContext, accounts: AccountService, sessions: SessionService, hasher: PasswordHasher,
-        throttle: SignInThrottle
+        context: ServiceContext, accounts: AccountService, sessions: SessionService,
+        secondFactors: SecondFactorService, hasher: PasswordHasher, throttle: SignInThrottle, failures: FailedSignIns,
+        node: Node?
     ) {
         self.context = context
         self.accounts = accounts
         self.sessions = sessions
+        self.secondFactors = secondFactors
         self.hasher = hasher
         self.throttle = throttle
+        self.node = node
+        self.failures = failures
     }
 
     /// Whether anyone may make an account.
@@ -33,16 +40,37 @@ public final class SignInService: Sendable {
         try await context.store.raiseStoredSetting(.passwordCost, to: context.settings.passwordCost)
     }
 
-    /// Starts a session for someone who knows the password.
+    /// Where a sign-in stands when the password was right.
+    public enum Step: Sendable {
+        /// The person is in.
+        case signedIn(SessionService.SignedIn, SessionToken)
+        /// The account has a second factor: its code is wanted too.
+        case codeNeeded(PendingSignInToken)
+    }
+
+    /// Starts a session for someone who knows the password of an account without a second factor.
+    ///
+    /// - Throws: as ``begin(email:password:from:userAgent:inPlaceOf:)``; `UNAUTHORIZED` also where a code is wanted.
+    public func withPassword(
+        email: String, password: Password, from address: IPAddress, userAgent: String,
+        inPlaceOf cookie: SessionToken? = nil
+    ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
+        let step = try await begin(
+            email: email, password: password, from: address, userAgent: userAgent, inPlaceOf: cookie)
+        guard case .signedIn(let signedIn, let token) = step else { throw KeybearerError.codeNeeded }
+        return (signedIn, token)
+    }
+
+    /// Signs in someone who knows the password, or asks for a code where the account has a second factor.
     ///
     /// An unknown address takes as long as a wrong password and reads the same.
     ///
     /// - Parameter cookie: the session that the same browser has so far, whosever it is: it ends as the new one begins.
     /// - Throws: `UNAUTHORIZED`; `RATE_LIMITED` after too many failures; `UNAVAILABLE`.
-    public func withPassword(
+    public func begin(
         email: String, password: Password, from address: IPAddress, userAgent: String,
         inPlaceOf cookie: SessionToken? = nil
-    ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
+    ) async throws -> Step {
         // All spellings of an address are throttled together, those of accounts that earlier versions made included.
         let name = EmailAddress(email) ?? EmailAddress.legacyForm(email)
         let found = try await check(password, of: name, from: address, or: Self.wrongPassword) { [context] in
@@ -50,9 +78,11 @@ public final class SignInService: Sendable {
                 $0.account.user.status == .active ? $0 : nil
             }
         }
-        return try await start(
+        if found.hasSecondFactor { return .codeNeeded(try await askForCode(found, from: address)) }
+        let (signedIn, token) = try await start(
             for: found.account, passwordVersion: found.password.version, from: address, userAgent: userAgent,
             inPlaceOf: cookie)
+        return .signedIn(signedIn, token)
     }
 
     /// Makes an account for someone who wants one, and starts its first session.
@@ -79,11 +109,13 @@ public final class SignInService: Sendable {
             for: account, passwordVersion: 1, from: address, userAgent: userAgent, inPlaceOf: cookie)
     }
 
-    /// Puts a new session in the place of one whose holder gives the password again.
+    /// Puts a new session in the place of one whose holder gives the password again, and a code where the account has a
+    /// second factor. Which of the two was wrong is not said.
     ///
-    /// - Throws: as ``withPassword(email:password:from:userAgent:inPlaceOf:)``.
+    /// - Throws: as ``begin(email:password:from:userAgent:inPlaceOf:)``.
     public func confirm(
-        _ signedIn: SessionService.SignedIn, password: Password, from address: IPAddress, userAgent: String
+        _ signedIn: SessionService.SignedIn, password: Password, code: String = "", from address: IPAddress,
+        userAgent: String
     ) async throws -> (signedIn: SessionService.SignedIn, token: SessionToken) {
         let user = signedIn.account.user
         let found = try await check(password, of: user.email, from: address, or: Self.wrongPassword) { [context] in
@@ -91,15 +123,22 @@ public final class SignInService: Sendable {
                 $0.account.user.status == .active ? $0 : nil
             }
         }
-        do {
-            return try await sessions.start(
+        let authority = Authority(
+            .session(signedIn.session.id, of: user.id, passwordVersion: found.password.version), from: address)
+        let start = { [sessions] (proof: SignInProof?) in
+            try await sessions.start(
                 for: found.account, replacing: ReplacedSession(id: signedIn.session.id, userID: user.id),
-                action: .sessionConfirmed,
-                by: Authority(
-                    .session(signedIn.session.id, of: user.id, passwordVersion: found.password.version),
-                    from: address),
-                userAgent: userAgent)
-        } catch let error as KeybearerError where error.isPasswordChanged {
+                action: .sessionConfirmed, by: authority, userAgent: userAgent, proof: proof)
+        }
+        do {
+            guard found.hasSecondFactor else { return try await start(nil) }
+            return try await throttle.attempt(user.email, from: address, clears: { _ in !found.hasTwin }) {
+                guard let proof = try await secondFactors.proof(of: code, for: user.id) else {
+                    throw KeybearerError.wrongCode
+                }
+                return try await start(SignInProof(proof))
+            }
+        } catch let error as KeybearerError where error.isPasswordChanged || error.isWrongCode {
             throw Self.wrongPassword
         }
     }
@@ -146,13 +185,19 @@ public final class SignInService: Sendable {
         _ password: Password, of email: EmailAddress?, from address: IPAddress, or refusal: KeybearerError,
         read: () async throws -> StoredCredentials?
     ) async throws -> StoredCredentials {
-        let found = try await throttle.attempt(email, from: address, clears: { !$0.hasTwin }) {
+        // Where a code is wanted too, its failures stay counted: the password alone is no success.
+        let clears = { (found: StoredCredentials) in !found.hasTwin && !found.hasSecondFactor }
+        let found = try await throttle.attempt(email, from: address, clears: clears) {
             // An account without a password takes as long as one that is not there.
             guard password.isWithinLimit, let found = try await read(), found.account.user.hasPassword else {
                 try await hasher.verifyNothing(password.cut)
                 throw refusal
             }
-            guard try await hasher.verify(password, against: found.password.hash) else { throw refusal }
+            guard try await hasher.verify(password, against: found.password.hash) else {
+                let authority = Authority(.anyone, from: address)
+                failures.record(context.event(.signInFailed, by: authority, user: found.account.user.id))
+                throw refusal
+            }
             return found
         }
         await rehashIfBelowCost(password, found)

@@ -139,12 +139,12 @@ public final class KeyVault: Sendable {
         return SecretKey(imported)
     }
 
-    private func requireActive() throws(KeybearerError) -> Subkeys {
+    func requireActive() throws(KeybearerError) -> Subkeys {
         guard let active else { throw Self.verifyOnly }
         return active
     }
 
-    private static let verifyOnly = KeybearerError(
+    static let verifyOnly = KeybearerError(
         .unavailable, "This server can verify keys but holds no master key to make or show one.")
 
     private static func digest(of token: PresentedToken, using subkey: SymmetricKey) -> [UInt8] {

@@ -53,6 +53,9 @@ public final class MasterKeyService: Sendable {
         try save(activated)
         try reached(.activationSaved)
         try await announce(activated)
+        // What the old ones sealed in the audit log is verified with their subkeys, which go with them otherwise.
+        try await context.store.putAuditKeys(
+            context.vault.current.keepAuditKeys(with: try await context.store.auditKeys()))
         try reached(.activated)
         // A command or a request that began under the old ring may still be at work. From here on the store refuses
         // what it seals, so once nothing is left under the old master keys, nothing ever will be.
@@ -88,7 +91,7 @@ public final class MasterKeyService: Sendable {
         var done = 0
         while true {
             let batch = try await context.store.keys(notSealedUnder: activeID, limit: Self.batchSize)
-            if batch.isEmpty { return }
+            if batch.isEmpty { break }
             let resealed = try batch.map { stored in
                 let secret = try vault.open(
                     stored.sealed, userID: stored.userID, keyID: stored.keyID, version: stored.version)
@@ -101,6 +104,23 @@ public final class MasterKeyService: Sendable {
             done += batch.count
             progress(done)
         }
+        while try await resealSecondFactors(vault, under: activeID) {}
+    }
+
+    /// - Returns: whether there were any.
+    private func resealSecondFactors(_ vault: KeyVault, under activeID: MasterKeyID) async throws -> Bool {
+        let batch = try await context.store.secondFactors(notSealedUnder: activeID, limit: Self.batchSize)
+        if batch.isEmpty { return false }
+        let resealed = try batch.map { factor in
+            let binding = SecondFactor.binding(factor.id, of: factor.userID)
+            return SecondFactor(
+                id: factor.id, userID: factor.userID,
+                sealed: try vault.seal(try vault.open(factor.sealed, boundTo: binding), boundTo: binding),
+                createdAt: factor.createdAt)
+        }
+        try await context.store.reseal(
+            resealed, by: .commandLine, audit: context.event(.keyResealed, by: .commandLine))
+        return true
     }
 
     /// Ends the need for the old master keys in the database, and then only leaves them out of the ring. Of those whose

@@ -10,6 +10,10 @@ struct Subkeys: Sendable {
     let digest: SymmetricKey?
     /// Seals and opens keys; nil where only verification is possible.
     let seal: SymmetricKey?
+    /// Seals the audit log; nil where only verification is possible.
+    let audit: SymmetricKey?
+    /// Seals audit subkeys of retired master keys; nil where only verification is possible.
+    let auditWrapping: SymmetricKey?
     /// HMAC with ``tagKey`` already taken in: half of the work, and the same for every token of a flood.
     private let tagAuthenticator: HMAC<SHA256>
     /// The same with ``digest``.
@@ -23,14 +27,15 @@ struct Subkeys: Sendable {
             tagKey = Self.derive("tag", from: master)
             digest = Self.derive("digest", from: master)
             seal = Self.derive("seal", from: master)
+            audit = Self.derive("audit", from: master)
+            auditWrapping = Self.derive("audit wrapping", from: master)
         case .verifyOnly(let tagBytes, let digestBytes):
             tagKey = SymmetricKey(data: tagBytes)
             digest = SymmetricKey(data: digestBytes)
-            seal = nil
+            (seal, audit, auditWrapping) = (nil, nil, nil)
         case .tagOnly(let tagBytes):
             tagKey = SymmetricKey(data: tagBytes)
-            digest = nil
-            seal = nil
+            (digest, seal, audit, auditWrapping) = (nil, nil, nil, nil)
         }
         tagAuthenticator = HMAC(key: tagKey)
         digestAuthenticator = digest.map { HMAC(key: $0) }

@@ -72,29 +72,56 @@ public final class CachedAccount: Sendable {
     }
 }
 
-/// What an account's requests change: its local quota and its last use.
+/// What an account's requests change: its local quota, its last use and its counts.
 ///
 /// It belongs to the account, not to the key: regenerating a key leaves the quota as it was. One small lock, held for
 /// some arithmetic and nothing else.
 final class AccountState: Sendable {
     private struct State {
         var quota = LocalQuota()
-        var lastUse: (keyID: KeyID, use: LastUse)?
-
-        init(lastUse: (keyID: KeyID, use: LastUse)?) { self.lastUse = lastUse }
-
-        /// Keeps the key's id where it is the same: writing it again would count references on every request.
-        mutating func record(_ use: LastUse, of keyID: KeyID) {
-            if lastUse?.keyID == keyID {
-                lastUse?.use = use
-            } else {
-                lastUse = (keyID, use)
-            }
-        }
+        /// The key that last use and counts are of: that of the last request.
+        var keyID: KeyID?
+        var lastUse: LastUse?
+        var usage = UsageCounter()
         var isLastUseUnwritten = false
+        /// Whether ``UsageRecorder`` knows that there is something to write.
+        var isRecorded = false
         /// Whether ``ReservationReleaser`` watches for the end of a reservation.
         var isWatched = false
         var isWindowOver = false
+        /// What the account was warned of last.
+        var level = QuotaLevel.normal
+
+        /// Counts a request. Keeps the key's id where it is the same: writing it again would count references on every
+        /// request.
+        mutating func count(_ outcome: UsageOutcome, of keyID: KeyID, at wall: Timestamp) {
+            if self.keyID != keyID { begin(keyID) }
+            usage.count(outcome, of: keyID, at: wall)
+        }
+
+        private mutating func begin(_ keyID: KeyID) {
+            if let old = self.keyID { usage.end(of: old) }
+            self.keyID = keyID
+            lastUse = nil
+            isLastUseUnwritten = false
+        }
+
+        /// Notes that there is something to write.
+        ///
+        /// - Returns: whether there was nothing before.
+        mutating func beginRecording() -> Bool {
+            if isRecorded { return false }
+            isRecorded = true
+            return true
+        }
+    }
+
+    /// What is to be written of an account.
+    struct Unwritten: Sendable {
+        /// The last use; nil where it was written, or there is none.
+        var use: KeyUse?
+        /// What was counted since the last time.
+        var counts: [UsageCount] = []
     }
 
     let userID: UserID
@@ -103,17 +130,20 @@ final class AccountState: Sendable {
     /// - Parameter lastUse: of a key, where it is known.
     init(userID: UserID, lastUse: (keyID: KeyID, use: LastUse)? = nil) {
         self.userID = userID
-        state = Lock(State(lastUse: lastUse))
+        var state = State()
+        (state.keyID, state.lastUse) = (lastUse?.keyID, lastUse?.use)
+        self.state = Lock(state)
     }
 
     /// One for the same account with nothing reserved. No request that begins now can reach this one's reservations;
-    /// what is left of them is released when they have ended.
+    /// what is left of them is released when they have ended, and what was counted here is written from here.
     ///
     /// - Parameter endsWindow: whether what this one admitted counts no more.
     func renewed(endsWindow: Bool) -> AccountState {
         state.withLock { state in
             if endsWindow { state.isWindowOver = true }
-            return AccountState(userID: userID, lastUse: state.lastUse)
+            let lastUse = state.keyID.flatMap { keyID in state.lastUse.map { (keyID, $0) } }
+            return AccountState(userID: userID, lastUse: lastUse)
         }
     }
 
@@ -122,46 +152,69 @@ final class AccountState: Sendable {
 
     /// Decides and counts one request; when it is admitted, records the use.
     ///
-    /// - Returns: the decision, whether this use is the first since the last write, and whether it is time to prefetch.
+    /// - Returns: the decision, whether this is the first request since the last write, and whether it is time to
+    ///   prefetch.
     func consume(
         limit: Int, keyID: KeyID, from address: IPAddress, now: SteadyTime, wall: Timestamp
     ) -> (decision: LocalQuota.Decision, isFirstUnwritten: Bool, shouldPrefetch: Bool) {
         state.withLock { state in
             let decision = state.quota.consume(limit: limit, now: now, wall: wall)
-            guard case .admitted = decision else { return (decision, false, false) }
-            state.record(LastUse(at: wall, address: address), of: keyID)
-            defer { state.isLastUseUnwritten = true }
-            return (decision, !state.isLastUseUnwritten, state.quota.shouldPrefetch)
+            switch decision {
+            case .needsReservation: return (decision, false, false)
+            case .exhausted:
+                state.count(.rateLimited, of: keyID, at: wall)
+                return (decision, state.beginRecording(), false)
+            case .admitted:
+                state.count(.admitted, of: keyID, at: wall)
+                state.lastUse = LastUse(at: wall, address: address)
+                state.isLastUseUnwritten = true
+                return (decision, state.beginRecording(), state.quota.shouldPrefetch)
+            }
+        }
+    }
+
+    /// Counts a request that is refused whatever is left of the quota.
+    ///
+    /// - Returns: how the rate limit stands, and whether this is the first request since the last write; nil, and
+    ///   nothing was counted, before the store was ever asked.
+    func refuse(
+        _ outcome: UsageOutcome, limit: Int, keyID: KeyID, now: SteadyTime, wall: Timestamp
+    ) -> (status: RateLimitStatus, isFirstUnwritten: Bool)? {
+        state.withLock { state in
+            guard let status = state.quota.peek(limit: limit, now: now, wall: wall) else { return nil }
+            state.count(outcome, of: keyID, at: wall)
+            return (status, state.beginRecording())
         }
     }
 
     /// The last use of this key that this process has seen; nil when it has seen none.
     func lastUse(of keyID: KeyID) -> LastUse? {
-        state.withLock { $0.lastUse.flatMap { $0.keyID == keyID ? $0.use : nil } }
+        state.withLock { $0.keyID == keyID ? $0.lastUse : nil }
     }
 
-    /// Takes the use that is not written yet.
-    func takeUnwrittenUse() -> (keyID: KeyID, use: LastUse)? {
+    /// Takes what is not written yet. Whoever takes it must see to it that it is.
+    func takeUnwritten() -> Unwritten {
         state.withLock { state in
+            state.isRecorded = false
+            guard let keyID = state.keyID else { return Unwritten() }
             defer { state.isLastUseUnwritten = false }
-            return state.isLastUseUnwritten ? state.lastUse : nil
+            return Unwritten(
+                use: state.isLastUseUnwritten
+                    ? state.lastUse.map { KeyUse(userID: userID, keyID: keyID, use: $0) } : nil,
+                counts: state.usage.take(of: keyID).flatMap { UsageCount.all(in: $0, of: userID) })
         }
     }
 
-    /// Puts back a use that could not be written, unless a later one came meanwhile.
-    ///
-    /// - Returns: whether the account state must be recorded again as unwritten.
-    func restoreUnwritten(_ use: (keyID: KeyID, use: LastUse)) -> Bool {
+    /// Whether nothing waits to be written.
+    var isWritten: Bool { state.withLock { !$0.isRecorded } }
+
+    /// What the account is to be warned of, after what it was warned of before.
+    func level(used: Int, limit: Int) -> QuotaLevel {
         state.withLock { state in
-            guard !state.isLastUseUnwritten else { return false }
-            if state.lastUse == nil { state.lastUse = use }
-            state.isLastUseUnwritten = true
-            return true
+            state.level = state.level.next(used: used, limit: limit)
+            return state.level
         }
     }
-
-    /// Whether no use waits to be written.
-    var isWritten: Bool { state.withLock { !$0.isLastUseUnwritten } }
 
     /// Records that the end of a reservation is watched for.
     ///

@@ -11,8 +11,18 @@ struct AccountPage: Page, Equatable {
     static let passwordChanged = Notice(.success, "Password changed.", query: "password")
     /// After an identity was disconnected.
     static let identityDisconnected = Notice(.success, "Disconnected.", query: "identity")
+    /// After two-step sign-in was turned off.
+    static let secondFactorOff = Notice(.success, "Two-step sign-in is off.", query: "secondFactor")
     /// After another session was ended.
     static let sessionEnded = Notice(.success, "Session ended.", query: "session")
+
+    /// After a workspace was deleted.
+    static let workspaceDeleted = Notice(
+        .success, "Workspace deleted. No key passes there any more.", query: "workspace")
+
+    /// After the person left a workspace.
+    static let workspaceLeft = Notice(
+        .success, "You left the workspace. Your key no longer passes there.", query: "left")
 
     /// What surrounds the page.
     let shell: DashboardShell
@@ -24,6 +34,8 @@ struct AccountPage: Page, Equatable {
     let notice: Notice?
     /// Whether the account has a password that could be changed.
     let hasPassword: Bool
+    /// What the page says of two-step sign-in; nil where it is off.
+    let secondFactor: SecondFactorStatus?
     /// What is wrong with the current password.
     let currentPasswordError: String?
     /// What is wrong with the new password.
@@ -42,8 +54,10 @@ struct AccountPage: Page, Equatable {
     /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`. Others are ignored.
     init(
         shell: DashboardShell, name: String, email: String, notice: Notice? = nil, fields: [String: String] = [:],
-        hasPassword: Bool = true, identities: [IdentityRow] = [], sessions: [SessionRow]
+        hasPassword: Bool = true, identities: [IdentityRow] = [], secondFactor: SecondFactorStatus? = nil,
+        sessions: [SessionRow]
     ) {
+        self.secondFactor = secondFactor
         self.hasPassword = hasPassword
         hasIdentities = !identities.isEmpty
         self.identities = identities

@@ -8,13 +8,18 @@ struct AccountPageHandlers: Sendable {
     let signIn: SignInService
     let sessions: SessionService
     let identities: ConnectedIdentityService
+    let secondFactors: SecondFactorService
     let pages: DashboardResponder
 
     /// `GET /account`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let notice = Notice.asked(
             by: context.query ?? [:],
-            of: [AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.sessionEnded])
+            of: [
+                AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.secondFactorOff,
+                AccountPage.sessionEnded,
+                AccountPage.workspaceDeleted, AccountPage.workspaceLeft,
+            ])
         return try await show(signedIn, .ok, notice: notice)
     }
 
@@ -76,10 +81,11 @@ struct AccountPageHandlers: Sendable {
                 isCurrent: session.id == signedIn.session.id)
         }
         let connected = try await identities.list(of: user).map { IdentityRow($0) }
+        let secondFactor = try await secondFactors.status(of: user.id).map { SecondFactorStatus($0) }
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
             email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
-            identities: connected, sessions: rows)
+            identities: connected, secondFactor: secondFactor, sessions: rows)
         return pages.show(page, status)
     }
 }

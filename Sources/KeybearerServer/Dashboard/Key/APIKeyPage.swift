@@ -6,6 +6,9 @@ struct APIKeyPage: Page {
     /// After a regenerate.
     static let regenerated = Notice(.success, "Key regenerated. The old key no longer works.", query: "regenerated")
 
+    /// After the workspace was made.
+    static let created = Notice(.success, "Workspace added. You are its Owner.", query: "created")
+
     /// After the workspace moved to another plan.
     static func planChanged(to planName: String) -> Notice {
         Notice(.success, "This workspace is now on the \(planName) plan.", query: "plan")

@@ -23,23 +23,24 @@ struct KeyPageHandlers: Sendable {
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         let notice = Notice.asked(
-            by: context.query ?? [:], of: [APIKeyPage.regenerated, APIKeyPage.planChanged(to: access.plan.name)])
+            by: context.query ?? [:],
+            of: [APIKeyPage.regenerated, APIKeyPage.created, APIKeyPage.planChanged(to: access.plan.name)])
         return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script fetches
     /// it before it copies a key that it shows, and when the page comes back into view.
     @Sendable func record(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         try Self.requireFeature(access)
         return try json(signedIn.account.key, of: signedIn.account.user.id)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
     @Sendable func reveal(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         try Self.requireFeature(access)
         return try await recent.require(context, signedIn, next: Self.path(access.workspace.id)) {
             let userID = signedIn.account.user.id
@@ -57,7 +58,7 @@ struct KeyPageHandlers: Sendable {
     @Sendable func regeneratePage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws
         -> Response
     {
-        let access = try Self.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
             let page = RegeneratePage(
                 shell: DashboardShell(
@@ -73,7 +74,7 @@ struct KeyPageHandlers: Sendable {
     /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a
     /// leaked key does not work again after an upgrade.
     @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
             let form = try context.form()
             let userID = signedIn.account.user.id
@@ -92,7 +93,7 @@ struct KeyPageHandlers: Sendable {
 
     /// `POST /workspaces/{workspaceID}/plan`: an Owner moves the workspace, where that is open.
     @Sendable func switchPlan(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try Self.access(context, signedIn)
+        let access = try WorkspaceGuard.access(context, signedIn.account)
         let form = try context.form()
         try await workspaces.switchPlan(
             PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
@@ -156,10 +157,8 @@ struct KeyPageHandlers: Sendable {
 
     private func lockPanel(_ access: WorkspaceAccess) async throws -> LockPanel {
         guard Permissions.allows(access.role, .changePlan) else {
-            let owners = try await workspaces.members(of: access.workspace.id).filter { $0.role == .owner }
             return LockPanel(
-                planName: access.plan.name,
-                owners: owners.map { OwnerContact(name: $0.user.name, email: $0.user.email.rawValue) })
+                planName: access.plan.name, owners: try await OwnerContact.all(of: access.workspace.id, workspaces))
         }
         let upgrades = try await workspaces.plans().filter(\.includesAPI)
         return LockPanel(
@@ -175,7 +174,7 @@ struct KeyPageHandlers: Sendable {
         key.lastUse.map { LastUseRow(at: $0.at, address: $0.address.displayName) }
     }
 
-    private static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
+    static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
         guard access.includesAPI else {
             throw KeybearerError(.featureLocked, "The plan does not include \(Feature.apiWebhooks.displayName).")
         }
@@ -184,14 +183,4 @@ struct KeyPageHandlers: Sendable {
     private func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
 
     private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
-
-    private static func access(
-        _ context: RequestContext, _ signedIn: SessionService.SignedIn
-    ) throws(KeybearerError) -> WorkspaceAccess {
-        let id = context.parameters["workspaceID"]
-        guard let access = signedIn.account.workspaces.first(where: { $0.workspace.id.rawValue == id }) else {
-            throw KeybearerError(.notFound, "There is no such workspace, or it is not yours.")
-        }
-        return access
-    }
 }

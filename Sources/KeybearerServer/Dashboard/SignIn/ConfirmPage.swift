@@ -2,7 +2,7 @@
 /// `POST /confirm`.
 ///
 /// Showing or regenerating a key needs a password given recently, so that an unattended browser gives no key away.
-/// The form sends `password` and `next`.
+/// The form sends `password`, `next` and, where the account has a second factor, `code`.
 struct ConfirmPage: Page, Equatable {
     static let template = Template.confirm
 
@@ -14,6 +14,8 @@ struct ConfirmPage: Page, Equatable {
     let error: String?
     /// Whether there is a password to give: an account without one signs in again at the product.
     let hasPassword: Bool
+    /// Whether a code of the authenticator app is asked for too.
+    let asksForCode: Bool
     /// What people call the provider at which the account can give proof; nil where it cannot.
     let provider: String?
     /// Where that begins.
@@ -24,7 +26,7 @@ struct ConfirmPage: Page, Equatable {
     /// Puts the page together.
     init(
         email: String, next: String, problem: PasswordProblem? = nil, hasPassword: Bool = true,
-        provider: String? = nil, returnURL: String? = nil
+        asksForCode: Bool = false, provider: String? = nil, returnURL: String? = nil
     ) {
         self.provider = provider
         providerPath = IdentityHandlers.path(to: next, isConfirmation: true)
@@ -32,6 +34,7 @@ struct ConfirmPage: Page, Equatable {
         self.returnURL = returnURL
         self.email = email
         self.next = next
-        self.error = problem?.confirmText
+        self.asksForCode = asksForCode
+        self.error = asksForCode ? problem?.confirmWithCodeText : problem?.confirmText
     }
 }

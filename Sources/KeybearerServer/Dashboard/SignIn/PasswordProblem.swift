@@ -13,6 +13,12 @@ enum PasswordProblem: Sendable, Equatable {
     /// The sentence where the account is known already.
     var confirmText: String { text(wrong: "That password is not right.") }
 
+    /// The sentence where a password and a code are asked for together. Which one is wrong is not said.
+    var confirmWithCodeText: String { text(wrong: "The password or the code is not right.") }
+
+    /// The sentence behind the password.
+    var codeText: String { text(wrong: "That code is not right, or it was used already. Wait for the next one.") }
+
     private func text(wrong: String) -> String {
         switch self {
         case .wrongCredentials: wrong

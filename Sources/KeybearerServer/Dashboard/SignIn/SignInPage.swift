@@ -31,6 +31,8 @@ struct SignInPage: Page, Equatable {
     let provider: String?
     /// Where that begins.
     let providerPath: String
+    /// Where an account is made.
+    let signUpPath: String
 
     /// Puts the page together.
     init(
@@ -43,6 +45,7 @@ struct SignInPage: Page, Equatable {
         self.notice = notice
         self.isSignUpOpen = isSignUpOpen
         self.provider = provider
+        signUpPath = "/sign-up" + (next.map { "?next=\(DashboardResponder.escape($0))" } ?? "")
         // Whoever is told to sign in another way first does not get the same page again.
         providerPath = IdentityHandlers.path(to: next == Routes.linkIdentity ? "/" : next)
     }

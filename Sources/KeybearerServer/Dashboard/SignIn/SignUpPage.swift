@@ -22,6 +22,8 @@ struct SignUpPage: Page, Equatable {
 
 /// The fields of the sign-up form and what was wrong with each.
 struct SignUpForm: Sendable, Equatable {
+    /// The path to go to afterwards; nil for the start page. Must already be checked to be a path of this server.
+    let next: String?
     /// What the person typed as a name.
     let name: String
     /// What the person typed as an e-mail address.
@@ -42,7 +44,11 @@ struct SignUpForm: Sendable, Equatable {
     /// - Parameters:
     ///   - fields: Sentences by field name: `name`, `email`, `password`. Others are ignored.
     ///   - error: A sentence for the attempt as a whole, such as "too many attempts".
-    init(name: String = "", email: String = "", fields: [String: String] = [:], error: String? = nil) {
+    init(
+        name: String = "", email: String = "", next: String? = nil, fields: [String: String] = [:],
+        error: String? = nil
+    ) {
+        self.next = next
         self.name = name
         self.email = email
         nameError = fields["name"]

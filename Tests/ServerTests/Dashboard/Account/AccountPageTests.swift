@@ -94,6 +94,7 @@ import Testing
         "What happened before is said",
         arguments: [
             (AccountPage.passwordChanged, "Password changed.", "password"),
+            (AccountPage.secondFactorOff, "Two-step sign-in is off.", "secondFactor"),
             (AccountPage.sessionEnded, "Session ended.", "session"),
             (AccountPage.identityDisconnected, "Disconnected.", "identity"),
         ])

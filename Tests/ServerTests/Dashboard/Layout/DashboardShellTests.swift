@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Keybearer
 @testable import KeybearerServer
 
 extension DashboardShell {
@@ -26,12 +27,21 @@ extension DashboardShell {
     func workspaces() throws {
         let one = try render(.sample)
         #expect(one.header.contains("Workspace: Ada’s workspace Pro"))
-        #expect(one.elements("details").isEmpty)
+        #expect(one.header.contains("Add New Workspace") && one.has("a", ["href": "/workspaces/new"]))
+        let portal = PortalAccess(
+            tokenID: OperatorTokenID(rawValue: "opt_1"), section: .apiKey, workspaceID: nil, returnURL: nil)
+        let named = try render(
+            DashboardShell(
+                email: "ada@example.com", workspaces: [link(1)], currentWorkspaceID: nil, section: .apiWebhooks,
+                portal: portal))
+        #expect(named.elements("details").isEmpty && !named.header.contains("Add New Workspace"))
+        #expect(!named.header.contains("settings"))
         let several = try render(
             DashboardShell(
                 email: "ada@example.com", workspaces: [link(1), link(2), link(3)], currentWorkspaceID: "ws_2",
                 section: .apiWebhooks))
-        #expect(several.header.contains("Workspace: Number 2 Pro Number 1 Pro Number 2 Pro Number 3 Pro"))
+        let choices = "Number 2 Pro Number 1 Pro Number 2 Pro Number 3 Pro Add New Workspace"
+        #expect(several.header.contains("Workspace: \(choices)"))
         let marked = several.elements("a").filter { $0["aria-current"] == "true" }
         #expect(marked.compactMap { $0["href"] } == ["/workspaces/ws_2/api-webhooks"])
     }
@@ -40,7 +50,8 @@ extension DashboardShell {
     func noWorkspace() throws {
         let none = DashboardShell(email: "a@example.com", workspaces: [], currentWorkspaceID: nil, section: .account)
         #expect(none.current == nil && none.choices.isEmpty)
-        #expect(try !render(none).header.contains("API & Webhooks"))
+        let page = try render(none)
+        #expect(!page.header.contains("API & Webhooks") && page.header.contains("No workspace Add New Workspace"))
         let other = DashboardShell(
             email: "a@example.com", workspaces: [link(1), link(2)], currentWorkspaceID: "ws_9", section: .account)
         #expect(other.current?.id == "ws_1")

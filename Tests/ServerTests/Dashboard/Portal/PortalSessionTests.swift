@@ -21,7 +21,7 @@ import Testing
         var browser = PortalBrowser(fixture)
         _ = try await browser.open(try await client.portalCode(account.user.id, #""workspace":"\#(own)""#))
         for route in try RouteWalkTests.routes(fixture) {
-            guard case .session(_, let section) = route.access, route.path != "/sign-out" else { continue }
+            guard case .session(_, let section, _) = route.access, route.path != "/sign-out" else { continue }
             for workspace in [own, other] {
                 let path = route.path.replacing("{workspaceID}", with: workspace)
                     .replacing("{sessionID}", with: SessionID.random(from: .system).rawValue)

@@ -1,10 +1,13 @@
 import Logging
 import Synchronization
 
-/// Collects last uses in memory and writes them in batches, so that no request ever waits for it.
+/// Writes what accounts' states collect, last uses and counts of requests, in batches, so that no request ever waits for
+/// it.
 ///
-/// A crash loses what was not yet written: at most about a second. A stop loses nothing.
-final class LastUseRecorder: Sendable {
+/// A crash loses what was not yet written: at most about a second. A stop loses nothing. What is taken out of an
+/// account's state is in exactly one batch, and a batch is written again until it is known to be written; no other is
+/// begun before. The store adds each batch once, by its number.
+final class UsageRecorder: Sendable {
     /// How long a store that is out of reach is left alone.
     private static let retryInterval: Duration = .seconds(1)
 
@@ -14,7 +17,7 @@ final class LastUseRecorder: Sendable {
         var current = 0
 
         init() {
-            parts = Array(repeating: [], count: LastUseRecorder.partsOfSecond)
+            parts = Array(repeating: [], count: UsageRecorder.partsOfSecond)
             for index in parts.indices { parts[index].reserveCapacity(512) }
         }
 
@@ -24,7 +27,7 @@ final class LastUseRecorder: Sendable {
             return taken
         }
 
-        /// Advances the ring by `intervals` parts and takes them: the oldest recorded uses. A small take is filled up
+        /// Advances the ring by `intervals` parts and takes them: the oldest. A small take is filled up
         /// with what would be due within half a second: a handful of keys that are always in use is written in two
         /// transactions a second, not in ten.
         mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountState] {
@@ -51,28 +54,40 @@ final class LastUseRecorder: Sendable {
     /// The number of parts in the ring. A use is written after at most this many calls of ``writeOldest(intervals:)``.
     static let partsOfSecond = Int(Duration.seconds(1) / BackgroundWrites.interval)
 
-    private let store: any LastUseStore
+    /// The batch that is being written. One at a time: a later one must not overtake it.
+    private struct Writing {
+        var number: Int64 = 0
+        /// The last one, where it is not known whether it was written.
+        var unknown: UsageBatch?
+        var isBusy = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let store: any UsageStore
     private let clocks: Clocks
     private let logger: Logger
+    private let writer: String
     private let records = Lock(Records())
+    private let writing = Lock(Writing())
 
-    init(store: any LastUseStore, clocks: Clocks, logger: Logger) {
+    init(store: any UsageStore, clocks: Clocks, random: RandomSource = .system, logger: Logger) {
         self.store = store
+        writer = String(decoding: random.base62(count: 22), as: UTF8.self)
         self.clocks = clocks
         self.logger = logger
     }
 
-    /// Records that an account state has a use that is not written; called once per account state and batch.
+    /// Records that an account state has something to write; called once per account state and batch.
     func record(_ accountState: AccountState) {
         records.withLock { $0.parts[$0.current].append(accountState) }
     }
 
-    /// Writes each use at most about a second after it was recorded, until the task is cancelled.
+    /// Writes everything at most about a second after it was recorded, until the task is cancelled.
     func run() async {
         var written = ContinuousClock.now
         while !Task.isCancelled {
             try? await Task.sleep(until: written.advanced(by: BackgroundWrites.interval), clock: .continuous)
-            // As many as have passed: when writing takes longer than one, uses must not grow older and older.
+            // As many as have passed: when writing takes longer than one, they must not grow older and older.
             let intervals = max(1, Int(written.duration(to: .now) / BackgroundWrites.interval))
             written = written.advanced(by: BackgroundWrites.interval * intervals)
             if await !writeOldest(intervals: intervals) { try? await Task.sleep(for: Self.retryInterval) }
@@ -98,9 +113,15 @@ final class LastUseRecorder: Sendable {
 
     @discardableResult
     private func write(_ batches: [ArraySlice<AccountState>]) async -> Bool {
+        await beginWriting()
+        defer { endWriting() }
         var rest = batches[...]
-        while let batch = rest.popFirst() {
-            guard await write(batch) else {
+        if let unknown = writing.withLock({ $0.unknown }), await !write(unknown) {
+            records.withLock { $0.putBack(rest.joined()) }
+            return false
+        }
+        while let next = rest.popFirst() {
+            guard await write(batch(of: next)) else {
                 records.withLock { $0.putBack(rest.joined()) }
                 return false
             }
@@ -108,19 +129,48 @@ final class LastUseRecorder: Sendable {
         return true
     }
 
-    private func write(_ accountStates: ArraySlice<AccountState>) async -> Bool {
-        let batch = accountStates.compactMap { accountState in
-            accountState.takeUnwrittenUse().map { (accountState, $0) }
+    private func batch(of accountStates: ArraySlice<AccountState>) -> UsageBatch {
+        let taken = accountStates.map { $0.takeUnwritten() }
+        let number = writing.withLock { writing in
+            writing.number += 1
+            return writing.number
         }
+        return UsageBatch(
+            writer: writer, number: number, uses: taken.compactMap(\.use), counts: taken.flatMap(\.counts))
+    }
+
+    /// - Returns: whether it is written. If that is not known, the batch is kept.
+    private func write(_ batch: UsageBatch) async -> Bool {
         do {
-            let uses = batch.map { KeyUse(userID: $0.0.userID, keyID: $0.1.keyID, use: $0.1.use) }
-            try await store.recordLastUses(uses, now: clocks.wall())
+            try await store.recordUsage(batch, now: clocks.wall())
+            writing.withLock { $0.unknown = nil }
             return true
         } catch {
-            logger.warning("Last use could not be written; it is kept and tried again.")
-            let unwritten = batch.filter { accountState, use in accountState.restoreUnwritten(use) }.map(\.0)
-            records.withLock { $0.putBack(unwritten) }
+            logger.warning("Last use and usage could not be written; they are kept and tried again.")
+            writing.withLock { $0.unknown = batch }
             return false
         }
+    }
+
+    /// Waits until nobody writes.
+    private func beginWriting() async {
+        await withCheckedContinuation { continuation in
+            let isFree = writing.withLock { writing in
+                if writing.isBusy { writing.waiting.append(continuation) }
+                defer { writing.isBusy = true }
+                return !writing.isBusy
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    /// Lets the next one write.
+    private func endWriting() {
+        let next = writing.withLock { writing in
+            let next = writing.waiting.isEmpty ? nil : writing.waiting.removeFirst()
+            writing.isBusy = next != nil
+            return next
+        }
+        next?.resume()
     }
 }

@@ -1,0 +1,156 @@
+import Keybearer
+
+/// The page behind an invite link: `GET /invitations`. It changes nothing, so a mail scanner or a preview uses nothing up;
+/// its button sends `POST /invitations/accept`. Where the link leads nowhere, it says why, who invited, and how to get
+/// another one.
+struct InvitationPage: Page, Equatable {
+    static let template = Template.invitation
+
+    /// The button that accepts.
+    struct Accept: Sendable, Equatable {
+        /// Sent back by the form. It is in the page's address already.
+        let code: String
+        /// Who joins.
+        let email: String
+    }
+
+    /// A way on.
+    struct Way: Sendable, Equatable {
+        let title: String
+        let path: String
+    }
+
+    /// What the page is about, in a few words.
+    let title: String
+    /// What to know.
+    let paragraphs: [String]
+    /// The button that accepts; nil where nobody can who is signed in.
+    var accept: Accept?
+    /// Where to go on; nil for nowhere.
+    var enter: Way?
+    /// The path to come back to behind a sign-out; nil where that does not help.
+    var signOut: String?
+    /// The code with which another invitation is asked for; nil where there is nobody to ask.
+    var request: String?
+
+    /// Who opens the link.
+    enum Reader: Sendable, Equatable {
+        /// Nobody who is signed in; whether an account has the address, and whether one can be made.
+        case nobody(hasAccount: Bool, isDisabled: Bool, isSignUpOpen: Bool)
+        /// Somebody who is signed in.
+        case person(email: String, isMeant: Bool, isMember: Bool)
+    }
+
+    /// The page of a link that still leads somewhere.
+    init(_ record: InvitationRecord, code: InvitationCode, reader: Reader) {
+        let invitation = record.invitation
+        let workspace = record.workspaceName ?? ""
+        let link = InvitationHandlers.path(of: code)
+        let next = "?next=" + DashboardResponder.escape(link)
+        let invited =
+            "\(Self.inviter(record)) invites \(invitation.email) to the workspace “\(workspace)” as "
+            + "\(invitation.role.displayName)."
+        switch reader {
+        case .person(_, _, true):
+            self = .member(of: invitation.workspaceID)
+            return
+        case .person(let email, true, false):
+            title = "Join “\(workspace)”"
+            paragraphs = [invited]
+            accept = Accept(code: code.characters, email: email)
+        case .person(let email, false, false):
+            title = "This invitation is for somebody else"
+            paragraphs = [invited, "You are signed in as \(email). Only an account with the invited address can join."]
+            signOut = link
+            request = code.characters
+        case .nobody(_, true, _):
+            title = "This account is disabled"
+            paragraphs = [
+                invited, "The account \(invitation.email) is disabled. The operator of this service can enable it.",
+            ]
+            request = code.characters
+        case .nobody(true, false, _):
+            title = "Join “\(workspace)”"
+            paragraphs = [invited, "Sign in with this address first. Then you can join."]
+            enter = Way(title: "Sign in", path: "/sign-in" + next)
+        case .nobody(false, false, true):
+            title = "Join “\(workspace)”"
+            paragraphs = [invited, "Make an account with this address first. Then you can join."]
+            let email = DashboardResponder.escape(invitation.email.rawValue)
+            enter = Way(title: "Create an account", path: "/sign-up\(next)&email=\(email)")
+        case .nobody(false, false, false):
+            title = "An account is needed"
+            paragraphs = [
+                invited,
+                "There is no account with this address, and sign-up is closed. Ask the operator of this service for "
+                    + "one, then open this link again.",
+            ]
+        }
+    }
+
+    /// The page of a link that leads nowhere any more.
+    init(_ end: InvitationEnd, _ record: InvitationRecord, code: InvitationCode) {
+        let inviter = Self.inviter(record)
+        let workspace = record.workspaceName.map { "the workspace “\($0)”" } ?? "a workspace"
+        let asking = "The Owners and Admins of the workspace can invite you again."
+        var sentences: [String]
+        switch end {
+        case .used:
+            title = "This invitation was used"
+            sentences = ["It works once, and somebody joined with it. \(inviter) had invited to \(workspace)."]
+        case .withdrawn:
+            title = "This invitation was withdrawn"
+            sentences = ["It was withdrawn, or a newer link took its place. \(inviter) had invited to \(workspace)."]
+        case .expired:
+            title = "This invitation has expired"
+            sentences = ["It worked for 7 days. \(inviter) had invited to \(workspace)."]
+        case .workspaceGone:
+            title = "This workspace is gone"
+            sentences = ["The workspace was deleted. \(inviter) had invited to it, and nobody can invite again."]
+        case .inviterGone:
+            title = "This invitation has ended"
+            sentences = ["\(inviter), who invited to \(workspace), is no member there any more."]
+        case .inviterMayNot:
+            title = "This invitation has ended"
+            sentences = ["\(inviter), who invited to \(workspace), may not give this role any more."]
+        }
+        if end != .workspaceGone {
+            sentences.append(asking)
+            request = code.characters
+        }
+        paragraphs = sentences
+    }
+
+    private init(title: String, paragraphs: [String], enter: Way? = nil) {
+        self.title = title
+        self.paragraphs = paragraphs
+        self.enter = enter
+    }
+
+    /// The page of a link that nobody made here, or that was removed long ago.
+    static let unknown = InvitationPage(
+        title: "There is no such invitation",
+        paragraphs: ["Part of the link may be missing, or it ended long ago. Ask whoever sent it for a new one."])
+
+    /// The page for somebody who is in.
+    static func member(of id: WorkspaceID) -> InvitationPage {
+        InvitationPage(
+            title: "You are already in", paragraphs: ["You are a member of this workspace."],
+            enter: Way(title: "Open the workspace", path: "/workspaces/\(id)/api-webhooks"))
+    }
+
+    /// The page behind the request for another one.
+    ///
+    /// - Parameter isNew: false where the same was asked a short time ago.
+    static func asked(isNew: Bool) -> InvitationPage {
+        InvitationPage(
+            title: isNew ? "You asked for a new invite" : "You asked a short time ago",
+            paragraphs: [
+                "The Owners and Admins see your request on the workspace’s page “Team”. They send you a new link."
+            ])
+    }
+
+    private static func inviter(_ record: InvitationRecord) -> String {
+        record.inviter.map { "\($0.name) (\($0.email))" } ?? "Somebody whose account is gone"
+    }
+}

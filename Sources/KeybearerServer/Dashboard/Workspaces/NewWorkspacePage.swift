@@ -1,0 +1,24 @@
+import Keybearer
+
+/// The page on which a person makes another workspace: `GET /workspaces/new`, and the response to a refused
+/// `POST /workspaces`. The form sends `name`.
+struct NewWorkspacePage: Page, Equatable {
+    static let template = Template.newWorkspace
+
+    /// What surrounds the page.
+    let shell: DashboardShell
+    /// What was typed.
+    let name: String
+    /// What is wrong with the name; nil for nothing.
+    let nameError: String?
+    /// What refused the whole request, such as the limit of workspaces.
+    let notice: Notice?
+
+    /// Puts the page together.
+    init(shell: DashboardShell, name: String = "", nameError: String? = nil, notice: Notice? = nil) {
+        self.shell = shell
+        self.name = name
+        self.nameError = nameError
+        self.notice = notice
+    }
+}

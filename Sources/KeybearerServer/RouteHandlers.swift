@@ -1,0 +1,27 @@
+/// The handlers behind the paths of ``Routes``, a group for each part of the server.
+struct RouteHandlers: Sendable {
+    let probes: Probes
+    var openAPI = OpenAPIHandlers()
+    let api: APIHandlers
+    let operators: IntrospectionHandlers
+    let users: UserHandlers
+    let workspaces: WorkspaceHandlers
+    let limits: LimitHandlers
+    let lookups: KeyLookupHandlers
+    let usage: UsageHandlers
+    let bulk: BulkHandlers
+    let portalLinks: PortalLinkHandlers
+    let portal: PortalHandlers
+    let assets: AssetHandlers
+    var reference: ReferenceHandlers
+    let signIn: SignInHandlers
+    let identities: IdentityHandlers
+    let keyPage: KeyPageHandlers
+    let usagePage: UsagePageHandlers
+    let workspacePages: WorkspacePageHandlers
+    let teamPages: TeamPageHandlers
+    let invitations: InvitationHandlers
+    let activity: ActivityHandlers
+    let account: AccountPageHandlers
+    let secondFactor: SecondFactorHandlers
+}

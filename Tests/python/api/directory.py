@@ -77,9 +77,13 @@ class Directory:
         found = self.call("GET", f"/{kind}s/{names[kind]}")
         return str(found.data["version"]) if found.status == 200 else None
 
-    def cursor(self, path: str) -> str | None:
-        """Where the second part of a list begins; None where it has one part."""
-        return self.call("GET", f"{path.removeprefix('/operator/v1')}?limit=1").json["meta"]["nextCursor"]
+    def cursor(self, path: str, order: str | None) -> str | None:
+        """Where the second part of a list begins; None where it has one part.
+
+        - order: that of the list, where it has one.
+        """
+        query = "limit=1" + (f"&order={order}" if order else "")
+        return self.call("GET", f"{path.removeprefix('/operator/v1')}?{query}").json["meta"]["nextCursor"]
 
     def _make(self, method: str, path: str, body: dict | None = None) -> Response:
         response = self.call(method, path, body)

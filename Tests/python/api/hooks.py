@@ -57,18 +57,20 @@ def leave_out_impossible_headers(case: schemathesis.Case) -> None:
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict) -> None:
     """Names what is there, in all that is valid already. Every fourth request keeps the names that were made up, unless it
     may change what the run depends on: schemathesis learns ids from responses."""
-    if not case.operation.path.startswith("/operator/") or case.method.upper() != case.operation.method.upper():
-        return
-
     def is_valid(location: ParameterLocation) -> bool:
         return case.meta is None or not case.meta.is_negative_at(location)
 
+    if is_valid(ParameterLocation.QUERY) and "timeZone" in (case.query or {}):
+        # The document does not list the time zone database.
+        case.query["timeZone"] = "Europe/Berlin"
+    if not case.operation.path.startswith("/operator/") or case.method.upper() != case.operation.method.upper():
+        return
     if is_valid(ParameterLocation.HEADER) and "Idempotency-Key" in case.headers:
         # The same key with another request is refused.
         case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}-{DIRECTORY.number()}"
     if is_valid(ParameterLocation.QUERY) and "cursor" in (case.query or {}):
-        # Only a response tells one.
-        use(case.query, "cursor", DIRECTORY.cursor(case.operation.path))
+        # Only a response tells one, to the same order.
+        use(case.query, "cursor", DIRECTORY.cursor(case.operation.path, case.query.get("order")))
     is_made_up = DIRECTORY.number() % 4 == 0
     if is_valid(ParameterLocation.PATH):
         name_in_path(case, is_made_up)

@@ -42,7 +42,7 @@ struct ExampleAPI {
 
         let router = Router(context: Context.self)
         router.add(middleware: try SecretKeyMiddleware(services: services, isTLS: false, logger: logger))
-        router.get("/things") { _, context in "Hello, \(context.keyHolder?.email.rawValue ?? "nobody")!\n" }
+        router.get("/things") { _, context in "Hello, \(context.keyHolder?.email?.rawValue ?? "nobody")!\n" }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 8090)),
             services: [try NodeService(services)], logger: logger)

@@ -174,13 +174,16 @@ struct WalkStage: Sendable {
     private func team(of workspace: WorkspaceID, inviting email: String, _ number: Int) async throws -> WalkTeam {
         let (colleague, host) = (try await account("colleague\(number)"), try await account("host\(number)"))
         try await others.workspaces.putMember(colleague.user.id, in: workspace, role: .member, by: .commandLine)
+        let service = try await others.writes.createServiceAccount(
+            name: "Testing", in: .id(workspace), by: .commandLine)
         let waiting = try await others.invitations.invite(
             "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
         let hostWorkspace = host.workspaces[0].workspace.id
         let own = try await others.invitations.invite(
             email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
         return WalkTeam(
-            colleague: colleague.user.id, invitation: waiting.invitation.id, host: host.user.id,
+            colleague: colleague.user.id, serviceAccount: service.user.id, invitation: waiting.invitation.id,
+            host: host.user.id,
             hostWorkspace: hostWorkspace, hostInvitation: own.invitation.id, code: own.code.characters)
     }
 
@@ -194,6 +197,8 @@ struct WalkStage: Sendable {
 struct WalkTeam: Sendable {
     /// A Member of the subject's workspace.
     let colleague: UserID
+    /// A service account of the subject's workspace.
+    let serviceAccount: UserID
     /// One that waits in the subject's workspace.
     let invitation: InvitationID
     /// Who invites the subject.
@@ -204,7 +209,8 @@ struct WalkTeam: Sendable {
     let code: String
 
     static let none = WalkTeam(
-        colleague: UserID(rawValue: "usr_none"), invitation: InvitationID(rawValue: "inv_none"),
+        colleague: UserID(rawValue: "usr_none"), serviceAccount: UserID(rawValue: "usr_none"),
+        invitation: InvitationID(rawValue: "inv_none"),
         host: UserID(rawValue: "usr_none"), hostWorkspace: WorkspaceID(rawValue: "ws_none"),
         hostInvitation: InvitationID(rawValue: "inv_none"), code: "")
 }

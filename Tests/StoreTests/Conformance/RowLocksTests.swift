@@ -7,7 +7,7 @@ import Testing
 /// ``RowLocks``: every transaction locks in one order, so that none ever waits for one that waits for it.
 @Suite struct RowLocksTests {
     private static let tasks = 8
-    private static let kinds = 21
+    private static let kinds = 22
     /// How long at least, and how long until every kind of change was made.
     private static let span: Duration = .seconds(5)
     private static let longest: Duration = .seconds(60)
@@ -125,13 +125,50 @@ import Testing
             _ = try await store.createWorkspace(
                 id: id, name: "Team", owner: subject.id, createdAt: samples.at(1), audit: event)
             let write = StoreWrite(
-                .deleteWorkspace(id, version: nil), audit: samples.event(.workspaceDeleted, workspace: id))
+                .deleteWorkspace(samples.deletion(of: id)), audit: samples.event(.workspaceDeleted, workspace: id))
             _ = try await store.perform([write], by: .commandLine)
+        case 20: try await changeServiceAccounts(subject, store, field)
         default:
             _ = try await store.setPlan(
                 PlanID(rawValue: "pro"), of: subject.workspace, by: subject.bySession,
                 needs: Requirement(.changePlan, in: subject.workspace), audit: event)
         }
+    }
+
+    /// Service accounts of a shared workspace: made, seen, regenerated and deleted by a member, and gone with a workspace.
+    private static func changeServiceAccounts(
+        _ subject: AuthorityConformance.Subject, _ store: any Store, _ field: Field
+    ) async throws {
+        let samples = field.samples
+        func event(_ action: AuditEvent.Action, _ id: UserID) -> AuditEvent { samples.event(action, user: id) }
+        let new = samples.newServiceAccount(in: subject.workspace)
+        _ = try await store.changeServiceAccount(
+            StoreWrite(.createServiceAccount(new), audit: event(.userCreated, new.user.id)), by: subject.bySession,
+            needs: Requirement(.manageServiceAccounts, in: subject.workspace))
+        _ = try await store.revealKey(
+            of: new.user.id, by: subject.bySession,
+            needs: Requirement(.revealServiceKey, in: subject.workspace, of: new.user.id),
+            audit: event(.keyRevealed, new.user.id))
+        let replacement = KeyReplacement(
+            userID: new.user.id, key: samples.key(version: 2), sealed: samples.sealedKey(), request: nil)
+        _ = try await store.replaceKey(
+            replacement, by: subject.bySession,
+            needs: Requirement(.regenerateServiceKey, in: subject.workspace, of: new.user.id),
+            audit: event(.keyRegenerated, new.user.id))
+        let workspace = WorkspaceID.random(from: samples.random)
+        _ = try await store.createWorkspace(
+            id: workspace, name: "Team", owner: subject.id, createdAt: samples.at(1),
+            audit: event(.workspaceCreated, subject.id))
+        let other = samples.newServiceAccount(in: workspace)
+        _ = try await store.perform(
+            [StoreWrite(.createServiceAccount(other), audit: event(.userCreated, other.user.id))], by: .commandLine)
+        _ = try await store.perform(
+            [
+                StoreWrite(
+                    .deleteWorkspace(samples.deletion(of: workspace, with: [other.user.id])),
+                    audit: samples.event(.workspaceDeleted, workspace: workspace))
+            ], by: .commandLine)
+        _ = try await store.deleteAccount(new.user.id, audit: event(.userDeleted, new.user.id))
     }
 
     /// For all accounts at the same time, as a busy node does.

@@ -77,6 +77,7 @@ extension SQLStore {
         if deletion.deletesWorkspaces { locks.add(.sessionsInWorkspaces(of: userID), .replace) }
         locks.readsTime = true
         return Write(.user(userID), locking: locks) { connection, locked in
+            try lockWindows(of: [userID] + deletion.serviceAccounts, connection)
             let rows = try leaveWorkspaces(deletion, audit, locked, connection)
             try removeAccount(userID, audit, locked, connection)
             return .changes((), with: rows)
@@ -154,11 +155,19 @@ extension SQLStore {
             guard try version == nil || workspace.requiredNumber("version") == version.map({ Int64($0) }) else {
                 throw KeybearerError.staleVersion
             }
+            try lockWindows(of: deletion.serviceAccounts, connection)
             let ended = try endServiceAccounts(
                 of: id, audit, makeEventID: deletion.makeEventID, locked, connection)
             try remove(id, at: audit.at, connection)
             return .changes((), with: ended)
         }
+    }
+
+    /// Holds the rate limit windows of several accounts in the order in which those who reserve hold them. One alone is
+    /// held when it is taken.
+    private static func lockWindows(of userIDs: [UserID], _ connection: any SQLConnection) throws {
+        guard userIDs.count > 1 else { return }
+        try connection.lock(userIDs.sorted().map { (SQLStatement(LimitSQL.window, [.id($0)]), .replace) })
     }
 
     /// Removes the service accounts of a workspace that is being removed.

@@ -148,7 +148,7 @@ extension SQLStore {
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
             try putKey(replacement, connection)
             if locked.serviceWorkspace(of: userID) != nil {
-                try connection.execute(ServiceAccountSQL.forget, [.id(userID)])
+                try connection.execute(ServiceAccountSQL.removeViews, [.id(userID)])
             }
             locked.values.record(before: live.text("shown_prefix"), after: replacement.key.shownPrefix)
             return .changes(.replaced, with: remembering(replacement, at: now))

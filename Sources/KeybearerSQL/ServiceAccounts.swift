@@ -26,10 +26,10 @@ enum ServiceAccountSQL {
         INSERT INTO service_key_views (user_id, viewer_id, key_id, at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (user_id, viewer_id) DO UPDATE SET key_id = excluded.key_id, at = excluded.at
         """)
-    static let forget = SQL("DELETE FROM service_key_views WHERE user_id = $1")
+    static let removeViews = SQL("DELETE FROM service_key_views WHERE user_id = $1")
     static let seenBy = SQL("SELECT user_id, at FROM service_key_views WHERE viewer_id = $1 ORDER BY at DESC, user_id")
 
-    static let all = [ids, ownedBy, count, views, see, forget, seenBy]
+    static let all = [ids, ownedBy, count, views, see, removeViews, seenBy]
 }
 
 extension SQLStore {

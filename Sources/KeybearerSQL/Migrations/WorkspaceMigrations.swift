@@ -33,7 +33,7 @@ extension CommonMigrations {
     ]
 
     static let createServiceAccounts = [
-        // The one workspace of a service account; NULL for a person. The account's id stands in the place of its address.
+        // The one workspace of a service account; NULL for a person. Its id is where others have their address.
         "ALTER TABLE users ADD COLUMN service_workspace_id {id}",
         "CREATE INDEX users_by_service_workspace ON users (service_workspace_id) WHERE service_workspace_id IS NOT NULL",
         // Who has seen the key of a service account, until it is regenerated. Who saw it may be gone.

@@ -84,10 +84,10 @@ enum KeyKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         let limit = try await stage.operators.send(.put, stage.path + "/limit", #"{"hourlyLimit":3}"#)
         #expect(limit.status == 200)
         for remaining in [2, 1, 0] {
-            let answer = try await stage.get()
-            let data = try #require(answer.body["data"] as? [String: Any])
+            let response = try await stage.get()
+            let data = try #require(response.body["data"] as? [String: Any])
             let rateLimit = try #require(data["rateLimit"] as? [String: Any])
-            #expect(answer.status == 200 && rateLimit["remaining"] as? Int == remaining)
+            #expect(response.status == 200 && rateLimit["remaining"] as? Int == remaining)
             #expect(rateLimit["limit"] as? Int == 3)
         }
         #expect(try await stage.status() == 429)

@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Every action of the dashboard (``WorkspaceRoutes``, ``WorkspaceGuard``) and of the API, for every role, in a person's
-/// own workspace and in a foreign one, straight from the table of ``Permissions``.
+/// Every action of the dashboard (``WorkspaceRoutes``, ``ServiceAccountRoutes``, ``WorkspaceGuard``) and of the API, for every
+/// role, in a person's own workspace and in a foreign one, straight from the table of ``Permissions``.
 @Suite struct PermissionWalkTests {
     /// People who are signed in, and what the routes name besides the workspace.
     private struct Stage {

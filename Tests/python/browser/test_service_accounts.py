@@ -27,7 +27,7 @@ def workspace(server: DashboardServer) -> str:
 
 
 def reveal(page: Page) -> str:
-    """Presses the eye, which without scripts loads the page anew."""
+    """Presses the eye, which without scripts loads the page again."""
     KeyPage(page).eye_show.click()
     expect(KeyPage(page).eye_hide).to_be_visible()
     return KeyPage(page).field.input_value()

@@ -14,7 +14,7 @@ package struct NewServiceAccount: Sendable {
 
     /// Puts a new service account together.
     ///
-    /// Its id stands in the place of the address: it has no `@`, so it is nobody's address and can never become one.
+    /// Its id is where others have their address: it has no `@`, so it is nobody's address and can never become one.
     package init(
         id: UserID, name: String, externalID: ExternalID? = nil, in workspaceID: WorkspaceID, createdAt: Timestamp,
         key: APIKey, sealedKey: SealedKey

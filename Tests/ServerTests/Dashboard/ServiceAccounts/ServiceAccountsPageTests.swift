@@ -170,6 +170,20 @@ import Testing
         }
     }
 
+    @Test("It outlives who made it")
+    func outlives() async throws {
+        let stage = try await Stage()
+        let made = try await stage.admin.post(stage.path, ["name": "Testing"])
+        let one = String(try #require(made.headers[.location]).prefix { $0 != "?" })
+        let shown = try await stage.owner.post(one + "/reveal").body
+        let key = try #require(shown.firstMatch(of: /tdc_[0-9A-Za-z]{38}/)).output
+        #expect(try await stage.admin.post("/workspaces/\(stage.workspace)/leave").status == 303)
+        try await stage.fixture.services.accounts.delete(stage.bob.user.id, by: .commandLine)
+        let status = try await stage.fixture.respond(.get, "/api/v1/me", [.authorization: "Bearer \(key)"]).status
+        #expect(status == 200)
+        #expect(try await stage.owner.get(one).status == 200)
+    }
+
     @Test("A new workspace comes with a key of its own where that is asked for")
     func newWorkspace() async throws {
         let stage = try await Stage()

@@ -86,7 +86,8 @@ enum AccountSQL {
     static let setDefaultWorkspace = SQL("UPDATE users SET default_workspace_id = $2 WHERE id = $1")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
     static let all = [
-        byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, count, servicesOf, emailIsTaken, externalIDIsTaken, insert,
+        byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, count, servicesOf, emailIsTaken,
+        externalIDIsTaken, insert,
         update, password, setPassword, rehash, setStatus, setDefaultWorkspace, delete,
     ]
 }

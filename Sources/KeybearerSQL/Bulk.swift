@@ -38,7 +38,9 @@ extension SQLStore {
         _ filter: BulkFilter, status: User.Status?, kind: User.Kind?
     ) async throws -> Int {
         try await engine.read { connection in
-            Int(try connection.first(BulkSQL.count, Self.values(filter, status, kind, nil))?.requiredNumber("count") ?? 0)
+            Int(
+                try connection.first(BulkSQL.count, Self.values(filter, status, kind, nil))?.requiredNumber("count")
+                    ?? 0)
         }
     }
 

@@ -79,6 +79,7 @@ extension KeybearerError {
     /// A workspace has as many as it can.
     package static func tooManyServiceAccounts(limit: Int) -> KeybearerError {
         KeybearerError(
-            .conflict, "A workspace can have at most \(limit) service accounts. Delete one that is not needed any more.")
+            .conflict, "A workspace can have at most \(limit) service accounts. Delete one that is not needed any more."
+        )
     }
 }

@@ -57,7 +57,8 @@ import Testing
         let client = stage.client
         let wrong: [(String, [String])] = [
             (#"{}"#, ["name"]), (#"{"name":""}"#, ["name"]), (#"{"name":null}"#, ["name"]),
-            (#"{"name":"CI","email":"ci@example.com"}"#, ["email"]), (#"{"name":"CI","externalId":"a/b"}"#, ["externalId"]),
+            (#"{"name":"CI","email":"ci@example.com"}"#, ["email"]),
+            (#"{"name":"CI","externalId":"a/b"}"#, ["externalId"]),
         ]
         for (body, problems) in wrong {
             let reply = try await client.send(.post, stage.path + "/service-accounts", body)

@@ -20,7 +20,8 @@ struct WalkRoute: Sendable {
     var needsSecondFactor = false
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor
+    static let all =
+        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor
         + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the

@@ -20,7 +20,8 @@ import Testing
             owner = try await store.addAccount(samples)
             workspace = owner.workspaces[0].workspace.id
             _ = try await store.setPlan(
-                PlanID(rawValue: "pro"), of: workspace, by: .commandLine, needs: nil, audit: samples.event(.planChanged))
+                PlanID(rawValue: "pro"), of: workspace, by: .commandLine, needs: nil, audit: samples.event(.planChanged)
+            )
             var sessions: [Role: Authority] = [:]
             for role in Role.allCases {
                 let id = role == .owner ? owner.user.id : try await store.addAccount(samples, after: 1).user.id
@@ -214,7 +215,8 @@ import Testing
                 audit: samples.event(.keyRegenerated))
             _ = try await first.deleteAccount(admin, audit: samples.event(.userDeleted, user: admin))
             views = try await second.serviceKeyViews(in: stage.workspace)
-            #expect(views.map(\.name) == ["Production"] && views[0].viewerName == nil, "the account is gone, not the key")
+            #expect(
+                views.map(\.name) == ["Production"] && views[0].viewerName == nil, "the account is gone, not the key")
         }
     }
 

@@ -15,7 +15,9 @@ struct KeySubject: Sendable {
         _ context: RequestContext, _ signedIn: SessionService.SignedIn, among accounts: ServiceAccountService
     ) async throws -> KeySubject {
         let access = try WorkspaceGuard.access(context, signedIn.account)
-        guard let text = context.parameters["userID"] else { return KeySubject(access: access, account: signedIn.account) }
+        guard let text = context.parameters["userID"] else {
+            return KeySubject(access: access, account: signedIn.account)
+        }
         guard let id = UserID(parsing: text) else { throw KeybearerError.notYourServiceAccount }
         return KeySubject(access: access, account: try await accounts.find(id, in: access.workspace.id))
     }
@@ -27,7 +29,8 @@ struct KeySubject: Sendable {
 
     /// What showing the key needs.
     var reveal: Requirement {
-        Requirement(serviceAccountID == nil ? .revealKey : .revealServiceKey, in: access.workspace.id, of: serviceAccountID)
+        Requirement(
+            serviceAccountID == nil ? .revealKey : .revealServiceKey, in: access.workspace.id, of: serviceAccountID)
     }
 
     /// What replacing the key needs.

@@ -138,7 +138,9 @@ import Testing
         #expect(one.status == 409 && one.body.contains("at most 10 service accounts"))
     }
 
-    @Test("Who left with a key is named on the page and the team's, with one press to replace it", arguments: [true, false])
+    @Test(
+        "Who left with a key is named on the page and the team's, with one press to replace it",
+        arguments: [true, false])
     func left(isRemoved: Bool) async throws {
         let stage = try await Stage()
         let (one, other) = (try await stage.make("Testing"), try await stage.make("Production"))
@@ -161,7 +163,8 @@ import Testing
         }
         let page = try await stage.owner.get(team).body
         let form = try #require(
-            page.firstMatch(of: /name="version" value="(\d+)"><input type="hidden" name="idempotencyKey" value="(\w+)"/))
+            page.firstMatch(of: /name="version" value="(\d+)"><input type="hidden" name="idempotencyKey" value="(\w+)"/)
+        )
         let pressed = try await stage.owner.post(
             one + "/regenerate", ["version": String(form.1), "idempotencyKey": String(form.2)])
         #expect(pressed.headers[.location] == one + "?regenerated=1")

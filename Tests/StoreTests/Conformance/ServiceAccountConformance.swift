@@ -49,7 +49,7 @@ import Testing
         }
 
         func change(_ work: StoreWrite.Work, of id: UserID?, as role: Role) async throws -> StoreWrite.Outcome {
-            try await applied(
+            await applied(
                 try await store.changeServiceAccount(
                     StoreWrite(work, audit: samples.event(.userChanged, user: id)), by: try #require(sessions[role]),
                     needs: Requirement(.manageServiceAccounts, in: workspace, of: id))

@@ -73,7 +73,7 @@ test-long: ## The long tests: many rows, random histories, faults, sanitizers.
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
 	KEYBEARER_TEST_LONG=1 scripts/run-python-tests gateways test_connections.py -k flood
-	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product test_import.py test_many_rows.py
+	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product -o faulthandler_timeout=1800 test_import.py test_many_rows.py
 	KEYBEARER_TEST_PLACE=stripped scripts/run-python-tests browser
 	KEYBEARER_TEST_PLACE=whole scripts/run-python-tests browser
 	scripts/run-sanitized address

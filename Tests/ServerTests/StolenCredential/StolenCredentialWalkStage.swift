@@ -91,8 +91,13 @@ struct WalkStage: Sendable {
         _ body: @escaping @Sendable (Each, WalkStage) async throws -> Void
     ) async throws {
         for first in stride(from: 0, to: all.count, by: 8) {
-            try await run(engine, over: wire, checks: checks) { stage in
-                for each in all[first..<min(first + 8, all.count)] { try await body(each, stage) }
+            do {
+                try await run(engine, over: wire, checks: checks) { stage in
+                    for each in all[first..<min(first + 8, all.count)] { try await body(each, stage) }
+                }
+            } catch let error as KeybearerError {
+                // What it says to anyone does not tell why.
+                Issue.record("\(error), \(error.cause.map { String(reflecting: $0) } ?? "without a cause")")
             }
         }
     }

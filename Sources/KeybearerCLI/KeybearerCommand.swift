@@ -15,7 +15,7 @@ struct KeybearerCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self, UsageCommand.self,
             BulkCommand.self, WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
-            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, AuditCommand.self,
+            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, MailCommand.self, AuditCommand.self,
             DoctorCommand.self,
         ])
 

@@ -109,7 +109,8 @@ extension SQLStore {
             guard let row = try connection.first(KeySQL.ofUser, [.id(userID)]) else {
                 throw KeybearerError.noSuchAccount
             }
-            return .changes((try StoredValues.key(row), try StoredValues.sealed(row)), with: [])
+            let shown = (try StoredValues.key(row), try StoredValues.sealed(row))
+            return .changes(shown, with: try Self.noteDevice(of: audit, userID, connection))
         }
     }
 

@@ -46,7 +46,7 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(write.audit.with(locked.values.take()))] {
+            for statement in last + records(write.audit.with(locked.values.take())) {
                 try connection.execute(statement)
             }
             (outcome, isChange) = (value, true)

@@ -36,7 +36,7 @@ enum Routes {
                 .awaiting(edge.api.regenerate)),
         ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
             + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
-            + teamPages(edge.teamPages, edge.invitations)
+            + teamPages(edge.teamPages, edge.invitations) + mailPages(edge.mailLinks, edge.account)
     }
 
     /// The operator API: users and their keys.

@@ -96,6 +96,8 @@ package enum CommonMigrations {
         Migration("c13 audit seals", isCompatible: false, createAuditSeals),
         Migration(
             "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
+        // A rotation by a process that does not know them could drop the tag that their links carry.
+        Migration("c17 mail", isCompatible: false, createMails),
     ]
 
     private static let createImportedKeys = [

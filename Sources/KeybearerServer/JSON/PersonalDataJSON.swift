@@ -12,6 +12,12 @@ package struct PersonalDataJSON: JSONNoun {
     let portalLinks: [PortalLinkRecordJSON]
     /// Those that the user made, got or accepted.
     let invitations: [InvitationRecordJSON]
+    /// Mails of the last days, without what they said.
+    let mails: [MailRecordJSON]
+    /// The devices that are remembered so that a mail tells of new ones.
+    let devices: [DeviceJSON]
+    /// The address that the user wants and has not verified yet.
+    let wantedEmail: Nullable<String>
     /// When keys ended that the user had before.
     let formerKeys: [FormerKeyJSON]
     /// By the user and about the user, the newest first.
@@ -27,6 +33,9 @@ package struct PersonalDataJSON: JSONNoun {
         sessions = data.sessions.map { SessionJSON($0) }
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
         invitations = data.invitations.map { InvitationRecordJSON($0) }
+        mails = data.mails.map { MailRecordJSON($0) }
+        devices = data.devices.map { DeviceJSON($0) }
+        wantedEmail = Nullable(data.wantedEmail?.rawValue)
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut

@@ -91,6 +91,8 @@ final class AccountState: Sendable {
         var isWindowOver = false
         /// What the account was warned of last.
         var level = QuotaLevel.normal
+        /// The same for mails: a page that was looked at keeps no mail back.
+        var mailedLevel = QuotaLevel.normal
 
         /// Counts a request. Keeps the key's id where it is the same: writing it again would count references on every
         /// request.
@@ -104,6 +106,13 @@ final class AccountState: Sendable {
             self.keyID = keyID
             lastUse = nil
             isLastUseUnwritten = false
+        }
+
+        /// The level that was reached since the last time; nil where it did not rise.
+        mutating func nextMailedLevel() -> QuotaLevel? {
+            let (before, used) = (mailedLevel, quota.used())
+            mailedLevel = before.next(used: used.count, limit: used.limit)
+            return mailedLevel > before ? mailedLevel : nil
         }
 
         /// Notes that there is something to write.
@@ -122,6 +131,8 @@ final class AccountState: Sendable {
         var use: KeyUse?
         /// What was counted since the last time.
         var counts: [UsageCount] = []
+        /// What the account reached since the last time and is to be told of; nil for nothing.
+        var reached: QuotaLevel?
     }
 
     let userID: UserID
@@ -201,7 +212,8 @@ final class AccountState: Sendable {
             return Unwritten(
                 use: state.isLastUseUnwritten
                     ? state.lastUse.map { KeyUse(userID: userID, keyID: keyID, use: $0) } : nil,
-                counts: state.usage.take(of: keyID).flatMap { UsageCount.all(in: $0, of: userID) })
+                counts: state.usage.take(of: keyID).flatMap { UsageCount.all(in: $0, of: userID) },
+                reached: state.nextMailedLevel())
         }
     }
 

@@ -38,7 +38,7 @@ import Testing
 
     private func isReached(_ state: AccountState, used: Int) -> QuotaLevel? {
         state.withQuota { quota in
-            let reservation = Reservation(granted: 1, charged: used + 1, resets: [], minute: 0)
+            let reservation = Reservation(granted: 1, minute: 0, charged: used + 1, resets: [])
             _ = quota.withdraw()
             quota.accept(
                 reservation, wanted: 1, limit: 100, requestedAt: SteadyTime(nanoseconds: 1), life: .seconds(60),

@@ -7,7 +7,7 @@ import Testing
 /// The ``MailLinkStore`` on every engine: ``MailLinks``. A link does what it is for once, and only while that is still
 /// wanted.
 @Suite struct MailLinkConformance {
-    private static let masterKey = MasterKeyID(rawValue: "mk_one")
+    fileprivate static let masterKey = MasterKeyID(rawValue: "mk_one")
 
     /// An account, and how links for it are sent.
     private struct Stage {
@@ -39,7 +39,7 @@ import Testing
             _ = try await store.claimMails(claim, limit: 100, now: now)
             let link = MailLink(
                 purpose, of: user, sentTo: email, passwordVersion: version, createdAt: now.advanced(by: .zero - age))
-            let code = MintedToken(digest: samples.random.bytes(32), tagKeyID: masterKey)
+            let code = MintedToken(digest: samples.random.bytes(32), tagKeyID: MailLinkConformance.masterKey)
             #expect(try await store.addMailLink(link, code: code, of: mail, claim: claim, audit: nil))
             return (try #require(try await store.mailLink(codeDigest: code.digest, now: now)).link, code.digest)
         }

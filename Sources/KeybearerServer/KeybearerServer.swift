@@ -220,6 +220,9 @@ public struct KeybearerServer: Sendable {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
+        let keyPage = KeyPageHandlers(
+            keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
+            pages: pages, keyPrefix: settings.keyPrefix.characters)
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys, reports: services.usage),
@@ -242,9 +245,7 @@ public struct KeybearerServer: Sendable {
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
-            keyPage: KeyPageHandlers(
-                keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-                pages: pages, keyPrefix: settings.keyPrefix.characters),
+            keyPage: keyPage, networks: NetworkHandlers(keys: services.keys, keyPage: keyPage, pages: pages),
             usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
             workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
             teamPages: TeamPageHandlers(

@@ -17,6 +17,7 @@ struct RouteHandlers: Sendable {
     let signIn: SignInHandlers
     let identities: IdentityHandlers
     let keyPage: KeyPageHandlers
+    let networks: NetworkHandlers
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers

@@ -141,6 +141,11 @@ enum Routes {
                 takes: .json(LimitHandlers.limitMembers), with: [.ifMatch],
                 summary: "Set a user's hourly limit, or let the plan's hold again", limits.setUserLimit),
             .operatorWrite(
+                .put, "/operator/v1/users/{user}/networks", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(LimitHandlers.networkMembers), with: [.ifMatch],
+                summary: "Let a user's key be used from networks alone, or from everywhere again",
+                limits.setNetworks),
+            .operatorWrite(
                 .post, "/operator/v1/users/{user}/quota/reset", for: .resetQuota, returns: NoContent.self,
                 takes: .emptyObject, summary: "Give a user a fresh hour", limits.resetQuota),
             .operatorWrite(
@@ -243,6 +248,8 @@ enum Routes {
                 edge.keyPage.regeneratePage),
             .workspace(
                 .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
+            .workspace(
+                .post, "/api-webhooks/networks", does: .changeNetworks, inPortal: .apiKey, edge.networks.change),
             .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
             .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
             .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),

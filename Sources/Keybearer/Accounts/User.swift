@@ -35,6 +35,9 @@ public struct User: Sendable, Hashable {
     /// The workspace that the dashboard begins with; nil where the person chose none. It may be gone since.
     public let defaultWorkspaceID: WorkspaceID?
 
+    /// From where its key may be used; nil for everywhere.
+    public let allowedNetworks: AllowedNetworks?
+
     /// Puts an account together.
     ///
     /// - Parameter updatedAt: nil for a new account.
@@ -42,7 +45,7 @@ public struct User: Sendable, Hashable {
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
         createdAt: Timestamp, externalID: ExternalID? = nil, isEmailVerified: Bool = false, hasPassword: Bool = true,
         version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil,
-        defaultWorkspaceID: WorkspaceID? = nil
+        defaultWorkspaceID: WorkspaceID? = nil, allowedNetworks: AllowedNetworks? = nil
     ) {
         self.id = id
         self.email = email
@@ -57,6 +60,7 @@ public struct User: Sendable, Hashable {
         self.updatedAt = updatedAt ?? createdAt
         self.limit = limit
         self.defaultWorkspaceID = defaultWorkspaceID
+        self.allowedNetworks = allowedNetworks
     }
 }
 

@@ -25,6 +25,7 @@ public struct AuditEvent: Sendable, Hashable {
         case keyRegenerated = "key.regenerated"
         case keyRevoked = "key.revoked"
         case keyResealed = "key.resealed"
+        case networksChanged = "key.networks_changed"
         case masterKeysChanged = "master_keys.changed"
         case workspaceCreated = "workspace.created"
         case workspaceChanged = "workspace.changed"

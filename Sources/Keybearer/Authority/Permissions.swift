@@ -6,6 +6,8 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case revealKey = "reveal_key"
     /// Replace the member's own key.
     case regenerateKey = "regenerate_key"
+    /// Say from which networks the member's own key may be used.
+    case changeNetworks = "change_networks"
     /// Call the workspace something else.
     case renameWorkspace = "rename_workspace"
     /// Move the workspace to another plan.
@@ -29,6 +31,7 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .openWorkspace: "open it"
         case .revealKey: "see a key"
         case .regenerateKey: "replace a key"
+        case .changeNetworks: "say where a key works"
         case .renameWorkspace: "rename it"
         case .changePlan: "change its plan"
         case .deleteWorkspace: "delete it"
@@ -64,7 +67,7 @@ package enum Permissions {
         switch action {
         case .openWorkspace: Rule(everyone)
         case .revealKey: Rule(everyone, feature: true, recentSignIn: true)
-        case .regenerateKey: Rule(everyone, recentSignIn: true)
+        case .regenerateKey, .changeNetworks: Rule(everyone, recentSignIn: true)
         case .renameWorkspace: Rule(managers)
         case .changePlan: Rule([.owner])
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)

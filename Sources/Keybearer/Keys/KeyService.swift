@@ -94,6 +94,23 @@ public final class KeyService: Sendable {
         }
     }
 
+    /// Lets the key be used from these networks alone, or from everywhere again; answers when no node lets another
+    /// address pass.
+    ///
+    /// - Parameter version: that of the account's record, as whoever asks has seen it; nil for any.
+    /// - Throws: `CONFLICT` when the record was changed meanwhile, and while a node of an older version runs;
+    ///   `NOT_FOUND`; `UNAVAILABLE`.
+    public func setAllowedNetworks(
+        _ networks: AllowedNetworks?, of userID: UserID, version: Int? = nil, by authority: Authority,
+        needs requirement: Requirement? = nil
+    ) async throws {
+        await propagation.waitUntilApplied(
+            try await context.store.setAllowedNetworks(
+                networks, of: userID, version: version, by: authority, needs: requirement,
+                audit: context.event(.networksChanged, by: authority, user: userID, workspace: requirement?.workspaceID)
+            ))
+    }
+
     private func replace(
         _ userID: UserID, version: Int?, request: IdempotentRequest?, action: AuditEvent.Action,
         by authority: Authority, needs requirement: Requirement?

@@ -19,6 +19,14 @@ package protocol KeyStore: Sendable {
     func replaceKey(
         _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<KeyReplacementOutcome>
+    /// Lets an account's key be used from these networks alone, or from everywhere again.
+    ///
+    /// - Parameter version: that of the account's record that the caller has seen; nil for any.
+    /// - Throws: `NOT_FOUND`; `CONFLICT` for another version, and while a node is registered that would not look at them.
+    func setAllowedNetworks(
+        _ networks: AllowedNetworks?, of userID: UserID, version: Int?, by authority: Authority,
+        needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void>
     /// The keys that an account had before, the first one first; also of an account that was deleted.
     func pastKeys(of userID: UserID) async throws -> [PastKey]
     /// Forgets the idempotency keys of more than a day ago.

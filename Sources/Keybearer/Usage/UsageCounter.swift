@@ -8,12 +8,12 @@ struct UsageCounter: Sendable {
         let keyID: KeyID
         let quarter: Timestamp
         /// By ``UsageOutcome/lane``.
-        let counts: SIMD4<UInt32>
+        let counts: SIMD8<UInt32>
     }
 
     /// When the quarter began that is counted; far from every time before the first.
     private var quarter = Int64.min / 2
-    private var counts = SIMD4<UInt32>()
+    private var counts = SIMD8<UInt32>()
     /// What ended before it was taken.
     private var ended: [Part] = []
 
@@ -29,9 +29,9 @@ struct UsageCounter: Sendable {
 
     /// Puts the counts of a key aside, because another key is counted from now on.
     mutating func end(of keyID: KeyID) {
-        guard counts != SIMD4() else { return }
+        guard counts != SIMD8() else { return }
         ended.append(Part(keyID: keyID, quarter: Timestamp(millisecondsSinceEpoch: quarter), counts: counts))
-        counts = SIMD4()
+        counts = SIMD8()
     }
 
     private mutating func begin(of keyID: KeyID, at time: Timestamp) {

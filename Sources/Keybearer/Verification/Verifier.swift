@@ -70,7 +70,7 @@ public final class Verifier: Sendable {
     /// - Parameters:
     ///   - token: what was presented.
     ///   - scope: what the request names.
-    ///   - address: the client's address, for last use.
+    ///   - address: the client's address, for allowed networks and last use; ``IPAddress/unknown`` for nobody's.
     ///   - now: a reading from after the request's last byte was read. An earlier one would let a process that
     ///     was stopped in between trust a lease that has run out.
     ///   - wall: the time of day, for last use.
@@ -171,7 +171,7 @@ public final class Verifier: Sendable {
             if let refusal, refusal.isFirstUnwritten { usage.record(state) }
             return refusal?.status
         }
-        switch account.entitlement(to: scope) {
+        switch account.entitlement(to: scope, from: address) {
         case .entitled(let limit):
             let (decision, isFirstUnwritten, shouldPrefetch) = account.accountState.consume(
                 limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
@@ -192,6 +192,9 @@ public final class Verifier: Sendable {
         case .notAMember(let limit):
             guard let status = refused(.notAMember, limit) else { return .needsStore(.quota) }
             return .notAMember(account, status)
+        case .notFromThere(let limit):
+            guard let status = refused(.addressNotAllowed, limit) else { return .needsStore(.quota) }
+            return .addressNotAllowed(account, status)
         }
     }
 
@@ -214,13 +217,13 @@ public final class Verifier: Sendable {
             let verdict = verdict(account, scope: scope, from: address, now: now, wall: clocks.wall())
             guard case .needsStore = verdict else { return verdict }
             storeCount.add(1, ordering: .relaxed)
-            switch account.entitlement(to: scope) {
+            switch account.entitlement(to: scope, from: address) {
             case .entitled(let limit):
                 if batcher.useSharedReservation(for: account.accountState, limit: limit) { continue }
                 try await Timeout.atMost(patience(until: deadline)) { waiter in
                     batcher.reserve(for: account.accountState, limit: limit, waiter: waiter)
                 }
-            case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
+            case .uncounted(let limit), .locked(let limit), .notAMember(let limit), .notFromThere(let limit):
                 try await Timeout.atMost(patience(until: deadline)) { waiter in
                     batcher.look(at: account.accountState, limit: limit, waiter: waiter)
                 }

@@ -64,7 +64,7 @@ extension CopiedTable {
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
-            ("limit_ends_at", .number), ("default_workspace_id", .text),
+            ("limit_ends_at", .number), ("default_workspace_id", .text), ("allowed_networks", .text),
         ])
 
     package static let auditEvents = CopiedTable(

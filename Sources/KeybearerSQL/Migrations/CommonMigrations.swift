@@ -96,6 +96,8 @@ package enum CommonMigrations {
         Migration("c13 audit seals", isCompatible: false, createAuditSeals),
         Migration(
             "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
+        // A node that does not know them would let every address pass.
+        Migration("c16 key history, allowed networks", isCompatible: false, createKeyHistory),
     ]
 
     private static let createImportedKeys = [

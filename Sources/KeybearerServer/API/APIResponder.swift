@@ -39,7 +39,7 @@ struct APIResponder: Sendable {
             guard case .token(let token) = admission.credentials,
                 !node.verifier.isKnownBad(token, from: admission.client, now: clocks.steady())
             else {
-                return refusal(Refusal(.unauthorized, of: admission.credentials), of: context)
+                return refusal(Refusal(.unauthorized, of: admission.credentials, from: admission.client), of: context)
             }
             let bodyProblem = await bodies.read(into: &context)
             // What is wrong with the head is told first.

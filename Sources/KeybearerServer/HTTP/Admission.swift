@@ -72,7 +72,7 @@ struct Admission: Sendable {
     @inline(__always)
     func outcome(of verdict: Verdict) -> Outcome {
         guard case .admitted(let account, let rateLimit) = verdict else {
-            return .refused(Refusal(verdict, of: credentials))
+            return .refused(Refusal(verdict, of: credentials, from: client))
         }
         if let problem { return .refused(Refusal(problem, rateLimit: rateLimit)) }
         return .admitted(account, rateLimit)

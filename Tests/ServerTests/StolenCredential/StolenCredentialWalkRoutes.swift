@@ -60,6 +60,7 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
         "PUT /operator/v1/workspaces/{workspace}/limit": .workspaceLimitChanged,
         "PUT /operator/v1/users/{user}/limit": .userLimitChanged,
+        "PUT /operator/v1/users/{user}/networks": .networksChanged,
         "POST /operator/v1/users/{user}/quota/reset": .windowReset,
         "POST /operator/v1/workspaces/{workspace}/suspend": .workspaceSuspended,
         "POST /operator/v1/workspaces/{workspace}/resume": .workspaceResumed,
@@ -108,6 +109,9 @@ struct WalkRoute: Sendable {
         },
         inWorkspace("regenerate", .keyRegenerated, .regenerateKey) {
             $0.form($1, ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey])
+        },
+        inWorkspace("networks", .networksChanged, .changeNetworks) {
+            $0.form($1, ["networks": "203.0.113.0/24", "confirmed": "1"])
         },
         WalkRoute(
             name: "POST /workspaces/{workspaceID}/plan", action: .planChanged,
@@ -257,6 +261,7 @@ extension WalkSubject {
         case "filter": #"{"workspace":"\#(workspace.rawValue)"}"#
         case "dryRun": "false"
         case "features": "[\"api_webhooks\"]"
+        case "networks": "[\"203.0.113.0/24\"]"
         case "hourlyLimit": "1000000"
         case "position": "9"
         case "operations": #"[{"method":"POST","path":"/users/\#(id.rawValue)/disable"}]"#

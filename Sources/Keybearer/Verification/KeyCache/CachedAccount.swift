@@ -12,6 +12,8 @@ public final class CachedAccount: Sendable {
     let accountState: AccountState
     /// The key's id, to record last use under.
     let keyID: KeyID
+    /// The networks from which the key may be used; nil for every address.
+    private let allowedBlocks: [AddressRange.Block]?
     /// The largest hourly limit among the workspaces whose plan has the feature; nil when there is none.
     private let entitledLimit: Int?
     /// The limit that is shown, and that guards a regenerate, while no workspace is entitled.
@@ -29,6 +31,7 @@ public final class CachedAccount: Sendable {
         self.token = token
         self.accountState = accountState
         keyID = account.key.id
+        allowedBlocks = account.user.allowedNetworks.map { $0.ranges.map(\.block) }
         let deciding = account.decidingAccess
         decidingPlan = deciding?.plan
         entitledLimit = deciding.map { account.hourlyLimit(in: $0) }
@@ -51,6 +54,18 @@ public final class CachedAccount: Sendable {
         case uncounted(limit: Int)
         case locked(limit: Int)
         case notAMember(limit: Int)
+        /// The key may not be used from there.
+        case notFromThere(limit: Int)
+    }
+
+    /// What a scope comes to for a request from an address. The address first: whoever has a stolen key learns nothing
+    /// of plans and workspaces. Whoever ends a leaked key may do so from anywhere.
+    @inline(__always)
+    func entitlement(to scope: AccessScope, from address: IPAddress) -> Entitlement {
+        if let allowedBlocks, scope != .keyAlone, !AllowedNetworks.allow(address, in: allowedBlocks) {
+            return .notFromThere(limit: entitledLimit ?? fallbackLimit)
+        }
+        return entitlement(to: scope)
     }
 
     func entitlement(to scope: AccessScope) -> Entitlement {
@@ -166,8 +181,10 @@ final class AccountState: Sendable {
                 return (decision, state.beginRecording(), false)
             case .admitted:
                 state.count(.admitted, of: keyID, at: wall)
-                state.lastUse = LastUse(at: wall, address: address)
-                state.isLastUseUnwritten = true
+                if address != .unknown {
+                    state.lastUse = LastUse(at: wall, address: address)
+                    state.isLastUseUnwritten = true
+                }
                 return (decision, state.beginRecording(), state.quota.shouldPrefetch)
             }
         }

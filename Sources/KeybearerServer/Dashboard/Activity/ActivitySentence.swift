@@ -56,6 +56,7 @@ struct ActivitySentence: Sendable {
         case .keyRevealed: "showed \(target.own("key"))"
         case .keyRegenerated: "regenerated \(target.own("key"))\(key(event))"
         case .keyRevoked: "revoked \(target.own("key"))\(key(event))"
+        case .networksChanged: "changed from where \(target.own("key")) may be used\(change(event))"
         case .keyResealed, .masterKeysChanged: "rotated the master keys"
         case .sessionStarted: "signed in"
         case .sessionConfirmed: "confirmed the password"
@@ -135,6 +136,7 @@ extension AuditEvent.Action {
         case .keyRevealed: "Key shown"
         case .keyRegenerated: "Key regenerated"
         case .keyRevoked: "Key revoked"
+        case .networksChanged: "Allowed networks changed"
         case .sessionStarted: "Signed in"
         case .signInFailed: "Sign-in failed"
         case .sessionConfirmed: "Password confirmed"
@@ -171,7 +173,7 @@ extension AuditEvent.Action {
 
     /// What can have happened in a workspace, in the order of a filter.
     static let inWorkspaces: [AuditEvent.Action] = [
-        .keyRevealed, .keyRegenerated, .keyRevoked, .memberAdded, .memberRoleChanged, .memberRemoved,
+        .keyRevealed, .keyRegenerated, .keyRevoked, .networksChanged, .memberAdded, .memberRoleChanged, .memberRemoved,
         .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested, .planChanged,
         .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
     ]
@@ -179,7 +181,7 @@ extension AuditEvent.Action {
     static let ofAccounts: [AuditEvent.Action] = [
         .sessionStarted, .codeAsked, .signInFailed, .sessionConfirmed, .sessionEnded, .passwordChanged,
         .identityLinked, .identityUnlinked, .secondFactorAdded, .secondFactorRemoved, .recoveryCodesReplaced,
-        .keyRevealed, .keyRegenerated, .keyRevoked, .userCreated, .userChanged, .userDisabled, .userEnabled,
+        .keyRevealed, .keyRegenerated, .keyRevoked, .networksChanged, .userCreated, .userChanged, .userDisabled, .userEnabled,
         .userLimitChanged, .windowReset, .memberAdded, .memberRoleChanged, .memberRemoved, .planChanged,
         .workspaceCreated,
     ]

@@ -26,7 +26,10 @@ struct KeyPageHandlers: Sendable {
         let access = try WorkspaceGuard.access(context, signedIn.account)
         let notice = Notice.asked(
             by: context.query ?? [:],
-            of: [APIKeyPage.regenerated, APIKeyPage.created, APIKeyPage.planChanged(to: access.plan.name)])
+            of: [
+                APIKeyPage.regenerated, APIKeyPage.networksChanged, APIKeyPage.networksCleared, APIKeyPage.created,
+                APIKeyPage.planChanged(to: access.plan.name),
+            ])
         return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
     }
 
@@ -110,13 +113,14 @@ struct KeyPageHandlers: Sendable {
         return APIResponse.json(try Envelope.success(record)).response
     }
 
-    private func show(
+    /// - Parameter draft: networks that were sent and not saved.
+    func show(
         _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
-        key: APIKey, revealed: SecretKey?
+        key: APIKey, revealed: SecretKey?, draft: NetworksPanel.Draft? = nil, status: HTTPResponse.Status = .ok
     ) async throws -> Response {
         let content: APIKeyPage.Content =
             access.includesAPI
-            ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
+            ? .open(try await panel(context, signedIn, access, key: key, revealed: revealed, draft: draft))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
             shell: DashboardShell(
@@ -124,12 +128,14 @@ struct KeyPageHandlers: Sendable {
                 portal: signedIn.session.portal),
             workspaceID: access.workspace.id.rawValue,
             notice: notice, content: content)
-        return pages.show(page)
+        return pages.show(page, status)
     }
 
     private func panel(
-        _ context: RequestContext, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, key: APIKey,
+        revealed: SecretKey?, draft: NetworksPanel.Draft?
     ) async throws -> KeyPanel {
+        let account = signedIn.account
         let apiURL = pages.place.apiURL(for: context)
         let key = keys.withLatestUse(key, of: account.user.id)
         // A key that was made elsewhere begins otherwise.
@@ -140,7 +146,10 @@ struct KeyPageHandlers: Sendable {
             quota: try await quota(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
             curlExample: Examples.curl(apiURL: apiURL, prefix: examplePrefix),
-            nodeExample: Examples.node(apiURL: apiURL, prefix: examplePrefix))
+            nodeExample: Examples.node(apiURL: apiURL, prefix: examplePrefix),
+            networks: NetworksPanel(
+                account.user.allowedNetworks, version: account.user.version, needsConfirmation: !signedIn.isRecent,
+                draft: draft))
     }
 
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.
@@ -182,5 +191,5 @@ struct KeyPageHandlers: Sendable {
 
     private func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
 
-    private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
+    static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
 }

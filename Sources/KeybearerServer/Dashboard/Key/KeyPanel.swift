@@ -21,10 +21,14 @@ struct KeyPanel: Sendable {
     /// The same call in Node.js, with a placeholder for the key.
     let nodeExample: String
 
+    /// From where it may be used.
+    let networks: NetworksPanel
+
     /// Puts the panel together.
     init(
         prefix: String, version: Int, generatedAt: Timestamp, lastUse: LastUseRow?, quota: QuotaMeter?,
-        revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String
+        revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String,
+        networks: NetworksPanel = NetworksPanel(nil)
     ) {
         self.prefix = prefix
         self.version = version
@@ -35,6 +39,7 @@ struct KeyPanel: Sendable {
         self.idempotencyKey = idempotencyKey
         self.curlExample = curlExample
         self.nodeExample = nodeExample
+        self.networks = networks
     }
 }
 

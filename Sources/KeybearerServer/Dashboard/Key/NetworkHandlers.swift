@@ -1,0 +1,61 @@
+import HTTPTypes
+import Hummingbird
+import Keybearer
+
+/// From where the key may be used: the form on the key's page.
+struct NetworkHandlers: Sendable {
+    let keys: KeyService
+    let keyPage: KeyPageHandlers
+    let pages: DashboardResponder
+
+    /// `POST /workspaces/{workspaceID}/api-webhooks/networks`: an empty list is every address. Works while the feature is
+    /// locked, as a regenerate does.
+    @Sendable func change(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        let access = try WorkspaceGuard.access(context, signedIn.account)
+        let path = KeyPageHandlers.path(access.workspace.id)
+        return try await RecentSignIn(pages: pages).require(context, signedIn, next: path) {
+            let form = try context.form()
+            var draft = NetworksPanel.Draft(typed: form["networks"] ?? "")
+            do {
+                let networks = try Self.networks(draft.typed)
+                if form["confirmed"] == nil {
+                    draft.cutOff = cutOff(by: networks, of: signedIn.account)
+                    if !draft.cutOff.isEmpty {
+                        return try await show(context, signedIn, access, draft, .ok)
+                    }
+                }
+                try await keys.setAllowedNetworks(
+                    networks, of: signedIn.account.user.id,
+                    // A text that is no number is no record's version.
+                    version: form["version"].map { Int(Int32($0) ?? -1) },
+                    by: signedIn.authority(from: context.client),
+                    needs: Requirement(.changeNetworks, in: access.workspace.id))
+                return pages.redirect(to: path + (networks == nil ? "?everywhere=1" : "?networks=changed"))
+            } catch let error as KeybearerError where [.validationFailed, .conflict].contains(error.code) {
+                draft.problem = error.fields["networks"] ?? error.message
+                return try await show(context, signedIn, access, draft, error.code.status)
+            }
+        }
+    }
+
+    private func show(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess,
+        _ draft: NetworksPanel.Draft, _ status: HTTPResponse.Status
+    ) async throws -> Response {
+        try await keyPage.show(
+            context, signedIn, access, notice: nil, key: signedIn.account.key, revealed: nil, draft: draft,
+            status: status)
+    }
+
+    /// What was typed: one in a line, or separated by spaces or commas; nil for nothing.
+    private static func networks(_ typed: String) throws(KeybearerError) -> AllowedNetworks? {
+        let texts = typed.split { $0.isWhitespace || $0 == "," }.map(String.init)
+        return texts.isEmpty ? nil : try AllowedNetworks(parsing: texts)
+    }
+
+    /// From where requests passed that would not any more.
+    private func cutOff(by networks: AllowedNetworks?, of account: Account) -> [String] {
+        guard let networks, let use = keys.withLatestUse(account.key, of: account.user.id).lastUse else { return [] }
+        return networks.allow(use.address) ? [] : [use.address.displayName]
+    }
+}

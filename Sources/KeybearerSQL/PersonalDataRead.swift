@@ -38,6 +38,7 @@ extension SQLStore {
                     [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
                 ).map { try StoredValues.invitation($0) },
                 pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
+                keyHistory: try Self.keyHistory(of: userID, connection).seen(with: account.key.id),
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)
         }

@@ -205,6 +205,8 @@ extension SQLStore {
         try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
         try putKey(replacement, connection)
+        // From where somebody else used the key before is not the new holder's to know.
+        try connection.execute(KeyHistorySQL.remove, [.id(userID)])
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
         try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
         try removeSecondFactor(of: userID, connection)

@@ -222,10 +222,12 @@ public struct KeybearerServer: Sendable {
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
         let keyPage = KeyPageHandlers(
             keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-            pages: pages, keyPrefix: settings.keyPrefix.characters)
+            pages: pages, keyPrefix: settings.keyPrefix.characters,
+            isProxy: { [proxies = ClientAddress(trusted: settings.trustedProxies)] in proxies.isTrusted($0) })
+        let api = APIHandlers(keys: services.keys, reports: services.usage)
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: services.keys, reports: services.usage),
+            api: api,
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
@@ -246,6 +248,10 @@ public struct KeybearerServer: Sendable {
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
             keyPage: keyPage, networks: NetworkHandlers(keys: services.keys, keyPage: keyPage, pages: pages),
+            trial: TrialHandlers(
+                keys: services.keys, keyPage: keyPage,
+                api: APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges), bodies: bodies,
+                pages: pages, route: Routes.profile(api)),
             usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
             workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
             teamPages: TeamPageHandlers(

@@ -156,7 +156,7 @@ extension Route.Access {
     fileprivate var errors: [ErrorCode] {
         let anywhere: [ErrorCode] = [.badRequest, .unauthorized, .httpsRequired, .internalError, .unavailable]
         switch self {
-        case .key(.header, _), .key(.path, _): 
+        case .key(.header, _), .key(.path, _):
             return anywhere + [.addressNotAllowed, .featureLocked, .notFound, .rateLimited]
         case .key(.accountOnly, _): return anywhere + [.addressNotAllowed, .rateLimited]
         case .operatorToken: return anywhere + [.forbidden]

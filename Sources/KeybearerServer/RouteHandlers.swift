@@ -18,6 +18,7 @@ struct RouteHandlers: Sendable {
     let identities: IdentityHandlers
     let keyPage: KeyPageHandlers
     let networks: NetworkHandlers
+    let trial: TrialHandlers
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers

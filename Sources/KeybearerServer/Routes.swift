@@ -11,9 +11,7 @@ enum Routes {
             .probe(.get, "/readyz", edge.probes.readiness),
             .probe(.get, Routes.document, edge.openAPI.get),
 
-            .key(
-                .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account",
-                .memory(edge.api.me)),
+            profile(edge.api),
             .key(
                 .get, "/api/v1/workspaces", returns: ListPage<WorkspaceJSON>.self, with: Endpoint.Parameter.paging,
                 summary: "List the account's workspaces", .memory(edge.api.workspaces)),
@@ -79,6 +77,9 @@ enum Routes {
             .operatorToken(
                 .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
                 summary: "Get the record of a user's key, without the key", users.key),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/key/history", for: .readUsers, returns: Success<KeyHistoryJSON>.self,
+                summary: "Get from where a user's key was used, and what was refused", users.keyHistory),
             .operatorToken(
                 .post, "/operator/v1/users/{user}/key/reveal", for: .revealKeys, returns: Success<KeyJSON>.self,
                 takes: .emptyObject, summary: "Get a user's key", users.reveal),
@@ -250,6 +251,7 @@ enum Routes {
                 .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
             .workspace(
                 .post, "/api-webhooks/networks", does: .changeNetworks, inPortal: .apiKey, edge.networks.change),
+            .workspace(.post, "/api-webhooks/try", does: .revealKey, inPortal: .apiKey, edge.trial.run),
             .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
             .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
             .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),

@@ -22,6 +22,7 @@ public struct AuditEvent: Sendable, Hashable {
         case signInFailed = "session.failed"
         case sessionEnded = "session.ended"
         case keyRevealed = "key.revealed"
+        case keyTried = "key.tried"
         case keyRegenerated = "key.regenerated"
         case keyRevoked = "key.revoked"
         case keyResealed = "key.resealed"

@@ -3,6 +3,11 @@ package protocol KeyStore: Sendable {
     /// The account whose live key has one of these digests: one indexed query for each. Disabled accounts are returned
     /// too.
     func account(keyDigests: [[UInt8]]) async throws -> Account?
+    /// What a token with one of these digests is: in one read, a live key's account or a key that ended. Disabled accounts
+    /// are returned too.
+    func findKey(digests: [[UInt8]]) async throws -> FoundKey?
+    /// What was seen of an account's keys; empty where nothing was.
+    func keyHistory(of userID: UserID) async throws -> KeyHistory
     /// The digest prefixes of all live keys that were imported, in one state of the store.
     func importedKeyPrefixes() async throws -> [DigestPrefix]
     /// The record of an account's key.
@@ -64,6 +69,12 @@ package protocol KeyStore: Sendable {
     ) async throws -> Set<MasterKeyID>
     /// The master keys whose tag a live session or operator token carries.
     func tagKeysOfTokens() async throws -> Set<MasterKeyID>
+}
+
+/// What a digest was found to be of.
+package enum FoundKey: Sendable {
+    case live(Account)
+    case ended(PastKey)
 }
 
 /// A key that was replaced, revoked or deleted.

@@ -37,6 +37,8 @@ package struct PersonalData: Sendable {
     package let invitations: [Invitation]
     /// The keys that it had before: when they ended.
     package let pastKeys: [PastKey]
+    /// From where its keys were used, and what was refused.
+    package let keyHistory: KeyHistory
     /// What was done to the account and by it, the newest first.
     package let auditEvents: [AuditEvent]
     /// Whether there are older events that were left out.
@@ -48,7 +50,8 @@ package struct PersonalData: Sendable {
     /// Puts the parts together.
     package init(
         account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
-        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent],
+        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey],
+        keyHistory: KeyHistory = KeyHistory(), auditEvents: [AuditEvent],
         isAuditCut: Bool
     ) {
         self.account = account
@@ -58,6 +61,7 @@ package struct PersonalData: Sendable {
         self.portalLinks = portalLinks
         self.invitations = invitations
         self.pastKeys = pastKeys
+        self.keyHistory = keyHistory
         self.auditEvents = auditEvents
         self.isAuditCut = isAuditCut
     }

@@ -16,7 +16,7 @@ public enum UsageOutcome: String, Sendable, CaseIterable {
     /// All but ``admitted``.
     public static let refusals: [UsageOutcome] = [.featureLocked, .notAMember, .rateLimited, .addressNotAllowed]
 
-    /// Its place in ``UsageCounter``.
+    /// Its place in ``OutcomeCounts``.
     var lane: Int {
         switch self {
         case .admitted: 0

@@ -8,7 +8,8 @@ struct UserCommand: AsyncParsableCommand {
         commandName: "user", abstract: "Make, look at and change accounts.",
         subcommands: [
             Create.self, Import.self, List.self, Show.self, Rename.self, SetEmail.self, SetExternalID.self,
-            SetPassword.self, ResetTOTP.self, SetLimit.self, SetNetworks.self, ResetQuota.self, EndSessions.self, Disable.self,
+            SetPassword.self, ResetTOTP.self, SetLimit.self, SetNetworks.self, ResetQuota.self, EndSessions.self,
+            Disable.self,
             Enable.self, Export.self,
             Delete.self,
         ])

@@ -56,6 +56,7 @@ extension CopiedTable {
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
         pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
+        keyHistories,
     ]
 
     package static let users = CopiedTable(
@@ -168,6 +169,8 @@ extension CopiedTable {
         [
             ("user_id", .text), ("quarter", .number), ("key_id", .text), ("outcome", .text), ("count", .number),
         ])
+
+    private static let keyHistories = CopiedTable("key_histories", [("user_id", .text), ("history", .text)])
 
     private static let portalLinks = CopiedTable(
         "portal_links",

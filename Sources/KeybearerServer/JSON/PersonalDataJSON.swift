@@ -14,6 +14,8 @@ package struct PersonalDataJSON: JSONNoun {
     let invitations: [InvitationRecordJSON]
     /// When keys ended that the user had before.
     let formerKeys: [FormerKeyJSON]
+    /// From where the user's keys were used, and what was refused.
+    let keyHistory: KeyHistoryJSON
     /// By the user and about the user, the newest first.
     let audit: [AuditEventJSON]
     /// Whether there are older events that were left out.
@@ -28,6 +30,7 @@ package struct PersonalDataJSON: JSONNoun {
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
         invitations = data.invitations.map { InvitationRecordJSON($0) }
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
+        keyHistory = KeyHistoryJSON(data.keyHistory)
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut
     }

@@ -17,7 +17,8 @@ import Testing
     @Test("Each network is kept in its one form, and counts once")
     func forms() throws {
         let networks = try AllowedNetworks(parsing: [
-            "10.0.0.0/8", "::ffff:10.0.0.0/104", "192.0.2.7", "::ffff:192.0.2.7/128", "2001:DB8:0::/32", "::/0", "0.0.0.0/0",
+            "10.0.0.0/8", "::ffff:10.0.0.0/104", "192.0.2.7", "::ffff:192.0.2.7/128", "2001:DB8:0::/32", "::/0",
+            "0.0.0.0/0",
             "::/96", "2001:db8::1",
         ])
         #expect(

@@ -6,7 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// A key with ``AllowedNetworks`` on every surface of the server: refused, not counted, and still to be ended.
+/// A key with ``AllowedNetworks`` on every surface of the server: refused, not counted, and still to be ended; and the
+/// operator's ``NetworkWrites``.
 @Suite struct AllowedNetworksSurfaceTests {
     private static func limit(_ fixture: ServerFixture, _ account: Account, to text: String) async throws {
         try await fixture.services.keys.setAllowedNetworks(
@@ -119,7 +120,8 @@ import Testing
         #expect(set.data["allowedNetworks"] as? [String] == ["203.0.113.0/24", "10.0.0.0/8"])
         #expect(try await me() == 403)
         for (body, status) in [
-            (#"{}"#, 422), (#"{"networks":[]}"#, 422), (#"{"networks":["10.0.0.1/8"]}"#, 422), (#"{"networks":[1]}"#, 422),
+            (#"{}"#, 422), (#"{"networks":[]}"#, 422), (#"{"networks":["10.0.0.1/8"]}"#, 422),
+            (#"{"networks":[1]}"#, 422),
             (#"{"networks":"10.0.0.0/8"}"#, 422), (#"{"networks":null,"more":1}"#, 422),
             (#"{"networks":[\#((1...21).map { "\"10.0.0.\($0)\"" }.joined(separator: ","))]}"#, 409),
         ] {

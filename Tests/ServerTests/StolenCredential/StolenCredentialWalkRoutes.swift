@@ -110,6 +110,7 @@ struct WalkRoute: Sendable {
         inWorkspace("regenerate", .keyRegenerated, .regenerateKey) {
             $0.form($1, ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey])
         },
+        inWorkspace("try", .keyTried, .revealKey) { $0.form($1) },
         inWorkspace("networks", .networksChanged, .changeNetworks) {
             $0.form($1, ["networks": "203.0.113.0/24", "confirmed": "1"])
         },

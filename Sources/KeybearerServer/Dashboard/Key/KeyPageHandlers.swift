@@ -12,6 +12,8 @@ struct KeyPageHandlers: Sendable {
     let pages: DashboardResponder
     /// The prefix in the examples' placeholder.
     let keyPrefix: String
+    /// Whether an address is that of a proxy of the service's own.
+    let isProxy: @Sendable (IPAddress) -> Bool
 
     private var recent: RecentSignIn { RecentSignIn(pages: pages) }
 
@@ -113,14 +115,18 @@ struct KeyPageHandlers: Sendable {
         return APIResponse.json(try Envelope.success(record)).response
     }
 
-    /// - Parameter draft: networks that were sent and not saved.
+    /// - Parameters:
+    ///   - draft: networks that were sent and not saved.
+    ///   - trial: what came of the request that the page made.
     func show(
         _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
-        key: APIKey, revealed: SecretKey?, draft: NetworksPanel.Draft? = nil, status: HTTPResponse.Status = .ok
+        key: APIKey, revealed: SecretKey?, draft: NetworksPanel.Draft? = nil, trial: TrialPanel? = nil,
+        status: HTTPResponse.Status = .ok
     ) async throws -> Response {
         let content: APIKeyPage.Content =
             access.includesAPI
-            ? .open(try await panel(context, signedIn, access, key: key, revealed: revealed, draft: draft))
+            ? .open(
+                try await panel(context, signedIn, access, key: key, revealed: revealed, draft: draft, trial: trial))
             : .locked(try await lockPanel(access))
         let page = APIKeyPage(
             shell: DashboardShell(
@@ -133,23 +139,33 @@ struct KeyPageHandlers: Sendable {
 
     private func panel(
         _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, key: APIKey,
-        revealed: SecretKey?, draft: NetworksPanel.Draft?
+        revealed: SecretKey?, draft: NetworksPanel.Draft?, trial: TrialPanel?
     ) async throws -> KeyPanel {
         let account = signedIn.account
         let apiURL = pages.place.apiURL(for: context)
         let key = keys.withLatestUse(key, of: account.user.id)
         // A key that was made elsewhere begins otherwise.
         let examplePrefix = key.shownPrefix.hasPrefix(keyPrefix) ? keyPrefix : ""
+        let history = try await history(of: account)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
-            lastUse: Self.lastUse(of: key),
+            lastUse: Self.lastUse(of: key, in: history),
             quota: try await quota(of: account, access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
-            curlExample: Examples.curl(apiURL: apiURL, prefix: examplePrefix),
-            nodeExample: Examples.node(apiURL: apiURL, prefix: examplePrefix),
+            examples: Examples.all(apiURL: apiURL, prefix: examplePrefix),
             networks: NetworksPanel(
                 account.user.allowedNetworks, version: account.user.version, needsConfirmation: !signedIn.isRecent,
-                draft: draft))
+                draft: draft, pin: history.flatMap { PinOffer($0.sources.map(\.address), isProxy: isProxy) }),
+            history: history.map { HistoryPanel($0, lastUse: key.lastUse) }, trial: trial)
+    }
+
+    /// From where the key was used; nil when the store is unavailable: the page shows the key without it.
+    private func history(of account: Account) async throws -> KeyHistory? {
+        do {
+            return try await keys.history(of: account)
+        } catch let error as KeybearerError where error.code == .unavailable {
+            return nil
+        }
     }
 
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.
@@ -179,8 +195,13 @@ struct KeyPageHandlers: Sendable {
             })
     }
 
-    private static func lastUse(of key: APIKey) -> LastUseRow? {
-        key.lastUse.map { LastUseRow(at: $0.at, address: $0.address.displayName) }
+    private static func lastUse(of key: APIKey, in history: KeyHistory? = nil) -> LastUseRow? {
+        key.lastUse.map { use in
+            let source = history?.sources.first { $0.address == use.address }
+            return LastUseRow(
+                at: use.at, address: use.address.displayName,
+                client: source.flatMap { $0.userAgent.isEmpty ? nil : $0.userAgent })
+        }
     }
 
     static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {

@@ -17,9 +17,13 @@ struct NetworkHandlers: Sendable {
             let form = try context.form()
             var draft = NetworksPanel.Draft(typed: form["networks"] ?? "")
             do {
-                let networks = try Self.networks(draft.typed)
-                if form["confirmed"] == nil {
-                    draft.cutOff = cutOff(by: networks, of: signedIn.account)
+                let sources = try await keys.history(of: signedIn.account).sources.map(\.address)
+                var networks = try Self.networks(draft.typed)
+                if form["pin"] != nil {
+                    networks = AllowedNetworks(around: sources)
+                    guard networks != nil else { throw Self.nothingSeen }
+                } else if form["confirmed"] == nil {
+                    draft.cutOff = cutOff(by: networks, sources, of: signedIn.account)
                     if !draft.cutOff.isEmpty {
                         return try await show(context, signedIn, access, draft, .ok)
                     }
@@ -54,8 +58,14 @@ struct NetworkHandlers: Sendable {
     }
 
     /// From where requests passed that would not any more.
-    private func cutOff(by networks: AllowedNetworks?, of account: Account) -> [String] {
-        guard let networks, let use = keys.withLatestUse(account.key, of: account.user.id).lastUse else { return [] }
-        return networks.allow(use.address) ? [] : [use.address.displayName]
+    private func cutOff(by networks: AllowedNetworks?, _ sources: [IPAddress], of account: Account) -> [String] {
+        guard let networks else { return [] }
+        // The last one may not be written yet.
+        let last = keys.withLatestUse(account.key, of: account.user.id).lastUse?.address
+        let all = sources + (last.map { sources.contains($0) ? [] : [$0] } ?? [])
+        return all.filter { !networks.allow($0) }.map(\.displayName)
     }
+
+    private static let nothingSeen = KeybearerError(
+        .conflict, "No request with this key was seen yet. Type the networks instead.")
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import KeybearerSQL
 import TestSupport
 import Testing
 
@@ -55,7 +56,10 @@ import Testing
         form["confirmed"] = "1"
         #expect(try await browser.post(path + "/networks", form).status == 303)
         #expect(try await me(fixture, key, from: "198.51.100.20") == 403)
-        #expect(try await fixture.services.accounts.account(account.user.id).user.allowedNetworks?.texts == ["203.0.113.0/24"])
+        #expect(
+            try await fixture.services.accounts.account(account.user.id).user.allowedNetworks?.texts == [
+                "203.0.113.0/24"
+            ])
         // One that contains it asks nothing.
         form = ["networks": "203.0.113.0/24 192.0.2.0/24", "version": "2"]
         #expect(try await me(fixture, key, from: "203.0.113.7") == 200)

@@ -26,7 +26,12 @@ package struct AuditKey: Sendable {
             code: code(of: record, at: position, behind: previous, commitment: commitment))
     }
 
-    func code(
+    /// Whether this key sealed an event at a position, behind a seal.
+    func sealed(_ record: AuditRecord, with seal: AuditSeal, at position: Int64, behind previous: [UInt8]?) -> Bool {
+        constantTimeEquals(code(of: record, at: position, behind: previous, commitment: seal.commitment), seal.code)
+    }
+
+    private func code(
         of record: AuditRecord, at position: Int64, behind previous: [UInt8]?, commitment: [UInt8]
     ) -> [UInt8] {
         var message = Array("keybearer audit seal 1".utf8) + (previous ?? Self.none) + commitment
@@ -51,7 +56,8 @@ package struct AuditKey: Sendable {
 
     /// Whether this key signed a checkpoint.
     func signed(_ checkpoint: AuditCheckpoint) -> Bool {
-        checkpoint.signature == signature(position: checkpoint.position, code: checkpoint.code, at: checkpoint.at)
+        constantTimeEquals(
+            checkpoint.signature, signature(position: checkpoint.position, code: checkpoint.code, at: checkpoint.at))
     }
 
     private func signature(position: Int64, code: [UInt8], at: Int64) -> [UInt8] {

@@ -50,7 +50,7 @@ package struct AuditVerifier: Sendable {
             }
             guard let key = keys[seal.keyID] else { throw .unknownKey(seal.keyID, at: place) }
             guard Self.fits(record, seal) else { throw .changed(record.id, at: place) }
-            guard key.code(of: record, at: place, behind: code, commitment: seal.commitment) == seal.code else {
+            guard key.sealed(record, with: seal, at: place, behind: code) else {
                 let near = recent.suffix(Self.window) + page[index...].prefix(Self.window)
                 throw Self.fault(of: record, seal, key, among: Array(near), at: place)
             }
@@ -76,7 +76,7 @@ package struct AuditVerifier: Sendable {
     /// Whether what is there of the members that can be erased is what was committed to.
     private static func fits(_ record: AuditRecord, _ seal: AuditSeal) -> Bool {
         guard let salt = seal.salt else { return record.personalMembers.allSatisfy { $0 == nil } }
-        return AuditKey.commitment(to: record, salt: salt) == seal.commitment
+        return constantTimeEquals(AuditKey.commitment(to: record, salt: salt), seal.commitment)
     }
 
     /// What is wrong with an event whose seal is another one: it may be whole, but at another place.
@@ -85,8 +85,7 @@ package struct AuditVerifier: Sendable {
     ) -> AuditFault {
         let codes = [nil] + near.map { $0.seal?.code }
         for other in near.compactMap(\.position) where other != place {
-            for code in codes
-            where key.code(of: record, at: other, behind: code, commitment: seal.commitment) == seal.code {
+            for code in codes where key.sealed(record, with: seal, at: other, behind: code) {
                 return .moved(record.id, at: place, belongsTo: other)
             }
         }

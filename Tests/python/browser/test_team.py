@@ -142,3 +142,9 @@ def test_members_are_searched(server: DashboardServer, new_page: Callable[[], Pa
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("1 member found")).to_be_visible()
     expect(page.locator("main")).not_to_contain_text("grace@")
+
+
+def test_an_invitation_says_when_it_ends(server: DashboardServer, page: Page, team: str):
+    sign_in(page, server.ada, team)
+    invite(page, "grace@example.com")
+    expect(page.get_by_text("Invited by Ada, ends in 7 days")).to_be_visible()

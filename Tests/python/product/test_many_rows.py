@@ -22,7 +22,6 @@ from harness import postgres
 from harness.dashboard_client import DashboardClient
 from harness.keybearer import KeybearerServer
 from harness.programs import ENVIRONMENT
-from harness.waiting import eventually
 
 LONG = bool(os.environ.get("KEYBEARER_TEST_LONG"))
 MEMBERS = 10_000 if LONG else 1_000
@@ -117,9 +116,10 @@ class Rows:
         ])
 
 
-def sealed(server: KeybearerServer) -> int:
-    """How many audit events have their seal."""
-    return int(server.commands.run("audit", "head").split(":")[0] or 0)
+def seal(server: KeybearerServer) -> None:
+    """Waits until all events have their seals, so that nothing is measured beside it. The command seals too."""
+    done = server.commands.attempt("audit", "head", seconds=1_500)
+    assert done.returncode == 0 and int(done.stdout.split(":")[0]) >= EVENTS, done.stderr
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def grown(server: KeybearerServer, engine: str, database: str) -> Iterator[tuple
     server.stop()
     Rows(engine, database).fill(user, workspace, int(time.time() * 1000))
     server.start()
-    eventually(lambda: sealed(server) >= EVENTS, "all events are sealed", 900)
+    seal(server)
     yield client, cookie, user, workspace
 
 

@@ -35,7 +35,7 @@ struct ActivityExport: Sendable {
     ) -> ResponseBody {
         ResponseBody { writer in
             var page = first
-            if format == .csv { try await writer.write(ByteBuffer(string: Self.heading)) }
+            if format == .csv { try await writer.write(ByteBuffer(string: CSV.row(ActivityLine.names))) }
             while true {
                 if !page.events.isEmpty { try await writer.write(try text(page.events)) }
                 guard let next = page.next else { break }
@@ -52,26 +52,13 @@ struct ActivityExport: Sendable {
         for named in events {
             let line = ActivityLine(named, for: reader, isOwn: isOwn)
             switch format {
-            case .csv: buffer.writeString(Self.row(line.cells))
+            case .csv: buffer.writeString(CSV.row(line.cells))
             case .lines:
                 buffer.writeBytes(try encoder.encode(line))
                 buffer.writeString("\n")
             }
         }
         return buffer
-    }
-
-    private static let heading = row(ActivityLine.names)
-
-    /// A row of CSV (RFC 4180): every cell is in quotes.
-    static func row(_ cells: [String]) -> String { cells.map(cell).joined(separator: ",") + "\r\n" }
-
-    /// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe.
-    static func cell(_ text: String) -> String {
-        let begins = text.unicodeScalars.first.map {
-            "=+-@\t\r\n|%\u{FF1D}\u{FF0B}\u{FF0D}\u{FF20}".unicodeScalars.contains($0)
-        }
-        return "\"\(begins == true ? "'" : "")\(text.replacing("\"", with: "\"\""))\""
     }
 }
 

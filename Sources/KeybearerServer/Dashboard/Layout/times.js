@@ -17,11 +17,12 @@ const DashboardTimes = (() => {
 
   const now = () => Date.now() + skew;
 
-  /** "3 minutes ago"; whole units that have passed. */
+  /** "3 minutes ago"; whole units that have passed. "in 7 days" for what is to come. */
   function relative(instant) {
     const seconds = (now() - instant) / 1000;
-    const unit = UNITS.find(([, length]) => seconds >= length);
-    return unit ? relativeFormat.format(-Math.floor(seconds / unit[1]), unit[0]) : 'just now';
+    const unit = UNITS.find(([, length]) => Math.abs(seconds) >= length);
+    const whole = seconds > 0 ? Math.floor : Math.round;
+    return unit ? relativeFormat.format(-whole(seconds / unit[1]), unit[0]) : 'just now';
   }
 
   /** "14:02"; rounded up to the minute, so that whoever waits until then has waited enough. */

@@ -92,33 +92,36 @@ struct InvitationPage: Page, Equatable {
     init(_ end: InvitationEnd, _ record: InvitationRecord, code: InvitationCode) {
         let inviter = Self.inviter(record)
         let workspace = record.workspaceName.map { "the workspace “\($0)”" } ?? "a workspace"
-        let asking = "The Owners and Admins of the workspace can invite you again."
-        var sentences: [String]
-        switch end {
-        case .used:
-            title = "This invitation was used"
-            sentences = ["It works once, and somebody joined with it. \(inviter) had invited to \(workspace)."]
-        case .withdrawn:
-            title = "This invitation was withdrawn"
-            sentences = ["It was withdrawn, or a newer link took its place. \(inviter) had invited to \(workspace)."]
-        case .expired:
-            title = "This invitation has expired"
-            sentences = ["It worked for 7 days. \(inviter) had invited to \(workspace)."]
-        case .workspaceGone:
-            title = "This workspace is gone"
-            sentences = ["The workspace was deleted. \(inviter) had invited to it, and nobody can invite again."]
-        case .inviterGone:
-            title = "This invitation has ended"
-            sentences = ["\(inviter), who invited to \(workspace), is no member there any more."]
-        case .inviterMayNot:
-            title = "This invitation has ended"
-            sentences = ["\(inviter), who invited to \(workspace), may not give this role any more."]
+        let invited = "\(inviter) had invited to \(workspace)."
+        let reason: String
+        (title, reason) =
+            switch end {
+            case .used: ("This invitation was used", "It works once, and somebody joined with it. \(invited)")
+            case .withdrawn:
+                ("This invitation was withdrawn", "It was withdrawn, or a newer link took its place. \(invited)")
+            case .expired: ("This invitation has expired", "It worked for 7 days. \(invited)")
+            case .workspaceGone:
+                (
+                    "This workspace is gone",
+                    "The workspace was deleted. \(inviter) had invited to it, and nobody can invite again."
+                )
+            case .inviterGone:
+                (
+                    "This invitation has ended",
+                    "\(inviter), who invited to \(workspace), is no member there any more."
+                )
+            case .inviterMayNot:
+                (
+                    "This invitation has ended",
+                    "\(inviter), who invited to \(workspace), may not give this role any more."
+                )
+            }
+        guard end != .workspaceGone else {
+            paragraphs = [reason]
+            return
         }
-        if end != .workspaceGone {
-            sentences.append(asking)
-            request = code.characters
-        }
-        paragraphs = sentences
+        paragraphs = [reason, "The Owners and Admins of the workspace can invite you again."]
+        request = code.characters
     }
 
     private init(title: String, paragraphs: [String], enter: Way? = nil) {

@@ -24,13 +24,4 @@ import Testing
         #expect(cells.compactMap { Int($0[4]) }.reduce(0, +) == report.admitted)
         #expect(cells.compactMap { Int($0[5]) }.reduce(0, +) == report.refused)
     }
-
-    @Test(
-        "What a spreadsheet would calculate is text",
-        arguments: [
-            ("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@a", "'@a"), ("\tx", "'\tx"), ("a,b", "\"a,b\""),
-            ("a\"b", "\"a\"\"b\""), ("=\"a\"", "\"'=\"\"a\"\"\""), ("a\nb", "\"a\nb\""), ("a\r\nb", "\"a\r\nb\""),
-            ("", ""), ("Europe/Berlin", "Europe/Berlin"),
-        ])
-    func cells(_ text: String, _ cell: String) { #expect(UsageCSV.cell(text) == cell) }
 }

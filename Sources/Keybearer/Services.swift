@@ -15,6 +15,8 @@ public final class Services: Sendable {
     public let workspaces: WorkspaceService
     /// Bringing people into workspaces.
     public let invitations: InvitationService
+    /// Members that are no people.
+    public let serviceAccounts: ServiceAccountService
     /// Signed-in browsers.
     public let sessions: SessionService
     /// Sign-in with a provider; nil where none is configured.
@@ -132,6 +134,7 @@ public final class Services: Sendable {
         invitations = InvitationService(context: context, propagation: propagation, node: node)
         operatorTokens = OperatorTokenService(context: context, node: node)
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
+        serviceAccounts = ServiceAccountService(context: context, writes: writes, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
         usage = UsageService(context: context)

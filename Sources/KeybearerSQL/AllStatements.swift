@@ -3,6 +3,7 @@
 package enum AllStatements {
     package static let all: [SQL] =
         AccountSQL.all + KeySQL.all + ImportedKeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + MemberSQL.all
+        + ServiceAccountSQL.all
         + InvitationSQL.all + PlanSQL.all + SessionSQL.all + OperatorTokenSQL.all + PortalLinkSQL.all + IdentitySQL.all
         + SecondFactorSQL.all + AuditSQL.all + AuditSealSQL.all + AuditPageSQL.all + NodeSQL.all
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all

@@ -109,7 +109,11 @@ extension SQLStore {
             guard let row = try connection.first(KeySQL.ofUser, [.id(userID)]) else {
                 throw KeybearerError.noSuchAccount
             }
-            return .changes((try StoredValues.key(row), try StoredValues.sealed(row)), with: [])
+            let key = try StoredValues.key(row)
+            // Whoever leaves the workspace afterwards still has it.
+            let viewer = requirement?.serviceAccountID == userID ? authority.userID : nil
+            let seen = viewer.map { [Self.seeing(key.id, of: userID, by: $0, at: audit.at)] } ?? []
+            return .changes((key, try StoredValues.sealed(row)), with: seen)
         }
     }
 
@@ -143,6 +147,9 @@ extension SQLStore {
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
             try putKey(replacement, connection)
+            if locked.serviceWorkspace(of: userID) != nil {
+                try connection.execute(ServiceAccountSQL.removeViews, [.id(userID)])
+            }
             locked.values.record(before: live.text("shown_prefix"), after: replacement.key.shownPrefix)
             return .changes(.replaced, with: remembering(replacement, at: now))
         }

@@ -38,6 +38,10 @@ extension SQLStore {
                     [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
                 ).map { try StoredValues.invitation($0) },
                 pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
+                seenServiceKeys: try connection.rows(ServiceAccountSQL.seenBy, user).map { row in
+                    SeenServiceKey(
+                        serviceAccount: UserID(rawValue: try row.requiredText("user_id")), at: try row.timestamp("at"))
+                },
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)
         }

@@ -38,6 +38,7 @@ extension SQLStore {
                     .conflict, "This Idempotency-Key made the portal link \(id) before. Its URL is not shown again.")
             }
             guard let user = locked[.user(link.userID)] else { throw KeybearerError.noSuchAccount }
+            try locked.requirePerson(link.userID, "it cannot sign in, so it has no portal links")
             guard user.text("status") == User.Status.active.rawValue else {
                 throw KeybearerError(.conflict, "The account is disabled.")
             }

@@ -105,7 +105,7 @@ extension SQLStore {
     ) throws -> Commit<(Value, Bool)> {
         switch commit {
         case .changes(let value, let last):
-            .changes((value, true), with: last + [record(audit.with(locked.values.take()))])
+            .changes((value, true), with: last + [record(locked.complete(audit))])
         case .nothing(let value): .nothing((value, false))
         }
     }

@@ -49,6 +49,7 @@ extension SQLStore {
             guard locked[.user(session.userID)]?.text("status") == User.Status.active.rawValue else {
                 throw KeybearerError.noSuchAccount
             }
+            try locked.requirePerson(session.userID, "it cannot sign in")
             try locked.requireTag(of: token.tagKeyID, connection)
             try Self.require(proof, of: session.userID, by: authority, connection)
             let ended = try Self.end(old, connection)

@@ -46,7 +46,7 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(write.audit.with(locked.values.take()))] {
+            for statement in last + [record(locked.complete(write.audit))] {
                 try connection.execute(statement)
             }
             (outcome, isChange) = (value, true)
@@ -109,10 +109,11 @@ extension SQLStore {
     }
 
     /// What each kind of work does.
-    private static func work(of write: StoreWrite) -> Write<StoreWrite.Outcome> {
+    static func work(of write: StoreWrite) -> Write<StoreWrite.Outcome> {
         let time = write.audit.at
         return switch write.work {
         case .createAccount(let new): creating(new).map { .account($0) }
+        case .createServiceAccount(let new): creating(new).map { .account($0) }
         case .updateUser(let update): updating(update, at: time)
         case .setStatus(let status, let userID): settingStatus(status, of: userID, at: time)
         case .endSessions(let userID): endingSessions(of: userID, at: time)
@@ -120,7 +121,7 @@ extension SQLStore {
         case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
         case .createWorkspace(let new): creating(new).map { .workspace($0.workspace, $0.plan) }
         case .updateWorkspace(let update): updating(update, at: time).map { .workspace($0.workspace, $0.plan) }
-        case .deleteWorkspace(let id, let version): deleting(id, version: version, at: time).map { .done }
+        case .deleteWorkspace(let deletion): deleting(deletion, write.audit).map { .done }
         case .putMember(let membership): putting(membership).map { .done }
         case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
         case .putPlan(let plan): putting(plan).map { .done }
@@ -230,6 +231,7 @@ extension SQLStore {
         let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
         return Write(nil, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            try locked.requirePerson(userID, "it cannot sign in, so it has no sessions")
             let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser]
             let hasOthers = try others.contains { try connection.first($0, [.id(userID)]) != nil }
             if locked.all(.sessions(of: userID)).isEmpty, !hasOthers { return .nothing(.done) }

@@ -220,11 +220,19 @@ public struct KeybearerServer: Sendable {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
+        let keyPage = KeyPageHandlers(
+            keys: services.keys, sessions: services.sessions, workspaces: services.workspaces,
+            serviceAccounts: services.serviceAccounts, node: node, pages: pages,
+            keyPrefix: settings.keyPrefix.characters)
+        let serviceAccountPages = ServiceAccountPageHandlers(
+            accounts: services.serviceAccounts, keys: services.keys, keyPage: keyPage, pages: pages)
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: APIHandlers(keys: services.keys, reports: services.usage),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
+            serviceAccounts: ServiceAccountHandlers(
+                writes: services.writes, accounts: services.serviceAccounts, users: users),
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
             lookups: KeyLookupHandlers(
                 directory: services.directory, writes: services.writes, keys: services.keys),
@@ -242,13 +250,15 @@ public struct KeybearerServer: Sendable {
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
-            keyPage: KeyPageHandlers(
-                keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-                pages: pages, keyPrefix: settings.keyPrefix.characters),
-            usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
-            workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
+            keyPage: keyPage,
+            usagePage: UsagePageHandlers(
+                usage: services.usage, serviceAccounts: services.serviceAccounts, node: node, pages: pages),
+            workspacePages: WorkspacePageHandlers(
+                workspaces: services.workspaces, serviceAccounts: services.serviceAccounts, pages: pages),
             teamPages: TeamPageHandlers(
-                workspaces: services.workspaces, invitations: services.invitations, pages: pages, clocks: clocks),
+                workspaces: services.workspaces, invitations: services.invitations,
+                serviceAccounts: serviceAccountPages, pages: pages, clocks: clocks),
+            serviceAccountPages: serviceAccountPages,
             invitations: InvitationHandlers(
                 invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
             activity: ActivityHandlers(

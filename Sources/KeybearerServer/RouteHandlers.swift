@@ -6,6 +6,7 @@ struct RouteHandlers: Sendable {
     let operators: IntrospectionHandlers
     let users: UserHandlers
     let workspaces: WorkspaceHandlers
+    let serviceAccounts: ServiceAccountHandlers
     let limits: LimitHandlers
     let lookups: KeyLookupHandlers
     let usage: UsageHandlers
@@ -20,6 +21,7 @@ struct RouteHandlers: Sendable {
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers
+    let serviceAccountPages: ServiceAccountPageHandlers
     let invitations: InvitationHandlers
     let activity: ActivityHandlers
     let account: AccountPageHandlers

@@ -34,9 +34,11 @@ enum Routes {
                 .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
                 .awaiting(edge.api.regenerate)),
-        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
+        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces)
+            + operatorServiceAccounts(edge.serviceAccounts) + operatorLimits(edge.limits)
             + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
             + teamPages(edge.teamPages, edge.invitations)
+            + serviceAccountPages(edge.serviceAccountPages, edge.keyPage, edge.usagePage)
     }
 
     /// The operator API: users and their keys.

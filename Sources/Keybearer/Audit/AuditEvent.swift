@@ -143,11 +143,13 @@ public struct ValueChange: Sendable, Hashable {
 }
 
 extension AuditEvent {
-    /// The same event with a value that only the transaction found out.
-    package func with(_ change: ValueChange?) -> AuditEvent {
-        guard let change else { return self }
-        return AuditEvent(
-            id: id, at: at, actor: actor, action: action, userID: userID, workspaceID: workspaceID, address: address,
-            detail: detail, origin: origin, change: change, position: position)
+    /// The same event with what only the transaction found out.
+    ///
+    /// - Parameter serviceWorkspaceID: of the service account that it is about: its workspace sees what is done to it.
+    package func with(_ change: ValueChange?, serviceWorkspaceID: WorkspaceID? = nil) -> AuditEvent {
+        AuditEvent(
+            id: id, at: at, actor: actor, action: action, userID: userID,
+            workspaceID: workspaceID ?? serviceWorkspaceID, address: address, detail: detail, origin: origin,
+            change: change ?? self.change, position: position)
     }
 }

@@ -18,6 +18,12 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case inviteMembers = "invite_members"
     /// Change and remove Admins and Members.
     case manageMembers = "manage_members"
+    /// Make, rename, disable, enable and delete the workspace's service accounts, and see the records of their keys.
+    case manageServiceAccounts = "manage_service_accounts"
+    /// See the key of a service account.
+    case revealServiceKey = "reveal_service_key"
+    /// Replace the key of a service account.
+    case regenerateServiceKey = "regenerate_service_key"
     /// See what happened in the workspace, and who did it.
     case viewActivity = "view_activity"
     /// Invite and make Owners, and change and remove them.
@@ -35,6 +41,9 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .leaveWorkspace: "leave it"
         case .inviteMembers: "invite people"
         case .manageMembers: "change its members"
+        case .manageServiceAccounts: "manage its service accounts"
+        case .revealServiceKey: "see the key of a service account"
+        case .regenerateServiceKey: "replace the key of a service account"
         case .viewActivity: "see its activity"
         case .manageOwners: "make, change or remove an Owner"
         }
@@ -69,7 +78,9 @@ package enum Permissions {
         case .changePlan: Rule([.owner])
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)
         case .leaveWorkspace: Rule(everyone)
-        case .inviteMembers, .manageMembers, .viewActivity: Rule(managers)
+        case .inviteMembers, .manageMembers, .manageServiceAccounts, .viewActivity: Rule(managers)
+        case .revealServiceKey: Rule(managers, feature: true, recentSignIn: true)
+        case .regenerateServiceKey: Rule(managers, recentSignIn: true)
         case .manageOwners: Rule([.owner])
         }
     }
@@ -95,11 +106,14 @@ public struct Requirement: Sendable, Hashable {
     public let action: Action
     /// The workspace in which it is done.
     public let workspaceID: WorkspaceID
+    /// To which of its service accounts it is done; nil for what is done to none. One of another workspace is not there.
+    public let serviceAccountID: UserID?
 
-    /// Puts both together.
-    public init(_ action: Action, in workspaceID: WorkspaceID) {
+    /// Puts the parts together.
+    public init(_ action: Action, in workspaceID: WorkspaceID, of serviceAccountID: UserID? = nil) {
         self.action = action
         self.workspaceID = workspaceID
+        self.serviceAccountID = serviceAccountID
     }
 }
 

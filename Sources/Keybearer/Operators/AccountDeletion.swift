@@ -6,17 +6,21 @@ package struct AccountDeletion: Sendable {
     package let successor: UserID?
     /// Whether they are deleted with the account. Where they are not, and nobody becomes their Owner, the account stays.
     package let deletesWorkspaces: Bool
+    /// The service accounts that go with these workspaces, as they were read before: names what is locked. Where there are
+    /// others by then, nothing is deleted.
+    package let serviceAccounts: [UserID]
     /// Names the audit rows of what becomes of them.
     package let makeEventID: @Sendable () -> EventID
 
     /// Puts a deletion together.
     package init(
-        id: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false,
+        id: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false, serviceAccounts: [UserID] = [],
         makeEventID: @escaping @Sendable () -> EventID
     ) {
         self.id = id
         self.successor = successor
         self.deletesWorkspaces = deletesWorkspaces
+        self.serviceAccounts = serviceAccounts
         self.makeEventID = makeEventID
     }
 }
@@ -37,6 +41,8 @@ package struct PersonalData: Sendable {
     package let invitations: [Invitation]
     /// The keys that it had before: when they ended.
     package let pastKeys: [PastKey]
+    /// The live keys of service accounts that the person has seen.
+    package let seenServiceKeys: [SeenServiceKey]
     /// What was done to the account and by it, the newest first.
     package let auditEvents: [AuditEvent]
     /// Whether there are older events that were left out.
@@ -48,8 +54,8 @@ package struct PersonalData: Sendable {
     /// Puts the parts together.
     package init(
         account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
-        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent],
-        isAuditCut: Bool
+        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey],
+        seenServiceKeys: [SeenServiceKey] = [], auditEvents: [AuditEvent], isAuditCut: Bool
     ) {
         self.account = account
         self.identities = identities
@@ -58,7 +64,22 @@ package struct PersonalData: Sendable {
         self.portalLinks = portalLinks
         self.invitations = invitations
         self.pastKeys = pastKeys
+        self.seenServiceKeys = seenServiceKeys
         self.auditEvents = auditEvents
         self.isAuditCut = isAuditCut
+    }
+}
+
+/// That a person has seen the live key of a service account.
+package struct SeenServiceKey: Sendable, Hashable {
+    /// Whose key.
+    package let serviceAccount: UserID
+    /// When the person saw it last.
+    package let at: Timestamp
+
+    /// Puts both together.
+    package init(serviceAccount: UserID, at: Timestamp) {
+        self.serviceAccount = serviceAccount
+        self.at = at
     }
 }

@@ -19,6 +19,13 @@ struct UserCommand: AsyncParsableCommand {
         var user: String
     }
 
+    /// A kind of account, as a flag has it.
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case person, service
+
+        var kind: User.Kind { self == .person ? .person : .service }
+    }
+
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make an account with its Secret Key and a workspace of its own.")
@@ -66,7 +73,7 @@ struct UserCommand: AsyncParsableCommand {
         }
 
         private static func report(_ account: Account) {
-            Console.report("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
+            Console.report("Made the account \(account.user.label). Its key: keybearer key show \(account.user.id)")
         }
     }
 
@@ -74,17 +81,19 @@ struct UserCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List accounts, oldest first.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var paging: PageOptions
+        @Option(name: .long, help: "Only people (person) or only service accounts (service).") var kind: Kind?
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let (accounts, total) = try await services.accounts.list(page: paging.page, limit: paging.limit)
+                let (accounts, total) = try await services.accounts.list(
+                    kind?.kind, page: paging.page, limit: paging.limit)
                 if json { return try Console.json(accounts.map { UserJSON($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
                     accounts.map { account in
                         [
-                            account.user.id.rawValue, account.user.email.rawValue, account.user.name,
+                            account.user.id.rawValue, account.user.address?.rawValue ?? "-", account.user.name,
                             account.user.status.rawValue, account.key.shownPrefix,
                             account.key.lastUse?.at.description ?? "never",
                         ]
@@ -109,7 +118,8 @@ struct UserCommand: AsyncParsableCommand {
                     [
                         ["id", account.user.id.rawValue],
                         ["external id", account.user.externalID?.rawValue ?? "none"],
-                        ["email", account.user.email.rawValue],
+                        ["kind", account.user.kind.rawValue],
+                        ["email", account.user.address?.rawValue ?? "none"],
                         ["email verified", account.user.isEmailVerified ? "yes" : "no"],
                         ["name", account.user.name], ["status", account.user.status.rawValue],
                         ["password", account.user.hasPassword ? "yes" : "no"],
@@ -161,7 +171,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
-                Console.report("Disabled \(account.user.email): its key is refused from now on.")
+                Console.report("Disabled \(account.user.label): its key is refused from now on.")
             }
         }
     }
@@ -175,7 +185,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
-                Console.report("Enabled \(account.user.email): the key it had passes again.")
+                Console.report("Enabled \(account.user.label): the key it had passes again.")
             }
         }
     }

@@ -52,7 +52,7 @@ extension CopiedTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls,
     /// and the batches of processes that write no more.
     package static let all = [
-        plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
+        plans, planFeatures, masterKeys, users, apiKeys, serviceKeyViews, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
         pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
@@ -64,7 +64,7 @@ extension CopiedTable {
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
-            ("limit_ends_at", .number), ("default_workspace_id", .text),
+            ("limit_ends_at", .number), ("default_workspace_id", .text), ("service_workspace_id", .text),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -109,6 +109,10 @@ extension CopiedTable {
             ("master_key_id", .text), ("box", .bytes), ("generated_at", .number), ("last_used_at", .number),
             ("last_used_ip", .text), ("is_imported", .flag),
         ])
+
+    private static let serviceKeyViews = CopiedTable(
+        "service_key_views", key: 2,
+        [("user_id", .text), ("viewer_id", .text), ("key_id", .text), ("at", .number)])
 
     private static let pastKeys = CopiedTable(
         "past_keys",

@@ -96,6 +96,8 @@ package enum CommonMigrations {
         Migration("c13 audit seals", isCompatible: false, createAuditSeals),
         Migration(
             "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
+        // A node that does not know them would sign them in by portal links and make them Owners.
+        Migration("c15 service accounts", isCompatible: false, createServiceAccounts),
     ]
 
     private static let createImportedKeys = [

@@ -14,6 +14,8 @@ package struct PersonalDataJSON: JSONNoun {
     let invitations: [InvitationRecordJSON]
     /// When keys ended that the user had before.
     let formerKeys: [FormerKeyJSON]
+    /// The live keys of service accounts that the user has seen.
+    let seenServiceKeys: [SeenServiceKeyJSON]
     /// By the user and about the user, the newest first.
     let audit: [AuditEventJSON]
     /// Whether there are older events that were left out.
@@ -28,6 +30,7 @@ package struct PersonalDataJSON: JSONNoun {
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
         invitations = data.invitations.map { InvitationRecordJSON($0) }
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
+        seenServiceKeys = data.seenServiceKeys.map { SeenServiceKeyJSON($0) }
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut
     }
@@ -136,4 +139,18 @@ package struct FormerKeyJSON: JSONNoun {
 
     package static let noun = "FormerKey"
     package static let sample = FormerKeyJSON(endedAt: Timestamp(millisecondsSinceEpoch: 0))
+}
+
+/// That a user has seen the key of a service account.
+package struct SeenServiceKeyJSON: JSONNoun {
+    let serviceAccount: UserID
+    let at: Timestamp
+
+    init(_ seen: SeenServiceKey) {
+        (serviceAccount, at) = (seen.serviceAccount, seen.at)
+    }
+
+    package static let noun = "SeenServiceKey"
+    package static let sample = SeenServiceKeyJSON(
+        SeenServiceKey(serviceAccount: UserID(rawValue: "usr_b2"), at: Timestamp(millisecondsSinceEpoch: 0)))
 }

@@ -3,8 +3,10 @@ package import Keybearer
 /// An account, for its operator: without its key.
 package struct UserJSON: JSONNoun {
     let id: UserID
+    let kind: User.Kind
     let externalId: Nullable<String>
-    let email: String
+    /// Null for a service account.
+    let email: Nullable<String>
     let emailVerified: Bool
     let name: String
     let status: String
@@ -21,7 +23,8 @@ package struct UserJSON: JSONNoun {
 
     package init(_ account: Account, key: APIKey? = nil) {
         let user = account.user
-        (id, externalId, email) = (user.id, Nullable(user.externalID?.rawValue), user.email.rawValue)
+        (id, kind, externalId) = (user.id, user.kind, Nullable(user.externalID?.rawValue))
+        email = Nullable(user.address?.rawValue)
         (emailVerified, name, status) = (user.isEmailVerified, user.name, user.status.rawValue)
         (hasPassword, `operator`) = (user.hasPassword, user.isOperator)
         limit = Nullable(user.limit.map { LimitJSON($0) })

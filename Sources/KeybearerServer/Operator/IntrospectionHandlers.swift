@@ -71,6 +71,7 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
     var retryAfter: Int64?
     var tokenType: String?
     var sub: String?
+    var kind: User.Kind?
     var username: String?
     var iat: Int64?
     var keyPrefix: String?
@@ -84,7 +85,7 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
     static let renamed = ["tokenType": "token_type"]
 
     private enum CodingKeys: String, CodingKey {
-        case active, error, status, retryAfter, sub, username, iat, keyPrefix, workspace, role, plan, rateLimit
+        case active, error, status, retryAfter, sub, kind, username, iat, keyPrefix, workspace, role, plan, rateLimit
         case tokenType = "token_type"
     }
 
@@ -111,7 +112,7 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         let known = account.account
         active = true
         tokenType = "Bearer"
-        sub = known.user.id.rawValue
+        (sub, kind) = (known.user.id.rawValue, known.user.kind)
         // As in the identity headers: an address that nobody vouches for may be another person's.
         username = known.user.isEmailVerified ? known.user.email.rawValue : "-"
         iat = known.key.generatedAt.millisecondsSinceEpoch / 1_000

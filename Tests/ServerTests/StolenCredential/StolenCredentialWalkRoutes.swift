@@ -23,7 +23,9 @@ struct WalkRoute: Sendable {
     func ends(over wire: Wire) -> [AuthorityEnd] { wire == .http1 ? ends : Array(ends.prefix(1)) }
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + inWorkspaces + bySecondFactor + [signIn]
+    static let all =
+        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor
+        + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
@@ -60,6 +62,7 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/workspaces/{workspace}": .workspaceChanged,
         "PATCH /operator/v1/workspaces/{workspace}": .workspaceChanged,
         "DELETE /operator/v1/workspaces/{workspace}": .workspaceDeleted,
+        "POST /operator/v1/workspaces/{workspace}/service-accounts": .userCreated,
         "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
         "PUT /operator/v1/workspaces/{workspace}/limit": .workspaceLimitChanged,
         "PUT /operator/v1/users/{user}/limit": .userLimitChanged,
@@ -161,6 +164,26 @@ struct WalkRoute: Sendable {
         },
     ]
 
+    /// What members do with the service accounts of a workspace.
+    private static let ofServiceAccounts = [
+        ofWorkspace("service-accounts", .userCreated, .manageServiceAccounts) { _ in ["name": "Stolen"] },
+        ofServiceAccount("reveal", .keyRevealed, .revealServiceKey),
+        ofServiceAccount("regenerate", .keyRegenerated, .regenerateServiceKey) {
+            _ in ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey]
+        },
+        ofServiceAccount("rename", .userChanged, .manageServiceAccounts) { _ in ["name": "Stolen"] },
+        ofServiceAccount("disable", .userDisabled, .manageServiceAccounts),
+        ofServiceAccount("enable", .userEnabled, .manageServiceAccounts),
+        ofServiceAccount("delete", .userDeleted, .manageServiceAccounts),
+    ]
+
+    private static func ofServiceAccount(
+        _ what: String, _ audited: AuditEvent.Action, _ action: Action,
+        _ form: @escaping @Sendable (WalkSubject) -> [String: String] = { _ in [:] }
+    ) -> WalkRoute {
+        ofWorkspace("service-accounts/{userID}/\(what)", audited, action, form)
+    }
+
     /// A form of a workspace.
     private static func ofWorkspace(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,
@@ -171,6 +194,9 @@ struct WalkRoute: Sendable {
             ends: AuthorityEnd.ofSessions + AuthorityEnd.of(action),
             request: { subject in
                 let path = "/workspaces/\(subject.workspace)/\(what)"
+                    .replacing(
+                        "service-accounts/{userID}", with: "service-accounts/\(subject.team.serviceAccount)"
+                    )
                     .replacing("{userID}", with: subject.team.colleague.rawValue)
                     .replacing("{invitationID}", with: subject.team.invitation.rawValue)
                 return subject.form(path, form(subject))

@@ -191,13 +191,16 @@ struct WalkStage: Sendable {
     private func team(of workspace: WorkspaceID, inviting email: String, _ number: Int) async throws -> WalkTeam {
         let (colleague, host) = (try await account("colleague\(number)"), try await account("host\(number)"))
         try await others.workspaces.putMember(colleague.user.id, in: workspace, role: .member, by: .commandLine)
+        let service = try await others.writes.createServiceAccount(
+            name: "Testing", in: .id(workspace), by: .commandLine)
         let waiting = try await others.invitations.invite(
             "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
         let hostWorkspace = host.workspaces[0].workspace.id
         let own = try await others.invitations.invite(
             email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
         return WalkTeam(
-            colleague: colleague.user.id, invitation: waiting.invitation.id, host: host.user.id,
+            colleague: colleague.user.id, serviceAccount: service.user.id, invitation: waiting.invitation.id,
+            host: host.user.id,
             hostWorkspace: hostWorkspace, hostInvitation: own.invitation.id, code: own.code.characters)
     }
 

@@ -394,3 +394,76 @@ def activity_refused_filter(stage: Stage) -> Page:
     page = stage.as_ada("/account/activity?since=2026-02-02&until=2026-01-01")
     expect(page.get_by_role("alert")).to_be_visible()
     return page
+
+
+@state
+def service_accounts_empty(stage: Stage) -> Page:
+    return stage.as_ada(stage.pro_path().replace("api-webhooks", "service-accounts"))
+
+
+@state
+def service_accounts_refused(stage: Stage) -> Page:
+    """Two that are there, one of them disabled, and a name that is none."""
+    stage.console.expect_status(422)
+    path = stage.pro_path().replace("api-webhooks", "service-accounts")
+    for name in ["Testing", "W" * 80]:
+        account = stage.server.commands.make_service_account(path.split("/")[2], name)
+    stage.server.commands.run("user", "disable", account)
+    page = stage.as_ada(path)
+    page.get_by_label("Name of an environment or a machine").fill(" ")
+    page.get_by_role("button", name="Add service account").click()
+    expect(page.locator(".field-error")).to_be_visible()
+    return page
+
+
+@state
+def service_accounts_of_a_member(stage: Stage) -> Page:
+    path = stage.pro_path().replace("api-webhooks", "service-accounts")
+    bob = stage.server.sign_up("Bob")
+    stage.server.commands.run("workspace", "add-member", path.split("/")[2], bob.email)
+    stage.server.commands.make_service_account(path.split("/")[2], "Testing")
+    page = stage.page()
+    sign_in(page, bob, path)
+    return page
+
+
+@state
+def service_account_key(stage: Stage) -> Page:
+    page = service_accounts_empty(stage)
+    page.get_by_role("button", name="Add “Testing”").click()
+    KeyPage(page).reveal()
+    return page
+
+
+@state
+def service_account_locked(stage: Stage) -> Page:
+    path = stage.free_path().replace("api-webhooks", "service-accounts")
+    account = stage.server.commands.make_service_account(path.split("/")[2], "Testing")
+    return stage.as_ada(f"{path}/{account}")
+
+
+@state
+def service_account_usage(stage: Stage) -> Page:
+    page = service_account_key(stage)
+    page.get_by_role("link", name="Usage").click()
+    expect(page.get_by_text("No request was made")).to_be_visible()
+    return page
+
+
+@state
+def keys_to_replace(stage: Stage) -> Page:
+    """After an Admin left who was shown two keys."""
+    path = stage.pro_path().replace("api-webhooks", "service-accounts")
+    bob = stage.server.sign_up("Bob")
+    stage.server.commands.run("workspace", "add-member", path.split("/")[2], bob.email, "--role", "admin")
+    page = stage.page()
+    sign_in(page, bob, path)
+    for name in ["Testing", "Production"]:
+        page.goto(path)
+        page.get_by_role("button", name=f"Add “{name}”").click()
+        KeyPage(page).reveal()
+    page.context.close()
+    stage.server.commands.run("workspace", "remove-member", path.split("/")[2], bob.email)
+    page = stage.as_ada(path.replace("service-accounts", "team"))
+    expect(page.get_by_role("heading", name="Keys to replace")).to_be_visible()
+    return page

@@ -73,7 +73,7 @@ struct ActivitySentence: Sendable {
         case .userAdopted: "took over \(target.account)"
         case .userDisabled: "disabled \(target.account)"
         case .userEnabled: "enabled \(target.account)"
-        case .userDeleted: "deleted \(target.account)"
+        case .userDeleted: event.workspaceID == nil ? "deleted \(target.account)" : "deleted a service account"
         case .userLimitChanged:
             "changed the hourly limit of \(target.isReader ? "your account" : target.user)\(change(event))"
         case .windowReset: "gave \(target.user) a fresh hour"
@@ -150,6 +150,7 @@ extension AuditEvent.Action {
         case .userChanged: "Account changed"
         case .userDisabled: "Account disabled"
         case .userEnabled: "Account enabled"
+        case .userDeleted: "Account deleted"
         case .userLimitChanged: "Limit changed"
         case .windowReset: "Fresh hour given"
         case .workspaceCreated: "Workspace made"
@@ -174,6 +175,7 @@ extension AuditEvent.Action {
         .keyRevealed, .keyRegenerated, .keyRevoked, .memberAdded, .memberRoleChanged, .memberRemoved,
         .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested, .planChanged,
         .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
+        .userCreated, .userChanged, .userDisabled, .userEnabled, .userDeleted,
     ]
     /// What can have happened to an account.
     static let ofAccounts: [AuditEvent.Action] = [

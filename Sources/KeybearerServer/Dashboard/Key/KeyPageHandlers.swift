@@ -8,6 +8,7 @@ struct KeyPageHandlers: Sendable {
     let keys: KeyService
     let sessions: SessionService
     let workspaces: WorkspaceService
+    let serviceAccounts: ServiceAccountService
     let node: Node
     let pages: DashboardResponder
     /// The prefix in the examples' placeholder.
@@ -18,37 +19,37 @@ struct KeyPageHandlers: Sendable {
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let first = signedIn.session.portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: signedIn.account)
-        return pages.redirect(to: first.map { Self.path($0) } ?? "/account")
+        return pages.redirect(to: first.map { KeySubject.path(of: nil, in: $0) } ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
+        let subject = try await subject(context, signedIn)
         let notice = Notice.asked(
             by: context.query ?? [:],
-            of: [APIKeyPage.regenerated, APIKeyPage.created, APIKeyPage.planChanged(to: access.plan.name)])
-        return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
+            of: [APIKeyPage.regenerated, APIKeyPage.created, APIKeyPage.planChanged(to: subject.access.plan.name)]
+                + APIKeyPage.ofServiceAccounts)
+        return try await show(context, signedIn, subject, notice: notice, key: subject.account.key, revealed: nil)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script fetches
     /// it before it copies a key that it shows, and when the page comes back into view.
     @Sendable func record(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        try Self.requireFeature(access)
-        return try json(signedIn.account.key, of: signedIn.account.user.id)
+        let subject = try await subject(context, signedIn)
+        try Self.requireFeature(subject.access)
+        return try json(subject.account.key, of: subject.account.user.id)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
     @Sendable func reveal(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        try Self.requireFeature(access)
-        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id)) {
-            let userID = signedIn.account.user.id
+        let subject = try await subject(context, signedIn)
+        try Self.requireFeature(subject.access)
+        return try await recent.require(context, signedIn, next: subject.path) {
+            let userID = subject.account.user.id
             let (secret, key) = try await keys.revealWithRecord(
-                userID, by: signedIn.authority(from: context.client),
-                needs: Requirement(.revealKey, in: access.workspace.id))
+                userID, by: signedIn.authority(from: context.client), needs: subject.reveal)
             guard context.wantsJSON else {
-                return try await show(context, signedIn, access, notice: nil, key: key, revealed: secret)
+                return try await show(context, signedIn, subject, notice: nil, key: key, revealed: secret)
             }
             return try json(key, of: userID, secret: secret)
         }
@@ -58,14 +59,15 @@ struct KeyPageHandlers: Sendable {
     @Sendable func regeneratePage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws
         -> Response
     {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+        let subject = try await subject(context, signedIn)
+        return try await recent.require(context, signedIn, next: subject.path + "/regenerate") {
             let page = RegeneratePage(
                 shell: DashboardShell(
-                    of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+                    of: signedIn.account, current: subject.access.workspace.id, section: .apiWebhooks,
                     portal: signedIn.session.portal),
-                workspaceID: access.workspace.id.rawValue,
-                prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
+                workspaceID: subject.access.workspace.id.rawValue, keyPath: subject.path,
+                serviceAccount: subject.heading(),
+                prefix: subject.account.key.shownPrefix, version: subject.account.key.version,
                 idempotencyKey: newIdempotencyKey())
             return pages.show(page)
         }
@@ -74,20 +76,20 @@ struct KeyPageHandlers: Sendable {
     /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a
     /// leaked key does not work again after an upgrade.
     @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+        let subject = try await subject(context, signedIn)
+        return try await recent.require(context, signedIn, next: subject.path + "/regenerate") {
             let form = try context.form()
-            let userID = signedIn.account.user.id
+            let userID = subject.account.user.id
             let (_, key) = try await keys.regenerate(
                 userID,
                 // A text that is no number is no key's version.
                 version: form["version"].map { Int(Int32($0) ?? -1) },
                 idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
                 by: signedIn.authority(from: context.client),
-                needs: Requirement(.regenerateKey, in: access.workspace.id))
+                needs: subject.regenerate)
             // Without the new key: whoever wants to see it reveals it.
             if context.wantsJSON { return try json(key, of: userID) }
-            return pages.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
+            return pages.redirect(to: subject.path + "?regenerated=1")
         }
     }
 
@@ -98,7 +100,24 @@ struct KeyPageHandlers: Sendable {
         try await workspaces.switchPlan(
             PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
             by: signedIn.authority(from: context.client))
-        return pages.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
+        return pages.redirect(to: KeySubject.path(of: nil, in: access.workspace.id) + "?plan=changed")
+    }
+
+    /// The page of a service account whose new name was refused.
+    func showRefusedName(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, typed: String, problem: String,
+        _ status: HTTPResponse.Status
+    ) async throws -> Response {
+        let subject = try await subject(context, signedIn)
+        return try await show(
+            context, signedIn, subject, notice: nil, key: subject.account.key, revealed: nil, status
+        ) { ($0.typedName, $0.nameProblem) = (typed, problem) }
+    }
+
+    private func subject(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn
+    ) async throws -> KeySubject {
+        try await KeySubject.find(context, signedIn, among: serviceAccounts)
     }
 
     /// A record as the page's script reads it.
@@ -111,20 +130,28 @@ struct KeyPageHandlers: Sendable {
     }
 
     private func show(
-        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
-        key: APIKey, revealed: SecretKey?
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ subject: KeySubject, notice: Notice?,
+        key: APIKey, revealed: SecretKey?, _ status: HTTPResponse.Status = .ok,
+        _ change: (inout ServiceAccountHeading) -> Void = { _ in }
     ) async throws -> Response {
+        let access = subject.access
         let content: APIKeyPage.Content =
             access.includesAPI
-            ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
+            ? .open(try await panel(context, subject.account, access, key: key, revealed: revealed))
             : .locked(try await lockPanel(access))
+        let isOwn = subject.account.user.kind == .person
+        var heading = subject.heading(isOwn ? [] : try await serviceAccounts.views(in: access.workspace.id))
+        if var present = heading {
+            change(&present)
+            heading = present
+        }
         let page = APIKeyPage(
             shell: DashboardShell(
                 of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
                 portal: signedIn.session.portal),
-            workspaceID: access.workspace.id.rawValue,
+            workspaceID: access.workspace.id.rawValue, keyPath: subject.path, serviceAccount: heading,
             notice: notice, content: content)
-        return pages.show(page)
+        return pages.show(page, status)
     }
 
     private func panel(
@@ -180,7 +207,5 @@ struct KeyPageHandlers: Sendable {
         }
     }
 
-    private func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
-
-    private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
+    func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
 }

@@ -40,6 +40,7 @@ enum ReferenceSamples {
         ],
         "PUT /operator/v1/workspaces/{workspace}": ["name": .text("Team 7"), "owner": .text("ext:42")],
         "PATCH /operator/v1/workspaces/{workspace}": ["name": .text("Team Seven")],
+        "POST /operator/v1/workspaces/{workspace}/service-accounts": ["name": .text("Production")],
         "PUT /operator/v1/workspaces/{workspace}/plan": ["plan": .text("pro")],
         "PUT /operator/v1/workspaces/{workspace}/limit": limit, "PUT /operator/v1/users/{user}/limit": limit,
         "POST /operator/v1/bulk/regenerate": bulk, "POST /operator/v1/bulk/disable": bulk,

@@ -7,6 +7,7 @@ import NIOCore
 struct TeamPageHandlers: Sendable {
     let workspaces: WorkspaceService
     let invitations: InvitationService
+    let serviceAccounts: ServiceAccountPageHandlers
     let pages: DashboardResponder
     let clocks: Clocks
 
@@ -95,7 +96,8 @@ struct TeamPageHandlers: Sendable {
             reader: signedIn.account.user.id,
             members: TeamPage.Members(page: found.page, total: found.total, number: number, search: search),
             invitations: mayInvite ? try await invitations.list(of: id) : [], now: clocks.wall(),
-            ownerCount: try await workspaces.ownerCount(of: id), notice: notice, link: link, typed: typed)
+            ownerCount: try await workspaces.ownerCount(of: id),
+            seenKeys: try await serviceAccounts.seenKeys(access), notice: notice, link: link, typed: typed)
         return pages.show(page, status)
     }
 

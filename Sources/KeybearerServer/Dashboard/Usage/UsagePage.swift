@@ -18,10 +18,29 @@ struct UsagePage: Page {
     let shell: DashboardShell
     /// The workspace in the path, as its id's characters.
     let workspaceID: String
+    /// Where the page of the key is whose counts these are.
+    let keyPath: String
+    /// Whose counts they are, where they are not the reader's own.
+    let serviceAccount: ServiceAccountHeading?
     /// What is wrong with what was asked for.
     let notice: Notice?
     /// What the tab shows.
     let content: Content
+
+    /// Puts the page together.
+    ///
+    /// - Parameter keyPath: nil for the reader's own counts.
+    init(
+        shell: DashboardShell, workspaceID: String, keyPath: String? = nil,
+        serviceAccount: ServiceAccountHeading? = nil, notice: Notice?, content: Content
+    ) {
+        self.shell = shell
+        self.workspaceID = workspaceID
+        self.keyPath = keyPath ?? KeySubject.path(of: nil, in: WorkspaceID(rawValue: workspaceID))
+        self.serviceAccount = serviceAccount
+        self.notice = notice
+        self.content = content
+    }
 }
 
 /// The counts of an account over a range.

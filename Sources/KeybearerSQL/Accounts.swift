@@ -8,7 +8,7 @@ enum AccountSQL {
         u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator, u.created_at AS user_created_at,
         u.external_id AS user_external_id, u.email_verified, u.version AS user_version,
         u.updated_at AS user_updated_at, u.hourly_limit AS user_limit, u.limit_ends_at AS user_limit_ends_at,
-        u.default_workspace_id, u.service_workspace_id,
+        u.default_workspace_id, u.service_workspace_id, u.allowed_networks,
         CASE WHEN u.password_hash = '' THEN 0 ELSE 1 END AS has_password
         """
     private static let columns = """
@@ -66,7 +66,7 @@ enum AccountSQL {
     static let update = SQL(
         """
         UPDATE users SET email = $2, email_verified = $3, name = $4, external_id = $5, version = $6, updated_at = $7,
-            hourly_limit = $8, limit_ends_at = $9
+            hourly_limit = $8, limit_ends_at = $9, allowed_networks = $10
         WHERE id = $1
         """)
     static let insert = SQL(

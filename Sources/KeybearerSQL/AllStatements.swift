@@ -7,7 +7,7 @@ package enum AllStatements {
         + InvitationSQL.all + PlanSQL.all + SessionSQL.all + OperatorTokenSQL.all + PortalLinkSQL.all + IdentitySQL.all
         + SecondFactorSQL.all + AuditSQL.all + AuditSealSQL.all + AuditPageSQL.all + NodeSQL.all
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all
-        + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all
+        + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all + KeyHistorySQL.all
         + DataProblemSQL.all + TwinSQL.all
         + CopiedTable.all.flatMap { [$0.count, $0.clear, $0.firstPage, $0.pageAfter, $0.insert] }
 

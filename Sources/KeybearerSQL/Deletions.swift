@@ -93,6 +93,7 @@ extension SQLStore {
         // By the clock that says later when it is old.
         try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
         try connection.execute(DeletionSQL.lonelyWorkspaces, user)
+        try connection.execute(KeyHistorySQL.remove, user)
         try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
         try connection.execute(KeySQL.removeRequests, user)
         if let email = try account(userID, connection)?.user.email {
@@ -218,6 +219,8 @@ extension SQLStore {
         let mark = userID.map { SQLStatement(DeletionSQL.ofUser, [.id($0)]) } ?? SQLStatement(DeletionSQL.next)
         guard let row = try connection.lock([(mark, .replace)]).first?.first else { return false }
         let user = SQLValue.text(try row.requiredText("user_id"))
+        // Also what a node still had in memory when the account was deleted.
+        try connection.execute(KeyHistorySQL.remove, [user])
         if try eraseUsage(of: user, atMost: erasedAtOnce, connection) { return true }
         let events = try connection.rows(
             DeletionSQL.eventsAfter, [user, .number(try row.requiredNumber("position")), .number(erasedAtOnce)])

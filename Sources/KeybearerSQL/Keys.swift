@@ -95,6 +95,20 @@ extension SQLStore {
         }
     }
 
+    package func findKey(digests: [[UInt8]]) async throws -> FoundKey? {
+        try await shortRead { connection in
+            for digest in digests {
+                let rows = try connection.rows(AccountSQL.byDigest, [.bytes(digest)])
+                if let account = try StoredValues.accounts(rows).first { return .live(account) }
+            }
+            for digest in digests {
+                guard let row = try connection.first(KeySQL.pastKey, [.bytes(digest)]) else { continue }
+                return .ended(try StoredValues.pastKey(row))
+            }
+            return nil
+        }
+    }
+
     package func key(of userID: UserID) async throws -> APIKey? {
         try await shortRead { connection in
             try connection.first(KeySQL.ofUser, [.id(userID)]).map { try StoredValues.key($0) }
@@ -110,8 +124,9 @@ extension SQLStore {
                 throw KeybearerError.noSuchAccount
             }
             let key = try StoredValues.key(row)
-            // Whoever leaves the workspace afterwards still has it.
-            let viewer = requirement?.serviceAccountID == userID ? authority.userID : nil
+            // Whoever leaves the workspace afterwards still has it. A request that the server makes shows it to nobody.
+            let isShown = requirement?.serviceAccountID == userID && audit.action == .keyRevealed
+            let viewer = isShown ? authority.userID : nil
             let seen = viewer.map { [Self.seeing(key.id, of: userID, by: $0, at: audit.at)] } ?? []
             return .changes((key, try StoredValues.sealed(row)), with: seen)
         }

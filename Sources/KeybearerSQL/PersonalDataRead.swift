@@ -42,6 +42,7 @@ extension SQLStore {
                     SeenServiceKey(
                         serviceAccount: UserID(rawValue: try row.requiredText("user_id")), at: try row.timestamp("at"))
                 },
+                keyHistory: try Self.keyHistory(of: userID, connection).seen(with: account.key.id),
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)
         }

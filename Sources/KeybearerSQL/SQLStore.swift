@@ -95,7 +95,7 @@ extension SQLStore {
             let locked = try check.pass(connection, with: locks, at: check.now)
             return try Self.recorded(try body(connection, locked), audit, locked)
         }
-        if isChange, audit.action != .keyRevealed { changed.store(true, ordering: .releasing) }
+        if isChange, ![.keyRevealed, .keyTried].contains(audit.action) { changed.store(true, ordering: .releasing) }
         return value
     }
 

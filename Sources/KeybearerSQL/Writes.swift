@@ -146,7 +146,7 @@ extension Write {
 }
 
 extension SQLStore {
-    private static func updating(_ update: UserUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
+    static func updating(_ update: UserUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
         var locks = RowLocks([(.user(update.id), .replace)])
         if let takeover = update.takeover {
             locks.add(.apiKey(of: update.id), .replace)
@@ -166,6 +166,7 @@ extension SQLStore {
                 locked.values.record(
                     before: LimitOverride.describe(current.user.limit), after: LimitOverride.describe(user.limit))
             }
+            try requireHonoured(user.allowedNetworks, instead: current.user.allowedNetworks, locked, connection)
             try requireFree(user, instead: current.user, connection)
             if let takeover = update.takeover, !current.user.isEmailVerified {
                 try takeOver(update.id, with: takeover, locked, connection)
@@ -175,7 +176,7 @@ extension SQLStore {
                 [
                     .id(user.id), .text(user.email.rawValue), .flag(user.isEmailVerified), .text(user.name),
                     .optional(user.externalID?.rawValue), .number(user.version), .time(time),
-                ] + columns(of: user.limit))
+                ] + columns(of: user.limit) + [.optional(user.allowedNetworks?.storedForm)])
             guard let account = try account(user.id, connection) else { throw KeybearerError.noSuchAccount }
             return .changes(.account(account), with: [])
         }
@@ -205,6 +206,8 @@ extension SQLStore {
         try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
         try putKey(replacement, connection)
+        // From where somebody else used the key before is not the new holder's to know.
+        try connection.execute(KeyHistorySQL.remove, [.id(userID)])
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
         try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
         try removeSecondFactor(of: userID, connection)

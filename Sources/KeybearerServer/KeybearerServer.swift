@@ -223,12 +223,14 @@ public struct KeybearerServer: Sendable {
         let keyPage = KeyPageHandlers(
             keys: services.keys, sessions: services.sessions, workspaces: services.workspaces,
             serviceAccounts: services.serviceAccounts, node: node, pages: pages,
-            keyPrefix: settings.keyPrefix.characters)
+            keyPrefix: settings.keyPrefix.characters,
+            isProxy: { [proxies = ClientAddress(trusted: settings.trustedProxies)] in proxies.isTrusted($0) })
         let serviceAccountPages = ServiceAccountPageHandlers(
             accounts: services.serviceAccounts, keys: services.keys, keyPage: keyPage, pages: pages)
+        let api = APIHandlers(keys: services.keys, reports: services.usage)
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: services.keys, reports: services.usage),
+            api: api,
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
             serviceAccounts: ServiceAccountHandlers(
@@ -250,7 +252,11 @@ public struct KeybearerServer: Sendable {
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
-            keyPage: keyPage,
+            keyPage: keyPage, networks: NetworkHandlers(keys: services.keys, keyPage: keyPage, pages: pages),
+            trial: TrialHandlers(
+                keys: services.keys, keyPage: keyPage,
+                api: APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges), bodies: bodies,
+                pages: pages, route: Routes.profile(api)),
             usagePage: UsagePageHandlers(
                 usage: services.usage, serviceAccounts: services.serviceAccounts, node: node, pages: pages),
             workspacePages: WorkspacePageHandlers(

@@ -18,6 +18,8 @@ struct RouteHandlers: Sendable {
     let signIn: SignInHandlers
     let identities: IdentityHandlers
     let keyPage: KeyPageHandlers
+    let networks: NetworkHandlers
+    let trial: TrialHandlers
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers

@@ -11,9 +11,7 @@ enum Routes {
             .probe(.get, "/readyz", edge.probes.readiness),
             .probe(.get, Routes.document, edge.openAPI.get),
 
-            .key(
-                .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account",
-                .memory(edge.api.me)),
+            profile(edge.api),
             .key(
                 .get, "/api/v1/workspaces", returns: ListPage<WorkspaceJSON>.self, with: Endpoint.Parameter.paging,
                 summary: "List the account's workspaces", .memory(edge.api.workspaces)),
@@ -38,7 +36,8 @@ enum Routes {
             + operatorServiceAccounts(edge.serviceAccounts) + operatorLimits(edge.limits)
             + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
             + teamPages(edge.teamPages, edge.invitations)
-            + serviceAccountPages(edge.serviceAccountPages, edge.keyPage, edge.usagePage)
+            + serviceAccountPages(
+                edge.serviceAccountPages, edge.keyPage, edge.networks, edge.trial, edge.usagePage)
     }
 
     /// The operator API: users and their keys.
@@ -81,6 +80,9 @@ enum Routes {
             .operatorToken(
                 .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
                 summary: "Get the record of a user's key, without the key", users.key),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/key/history", for: .readUsers, returns: Success<KeyHistoryJSON>.self,
+                summary: "Get from where a user's key was used, and what was refused", users.keyHistory),
             .operatorToken(
                 .post, "/operator/v1/users/{user}/key/reveal", for: .revealKeys, returns: Success<KeyJSON>.self,
                 takes: .emptyObject, summary: "Get a user's key", users.reveal),
@@ -142,6 +144,11 @@ enum Routes {
                 .put, "/operator/v1/users/{user}/limit", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .json(LimitHandlers.limitMembers), with: [.ifMatch],
                 summary: "Set a user's hourly limit, or let the plan's hold again", limits.setUserLimit),
+            .operatorWrite(
+                .put, "/operator/v1/users/{user}/networks", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(LimitHandlers.networkMembers), with: [.ifMatch],
+                summary: "Let a user's key be used from networks alone, or from everywhere again",
+                limits.setNetworks),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/quota/reset", for: .resetQuota, returns: NoContent.self,
                 takes: .emptyObject, summary: "Give a user a fresh hour", limits.resetQuota),
@@ -245,6 +252,9 @@ enum Routes {
                 edge.keyPage.regeneratePage),
             .workspace(
                 .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
+            .workspace(
+                .post, "/api-webhooks/networks", does: .changeNetworks, inPortal: .apiKey, edge.networks.change),
+            .workspace(.post, "/api-webhooks/try", does: .revealKey, inPortal: .apiKey, edge.trial.run),
             .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
             .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
             .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),

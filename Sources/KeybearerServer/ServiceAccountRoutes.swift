@@ -17,7 +17,8 @@ extension Routes {
 
     /// Service accounts in the dashboard. The page of one shows its key as a person's page shows the person's.
     static func serviceAccountPages(
-        _ accounts: ServiceAccountPageHandlers, _ key: KeyPageHandlers, _ usage: UsagePageHandlers
+        _ accounts: ServiceAccountPageHandlers, _ key: KeyPageHandlers, _ networks: NetworkHandlers,
+        _ trial: TrialHandlers, _ usage: UsagePageHandlers
     ) -> [Route] {
         let one = "/service-accounts/{userID}"
         return [
@@ -30,6 +31,8 @@ extension Routes {
             .workspace(.post, one + "/reveal", does: .revealServiceKey, key.reveal),
             .workspace(.get, one + "/regenerate", does: .regenerateServiceKey, key.regeneratePage),
             .workspace(.post, one + "/regenerate", does: .regenerateServiceKey, key.regenerate),
+            .workspace(.post, one + "/networks", does: .changeServiceNetworks, networks.change),
+            .workspace(.post, one + "/try", does: .revealServiceKey, trial.run),
             .workspace(.post, one + "/rename", does: .manageServiceAccounts, accounts.rename),
             .workspace(.post, one + "/disable", does: .manageServiceAccounts, accounts.disable),
             .workspace(.post, one + "/enable", does: .manageServiceAccounts, accounts.enable),

@@ -46,6 +46,9 @@ public struct User: Sendable, Hashable {
     /// The workspace that the dashboard begins with; nil where the person chose none. It may be gone since.
     public let defaultWorkspaceID: WorkspaceID?
 
+    /// From where its key may be used; nil for everywhere.
+    public let allowedNetworks: AllowedNetworks?
+
     /// Puts an account together.
     ///
     /// - Parameter updatedAt: nil for a new account.
@@ -53,7 +56,8 @@ public struct User: Sendable, Hashable {
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
         createdAt: Timestamp, externalID: ExternalID? = nil, isEmailVerified: Bool = false, hasPassword: Bool = true,
         version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil,
-        defaultWorkspaceID: WorkspaceID? = nil, serviceWorkspaceID: WorkspaceID? = nil
+        defaultWorkspaceID: WorkspaceID? = nil, serviceWorkspaceID: WorkspaceID? = nil,
+        allowedNetworks: AllowedNetworks? = nil
     ) {
         self.id = id
         self.email = email
@@ -69,6 +73,7 @@ public struct User: Sendable, Hashable {
         self.limit = limit
         self.defaultWorkspaceID = defaultWorkspaceID
         self.serviceWorkspaceID = serviceWorkspaceID
+        self.allowedNetworks = allowedNetworks
     }
 
     /// Whether there is a person behind it.

@@ -6,6 +6,8 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case revealKey = "reveal_key"
     /// Replace the member's own key.
     case regenerateKey = "regenerate_key"
+    /// Say from which networks the member's own key may be used.
+    case changeNetworks = "change_networks"
     /// Call the workspace something else.
     case renameWorkspace = "rename_workspace"
     /// Move the workspace to another plan.
@@ -24,6 +26,8 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case revealServiceKey = "reveal_service_key"
     /// Replace the key of a service account.
     case regenerateServiceKey = "regenerate_service_key"
+    /// Say from which networks the key of a service account may be used.
+    case changeServiceNetworks = "change_service_networks"
     /// See what happened in the workspace, and who did it.
     case viewActivity = "view_activity"
     /// Invite and make Owners, and change and remove them.
@@ -35,6 +39,7 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .openWorkspace: "open it"
         case .revealKey: "see a key"
         case .regenerateKey: "replace a key"
+        case .changeNetworks: "say where a key works"
         case .renameWorkspace: "rename it"
         case .changePlan: "change its plan"
         case .deleteWorkspace: "delete it"
@@ -44,6 +49,7 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .manageServiceAccounts: "manage its service accounts"
         case .revealServiceKey: "see the key of a service account"
         case .regenerateServiceKey: "replace the key of a service account"
+        case .changeServiceNetworks: "say where the key of a service account works"
         case .viewActivity: "see its activity"
         case .manageOwners: "make, change or remove an Owner"
         }
@@ -73,14 +79,14 @@ package enum Permissions {
         switch action {
         case .openWorkspace: Rule(everyone)
         case .revealKey: Rule(everyone, feature: true, recentSignIn: true)
-        case .regenerateKey: Rule(everyone, recentSignIn: true)
+        case .regenerateKey, .changeNetworks: Rule(everyone, recentSignIn: true)
         case .renameWorkspace: Rule(managers)
         case .changePlan: Rule([.owner])
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)
         case .leaveWorkspace: Rule(everyone)
         case .inviteMembers, .manageMembers, .manageServiceAccounts, .viewActivity: Rule(managers)
         case .revealServiceKey: Rule(managers, feature: true, recentSignIn: true)
-        case .regenerateServiceKey: Rule(managers, recentSignIn: true)
+        case .regenerateServiceKey, .changeServiceNetworks: Rule(managers, recentSignIn: true)
         case .manageOwners: Rule([.owner])
         }
     }

@@ -43,6 +43,8 @@ package struct PersonalData: Sendable {
     package let pastKeys: [PastKey]
     /// The live keys of service accounts that the person has seen.
     package let seenServiceKeys: [SeenServiceKey]
+    /// From where its keys were used, and what was refused.
+    package let keyHistory: KeyHistory
     /// What was done to the account and by it, the newest first.
     package let auditEvents: [AuditEvent]
     /// Whether there are older events that were left out.
@@ -55,7 +57,8 @@ package struct PersonalData: Sendable {
     package init(
         account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
         portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey],
-        seenServiceKeys: [SeenServiceKey] = [], auditEvents: [AuditEvent], isAuditCut: Bool
+        seenServiceKeys: [SeenServiceKey] = [], keyHistory: KeyHistory = KeyHistory(), auditEvents: [AuditEvent],
+        isAuditCut: Bool
     ) {
         self.account = account
         self.identities = identities
@@ -65,6 +68,7 @@ package struct PersonalData: Sendable {
         self.invitations = invitations
         self.pastKeys = pastKeys
         self.seenServiceKeys = seenServiceKeys
+        self.keyHistory = keyHistory
         self.auditEvents = auditEvents
         self.isAuditCut = isAuditCut
     }

@@ -88,12 +88,15 @@ package struct UserUpdate: Sendable {
     package let takeover: KeyReplacement?
     /// The new limit, or the plans'.
     package let limit: MemberChange<LimitOverride>
+    /// The networks from which the key may be used from now on, or every address.
+    package let allowedNetworks: MemberChange<AllowedNetworks>
 
     /// Puts an update together.
     package init(
         id: UserID, version: Int? = nil, email: EmailAddress? = nil, isEmailVerified: Bool? = nil, name: String? = nil,
         externalID: MemberChange<ExternalID> = .unchanged, takeover: KeyReplacement? = nil,
-        limit: MemberChange<LimitOverride> = .unchanged
+        limit: MemberChange<LimitOverride> = .unchanged,
+        allowedNetworks: MemberChange<AllowedNetworks> = .unchanged
     ) {
         self.id = id
         self.version = version
@@ -103,19 +106,23 @@ package struct UserUpdate: Sendable {
         self.externalID = externalID
         self.takeover = takeover
         self.limit = limit
+        self.allowedNetworks = allowedNetworks
     }
 
     /// The record with these changes; the same where there are none.
     package func applied(to user: User, at time: Timestamp) -> User {
         let address = email ?? user.email
         let isVerified = isEmailVerified ?? (address == user.email && user.isEmailVerified)
+        // Whoever had the account before must not say where its key works.
+        let isTakenOver = takeover != nil && !user.isEmailVerified
+        let networks = isTakenOver ? nil : allowedNetworks.applied(to: user.allowedNetworks)
         func record(version: Int, updatedAt: Timestamp) -> User {
             User(
                 id: user.id, email: address, name: name ?? user.name, status: user.status, isOperator: user.isOperator,
                 createdAt: user.createdAt, externalID: externalID.applied(to: user.externalID),
                 isEmailVerified: isVerified, hasPassword: user.hasPassword, version: version, updatedAt: updatedAt,
                 limit: limit.applied(to: user.limit), defaultWorkspaceID: user.defaultWorkspaceID,
-                serviceWorkspaceID: user.serviceWorkspaceID)
+                serviceWorkspaceID: user.serviceWorkspaceID, allowedNetworks: networks)
         }
         let isSame = record(version: user.version, updatedAt: user.updatedAt) == user
         return isSame ? user : record(version: user.version + 1, updatedAt: time)

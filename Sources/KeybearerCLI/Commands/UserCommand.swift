@@ -8,7 +8,8 @@ struct UserCommand: AsyncParsableCommand {
         commandName: "user", abstract: "Make, look at and change accounts.",
         subcommands: [
             Create.self, Import.self, List.self, Show.self, Rename.self, SetEmail.self, SetExternalID.self,
-            SetPassword.self, ResetTOTP.self, SetLimit.self, ResetQuota.self, EndSessions.self, Disable.self,
+            SetPassword.self, ResetTOTP.self, SetLimit.self, SetNetworks.self, ResetQuota.self, EndSessions.self,
+            Disable.self,
             Enable.self, Export.self,
             Delete.self,
         ])
@@ -124,6 +125,7 @@ struct UserCommand: AsyncParsableCommand {
                         ["name", account.user.name], ["status", account.user.status.rawValue],
                         ["password", account.user.hasPassword ? "yes" : "no"],
                         ["hourly limit", LimitOverride.describe(account.user.limit)],
+                        ["networks", account.user.allowedNetworks?.texts.joined(separator: " ") ?? "all"],
                         ["operator", account.user.isOperator ? "yes" : "no"],
                         ["created", account.user.createdAt.description],
                         ["key prefix", account.key.shownPrefix],

@@ -56,6 +56,7 @@ extension CopiedTable {
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
         pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
+        keyHistories,
     ]
 
     package static let users = CopiedTable(
@@ -65,6 +66,7 @@ extension CopiedTable {
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
             ("limit_ends_at", .number), ("default_workspace_id", .text), ("service_workspace_id", .text),
+            ("allowed_networks", .text),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -172,6 +174,8 @@ extension CopiedTable {
         [
             ("user_id", .text), ("quarter", .number), ("key_id", .text), ("outcome", .text), ("count", .number),
         ])
+
+    private static let keyHistories = CopiedTable("key_histories", [("user_id", .text), ("history", .text)])
 
     private static let portalLinks = CopiedTable(
         "portal_links",

@@ -98,6 +98,8 @@ package enum CommonMigrations {
             "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
         // A node that does not know them would sign them in by portal links and make them Owners.
         Migration("c15 service accounts", isCompatible: false, createServiceAccounts),
+        // A node that does not know them would let every address pass.
+        Migration("c16 key history, allowed networks", isCompatible: false, createKeyHistory),
     ]
 
     private static let createImportedKeys = [

@@ -16,6 +16,8 @@ package struct PersonalDataJSON: JSONNoun {
     let formerKeys: [FormerKeyJSON]
     /// The live keys of service accounts that the user has seen.
     let seenServiceKeys: [SeenServiceKeyJSON]
+    /// From where the user's keys were used, and what was refused.
+    let keyHistory: KeyHistoryJSON
     /// By the user and about the user, the newest first.
     let audit: [AuditEventJSON]
     /// Whether there are older events that were left out.
@@ -31,6 +33,7 @@ package struct PersonalDataJSON: JSONNoun {
         invitations = data.invitations.map { InvitationRecordJSON($0) }
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
         seenServiceKeys = data.seenServiceKeys.map { SeenServiceKeyJSON($0) }
+        keyHistory = KeyHistoryJSON(data.keyHistory)
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut
     }

@@ -13,6 +13,8 @@ package struct UserJSON: JSONNoun {
     let hasPassword: Bool
     /// Null where the plans' limits hold.
     let limit: Nullable<LimitJSON>
+    /// From where the key may be used; null for everywhere.
+    let allowedNetworks: Nullable<[String]>
     let `operator`: Bool
     let createdAt: Timestamp
     let updatedAt: Timestamp
@@ -28,6 +30,7 @@ package struct UserJSON: JSONNoun {
         (emailVerified, name, status) = (user.isEmailVerified, user.name, user.status.rawValue)
         (hasPassword, `operator`) = (user.hasPassword, user.isOperator)
         limit = Nullable(user.limit.map { LimitJSON($0) })
+        allowedNetworks = Nullable(user.allowedNetworks?.texts)
         (createdAt, updatedAt, version) = (user.createdAt, user.updatedAt, user.version)
         self.key = KeyJSON(key ?? account.key)
         workspaces = account.workspaces.map { UserWorkspaceJSON($0) }

@@ -194,6 +194,11 @@ struct UserHandlers: Sendable {
         return Success(KeyJSON(keys.withLatestUse(account.key, of: account.user.id)))
     }
 
+    /// `GET /operator/v1/users/{user}/key/history`
+    @Sendable func keyHistory(_ request: OperatorRequest) async throws -> Success<KeyHistoryJSON> {
+        Success(KeyHistoryJSON(try await keys.history(of: try await writes.existing(request.user()))))
+    }
+
     /// `POST /operator/v1/users/{user}/key/reveal`: the key itself. Audited.
     @Sendable func reveal(_ request: OperatorRequest) async throws -> Success<KeyJSON> {
         try request.context.requireNoContent()

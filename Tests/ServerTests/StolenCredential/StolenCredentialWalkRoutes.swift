@@ -66,6 +66,7 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
         "PUT /operator/v1/workspaces/{workspace}/limit": .workspaceLimitChanged,
         "PUT /operator/v1/users/{user}/limit": .userLimitChanged,
+        "PUT /operator/v1/users/{user}/networks": .networksChanged,
         "POST /operator/v1/users/{user}/quota/reset": .windowReset,
         "POST /operator/v1/workspaces/{workspace}/suspend": .workspaceSuspended,
         "POST /operator/v1/workspaces/{workspace}/resume": .workspaceResumed,
@@ -114,6 +115,10 @@ struct WalkRoute: Sendable {
         },
         inWorkspace("regenerate", .keyRegenerated, .regenerateKey) {
             $0.form($1, ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey])
+        },
+        inWorkspace("try", .keyTried, .revealKey) { $0.form($1) },
+        inWorkspace("networks", .networksChanged, .changeNetworks) {
+            $0.form($1, ["networks": "203.0.113.0/24", "confirmed": "1"])
         },
         WalkRoute(
             name: "POST /workspaces/{workspaceID}/plan", action: .planChanged,
@@ -170,6 +175,10 @@ struct WalkRoute: Sendable {
         ofServiceAccount("reveal", .keyRevealed, .revealServiceKey),
         ofServiceAccount("regenerate", .keyRegenerated, .regenerateServiceKey) {
             _ in ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey]
+        },
+        ofServiceAccount("try", .keyTried, .revealServiceKey),
+        ofServiceAccount("networks", .networksChanged, .changeServiceNetworks) {
+            _ in ["networks": "203.0.113.0/24", "confirmed": "1"]
         },
         ofServiceAccount("rename", .userChanged, .manageServiceAccounts) { _ in ["name": "Stolen"] },
         ofServiceAccount("disable", .userDisabled, .manageServiceAccounts),
@@ -286,6 +295,7 @@ extension WalkSubject {
         case "filter": #"{"workspace":"\#(workspace.rawValue)"}"#
         case "dryRun": "false"
         case "features": "[\"api_webhooks\"]"
+        case "networks": "[\"203.0.113.0/24\"]"
         case "hourlyLimit": "1000000"
         case "position": "9"
         case "operations": #"[{"method":"POST","path":"/users/\#(id.rawValue)/disable"}]"#

@@ -131,6 +131,10 @@ struct WalkCommand: Sendable {
         gone("user reset-totp", .secondFactorRemoved) { services, subject, _ in
             try await services.writes.resetSecondFactor(of: subject.id, by: .commandLine)
         },
+        gone("user set-networks", .networksChanged) { services, subject, _ in
+            try await services.writes.setAllowedNetworks(
+                AllowedNetworks(parsing: ["203.0.113.0/24"]), of: subject.id, by: .commandLine)
+        },
         gone("user delete", .userDeleted, run: delete),
         WalkCommand(
             "user delete", .userDeleted, while: "it becomes the last Owner", .refused(.conflict), delete,

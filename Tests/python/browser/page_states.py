@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.authenticator import turn_on
 from browser.conftest import ConsoleWatch
-from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in, usage_path
+from browser.dashboard import KeyPage, fill_sign_up, key_path, reload_until, sign_in, usage_path
 from browser.dashboard_server import DashboardServer
 
 STATES: dict[str, Callable[["Stage"], Page]] = {}
@@ -125,6 +125,53 @@ def key_not_fetched(stage: Stage) -> Page:
     sign_in(page, stage.server.ada)
     KeyPage(page).eye_show.click()
     expect(KeyPage(page).status).to_contain_text("Your key was not changed")
+    return page
+
+
+@state
+def key_with_history(stage: Stage) -> Page:
+    """Sources, refusals, a key that ended and is still tried, and networks."""
+    server = stage.server
+    server.call_api(server.ada_key)
+    server.request("GET", "/api/v1/me", {"Authorization": f"Bearer {server.ada_key}", "X-Workspace-Id": "ws_none"})
+    page = stage.as_ada()
+    reload_until(page, "Seen so far")
+    server.commands.run("key", "regenerate", server.ada.email)
+    server.call_api(server.ada_key)
+    reload_until(page, "1 request with the key that ended")
+    page.get_by_text("The key before this one").click()
+    return page
+
+
+@state
+def networks_not_saved_yet(stage: Stage) -> Page:
+    stage.server.call_api(stage.server.ada_key)
+    page = stage.as_ada()
+    page.get_by_label("Networks, one in a line").fill("203.0.113.0/24")
+    page.get_by_role("button", name="Save networks").click()
+    expect(page.get_by_text("Not saved yet.")).to_be_visible()
+    page.get_by_role("button", name="Save as it is").click()
+    page.get_by_label("Networks, one in a line").fill("198.51.100.0/24")
+    page.get_by_role("button", name="Save networks").click()
+    expect(page.get_by_text("Not saved yet.")).to_be_visible()
+    return page
+
+
+@state
+def networks_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = stage.as_ada()
+    page.get_by_label("Networks, one in a line").fill("10.0.0.1/8")
+    page.get_by_role("button", name="Save networks").click()
+    expect(page.locator("#networks-error")).to_be_visible()
+    return page
+
+
+@state
+def key_tried(stage: Stage) -> Page:
+    page = stage.as_ada()
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.locator(".trial-status")).to_have_text("200 OK")
     return page
 
 

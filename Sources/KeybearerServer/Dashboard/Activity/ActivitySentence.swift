@@ -54,8 +54,10 @@ struct ActivitySentence: Sendable {
     private static func act(_ event: AuditEvent, _ target: Target) -> String {
         switch event.action {
         case .keyRevealed: "showed \(target.own("key"))"
+        case .keyTried: "tried \(target.own("key")) on its page"
         case .keyRegenerated: "regenerated \(target.own("key"))\(key(event))"
         case .keyRevoked: "revoked \(target.own("key"))\(key(event))"
+        case .networksChanged: "changed from where \(target.own("key")) may be used\(change(event))"
         case .keyResealed, .masterKeysChanged: "rotated the master keys"
         case .sessionStarted: "signed in"
         case .sessionConfirmed: "confirmed the password"
@@ -133,8 +135,10 @@ extension AuditEvent.Action {
     var filterName: String {
         switch self {
         case .keyRevealed: "Key shown"
+        case .keyTried: "Key tried"
         case .keyRegenerated: "Key regenerated"
         case .keyRevoked: "Key revoked"
+        case .networksChanged: "Allowed networks changed"
         case .sessionStarted: "Signed in"
         case .signInFailed: "Sign-in failed"
         case .sessionConfirmed: "Password confirmed"
@@ -172,7 +176,8 @@ extension AuditEvent.Action {
 
     /// What can have happened in a workspace, in the order of a filter.
     static let inWorkspaces: [AuditEvent.Action] = [
-        .keyRevealed, .keyRegenerated, .keyRevoked, .memberAdded, .memberRoleChanged, .memberRemoved,
+        .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .memberAdded, .memberRoleChanged,
+        .memberRemoved,
         .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested, .planChanged,
         .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
         .userCreated, .userChanged, .userDisabled, .userEnabled, .userDeleted,
@@ -181,7 +186,8 @@ extension AuditEvent.Action {
     static let ofAccounts: [AuditEvent.Action] = [
         .sessionStarted, .codeAsked, .signInFailed, .sessionConfirmed, .sessionEnded, .passwordChanged,
         .identityLinked, .identityUnlinked, .secondFactorAdded, .secondFactorRemoved, .recoveryCodesReplaced,
-        .keyRevealed, .keyRegenerated, .keyRevoked, .userCreated, .userChanged, .userDisabled, .userEnabled,
+        .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .userCreated, .userChanged,
+        .userDisabled, .userEnabled,
         .userLimitChanged, .windowReset, .memberAdded, .memberRoleChanged, .memberRemoved, .planChanged,
         .workspaceCreated,
     ]

@@ -8,6 +8,13 @@ struct APIKeyPage: Page {
     /// After a regenerate.
     static let regenerated = Notice(.success, "Key regenerated. The old key no longer works.", query: "regenerated")
 
+    /// After the networks were changed.
+    static let networksChanged = Notice(
+        .success, "Allowed networks changed. No other address passes from now on.", query: "networks")
+
+    /// After they were taken away.
+    static let networksCleared = Notice(.success, "The key may be used from every address again.", query: "everywhere")
+
     /// After the workspace was made.
     static let created = Notice(.success, "Workspace added. You are its Owner.", query: "created")
 

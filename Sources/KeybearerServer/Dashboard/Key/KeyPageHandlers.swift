@@ -13,6 +13,8 @@ struct KeyPageHandlers: Sendable {
     let pages: DashboardResponder
     /// The prefix in the examples' placeholder.
     let keyPrefix: String
+    /// Whether an address is that of a proxy of the service's own.
+    let isProxy: @Sendable (IPAddress) -> Bool
 
     private var recent: RecentSignIn { RecentSignIn(pages: pages) }
 
@@ -27,8 +29,10 @@ struct KeyPageHandlers: Sendable {
         let subject = try await subject(context, signedIn)
         let notice = Notice.asked(
             by: context.query ?? [:],
-            of: [APIKeyPage.regenerated, APIKeyPage.created, APIKeyPage.planChanged(to: subject.access.plan.name)]
-                + APIKeyPage.ofServiceAccounts)
+            of: [
+                APIKeyPage.regenerated, APIKeyPage.networksChanged, APIKeyPage.networksCleared, APIKeyPage.created,
+                APIKeyPage.planChanged(to: subject.access.plan.name),
+            ] + APIKeyPage.ofServiceAccounts)
         return try await show(context, signedIn, subject, notice: notice, key: subject.account.key, revealed: nil)
     }
 
@@ -110,11 +114,11 @@ struct KeyPageHandlers: Sendable {
     ) async throws -> Response {
         let subject = try await subject(context, signedIn)
         return try await show(
-            context, signedIn, subject, notice: nil, key: subject.account.key, revealed: nil, status
+            context, signedIn, subject, notice: nil, key: subject.account.key, revealed: nil, status: status
         ) { ($0.typedName, $0.nameProblem) = (typed, problem) }
     }
 
-    private func subject(
+    func subject(
         _ context: RequestContext, _ signedIn: SessionService.SignedIn
     ) async throws -> KeySubject {
         try await KeySubject.find(context, signedIn, among: serviceAccounts)
@@ -129,15 +133,20 @@ struct KeyPageHandlers: Sendable {
         return APIResponse.json(try Envelope.success(record)).response
     }
 
-    private func show(
+    /// - Parameters:
+    ///   - draft: networks that were sent and not saved.
+    ///   - trial: what came of the request that the page made.
+    ///   - change: what else the page says of a service account.
+    func show(
         _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ subject: KeySubject, notice: Notice?,
-        key: APIKey, revealed: SecretKey?, _ status: HTTPResponse.Status = .ok,
-        _ change: (inout ServiceAccountHeading) -> Void = { _ in }
+        key: APIKey, revealed: SecretKey?, draft: NetworksPanel.Draft? = nil, trial: TrialPanel? = nil,
+        status: HTTPResponse.Status = .ok, _ change: (inout ServiceAccountHeading) -> Void = { _ in }
     ) async throws -> Response {
         let access = subject.access
         let content: APIKeyPage.Content =
             access.includesAPI
-            ? .open(try await panel(context, subject.account, access, key: key, revealed: revealed))
+            ? .open(
+                try await panel(context, signedIn, subject, key: key, revealed: revealed, draft: draft, trial: trial))
             : .locked(try await lockPanel(access))
         let isOwn = subject.account.user.kind == .person
         var heading = subject.heading(isOwn ? [] : try await serviceAccounts.views(in: access.workspace.id))
@@ -155,19 +164,34 @@ struct KeyPageHandlers: Sendable {
     }
 
     private func panel(
-        _ context: RequestContext, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ subject: KeySubject, key: APIKey,
+        revealed: SecretKey?, draft: NetworksPanel.Draft?, trial: TrialPanel?
     ) async throws -> KeyPanel {
+        let account = subject.account
         let apiURL = pages.place.apiURL(for: context)
         let key = keys.withLatestUse(key, of: account.user.id)
         // A key that was made elsewhere begins otherwise.
         let examplePrefix = key.shownPrefix.hasPrefix(keyPrefix) ? keyPrefix : ""
+        let history = try await history(of: account)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
-            lastUse: Self.lastUse(of: key),
-            quota: try await quota(of: account, access),
+            lastUse: Self.lastUse(of: key, in: history),
+            quota: try await quota(of: account, subject.access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
-            curlExample: Examples.curl(apiURL: apiURL, prefix: examplePrefix),
-            nodeExample: Examples.node(apiURL: apiURL, prefix: examplePrefix))
+            examples: Examples.all(apiURL: apiURL, prefix: examplePrefix),
+            networks: NetworksPanel(
+                account.user.allowedNetworks, version: account.user.version, needsConfirmation: !signedIn.isRecent,
+                draft: draft, pin: history.flatMap { PinOffer($0.sources.map(\.address), isProxy: isProxy) }),
+            history: history.map { HistoryPanel($0, lastUse: key.lastUse) }, trial: trial)
+    }
+
+    /// From where the key was used; nil when the store is unavailable: the page shows the key without it.
+    private func history(of account: Account) async throws -> KeyHistory? {
+        do {
+            return try await keys.history(of: account)
+        } catch let error as KeybearerError where error.code == .unavailable {
+            return nil
+        }
     }
 
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.
@@ -197,8 +221,13 @@ struct KeyPageHandlers: Sendable {
             })
     }
 
-    private static func lastUse(of key: APIKey) -> LastUseRow? {
-        key.lastUse.map { LastUseRow(at: $0.at, address: $0.address.displayName) }
+    private static func lastUse(of key: APIKey, in history: KeyHistory? = nil) -> LastUseRow? {
+        key.lastUse.map { use in
+            let source = history?.sources.first { $0.address == use.address }
+            return LastUseRow(
+                at: use.at, address: use.address.displayName,
+                client: source.flatMap { $0.userAgent.isEmpty ? nil : $0.userAgent })
+        }
     }
 
     static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {

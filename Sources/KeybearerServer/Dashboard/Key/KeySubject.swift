@@ -40,6 +40,13 @@ struct KeySubject: Sendable {
             of: serviceAccountID)
     }
 
+    /// What saying from where the key may be used needs.
+    var changeNetworks: Requirement {
+        Requirement(
+            serviceAccountID == nil ? .changeNetworks : .changeServiceNetworks, in: access.workspace.id,
+            of: serviceAccountID)
+    }
+
     /// What the page says of a service account; nil for the reader's own key.
     func heading(_ views: [ServiceKeyView] = []) -> ServiceAccountHeading? {
         serviceAccountID == nil ? nil : ServiceAccountHeading(account.user, views: views)

@@ -43,6 +43,7 @@ enum ReferenceSamples {
         "POST /operator/v1/workspaces/{workspace}/service-accounts": ["name": .text("Production")],
         "PUT /operator/v1/workspaces/{workspace}/plan": ["plan": .text("pro")],
         "PUT /operator/v1/workspaces/{workspace}/limit": limit, "PUT /operator/v1/users/{user}/limit": limit,
+        "PUT /operator/v1/users/{user}/networks": ["networks": .array([.text("203.0.113.0/24")])],
         "POST /operator/v1/bulk/regenerate": bulk, "POST /operator/v1/bulk/disable": bulk,
         "POST /operator/v1/bulk/end-sessions": bulk,
         "PUT /operator/v1/workspaces/{workspace}/members/{user}": ["role": .text("admin")],

@@ -66,6 +66,7 @@ struct UsagePanel: Sendable, Equatable {
         let featureLocked: String
         let notAMember: String
         let rateLimited: String
+        let addressNotAllowed: String
     }
 
     /// In the order in which they are shown.
@@ -123,7 +124,8 @@ struct UsagePanel: Sendable, Equatable {
         func text(_ outcome: UsageOutcome) -> String { QuotaMeter.grouped(count(outcome)) }
         return Row(
             label: label, isPartial: isPartial, admitted: text(.admitted), featureLocked: text(.featureLocked),
-            notAMember: text(.notAMember), rateLimited: text(.rateLimited))
+            notAMember: text(.notAMember), rateLimited: text(.rateLimited),
+            addressNotAllowed: text(.addressNotAllowed))
     }
 
     static func words(_ range: UsageReport.Range) -> String {

@@ -16,7 +16,7 @@ struct KeybearerCommand: AsyncParsableCommand {
             InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, ServiceAccountCommand.self,
             KeyCommand.self, UsageCommand.self, BulkCommand.self, WorkspaceCommand.self, PlanCommand.self,
             MasterKeyCommand.self, OperatorTokenCommand.self, BackupCommand.self, RestoreCommand.self,
-            MigrateCommand.self, NodeCommand.self, AuditCommand.self, DoctorCommand.self,
+            MigrateCommand.self, NodeCommand.self, MailCommand.self, AuditCommand.self, DoctorCommand.self,
         ])
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.

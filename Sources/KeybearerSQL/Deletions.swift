@@ -99,6 +99,7 @@ extension SQLStore {
         if let email = try account(userID, connection)?.user.email {
             try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
             try forgetInvitations(of: userID, email, connection)
+            try forgetMails(of: userID, email, connection)
         }
         // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
         guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }

@@ -124,11 +124,14 @@ extension SQLStore {
                 throw KeybearerError.noSuchAccount
             }
             let key = try StoredValues.key(row)
+            let isOfService = requirement?.serviceAccountID == userID
             // Whoever leaves the workspace afterwards still has it. A request that the server makes shows it to nobody.
-            let isShown = requirement?.serviceAccountID == userID && audit.action == .keyRevealed
-            let viewer = isShown ? authority.userID : nil
+            let viewer = isOfService && audit.action == .keyRevealed ? authority.userID : nil
             let seen = viewer.map { [Self.seeing(key.id, of: userID, by: $0, at: audit.at)] } ?? []
-            return .changes((key, try StoredValues.sealed(row)), with: seen)
+            let service = isOfService ? try account(userID, connection)?.user.name : nil
+            let told = try Self.noteDevice(
+                of: audit, isOfService ? authority.userID ?? userID : userID, serviceAccount: service, connection)
+            return .changes((key, try StoredValues.sealed(row)), with: seen + told)
         }
     }
 

@@ -37,6 +37,11 @@ extension SQLStore {
                     InvitationSQL.about,
                     [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
                 ).map { try StoredValues.invitation($0) },
+                mails: try connection.rows(
+                    MailSQL.about, user + [.text(account.user.email.rawValue), .number(PersonalData.mostMails)]
+                ).map { try StoredValues.mail($0) },
+                devices: try connection.rows(KnownDeviceSQL.ofUser, user).map { try StoredValues.device($0) },
+                wantedEmail: try Self.wantedEmail(of: userID, at: now, connection),
                 pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
                 seenServiceKeys: try connection.rows(ServiceAccountSQL.seenBy, user).map { row in
                     SeenServiceKey(

@@ -55,7 +55,7 @@ extension SQLStore {
             let ended = try Self.end(old, connection)
             let stamped = session.stamped(locked.now(session.createdAt))
             try Self.insert(stamped, token, connection)
-            return .changes(stamped, with: ended)
+            return .changes(stamped, with: try ended + Self.noteDevice(of: audit, session.userID, connection))
         }
     }
 

@@ -46,7 +46,7 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(locked.complete(write.audit))] {
+            for statement in last + records(locked.complete(write.audit)) {
                 try connection.execute(statement)
             }
             (outcome, isChange) = (value, true)

@@ -206,13 +206,14 @@ public struct KeybearerServer: Sendable {
     private var challenges: Challenges { Challenges(product: settings.brand.productName) }
 
     private func makePages() throws -> DashboardResponder {
-        DashboardResponder(
+        let cookie = SessionCookie(place: place, product: settings.brand.productName)
+        return DashboardResponder(
             sessions: services.sessions, portalLinks: services.portalLinks, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.origin),
             frames: FramePolicy(origins: settings.embedOrigins),
             renderer: try PageRenderer(place: place, brand: settings.brand, clocks: clocks), random: random,
             place: place,
-            cookie: SessionCookie(place: place, product: settings.brand.productName), challenges: challenges,
+            cookie: cookie, devices: services.mails.isOn ? DeviceCookie(cookie) : nil, challenges: challenges,
             logger: logger)
     }
 
@@ -248,7 +249,7 @@ public struct KeybearerServer: Sendable {
             reference: makeReference([], pages, for: served),
             signIn: SignInHandlers(
                 service: services.signIn, sessions: services.sessions, secondFactors: services.secondFactors,
-                identities: services.identities, pages: pages),
+                identities: services.identities, isMailOn: services.mails.isOn, pages: pages),
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
@@ -271,7 +272,8 @@ public struct KeybearerServer: Sendable {
                 activity: services.activity, workspaces: services.workspaces, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
-                secondFactors: services.secondFactors, pages: pages),
+                secondFactors: services.secondFactors, emails: services.emails, pages: pages),
+            mailLinks: MailLinkHandlers(emails: services.emails, resets: services.passwordResets, pages: pages),
             secondFactor: SecondFactorHandlers(
                 service: services.secondFactors, pages: pages, issuer: settings.brand.productName.description))
         // On the operators' own listener, the public address leads elsewhere.

@@ -27,5 +27,6 @@ struct RouteHandlers: Sendable {
     let invitations: InvitationHandlers
     let activity: ActivityHandlers
     let account: AccountPageHandlers
+    let mailLinks: MailLinkHandlers
     let secondFactor: SecondFactorHandlers
 }

@@ -38,6 +38,7 @@ enum Routes {
             + teamPages(edge.teamPages, edge.invitations)
             + serviceAccountPages(
                 edge.serviceAccountPages, edge.keyPage, edge.networks, edge.trial, edge.usagePage)
+            + mailPages(edge.mailLinks, edge.account)
     }
 
     /// The operator API: users and their keys.

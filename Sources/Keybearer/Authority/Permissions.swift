@@ -95,7 +95,9 @@ package enum Permissions {
     /// at where a session asks for it.
     package static func needsRecentSignIn(_ action: AuditEvent.Action) -> Bool { ofRecentSignIns.contains(action) }
 
-    private static let ofRecentSignIns: Set<AuditEvent.Action> = [.identityLinked, .identityUnlinked]
+    private static let ofRecentSignIns: Set<AuditEvent.Action> = [
+        .identityLinked, .identityUnlinked, .emailChangeAsked,
+    ]
 
     /// Whether a role may do something.
     package static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }

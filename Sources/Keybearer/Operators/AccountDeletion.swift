@@ -39,6 +39,12 @@ package struct PersonalData: Sendable {
     package let portalLinks: [PortalLink]
     /// Invitations that it made, got or accepted, and that have not been removed yet.
     package let invitations: [Invitation]
+    /// Mails to it of the last days.
+    package let mails: [OutgoingMail]
+    /// The devices that are remembered.
+    package let devices: [RememberedDevice]
+    /// The address that it wants and has not verified yet.
+    package let wantedEmail: EmailAddress?
     /// The keys that it had before: when they ended.
     package let pastKeys: [PastKey]
     /// The live keys of service accounts that the person has seen.
@@ -52,14 +58,20 @@ package struct PersonalData: Sendable {
 
     /// The most audit events.
     package static let mostAuditEvents = 10_000
+    /// The most mails.
+    package static let mostMails = 1_000
 
     /// Puts the parts together.
     package init(
         account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
-        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey],
+        portalLinks: [PortalLink], invitations: [Invitation] = [], mails: [OutgoingMail] = [],
+        devices: [RememberedDevice] = [], wantedEmail: EmailAddress? = nil, pastKeys: [PastKey],
         seenServiceKeys: [SeenServiceKey] = [], keyHistory: KeyHistory = KeyHistory(), auditEvents: [AuditEvent],
         isAuditCut: Bool
     ) {
+        self.mails = mails
+        self.devices = devices
+        self.wantedEmail = wantedEmail
         self.account = account
         self.identities = identities
         self.secondFactorSince = secondFactorSince

@@ -67,11 +67,17 @@ final class UsageRecorder: Sendable {
     private let clocks: Clocks
     private let logger: Logger
     private let writer: String
+    private let warnings: QuotaWarnings?
     private let records = Lock(Records())
     private let writing = Lock(Writing())
 
-    init(store: any UsageStore, clocks: Clocks, random: RandomSource = .system, logger: Logger) {
+    /// - Parameter warnings: what tells people of their rate limit; nil where no mails are sent.
+    init(
+        store: any UsageStore, warnings: QuotaWarnings? = nil, clocks: Clocks, random: RandomSource = .system,
+        logger: Logger
+    ) {
         self.store = store
+        self.warnings = warnings
         writer = String(decoding: random.base62(count: 22), as: UTF8.self)
         self.clocks = clocks
         self.logger = logger
@@ -131,6 +137,7 @@ final class UsageRecorder: Sendable {
 
     private func batch(of accountStates: ArraySlice<any UnwrittenSource>) -> UsageBatch {
         let taken = accountStates.map { $0.takeUnwritten() }
+        warnings?.record(zip(accountStates, taken).compactMap { state, taken in taken.reached.map { (state.userID, $0) } })
         let number = writing.withLock { writing in
             writing.number += 1
             return writing.number
@@ -145,6 +152,7 @@ final class UsageRecorder: Sendable {
         do {
             try await store.recordUsage(batch, now: clocks.wall())
             writing.withLock { $0.unknown = nil }
+            await warnings?.write()
             return true
         } catch {
             logger.warning("Last use and usage could not be written; they are kept and tried again.")

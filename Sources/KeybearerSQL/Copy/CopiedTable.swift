@@ -55,8 +55,8 @@ extension CopiedTable {
         plans, planFeatures, masterKeys, users, apiKeys, serviceKeyViews, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
-        pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
-        keyHistories,
+        pendingSignIns, mails, mailLinks, wantedEmails, knownDevices, storedSettings, erasures, auditEvents,
+        auditChain, auditKeys, usageCounts, keyHistories,
     ]
 
     package static let users = CopiedTable(
@@ -217,6 +217,34 @@ extension CopiedTable {
         [
             ("digest", .bytes), ("user_id", .text), ("password_version", .number), ("created_at", .number),
             ("attempts", .number),
+        ])
+
+    private static let mails = CopiedTable(
+        "mails",
+        [
+            ("id", .text), ("kind", .text), ("topic", .text), ("user_id", .text), ("recipient", .text),
+            ("requester", .text), ("invitation_id", .text), ("at", .number), ("address", .text),
+            ("user_agent", .text), ("detail", .text), ("attempts", .number), ("next_attempt_at", .number),
+            ("problem", .text), ("outcome", .text), ("ended_at", .number), ("claim", .bytes),
+            ("claimed_until", .number),
+        ])
+
+    private static let mailLinks = CopiedTable(
+        "mail_links",
+        [
+            ("digest", .bytes), ("tag_key_id", .text), ("purpose", .text), ("user_id", .text), ("email", .text),
+            ("password_version", .number), ("invitation_id", .text), ("created_at", .number),
+            ("expires_at", .number), ("used_at", .number), ("attempts", .number),
+        ])
+
+    private static let wantedEmails = CopiedTable(
+        "wanted_emails", [("user_id", .text), ("email", .text), ("asked_at", .number)])
+
+    private static let knownDevices = CopiedTable(
+        "known_devices", key: 2,
+        [
+            ("user_id", .text), ("digest", .bytes), ("first_seen_at", .number), ("last_seen_at", .number),
+            ("revealed_at", .number),
         ])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])

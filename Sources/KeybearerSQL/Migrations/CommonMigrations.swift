@@ -100,6 +100,8 @@ package enum CommonMigrations {
         Migration("c15 service accounts", isCompatible: false, createServiceAccounts),
         // A node that does not know them would let every address pass.
         Migration("c16 key history, allowed networks", isCompatible: false, createKeyHistory),
+        // A rotation by a process that does not know them could drop the tag that their links carry.
+        Migration("c17 mail", isCompatible: false, createMails),
     ]
 
     private static let createImportedKeys = [

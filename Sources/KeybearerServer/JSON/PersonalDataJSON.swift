@@ -12,6 +12,12 @@ package struct PersonalDataJSON: JSONNoun {
     let portalLinks: [PortalLinkRecordJSON]
     /// Those that the user made, got or accepted.
     let invitations: [InvitationRecordJSON]
+    /// Mails of the last days, without what they said.
+    let mails: [MailRecordJSON]
+    /// The devices that are remembered so that a mail tells of new ones.
+    let devices: [DeviceJSON]
+    /// The address that the user wants and has not verified yet.
+    let wantedEmail: Nullable<String>
     /// When keys ended that the user had before.
     let formerKeys: [FormerKeyJSON]
     /// The live keys of service accounts that the user has seen.
@@ -31,6 +37,9 @@ package struct PersonalDataJSON: JSONNoun {
         sessions = data.sessions.map { SessionJSON($0) }
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
         invitations = data.invitations.map { InvitationRecordJSON($0) }
+        mails = data.mails.map { MailRecordJSON($0) }
+        devices = data.devices.map { DeviceJSON($0) }
+        wantedEmail = Nullable(data.wantedEmail?.rawValue)
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
         seenServiceKeys = data.seenServiceKeys.map { SeenServiceKeyJSON($0) }
         keyHistory = KeyHistoryJSON(data.keyHistory)

@@ -74,7 +74,8 @@ struct StolenCredentialWalk {
     private static func violations(
         _ route: WalkRoute, _ end: AuthorityEnd, _ hold: Hold, on stage: WalkStage
     ) async throws -> [String] {
-        let subject = try await stage.subject(hasTeam: route.hasTeam, hasSecondFactor: route.needsSecondFactor)
+        let subject = try await stage.subject(
+            hasTeam: route.hasTeam, hasSecondFactor: route.needsSecondFactor, isUnverified: route.isUnverified)
         if route.isByKey { try await stage.warm(subject.key, of: subject) }
         let request = route.request(subject)
         let (response, before) = try await stage.hold(request, hold, at: route.action) {

@@ -18,19 +18,22 @@ struct WalkRoute: Sendable {
     var hasTeam = false
     /// Whether the account has an authenticator app.
     var needsSecondFactor = false
+    /// Whether the account's address is not verified.
+    var isUnverified = false
 
     /// The ends that are tried over a wire: all of them over HTTP/1.1. What HTTP/2 differs in is how a request is held.
     func ends(over wire: Wire) -> [AuthorityEnd] { wire == .http1 ? ends : Array(ends.prefix(1)) }
 
     /// The routes whose authority can end.
     static let all =
-        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor
+        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor + byMail
         + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
     static let standIns: Set<String> = [
-        "POST /sign-up", "POST /sign-out", "POST /portal", "POST /invitations/ask",
+        "POST /sign-up", "POST /sign-out", "POST /portal", "POST /invitations/ask", "POST /verify-email",
+        "POST /reset-password",
     ]
 
     /// The write routes that nothing here walks.
@@ -231,6 +234,20 @@ struct WalkRoute: Sendable {
         WalkRoute(
             name: "POST /sign-in/code", action: .sessionStarted,
             ends: AuthorityEnd.ofSignIns + [.secondFactorReset], request: { $0.codeForm }, needsSecondFactor: true),
+    ]
+
+    /// What sends links by mail.
+    private static let byMail = [
+        WalkRoute(
+            name: "POST /account/email", action: .emailChangeAsked, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/email", ["email": "thief.\($0.email)"]) }),
+        WalkRoute(
+            name: "POST /account/email/verify", action: .emailVerificationAsked, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/email/verify") }, isUnverified: true),
+        // Whoever asks needs nothing, and nothing ends that: the link goes to the account's own address.
+        WalkRoute(
+            name: "POST /forgot-password", action: nil, ends: [],
+            request: { $0.openForm("/forgot-password", ["email": $0.email]) }),
     ]
 
     private static func changing(_ what: String, _ action: AuditEvent.Action) -> WalkRoute {

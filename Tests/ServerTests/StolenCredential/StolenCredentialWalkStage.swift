@@ -67,6 +67,8 @@ struct WalkStage: Sendable {
         ) { edge, domain in
             edge.trustedProxies = [AddressRange("127.0.0.0/8")].compactMap { $0 }
             domain.isPlanSwitchOpen = true
+            // They stay in the outbox.
+            domain.isMailOn = true
             // The machine may be busy: no time that runs out is a part of this walk.
             edge.bodyTimeout = .seconds(120)
             domain.lease = lease
@@ -116,13 +118,17 @@ struct WalkStage: Sendable {
     /// - Parameters:
     ///   - hasTeam: whether others are in its workspace, and it is invited to another one.
     ///   - hasSecondFactor: whether it has an authenticator app.
-    func subject(hasTeam: Bool = false, hasSecondFactor: Bool = false) async throws -> WalkSubject {
+    ///   - isUnverified: whether its address is not verified.
+    func subject(
+        hasTeam: Bool = false, hasSecondFactor: Bool = false, isUnverified: Bool = false
+    ) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
         let email = "subject\(number)@example.com"
         let account = try await others.accounts.create(
-            name: "Ada", email: email, password: WalkSubject.password, by: .commandLine)
+            name: "Ada", email: email, password: WalkSubject.password,
+            by: isUnverified ? Authority(.anyone, from: address) : .commandLine)
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
         try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
@@ -155,7 +161,35 @@ struct WalkStage: Sendable {
             operatorTokenID: token.token.id, portalCode: link.code.characters,
             identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt,
             team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none,
-            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "")
+            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "",
+            verifyCode: try await mailCode(.verifyEmail, of: account, account.user.email),
+            changeCode: try await mailCode(
+                .changeEmail, of: account, EmailAddress(normalised: "wanted\(number)@example.com")),
+            resetCode: try await mailCode(.resetPassword, of: account, account.user.email))
+    }
+
+    /// The code of a link that was sent.
+    private func mailCode(
+        _ purpose: MailLink.Purpose, of account: Account, _ email: EmailAddress
+    ) async throws -> String {
+        let (now, random, userID) = (Clocks.system.wall(), RandomSource.system, account.user.id)
+        let (mail, claim) = (MailID.random(from: random), random.bytes(16))
+        let audit = AuditEvent(
+            id: .random(from: random), at: now, actor: .commandLine, action: .emailChangeAsked, userID: userID)
+        let new = NewMail(id: mail, .keyRevoked, to: .address(email, of: userID), at: now.advanced(by: .seconds(-1)))
+        if purpose == .changeEmail {
+            try await otherStore.askForEmailChange(of: userID, to: email, by: .commandLine, audit: audit, mail: new)
+        } else {
+            try await otherStore.addMail(new)
+        }
+        _ = try await otherStore.claimMails(claim, limit: 1_000, now: now)
+        let (code, token) = KeyVault(ring: ring).mint(.mailLink, random: random)
+        let link = MailLink(purpose, of: userID, sentTo: email, passwordVersion: 1, createdAt: now)
+        guard try await otherStore.addMailLink(link, code: token, of: mail, claim: claim, audit: nil) else {
+            throw KeybearerError(.internalError, "The link is not kept.")
+        }
+        _ = try await otherStore.dropMail(mail)
+        return code
     }
 
     /// Sets an app up, and gives the password of a sign-in that waits for the code.

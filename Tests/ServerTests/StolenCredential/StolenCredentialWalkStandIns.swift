@@ -13,8 +13,10 @@ struct WalkStandIn: Sendable {
     let request: @Sendable (WalkSubject) -> WireRequest
     let meanwhile: @Sendable (WalkSubject, Services) async throws -> Void
     let outcome: String
+    /// Whether the account's address is not verified.
+    var isUnverified = false
 
-    static let all = [
+    static let all = byMail + [
         WalkStandIn(
             name: "POST /sign-up", action: .userCreated, event: "the address is taken", request: signUp,
             meanwhile: { subject, others in
@@ -72,6 +74,34 @@ struct WalkStandIn: Sendable {
                 try await others.sessions.end(subject.thirdSession, of: subject.id, by: .commandLine)
             }, outcome: "303 /account?session=ended"),
     ]
+
+    /// Links in mails: whoever has one has nobody's authority.
+    private static let byMail = [
+        mailLink("/verify-email", \.verifyCode, .emailVerified, while: "the account is disabled", isUnverified: true) {
+            try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
+        },
+        mailLink("/verify-email", \.changeCode, .emailChanged, while: "the account is disabled") {
+            try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
+        },
+        mailLink("/reset-password", \.resetCode, .passwordReset, while: "the account is disabled") {
+            try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
+        },
+        mailLink("/reset-password", \.resetCode, .passwordReset, while: "the password is changed") {
+            try await $1.accounts.setPassword(
+                of: $0.account.user, to: AuthorityEnd.newPassword, by: .commandLine)
+        },
+    ]
+
+    private static func mailLink(
+        _ path: String, _ code: any KeyPath<WalkSubject, String> & Sendable, _ action: AuditEvent.Action,
+        while event: String, isUnverified: Bool = false,
+        _ meanwhile: @escaping @Sendable (WalkSubject, Services) async throws -> Void
+    ) -> WalkStandIn {
+        WalkStandIn(
+            name: "POST \(path)", action: action, event: event,
+            request: { $0.openForm(path, ["code": $0[keyPath: code], "password": "the words of a thief"]) },
+            meanwhile: meanwhile, outcome: "410", isUnverified: isUnverified)
+    }
 
     private static let signUp: @Sendable (WalkSubject) -> WireRequest = { subject in
         subject.openForm(

@@ -51,6 +51,10 @@ struct WalkSubject: Sendable {
     let recoveryCode: String
     /// Of a thief who has given the password.
     let pendingSignIn: String
+    /// Of links in mails: to verify the address, to get another one, to reset the password.
+    let verifyCode: String
+    let changeCode: String
+    let resetCode: String
 
     var id: UserID { account.user.id }
 

@@ -21,6 +21,8 @@ final class AccountState: UnwrittenSource {
         var isWindowOver = false
         /// What the account was warned of last.
         var level = QuotaLevel.normal
+        /// The same for mails: a page that was looked at keeps no mail back.
+        var mailedLevel = QuotaLevel.normal
 
         /// Counts a request. Keeps the key's id where it is the same: writing it again would count references on every
         /// request.
@@ -58,6 +60,13 @@ final class AccountState: UnwrittenSource {
                 userAgent: userAgent)
             lastUse = LastUse(at: wall, address: address)
             isLastUseUnwritten = true
+        }
+
+        /// The level that was reached since the last time; nil where it did not rise.
+        mutating func nextMailedLevel() -> QuotaLevel? {
+            let (before, used) = (mailedLevel, quota.used())
+            mailedLevel = before.next(used: used.count, limit: used.limit)
+            return mailedLevel > before ? mailedLevel : nil
         }
 
         /// Notes that there is something to write.
@@ -162,7 +171,7 @@ final class AccountState: UnwrittenSource {
             return Unwritten(
                 use: use.map { KeyUse(userID: userID, keyID: keyID, use: $0) },
                 counts: state.usage.take(of: keyID).flatMap { UsageCount.all(in: $0, of: userID) },
-                news: news.isEmpty ? nil : news)
+                news: news.isEmpty ? nil : news, reached: state.nextMailedLevel())
         }
     }
 

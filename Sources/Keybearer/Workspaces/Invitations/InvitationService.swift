@@ -10,12 +10,16 @@ public final class InvitationService: Sendable {
         self.node = node
     }
 
+    /// Whether whoever is invited gets a mail.
+    package var isMailOn: Bool { context.settings.isMailOn }
+
     /// Those of a workspace that wait, and those that carry a request, the newest first.
     public func list(of id: WorkspaceID) async throws -> [InvitationRecord] {
         try await context.store.invitations(of: id, now: context.clocks.wall())
     }
 
-    /// Invites somebody. The code is in this answer and nowhere else: whoever mails it, or shows it, does so now.
+    /// Invites somebody. The code is in this answer and nowhere else; where mails are sent, one takes a code of its own to
+    /// the address.
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `email`; `FORBIDDEN`; `CONFLICT` where 50 wait.
     public func invite(
@@ -32,11 +36,13 @@ public final class InvitationService: Sendable {
         let invitation = Invitation(
             id: .random(from: context.random), workspaceID: id, email: address, role: role, inviterID: inviter,
             createdAt: now, expiresAt: now.advanced(by: Invitation.life))
+        let audit = context.event(
+            .invitationCreated, by: authority, workspace: id, detail: "\(invitation.id) \(role.rawValue)")
+        let mail = NewMail(.invitation, to: .address(address, of: nil), of: audit, invitationID: invitation.id)
         let stamped = try await context.store.createInvitation(
             invitation, code: record, by: authority,
-            needs: Requirement(role == .owner ? .manageOwners : .inviteMembers, in: id),
-            audit: context.event(
-                .invitationCreated, by: authority, workspace: id, detail: "\(invitation.id) \(role.rawValue)"))
+            needs: Requirement(role == .owner ? .manageOwners : .inviteMembers, in: id), audit: audit,
+            mail: audit.isMailed ? mail : nil)
         return (stamped, code)
     }
 

@@ -42,9 +42,14 @@ struct ActivitySentence: Sendable {
         case .user(let id): person(id, named.actorName, reader, isObject: false)
         case .operatorToken: "The operator’s program"
         case .commandLine: "The operator"
-        case .system: [.signInFailed, .invitationRequested].contains(named.event.action) ? "Somebody" : "Keybearer"
+        case .system: ofSomebody.contains(named.event.action) ? "Somebody" : "Keybearer"
         }
     }
+
+    /// What is done by links alone, or by people who are not signed in.
+    private static let ofSomebody: Set<AuditEvent.Action> = [
+        .signInFailed, .invitationRequested, .emailVerified, .emailChanged,
+    ]
 
     private static func person(_ id: UserID, _ name: String?, _ reader: UserID, isObject: Bool) -> String {
         if id == reader { return isObject ? "you" : "You" }
@@ -64,6 +69,12 @@ struct ActivitySentence: Sendable {
         case .signInFailed: "tried to sign in to \(target.account) and failed"
         case .sessionEnded: target.isOwn ? "ended a session" : "ended \(target.own("sessions"))"
         case .passwordChanged: "changed \(target.own("password"))"
+        case .passwordResetSent: "sent a link that resets \(target.own("password")), which somebody asked for"
+        case .passwordReset: "reset \(target.own("password")) by a link in a mail"
+        case .emailVerificationAsked: "asked for a mail that verifies \(target.own("address"))"
+        case .emailVerified: "verified \(target.own("address")) by a link in a mail"
+        case .emailChangeAsked: "asked for another address of \(target.account)"
+        case .emailChanged: "changed \(target.own("address")) by a link in a mail to the new one"
         case .identityLinked: "connected \(target.account) with \(event.detail ?? "a provider")"
         case .identityUnlinked: "disconnected \(target.account) from \(event.detail ?? "a provider")"
         case .codeAsked: "gave the password, and was asked for a code"
@@ -147,6 +158,12 @@ extension AuditEvent.Action {
         case .identityLinked: "Provider connected"
         case .identityUnlinked: "Provider disconnected"
         case .codeAsked: "Code asked for"
+        case .passwordResetSent: "Password reset link sent"
+        case .passwordReset: "Password reset"
+        case .emailVerificationAsked: "Address verification asked for"
+        case .emailVerified: "Address verified"
+        case .emailChangeAsked: "Address change asked for"
+        case .emailChanged: "Address changed"
         case .secondFactorAdded: "Two-step sign-in on"
         case .secondFactorRemoved: "Two-step sign-in off"
         case .recoveryCodesReplaced: "Recovery codes replaced"
@@ -185,6 +202,7 @@ extension AuditEvent.Action {
     /// What can have happened to an account.
     static let ofAccounts: [AuditEvent.Action] = [
         .sessionStarted, .codeAsked, .signInFailed, .sessionConfirmed, .sessionEnded, .passwordChanged,
+        .passwordResetSent, .passwordReset, .emailVerificationAsked, .emailVerified, .emailChangeAsked, .emailChanged,
         .identityLinked, .identityUnlinked, .secondFactorAdded, .secondFactorRemoved, .recoveryCodesReplaced,
         .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .userCreated, .userChanged,
         .userDisabled, .userEnabled,

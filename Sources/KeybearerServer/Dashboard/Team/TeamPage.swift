@@ -23,6 +23,8 @@ struct TeamPage: Page, Equatable {
     struct Link: Sendable, Equatable {
         let email: String
         let url: String
+        /// Whether a mail takes another one to the address.
+        var isMailed = false
     }
 
     /// What was typed into the form that invites, and what is wrong with it.

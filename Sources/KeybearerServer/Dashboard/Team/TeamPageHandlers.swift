@@ -59,7 +59,8 @@ struct TeamPageHandlers: Sendable {
                 typed.email, as: typed.role, to: access.workspace.id, by: signedIn.account.user.id,
                 authority: signedIn.authority(from: context.client))
             let url = pages.place.url(InvitationHandlers.path(of: code), for: context)
-            let link = TeamPage.Link(email: invitation.email.rawValue, url: url)
+            let link = TeamPage.Link(
+                email: invitation.email.rawValue, url: url, isMailed: invitations.isMailOn)
             return try await show(context, signedIn, link: link)
         } catch let error as KeybearerError where error.code == .validationFailed {
             typed.problem = error.fields["email"] ?? error.message

@@ -1,0 +1,24 @@
+import HTTPTypes
+
+extension Routes {
+    /// What links in mails lead to, and what sends them.
+    static func mailPages(_ links: MailLinkHandlers, _ account: AccountPageHandlers) -> [Route] {
+        [
+            .anyone(.get, verifyEmail, links.verifyPage),
+            .anyone(.post, verifyEmail, links.verify),
+            .anyone(.get, forgotPassword, links.forgotPage),
+            .anyone(.post, forgotPassword, links.forgot),
+            .anyone(.get, resetPassword, links.resetPage),
+            .anyone(.post, resetPassword, links.reset),
+            .session(.post, "/account/email", account.changeEmail),
+            .session(.post, "/account/email/verify", account.askForVerification),
+        ]
+    }
+
+    /// Where an address is verified.
+    static let verifyEmail = "/verify-email"
+    /// Where somebody asks for a link that resets the password.
+    static let forgotPassword = "/forgot-password"
+    /// Where such a link leads.
+    static let resetPassword = "/reset-password"
+}

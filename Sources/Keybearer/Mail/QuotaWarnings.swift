@@ -18,10 +18,10 @@ final class QuotaWarnings: Sendable {
     }
 
     /// Keeps levels that were reached until the next ``write()``.
-    func record(_ levels: [(UserID, QuotaLevel)]) {
+    func record(_ levels: [(userID: UserID, level: QuotaLevel)]) {
         if levels.isEmpty { return }
         let now = clocks.wall()
-        let mails = levels.compactMap { NewMail($0.1, of: $0.0, at: now) }
+        let mails = levels.compactMap { NewMail($0.level, of: $0.userID, at: now) }
         waiting.withLock { $0 += mails.prefix(max(0, Self.most - $0.count)) }
     }
 

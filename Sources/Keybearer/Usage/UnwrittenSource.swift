@@ -12,4 +12,6 @@ struct Unwritten: Sendable {
     var counts: [UsageCount] = []
     /// What was seen of the account's keys since the last time.
     var news: KeyNews?
+    /// What the account reached since the last time and is to be told of; nil for nothing.
+    var reached: (userID: UserID, level: QuotaLevel)?
 }

@@ -137,7 +137,7 @@ final class UsageRecorder: Sendable {
 
     private func batch(of accountStates: ArraySlice<any UnwrittenSource>) -> UsageBatch {
         let taken = accountStates.map { $0.takeUnwritten() }
-        warnings?.record(zip(accountStates, taken).compactMap { state, taken in taken.reached.map { (state.userID, $0) } })
+        warnings?.record(taken.compactMap(\.reached))
         let number = writing.withLock { writing in
             writing.number += 1
             return writing.number

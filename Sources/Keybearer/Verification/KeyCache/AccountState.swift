@@ -171,7 +171,8 @@ final class AccountState: UnwrittenSource {
             return Unwritten(
                 use: use.map { KeyUse(userID: userID, keyID: keyID, use: $0) },
                 counts: state.usage.take(of: keyID).flatMap { UsageCount.all(in: $0, of: userID) },
-                news: news.isEmpty ? nil : news, reached: state.nextMailedLevel())
+                news: news.isEmpty ? nil : news,
+                reached: state.nextMailedLevel().map { (userID, $0) })
         }
     }
 

@@ -125,6 +125,36 @@ enum KeyKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         #expect(try await stage.status(third) == 401)
     }
 
+    @Test("It can be limited to networks, which outlive the key", arguments: KeyKind.allCases)
+    func networks(_ kind: KeyKind) async throws {
+        let stage = try await Stage(kind)
+        let limited = try await stage.operators.send(
+            .put, stage.path + "/networks", #"{"networks":["203.0.113.0/24"]}"#)
+        #expect(limited.data["allowedNetworks"] as? [String] == ["203.0.113.0/24"])
+        #expect(try await stage.get(from: "203.0.113.9").status == 200)
+        let refused = try await stage.get(from: "192.0.2.9")
+        #expect(refused.status == 403 && refused.body["error"] as? String == "ADDRESS_NOT_ALLOWED")
+        let made = try await stage.operators.send(.post, stage.path + "/key/regenerate").data["key"] as? String
+        #expect(try await stage.get(with: made, from: "192.0.2.9").status == 403)
+        #expect(try await stage.get(with: made, from: "203.0.113.9").status == 200)
+        try await stage.operators.send(.put, stage.path + "/networks", #"{"networks":null}"#)
+        #expect(try await stage.get(with: made, from: "192.0.2.9").status == 200)
+    }
+
+    @Test("Where it was used from, and what was refused, is kept and exported", arguments: KeyKind.allCases)
+    func history(_ kind: KeyKind) async throws {
+        let stage = try await Stage(kind)
+        #expect(try await stage.get(from: "192.0.2.9").status == 200)
+        try await stage.move(to: "free")
+        #expect(try await stage.get(from: "198.51.100.7").status == 403)
+        await stage.fixture.services.node?.usage.flush()
+        let history = try await stage.fixture.services.keys.history(of: stage.account)
+        #expect(history.sources.map(\.address.description) == ["192.0.2.9"])
+        #expect(history.refusals.map(\.address.description) == ["198.51.100.7"])
+        let exported = try await stage.operators.send(.get, stage.path + "/export")
+        #expect(exported.text.contains("192.0.2.9") && exported.text.contains("198.51.100.7"))
+    }
+
     @Test("Its last use is recorded, and belongs to the key", arguments: KeyKind.allCases)
     func lastUse(_ kind: KeyKind) async throws {
         let stage = try await Stage(kind)

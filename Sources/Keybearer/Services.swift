@@ -146,7 +146,7 @@ public final class Services: Sendable {
         mails = MailService(context: context)
         emails = EmailService(context: context, propagation: propagation, node: node)
         passwordResets = PasswordResetService(
-            context: context, hasher: hasher, secondFactors: secondFactors, throttle: throttle,
+            context: context, hasher: hasher, keys: keys, secondFactors: secondFactors, throttle: throttle,
             propagation: propagation, node: node)
         workspaces = WorkspaceService(context: context, propagation: propagation)
         invitations = InvitationService(context: context, propagation: propagation, node: node)

@@ -31,7 +31,7 @@ enum DeletionSQL {
 
     /// An account whose audit events are still to be erased, and behind which event.
     static let begin = SQL(
-        "INSERT INTO erasures (user_id, position, at) VALUES ($1, 0, $2) ON CONFLICT (user_id) DO NOTHING")
+        "INSERT INTO erasures (user_id, position, at) VALUES ($1, $3, $2) ON CONFLICT (user_id) DO NOTHING")
     static let next = SQL("SELECT user_id, position FROM erasures ORDER BY at, user_id LIMIT 1")
     static let ofUser = SQL("SELECT user_id, position FROM erasures WHERE user_id = $1")
     /// By it or about it. Each part of the union is a part of an index.
@@ -96,14 +96,17 @@ extension SQLStore {
         try connection.execute(KeyHistorySQL.remove, user)
         try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
         try connection.execute(KeySQL.removeRequests, user)
-        if let email = try account(userID, connection)?.user.email {
+        let person = try account(userID, connection)?.user.address
+        if let email = person {
             try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
             try forgetInvitations(of: userID, email, connection)
             try forgetMails(of: userID, email, connection)
         }
         // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
         guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
-        try connection.execute(DeletionSQL.begin, [.id(userID), .time(audit.at)])
+        // What people did to a service account stays theirs to answer for: its events are not erased with it.
+        try connection.execute(
+            DeletionSQL.begin, [.id(userID), .time(audit.at), .number(person == nil ? Int64.max : 0)])
     }
 
     /// Leaves no workspace with members without an Owner.
@@ -165,11 +168,13 @@ extension SQLStore {
         }
     }
 
-    /// Holds the rate limit windows of several accounts in the order in which those who reserve hold them. One alone is
-    /// held when it is taken.
+    /// Holds the rate limit windows of several accounts, and their histories, in the order in which those who reserve and
+    /// record hold them. One alone is held when it is taken.
     private static func lockWindows(of userIDs: [UserID], _ connection: any SQLConnection) throws {
         guard userIDs.count > 1 else { return }
-        try connection.lock(userIDs.sorted().map { (SQLStatement(LimitSQL.window, [.id($0)]), .replace) })
+        let userIDs = userIDs.sorted()
+        try connection.lock(userIDs.map { (SQLStatement(LimitSQL.window, [.id($0)]), .replace) })
+        try connection.lock(userIDs.map { (SQLStatement(KeyHistorySQL.find, [.id($0)]), .replace) })
     }
 
     /// Removes the service accounts of a workspace that is being removed.

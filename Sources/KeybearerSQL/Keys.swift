@@ -124,15 +124,26 @@ extension SQLStore {
                 throw KeybearerError.noSuchAccount
             }
             let key = try StoredValues.key(row)
-            let isOfService = requirement?.serviceAccountID == userID
-            // Whoever leaves the workspace afterwards still has it. A request that the server makes shows it to nobody.
-            let viewer = isOfService && audit.action == .keyRevealed ? authority.userID : nil
-            let seen = viewer.map { [Self.seeing(key.id, of: userID, by: $0, at: audit.at)] } ?? []
-            let service = isOfService ? try account(userID, connection)?.user.name : nil
-            let told = try Self.noteDevice(
-                of: audit, isOfService ? authority.userID ?? userID : userID, serviceAccount: service, connection)
-            return .changes((key, try StoredValues.sealed(row)), with: seen + told)
+            return .changes(
+                (key, try StoredValues.sealed(row)),
+                // A request that the server makes shows it to nobody.
+                with: audit.action == .keyRevealed
+                    ? try Self.showing(key, of: userID, requirement, authority, audit, connection) : [])
         }
+    }
+
+    /// What is noted when somebody is shown a key: by whom that of a service account, since whoever leaves the workspace
+    /// afterwards still has it, and on which device.
+    private static func showing(
+        _ key: APIKey, of userID: UserID, _ requirement: Requirement?, _ authority: Authority, _ audit: AuditEvent,
+        _ connection: any SQLConnection
+    ) throws -> [SQLStatement] {
+        guard requirement?.serviceAccountID == userID, let viewer = authority.userID else {
+            return try noteDevice(of: audit, userID, connection)
+        }
+        let name = try account(userID, connection)?.user.name
+        return [seeing(key.id, of: userID, by: viewer, at: audit.at)]
+            + (try noteDevice(of: audit, viewer, serviceAccount: name, connection))
     }
 
     package func replaceKey(

@@ -21,6 +21,7 @@ enum KnownDeviceSQL {
         ORDER BY digest
         """)
     static let remove = SQL("DELETE FROM known_devices WHERE user_id = $1 AND digest = $2")
+    static let removeOfUser = SQL("DELETE FROM known_devices WHERE user_id = $1")
     static let old = SQL(
         """
         SELECT user_id, digest FROM known_devices WHERE last_seen_at < $1 OR last_seen_at > $2
@@ -32,7 +33,7 @@ enum KnownDeviceSQL {
         ORDER BY last_seen_at DESC, digest
         """)
 
-    static let all = [touch, insert, reveal, surplus, remove, old, ofUser]
+    static let all = [touch, insert, reveal, surplus, remove, removeOfUser, old, ofUser]
 }
 
 extension SQLStore {

@@ -16,8 +16,10 @@ enum MailLinkSQL {
     static let use = SQL("UPDATE mail_links SET used_at = $2 WHERE digest = $1")
     static let countAttempt = SQL(
         "UPDATE mail_links SET attempts = attempts + 1 WHERE digest = $1 AND attempts < $2")
-    static let ofUser = SQL("SELECT digest FROM mail_links WHERE user_id = $1 ORDER BY digest")
-    static let removeOfUser = SQL("DELETE FROM mail_links WHERE user_id = $1")
+    /// Of the account, or to one of its addresses: links of invitations belong to no account.
+    private static let isOfPerson = "user_id = $1 OR email = $2 OR email = $3"
+    static let ofPerson = SQL("SELECT digest FROM mail_links WHERE \(isOfPerson) ORDER BY digest")
+    static let removeOfPerson = SQL("DELETE FROM mail_links WHERE \(isOfPerson)")
     static let old = SQL(
         "SELECT digest FROM mail_links WHERE expires_at < $1 OR created_at > $2 ORDER BY digest LIMIT $3")
     static let remove = SQL("DELETE FROM mail_links WHERE digest = $1")
@@ -28,6 +30,7 @@ enum MailLinkSQL {
         ON CONFLICT (user_id) DO UPDATE SET email = excluded.email, asked_at = excluded.asked_at
         """)
     static let wanted = SQL("SELECT email FROM wanted_emails WHERE user_id = $1 AND asked_at > $2")
+    static let wish = SQL("SELECT email FROM wanted_emails WHERE user_id = $1")
     static let forgetWanted = SQL("DELETE FROM wanted_emails WHERE user_id = $1")
     static let oldWanted = SQL(
         "SELECT user_id FROM wanted_emails WHERE asked_at < $1 OR asked_at > $2 ORDER BY user_id LIMIT $3")
@@ -37,8 +40,8 @@ enum MailLinkSQL {
         """)
 
     static let all = [
-        insert, byDigest, use, countAttempt, ofUser, removeOfUser, old, remove, want, wanted, forgetWanted, oldWanted,
-        verify,
+        insert, byDigest, use, countAttempt, ofPerson, removeOfPerson, old, remove, want, wanted, wish, forgetWanted,
+        oldWanted, verify,
     ]
 }
 
@@ -92,7 +95,7 @@ extension SQLStore {
         locks.readsTime = true
         try await write(by: authority, audit: audit, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            try Self.requireFree(email, connection)
+            // Whether somebody has the address is told to whoever reads its mail, when the link is used.
             try connection.execute(
                 MailLinkSQL.want, [.id(userID), .text(email.rawValue), .time(locked.now(audit.at))])
             return .changes((), with: [Self.add(mail)])
@@ -149,18 +152,27 @@ extension SQLStore {
     }
 
     package func resetPassword(
-        to hash: String, by link: MailLink, codeDigest: [UInt8], proof: SecondFactorProof?, authority: Authority,
-        audit: AuditEvent
+        to hash: String, by link: MailLink, codeDigest: [UInt8], proof: SecondFactorProof?,
+        takeover: KeyReplacement?, authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Bool> {
         guard let userID = link.userID else { throw KeybearerError.noSuchAccount }
         var locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
+        if let takeover {
+            locks.add(.apiKey(of: userID), .replace)
+            locks.add(.masterKey(takeover.sealed.masterKeyID), .share)
+        }
         locks.readsTime = true
         return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, locked in
             let now = locked.now(audit.at)
             guard let user = try Self.account(userID, connection)?.user, user.hasPassword,
-                user.email == link.email
+                user.email == link.email, user.isEmailVerified == (takeover == nil)
             else { return .nothing(false) }
             try Self.require(proof.map { SignInProof($0) }, of: userID, by: authority, connection)
+            if let takeover {
+                try Self.takeOver(userID, with: takeover, locked, connection)
+                try connection.execute(
+                    MailLinkSQL.verify, [.id(userID), .text(user.email.rawValue), .flag(true), .time(audit.at)])
+            }
             try connection.execute(AccountSQL.setPassword, [.text(hash), .id(userID)])
             // Whoever had the account in their hands may have connected an identity of their own with it.
             try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])

@@ -75,18 +75,16 @@ enum MailSQL {
         WHERE id = $1 AND (outcome IS NULL OR outcome = $3)
         """)
     static let drop = SQL("DELETE FROM mails WHERE id = $1")
-    static let ofPerson = SQL(
-        """
-        SELECT id FROM mails WHERE user_id = $1 OR recipient = $2 OR recipient = $3 OR requester = $1 ORDER BY id
-        """)
-    static let removeOfPerson = SQL(
-        "DELETE FROM mails WHERE user_id = $1 OR recipient = $2 OR recipient = $3 OR requester = $1")
-    static let about = SQL("\(columns) WHERE user_id = $1 OR recipient = $2 ORDER BY at DESC, id LIMIT $3")
+    /// To or about somebody, in either spelling of the address, or caused by them.
+    private static let isOfPerson = "user_id = $1 OR recipient = $2 OR recipient = $3 OR requester = $1"
+    static let ofPerson = SQL("SELECT id FROM mails WHERE \(isOfPerson) ORDER BY id")
+    static let removeOfPerson = SQL("DELETE FROM mails WHERE \(isOfPerson)")
+    static let about = SQL("\(columns) WHERE \(isOfPerson) ORDER BY at DESC, id LIMIT $4")
     static let old = SQL(
         """
         SELECT id FROM mails
         WHERE outcome IS NOT NULL AND (ended_at < $1 AND outcome <> $4 OR ended_at < $2 OR ended_at > $3)
-           OR at > $3 OR at < $2
+           OR outcome IS NOT NULL AND at > $3 OR at < $2
         ORDER BY id LIMIT $5
         """)
 
@@ -116,7 +114,7 @@ extension SQLStore {
                 .optional(mail.requester), .optional(mail.invitationID?.rawValue), .time(mail.at),
                 .optional(mail.address?.description), .optional(mail.userAgent), .optional(mail.detail),
                 .time(mail.at.advanced(by: .zero - MailRules.day)), .number(mail.kind.topic.mostPerDay),
-                .number(MailRules.mostPerRequester), .number(MailRules.mostWaiting), last,
+                .number(MailRules.mostPerRequester), .number(MailRules.mostWaiting(for: mail.kind.topic)), last,
             ])
     }
 
@@ -220,17 +218,20 @@ extension SQLStore {
         try await remove(old, now: now)
     }
 
+    /// An account and the spellings of its address, as statements about a person want them.
+    static func person(_ userID: UserID, _ email: EmailAddress) -> [SQLValue] {
+        [.id(userID), .text(email.rawValue), .text((EmailAddress(email.rawValue) ?? email).rawValue)]
+    }
+
     /// Erases the mails of a person who is deleted, and their links. Behind all others in the order of locks.
     static func forgetMails(of userID: UserID, _ email: EmailAddress, _ connection: any SQLConnection) throws {
-        let person: [SQLValue] = [
-            .id(userID), .text(email.rawValue), .text((EmailAddress(email.rawValue) ?? email).rawValue),
-        ]
+        let person = person(userID, email)
         try connection.lock([
             (SQLStatement(MailSQL.ofPerson, person), .replace),
-            (SQLStatement(MailLinkSQL.ofUser, [.id(userID)]), .replace),
+            (SQLStatement(MailLinkSQL.ofPerson, person), .replace),
         ])
         try connection.execute(MailSQL.removeOfPerson, person)
-        try connection.execute(MailLinkSQL.removeOfUser, [.id(userID)])
+        try connection.execute(MailLinkSQL.removeOfPerson, person)
     }
 }
 

@@ -65,10 +65,11 @@ extension SQLStore {
         return Write(.user(userID), locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
             guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
+            let present = locked[.membership(workspaceID, userID)]
+            // Who joins was invited: a member adds nobody. A service account of another workspace is not there.
+            if member != nil, present == nil { throw KeybearerError.noSuchMember }
             try locked.requirePerson(userID, "it stays a Member of its one workspace")
-            if let member {
-                // Who joins was invited: a member adds nobody.
-                guard let present = locked[.membership(workspaceID, userID)] else { throw KeybearerError.noSuchMember }
+            if let member, let present {
                 try requireRank(
                     of: member, over: [try StoredValues.role(present), membership.role], in: workspaceID, locked)
             }
@@ -89,6 +90,7 @@ extension SQLStore {
         ])
         if let member { locks.add(.membership(workspaceID, member), .share) }
         return Write(.user(userID), locking: locks) { connection, locked in
+            if member != nil, !locked.has(.membership(workspaceID, userID)) { throw KeybearerError.noSuchMember }
             try locked.requirePerson(userID, "it leaves its workspace only when it is deleted")
             if let member, member != userID, let present = locked[.membership(workspaceID, userID)] {
                 try requireRank(of: member, over: [try StoredValues.role(present)], in: workspaceID, locked)

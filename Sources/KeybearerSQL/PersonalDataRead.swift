@@ -38,7 +38,7 @@ extension SQLStore {
                     [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
                 ).map { try StoredValues.invitation($0) },
                 mails: try connection.rows(
-                    MailSQL.about, user + [.text(account.user.email.rawValue), .number(PersonalData.mostMails)]
+                    MailSQL.about, Self.person(userID, account.user.email) + [.number(PersonalData.mostMails)]
                 ).map { try StoredValues.mail($0) },
                 devices: try connection.rows(KnownDeviceSQL.ofUser, user).map { try StoredValues.device($0) },
                 wantedEmail: try Self.wantedEmail(of: userID, at: now, connection),

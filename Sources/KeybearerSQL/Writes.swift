@@ -177,6 +177,8 @@ extension SQLStore {
                     .id(user.id), .text(user.email.rawValue), .flag(user.isEmailVerified), .text(user.name),
                     .optional(user.externalID?.rawValue), .number(user.version), .time(time),
                 ] + columns(of: user.limit) + [.optional(user.allowedNetworks?.storedForm)])
+            // Whoever asked for another address did not know this one.
+            if user.email != current.user.email { try connection.execute(MailLinkSQL.forgetWanted, [.id(user.id)]) }
             guard let account = try account(user.id, connection) else { throw KeybearerError.noSuchAccount }
             return .changes(.account(account), with: [])
         }
@@ -197,7 +199,7 @@ extension SQLStore {
     }
 
     /// Takes from whoever had the account all by which they could use it: its address was never proved to be theirs.
-    private static func takeOver(
+    static func takeOver(
         _ userID: UserID, with replacement: KeyReplacement, _ locked: LockedRows, _ connection: any SQLConnection
     ) throws {
         guard let live = locked[.apiKey(of: userID)],
@@ -208,6 +210,7 @@ extension SQLStore {
         try putKey(replacement, connection)
         // From where somebody else used the key before is not the new holder's to know.
         try connection.execute(KeyHistorySQL.remove, [.id(userID)])
+        try connection.execute(KnownDeviceSQL.removeOfUser, [.id(userID)])
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
         try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
         try removeSecondFactor(of: userID, connection)
@@ -235,7 +238,7 @@ extension SQLStore {
         return Write(nil, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
             try locked.requirePerson(userID, "it cannot sign in, so it has no sessions")
-            let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser]
+            let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser, MailLinkSQL.wish]
             let hasOthers = try others.contains { try connection.first($0, [.id(userID)]) != nil }
             if locked.all(.sessions(of: userID)).isEmpty, !hasOthers { return .nothing(.done) }
             try endSignIns(of: userID, at: time, connection)

@@ -11,12 +11,15 @@ extension Routes {
             .anyone(.get, resetPassword, links.resetPage),
             .anyone(.post, resetPassword, links.reset),
             .session(.post, "/account/email", account.changeEmail),
+            .session(.post, confirmEmail, links.confirm),
             .session(.post, "/account/email/verify", account.askForVerification),
         ]
     }
 
     /// Where an address is verified.
     static let verifyEmail = "/verify-email"
+    /// The form behind a link that verifies the account's own address.
+    static let confirmEmail = "/account/email/confirm"
     /// Where somebody asks for a link that resets the password.
     static let forgotPassword = "/forgot-password"
     /// Where such a link leads.

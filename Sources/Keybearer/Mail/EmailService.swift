@@ -59,13 +59,11 @@ package final class EmailService: Sendable {
             throw KeybearerError.validation(["email": "This is your address already."])
         }
         let audit = context.event(.emailChangeAsked, by: authority, user: user.id)
-        do {
-            try await context.store.askForEmailChange(
-                of: user.id, to: email, by: authority, audit: audit,
-                mail: NewMail(.changeEmail, to: .address(email, of: user.id), of: audit))
-        } catch let error as KeybearerError where error.code == .conflict {
-            throw KeybearerError.validation(["email": "There is an account with this address already."])
-        }
+        // Accounts whose own address is not verified are free: they are counted by where they come from.
+        let requester = user.isEmailVerified ? nil : NewMail.requester(at: address)
+        try await context.store.askForEmailChange(
+            of: user.id, to: email, by: authority, audit: audit,
+            mail: NewMail(.changeEmail, to: .address(email, of: user.id), of: audit, requester: requester))
     }
 
     /// What a code is good for. It changes nothing, so that a mail scanner or a preview can look.
@@ -93,20 +91,39 @@ package final class EmailService: Sendable {
         return isWanted ? .usable(link, user) : .ended
     }
 
-    /// Uses a link up; returns when every node knows the address.
+    /// Uses the link to another address up, as whoever reads its mail; returns when every node knows the address.
     ///
     /// - Returns: what the link is good for now: ``Found/used(_:)`` where it did what it is for.
     /// - Throws: `CONFLICT` where the address has become another account's meanwhile.
     package func use(_ code: MailCode, from address: IPAddress) async throws -> Found {
         let found = try await find(code)
-        guard case .usable(let link, let user) = found else { return found }
+        guard case .usable(let link, let user) = found, link.purpose == .changeEmail else { return found }
         let authority = Authority(.anyone, from: address)
-        let isChange = link.purpose == .changeEmail
-        let audit = context.event(isChange ? .emailChanged : .emailVerified, by: authority, user: user.id)
+        let audit = context.event(.emailChanged, by: authority, user: user.id)
         // An address that was never verified may be a stranger's.
         let notice =
-            isChange && user.isEmailVerified && audit.isMailed
+            user.isEmailVerified && audit.isMailed
             ? NewMail(.emailChanged, to: .address(user.email, of: user.id), of: audit) : nil
+        return try await use(link, code, by: authority, audit, notice)
+    }
+
+    /// Uses the link up that verifies the account's own address. It takes the mail and the account's session: whoever has
+    /// the mail alone may be somebody with whose address a stranger signed up, and must not vouch for that account.
+    ///
+    /// - Returns: as ``use(_:from:)``; ``Found/ended`` for the link of another account.
+    package func verify(
+        _ code: MailCode, of signedIn: SessionService.SignedIn, from address: IPAddress
+    ) async throws -> Found {
+        let found = try await find(code)
+        guard case .usable(let link, let user) = found else { return found }
+        guard link.purpose == .verifyEmail, user.id == signedIn.account.user.id else { return .ended }
+        let authority = signedIn.authority(from: address)
+        return try await use(link, code, by: authority, context.event(.emailVerified, by: authority, user: user.id), nil)
+    }
+
+    private func use(
+        _ link: MailLink, _ code: MailCode, by authority: Authority, _ audit: AuditEvent, _ notice: NewMail?
+    ) async throws -> Found {
         let isDone = await propagation.waitUntilApplied(
             try await context.store.useEmailLink(
                 link, codeDigest: code.digest, by: authority, audit: audit, notice: notice))

@@ -29,6 +29,8 @@ final class MailDispatcher: Sendable {
             await withTaskGroup(of: Void.self) { group in
                 for (index, mail) in due.enumerated() {
                     if index >= MailRules.mostConcurrently { await group.next() }
+                    // What is claimed and not sent is another node's when the claim runs out.
+                    if Task.isCancelled { break }
                     group.addTask { await self.send(mail, claim, by: delivery) }
                 }
             }

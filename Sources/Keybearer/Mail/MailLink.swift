@@ -105,9 +105,8 @@ package protocol MailLinkStore: Sendable {
     ) async throws -> Bool
     /// The link with this code, with the time by the clock that judges it; also one that was used or has expired.
     func mailLink(codeDigest: [UInt8], now: Timestamp) async throws -> (link: MailLink, now: Timestamp)?
-    /// Notes that the holder of an account wants another address, and sends a link there.
-    ///
-    /// - Throws: `CONFLICT` where the address is taken.
+    /// Notes that the holder of an account wants another address, and sends a link there. Whether it is taken shows when
+    /// the link is used.
     func askForEmailChange(
         of userID: UserID, to email: EmailAddress, by authority: Authority, audit: AuditEvent, mail: NewMail
     ) async throws
@@ -124,12 +123,15 @@ package protocol MailLinkStore: Sendable {
     ) async throws -> Committed<Bool>
     /// Uses a link up that resets a password: all sessions of the account end.
     ///
-    /// - Parameter proof: what the account's second factor proves; nil where there is none.
+    /// - Parameters:
+    ///   - proof: what the account's second factor proves; nil where there is none.
+    ///   - takeover: the key that takes the place of the live one where the account's address is not verified; nil where
+    ///     it is.
     /// - Returns: false where the link is of no use any more.
     /// - Throws: `UNAUTHORIZED` where a code is wanted, or this one was used before.
     func resetPassword(
-        to hash: String, by link: MailLink, codeDigest: [UInt8], proof: SecondFactorProof?, authority: Authority,
-        audit: AuditEvent
+        to hash: String, by link: MailLink, codeDigest: [UInt8], proof: SecondFactorProof?,
+        takeover: KeyReplacement?, authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Bool>
     /// Counts an attempt to give a code with a link.
     ///

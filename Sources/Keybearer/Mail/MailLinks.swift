@@ -31,18 +31,16 @@ struct MailLinks: Sendable {
             .changeEmail, mail, claim, MailLink(.changeEmail, of: userID, to: mail.recipient, context))
     }
 
-    /// Whoever typed the address may have had another spelling: the link goes where the account says. An address that is
-    /// not verified gets a link that verifies it: somebody else may have signed up with it.
+    /// Whoever typed the address may have had another spelling: the link goes where the account says. Where the address is
+    /// not verified, somebody else may have signed up with it: the link takes the account from them, see
+    /// ``PasswordResetService``. Two-step sign-in is never passed by, so that such an account with it gets none.
     private func reset(_ mail: OutgoingMail, _ claim: [UInt8]) async throws -> MailContent? {
         guard
             let found = try await context.store.credentials(email: EmailAddress.spellings(of: mail.recipient.rawValue)),
             found.account.user.status == .active, found.account.user.hasPassword
         else { return nil }
         let user = found.account.user
-        guard user.isEmailVerified else {
-            return try await content(
-                .verifyEmail, mail, claim, MailLink(.verifyEmail, of: user.id, to: user.email, context))
-        }
+        guard user.isEmailVerified || !found.hasSecondFactor else { return nil }
         let authority = Authority(.anyone, from: mail.address)
         return try await content(
             .resetPassword, mail, claim,

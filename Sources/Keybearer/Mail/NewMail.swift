@@ -51,11 +51,11 @@ package struct NewMail: Sendable, Hashable {
     /// A mail that belongs to an event and tells something else than ``init(of:)`` would.
     package init(
         _ kind: MailKind, to recipient: Recipient, of event: AuditEvent, invitationID: InvitationID? = nil,
-        detail: String? = nil
+        requester: String? = nil, detail: String? = nil
     ) {
         self.init(
             id: MailID(rawValue: MailID.prefix + event.id.rawValue.dropFirst(EventID.prefix.count)), kind,
-            to: recipient, at: event.at, requester: Self.requester(kind, event), invitationID: invitationID,
+            to: recipient, at: event.at, requester: requester ?? Self.requester(kind, event), invitationID: invitationID,
             address: event.address == .localSocket ? nil : event.address, userAgent: event.origin?.userAgent,
             detail: detail)
     }

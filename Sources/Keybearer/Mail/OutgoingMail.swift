@@ -89,6 +89,14 @@ package enum MailRules {
     static let mostConcurrently = 4
     /// How many wait at most. What comes on top is not written: nothing that is done fails because mails do.
     package static let mostWaiting = 10_000
+    /// What anybody can ask for without being signed in to the account it goes to leaves room for the other half: nobody
+    /// keeps a notice from somebody by asking for much.
+    package static func mostWaiting(for topic: MailKind.Topic) -> Int {
+        switch topic {
+        case .verification, .reset, .invitation: mostWaiting / 2
+        case .notice, .usage: mostWaiting
+        }
+    }
     /// How many one requester causes in 24 hours.
     package static let mostPerRequester = 100
     /// The span in which mails to an address and of a requester are counted.

@@ -3,17 +3,19 @@
 package final class PasswordResetService: Sendable {
     private let context: ServiceContext
     private let hasher: PasswordHasher
+    private let keys: KeyService
     private let secondFactors: SecondFactorService
     private let throttle: SignInThrottle
     private let propagation: any ChangePropagation
     private let node: Node?
 
     init(
-        context: ServiceContext, hasher: PasswordHasher, secondFactors: SecondFactorService, throttle: SignInThrottle,
-        propagation: any ChangePropagation, node: Node?
+        context: ServiceContext, hasher: PasswordHasher, keys: KeyService, secondFactors: SecondFactorService,
+        throttle: SignInThrottle, propagation: any ChangePropagation, node: Node?
     ) {
         self.context = context
         self.hasher = hasher
+        self.keys = keys
         self.secondFactors = secondFactors
         self.throttle = throttle
         self.propagation = propagation
@@ -24,9 +26,12 @@ package final class PasswordResetService: Sendable {
     package struct Usable: Sendable {
         package let link: MailLink
         /// Whose password it resets.
-        package let user: User
+        package let account: Account
         /// Whether a code of the account's app is wanted besides.
         package let needsCode: Bool
+        /// Whether it also takes the account from whoever has it: nobody has shown before that the address is theirs. The
+        /// key is replaced then, and identities at providers and devices are forgotten.
+        package var isTakeover: Bool { !account.user.isEmailVerified }
     }
 
     /// Whether mails are sent.
@@ -62,13 +67,13 @@ package final class PasswordResetService: Sendable {
             let userID = link.userID, let account = try await context.store.credentials(of: userID),
             Self.isGood(link, for: account)
         else { return nil }
-        return Usable(link: link, user: account.account.user, needsCode: account.hasSecondFactor)
+        return Usable(link: link, account: account.account, needsCode: account.hasSecondFactor)
     }
 
     private static func isGood(_ link: MailLink, for found: StoredCredentials) -> Bool {
         let user = found.account.user
         return user.status == .active && user.hasPassword && user.email == link.email
-            && found.password.version == link.passwordVersion
+            && found.password.version == link.passwordVersion && (user.isEmailVerified || !found.hasSecondFactor)
     }
 
     /// Sets a new password; all sessions end. Returns when that holds on every node.
@@ -80,7 +85,7 @@ package final class PasswordResetService: Sendable {
         by code: MailCode, to password: Password, otp: String, from address: IPAddress
     ) async throws -> Bool {
         guard let usable = try await find(code) else { return false }
-        let user = usable.user
+        let user = usable.account.user
         if let problem = password.problem(email: user.email.rawValue, name: user.name) {
             throw KeybearerError.validation(["password": problem])
         }
@@ -108,14 +113,18 @@ package final class PasswordResetService: Sendable {
     private func commit(
         _ usable: Usable, _ code: MailCode, _ password: Password, _ proof: SecondFactorProof?, from address: IPAddress
     ) async throws -> Bool {
-        let link = usable.link
+        let (link, account) = (usable.link, usable.account)
+        let takeover =
+            usable.isTakeover
+            ? try keys.makeReplacement(of: account.key.version, userID: account.user.id, request: nil).0 : nil
         // It replaces this version of the password and no other.
-        let authority = Authority(.password(version: link.passwordVersion ?? 0, of: usable.user.id), from: address)
+        let authority = Authority(.password(version: link.passwordVersion ?? 0, of: account.user.id), from: address)
         return await propagation.waitUntilApplied(
             try await context.store.resetPassword(
                 to: try await hasher.hash(password), by: link, codeDigest: code.digest, proof: proof,
-                authority: authority,
+                takeover: takeover, authority: authority,
                 audit: context.event(
-                    .passwordReset, by: authority, user: usable.user.id, detail: proof?.detail)))
+                    .passwordReset, by: authority, user: account.user.id,
+                    detail: usable.isTakeover ? "key replaced" : proof?.detail)))
     }
 }

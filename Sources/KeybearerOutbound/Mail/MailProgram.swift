@@ -1,5 +1,6 @@
 import Foundation
 package import Keybearer
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -32,26 +33,36 @@ package struct MailProgram: MailTransport {
 
     package func send(_ message: [UInt8]) async throws(MailFailure) {
         let (words, patience) = (words + ["-t", "-i"], patience)
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Void, MailFailure>, Never>) in
-            // A thread of its own: it waits for the program.
-            Thread.detachNewThread {
-                continuation.resume(returning: Self.run(words, message, patience))
+        let run = Run()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, MailFailure>, Never>) in
+                // A thread of its own: it waits for the program.
+                Thread.detachNewThread {
+                    continuation.resume(returning: Self.run(words, message, patience, run))
+                }
             }
+        } onCancel: {
+            // A server that stops waits for no mail: the claim runs out, and another node sends it.
+            run.isCancelled.store(true, ordering: .relaxed)
         }
         try result.get()
     }
 
     private static func run(
-        _ words: [String], _ message: [UInt8], _ patience: Duration
+        _ words: [String], _ message: [UInt8], _ patience: Duration, _ run: Run
     ) -> Result<Void, MailFailure> {
         do throws(MailFailure) {
             let deadline = ContinuousClock.now.advanced(by: patience)
-            return .success(try MailProcess.start(words).run(message, until: deadline))
+            return .success(try MailProcess.start(words).run(message, until: deadline, run))
         } catch {
             return .failure(error)
         }
     }
+}
+
+/// Tells the thread that waits for a program that nobody waits for it any more.
+private final class Run: Sendable {
+    let isCancelled = Atomic<Bool>(false)
 }
 
 /// One run of the program.
@@ -118,12 +129,14 @@ private struct MailProcess {
     }
 
     /// Writes the mail, and waits for the end.
-    func run(_ message: [UInt8], until deadline: ContinuousClock.Instant) throws(MailFailure) {
+    func run(
+        _ message: [UInt8], until deadline: ContinuousClock.Instant, _ run: Run
+    ) throws(MailFailure) {
         defer { for file in [input.reading, output] { close(file) } }
         var (written, isWriting, said, status) = (0, true, [UInt8](), Int32(0))
         defer { if isWriting { close(input.writing) } }
         while waitpid(process, &status, WNOHANG) == 0 {
-            guard ContinuousClock.now < deadline else {
+            guard ContinuousClock.now < deadline, !run.isCancelled.load(ordering: .relaxed) else {
                 stop()
                 throw MailFailure("The program took too long and was ended.")
             }

@@ -37,7 +37,7 @@ extension CommonMigrations {
             tag_key_id       {id} NOT NULL,
             purpose          TEXT NOT NULL,
             user_id          {id},
-            email            TEXT NOT NULL,
+            email            {id} NOT NULL,
             password_version {number},
             invitation_id    {id},
             created_at       {number} NOT NULL,
@@ -47,6 +47,7 @@ extension CommonMigrations {
         ){strict}
         """,
         "CREATE INDEX mail_links_by_user ON mail_links (user_id) WHERE user_id IS NOT NULL",
+        "CREATE INDEX mail_links_by_email ON mail_links (email)",
         "CREATE INDEX mail_links_by_end ON mail_links (expires_at)",
         // Addresses that holders of accounts want, until they are verified.
         """

@@ -93,6 +93,14 @@ struct DashboardResponder: Sendable {
         return context.place == .window || found.session.portal != nil ? found : nil
     }
 
+    /// Who is signed in by more than a portal link, which opens a part of one workspace alone.
+    func person(_ context: RequestContext) async throws -> SessionService.SignedIn? {
+        guard let token = cookie.token(in: context), let found = try await signedIn(by: token, context),
+            found.session.portal == nil
+        else { return nil }
+        return found
+    }
+
     /// Refuses what a portal link does not open.
     ///
     /// - Throws: `FORBIDDEN`.

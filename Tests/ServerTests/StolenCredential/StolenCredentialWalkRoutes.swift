@@ -244,6 +244,9 @@ struct WalkRoute: Sendable {
         WalkRoute(
             name: "POST /account/email/verify", action: .emailVerificationAsked, ends: AuthorityEnd.ofSessions,
             request: { $0.form("/account/email/verify") }, isUnverified: true),
+        WalkRoute(
+            name: "POST /account/email/confirm", action: .emailVerified, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/email/confirm", ["code": $0.verifyCode]) }, isUnverified: true),
         // Whoever asks needs nothing, and nothing ends that: the link goes to the account's own address.
         WalkRoute(
             name: "POST /forgot-password", action: nil, ends: [],

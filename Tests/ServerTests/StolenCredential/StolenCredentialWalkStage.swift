@@ -228,10 +228,11 @@ struct WalkStage: Sendable {
         let service = try await others.writes.createServiceAccount(
             name: "Testing", in: .id(workspace), by: .commandLine)
         let waiting = try await others.invitations.invite(
-            "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
+            "guest\(number)@example.com", as: .member, to: workspace, by: try await others.accounts.account(holder).user,
+            authority: .commandLine)
         let hostWorkspace = host.workspaces[0].workspace.id
         let own = try await others.invitations.invite(
-            email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
+            email, as: .member, to: hostWorkspace, by: host.user, authority: .commandLine)
         return WalkTeam(
             colleague: colleague.user.id, serviceAccount: service.user.id, invitation: waiting.invitation.id,
             host: host.user.id,

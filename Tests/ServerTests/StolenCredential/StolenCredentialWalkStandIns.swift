@@ -77,9 +77,6 @@ struct WalkStandIn: Sendable {
 
     /// Links in mails: whoever has one has nobody's authority.
     private static let byMail = [
-        mailLink("/verify-email", \.verifyCode, .emailVerified, while: "the account is disabled", isUnverified: true) {
-            try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
-        },
         mailLink("/verify-email", \.changeCode, .emailChanged, while: "the account is disabled") {
             try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
         },

@@ -90,7 +90,7 @@ import Testing
             let account = try await services.accounts.create(
                 name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
             let code = try await services.invitations.invite(
-                "bob@example.com", as: .member, to: account.workspaces[0].workspace.id, by: account.user.id,
+                "bob@example.com", as: .member, to: account.workspaces[0].workspace.id, by: account.user,
                 authority: .commandLine
             ).code
             let other = KeyVault(ring: try .generate(from: .system))

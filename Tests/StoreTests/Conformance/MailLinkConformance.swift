@@ -57,7 +57,7 @@ import Testing
         ) async throws -> Bool {
             await applied(
                 try await (other ?? store).resetPassword(
-                    to: hash, by: sent.link, codeDigest: sent.code, proof: proof,
+                    to: hash, by: sent.link, codeDigest: sent.code, proof: proof, takeover: nil,
                     authority: Authority(.password(version: sent.link.passwordVersion ?? 0, of: user)),
                     audit: event(.passwordReset))
             ).value

@@ -13,24 +13,34 @@ struct MailLinkHandlers: Sendable {
         guard let text = context.query?["code"], let code = MailCode(parsing: text) else {
             return show(VerifyEmailPage.unknown, .notFound)
         }
-        return show(try await emails.find(code), text)
+        return show(try await emails.find(code), text, for: try await pages.person(context)?.account.user)
     }
 
-    /// `POST /verify-email`
+    /// `POST /verify-email`: the account gets the address that the mail went to.
     @Sendable func verify(_ context: RequestContext) async throws -> Response {
         guard let text = try context.form()["code"], let code = MailCode(parsing: text) else {
             return show(VerifyEmailPage.unknown, .notFound)
         }
         do {
-            return show(try await emails.use(code, from: context.client), text)
+            return show(try await emails.use(code, from: context.client), text, for: nil)
         } catch let error as KeybearerError where error.code == .conflict {
             return show(VerifyEmailPage.taken, .conflict)
         }
     }
 
-    private func show(_ found: EmailService.Found, _ code: String) -> Response {
+    /// `POST /account/email/confirm`: the account's own address is verified.
+    @Sendable func confirm(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
+        guard let text = try context.form()["code"], let code = MailCode(parsing: text) else {
+            return show(VerifyEmailPage.unknown, .notFound)
+        }
+        return show(
+            try await emails.verify(code, of: signedIn, from: context.client), text, for: signedIn.account.user)
+    }
+
+    /// - Parameter reader: who is signed in.
+    private func show(_ found: EmailService.Found, _ code: String, for reader: User?) -> Response {
         switch found {
-        case .usable(let link, let user): show(VerifyEmailPage(link, of: user, code: code))
+        case .usable(let link, let user): show(VerifyEmailPage(link, of: user, code: code, for: reader))
         case .used(let email): show(VerifyEmailPage.done(email))
         case .ended: show(VerifyEmailPage.ended, .gone)
         case .none: show(VerifyEmailPage.unknown, .notFound)
@@ -61,7 +71,8 @@ struct MailLinkHandlers: Sendable {
             let found = try await resets.find(code)
         else { return show(ResetPasswordPage.ended, .gone) }
         return show(
-            ResetPasswordPage(code: text, email: found.user.email.rawValue, asksForCode: found.needsCode))
+            ResetPasswordPage(code: text, email: found.account.user.email.rawValue, asksForCode: found.needsCode,
+                isTakeover: found.isTakeover))
     }
 
     /// `POST /reset-password`
@@ -77,8 +88,8 @@ struct MailLinkHandlers: Sendable {
         } catch let error as KeybearerError where [.validationFailed, .rateLimited].contains(error.code) {
             guard let found = try await resets.find(code) else { return show(ResetPasswordPage.ended, .gone) }
             let page = ResetPasswordPage(
-                code: text, email: found.user.email.rawValue, asksForCode: found.needsCode,
-                fields: error.code == .rateLimited ? ["code": error.message] : error.fields)
+                code: text, email: found.account.user.email.rawValue, asksForCode: found.needsCode,
+                isTakeover: found.isTakeover, fields: error.code == .rateLimited ? ["code": error.message] : error.fields)
             return SignInHandlers.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }

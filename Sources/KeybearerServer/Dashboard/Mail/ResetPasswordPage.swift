@@ -10,6 +10,8 @@ struct ResetPasswordPage: Page, Equatable {
     let email: String
     /// Whether the form asks for a code of the authenticator app.
     let asksForCode: Bool
+    /// Whether the key is replaced too: nobody has shown before that the address is theirs.
+    let isTakeover: Bool
     /// What is wrong with the new password.
     let passwordError: String?
     /// What is wrong with the code of the app.
@@ -20,10 +22,11 @@ struct ResetPasswordPage: Page, Equatable {
     /// A link that can be used.
     ///
     /// - Parameter fields: sentences by field name: `password`, `code`.
-    init(code: String, email: String, asksForCode: Bool, fields: [String: String] = [:]) {
+    init(code: String, email: String, asksForCode: Bool, isTakeover: Bool = false, fields: [String: String] = [:]) {
         self.code = code
         self.email = email
         self.asksForCode = asksForCode
+        self.isTakeover = isTakeover
         passwordError = fields["password"]
         codeError = fields["code"]
         hasErrors = passwordError != nil || codeError != nil
@@ -36,6 +39,7 @@ struct ResetPasswordPage: Page, Equatable {
         code = nil
         email = ""
         asksForCode = false
+        isTakeover = false
         passwordError = nil
         codeError = nil
         hasErrors = false

@@ -1,7 +1,7 @@
 import Keybearer
 
 /// What a link in a mail leads to that verifies an address: `GET /verify-email?code=…`, and the answer to its form, which
-/// sends `code`.
+/// sends `code`. The account's own address is verified in a browser that is signed in to the account.
 struct VerifyEmailPage: Page, Equatable {
     static let template = Template.verifyEmail
 
@@ -13,28 +13,51 @@ struct VerifyEmailPage: Page, Equatable {
     let button: String?
     /// The link's code, for the form.
     let code: String?
+    /// Where the form goes.
+    let action: String
     /// Where the page leads.
     let links: [PageLink]
 
-    private init(_ title: String, _ paragraphs: [String], button: String? = nil, code: String? = nil, links: [PageLink]) {
+    private init(
+        _ title: String, _ paragraphs: [String], button: String? = nil, code: String? = nil,
+        action: String = Routes.verifyEmail, links: [PageLink]
+    ) {
         self.title = title
         self.paragraphs = paragraphs
         self.button = button
         self.code = code
+        self.action = action
         self.links = links
     }
 
     /// A link that can be used.
-    init(_ link: MailLink, of user: User, code: String) {
-        let isChange = link.purpose == .changeEmail
-        self.init(
-            isChange ? "Use this address?" : "Verify your address",
-            [
-                isChange
-                    ? "The account of \(user.name) gets the address \(link.email) instead of \(user.email)."
-                    : "The address \(link.email) is that of the account of \(user.name).",
-                "If you don’t know this account, close the page: nothing is changed.",
-            ], button: isChange ? "Use \(link.email)" : "Verify \(link.email)", code: code, links: [])
+    ///
+    /// - Parameter reader: who is signed in; nil for nobody.
+    init(_ link: MailLink, of user: User, code: String, for reader: User?) {
+        let close = "If you don’t know this account, close the page: nothing is changed."
+        if link.purpose == .changeEmail {
+            self.init(
+                "Use this address?",
+                ["The account of \(user.name) gets the address \(link.email) instead of \(user.email).", close],
+                button: "Use \(link.email)", code: code, links: [])
+        } else if reader?.id == user.id {
+            self.init(
+                "Verify your address", ["The address \(link.email) is that of the account of \(user.name).", close],
+                button: "Verify \(link.email)", code: code, action: Routes.confirmEmail, links: [])
+        } else if let reader {
+            self.init(
+                "Sign in to verify your address",
+                [
+                    "You are signed in as \(reader.email). Sign out, and open the link in the mail again to verify "
+                        + "\(link.email).", close,
+                ], links: [PageLink(path: "/account", title: "Go to your account")])
+        } else {
+            let next = DashboardResponder.escape("\(Routes.verifyEmail)?code=\(code)")
+            self.init(
+                "Sign in to verify your address",
+                ["Sign in to the account with the address \(link.email). Then you can verify it.", close],
+                links: [PageLink(path: "/sign-in?next=\(next)", title: "Sign in")])
+        }
     }
 
     /// An address that is verified now, or was before.

@@ -55,12 +55,11 @@ struct TeamPageHandlers: Sendable {
         let form = try context.form()
         var typed = TeamPage.Typed(email: form["email"] ?? "", role: Role(rawValue: form["role"] ?? "") ?? .member)
         do {
-            let (invitation, code) = try await invitations.invite(
-                typed.email, as: typed.role, to: access.workspace.id, by: signedIn.account.user.id,
+            let (invitation, code, isMailed) = try await invitations.invite(
+                typed.email, as: typed.role, to: access.workspace.id, by: signedIn.account.user,
                 authority: signedIn.authority(from: context.client))
             let url = pages.place.url(InvitationHandlers.path(of: code), for: context)
-            let link = TeamPage.Link(
-                email: invitation.email.rawValue, url: url, isMailed: invitations.isMailOn)
+            let link = TeamPage.Link(email: invitation.email.rawValue, url: url, isMailed: isMailed)
             return try await show(context, signedIn, link: link)
         } catch let error as KeybearerError where error.code == .validationFailed {
             typed.problem = error.fields["email"] ?? error.message

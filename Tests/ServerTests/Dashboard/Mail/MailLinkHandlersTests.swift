@@ -39,7 +39,7 @@ import Testing
         #expect(mail.subject == "Keybearer: Verify your e-mail address")
         let link = try #require(mail.link)
         #expect(link.hasPrefix("/verify-email?code=kbm_"))
-        let browser = try await nobody
+        let browser = try await PersonBrowser(fixture, account)
         for _ in 0..<3 {
             let page = try await browser.get(link)
             #expect(page.status == 200 && page.body.contains("Verify ada@example.com"))
@@ -48,15 +48,69 @@ import Testing
             #expect(try await !user(account).isEmailVerified)
         }
         let code = try #require(mail.code)
-        let done = try await browser.post("/verify-email", ["code": code])
+        let done = try await browser.post(Routes.confirmEmail, ["code": code])
         #expect(done.status == 200 && done.body.contains("ada@example.com is verified"))
         #expect(try await user(account).isEmailVerified)
-        let again = try await browser.post("/verify-email", ["code": code])
+        let again = try await browser.post(Routes.confirmEmail, ["code": code])
         #expect(again.status == 200 && again.body.contains("ada@example.com is verified"), "a double press")
         #expect(try await browser.get(link).status == 200)
         #expect(try await fixture.sentMails().isEmpty)
         let events = try await fixture.services.accounts.auditEvents(of: account.user.id, limit: 10)
         #expect(events.filter { $0.action == .emailVerified }.count == 1)
+    }
+
+    @Test("Whoever has the mail and not the account verifies nothing: a stranger may have signed up with the address")
+    func verificationBySomebodyElse() async throws {
+        let (account, mail) = try await signUp()
+        let (link, code) = (try #require(mail.link), try #require(mail.code))
+        let other = try await PersonBrowser(fixture, try await fixture.account("eve@example.com").account)
+        for (browser, way) in [(try await nobody, "/sign-in?next="), (other, "You are signed in as eve@example.com")] {
+            let page = try await browser.get(link)
+            #expect(page.status == 200 && page.body.contains("Sign in to verify") && page.body.contains(way))
+            #expect(!page.body.contains("<form method=\"post\" action=\"\(Routes.confirmEmail)\""))
+            _ = try await browser.post("/verify-email", ["code": code])
+            #expect(try await browser.post(Routes.confirmEmail, ["code": code]).status != 200)
+        }
+        #expect(try await !user(account).isEmailVerified)
+    }
+
+    @Test("A reset shows whose the address is: it takes an account with one that was not verified from whoever made it")
+    func resetOfUnverified() async throws {
+        let (account, _) = try await signUp()
+        let stranger = try await PersonBrowser(fixture, account)
+        let key = try await fixture.services.keys.reveal(account.user.id, by: .commandLine).characters
+        #expect(try await stranger.post("/account/email", ["email": "evil@example.com"]).status == 303)
+        let wish = try #require(try await fixture.sentMails().first?.code)
+        _ = try await nobody.post("/forgot-password", ["email": "ada@example.com"])
+        let mail = try #require(try await fixture.sentMails().first)
+        #expect(try await nobody.get(try #require(mail.link)).body.contains("the API key is replaced"))
+        let form = ["code": try #require(mail.code), "password": "another long secret"]
+        #expect(try await nobody.post("/reset-password", form).status == 303)
+        #expect(try await user(account).isEmailVerified)
+        #expect(try await stranger.get("/account").status == 303)
+        let headers: HTTPFields = [.authorization: "Bearer \(key)"]
+        #expect(try await fixture.respond(.get, "/api/v1/me", headers).status == 401)
+        #expect(try await nobody.post("/verify-email", ["code": wish]).status == 410)
+        #expect(try await user(account).email.rawValue == "ada@example.com")
+    }
+
+    @Test("Whatever takes an account back ends the wish for another address", arguments: ["password", "sessions", "address"])
+    func takenBack(_ what: String) async throws {
+        let (account, _) = try await fixture.account("ada@example.com")
+        let thief = try await PersonBrowser(fixture, account)
+        #expect(try await thief.post("/account/email", ["email": "evil@example.com"]).status == 303)
+        let code = try #require(try await fixture.sentMails().first?.code)
+        let operators = try await OperatorClient(fixture)
+        switch what {
+        case "password":
+            try await fixture.services.accounts.setPassword(
+                of: account.user, to: Password("another long secret"), by: .commandLine)
+        case "sessions": try await operators.send(.post, "/users/\(account.user.id)/end-sessions")
+        default: try await operators.send(.patch, "/users/\(account.user.id)", #"{"email":"new@example.com"}"#)
+        }
+        #expect(try await nobody.get("/verify-email?code=\(code)").status == 410)
+        #expect(try await nobody.post("/verify-email", ["code": code]).status == 410)
+        #expect(try await user(account).email.rawValue != "evil@example.com")
     }
 
     @Test("What is no link of ours, one that expired, and one of a disabled account each have their page")
@@ -85,7 +139,8 @@ import Testing
         clock.advance(by: .seconds(120))
         let expired = try await browser.get(link)
         #expect(expired.status == 410 && expired.body.contains("This link no longer works"))
-        #expect(try await browser.post("/verify-email", ["code": code]).status == 410)
+        let holder = try await PersonBrowser(fixture, account)
+        #expect(try await holder.post(Routes.confirmEmail, ["code": code]).status == 410)
         #expect(try await !fixture.services.accounts.account(account.user.id).user.isEmailVerified)
     }
 
@@ -100,7 +155,7 @@ import Testing
         }
         let mails = try await fixture.sentMails()
         #expect(mails.count == MailKind.Topic.verification.mostPerDay - 1, "one came of the sign-up")
-        _ = try await nobody.post("/verify-email", ["code": try #require(mails.last?.code)])
+        _ = try await browser.post(Routes.confirmEmail, ["code": try #require(mails.last?.code)])
         let page = try await browser.get("/account").body
         #expect(!page.contains("Verify your address") && page.contains(">verified<"))
         #expect(try await browser.post("/account/email/verify").headers[.location] == "/account")
@@ -109,10 +164,9 @@ import Testing
     @Test("A new address works when its link was used; the old one is told, and signs nobody in any more")
     func changeOfAddress() async throws {
         let (account, verification) = try await signUp()
-        _ = try await nobody.post("/verify-email", ["code": try #require(verification.code)])
-        let (other, _) = try await fixture.account("taken@example.com")
         let browser = try await PersonBrowser(fixture, account)
-        for refused in ["", "nonsense", "ada@example.com", other.user.email.rawValue] {
+        _ = try await browser.post(Routes.confirmEmail, ["code": try #require(verification.code)])
+        for refused in ["", "nonsense", "ada@example.com"] {
             let page = try await browser.post("/account/email", ["email": refused])
             #expect(page.status == 422 && page.body.contains("email-error"), "\(refused)")
         }
@@ -215,11 +269,11 @@ import Testing
         #expect(try await nobody.get(link).status == 410)
     }
 
-    @Test("Accounts without a password, disabled ones and unverified addresses get no link that resets a password")
+    @Test("Accounts without a password and disabled ones get no link that resets a password")
     func whoGetsNone() async throws {
         let (disabled, _) = try await fixture.account("disabled@example.com")
         try await fixture.services.accounts.setStatus(.disabled, of: disabled.user.id, by: .commandLine)
-        let (_, verification) = try await signUp("unverified@example.com")
+        _ = try await signUp("unverified@example.com")
         let new = try fixture.services.accounts.makeAccount(
             name: "Ada", email: EmailAddress(normalised: "passwordless@example.com"), isEmailVerified: true)
         _ = try await fixture.store.createAccount(
@@ -230,8 +284,7 @@ import Testing
             #expect(try await nobody.post("/forgot-password", ["email": "\(name)@example.com"]).status == 200)
         }
         let mails = try await fixture.sentMails()
-        #expect(mails.map(\.to) == ["unverified@example.com"])
-        #expect(mails.first?.subject == verification.subject, "it verifies first")
+        #expect(mails.map(\.to) == ["unverified@example.com"], "a takeover: see resetOfUnverified()")
         let outcomes = try await fixture.services.mails.list(limit: 10).map(\.outcome)
         #expect(outcomes.filter { $0 == .void }.count == 2)
     }

@@ -151,10 +151,39 @@ def account_new_address_asked(stage: MailStage) -> Page:
 
 @state
 def verify_email(stage: MailStage) -> Page:
+    page, email = stage.signed_up()
+    page.goto(link(stage.mailbox.wait(email)))
+    expect(page.get_by_role("button", name=f"Verify {email}")).to_be_visible()
+    return page
+
+
+@state
+def verify_email_signed_out(stage: MailStage) -> Page:
     _, email = stage.signed_up()
     page = stage.page()
     page.goto(link(stage.mailbox.wait(email)))
-    expect(page.get_by_role("button", name=f"Verify {email}")).to_be_visible()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    return page
+
+
+@state
+def verify_email_as_another(stage: MailStage) -> Page:
+    _, email = stage.signed_up()
+    page = stage.as_ada(link(stage.mailbox.wait(email)))
+    expect(page.get_by_text("You are signed in as")).to_be_visible()
+    return page
+
+
+@state
+def reset_password_of_unverified(stage: MailStage) -> Page:
+    _, email = stage.signed_up()
+    stage.mailbox.wait(email)
+    page = stage.page()
+    page.goto("/forgot-password")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_role("button", name="Send the link").click()
+    page.goto(link(stage.mailbox.wait(email, "Reset your password")))
+    expect(page.get_by_text("the API key is replaced")).to_be_visible()
     return page
 
 

@@ -97,7 +97,7 @@ def verified(server: KeybearerServer, mailbox: Mailbox, email: str, name: str = 
     browser = Browser(server)
     browser.sign_up(email, name)
     mail = mailbox.wait(email, "Verify your e-mail address")
-    assert browser.post("/verify-email", code=code(mail)).status == 200
+    assert browser.post("/account/email/confirm", code=code(mail)).status == 200
     return browser
 
 
@@ -130,7 +130,10 @@ def test_a_sign_up_is_verified_by_the_mail_that_arrives(server: KeybearerServer,
     for _ in range(2):
         assert stranger.get(link(mail)).status == 200
     assert "not verified" in browser.get("/account").text
-    assert "is verified" in stranger.post("/verify-email", code=code(mail)).text
+    assert "Sign in to verify" in stranger.get(link(mail)).text
+    assert "is verified" not in stranger.post("/verify-email", code=code(mail)).text
+    assert "not verified" in browser.get("/account").text, "the mail alone is not enough"
+    assert "is verified" in browser.post("/account/email/confirm", code=code(mail)).text
     assert "not verified" not in browser.get("/account").text
     assert server.commands.show("ada@example.com")["emailVerified"] is True
     # The operator's commands show it, without what it said.

@@ -106,6 +106,43 @@ import Testing
         #expect(try await subjects() == [Self.shown])
     }
 
+    @Test("A key that the server tries is shown to nobody; a service account's is told of to whoever looked")
+    func trialsAndServiceKeys() async throws {
+        let (account, _) = try await fixture.account("ada@example.com")
+        let workspace = account.workspaces[0].workspace.id
+        let service = try await fixture.services.writes.createServiceAccount(
+            name: "Build server", in: .id(workspace), by: .commandLine)
+        let browser = Browser(fixture)
+        try await browser.signIn()
+        _ = try await subjects()
+        let other = browser.stolen()
+        #expect(try await other.post("/workspaces/\(workspace)/api-webhooks/try") == 200)
+        #expect(try await subjects() == [])
+        #expect(try await other.post("/workspaces/\(workspace)/service-accounts/\(service.user.id)/reveal") == 200)
+        let mails = try await fixture.sentMails()
+        #expect(mails.map(\.to) == ["ada@example.com"])
+        #expect(mails.first?.subject == "Keybearer: The API key of a service account was shown on a new device")
+        #expect(mails.first?.body.contains("the service account Build server") == true)
+        _ = try await fixture.services.keys.regenerate(service.user.id, idempotencyKey: nil, by: .commandLine)
+        #expect(try await subjects() == [], "a service account has no address")
+    }
+
+    @Test("Nothing is sent in the name of somebody whose own address is not verified")
+    func unverifiedInviter() async throws {
+        let stranger = try await fixture.services.signIn.signUp(
+            name: "The Boss", email: "boss@example.com", password: Password("long enough secret"), from: IPAddress(v4: 9),
+            userAgent: ""
+        ).signedIn.account
+        _ = try await subjects()
+        let browser = try await PersonBrowser(fixture, stranger)
+        let page = try await browser.post(
+            "/workspaces/\(stranger.workspaces[0].workspace.id)/invitations",
+            ["email": "grace@example.com", "role": "member"])
+        #expect(page.status == 200 && page.body.contains("/invitations?code="), "the link for copying stays")
+        #expect(!page.body.contains("on its way to them"))
+        #expect(try await subjects() == [])
+    }
+
     @Test("Whoever makes a change, its holder is told: key, password, two-step sign-in")
     func changes() async throws {
         let (account, _) = try await fixture.account("ada@example.com")
@@ -144,8 +181,9 @@ import Testing
         let (owner, _) = try await fixture.account("ada@example.com")
         let workspace = owner.workspaces[0].workspace.id
         let authority = Authority(.commandLine)
-        let (invitation, _) = try await fixture.services.invitations.invite(
-            "grace@example.com", as: .member, to: workspace, by: owner.user.id, authority: authority)
+        let invitation = try await fixture.services.invitations.invite(
+            "grace@example.com", as: .member, to: workspace, by: owner.user, authority: authority
+        ).invitation
         try await fixture.services.invitations.withdraw(invitation.id, of: workspace, by: authority)
         #expect(try await subjects() == [])
         #expect(try await fixture.services.mails.list(limit: 10).map(\.outcome) == [.void])

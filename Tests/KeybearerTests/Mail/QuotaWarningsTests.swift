@@ -47,7 +47,7 @@ import Testing
         _ = state.consume(
             limit: 100, keyID: KeyID(rawValue: "key_a1"), from: Samples.address, now: SteadyTime(nanoseconds: 2),
             wall: Samples.start)
-        return state.takeUnwritten().reached
+        return state.takeUnwritten().reached?.level
     }
 
     @Test("A level is found once when it is reached, and again only after clearly less was used")

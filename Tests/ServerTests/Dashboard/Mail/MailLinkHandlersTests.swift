@@ -1,8 +1,10 @@
+import Foundation
 import HTTPTypes
 import TestSupport
 import Testing
 
 @testable import Keybearer
+@testable import KeybearerSQL
 @testable import KeybearerServer
 
 /// ``MailLinkHandlers`` with ``EmailService`` and ``PasswordResetService``, ``MailLinks`` and ``MailDispatcher`` behind them

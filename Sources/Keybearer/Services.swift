@@ -74,6 +74,8 @@ public final class Services: Sendable {
         public var auditRetention: Duration?
         /// Whether people are told by mail. The nodes need a way to send them too.
         package var isMailOn = false
+        /// How long requests wait for the store.
+        var patience = Verifier.Patience()
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 

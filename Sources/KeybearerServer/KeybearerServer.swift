@@ -212,8 +212,7 @@ public struct KeybearerServer: Sendable {
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.origin),
             frames: FramePolicy(origins: settings.embedOrigins),
             renderer: try PageRenderer(place: place, brand: settings.brand, clocks: clocks), random: random,
-            place: place,
-            cookie: cookie, devices: services.mails.isOn ? DeviceCookie(cookie) : nil, challenges: challenges,
+            place: place, cookie: cookie, devices: services.mails.isOn ? DeviceCookie(cookie) : nil, challenges: challenges,
             logger: logger)
     }
 
@@ -221,14 +220,11 @@ public struct KeybearerServer: Sendable {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
-        let keyPage = KeyPageHandlers(
-            keys: services.keys, sessions: services.sessions, workspaces: services.workspaces,
-            serviceAccounts: services.serviceAccounts, node: node, pages: pages,
-            keyPrefix: settings.keyPrefix.characters,
-            isProxy: { [proxies = ClientAddress(trusted: settings.trustedProxies)] in proxies.isTrusted($0) })
-        let serviceAccountPages = ServiceAccountPageHandlers(
-            accounts: services.serviceAccounts, keys: services.keys, keyPage: keyPage, pages: pages)
         let api = APIHandlers(keys: services.keys, reports: services.usage)
+        let keyPages = KeyPages(
+            services, node: node, settings: settings, pages: pages,
+            api: APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges),
+            route: Routes.profile(api))
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: api,
@@ -253,19 +249,14 @@ public struct KeybearerServer: Sendable {
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
-            keyPage: keyPage, networks: NetworkHandlers(keys: services.keys, keyPage: keyPage, pages: pages),
-            trial: TrialHandlers(
-                keys: services.keys, keyPage: keyPage,
-                api: APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges), bodies: bodies,
-                pages: pages, route: Routes.profile(api)),
+            keyPages: keyPages,
             usagePage: UsagePageHandlers(
                 usage: services.usage, serviceAccounts: services.serviceAccounts, node: node, pages: pages),
             workspacePages: WorkspacePageHandlers(
                 workspaces: services.workspaces, serviceAccounts: services.serviceAccounts, pages: pages),
             teamPages: TeamPageHandlers(
                 workspaces: services.workspaces, invitations: services.invitations,
-                serviceAccounts: serviceAccountPages, pages: pages, clocks: clocks),
-            serviceAccountPages: serviceAccountPages,
+                serviceAccounts: keyPages.serviceAccounts, pages: pages, clocks: clocks),
             invitations: InvitationHandlers(
                 invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
             activity: ActivityHandlers(

@@ -17,13 +17,10 @@ struct RouteHandlers: Sendable {
     var reference: ReferenceHandlers
     let signIn: SignInHandlers
     let identities: IdentityHandlers
-    let keyPage: KeyPageHandlers
-    let networks: NetworkHandlers
-    let trial: TrialHandlers
+    let keyPages: KeyPages
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers
-    let serviceAccountPages: ServiceAccountPageHandlers
     let invitations: InvitationHandlers
     let activity: ActivityHandlers
     let account: AccountPageHandlers

@@ -34,10 +34,10 @@ enum Routes {
                 .awaiting(edge.api.regenerate)),
         ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces)
             + operatorServiceAccounts(edge.serviceAccounts) + operatorLimits(edge.limits)
-            + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
+            + operatorOthers(edge) + pages(edge) + keyPages(edge.keyPages, edge.usagePage)
+            + workspacePages(edge.workspacePages)
             + teamPages(edge.teamPages, edge.invitations)
-            + serviceAccountPages(
-                edge.serviceAccountPages, edge.keyPage, edge.networks, edge.trial, edge.usagePage)
+            + serviceAccountPages(edge.keyPages, edge.usagePage)
             + mailPages(edge.mailLinks, edge.account)
     }
 
@@ -239,24 +239,11 @@ enum Routes {
             .anyone(.get, Routes.portal, edge.portal.page),
             .anyone(.post, Routes.portal, edge.portal.open),
 
-            .session(.get, "/", inPortal: .apiKey, edge.keyPage.home),
+            .session(.get, "/", inPortal: .apiKey, edge.keyPages.key.home),
             .session(.get, "/confirm", inPortal: .apiKey, edge.signIn.confirmPage),
             .session(.post, "/confirm", edge.signIn.confirm),
             .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
-            .workspace(.get, "/api-webhooks", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.page),
-            .workspace(.get, "/api-webhooks/record", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.record),
-            .workspace(.get, "/api-webhooks/usage", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.page),
-            .workspace(.get, "/api-webhooks/usage.csv", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.csv),
-            .workspace(.post, "/api-webhooks/reveal", does: .revealKey, inPortal: .apiKey, edge.keyPage.reveal),
-            .workspace(
-                .get, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey,
-                edge.keyPage.regeneratePage),
-            .workspace(
-                .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
-            .workspace(
-                .post, "/api-webhooks/networks", does: .changeNetworks, inPortal: .apiKey, edge.networks.change),
-            .workspace(.post, "/api-webhooks/try", does: .revealKey, inPortal: .apiKey, edge.trial.run),
-            .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
+            .workspace(.post, "/plan", does: .changePlan, edge.keyPages.key.switchPlan),
             .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
             .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),
             .session(.get, "/account", edge.account.page),
@@ -291,11 +278,6 @@ enum Routes {
     static let portal = "/portal"
     /// Where the operator API begins.
     static let operatorRoot = "/operator/v1"
-    /// The form that shows the key.
-    static let reveal = "/workspaces/{workspaceID}/api-webhooks/reveal"
-    /// The form that replaces it.
-    static let regenerate = "/workspaces/{workspaceID}/api-webhooks/regenerate"
-
     /// It tells its caller the new key, so a thief too: it exists where the setting `regenerate-by-key` opens it.
     static let regenerateByKey = "/api/v1/key/regenerate"
 }

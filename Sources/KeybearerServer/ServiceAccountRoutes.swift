@@ -16,27 +16,24 @@ extension Routes {
     }
 
     /// Service accounts in the dashboard. The page of one shows its key as a person's page shows the person's.
-    static func serviceAccountPages(
-        _ accounts: ServiceAccountPageHandlers, _ key: KeyPageHandlers, _ networks: NetworkHandlers,
-        _ trial: TrialHandlers, _ usage: UsagePageHandlers
-    ) -> [Route] {
+    static func serviceAccountPages(_ keys: KeyPages, _ usage: UsagePageHandlers) -> [Route] {
         let one = "/service-accounts/{userID}"
         return [
-            .workspace(.get, "/service-accounts", does: .openWorkspace, accounts.list),
-            .workspace(.post, "/service-accounts", does: .manageServiceAccounts, accounts.create),
-            .workspace(.get, one, does: .manageServiceAccounts, key.page),
-            .workspace(.get, one + "/record", does: .manageServiceAccounts, key.record),
+            .workspace(.get, "/service-accounts", does: .openWorkspace, keys.serviceAccounts.list),
+            .workspace(.post, "/service-accounts", does: .manageServiceAccounts, keys.serviceAccounts.create),
+            .workspace(.get, one, does: .manageServiceAccounts, keys.key.page),
+            .workspace(.get, one + "/record", does: .manageServiceAccounts, keys.key.record),
             .workspace(.get, one + "/usage", does: .manageServiceAccounts, usage.page),
             .workspace(.get, one + "/usage.csv", does: .manageServiceAccounts, usage.csv),
-            .workspace(.post, one + "/reveal", does: .revealServiceKey, key.reveal),
-            .workspace(.get, one + "/regenerate", does: .regenerateServiceKey, key.regeneratePage),
-            .workspace(.post, one + "/regenerate", does: .regenerateServiceKey, key.regenerate),
-            .workspace(.post, one + "/networks", does: .changeServiceNetworks, networks.change),
-            .workspace(.post, one + "/try", does: .revealServiceKey, trial.run),
-            .workspace(.post, one + "/rename", does: .manageServiceAccounts, accounts.rename),
-            .workspace(.post, one + "/disable", does: .manageServiceAccounts, accounts.disable),
-            .workspace(.post, one + "/enable", does: .manageServiceAccounts, accounts.enable),
-            .workspace(.post, one + "/delete", does: .manageServiceAccounts, accounts.delete),
+            .workspace(.post, one + "/reveal", does: .revealServiceKey, keys.key.reveal),
+            .workspace(.get, one + "/regenerate", does: .regenerateServiceKey, keys.key.regeneratePage),
+            .workspace(.post, one + "/regenerate", does: .regenerateServiceKey, keys.key.regenerate),
+            .workspace(.post, one + "/networks", does: .changeServiceNetworks, keys.networks.change),
+            .workspace(.post, one + "/try", does: .revealServiceKey, keys.trial.run),
+            .workspace(.post, one + "/rename", does: .manageServiceAccounts, keys.serviceAccounts.rename),
+            .workspace(.post, one + "/disable", does: .manageServiceAccounts, keys.serviceAccounts.disable),
+            .workspace(.post, one + "/enable", does: .manageServiceAccounts, keys.serviceAccounts.enable),
+            .workspace(.post, one + "/delete", does: .manageServiceAccounts, keys.serviceAccounts.delete),
         ]
     }
 

@@ -57,7 +57,7 @@ public final class Node: Sendable {
         auditSealer = AuditSealer(store: context.store, vault: vault, random: context.random)
         verifier = Verifier(
             cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, usage: usage, vault: vault,
-            store: context.store, thread: context.thread, clocks: context.clocks)
+            store: context.store, thread: context.thread, clocks: context.clocks, patience: context.settings.patience)
     }
 
     /// Makes memory fit a ring that this process is about to use.

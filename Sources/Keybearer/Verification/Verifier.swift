@@ -15,7 +15,7 @@ public final class Verifier: Sendable {
     private static let mostRounds = 64
 
     /// How long requests wait for the store.
-    struct Patience {
+    struct Patience: Sendable {
         /// For one thing, at a store that is near and stuck, such as one that another process has locked.
         var near: Duration = .seconds(2)
         /// For one thing, at the most.

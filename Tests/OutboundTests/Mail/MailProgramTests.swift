@@ -47,7 +47,8 @@ import Testing
         let held = open("/dev/null", O_RDONLY)
         defer { close(held) }
         let found = directory.file("found")
-        let program = try program("cat >/dev/null; { env; for file in /proc/$$/fd/*; do echo \"${file##*/}\"; done; } >\(found)")
+        let program = try program(
+            "cat >/dev/null; { env; for file in /proc/$$/fd/*; do echo \"${file##*/}\"; done; } >\(found)")
         #expect(await failure(program) == nil)
         let text = try String(contentsOfFile: found, encoding: .utf8)
         #expect(!text.contains("KEYBEARER") && text.contains("PATH="))

@@ -42,7 +42,9 @@ import Testing
     func kinds(_ kind: MailKind) throws {
         let text = try composed(kind)
         #expect(text.subject.hasPrefix("Acme: ") && text.subject.count > 15 && !text.subject.contains("\n"))
-        for part in [text.subject, text.body] { #expect(!part.contains("{{") && !part.contains("CONTENT_TYPE"), "\(part)") }
+        for part in [text.subject, text.body] {
+            #expect(!part.contains("{{") && !part.contains("CONTENT_TYPE"), "\(part)")
+        }
         #expect(text.body.contains("--\nAcme\nHelp: https://acme.example/help\n"))
         #expect(!text.body.contains("\n\n\n") && text.body.hasSuffix("\n") && !text.body.hasPrefix("\n"))
         #expect(text.body.contains("&") == false)
@@ -75,10 +77,12 @@ import Testing
         #expect(
             try composed(.verifyEmail).body.contains("\nhttps://acme.example/developers/verify-email?code=kbm_code\n"))
         #expect(
-            try composed(.resetPassword).body.contains("\nhttps://acme.example/developers/reset-password?code=kbm_code\n"))
+            try composed(.resetPassword).body
+                .contains("\nhttps://acme.example/developers/reset-password?code=kbm_code\n"))
         let invitation = try composed(.invitation).body
         #expect(invitation.contains("\nhttps://acme.example/developers/invitations?code=kbm_code\n"))
-        #expect(invitation.contains("Ada (owner@example.com) invites you to the workspace “Testing” at Acme, as admin."))
+        #expect(
+            invitation.contains("Ada (owner@example.com) invites you to the workspace “Testing” at Acme, as admin."))
         #expect(try composed(.verifyEmail).body.contains("The link works for 24 hours, once."))
     }
 

@@ -53,15 +53,18 @@ import Testing
 
         func reset(
             _ sent: (link: MailLink, code: [UInt8]), _ hash: String = "new", proof: SecondFactorProof? = nil,
-            in other: (any Store)? = nil
+            takeover: KeyReplacement? = nil, in other: (any Store)? = nil
         ) async throws -> Bool {
             await applied(
                 try await (other ?? store).resetPassword(
-                    to: hash, by: sent.link, codeDigest: sent.code, proof: proof, takeover: nil,
+                    to: hash, by: sent.link, codeDigest: sent.code, proof: proof, takeover: takeover,
                     authority: Authority(.password(version: sent.link.passwordVersion ?? 0, of: user)),
                     audit: event(.passwordReset))
             ).value
         }
+
+        /// The account's own address is its holder's.
+        func verify() async throws { #expect(try await use(try await send(.verifyEmail))) }
 
         func want(_ email: EmailAddress) async throws {
             let audit = event(.emailChangeAsked)
@@ -96,7 +99,10 @@ import Testing
         try await subject.run { store, samples in
             let stage = try await Stage(store, samples)
             let other = try await store.addAccount(samples, after: 1)
-            await expect(.conflict) { try await stage.want(other.user.email) }
+            // Nobody who asks is told that it is taken: whoever reads its mail is.
+            try await stage.want(other.user.email)
+            let taken = try await stage.send(.changeEmail, to: other.user.email)
+            await expect(.conflict) { _ = try await stage.use(taken) }
             let (one, two) = (EmailAddress(normalised: "one@example.com"), EmailAddress(normalised: "two@example.com"))
             let unasked = try await stage.send(.changeEmail, to: one)
             #expect(try await !stage.use(unasked))
@@ -133,6 +139,7 @@ import Testing
     func aPasswordIsResetOnceAndSessionsEnd(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             let stage = try await Stage(first, samples)
+            try await stage.verify()
             let digest = samples.random.bytes(32)
             try await first.startSession(
                 samples.session(of: stage.user), tokenDigest: digest, replacing: nil, audit: stage.event(.sessionStarted))
@@ -149,9 +156,32 @@ import Testing
     }
 
     @Test(arguments: storesUnderTest)
+    func aResetOfAnUnverifiedAddressTakesTheAccountFromWhoeverMadeIt(_ subject: StoreUnderTest) async throws {
+        try await subject.run { store, samples in
+            let stage = try await Stage(store, samples)
+            try await stage.want(EmailAddress(normalised: "evil@example.com"))
+            let sent = try await stage.send(.resetPassword, version: 1)
+            #expect(try await !stage.reset(sent), "not without a new key")
+            #expect(try await stage.reset(sent, "new", takeover: samples.replacement(of: stage.account)))
+            #expect(try await stage.current().isEmailVerified)
+            #expect(try await store.key(of: stage.user)?.version == stage.account.key.version + 1)
+            #expect(try await store.passwordHash(of: stage.user) == "new")
+            #expect(try await store.wantedEmail(of: stage.user, now: Clocks.system.wall()) == nil)
+            let version = Int(stage.account.key.version) + 1
+            let late = try await stage.send(.resetPassword, version: 3)
+            let another = try #require(try await store.account(id: stage.user))
+            #expect(another.key.version == version)
+            #expect(
+                try await !stage.reset(late, takeover: samples.replacement(of: another)),
+                "a verified account keeps its key")
+        }
+    }
+
+    @Test(arguments: storesUnderTest)
     func aResetNeedsTheSecondFactor(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let stage = try await Stage(store, samples)
+            try await stage.verify()
             try await store.recordMasterKey(Self.masterKey)
             let id = SecondFactorID.random(from: samples.random)
             let code = samples.random.bytes(32)

@@ -594,7 +594,7 @@ def end_a_session_of_the_account(walk: Walk) -> None:
     expect(walk.page.locator(".facts dd")).to_have_text([walk.stage.person.name, walk.stage.person.email])
     others = walk.page.locator(".sessions li", has_text="Unknown browser")
     before = others.count()
-    walk.hand.press(others.first.get_by_role("button"))
+    walk.hand.press(others.first.get_by_role("button", name="End session"))
     walk.expect_status("Session ended.")
     expect(others).to_have_count(before - 1)
 

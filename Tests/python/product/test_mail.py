@@ -111,8 +111,8 @@ def one_time_password(secret: str) -> str:
 def turn_on_second_factor(browser: Browser) -> tuple[str, list[str]]:
     """An authenticator app for the account: its secret, and the recovery codes."""
     secret = re.search(r'name="secret" value="([A-Z2-7]+)"', browser.get("/account/second-factor").text)[1]
-    answer = browser.post("/account/second-factor", secret=secret, code=one_time_password(secret))
-    return secret, re.findall(r"[a-km-np-z2-9]{4}(?:-[a-km-np-z2-9]{4}){3}", answer.text)
+    response = browser.post("/account/second-factor", secret=secret, code=one_time_password(secret))
+    return secret, re.findall(r"[a-km-np-z2-9]{4}(?:-[a-km-np-z2-9]{4}){3}", response.text)
 
 
 def test_a_sign_up_is_verified_by_the_mail_that_arrives(server: KeybearerServer, mailbox: Mailbox) -> None:
@@ -171,8 +171,8 @@ def test_a_reset_is_never_around_two_step_sign_in(server: KeybearerServer, mailb
     mail = mailbox.wait("ada@example.com", "Reset your password")
     assert 'id="otp"' in forgetful.get(link(mail)).text
     for wrong in ["", "000000"]:
-        answer = forgetful.post("/reset-password", code=code(mail), password="another long secret", otp=wrong)
-        assert answer.status == 422 and "otp-error" in answer.text
+        response = forgetful.post("/reset-password", code=code(mail), password="another long secret", otp=wrong)
+        assert response.status == 422 and "otp-error" in response.text
     done = forgetful.post("/reset-password", code=code(mail), password="another long secret", otp=recovery_codes[0])
     assert done.status == 303
     signed_in = forgetful.sign_in("ada@example.com", "another long secret")

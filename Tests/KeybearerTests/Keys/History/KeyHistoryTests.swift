@@ -100,7 +100,7 @@ import Testing
                     },
                     refusals: [refusal(number, at: Int64(random.below(1_000)))],
                     attempts: [
-                        attempts(1 + random.below(4), endedAt: Int64(random.below(5)), from: 1, to: Int64(number))
+                        attempts(1 + random.below(4), endedAt: Int64(random.below(5)), from: 1, to: Int64(1 + number))
                     ])
             }
             for part in news { history.merge(part, live: Self.first, latest: never) }

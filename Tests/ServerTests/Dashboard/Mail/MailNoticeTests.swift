@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Logging
 import TestSupport
@@ -84,6 +85,18 @@ import Testing
         #expect(try await subjects() == [], "nobody came in")
     }
 
+    @Test("Mails and devices are exported with the rest of a person's data: ``MailRecordJSON``")
+    func export() async throws {
+        let (account, _) = try await fixture.account("ada@example.com")
+        try await Browser(fixture).signIn()
+        #expect(try await subjects() == [Self.newSignIn])
+        let exported = try await OperatorClient(fixture).send(.get, "/users/\(account.user.id)/export")
+        let mails = try #require(exported.data["mails"] as? [[String: Any]])
+        #expect(mails.map { $0["kind"] as? String } == ["new-sign-in"] && mails[0]["state"] as? String == "sent")
+        let devices = try #require(exported.data["devices"] as? [[String: Any]])
+        #expect(devices.count == 1 && devices[0]["revealedAt"] is NSNull)
+    }
+
     @Test("The mail names browser and address")
     func facts() async throws {
         _ = try await fixture.account("ada@example.com")
@@ -131,8 +144,8 @@ import Testing
     @Test("Nothing is sent in the name of somebody whose own address is not verified")
     func unverifiedInviter() async throws {
         let stranger = try await fixture.services.signIn.signUp(
-            name: "The Boss", email: "boss@example.com", password: Password("long enough secret"), from: IPAddress(v4: 9),
-            userAgent: ""
+            name: "The Boss", email: "boss@example.com", password: Password("long enough secret"),
+            from: IPAddress(v4: 9), userAgent: ""
         ).signedIn.account
         _ = try await subjects()
         let browser = try await PersonBrowser(fixture, stranger)

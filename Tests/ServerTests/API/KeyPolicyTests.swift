@@ -182,6 +182,7 @@ enum KeyKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         #expect(
             counted.data["total"] as? [String: Int] == [
                 "admitted": 2, "refused": 2, "featureLocked": 1, "notAMember": 1, "rateLimited": 0,
+                "addressNotAllowed": 0,
             ])
         try await stage.move(to: "pro")
         #expect(try await stage.get("/api/v1/usage").status == 200)

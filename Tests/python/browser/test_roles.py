@@ -628,8 +628,8 @@ class Visitor:
         self.stage = stage
         self._new_context = new_context
         self._pages: dict[bool, Page] = {}
-        # The pages that were reached by signing in.
-        self._reached: set[Screen] = set()
+        # The pages that were refused, or reached by signing in: once is enough for all of their forms.
+        self._met: set[Screen] = set()
 
     def meet(self, path: Path, how: Combination) -> None:
         """Walks a path, or is refused there."""
@@ -674,11 +674,12 @@ class Visitor:
         if outcome(self.role, path.screen.action, path.screen.path) is Outcome.WORKS:
             assert page.goto(local).status == 200
             expect(path.offers(page)).to_have_count(0)
-        else:
+        elif path.screen not in self._met:
             page.goto(self.stage.fill(self._way_to(path.screen).path))
             expect(walk.button("Sign out")).to_be_visible()
             expect(page.locator(f"a[href='{self.stage.server.path(local)}']")).to_have_count(0)
             expect_refusal(page.goto(local).status)
+        self._met.add(path.screen)
         if path.sends is not None:
             expect_refusal(walk.send(path.sends, path.form))
         walk.hand.press(walk.link("Go to the start page"))
@@ -694,8 +695,8 @@ class Visitor:
         page, local = walk.page, self.stage.fill(path.screen.path)
         page.goto(local)
         expect_path(page, r"/sign-in" if local == "/" else r"/sign-in\?next=[^?&]+")
-        if path.screen not in self._reached:
-            self._reached.add(path.screen)
+        if path.screen not in self._met:
+            self._met.add(path.screen)
             walk.sign_in()
             expect_path(page, r"/workspaces/\w+/api-webhooks" if local == "/" else local)
             walk.sign_out()

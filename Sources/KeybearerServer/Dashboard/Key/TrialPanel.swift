@@ -20,7 +20,7 @@ struct TrialPanel: Sendable, Equatable {
     init(_ response: APIResponse) {
         status = "\(response.status.code) \(response.status.reasonPhrase)"
         isSuccess = response.status.kind == .successful
-        headers = response.headers.map { Header(name: $0.name.canonicalName, value: $0.value) }
+        headers = response.headers.map { Header(name: $0.name.rawName, value: $0.value) }
         let bytes = Array(response.body.readableBytesView)
         body = JSONLayout.text(bytes) ?? String(decoding: bytes, as: UTF8.self)
     }

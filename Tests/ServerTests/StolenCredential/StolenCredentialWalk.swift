@@ -148,7 +148,8 @@ extension WireResponse {
         if text.contains(/tdc_[0-9A-Za-z]{38}/) { found.append("it was told a key") }
         if text.contains(/<code>[a-z2-9]{4}(-[a-z2-9]{4}){3}</) { found.append("it was told recovery codes") }
         if text.contains(#""active":true"#) { found.append("it was told whose key it is") }
-        let cookies = values("set-cookie").filter { !$0.contains("Max-Age=0") }
+        // The cookie by which a browser is known again opens nothing: `DeviceCookie`.
+        let cookies = values("set-cookie").filter { !$0.contains("Max-Age=0") && !$0.contains("-device=") }
         if !cookies.isEmpty { found.append("it was given a session") }
         return found
     }

@@ -6,39 +6,51 @@ import Keybearer
 /// `probe` and `anyone` are the named list of what needs no credentials; a test walks all the others.
 enum Routes {
     static func all(_ edge: RouteHandlers) -> [Route] {
+        let groups: [[Route]] = [
+            probes(edge), api(edge.api),
+            operatorUsers(edge.users), operatorWorkspaces(edge.workspaces),
+            operatorServiceAccounts(edge.serviceAccounts), operatorLimits(edge.limits), operatorOthers(edge),
+            pages(edge), keyPages(edge.keyPages, edge.usagePage), workspacePages(edge.workspacePages),
+            teamPages(edge.teamPages, edge.invitations), serviceAccountPages(edge.keyPages, edge.usagePage),
+            mailPages(edge.mailLinks, edge.account),
+        ]
+        return groups.flatMap { $0 }
+    }
+
+    /// What tells how the server is, and what it does.
+    private static func probes(_ edge: RouteHandlers) -> [Route] {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
             .probe(.get, Routes.document, edge.openAPI.get),
+        ]
+    }
 
-            profile(edge.api),
+    /// What programs ask with a key.
+    private static func api(_ api: APIHandlers) -> [Route] {
+        [
+            profile(api),
             .key(
                 .get, "/api/v1/workspaces", returns: ListPage<WorkspaceJSON>.self, with: Endpoint.Parameter.paging,
-                summary: "List the account's workspaces", .memory(edge.api.workspaces)),
+                summary: "List the account's workspaces", .memory(api.workspaces)),
             .key(
                 .get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"),
                 returns: Success<WorkspaceJSON>.self, summary: "Get one of the account's workspaces",
-                .memory(edge.api.workspace)),
+                .memory(api.workspace)),
             .key(
                 .get, "/api/v1/key", returns: Success<KeyJSON>.self, summary: "Get the key's record, without the key",
-                .memory(edge.api.key)),
+                .memory(api.key)),
             .key(
                 .get, "/api/v1/usage", returns: Success<UsageJSON>.self, with: Endpoint.Parameter.usage,
-                summary: "Get what the account's requests came to", .awaiting(edge.api.usage)),
+                summary: "Get what the account's requests came to", .awaiting(api.usage)),
             .key(
                 .post, "/api/v1/key/revoke", for: .keyAlone, returns: NoContent.self, takes: .emptyObject,
-                summary: "End the key that makes the request", .awaiting(edge.api.revoke)),
+                summary: "End the key that makes the request", .awaiting(api.revoke)),
             .key(
                 .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
-                .awaiting(edge.api.regenerate)),
-        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces)
-            + operatorServiceAccounts(edge.serviceAccounts) + operatorLimits(edge.limits)
-            + operatorOthers(edge) + pages(edge) + keyPages(edge.keyPages, edge.usagePage)
-            + workspacePages(edge.workspacePages)
-            + teamPages(edge.teamPages, edge.invitations)
-            + serviceAccountPages(edge.keyPages, edge.usagePage)
-            + mailPages(edge.mailLinks, edge.account)
+                .awaiting(api.regenerate)),
+        ]
     }
 
     /// The operator API: users and their keys.

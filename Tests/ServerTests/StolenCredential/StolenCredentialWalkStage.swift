@@ -23,11 +23,12 @@ enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
         switch self {
         case .sqlite: return { try SQLiteStore.openStore(path: directory.file("walk.db"), role: .server) }
         case .postgres:
-            let database = try PostgresDatabase()
+            // The machine may be busy.
+            let address = try PostgresDatabase().address(parameters: "connect_timeout=60")
             var options = PostgresStore.Options()
             options.lease = WalkStage.lease
             let fixed = options
-            return { try PostgresStore.openStore(database.address, options: fixed) }
+            return { try PostgresStore.openStore(address, options: fixed) }
         }
     }
 }
@@ -72,6 +73,7 @@ struct WalkStage: Sendable {
             // The machine may be busy: no time that runs out is a part of this walk.
             edge.bodyTimeout = .seconds(120)
             domain.lease = lease
+            domain.patience = Verifier.Patience(near: .seconds(60), longest: .seconds(60), request: .seconds(60))
         }
         let others = commands(on: store, ring)
         let holder = try await others.accounts.create(

@@ -1,5 +1,6 @@
 import Keybearer
 import KeybearerPostgres
+import KeybearerSQL
 import TestSupport
 import Testing
 

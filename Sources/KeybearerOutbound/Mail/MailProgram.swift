@@ -104,8 +104,6 @@ private struct MailProcess {
         var flags = Int32(POSIX_SPAWN_SETPGROUP) | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
         #if canImport(Darwin)
         flags |= Int32(POSIX_SPAWN_CLOEXEC_DEFAULT)
-        #elseif canImport(Glibc)
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         #else
         for file in openFiles() { posix_spawn_file_actions_addclose(&actions, file) }
         #endif
@@ -124,13 +122,11 @@ private struct MailProcess {
         return MailProcess(process: process, input: input, output: output.reading)
     }
 
-    #if canImport(Musl)
     /// The files of this process that a program would inherit. One that is closed meanwhile is no failure.
     private static func openFiles() -> [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return names.compactMap { Int32($0) }.filter { $0 > 2 && fcntl($0, F_GETFD) & FD_CLOEXEC == 0 }
     }
-    #endif
 
     /// Writes the mail, and waits for the end.
     func run(

@@ -63,7 +63,7 @@ extension EndToEndTests {
             .oidcEmailVerified: Good(#""string""#) { $0.provider.emailTrust == .verifiedText },
             .oidcProvision: Good(#""open""#) { $0.provider.isProvisioningOpen },
             .mailCommand: Good(#""/usr/bin/msmtp -C /etc/msmtprc""#) {
-                $0.mail.command == ["/usr/bin/msmtp", "-C", "/etc/msmtprc"] && !$0.mail.isOn
+                $0.mail.command == ["/usr/bin/msmtp", "-C", "/etc/msmtprc"]
             },
             .mailFrom: Good(#""Keys@yourapp.com""#) { $0.mail.sender?.rawValue == "keys@yourapp.com" },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {

@@ -63,7 +63,7 @@ class KeyPage:
 
     def __init__(self, page: Page):
         self.page = page
-        self.field: Locator = page.get_by_label("Secret Key", exact=True)
+        self.field: Locator = page.get_by_role("textbox", name="Secret Key", exact=True)
         self.eye_show: Locator = page.get_by_role("button", name="Show key")
         self.eye_hide: Locator = page.get_by_role("button", name="Hide key")
         self.copy: Locator = page.locator("[data-key-copy]")

@@ -88,7 +88,8 @@ enum InvitationSQL {
     static let remove = SQL("DELETE FROM invitations WHERE id = $1")
 
     static let all = [
-        insert, byDigest, byID, lockByDigest, lockByID, list, pendingCount, withAddress, replace, answerRequests, withdraw,
+        insert, byDigest, byID, lockByDigest, lockByID, list, pendingCount, withAddress, replace, answerRequests,
+        withdraw,
         accept, request, memberWithEmail, surplus, ofPerson, removeRequests, removeOfPerson, about,
         old, remove,
     ]

@@ -34,14 +34,14 @@ enum MailLinkSQL {
     static let forgetWanted = SQL("DELETE FROM wanted_emails WHERE user_id = $1")
     static let oldWanted = SQL(
         "SELECT user_id FROM wanted_emails WHERE asked_at < $1 OR asked_at > $2 ORDER BY user_id LIMIT $3")
-    static let verify = SQL(
+    static let markVerified = SQL(
         """
         UPDATE users SET email = $2, email_verified = $3, version = version + 1, updated_at = $4 WHERE id = $1
         """)
 
     static let all = [
         insert, byDigest, use, countAttempt, ofPerson, removeOfPerson, old, remove, want, wanted, wish, forgetWanted,
-        oldWanted, verify,
+        oldWanted, markVerified,
     ]
 }
 
@@ -145,7 +145,7 @@ extension SQLStore {
                 guard user.email == stored.email else { return .nothing(false) }
             }
             try connection.execute(
-                MailLinkSQL.verify, [.id(userID), .text(stored.email.rawValue), .flag(true), .time(audit.at)])
+                MailLinkSQL.markVerified, [.id(userID), .text(stored.email.rawValue), .flag(true), .time(audit.at)])
             try connection.execute(MailLinkSQL.use, [.bytes(codeDigest), .time(now)])
             return .changes(true, with: notice.map { [Self.add($0)] } ?? [])
         }
@@ -171,7 +171,7 @@ extension SQLStore {
             if let takeover {
                 try Self.takeOver(userID, with: takeover, locked, connection)
                 try connection.execute(
-                    MailLinkSQL.verify, [.id(userID), .text(user.email.rawValue), .flag(true), .time(audit.at)])
+                    MailLinkSQL.markVerified, [.id(userID), .text(user.email.rawValue), .flag(true), .time(audit.at)])
             }
             try connection.execute(AccountSQL.setPassword, [.text(hash), .id(userID)])
             // Whoever had the account in their hands may have connected an identity of their own with it.

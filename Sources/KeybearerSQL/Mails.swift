@@ -31,7 +31,9 @@ enum MailSQL {
     }
 
     static let addToHolder = SQL(
-        insert(user: "u.id", recipient: "u.email", from: "FROM users u WHERE u.id = $4 AND u.email_verified = $15 AND u.service_workspace_id IS NULL"))
+        insert(
+            user: "u.id", recipient: "u.email",
+            from: "FROM users u WHERE u.id = $4 AND u.email_verified = $15 AND u.service_workspace_id IS NULL"))
     static let addToAddress = SQL(
         insert(user: "CAST($4 AS TEXT)", recipient: "CAST($15 AS TEXT)", from: "WHERE CAST($15 AS TEXT) <> ''"))
     private static let isDue = "next_attempt_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)"

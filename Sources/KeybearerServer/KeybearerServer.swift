@@ -212,7 +212,8 @@ public struct KeybearerServer: Sendable {
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.origin),
             frames: FramePolicy(origins: settings.embedOrigins),
             renderer: try PageRenderer(place: place, brand: settings.brand, clocks: clocks), random: random,
-            place: place, cookie: cookie, devices: services.mails.isOn ? DeviceCookie(cookie) : nil, challenges: challenges,
+            place: place, cookie: cookie, devices: services.mails.isOn ? DeviceCookie(cookie) : nil,
+            challenges: challenges,
             logger: logger)
     }
 

@@ -5,7 +5,7 @@ extension Routes {
     static func mailPages(_ links: MailLinkHandlers, _ account: AccountPageHandlers) -> [Route] {
         [
             .anyone(.get, verifyEmail, links.verifyPage),
-            .anyone(.post, verifyEmail, links.verify),
+            .anyone(.post, verifyEmail, links.useLink),
             .anyone(.get, forgotPassword, links.forgotPage),
             .anyone(.post, forgotPassword, links.forgot),
             .anyone(.get, resetPassword, links.resetPage),

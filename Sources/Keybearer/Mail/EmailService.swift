@@ -111,14 +111,15 @@ package final class EmailService: Sendable {
     /// the mail alone may be somebody with whose address a stranger signed up, and must not vouch for that account.
     ///
     /// - Returns: as ``use(_:from:)``; ``Found/ended`` for the link of another account.
-    package func verify(
+    package func confirm(
         _ code: MailCode, of signedIn: SessionService.SignedIn, from address: IPAddress
     ) async throws -> Found {
         let found = try await find(code)
         guard case .usable(let link, let user) = found else { return found }
         guard link.purpose == .verifyEmail, user.id == signedIn.account.user.id else { return .ended }
         let authority = signedIn.authority(from: address)
-        return try await use(link, code, by: authority, context.event(.emailVerified, by: authority, user: user.id), nil)
+        return try await use(
+            link, code, by: authority, context.event(.emailVerified, by: authority, user: user.id), nil)
     }
 
     private func use(

@@ -36,7 +36,7 @@ package struct MailMessage: Sendable, Hashable {
     /// - Parameters:
     ///   - sender: the name and the address that it comes from.
     ///   - id: names the mail, also where it is sent again: receivers can tell the second one.
-    /// - Throws: where an address cannot stand in a header, or the mail is too long: no attempt will do better.
+    /// - Throws: where an address cannot be in a header, or the mail is too long: no attempt will do better.
     package func encoded(
         from sender: MailSender, id: String, at time: Timestamp
     ) throws(MailFailure) -> [UInt8] {

@@ -55,7 +55,8 @@ package struct NewMail: Sendable, Hashable {
     ) {
         self.init(
             id: MailID(rawValue: MailID.prefix + event.id.rawValue.dropFirst(EventID.prefix.count)), kind,
-            to: recipient, at: event.at, requester: requester ?? Self.requester(kind, event), invitationID: invitationID,
+            to: recipient, at: event.at, requester: requester ?? Self.requester(kind, event),
+            invitationID: invitationID,
             address: event.address == .localSocket ? nil : event.address, userAgent: event.origin?.userAgent,
             detail: detail)
     }
@@ -69,8 +70,8 @@ package struct NewMail: Sendable, Hashable {
     /// The warning of a level of the rate limit: one for each account, level and hour, whichever node sees it.
     package init?(_ level: QuotaLevel, of userID: UserID, at time: Timestamp) {
         guard level != .normal else { return nil }
-        let hour = time.millisecondsSinceEpoch / 3_600_000
-        let digest = SHA256.hash(data: Array("\(userID) \(level.rawValue) \(hour)".utf8))
+        let window = time.millisecondsSinceEpoch / 3_600_000
+        let digest = SHA256.hash(data: Array("\(userID) \(level.rawValue) \(window)".utf8))
         let name = digest.prefix(11).map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
         self.init(
             id: MailID(rawValue: MailID.prefix + name), level == .reached ? .quotaReached : .quotaNear,

@@ -12,6 +12,6 @@ struct Unwritten: Sendable {
     var counts: [UsageCount] = []
     /// What was seen of the account's keys since the last time.
     var news: KeyNews?
-    /// What the account reached since the last time and is to be told of; nil for nothing.
+    /// What the account reached since the last time and its holder is to know; nil for nothing.
     var reached: (userID: UserID, level: QuotaLevel)?
 }

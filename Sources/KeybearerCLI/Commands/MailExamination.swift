@@ -17,11 +17,13 @@ struct MailExamination: Sendable {
         guard let command = mail.command else {
             return Finding(
                 .ok, Self.subject,
-                "No mails are sent (mail-command is not set): links are shown for copying, and nobody resets a password.")
+                "No mails are sent (mail-command is not set): links are shown for copying, and nobody resets a password."
+            )
         }
         guard let sender = mail.sender, mail.publicURL != nil else {
             return Finding(
-                .broken, Self.subject, "mail-command is set without mail-from or public-url: the server does not start.",
+                .broken, Self.subject,
+                "mail-command is set without mail-from or public-url: the server does not start.",
                 mend: "Set all three.")
         }
         let program = command.first ?? ""

@@ -30,7 +30,8 @@ package struct MailTemplates: MailComposer {
         let text = library.render(facts, withTemplate: "mail-\(content.kind.rawValue)") ?? ""
         let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: true)
         let body = parts.dropFirst().first.map(String.init) ?? ""
-        return MailText(subject: product + (parts.first.map { ": \($0)" } ?? ""), body: String(body.drop { $0 == "\n" }))
+        return MailText(
+            subject: product + (parts.first.map { ": \($0)" } ?? ""), body: String(body.drop { $0 == "\n" }))
     }
 }
 
@@ -93,11 +94,11 @@ struct MailFacts: Sendable {
 
     /// `24 hours`, `7 days`.
     private static func words(_ life: Duration) -> String {
-        let hours = (life.components.seconds + 1_800) / 3_600
-        switch hours {
+        let count = (life.components.seconds + 1_800) / 3_600
+        switch count {
         case ..<2: return "1 hour"
-        case 49...: return "\(hours / 24) days"
-        default: return "\(hours) hours"
+        case 49...: return "\(count / 24) days"
+        default: return "\(count) hours"
         }
     }
 

@@ -44,7 +44,8 @@ import Testing
         let one = NewMail(.near, of: user, at: Samples.start)
         #expect(one?.id == NewMail(.near, of: user, at: Samples.start.advanced(by: .seconds(3_599)))?.id)
         let others = [
-            NewMail(.reached, of: user, at: Samples.start), NewMail(.near, of: UserID(rawValue: "usr_c"), at: Samples.start),
+            NewMail(.reached, of: user, at: Samples.start),
+            NewMail(.near, of: UserID(rawValue: "usr_c"), at: Samples.start),
             NewMail(.near, of: user, at: Samples.start.advanced(by: .seconds(3_600))),
         ]
         #expect(Set((others + [one]).map { $0?.id }).count == 4)
@@ -53,7 +54,8 @@ import Testing
 
     @Test("What a mail program says is kept on one line without addresses")
     func failures() {
-        let failure = MailFailure("550 5.1.1 <ada@example.com>:\r\n no such user\u{0} ada@example.com\n" + String(repeating: "x", count: 900))
+        let failure = MailFailure(
+            "550 5.1.1 <ada@example.com>:\r\n no such user\u{0} ada@example.com\n" + String(repeating: "x", count: 900))
         #expect(failure.description.hasPrefix("550 5.1.1 <address> no such user <address> xxx"))
         #expect(failure.description.count == 300 && !failure.description.contains("ada"))
     }

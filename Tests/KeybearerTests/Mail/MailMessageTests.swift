@@ -70,7 +70,9 @@ import Testing
             let words = MailMessage.encodedWord(text).components(separatedBy: "\n ")
             #expect(words.allSatisfy { $0.utf8.count <= 75 && $0.hasPrefix("=?UTF-8?B?") && $0.hasSuffix("?=") })
             let decoded = words.map { word in
-                Data(base64Encoded: String(word.dropFirst(10).dropLast(2))).flatMap { String(data: $0, encoding: .utf8) }
+                Data(base64Encoded: String(word.dropFirst(10).dropLast(2))).flatMap {
+                    String(data: $0, encoding: .utf8)
+                }
             }
             #expect(decoded.allSatisfy { $0 != nil })
             #expect(text.hasPrefix(decoded.compactMap { $0 }.joined()))

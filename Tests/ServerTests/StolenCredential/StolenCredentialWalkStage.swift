@@ -230,7 +230,8 @@ struct WalkStage: Sendable {
         let service = try await others.writes.createServiceAccount(
             name: "Testing", in: .id(workspace), by: .commandLine)
         let waiting = try await others.invitations.invite(
-            "guest\(number)@example.com", as: .member, to: workspace, by: try await others.accounts.account(holder).user,
+            "guest\(number)@example.com", as: .member, to: workspace,
+            by: try await others.accounts.account(holder).user,
             authority: .commandLine)
         let hostWorkspace = host.workspaces[0].workspace.id
         let own = try await others.invitations.invite(

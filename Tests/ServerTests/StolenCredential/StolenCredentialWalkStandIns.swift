@@ -16,64 +16,66 @@ struct WalkStandIn: Sendable {
     /// Whether the account's address is not verified.
     var isUnverified = false
 
-    static let all = byMail + [
-        WalkStandIn(
-            name: "POST /sign-up", action: .userCreated, event: "the address is taken", request: signUp,
-            meanwhile: { subject, others in
-                _ = try await others.accounts.create(
-                    name: "Eve", email: newAddress(subject), password: AuthorityEnd.newPassword, by: .commandLine)
-            }, outcome: "409"),
-        WalkStandIn(
-            name: "POST /sign-up", action: .sessionStarted, event: "the new account is deleted", holds: [.commit],
-            request: signUp,
-            meanwhile: { subject, others in
-                let made = try await others.accounts.find(newAddress(subject))
-                try await others.accounts.delete(made.user.id, by: .commandLine)
-            }, outcome: "303 /sign-in"),
-        WalkStandIn(
-            name: "POST /sign-up", action: .sessionStarted, event: "the new password is reset", holds: [.commit],
-            request: signUp,
-            meanwhile: { subject, others in
-                let made = try await others.accounts.find(newAddress(subject))
-                try await others.accounts.setPassword(
-                    of: made.user, to: AuthorityEnd.newPassword, by: .commandLine)
-            }, outcome: "303 /sign-in"),
-        WalkStandIn(
-            name: "POST /sign-out", action: .sessionEnded, event: "the session is gone",
-            request: { $0.form("/sign-out") },
-            meanwhile: { try await AuthorityEnd.endedByAnotherSession.carryOut(on: $0, by: $1) },
-            outcome: "303 /sign-in"),
-        WalkStandIn(
-            name: "POST /portal", action: .sessionStarted, event: "the token that made the link is revoked",
-            request: { $0.openForm("/portal", ["code": $0.portalCode]) },
-            meanwhile: { try await AuthorityEnd.operatorTokenRevoked.carryOut(on: $0, by: $1) }, outcome: "410"),
-        WalkStandIn(
-            name: "POST /portal", action: .sessionStarted, event: "the account is disabled",
-            request: { $0.openForm("/portal", ["code": $0.portalCode]) },
-            meanwhile: { try await AuthorityEnd.disabled.carryOut(on: $0, by: $1) }, outcome: "410"),
-        WalkStandIn(
-            name: "POST /invitations/accept", action: .invitationAccepted, event: "the inviter is gone",
-            request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
-            meanwhile: { try await $1.accounts.setStatus(.disabled, of: $0.team.host, by: .commandLine) },
-            outcome: "410"),
-        WalkStandIn(
-            name: "POST /invitations/accept", action: .invitationAccepted, event: "it is withdrawn",
-            request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
-            meanwhile: {
-                try await $1.invitations.withdraw($0.team.hostInvitation, of: $0.team.hostWorkspace, by: .commandLine)
-            },
-            outcome: "410"),
-        WalkStandIn(
-            name: "POST /invitations/ask", action: .invitationRequested, event: "the workspace is gone",
-            request: { $0.openForm("/invitations/ask", ["code": $0.team.code]) },
-            meanwhile: { try await $1.accounts.delete($0.team.host, by: .commandLine) }, outcome: "404"),
-        WalkStandIn(
-            name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
-            request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
-            meanwhile: { subject, others in
-                try await others.sessions.end(subject.thirdSession, of: subject.id, by: .commandLine)
-            }, outcome: "303 /account?session=ended"),
-    ]
+    static let all =
+        byMail + [
+            WalkStandIn(
+                name: "POST /sign-up", action: .userCreated, event: "the address is taken", request: signUp,
+                meanwhile: { subject, others in
+                    _ = try await others.accounts.create(
+                        name: "Eve", email: newAddress(subject), password: AuthorityEnd.newPassword, by: .commandLine)
+                }, outcome: "409"),
+            WalkStandIn(
+                name: "POST /sign-up", action: .sessionStarted, event: "the new account is deleted", holds: [.commit],
+                request: signUp,
+                meanwhile: { subject, others in
+                    let made = try await others.accounts.find(newAddress(subject))
+                    try await others.accounts.delete(made.user.id, by: .commandLine)
+                }, outcome: "303 /sign-in"),
+            WalkStandIn(
+                name: "POST /sign-up", action: .sessionStarted, event: "the new password is reset", holds: [.commit],
+                request: signUp,
+                meanwhile: { subject, others in
+                    let made = try await others.accounts.find(newAddress(subject))
+                    try await others.accounts.setPassword(
+                        of: made.user, to: AuthorityEnd.newPassword, by: .commandLine)
+                }, outcome: "303 /sign-in"),
+            WalkStandIn(
+                name: "POST /sign-out", action: .sessionEnded, event: "the session is gone",
+                request: { $0.form("/sign-out") },
+                meanwhile: { try await AuthorityEnd.endedByAnotherSession.carryOut(on: $0, by: $1) },
+                outcome: "303 /sign-in"),
+            WalkStandIn(
+                name: "POST /portal", action: .sessionStarted, event: "the token that made the link is revoked",
+                request: { $0.openForm("/portal", ["code": $0.portalCode]) },
+                meanwhile: { try await AuthorityEnd.operatorTokenRevoked.carryOut(on: $0, by: $1) }, outcome: "410"),
+            WalkStandIn(
+                name: "POST /portal", action: .sessionStarted, event: "the account is disabled",
+                request: { $0.openForm("/portal", ["code": $0.portalCode]) },
+                meanwhile: { try await AuthorityEnd.disabled.carryOut(on: $0, by: $1) }, outcome: "410"),
+            WalkStandIn(
+                name: "POST /invitations/accept", action: .invitationAccepted, event: "the inviter is gone",
+                request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
+                meanwhile: { try await $1.accounts.setStatus(.disabled, of: $0.team.host, by: .commandLine) },
+                outcome: "410"),
+            WalkStandIn(
+                name: "POST /invitations/accept", action: .invitationAccepted, event: "it is withdrawn",
+                request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
+                meanwhile: {
+                    try await $1.invitations.withdraw(
+                        $0.team.hostInvitation, of: $0.team.hostWorkspace, by: .commandLine)
+                },
+                outcome: "410"),
+            WalkStandIn(
+                name: "POST /invitations/ask", action: .invitationRequested, event: "the workspace is gone",
+                request: { $0.openForm("/invitations/ask", ["code": $0.team.code]) },
+                meanwhile: { try await $1.accounts.delete($0.team.host, by: .commandLine) }, outcome: "404"),
+            WalkStandIn(
+                name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
+                request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
+                meanwhile: { subject, others in
+                    try await others.sessions.end(subject.thirdSession, of: subject.id, by: .commandLine)
+                }, outcome: "303 /account?session=ended"),
+        ]
 
     /// Links in mails: whoever has one has nobody's authority.
     private static let byMail = [

@@ -66,7 +66,8 @@ final class ServerFixture: Sendable {
         settings = edge
         services = Services(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
-            role: .server, identityProvider: identityProvider, mail: try mails?.delivery(edge.brand), clocks: clocks, logger: logger)
+            role: .server, identityProvider: identityProvider, mail: try mails?.delivery(edge.brand), clocks: clocks,
+            logger: logger)
     }
 
     func server() throws -> KeybearerServer {

@@ -2,7 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
-/// ``KnownDevices`` on every engine: a new device is told of once, in the transaction of the sign-in or of the reveal.
+/// ``KnownDevices`` on every engine: a new device is mentioned once, in the transaction of the sign-in or of the reveal.
 @Suite struct KnownDeviceConformance {
     private static func signIn(
         _ account: Account, on device: [UInt8]?, _ store: any Store, _ samples: Samples
@@ -23,7 +23,7 @@ import Testing
     func aNewDeviceIsToldOfOnce(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let account = try await store.addAccount(samples)
-            try await MailConformance.verify(account, store, samples)
+            try await MailConformance.confirm(account, store, samples)
             func kinds() async throws -> [MailKind] {
                 try await store.mails(limit: 100).map(\.kind).sorted { $0.rawValue < $1.rawValue }
             }
@@ -43,7 +43,7 @@ import Testing
             let data = try #require(try await store.personalData(of: account.user.id, now: Clocks.system.wall()))
             #expect(data.devices.count == 2 && data.devices.allSatisfy { $0.revealedAt != nil })
             let other = try await store.addAccount(samples, after: 1)
-            try await MailConformance.verify(other, store, samples)
+            try await MailConformance.confirm(other, store, samples)
             try await Self.signIn(other, on: one, store, samples)
             #expect(try await kinds().filter { $0 == .newSignIn }.count == 2, "new to another account")
         }

@@ -10,11 +10,11 @@ import Testing
     /// A verified account, as an operator makes one.
     private static func holder(_ store: any Store, _ samples: Samples, _ seconds: Int64 = 0) async throws -> Account {
         let account = try await store.addAccount(samples, after: seconds)
-        try await verify(account, store, samples)
+        try await confirm(account, store, samples)
         return account
     }
 
-    static func verify(_ account: Account, _ store: any Store, _ samples: Samples) async throws {
+    static func confirm(_ account: Account, _ store: any Store, _ samples: Samples) async throws {
         let (mail, claim) = (MailID.random(from: samples.random), samples.random.bytes(16))
         let now = Clocks.system.wall()
         try await store.addMail(
@@ -25,7 +25,8 @@ import Testing
         #expect(try await store.addMailLink(link, code: code, of: mail, claim: claim, audit: nil))
         let isDone = await applied(
             try await store.useEmailLink(
-                link, codeDigest: code.digest, by: .commandLine, audit: event(.emailVerified, account, samples, isMailed: false),
+                link, codeDigest: code.digest, by: .commandLine,
+                audit: event(.emailVerified, account, samples, isMailed: false),
                 notice: nil))
         #expect(isDone.value)
         #expect(try await store.dropMail(mail))
@@ -79,7 +80,7 @@ import Testing
             try await store.askForVerification(
                 of: account.user.id, by: .commandLine, audit: Self.event(.emailVerificationAsked, account, samples))
             #expect(try await store.mails(limit: 10).map(\.kind) == [.verifyEmail])
-            try await Self.verify(account, store, samples)
+            try await Self.confirm(account, store, samples)
             try await store.askForVerification(
                 of: account.user.id, by: .commandLine, audit: Self.event(.emailVerificationAsked, account, samples))
             #expect(try await store.mails(limit: 10).filter { $0.kind == .verifyEmail }.count == 1)
@@ -149,8 +150,8 @@ import Testing
                 id: .random(from: samples.random), .keyRevoked, to: .holder(account.user.id),
                 at: now.advanced(by: .seconds(-1))))
         #expect(try await store.claimMails(samples.random.bytes(16), limit: 8, now: now).count == 1)
-        let ahead = now.advanced(by: .seconds(86_400))
-        #expect(try await store.claimMails(samples.random.bytes(16), limit: 8, now: ahead).isEmpty)
+        let later = now.advanced(by: .seconds(86_400))
+        #expect(try await store.claimMails(samples.random.bytes(16), limit: 8, now: later).isEmpty)
         try store.close()
     }
 
@@ -192,20 +193,21 @@ import Testing
         try await subject.run { store, samples in
             let victim = EmailAddress(normalised: "victim@example.com")
             let now = Clocks.system.wall()
-            func ask(_ email: EmailAddress, _ kind: MailKind, from requester: String?, at time: Timestamp) async throws {
+            func send(_ email: EmailAddress, _ kind: MailKind, from requester: String?, at time: Timestamp) async throws
+            {
                 try await store.addMail(
                     NewMail(
                         id: .random(from: samples.random), kind, to: .address(email, of: nil), at: time,
                         requester: requester))
             }
-            for index in 0..<8 { try await ask(victim, .resetPassword, from: "net \(index)", at: now) }
+            for index in 0..<8 { try await send(victim, .resetPassword, from: "net \(index)", at: now) }
             #expect(try await store.mails(limit: 100).count == MailKind.Topic.reset.mostPerDay)
-            try await ask(victim, .invitation, from: "usr_a", at: now)
+            try await send(victim, .invitation, from: "usr_a", at: now)
             #expect(try await store.mails(limit: 100).count == MailKind.Topic.reset.mostPerDay + 1, "another topic")
-            try await ask(victim, .resetPassword, from: "net 9", at: now.advanced(by: .seconds(86_401)))
+            try await send(victim, .resetPassword, from: "net 9", at: now.advanced(by: .seconds(86_401)))
             #expect(try await store.mails(limit: 100).count == MailKind.Topic.reset.mostPerDay + 2, "a day later")
             for index in 0..<MailRules.mostPerRequester + 5 {
-                try await ask(
+                try await send(
                     EmailAddress(normalised: "\(index)@example.com"), .resetPassword, from: "net x", at: now)
             }
             let most = MailRules.mostPerRequester + MailKind.Topic.reset.mostPerDay + 2
@@ -214,7 +216,7 @@ import Testing
             for mail in try await store.claimMails([1], limit: 1_000, now: Clocks.system.wall()) {
                 try await store.endMail(mail.id, claim: [1], .sent, problem: nil, now: now)
             }
-            try await ask(victim, .resetPassword, from: "net y", at: now)
+            try await send(victim, .resetPassword, from: "net y", at: now)
             #expect(try await store.mails(limit: 1_000).count == most)
         }
     }
@@ -276,8 +278,12 @@ import Testing
                     to: .address(EmailAddress(normalised: "guest@example.com"), of: nil), at: now,
                     requester: account.user.id.rawValue))
             let data = try #require(try await store.personalData(of: account.user.id, now: now))
-            #expect(data.mails.map(\.kind).sorted { $0.rawValue < $1.rawValue } == [.invitation, .passwordChanged, .resetPassword])
-            _ = try await store.deleteAccount(account.user.id, audit: samples.event(.userDeleted, user: account.user.id))
+            #expect(
+                data.mails.map(\.kind).sorted { $0.rawValue < $1.rawValue } == [
+                    .invitation, .passwordChanged, .resetPassword,
+                ])
+            _ = try await store.deleteAccount(
+                account.user.id, audit: samples.event(.userDeleted, user: account.user.id))
             let left = try await store.mails(limit: 100)
             #expect(left.count == 2 && left.allSatisfy { $0.recipient == other.user.email })
         }

@@ -64,7 +64,7 @@ import Testing
         }
 
         /// The account's own address is its holder's.
-        func verify() async throws { #expect(try await use(try await send(.verifyEmail))) }
+        func confirm() async throws { #expect(try await use(try await send(.verifyEmail))) }
 
         func want(_ email: EmailAddress) async throws {
             let audit = event(.emailChangeAsked)
@@ -139,10 +139,11 @@ import Testing
     func aPasswordIsResetOnceAndSessionsEnd(_ subject: StoreUnderTest) async throws {
         try await subject.runTwice { first, second, samples in
             let stage = try await Stage(first, samples)
-            try await stage.verify()
+            try await stage.confirm()
             let digest = samples.random.bytes(32)
             try await first.startSession(
-                samples.session(of: stage.user), tokenDigest: digest, replacing: nil, audit: stage.event(.sessionStarted))
+                samples.session(of: stage.user), tokenDigest: digest, replacing: nil,
+                audit: stage.event(.sessionStarted))
             let older = try await stage.send(.resetPassword, version: 1)
             let sent = try await stage.send(.resetPassword, version: 1)
             let outcomes = await raced(
@@ -181,7 +182,7 @@ import Testing
     func aResetNeedsTheSecondFactor(_ subject: StoreUnderTest) async throws {
         try await subject.run { store, samples in
             let stage = try await Stage(store, samples)
-            try await stage.verify()
+            try await stage.confirm()
             try await store.recordMasterKey(Self.masterKey)
             let id = SecondFactorID.random(from: samples.random)
             let code = samples.random.bytes(32)
@@ -270,7 +271,8 @@ import Testing
                 mail: NewMail(.invitation, to: .address(guest.user.email, of: nil), of: audit, invitationID: id))
             let claim = samples.random.bytes(16)
             let mail = try #require(
-                try await store.claimMails(claim, limit: 10, now: Clocks.system.wall()).first { $0.kind == .invitation })
+                try await store.claimMails(claim, limit: 10, now: Clocks.system.wall()).first { $0.kind == .invitation }
+            )
             #expect(mail.recipient == guest.user.email && mail.invitationID == id)
             let mailed = MintedToken(digest: samples.random.bytes(32), tagKeyID: Self.masterKey)
             #expect(

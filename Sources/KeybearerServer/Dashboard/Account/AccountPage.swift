@@ -17,7 +17,8 @@ struct AccountPage: Page, Equatable {
     static let verificationSent = Notice(.success, "A mail with a link is on its way.", query: "verification")
     /// After a change of the address was asked for.
     static let emailAsked = Notice(
-        .success, "A mail with a link is on its way to the new address. Until you use it, nothing changes.", query: "email")
+        .success, "A mail with a link is on its way to the new address. Until you use it, nothing changes.",
+        query: "email")
     /// After another session was ended.
     static let sessionEnded = Notice(.success, "Session ended.", query: "session")
 
@@ -62,7 +63,8 @@ struct AccountPage: Page, Equatable {
     ///
     /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`, `email`. Others are ignored.
     init(
-        shell: DashboardShell, name: String, email: String, mail: AccountMail? = nil, notice: Notice? = nil, fields: [String: String] = [:],
+        shell: DashboardShell, name: String, email: String, mail: AccountMail? = nil, notice: Notice? = nil,
+        fields: [String: String] = [:],
         hasPassword: Bool = true, identities: [IdentityRow] = [], secondFactor: SecondFactorStatus? = nil,
         sessions: [SessionRow]
     ) {

@@ -11,7 +11,8 @@ struct KeyPages: Sendable {
     ///   - api: makes the request of "Try it".
     ///   - route: that request's.
     init(
-        _ services: Services, node: Node, settings: KeybearerServer.Settings, pages: DashboardResponder, api: APIResponder,
+        _ services: Services, node: Node, settings: KeybearerServer.Settings, pages: DashboardResponder,
+        api: APIResponder,
         route: Route
     ) {
         let proxies = ClientAddress(trusted: settings.trustedProxies)

@@ -17,7 +17,7 @@ struct MailLinkHandlers: Sendable {
     }
 
     /// `POST /verify-email`: the account gets the address that the mail went to.
-    @Sendable func verify(_ context: RequestContext) async throws -> Response {
+    @Sendable func useLink(_ context: RequestContext) async throws -> Response {
         guard let text = try context.form()["code"], let code = MailCode(parsing: text) else {
             return show(VerifyEmailPage.unknown, .notFound)
         }
@@ -34,7 +34,7 @@ struct MailLinkHandlers: Sendable {
             return show(VerifyEmailPage.unknown, .notFound)
         }
         return show(
-            try await emails.verify(code, of: signedIn, from: context.client), text, for: signedIn.account.user)
+            try await emails.confirm(code, of: signedIn, from: context.client), text, for: signedIn.account.user)
     }
 
     /// - Parameter reader: who is signed in.
@@ -71,7 +71,8 @@ struct MailLinkHandlers: Sendable {
             let found = try await resets.find(code)
         else { return show(ResetPasswordPage.ended, .gone) }
         return show(
-            ResetPasswordPage(code: text, email: found.account.user.email.rawValue, asksForCode: found.needsCode,
+            ResetPasswordPage(
+                code: text, email: found.account.user.email.rawValue, asksForCode: found.needsCode,
                 isTakeover: found.isTakeover))
     }
 
@@ -89,7 +90,8 @@ struct MailLinkHandlers: Sendable {
             guard let found = try await resets.find(code) else { return show(ResetPasswordPage.ended, .gone) }
             let page = ResetPasswordPage(
                 code: text, email: found.account.user.email.rawValue, asksForCode: found.needsCode,
-                isTakeover: found.isTakeover, fields: error.code == .rateLimited ? ["code": error.message] : error.fields)
+                isTakeover: found.isTakeover,
+                fields: error.code == .rateLimited ? ["code": error.message] : error.fields)
             return SignInHandlers.retrying(show(page, error.code.status), after: error.retryAfter)
         }
     }

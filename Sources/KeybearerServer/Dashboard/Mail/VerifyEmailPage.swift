@@ -74,7 +74,9 @@ struct VerifyEmailPage: Page, Equatable {
     /// What nobody sent.
     static let unknown = VerifyEmailPage(
         "This link does not work",
-        ["It is incomplete, or older than two days. Open it from the mail again, or have your account’s page send another."],
+        [
+            "It is incomplete, or older than two days. Open it from the mail again, or have your account’s page send another."
+        ],
         links: [PageLink(path: "/account", title: "Go to your account")])
 
     /// An address that somebody else has now.

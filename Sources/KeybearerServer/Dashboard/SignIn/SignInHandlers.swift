@@ -21,7 +21,8 @@ struct SignInHandlers: Sendable {
         // A script of the page found that its session had ended.
         if query["ended"] != nil, let back = try await pages.wayBack(context) { return back }
         let notice = Notice.asked(
-            by: query, of: [
+            by: query,
+            of: [
                 SignInPage.connectFirst, SignInPage.signedOut, SignInPage.sessionOver, SignInPage.passwordReset,
             ])
         return pages.show(

@@ -5,7 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The ``APIKeyPage`` with its ``KeyPanel``: a ``RevealedKey`` is in one field alone.
+/// The ``APIKeyPage`` with its ``KeyPanel``, as ``KeyPages`` put it together (``KeyPageRoutes``): a ``RevealedKey`` is in one field
+/// alone.
 @Suite struct APIKeyPageTests {
     private static let path = "/workspaces/ws_1/api-webhooks"
     private let key: SecretKey

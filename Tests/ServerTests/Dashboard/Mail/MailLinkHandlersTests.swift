@@ -96,7 +96,9 @@ import Testing
         #expect(try await user(account).email.rawValue == "ada@example.com")
     }
 
-    @Test("Whatever takes an account back ends the wish for another address", arguments: ["password", "sessions", "address"])
+    @Test(
+        "Whatever takes an account back ends the wish for another address",
+        arguments: ["password", "sessions", "address"])
     func takenBack(_ what: String) async throws {
         let (account, _) = try await fixture.account("ada@example.com")
         let thief = try await PersonBrowser(fixture, account)
@@ -120,7 +122,9 @@ import Testing
         let clock = TestClock()
         let fixture = try ServerFixture(clocks: clock.clocks, mails: recorder)
         let browser = try await PersonBrowser(fixture, nil)
-        for code in ["", "kbm_", "kbm_" + String(repeating: "a", count: 53), "tdc_" + String(repeating: "a", count: 38)] {
+        for code in [
+            "", "kbm_", "kbm_" + String(repeating: "a", count: 53), "tdc_" + String(repeating: "a", count: 38),
+        ] {
             let page = try await browser.get("/verify-email?code=\(code)")
             #expect(page.status == 404 && page.body.contains("This link does not work"))
             #expect(try await browser.post("/verify-email", ["code": code]).status == 404)
@@ -229,7 +233,8 @@ import Testing
         #expect(done.status == 303 && done.headers[.location] == "/sign-in?reset=1")
         #expect(try await signedIn.get("/account").status == 303, "other sessions have ended")
         #expect(try await nobody.get(link).status == 410)
-        #expect(try await nobody.post("/reset-password", ["code": code, "password": "a third long secret"]).status == 410)
+        #expect(
+            try await nobody.post("/reset-password", ["code": code, "password": "a third long secret"]).status == 410)
         _ = try await fixture.services.signIn.withPassword(
             email: "ada@example.com", password: Password("another long secret"), from: IPAddress(v4: 7), userAgent: "")
         #expect(try await fixture.sentMails().map(\.subject) == ["Keybearer: Your password was changed"])
@@ -249,7 +254,8 @@ import Testing
         try await fixture.services.accounts.setPassword(
             of: account.user, to: Password("an operator’s secret"), by: .commandLine)
         #expect(
-            try await nobody.post("/reset-password", ["code": codes[2], "password": "another long secret"]).status == 410)
+            try await nobody.post("/reset-password", ["code": codes[2], "password": "another long secret"]).status
+                == 410)
     }
 
     @Test("A link works for an hour from when it was sent")
@@ -299,7 +305,8 @@ import Testing
         ).signedIn
         let app = fixture.services.secondFactors.makeSecret()
         let recovery = try await fixture.services.secondFactors.turnOn(
-            app, code: app.code(at: OneTimePassword.step(at: Clocks.system.wall())), for: session, from: IPAddress(v4: 1))
+            app, code: app.code(at: OneTimePassword.step(at: Clocks.system.wall())), for: session,
+            from: IPAddress(v4: 1))
         _ = try await nobody.post("/forgot-password", ["email": "ada@example.com"])
         let mails = try await fixture.sentMails()
         #expect(mails.map(\.subject).contains("Keybearer: Two-step sign-in was turned on"))

@@ -8,7 +8,7 @@ import Testing
 @testable import KeybearerServer
 
 /// Who is told what by mail: sign-ins and reveals on new devices (``DeviceCookie``), changes by whoever makes them,
-/// invitations; and how ``MailDispatcher`` and ``MailService`` treat a mail that is not taken.
+/// invitations; what of it is exported (``MailRecordJSON``); and how ``MailDispatcher`` and ``MailService`` treat a mail that is not taken.
 @Suite struct MailNoticeTests {
     let fixture: ServerFixture
     private let recorder = MailRecorder()

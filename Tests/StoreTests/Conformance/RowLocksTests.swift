@@ -52,7 +52,12 @@ import Testing
                             let elapsed = ContinuousClock.now - start
                             let isDone = elapsed >= Self.span && done.allSatisfy { $0.value > 0 }
                             if isDone || elapsed >= Self.longest { break }
-                            let kind = samples.random.below(Self.kinds)
+                            // What has not been done yet comes more often: it may need an account that others spare.
+                            let missing = done.indices.filter { done[$0].value == 0 }
+                            let isLate = elapsed >= Self.span && !missing.isEmpty && samples.random.below(2) == 0
+                            let kind =
+                                isLate
+                                ? missing[samples.random.below(missing.count)] : samples.random.below(Self.kinds)
                             do {
                                 try await Self.step(kind, store, field)
                                 done[kind].increment()

@@ -34,14 +34,14 @@ struct StolenCredentialWalk {
         #expect(WalkRoute.missing(from: routes) == ["DELETE /account"])
     }
 
-    @Test("Held at its last byte", arguments: WalkEngine.allCases, [Wire.http1, .http2])
+    @Test("Held at its last byte", arguments: WalkEngine.wires)
     func atLastByte(engine: WalkEngine, wire: Wire) async throws {
         try await WalkStage.run(engine, over: wire, through: WalkRoute.all) { route, stage in
             for end in route.ends(over: wire) { try await Self.expectRefusal(route, end, .lastByte, on: stage) }
         }
     }
 
-    @Test("Held before its transaction", arguments: WalkEngine.allCases, [Wire.http1, .http2])
+    @Test("Held before its transaction", arguments: WalkEngine.wires)
     func beforeCommit(engine: WalkEngine, wire: Wire) async throws {
         let routes = WalkRoute.all.filter { $0.action != nil }
         try await WalkStage.run(engine, over: wire, through: routes) { route, stage in

@@ -26,7 +26,7 @@ extension StolenCredentialWalk {
         #expect(WalkRoute.standIns.isSubset(of: WalkStandIn.all.map(\.name)))
     }
 
-    @Test("Sign-up, sign-out and what has lost its target", arguments: WalkEngine.allCases, [Wire.http1, .http2])
+    @Test("Sign-up, sign-out and what has lost its target", arguments: WalkEngine.wires)
     func standIns(engine: WalkEngine, wire: Wire) async throws {
         try await WalkStage.run(engine, over: wire, through: WalkStandIn.all) { standIn, stage in
             for hold in standIn.holds {

@@ -18,6 +18,10 @@ enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
     /// A new database, opened.
     func open(in directory: TemporaryDirectory) throws -> SQLStore { try database(in: directory)() }
 
+    /// What is walked over which wire. Databases differ in the transaction and wires in how a request arrives: not each
+    /// with each.
+    static let wires: [(WalkEngine, Wire)] = [(.sqlite, .http1), (.sqlite, .http2), (.postgres, .http1)]
+
     /// A new database, and how to open it: each time as another process would.
     func database(in directory: TemporaryDirectory) throws -> () throws -> SQLStore {
         switch self {
@@ -89,15 +93,17 @@ struct WalkStage: Sendable {
         try store.close()
     }
 
+    private static let routesPerDatabase = 5
+
     /// Runs a body for each of many. Every few have a new database: what a snapshot reads grows with each.
     static func run<Each: Sendable>(
         _ engine: WalkEngine, over wire: Wire, checks: Bool = true, through all: [Each],
         _ body: @escaping @Sendable (Each, WalkStage) async throws -> Void
     ) async throws {
-        for first in stride(from: 0, to: all.count, by: 8) {
+        for first in stride(from: 0, to: all.count, by: Self.routesPerDatabase) {
             do {
                 try await run(engine, over: wire, checks: checks) { stage in
-                    for each in all[first..<min(first + 8, all.count)] { try await body(each, stage) }
+                    for each in all[first..<min(first + Self.routesPerDatabase, all.count)] { try await body(each, stage) }
                 }
             } catch let error as KeybearerError {
                 // What it says to anyone does not tell why.

@@ -169,7 +169,8 @@ def verify_email_signed_out(stage: MailStage) -> Page:
 @state
 def verify_email_as_another(stage: MailStage) -> Page:
     _, email = stage.signed_up()
-    page = stage.as_ada(link(stage.mailbox.wait(email)))
+    page = stage.as_ada("/account")
+    page.goto(link(stage.mailbox.wait(email)))
     expect(page.get_by_text("You are signed in as")).to_be_visible()
     return page
 
@@ -206,7 +207,7 @@ def verify_email_unknown(stage: MailStage) -> Page:
 @state
 def invitation_mailed(stage: MailStage) -> Page:
     page = stage.as_ada(stage.pro_path().replace("/api-webhooks", "/team"))
-    page.get_by_label("E-mail").fill("guest@example.com")
+    page.get_by_label("E-mail", exact=True).fill("guest@example.com")
     page.get_by_role("button", name="Invite", exact=True).click()
     expect(page.get_by_text("is on its way to them")).to_be_visible()
     return page

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from browser.conftest import ConsoleWatch
 from browser.dashboard import KeyPage, expect_absent, reload_until, sign_in
 from browser.dashboard_server import DashboardServer
 
@@ -43,8 +44,9 @@ def test_a_key_that_ended_is_still_tried(server: DashboardServer, page: Page):
     expect(page.get_by_role("region", name="Where the key before this one was used")).to_contain_text("127.0.0.1")
 
 
-def test_a_key_is_limited_to_networks(server: DashboardServer, page: Page):
+def test_a_key_is_limited_to_networks(server: DashboardServer, page: Page, console: ConsoleWatch):
     """A list that would cut off a source is saved when it is sent a second time."""
+    console.expect_status(422)
     assert server.call_api(server.ada_key).status == 200
     sign_in(page, server.ada)
     field = page.get_by_label("Networks, one in a line")

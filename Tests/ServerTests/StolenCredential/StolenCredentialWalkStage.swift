@@ -103,7 +103,9 @@ struct WalkStage: Sendable {
         for first in stride(from: 0, to: all.count, by: Self.routesPerDatabase) {
             do {
                 try await run(engine, over: wire, checks: checks) { stage in
-                    for each in all[first..<min(first + Self.routesPerDatabase, all.count)] { try await body(each, stage) }
+                    for each in all[first..<min(first + Self.routesPerDatabase, all.count)] {
+                        try await body(each, stage)
+                    }
                 }
             } catch let error as KeybearerError {
                 // What it says to anyone does not tell why.

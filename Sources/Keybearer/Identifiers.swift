@@ -91,6 +91,13 @@ package struct SecondFactorID: PrefixedID {
     package init(rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Names a mail of the outbox, also towards its receiver.
+package struct MailID: PrefixedID {
+    package static let prefix = "mail_"
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+}
+
 /// Names one master key of the ring.
 public struct MasterKeyID: PrefixedID {
     public static let prefix = "mk_"

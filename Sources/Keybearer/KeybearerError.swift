@@ -10,6 +10,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case forbidden = "FORBIDDEN"
     /// The request came over plain HTTP.
     case httpsRequired = "HTTPS_REQUIRED"
+    /// The key may not be used from the client's address.
+    case addressNotAllowed = "ADDRESS_NOT_ALLOWED"
     /// No such thing, or not the caller's.
     case notFound = "NOT_FOUND"
     /// The path exists, the method does not.

@@ -15,6 +15,8 @@ public final class Services: Sendable {
     public let workspaces: WorkspaceService
     /// Bringing people into workspaces.
     public let invitations: InvitationService
+    /// Members that are no people.
+    public let serviceAccounts: ServiceAccountService
     /// Signed-in browsers.
     public let sessions: SessionService
     /// Sign-in with a provider; nil where none is configured.
@@ -31,6 +33,12 @@ public final class Services: Sendable {
     public let directory: DirectoryService
     /// What requests came to.
     public let usage: UsageService
+    /// The outbox.
+    public let mails: MailService
+    /// Addresses: verified and changed by mail.
+    package let emails: EmailService
+    /// Passwords that somebody forgot.
+    package let passwordResets: PasswordResetService
     /// Rotation of master keys.
     public let masterKeys: MasterKeyService
     /// The audit log for people.
@@ -64,6 +72,10 @@ public final class Services: Sendable {
         public var identities: IdentitySettings?
         /// How long audit events are kept; nil keeps them for ever.
         public var auditRetention: Duration?
+        /// Whether people are told by mail. The nodes need a way to send them too.
+        package var isMailOn = false
+        /// How long requests wait for the store.
+        var patience = Verifier.Patience()
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
         public var isPlanSwitchOpen = false
 
@@ -93,11 +105,13 @@ public final class Services: Sendable {
 
     /// Puts the domain together over any store.
     ///
-    /// - Parameter identityProvider: the client of the provider that the settings name; nil offers no sign-in with it.
+    /// - Parameters:
+    ///   - identityProvider: the client of the provider that the settings name; nil offers no sign-in with it.
+    ///   - mail: how mails are made and sent; nil leaves them in the outbox.
     package init(
         store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
-        settings: Settings, role: Role, identityProvider: (any IdentityProvider)? = nil, clocks: Clocks = .system,
-        random: RandomSource = .system, logger: Logger
+        settings: Settings, role: Role, identityProvider: (any IdentityProvider)? = nil, mail: MailDelivery? = nil,
+        clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
         let failures = FailedSignIns(store: store)
@@ -107,7 +121,10 @@ public final class Services: Sendable {
         switch role {
         case .command: node = nil
         case .server:
-            let node = Node(context: context, failedSignIns: failures, loadRing: loadRing, logger: logger)
+            let node = Node(
+                context: context, failedSignIns: failures,
+                mails: MailDispatcher(context: context, delivery: mail, logger: logger), loadRing: loadRing,
+                logger: logger)
             self.node = node
             propagation = node.fence
         }
@@ -128,10 +145,16 @@ public final class Services: Sendable {
             identities = nil
         }
         connectedIdentities = ConnectedIdentityService(context: context, settings: settings.identities)
+        mails = MailService(context: context)
+        emails = EmailService(context: context, propagation: propagation, node: node)
+        passwordResets = PasswordResetService(
+            context: context, hasher: hasher, keys: keys, secondFactors: secondFactors, throttle: throttle,
+            propagation: propagation, node: node)
         workspaces = WorkspaceService(context: context, propagation: propagation)
         invitations = InvitationService(context: context, propagation: propagation, node: node)
         operatorTokens = OperatorTokenService(context: context, node: node)
         writes = WriteService(context: context, accounts: accounts, keys: keys, propagation: propagation)
+        serviceAccounts = ServiceAccountService(context: context, writes: writes, propagation: propagation)
         portalLinks = PortalLinkService(context: context, writes: writes, sessions: sessions, node: node)
         directory = DirectoryService(context: context, node: node)
         usage = UsageService(context: context)
@@ -195,6 +218,7 @@ struct ServiceContext: Sendable {
     ) -> AuditEvent {
         AuditEvent(
             id: .random(from: random), at: clocks.wall(), actor: authority.actor, action: action, userID: user,
-            workspaceID: workspace, address: authority.address, detail: detail, origin: RequestOrigin.current)
+            workspaceID: workspace, address: authority.address, detail: detail, origin: RequestOrigin.current,
+            isMailed: settings.isMailOn, device: settings.isMailOn ? KnownDevice.current : nil)
     }
 }

@@ -1,7 +1,7 @@
 /// Everything that a database does for Keybearer.
 package protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, UsageStore, FenceStore,
     AuditStore, OperatorTokenStore, SettingStore, WriteStore, PortalLinkStore,
-    DueEndStore, IdentityStore, SecondFactorStore, InvitationStore
+    DueEndStore, IdentityStore, SecondFactorStore, InvitationStore, ServiceAccountStore, MailStore, MailLinkStore
 {
     /// Where tasks are best begun that mostly make short reads.
     var executor: any TaskExecutor { get }

@@ -131,7 +131,8 @@ struct Bootstrap: Sendable {
         let file = masterKeyFile
         return Services(
             store: store, ring: try file.load(), loadRing: { try file.load() }, settings: settings.services,
-            role: role, identityProvider: identityProvider, logger: logger)
+            role: role, identityProvider: identityProvider,
+            mail: role == .server ? try settings.mail.delivery(settings.server.brand) : nil, logger: logger)
     }
 
     /// Lends the client of the provider for as long as the body runs; nil where none is configured.

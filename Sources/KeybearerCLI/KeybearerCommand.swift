@@ -13,10 +13,10 @@ struct KeybearerCommand: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, KeyCommand.self, UsageCommand.self,
-            BulkCommand.self, WorkspaceCommand.self, PlanCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
-            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, AuditCommand.self,
-            DoctorCommand.self,
+            InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, ServiceAccountCommand.self,
+            KeyCommand.self, UsageCommand.self, BulkCommand.self, WorkspaceCommand.self, PlanCommand.self,
+            MasterKeyCommand.self, OperatorTokenCommand.self, BackupCommand.self, RestoreCommand.self,
+            MigrateCommand.self, NodeCommand.self, MailCommand.self, AuditCommand.self, DoctorCommand.self,
         ])
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.

@@ -8,7 +8,7 @@ enum AccountSQL {
         u.id AS user_id, u.email, u.name AS user_name, u.status, u.is_operator, u.created_at AS user_created_at,
         u.external_id AS user_external_id, u.email_verified, u.version AS user_version,
         u.updated_at AS user_updated_at, u.hourly_limit AS user_limit, u.limit_ends_at AS user_limit_ends_at,
-        u.default_workspace_id,
+        u.default_workspace_id, u.service_workspace_id, u.allowed_networks,
         CASE WHEN u.password_hash = '' THEN 0 ELSE 1 END AS has_password
         """
     private static let columns = """
@@ -26,10 +26,23 @@ enum AccountSQL {
     private static let order = "ORDER BY u.created_at, u.id, w.created_at, w.id"
 
     static let byID = SQL("\(columns) WHERE u.id = $1 \(order)")
-    static let byEmail = SQL("\(columns) WHERE u.email = $1 \(order)")
+    /// A person's.
+    static let byEmail = SQL("\(columns) WHERE u.email = $1 AND u.service_workspace_id IS NULL \(order)")
     static let byDigest = SQL("\(columns) WHERE k.digest = $1 \(order)")
+    /// Whether an account is of a kind; a NULL parameter is not looked at.
+    static func isOfKind(_ parameter: String) -> String {
+        """
+        (CAST(\(parameter) AS TEXT) IS NULL
+            OR CASE WHEN service_workspace_id IS NULL THEN 'person' ELSE 'service' END = CAST(\(parameter) AS TEXT))
+        """
+    }
     static let page = SQL(
-        "\(columns) WHERE u.id IN (SELECT id FROM users ORDER BY created_at, id LIMIT $1 OFFSET $2) \(order)")
+        """
+        \(columns) WHERE u.id IN (
+            SELECT id FROM users WHERE \(isOfKind("$3")) ORDER BY created_at, id LIMIT $1 OFFSET $2) \(order)
+        """)
+    static let count = SQL("SELECT count(*) AS count FROM users WHERE \(isOfKind("$1"))")
+    static let servicesOf = SQL("\(columns) WHERE u.service_workspace_id = $1 \(order)")
     static let byExternalID = SQL("\(columns) WHERE u.external_id = $1 \(order)")
     /// With ``UserFilter``: a NULL parameter is not looked at.
     static let matching = SQL(
@@ -43,6 +56,7 @@ enum AccountSQL {
                 WHERE f.user_id = users.id AND (CAST($4 AS TEXT) IS NULL OR g.id = CAST($4 AS TEXT))
                   AND (CAST($5 AS TEXT) IS NULL OR g.plan_id = CAST($5 AS TEXT))))
               AND created_at >= $6 AND updated_at >= $7
+              AND \(isOfKind("$9"))
             ORDER BY created_at, id LIMIT $8) \(order)
         """)
     static let byIdentity = SQL(
@@ -52,14 +66,15 @@ enum AccountSQL {
     static let update = SQL(
         """
         UPDATE users SET email = $2, email_verified = $3, name = $4, external_id = $5, version = $6, updated_at = $7,
-            hourly_limit = $8, limit_ends_at = $9
+            hourly_limit = $8, limit_ends_at = $9, allowed_networks = $10
         WHERE id = $1
         """)
     static let insert = SQL(
         """
         INSERT INTO users
-            (id, email, name, status, is_operator, password_hash, created_at, external_id, email_verified, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7)
+            (id, email, name, status, is_operator, password_hash, created_at, external_id, email_verified, updated_at,
+             service_workspace_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $10)
         """)
     static let password = SQL("SELECT password_hash, password_version FROM users WHERE id = $1")
     static let setPassword = SQL(
@@ -71,7 +86,8 @@ enum AccountSQL {
     static let setDefaultWorkspace = SQL("UPDATE users SET default_workspace_id = $2 WHERE id = $1")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
     static let all = [
-        byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, emailIsTaken, externalIDIsTaken, insert,
+        byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, count, servicesOf, emailIsTaken,
+        externalIDIsTaken, insert,
         update, password, setPassword, rehash, setStatus, setDefaultWorkspace, delete,
     ]
 }
@@ -94,8 +110,8 @@ extension SQLStore {
             try locked.requireSealing(under: new.sealedKey.masterKeyID, connection)
             try requireImportable(new, connection)
             try requireFree(new.user, instead: nil, connection)
-            try insertUser(new, connection)
-            try insertKey(new, connection)
+            try insertUser(new.user, passwordHash: new.passwordHash, connection)
+            try insertKey(new.key, new.sealedKey, of: new.user.id, isImported: new.isImported, connection)
             try insertWorkspace(
                 NewWorkspace(
                     id: new.workspaceID, name: new.workspaceName, externalID: nil, planID: nil, owner: new.user.id,
@@ -116,10 +132,13 @@ extension SQLStore {
         }
     }
 
-    package func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int) {
-        try await engine.read { connection in
-            let rows = try connection.rows(AccountSQL.page, [.number(max(0, limit)), .number(max(0, offset))])
-            return (try StoredValues.accounts(rows), try connection.count(CopiedTable.users.count))
+    package func accounts(
+        of kind: User.Kind?, offset: Int, limit: Int
+    ) async throws -> (page: [Account], total: Int) {
+        let kind = SQLValue.optional(kind?.rawValue)
+        return try await engine.read { connection in
+            let rows = try connection.rows(AccountSQL.page, [.number(max(0, limit)), .number(max(0, offset)), kind])
+            return (try StoredValues.accounts(rows), try connection.count(AccountSQL.count, [kind]))
         }
     }
 
@@ -155,7 +174,8 @@ extension SQLStore {
         _ hash: String, of userID: UserID, keeping session: SessionID?, by authority: Authority, audit: AuditEvent
     ) async throws -> Committed<Void> {
         let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
-        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
+        return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, locked in
+            try locked.requirePerson(userID, "it cannot sign in, so it has no password")
             guard try connection.execute(AccountSQL.setPassword, [.text(hash), .id(userID)]) == 1 else {
                 throw KeybearerError.noSuchAccount
             }
@@ -192,23 +212,26 @@ extension SQLStore {
         if status == .disabled { try endSignIns(of: userID, at: time, connection) }
     }
 
-    private static func insertUser(_ new: NewAccount, _ connection: any SQLConnection) throws {
+    static func insertUser(_ user: User, passwordHash: String = "", _ connection: any SQLConnection) throws {
         try connection.execute(
             AccountSQL.insert,
             [
-                .id(new.user.id), .text(new.user.email.rawValue), .text(new.user.name), .text(new.user.status.rawValue),
-                .flag(new.user.isOperator), .text(new.passwordHash), .time(new.user.createdAt),
-                .optional(new.user.externalID?.rawValue), .flag(new.user.isEmailVerified),
+                .id(user.id), .text(user.email.rawValue), .text(user.name), .text(user.status.rawValue),
+                .flag(user.isOperator), .text(passwordHash), .time(user.createdAt),
+                .optional(user.externalID?.rawValue), .flag(user.isEmailVerified),
+                .optional(user.serviceWorkspaceID?.rawValue),
             ])
     }
 
-    private static func insertKey(_ new: NewAccount, _ connection: any SQLConnection) throws {
+    static func insertKey(
+        _ key: APIKey, _ sealed: SealedKey, of userID: UserID, isImported: Bool = false,
+        _ connection: any SQLConnection
+    ) throws {
         try connection.execute(
             KeySQL.insert,
             [
-                .id(new.user.id), .id(new.key.id), .number(new.key.version), .text(new.key.shownPrefix),
-                .bytes(new.sealedKey.digest), .id(new.sealedKey.masterKeyID), .bytes(new.sealedKey.box),
-                .time(new.key.generatedAt), .flag(new.isImported),
+                .id(userID), .id(key.id), .number(key.version), .text(key.shownPrefix), .bytes(sealed.digest),
+                .id(sealed.masterKeyID), .bytes(sealed.box), .time(key.generatedAt), .flag(isImported),
             ])
     }
 

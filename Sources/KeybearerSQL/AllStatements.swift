@@ -3,10 +3,12 @@
 package enum AllStatements {
     package static let all: [SQL] =
         AccountSQL.all + KeySQL.all + ImportedKeySQL.all + MasterKeySQL.all + WorkspaceSQL.all + MemberSQL.all
+        + ServiceAccountSQL.all
         + InvitationSQL.all + PlanSQL.all + SessionSQL.all + OperatorTokenSQL.all + PortalLinkSQL.all + IdentitySQL.all
-        + SecondFactorSQL.all + AuditSQL.all + AuditSealSQL.all + AuditPageSQL.all + NodeSQL.all
+        + SecondFactorSQL.all + MailSQL.all + MailLinkSQL.all + KnownDeviceSQL.all + AuditSQL.all + AuditSealSQL.all
+        + AuditPageSQL.all + NodeSQL.all
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all
-        + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all
+        + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all + KeyHistorySQL.all
         + DataProblemSQL.all + TwinSQL.all
         + CopiedTable.all.flatMap { [$0.count, $0.clear, $0.firstPage, $0.pageAfter, $0.insert] }
 

@@ -52,6 +52,7 @@ struct AuthorityCheck: Sendable {
         case .commandLine, .anyone: break
         }
         guard let requirement, let userID = authority.userID else { return }
+        if let serviceAccountID = requirement.serviceAccountID { locks.add(.user(serviceAccountID), .share) }
         locks.add(.workspace(requirement.workspaceID), .share)
         locks.add(.membership(requirement.workspaceID, userID), .share)
         locks.useLockOnAllWorkspaces(of: userID, for: requirement.workspaceID)
@@ -102,6 +103,11 @@ struct AuthorityCheck: Sendable {
         else { throw KeybearerError.notYourWorkspace }
         guard Permissions.allows(try StoredValues.role(membership), requirement.action) else {
             throw KeybearerError.roleForbids(requirement.action)
+        }
+        if let serviceAccountID = requirement.serviceAccountID {
+            guard locked.serviceWorkspace(of: serviceAccountID) == workspaceID else {
+                throw KeybearerError.notYourServiceAccount
+            }
         }
         guard Permissions.rule(of: requirement.action).needsFeature else { return }
         // Behind the workspace, which names the plan. Only master keys follow in the order of locks, and no action that

@@ -31,7 +31,7 @@ enum DeletionSQL {
 
     /// An account whose audit events are still to be erased, and behind which event.
     static let begin = SQL(
-        "INSERT INTO erasures (user_id, position, at) VALUES ($1, 0, $2) ON CONFLICT (user_id) DO NOTHING")
+        "INSERT INTO erasures (user_id, position, at) VALUES ($1, $3, $2) ON CONFLICT (user_id) DO NOTHING")
     static let next = SQL("SELECT user_id, position FROM erasures ORDER BY at, user_id LIMIT 1")
     static let ofUser = SQL("SELECT user_id, position FROM erasures WHERE user_id = $1")
     /// By it or about it. Each part of the union is a part of an index.
@@ -72,27 +72,41 @@ extension SQLStore {
             (.user(userID), .replace), (.apiKey(of: userID), .replace), (.sessions(of: userID), .replace),
             (.workspaces(of: userID), .replace),
         ])
+        locks.addDeleted(deletion.serviceAccounts)
         if let successor = deletion.successor { locks.add(.user(successor), .share) }
         if deletion.deletesWorkspaces { locks.add(.sessionsInWorkspaces(of: userID), .replace) }
         locks.readsTime = true
         return Write(.user(userID), locking: locks) { connection, locked in
-            let user = [SQLValue.id(userID)]
+            try lockWindows(of: [userID] + deletion.serviceAccounts, connection)
             let rows = try leaveWorkspaces(deletion, audit, locked, connection)
-            try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(audit.at)])
-            // By the clock that says later when it is old.
-            try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
-            try connection.execute(DeletionSQL.lonelyWorkspaces, user)
-            try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
-            try connection.execute(KeySQL.removeRequests, user)
-            if let email = try account(userID, connection)?.user.email {
-                try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
-                try forgetInvitations(of: userID, email, connection)
-            }
-            // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
-            guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
-            try connection.execute(DeletionSQL.begin, [.id(userID), .time(audit.at)])
+            try removeAccount(userID, audit, locked, connection)
             return .changes((), with: rows)
         }
+    }
+
+    /// Removes an account, whose rows are locked, with what belongs to it.
+    private static func removeAccount(
+        _ userID: UserID, _ audit: AuditEvent, _ locked: LockedRows, _ connection: any SQLConnection
+    ) throws {
+        let user = [SQLValue.id(userID)]
+        try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(audit.at)])
+        // By the clock that says later when it is old.
+        try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
+        try connection.execute(DeletionSQL.lonelyWorkspaces, user)
+        try connection.execute(KeyHistorySQL.remove, user)
+        try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
+        try connection.execute(KeySQL.removeRequests, user)
+        let person = try account(userID, connection)?.user.address
+        if let email = person {
+            try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
+            try forgetInvitations(of: userID, email, connection)
+            try forgetMails(of: userID, email, connection)
+        }
+        // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
+        guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }
+        // What people did to a service account stays theirs to answer for: its events are not erased with it.
+        try connection.execute(
+            DeletionSQL.begin, [.id(userID), .time(audit.at), .number(person == nil ? Int64.max : 0)])
     }
 
     /// Leaves no workspace with members without an Owner.
@@ -103,7 +117,8 @@ extension SQLStore {
     ) throws -> [SQLStatement] {
         if let successor = deletion.successor {
             let isLive = locked[.user(successor)]?.text("status") == User.Status.active.rawValue
-            guard isLive, successor != deletion.id else { throw KeybearerError.noSuccessor }
+            let isPerson = locked.serviceWorkspace(of: successor) == nil
+            guard isLive, isPerson, successor != deletion.id else { throw KeybearerError.noSuccessor }
         }
         let shared = try connection.rows(DeletionSQL.lastOwned, [.id(deletion.id)]).map {
             (id: WorkspaceID(rawValue: try $0.requiredText("workspace_id")), name: try $0.requiredText("name"))
@@ -125,23 +140,63 @@ extension SQLStore {
             }
         }
         guard deletion.deletesWorkspaces else { throw KeybearerError.lastOwner(of: shared) }
-        return try shared.map { workspace in
+        return try shared.flatMap { workspace in
+            let ended = try endServiceAccounts(
+                of: workspace.id, audit, makeEventID: deletion.makeEventID, locked, connection)
             try remove(workspace.id, at: audit.at, connection)
             locked.others.add(.workspace(workspace.id))
-            return row(.workspaceDeleted, workspace.id)
+            return ended + [row(.workspaceDeleted, workspace.id)]
         }
     }
 
-    /// Removes a workspace, with what is confined to it.
-    static func deleting(_ id: WorkspaceID, version: Int?, at time: Timestamp) -> Write<Void> {
-        let locks = RowLocks([(.sessionsInWorkspace(id), .replace), (.workspace(id), .replace)])
+    /// Removes a workspace, with its service accounts and what is confined to it.
+    static func deleting(_ deletion: WorkspaceDeletion, _ audit: AuditEvent) -> Write<Void> {
+        let (id, version) = (deletion.id, deletion.version)
+        var locks = RowLocks([(.sessionsInWorkspace(id), .replace), (.workspace(id), .replace)])
+        locks.addDeleted(deletion.serviceAccounts)
+        locks.readsTime = !deletion.serviceAccounts.isEmpty
         return Write(.workspace(id), locking: locks) { connection, locked in
             guard let workspace = locked[.workspace(id)] else { throw KeybearerError.noSuchWorkspace }
             guard try version == nil || workspace.requiredNumber("version") == version.map({ Int64($0) }) else {
                 throw KeybearerError.staleVersion
             }
-            try remove(id, at: time, connection)
-            return .changes((), with: [])
+            try lockWindows(of: deletion.serviceAccounts, connection)
+            let ended = try endServiceAccounts(
+                of: id, audit, makeEventID: deletion.makeEventID, locked, connection)
+            try remove(id, at: audit.at, connection)
+            return .changes((), with: ended)
+        }
+    }
+
+    /// Holds the rate limit windows of several accounts, and their histories, in the order in which those who reserve and
+    /// record hold them. One alone is held when it is taken.
+    private static func lockWindows(of userIDs: [UserID], _ connection: any SQLConnection) throws {
+        guard userIDs.count > 1 else { return }
+        let userIDs = userIDs.sorted()
+        try connection.lock(userIDs.map { (SQLStatement(LimitSQL.window, [.id($0)]), .replace) })
+        try connection.lock(userIDs.map { (SQLStatement(KeyHistorySQL.find, [.id($0)]), .replace) })
+    }
+
+    /// Removes the service accounts of a workspace that is being removed.
+    ///
+    /// - Returns: their audit rows.
+    /// - Throws: `CONFLICT` for one that was made since they were read: its rows are not locked.
+    private static func endServiceAccounts(
+        of id: WorkspaceID, _ audit: AuditEvent, makeEventID: () -> EventID, _ locked: LockedRows,
+        _ connection: any SQLConnection
+    ) throws -> [SQLStatement] {
+        try connection.rows(ServiceAccountSQL.ids, [.id(id)]).map { row in
+            let userID = UserID(rawValue: try row.requiredText("id"))
+            guard locked.has(.user(userID)) else {
+                throw KeybearerError(
+                    .conflict, "A service account was added to the workspace at the same moment. Try again.")
+            }
+            try removeAccount(userID, audit, locked, connection)
+            locked.others.add(.user(userID))
+            return record(
+                AuditEvent(
+                    id: makeEventID(), at: audit.at, actor: audit.actor, action: .userDeleted, userID: userID,
+                    workspaceID: id, address: audit.address, origin: audit.origin))
         }
     }
 
@@ -170,6 +225,8 @@ extension SQLStore {
         let mark = userID.map { SQLStatement(DeletionSQL.ofUser, [.id($0)]) } ?? SQLStatement(DeletionSQL.next)
         guard let row = try connection.lock([(mark, .replace)]).first?.first else { return false }
         let user = SQLValue.text(try row.requiredText("user_id"))
+        // Also what a node still had in memory when the account was deleted.
+        try connection.execute(KeyHistorySQL.remove, [user])
         if try eraseUsage(of: user, atMost: erasedAtOnce, connection) { return true }
         let events = try connection.rows(
             DeletionSQL.eventsAfter, [user, .number(try row.requiredNumber("position")), .number(erasedAtOnce)])
@@ -186,5 +243,15 @@ extension SQLStore {
         }
         try connection.execute(DeletionSQL.advance, [user, .number(try last.requiredNumber("sequence"))])
         return true
+    }
+}
+
+extension RowLocks {
+    /// The rows of accounts that are deleted beside another one.
+    fileprivate mutating func addDeleted(_ userIDs: [UserID]) {
+        for userID in userIDs {
+            add(.user(userID), .replace)
+            add(.apiKey(of: userID), .replace)
+        }
     }
 }

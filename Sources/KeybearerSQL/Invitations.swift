@@ -22,8 +22,14 @@ enum InvitationSQL {
             (id, digest, tag_key_id, workspace_id, email, role, inviter_id, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """)
-    static let byDigest = SQL("\(records) WHERE i.digest = $1")
-    static let lockByDigest = SQL("SELECT id FROM invitations WHERE digest = $1")
+    /// With a code, which is the invitation's own or that of a link in a mail.
+    private static let withDigest = """
+        IN (SELECT id FROM invitations WHERE digest = $1
+            UNION ALL SELECT invitation_id FROM mail_links WHERE digest = $1 AND invitation_id IS NOT NULL)
+        """
+    static let byDigest = SQL("\(records) WHERE i.id \(withDigest)")
+    static let byID = SQL("\(records) WHERE i.id = $1")
+    static let lockByDigest = SQL("SELECT id FROM invitations WHERE id \(withDigest)")
     static let lockByID = SQL("SELECT id FROM invitations WHERE id = $1 AND workspace_id = $2")
     /// The first of them alone: a workspace has few.
     static let list = SQL(
@@ -51,8 +57,8 @@ enum InvitationSQL {
             withdrawn_at = CASE WHEN accepted_at IS NULL AND withdrawn_at IS NULL THEN $2 ELSE withdrawn_at END
         WHERE id = $1
         """)
-    static let accept = SQL("UPDATE invitations SET accepted_at = $2, accepted_by = $3 WHERE digest = $1")
-    static let request = SQL("UPDATE invitations SET requested_at = $2, requested_email = $3 WHERE digest = $1")
+    static let accept = SQL("UPDATE invitations SET accepted_at = $2, accepted_by = $3 WHERE id \(withDigest)")
+    static let request = SQL("UPDATE invitations SET requested_at = $2, requested_email = $3 WHERE id \(withDigest)")
     static let memberWithEmail = SQL(
         """
         SELECT 1 AS found FROM memberships m JOIN users u ON u.id = m.user_id
@@ -82,7 +88,8 @@ enum InvitationSQL {
     static let remove = SQL("DELETE FROM invitations WHERE id = $1")
 
     static let all = [
-        insert, byDigest, lockByDigest, lockByID, list, pendingCount, withAddress, replace, answerRequests, withdraw,
+        insert, byDigest, byID, lockByDigest, lockByID, list, pendingCount, withAddress, replace, answerRequests,
+        withdraw,
         accept, request, memberWithEmail, surplus, ofPerson, removeRequests, removeOfPerson, about,
         old, remove,
     ]
@@ -91,7 +98,7 @@ enum InvitationSQL {
 extension SQLStore {
     package func createInvitation(
         _ invitation: Invitation, code: MintedToken, by authority: Authority, needs requirement: Requirement,
-        audit: AuditEvent
+        audit: AuditEvent, mail: NewMail?
     ) async throws -> Invitation {
         // Whoever changes a workspace's invitations or members holds its row.
         var locks = RowLocks([(.workspace(invitation.workspaceID), .update), (.masterKey(code.tagKeyID), .share)])
@@ -108,7 +115,7 @@ extension SQLStore {
                     .text(stamped.email.rawValue), .text(stamped.role.rawValue), .id(stamped.inviterID),
                     .time(stamped.createdAt), .time(stamped.expiresAt),
                 ])
-            return .changes(stamped, with: [])
+            return .changes(stamped, with: mail.map { [Self.add($0)] } ?? [])
         }
     }
 
@@ -144,6 +151,15 @@ extension SQLStore {
     ) async throws -> (record: InvitationRecord, now: Timestamp)? {
         try await shortRead { connection in
             let (rows, now) = try connection.rowsAndTime(InvitationSQL.byDigest, [.bytes(codeDigest)], caller: now)
+            return try rows.first.map { (try StoredValues.invitationRecord($0), now) }
+        }
+    }
+
+    package func invitation(
+        id: InvitationID, now: Timestamp
+    ) async throws -> (record: InvitationRecord, now: Timestamp)? {
+        try await shortRead { connection in
+            let (rows, now) = try connection.rowsAndTime(InvitationSQL.byID, [.id(id)], caller: now)
             return try rows.first.map { (try StoredValues.invitationRecord($0), now) }
         }
     }

@@ -95,6 +95,20 @@ extension SQLStore {
         }
     }
 
+    package func findKey(digests: [[UInt8]]) async throws -> FoundKey? {
+        try await shortRead { connection in
+            for digest in digests {
+                let rows = try connection.rows(AccountSQL.byDigest, [.bytes(digest)])
+                if let account = try StoredValues.accounts(rows).first { return .live(account) }
+            }
+            for digest in digests {
+                guard let row = try connection.first(KeySQL.pastKey, [.bytes(digest)]) else { continue }
+                return .ended(try StoredValues.pastKey(row))
+            }
+            return nil
+        }
+    }
+
     package func key(of userID: UserID) async throws -> APIKey? {
         try await shortRead { connection in
             try connection.first(KeySQL.ofUser, [.id(userID)]).map { try StoredValues.key($0) }
@@ -109,8 +123,27 @@ extension SQLStore {
             guard let row = try connection.first(KeySQL.ofUser, [.id(userID)]) else {
                 throw KeybearerError.noSuchAccount
             }
-            return .changes((try StoredValues.key(row), try StoredValues.sealed(row)), with: [])
+            let key = try StoredValues.key(row)
+            return .changes(
+                (key, try StoredValues.sealed(row)),
+                // A request that the server makes shows it to nobody.
+                with: audit.action == .keyRevealed
+                    ? try Self.showing(key, of: userID, requirement, authority, audit, connection) : [])
         }
+    }
+
+    /// What is noted when somebody is shown a key: by whom that of a service account, since whoever leaves the workspace
+    /// afterwards still has it, and on which device.
+    private static func showing(
+        _ key: APIKey, of userID: UserID, _ requirement: Requirement?, _ authority: Authority, _ audit: AuditEvent,
+        _ connection: any SQLConnection
+    ) throws -> [SQLStatement] {
+        guard requirement?.serviceAccountID == userID, let viewer = authority.userID else {
+            return try noteDevice(of: audit, userID, connection)
+        }
+        let name = try account(userID, connection)?.user.name
+        return [seeing(key.id, of: userID, by: viewer, at: audit.at)]
+            + (try noteDevice(of: audit, viewer, serviceAccount: name, connection))
     }
 
     package func replaceKey(
@@ -143,6 +176,9 @@ extension SQLStore {
             try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
             try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
             try putKey(replacement, connection)
+            if locked.serviceWorkspace(of: userID) != nil {
+                try connection.execute(ServiceAccountSQL.removeViews, [.id(userID)])
+            }
             locked.values.record(before: live.text("shown_prefix"), after: replacement.key.shownPrefix)
             return .changes(.replaced, with: remembering(replacement, at: now))
         }

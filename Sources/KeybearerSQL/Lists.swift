@@ -24,7 +24,7 @@ extension SQLStore {
                     Self.beginning(place) + [
                         .optional(filter.status?.rawValue), .optional(filter.workspaceID?.rawValue),
                         .optional(filter.planID?.rawValue),
-                    ] + Self.end(filter.createdAfter, filter.updatedAfter, limit)))
+                    ] + Self.end(filter.createdAfter, filter.updatedAfter, limit) + [.optional(filter.kind?.rawValue)]))
         }
     }
 

@@ -36,6 +36,7 @@ enum MasterKeySQL {
         UNION SELECT tag_key_id FROM operator_tokens WHERE tag_key_id IS NOT NULL
         UNION SELECT tag_key_id FROM portal_links WHERE used_at IS NULL
         UNION SELECT tag_key_id FROM invitations WHERE accepted_at IS NULL AND withdrawn_at IS NULL
+        UNION SELECT tag_key_id FROM mail_links WHERE used_at IS NULL
         """)
 
     static let all = [list, addMissing, retire, put, lockNotes, setUse, anySealed, tagsOfTokens]

@@ -1,11 +1,11 @@
 package import Keybearer
 
 enum MemberSQL {
-    /// With ``MemberFilter``: a NULL parameter is not looked at. Texts are found by what is left without them, which both
+    /// People, with ``MemberFilter``: a NULL parameter is not looked at. Texts are found by what is left without them, which both
     /// engines tell alike; SQLite knows lower case of ASCII alone, so a name is looked for as it was typed too.
     private static let matches = """
         FROM memberships m JOIN users u ON u.id = m.user_id
-        WHERE m.workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR m.role = CAST($2 AS TEXT))
+        WHERE m.workspace_id = $1 AND u.service_workspace_id IS NULL AND (CAST($2 AS TEXT) IS NULL OR m.role = CAST($2 AS TEXT))
           AND (CAST($3 AS TEXT) IS NULL
             OR replace(lower(u.email), CAST($4 AS TEXT), '') <> lower(u.email)
             OR replace(lower(u.name), CAST($4 AS TEXT), '') <> lower(u.name)
@@ -65,9 +65,11 @@ extension SQLStore {
         return Write(.user(userID), locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
             guard locked.has(.workspace(workspaceID)) else { throw KeybearerError.noSuchWorkspace }
-            if let member {
-                // Who joins was invited: a member adds nobody.
-                guard let present = locked[.membership(workspaceID, userID)] else { throw KeybearerError.noSuchMember }
+            let present = locked[.membership(workspaceID, userID)]
+            // Who joins was invited: a member adds nobody. A service account of another workspace is not there.
+            if member != nil, present == nil { throw KeybearerError.noSuchMember }
+            try locked.requirePerson(userID, "it stays a Member of its one workspace")
+            if let member, let present {
                 try requireRank(
                     of: member, over: [try StoredValues.role(present), membership.role], in: workspaceID, locked)
             }
@@ -83,9 +85,13 @@ extension SQLStore {
     static func removing(
         _ userID: UserID, from workspaceID: WorkspaceID, by member: UserID? = nil
     ) -> Write<Void> {
-        var locks = RowLocks([(.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace)])
+        var locks = RowLocks([
+            (.user(userID), .share), (.workspace(workspaceID), .update), (.membership(workspaceID, userID), .replace),
+        ])
         if let member { locks.add(.membership(workspaceID, member), .share) }
         return Write(.user(userID), locking: locks) { connection, locked in
+            if member != nil, !locked.has(.membership(workspaceID, userID)) { throw KeybearerError.noSuchMember }
+            try locked.requirePerson(userID, "it leaves its workspace only when it is deleted")
             if let member, member != userID, let present = locked[.membership(workspaceID, userID)] {
                 try requireRank(of: member, over: [try StoredValues.role(present)], in: workspaceID, locked)
             }

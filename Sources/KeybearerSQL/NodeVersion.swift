@@ -6,6 +6,11 @@ struct NodeVersion: Comparable {
 
     /// The first version whose nodes know imported keys.
     static let importingKeys = NodeVersion("0.2.0")
+    /// The first version whose nodes know service accounts.
+    static let serviceAccounts = NodeVersion("0.2.0")
+
+    /// The first version whose nodes look at allowed networks.
+    static let allowingNetworks = NodeVersion("0.2.0")
 
     /// Reads `1.2.3`; what is not understood, such as nothing at all, is older than everything.
     init(_ text: String) {

@@ -37,7 +37,17 @@ extension SQLStore {
                     InvitationSQL.about,
                     [.text((EmailAddress(account.user.email.rawValue) ?? account.user.email).rawValue)] + user
                 ).map { try StoredValues.invitation($0) },
+                mails: try connection.rows(
+                    MailSQL.about, Self.person(userID, account.user.email) + [.number(PersonalData.mostMails)]
+                ).map { try StoredValues.mail($0) },
+                devices: try connection.rows(KnownDeviceSQL.ofUser, user).map { try StoredValues.device($0) },
+                wantedEmail: try Self.wantedEmail(of: userID, at: now, connection),
                 pastKeys: try connection.rows(KeySQL.pastKeys, user).map { try StoredValues.pastKey($0) },
+                seenServiceKeys: try connection.rows(ServiceAccountSQL.seenBy, user).map { row in
+                    SeenServiceKey(
+                        serviceAccount: UserID(rawValue: try row.requiredText("user_id")), at: try row.timestamp("at"))
+                },
+                keyHistory: try Self.keyHistory(of: userID, connection).seen(with: account.key.id),
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)
         }

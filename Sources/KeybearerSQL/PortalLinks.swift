@@ -38,6 +38,7 @@ extension SQLStore {
                     .conflict, "This Idempotency-Key made the portal link \(id) before. Its URL is not shown again.")
             }
             guard let user = locked[.user(link.userID)] else { throw KeybearerError.noSuchAccount }
+            try locked.requirePerson(link.userID, "it cannot sign in, so it has no portal links")
             guard user.text("status") == User.Status.active.rawValue else {
                 throw KeybearerError(.conflict, "The account is disabled.")
             }
@@ -104,7 +105,7 @@ extension SQLStore {
     }
 
     /// Ends all by which somebody could still come in who was let in before: sessions, but one that may stay, sign-ins that
-    /// wait for a code, and portal links that were not used yet.
+    /// wait for a code, portal links that were not used yet, and the link to another address that somebody asked for.
     ///
     /// - Parameter time: by this process's clock; links end by the database's.
     static func endSignIns(
@@ -112,6 +113,7 @@ extension SQLStore {
     ) throws {
         try connection.execute(SessionSQL.endOthers, [.id(userID), .text(session?.rawValue ?? "")])
         try endPendingSignIns(of: userID, connection)
+        try connection.execute(MailLinkSQL.forgetWanted, [.id(userID)])
         // Behind all others in the order of locks.
         try connection.lock([(SQLStatement(PortalLinkSQL.unused, [.id(userID)]), .update)])
         try connection.execute(PortalLinkSQL.endUnused, [.time(try connection.now(time)), .id(userID)])

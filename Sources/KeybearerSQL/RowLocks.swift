@@ -132,6 +132,24 @@ package struct LockedRows {
     package func all(_ row: LockableRow) -> [any StoredRow] { rows[row] ?? [] }
 
     func has(_ row: LockableRow) -> Bool { rows[row]?.isEmpty == false }
+
+    /// The workspace of a service account; nil for a person, and where the account is not there or was not locked.
+    func serviceWorkspace(of userID: UserID) -> WorkspaceID? {
+        self[.user(userID)]?.text("service_workspace_id").map(WorkspaceID.init(rawValue:))
+    }
+
+    /// An audit event with what the transaction found out.
+    func complete(_ audit: AuditEvent) -> AuditEvent {
+        audit.with(values.take(), serviceWorkspaceID: audit.userID.flatMap { serviceWorkspace(of: $0) })
+    }
+
+    /// Refuses a service account what only a person does.
+    ///
+    /// - Parameter what: what it does not do or have, as the end of a sentence.
+    /// - Throws: `CONFLICT`.
+    func requirePerson(_ userID: UserID, _ what: String) throws(KeybearerError) {
+        if serviceWorkspace(of: userID) != nil { throw KeybearerError.serviceAccount(what) }
+    }
 }
 
 /// What nodes must no longer believe behind a write, besides its own subject. It belongs to one transaction.
@@ -165,7 +183,8 @@ final class ChangedValue {
 
 /// What the locks read: the columns that decide.
 enum LockSQL {
-    static let user = SQL("SELECT status, password_version, version FROM users WHERE id = $1")
+    static let user = SQL(
+        "SELECT status, password_version, version, service_workspace_id FROM users WHERE id = $1")
     static let apiKey = SQL("SELECT key_id, version, shown_prefix FROM api_keys WHERE user_id = $1")
     /// One that is marked as ended is not locked: whoever revokes it waits for those that locked it before.
     static let operatorToken = SQL(

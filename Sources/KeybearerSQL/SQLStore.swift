@@ -95,7 +95,7 @@ extension SQLStore {
             let locked = try check.pass(connection, with: locks, at: check.now)
             return try Self.recorded(try body(connection, locked), audit, locked)
         }
-        if isChange, audit.action != .keyRevealed { changed.store(true, ordering: .releasing) }
+        if isChange, ![.keyRevealed, .keyTried].contains(audit.action) { changed.store(true, ordering: .releasing) }
         return value
     }
 
@@ -105,7 +105,7 @@ extension SQLStore {
     ) throws -> Commit<(Value, Bool)> {
         switch commit {
         case .changes(let value, let last):
-            .changes((value, true), with: last + [record(audit.with(locked.values.take()))])
+            .changes((value, true), with: last + records(locked.complete(audit)))
         case .nothing(let value): .nothing((value, false))
         }
     }

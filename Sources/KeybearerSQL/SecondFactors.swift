@@ -141,6 +141,7 @@ extension SQLStore {
     static func resettingSecondFactor(of userID: UserID) -> Write<StoreWrite.Outcome> {
         Write(nil, locking: RowLocks([(.user(userID), .update)])) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
+            try locked.requirePerson(userID, "it cannot sign in, so it has no second factor")
             return try removeSecondFactor(of: userID, connection) ? .changes(.done, with: []) : .nothing(.done)
         }
     }

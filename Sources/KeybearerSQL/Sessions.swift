@@ -49,12 +49,13 @@ extension SQLStore {
             guard locked[.user(session.userID)]?.text("status") == User.Status.active.rawValue else {
                 throw KeybearerError.noSuchAccount
             }
+            try locked.requirePerson(session.userID, "it cannot sign in")
             try locked.requireTag(of: token.tagKeyID, connection)
             try Self.require(proof, of: session.userID, by: authority, connection)
             let ended = try Self.end(old, connection)
             let stamped = session.stamped(locked.now(session.createdAt))
             try Self.insert(stamped, token, connection)
-            return .changes(stamped, with: ended)
+            return .changes(stamped, with: try ended + Self.noteDevice(of: audit, session.userID, connection))
         }
     }
 

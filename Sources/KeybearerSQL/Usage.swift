@@ -40,7 +40,7 @@ enum UsageSQL {
 
 extension SQLStore {
     package func recordUsage(_ batch: UsageBatch, now: Timestamp) async throws {
-        if batch.uses.isEmpty, batch.counts.isEmpty { return }
+        if batch.uses.isEmpty, batch.counts.isEmpty, batch.news.isEmpty { return }
         let tooFarAhead = SQLValue.time(now.advanced(by: SessionPolicy.clockTolerance))
         try await maintain { connection in
             // All rows in the order of the keys: two nodes that write for the same keys never wait for each other in a
@@ -53,10 +53,11 @@ extension SQLStore {
                         tooFarAhead,
                     ]
                 })
-            if batch.counts.isEmpty { return }
+            if batch.counts.isEmpty, batch.news.isEmpty { return }
             let number: [SQLValue] = [.text(batch.writer), .number(batch.number), .time(now)]
             guard try connection.execute(UsageSQL.take, number) == 1 else { return }
             try connection.executeMany(UsageSQL.add, batch.counts.sorted(by: Self.isBefore).map(Self.values))
+            try Self.merge(batch.news, now: now, connection)
         }
     }
 

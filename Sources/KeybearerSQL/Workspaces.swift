@@ -7,6 +7,11 @@ enum WorkspaceSQL {
         w.is_suspended, w.version AS workspace_version, w.updated_at AS workspace_updated_at,
         w.hourly_limit AS workspace_limit, w.limit_ends_at AS workspace_limit_ends_at, w.plan_ends_at, w.next_plan_id
         """
+    /// How many people are members: service accounts are no seats.
+    private static let memberCount = """
+        (SELECT count(*) FROM memberships m WHERE m.workspace_id = w.id)
+            - (SELECT count(*) FROM users s WHERE s.service_workspace_id = w.id)
+        """
     static let byID = SQL(
         """
         SELECT w.id AS workspace_id, \(workspaceColumns),
@@ -19,7 +24,7 @@ enum WorkspaceSQL {
     static let page = SQL(
         """
         SELECT w.id AS workspace_id, \(workspaceColumns), w.plan_id,
-               (SELECT count(*) FROM memberships m WHERE m.workspace_id = w.id) AS members
+               \(memberCount) AS members
         FROM workspaces w ORDER BY w.created_at, w.id LIMIT $1 OFFSET $2
         """)
     static let members = SQL(
@@ -33,7 +38,7 @@ enum WorkspaceSQL {
     static let matching = SQL(
         """
         SELECT w.id AS workspace_id, \(workspaceColumns),
-               (SELECT count(*) FROM memberships m WHERE m.workspace_id = w.id) AS members,
+               \(memberCount) AS members,
                p.id AS plan_id, p.name AS plan_name, p.hourly_limit, p.billing_url, p.position, f.feature
         FROM workspaces w
         JOIN plans p ON p.id = w.plan_id
@@ -97,10 +102,10 @@ extension SQLStore {
     }
 
     package func deleteWorkspace(
-        _ id: WorkspaceID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+        _ deletion: WorkspaceDeletion, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<Void> {
         try await change(
-            Self.deleting(id, version: nil, at: audit.at), by: authority, needs: requirement, audit: audit)
+            Self.deleting(deletion, audit), by: authority, needs: requirement, audit: audit)
     }
 
     package func setDefaultWorkspace(
@@ -201,6 +206,7 @@ extension SQLStore {
         if let planID = new.planID { locks.add(.plan(planID), .share) }
         return Write(.user(new.owner), locking: locks) { connection, locked in
             guard locked.has(.user(new.owner)) else { throw KeybearerError.noSuchAccount }
+            try locked.requirePerson(new.owner, "it cannot own a workspace")
             if let planID = new.planID, !locked.has(.plan(planID)) { throw KeybearerError.noSuchPlan }
             if let limit, try connection.count(WorkspaceSQL.ownedCount, [.id(new.owner)]) >= limit {
                 throw KeybearerError.tooManyWorkspaces(limit: limit)

@@ -46,7 +46,7 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + [record(write.audit.with(locked.values.take()))] {
+            for statement in last + records(locked.complete(write.audit)) {
                 try connection.execute(statement)
             }
             (outcome, isChange) = (value, true)
@@ -109,10 +109,11 @@ extension SQLStore {
     }
 
     /// What each kind of work does.
-    private static func work(of write: StoreWrite) -> Write<StoreWrite.Outcome> {
+    static func work(of write: StoreWrite) -> Write<StoreWrite.Outcome> {
         let time = write.audit.at
         return switch write.work {
         case .createAccount(let new): creating(new).map { .account($0) }
+        case .createServiceAccount(let new): creating(new).map { .account($0) }
         case .updateUser(let update): updating(update, at: time)
         case .setStatus(let status, let userID): settingStatus(status, of: userID, at: time)
         case .endSessions(let userID): endingSessions(of: userID, at: time)
@@ -120,7 +121,7 @@ extension SQLStore {
         case .replaceKey(let replacement): replacing(replacement).map { .key($0) }
         case .createWorkspace(let new): creating(new).map { .workspace($0.workspace, $0.plan) }
         case .updateWorkspace(let update): updating(update, at: time).map { .workspace($0.workspace, $0.plan) }
-        case .deleteWorkspace(let id, let version): deleting(id, version: version, at: time).map { .done }
+        case .deleteWorkspace(let deletion): deleting(deletion, write.audit).map { .done }
         case .putMember(let membership): putting(membership).map { .done }
         case .removeMember(let userID, let workspaceID): removing(userID, from: workspaceID).map { .done }
         case .putPlan(let plan): putting(plan).map { .done }
@@ -145,7 +146,7 @@ extension Write {
 }
 
 extension SQLStore {
-    private static func updating(_ update: UserUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
+    static func updating(_ update: UserUpdate, at time: Timestamp) -> Write<StoreWrite.Outcome> {
         var locks = RowLocks([(.user(update.id), .replace)])
         if let takeover = update.takeover {
             locks.add(.apiKey(of: update.id), .replace)
@@ -165,6 +166,7 @@ extension SQLStore {
                 locked.values.record(
                     before: LimitOverride.describe(current.user.limit), after: LimitOverride.describe(user.limit))
             }
+            try requireHonoured(user.allowedNetworks, instead: current.user.allowedNetworks, locked, connection)
             try requireFree(user, instead: current.user, connection)
             if let takeover = update.takeover, !current.user.isEmailVerified {
                 try takeOver(update.id, with: takeover, locked, connection)
@@ -174,7 +176,9 @@ extension SQLStore {
                 [
                     .id(user.id), .text(user.email.rawValue), .flag(user.isEmailVerified), .text(user.name),
                     .optional(user.externalID?.rawValue), .number(user.version), .time(time),
-                ] + columns(of: user.limit))
+                ] + columns(of: user.limit) + [.optional(user.allowedNetworks?.storedForm)])
+            // Whoever asked for another address did not know this one.
+            if user.email != current.user.email { try connection.execute(MailLinkSQL.forgetWanted, [.id(user.id)]) }
             guard let account = try account(user.id, connection) else { throw KeybearerError.noSuchAccount }
             return .changes(.account(account), with: [])
         }
@@ -195,7 +199,7 @@ extension SQLStore {
     }
 
     /// Takes from whoever had the account all by which they could use it: its address was never proved to be theirs.
-    private static func takeOver(
+    static func takeOver(
         _ userID: UserID, with replacement: KeyReplacement, _ locked: LockedRows, _ connection: any SQLConnection
     ) throws {
         guard let live = locked[.apiKey(of: userID)],
@@ -204,6 +208,9 @@ extension SQLStore {
         try locked.requireSealing(under: replacement.sealed.masterKeyID, connection)
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(replacement.key.generatedAt)])
         try putKey(replacement, connection)
+        // From where somebody else used the key before is not the new holder's to know.
+        try connection.execute(KeyHistorySQL.remove, [.id(userID)])
+        try connection.execute(KnownDeviceSQL.removeOfUser, [.id(userID)])
         try connection.execute(AccountSQL.setPassword, [.text(""), .id(userID)])
         try connection.execute(IdentitySQL.removeOfUser, [.id(userID)])
         try removeSecondFactor(of: userID, connection)
@@ -230,7 +237,8 @@ extension SQLStore {
         let locks = RowLocks([(.user(userID), .update), (.sessions(of: userID), .replace)])
         return Write(nil, locking: locks) { connection, locked in
             guard locked.has(.user(userID)) else { throw KeybearerError.noSuchAccount }
-            let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser]
+            try locked.requirePerson(userID, "it cannot sign in, so it has no sessions")
+            let others = [PortalLinkSQL.unused, SecondFactorSQL.pendingOfUser, MailLinkSQL.wish]
             let hasOthers = try others.contains { try connection.first($0, [.id(userID)]) != nil }
             if locked.all(.sessions(of: userID)).isEmpty, !hasOthers { return .nothing(.done) }
             try endSignIns(of: userID, at: time, connection)

@@ -206,13 +206,14 @@ public struct KeybearerServer: Sendable {
     private var challenges: Challenges { Challenges(product: settings.brand.productName) }
 
     private func makePages() throws -> DashboardResponder {
-        DashboardResponder(
+        let cookie = SessionCookie(place: place, product: settings.brand.productName)
+        return DashboardResponder(
             sessions: services.sessions, portalLinks: services.portalLinks, bodies: bodies,
             crossSite: CrossSiteCheck(publicOrigin: settings.publicURL?.origin),
             frames: FramePolicy(origins: settings.embedOrigins),
             renderer: try PageRenderer(place: place, brand: settings.brand, clocks: clocks), random: random,
-            place: place,
-            cookie: SessionCookie(place: place, product: settings.brand.productName), challenges: challenges,
+            place: place, cookie: cookie, devices: services.mails.isOn ? DeviceCookie(cookie) : nil,
+            challenges: challenges,
             logger: logger)
     }
 
@@ -220,11 +221,18 @@ public struct KeybearerServer: Sendable {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
+        let api = APIHandlers(keys: services.keys, reports: services.usage)
+        let keyPages = KeyPages(
+            services, node: node, settings: settings, pages: pages,
+            api: APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges),
+            route: Routes.profile(api))
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
-            api: APIHandlers(keys: services.keys, reports: services.usage),
+            api: api,
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
+            serviceAccounts: ServiceAccountHandlers(
+                writes: services.writes, accounts: services.serviceAccounts, users: users),
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
             lookups: KeyLookupHandlers(
                 directory: services.directory, writes: services.writes, keys: services.keys),
@@ -238,24 +246,26 @@ public struct KeybearerServer: Sendable {
             reference: makeReference([], pages, for: served),
             signIn: SignInHandlers(
                 service: services.signIn, sessions: services.sessions, secondFactors: services.secondFactors,
-                identities: services.identities, pages: pages),
+                identities: services.identities, isMailOn: services.mails.isOn, pages: pages),
             identities: IdentityHandlers(
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
-            keyPage: KeyPageHandlers(
-                keys: services.keys, sessions: services.sessions, workspaces: services.workspaces, node: node,
-                pages: pages, keyPrefix: settings.keyPrefix.characters),
-            usagePage: UsagePageHandlers(usage: services.usage, node: node, pages: pages),
-            workspacePages: WorkspacePageHandlers(workspaces: services.workspaces, pages: pages),
+            keyPages: keyPages,
+            usagePage: UsagePageHandlers(
+                usage: services.usage, serviceAccounts: services.serviceAccounts, node: node, pages: pages),
+            workspacePages: WorkspacePageHandlers(
+                workspaces: services.workspaces, serviceAccounts: services.serviceAccounts, pages: pages),
             teamPages: TeamPageHandlers(
-                workspaces: services.workspaces, invitations: services.invitations, pages: pages, clocks: clocks),
+                workspaces: services.workspaces, invitations: services.invitations,
+                serviceAccounts: keyPages.serviceAccounts, pages: pages, clocks: clocks),
             invitations: InvitationHandlers(
                 invitations: services.invitations, isSignUpOpen: services.signIn.isSignUpOpen, pages: pages),
             activity: ActivityHandlers(
                 activity: services.activity, workspaces: services.workspaces, pages: pages),
             account: AccountPageHandlers(
                 signIn: services.signIn, sessions: services.sessions, identities: services.connectedIdentities,
-                secondFactors: services.secondFactors, pages: pages),
+                secondFactors: services.secondFactors, emails: services.emails, pages: pages),
+            mailLinks: MailLinkHandlers(emails: services.emails, resets: services.passwordResets, pages: pages),
             secondFactor: SecondFactorHandlers(
                 service: services.secondFactors, pages: pages, issuer: settings.brand.productName.description))
         // On the operators' own listener, the public address leads elsewhere.

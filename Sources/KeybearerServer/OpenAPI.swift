@@ -156,8 +156,9 @@ extension Route.Access {
     fileprivate var errors: [ErrorCode] {
         let anywhere: [ErrorCode] = [.badRequest, .unauthorized, .httpsRequired, .internalError, .unavailable]
         switch self {
-        case .key(.header, _), .key(.path, _): return anywhere + [.featureLocked, .notFound, .rateLimited]
-        case .key(.accountOnly, _): return anywhere + [.rateLimited]
+        case .key(.header, _), .key(.path, _):
+            return anywhere + [.addressNotAllowed, .featureLocked, .notFound, .rateLimited]
+        case .key(.accountOnly, _): return anywhere + [.addressNotAllowed, .rateLimited]
         case .operatorToken: return anywhere + [.forbidden]
         case .key(.keyAlone, _), .probe, .anyone, .session: return anywhere
         }

@@ -6,6 +6,7 @@ struct RouteHandlers: Sendable {
     let operators: IntrospectionHandlers
     let users: UserHandlers
     let workspaces: WorkspaceHandlers
+    let serviceAccounts: ServiceAccountHandlers
     let limits: LimitHandlers
     let lookups: KeyLookupHandlers
     let usage: UsageHandlers
@@ -16,12 +17,13 @@ struct RouteHandlers: Sendable {
     var reference: ReferenceHandlers
     let signIn: SignInHandlers
     let identities: IdentityHandlers
-    let keyPage: KeyPageHandlers
+    let keyPages: KeyPages
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers
     let invitations: InvitationHandlers
     let activity: ActivityHandlers
     let account: AccountPageHandlers
+    let mailLinks: MailLinkHandlers
     let secondFactor: SecondFactorHandlers
 }

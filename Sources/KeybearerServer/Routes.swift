@@ -6,37 +6,51 @@ import Keybearer
 /// `probe` and `anyone` are the named list of what needs no credentials; a test walks all the others.
 enum Routes {
     static func all(_ edge: RouteHandlers) -> [Route] {
+        let groups: [[Route]] = [
+            probes(edge), api(edge.api),
+            operatorUsers(edge.users), operatorWorkspaces(edge.workspaces),
+            operatorServiceAccounts(edge.serviceAccounts), operatorLimits(edge.limits), operatorOthers(edge),
+            pages(edge), keyPages(edge.keyPages, edge.usagePage), workspacePages(edge.workspacePages),
+            teamPages(edge.teamPages, edge.invitations), serviceAccountPages(edge.keyPages, edge.usagePage),
+            mailPages(edge.mailLinks, edge.account),
+        ]
+        return groups.flatMap { $0 }
+    }
+
+    /// What tells how the server is, and what it does.
+    private static func probes(_ edge: RouteHandlers) -> [Route] {
         [
             .probe(.get, "/healthz", edge.probes.health),
             .probe(.get, "/readyz", edge.probes.readiness),
             .probe(.get, Routes.document, edge.openAPI.get),
+        ]
+    }
 
-            .key(
-                .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account",
-                .memory(edge.api.me)),
+    /// What programs ask with a key.
+    private static func api(_ api: APIHandlers) -> [Route] {
+        [
+            profile(api),
             .key(
                 .get, "/api/v1/workspaces", returns: ListPage<WorkspaceJSON>.self, with: Endpoint.Parameter.paging,
-                summary: "List the account's workspaces", .memory(edge.api.workspaces)),
+                summary: "List the account's workspaces", .memory(api.workspaces)),
             .key(
                 .get, "/api/v1/workspaces/{workspaceID}", for: .path(parameter: "workspaceID"),
                 returns: Success<WorkspaceJSON>.self, summary: "Get one of the account's workspaces",
-                .memory(edge.api.workspace)),
+                .memory(api.workspace)),
             .key(
                 .get, "/api/v1/key", returns: Success<KeyJSON>.self, summary: "Get the key's record, without the key",
-                .memory(edge.api.key)),
+                .memory(api.key)),
             .key(
                 .get, "/api/v1/usage", returns: Success<UsageJSON>.self, with: Endpoint.Parameter.usage,
-                summary: "Get what the account's requests came to", .awaiting(edge.api.usage)),
+                summary: "Get what the account's requests came to", .awaiting(api.usage)),
             .key(
                 .post, "/api/v1/key/revoke", for: .keyAlone, returns: NoContent.self, takes: .emptyObject,
-                summary: "End the key that makes the request", .awaiting(edge.api.revoke)),
+                summary: "End the key that makes the request", .awaiting(api.revoke)),
             .key(
                 .post, Routes.regenerateByKey, for: .accountOnly, returns: Success<KeyJSON>.self, takes: .emptyObject,
                 with: [.idempotencyKey], summary: "Replace the key that makes the request",
-                .awaiting(edge.api.regenerate)),
-        ] + operatorUsers(edge.users) + operatorWorkspaces(edge.workspaces) + operatorLimits(edge.limits)
-            + operatorOthers(edge) + pages(edge) + workspacePages(edge.workspacePages)
-            + teamPages(edge.teamPages, edge.invitations)
+                .awaiting(api.regenerate)),
+        ]
     }
 
     /// The operator API: users and their keys.
@@ -79,6 +93,9 @@ enum Routes {
             .operatorToken(
                 .get, "/operator/v1/users/{user}/key", for: .readUsers, returns: Success<KeyJSON>.self,
                 summary: "Get the record of a user's key, without the key", users.key),
+            .operatorToken(
+                .get, "/operator/v1/users/{user}/key/history", for: .readUsers, returns: Success<KeyHistoryJSON>.self,
+                summary: "Get from where a user's key was used, and what was refused", users.keyHistory),
             .operatorToken(
                 .post, "/operator/v1/users/{user}/key/reveal", for: .revealKeys, returns: Success<KeyJSON>.self,
                 takes: .emptyObject, summary: "Get a user's key", users.reveal),
@@ -140,6 +157,11 @@ enum Routes {
                 .put, "/operator/v1/users/{user}/limit", for: .writeUsers, returns: Success<UserJSON>.self,
                 takes: .json(LimitHandlers.limitMembers), with: [.ifMatch],
                 summary: "Set a user's hourly limit, or let the plan's hold again", limits.setUserLimit),
+            .operatorWrite(
+                .put, "/operator/v1/users/{user}/networks", for: .writeUsers, returns: Success<UserJSON>.self,
+                takes: .json(LimitHandlers.networkMembers), with: [.ifMatch],
+                summary: "Let a user's key be used from networks alone, or from everywhere again",
+                limits.setNetworks),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/quota/reset", for: .resetQuota, returns: NoContent.self,
                 takes: .emptyObject, summary: "Give a user a fresh hour", limits.resetQuota),
@@ -229,21 +251,11 @@ enum Routes {
             .anyone(.get, Routes.portal, edge.portal.page),
             .anyone(.post, Routes.portal, edge.portal.open),
 
-            .session(.get, "/", inPortal: .apiKey, edge.keyPage.home),
+            .session(.get, "/", inPortal: .apiKey, edge.keyPages.key.home),
             .session(.get, "/confirm", inPortal: .apiKey, edge.signIn.confirmPage),
             .session(.post, "/confirm", edge.signIn.confirm),
             .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
-            .workspace(.get, "/api-webhooks", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.page),
-            .workspace(.get, "/api-webhooks/record", does: .openWorkspace, inPortal: .apiKey, edge.keyPage.record),
-            .workspace(.get, "/api-webhooks/usage", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.page),
-            .workspace(.get, "/api-webhooks/usage.csv", does: .openWorkspace, inPortal: .apiKey, edge.usagePage.csv),
-            .workspace(.post, "/api-webhooks/reveal", does: .revealKey, inPortal: .apiKey, edge.keyPage.reveal),
-            .workspace(
-                .get, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey,
-                edge.keyPage.regeneratePage),
-            .workspace(
-                .post, "/api-webhooks/regenerate", does: .regenerateKey, inPortal: .apiKey, edge.keyPage.regenerate),
-            .workspace(.post, "/plan", does: .changePlan, edge.keyPage.switchPlan),
+            .workspace(.post, "/plan", does: .changePlan, edge.keyPages.key.switchPlan),
             .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
             .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),
             .session(.get, "/account", edge.account.page),
@@ -278,11 +290,6 @@ enum Routes {
     static let portal = "/portal"
     /// Where the operator API begins.
     static let operatorRoot = "/operator/v1"
-    /// The form that shows the key.
-    static let reveal = "/workspaces/{workspaceID}/api-webhooks/reveal"
-    /// The form that replaces it.
-    static let regenerate = "/workspaces/{workspaceID}/api-webhooks/regenerate"
-
     /// It tells its caller the new key, so a thief too: it exists where the setting `regenerate-by-key` opens it.
     static let regenerateByKey = "/api/v1/key/regenerate"
 }

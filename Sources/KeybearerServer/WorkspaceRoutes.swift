@@ -2,6 +2,12 @@ import HTTPTypes
 import Keybearer
 
 extension Routes {
+    /// `GET /api/v1/me`: the request of every example.
+    static func profile(_ api: APIHandlers) -> Route {
+        .key(
+            .get, "/api/v1/me", returns: ProfileBytes.self, summary: "Get the key's account", .memory(api.me))
+    }
+
     /// What members do with a workspace. Each route names its action: the table of roles says who may do it.
     static func workspacePages(_ workspaces: WorkspacePageHandlers) -> [Route] {
         [

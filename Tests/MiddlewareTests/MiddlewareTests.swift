@@ -92,6 +92,32 @@ import Testing
         }
     }
 
+    @Test("A key that is limited to networks passes from there alone, and not from a peer without an address")
+    func networks() async throws {
+        let guarded = try await guarded()
+        let headers: HTTPFields = [.authorization: "Bearer \(guarded.key)"]
+        @Sendable func allow(_ network: String) async throws {
+            try await guarded.services.keys.setAllowedNetworks(
+                AllowedNetworks(parsing: [network]), of: guarded.account.user.id, by: .commandLine)
+        }
+        try await guarded.application.test(.live) { client in
+            for (network, status) in [("203.0.113.0/24", HTTPResponse.Status.forbidden), ("127.0.0.0/8", .ok)] {
+                try await allow(network)
+                let response = try await client.execute(uri: "/things", method: .post, headers: headers)
+                #expect(response.status == status)
+                if status == .forbidden { #expect(String(buffer: response.body).contains("ADDRESS_NOT_ALLOWED")) }
+            }
+        }
+        let local = try await self.guarded(isTLS: true)
+        try await local.services.keys.setAllowedNetworks(
+            AllowedNetworks(parsing: ["0.0.0.0/0", "::/0"]), of: local.account.user.id, by: .commandLine)
+        try await local.application.test(.router) { client in
+            let headers: HTTPFields = [.authorization: "Bearer \(local.key)"]
+            let refused = try await client.execute(uri: "/things", method: .post, headers: headers)
+            #expect(refused.status == .forbidden)
+        }
+    }
+
     @Test("It refuses as the API does, and a regenerated key is rejected immediately")
     func refused() async throws {
         let guarded = try await guarded()

@@ -32,6 +32,25 @@ package struct Samples: Sendable {
             workspaceID: .random(from: random), workspaceName: workspaceName)
     }
 
+    /// A new service account with a key at version 1.
+    package func newServiceAccount(
+        in workspaceID: WorkspaceID, name: String = "Testing", externalID: ExternalID? = nil, after seconds: Int64 = 0
+    ) -> NewServiceAccount {
+        NewServiceAccount(
+            id: .random(from: random), name: name, externalID: externalID, in: workspaceID, createdAt: at(seconds),
+            key: key(version: 1, after: seconds), sealedKey: sealedKey())
+    }
+
+    /// The deletion of a workspace.
+    package func deletion(
+        of workspaceID: WorkspaceID, version: Int? = nil, with serviceAccounts: [UserID] = []
+    ) -> WorkspaceDeletion {
+        let random = random
+        return WorkspaceDeletion(id: workspaceID, version: version, serviceAccounts: serviceAccounts) {
+            .random(from: random)
+        }
+    }
+
     /// A key's record.
     package func key(version: Int, after seconds: Int64 = 0) -> APIKey {
         APIKey(

@@ -42,7 +42,11 @@ struct ExampleAPI {
 
         let router = Router(context: Context.self)
         router.add(middleware: try SecretKeyMiddleware(services: services, isTLS: false, logger: logger))
-        router.get("/things") { _, context in "Hello, \(context.keyHolder?.email.rawValue ?? "nobody")!\n" }
+        router.get("/things") { _, context in
+            // A service account has no address.
+            let name = context.keyHolder.map { $0.email?.rawValue ?? $0.userID.rawValue }
+            return "Hello, \(name ?? "nobody")!\n"
+        }
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 8090)),
             services: [try NodeService(services)], logger: logger)

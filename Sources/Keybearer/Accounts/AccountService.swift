@@ -112,8 +112,12 @@ public final class AccountService: Sendable {
     }
 
     /// A page of accounts, oldest first, and how many there are.
-    public func list(page: Int, limit: Int) async throws -> (page: [Account], total: Int) {
-        try await context.store.accounts(offset: PageOffset.of(page: page, limit: limit), limit: limit)
+    ///
+    /// - Parameter kind: nil for both.
+    public func list(
+        _ kind: User.Kind? = nil, page: Int, limit: Int
+    ) async throws -> (page: [Account], total: Int) {
+        try await context.store.accounts(of: kind, offset: PageOffset.of(page: page, limit: limit), limit: limit)
     }
 
     /// Sets a password without the current one, as an operator; all sessions end.
@@ -153,15 +157,13 @@ public final class AccountService: Sendable {
     public func delete(
         _ userID: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false, by authority: Authority
     ) async throws {
-        let random = context.random
-        let deletion = AccountDeletion(id: userID, successor: successor, deletesWorkspaces: deletesWorkspaces) {
-            .random(from: random)
-        }
+        let deletion = try await context.deletion(
+            of: userID, successor: successor, deletesWorkspaces: deletesWorkspaces)
         await propagation.waitUntilApplied(
             try await context.store.deleteAccount(
                 deletion, by: authority, audit: context.event(.userDeleted, by: authority, user: userID)))
         // The account is gone. What this does not erase, housekeeping does.
-        try? await context.store.erasePersonalData(of: userID)
+        for deleted in [userID] + deletion.serviceAccounts { try? await context.store.erasePersonalData(of: deleted) }
     }
 
     /// The latest audit events of an account, newest first.

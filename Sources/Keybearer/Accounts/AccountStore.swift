@@ -9,10 +9,12 @@ package protocol AccountStore: Sendable {
     func createAccount(_ new: NewAccount, by authority: Authority, audit: AuditEvent) async throws -> Account
     /// The account with this id, with its key and workspaces.
     func account(id: UserID) async throws -> Account?
-    /// The account with this address.
+    /// The person's account with this address.
     func account(email: EmailAddress) async throws -> Account?
     /// A page of accounts in the order of their creation, and how many there are in all.
-    func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int)
+    ///
+    /// - Parameter kind: nil for both.
+    func accounts(of kind: User.Kind?, offset: Int, limit: Int) async throws -> (page: [Account], total: Int)
     /// The account that has the first of these addresses that anybody has, with its password, in one read.
     func credentials(email spellings: [EmailAddress]) async throws -> StoredCredentials?
     /// The account with this id, with its password, in one read.
@@ -49,6 +51,11 @@ package protocol AccountStore: Sendable {
 }
 
 extension AccountStore {
+    /// A page of accounts of both kinds.
+    package func accounts(offset: Int, limit: Int) async throws -> (page: [Account], total: Int) {
+        try await accounts(of: nil, offset: offset, limit: limit)
+    }
+
     /// Deletes an account that is no workspace's last Owner.
     package func deleteAccount(
         _ userID: UserID, by authority: Authority, audit: AuditEvent

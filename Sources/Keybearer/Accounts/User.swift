@@ -1,5 +1,13 @@
-/// A person's account.
+/// The account of a person or, as a service account, of an environment or a machine.
 public struct User: Sendable, Hashable {
+    /// Whether there is a person behind an account.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// Somebody who signs in.
+        case person
+        /// A service account: a member of one workspace that never signs in. See ``ServiceAccountService``.
+        case service
+    }
+
     /// Whether the account may be used at all.
     public enum Status: String, Sendable, Hashable, CaseIterable {
         /// It may sign in and its key passes.
@@ -10,9 +18,12 @@ public struct User: Sendable, Hashable {
 
     /// Names the account.
     public let id: UserID
-    /// How the person signs in.
+    /// The one workspace of a service account; nil for a person.
+    public let serviceWorkspaceID: WorkspaceID?
+    /// How the person signs in. For a service account it is the account's id, which is nobody's address: see
+    /// ``address``.
     public let email: EmailAddress
-    /// What the person is called; 1 to 200 characters and at most 1,000 bytes.
+    /// What the person, or the environment or machine, is called; 1 to 200 characters and at most 1,000 bytes.
     public let name: String
     /// Whether the account may be used.
     public let status: Status
@@ -35,6 +46,9 @@ public struct User: Sendable, Hashable {
     /// The workspace that the dashboard begins with; nil where the person chose none. It may be gone since.
     public let defaultWorkspaceID: WorkspaceID?
 
+    /// From where its key may be used; nil for everywhere.
+    public let allowedNetworks: AllowedNetworks?
+
     /// Puts an account together.
     ///
     /// - Parameter updatedAt: nil for a new account.
@@ -42,7 +56,8 @@ public struct User: Sendable, Hashable {
         id: UserID, email: EmailAddress, name: String, status: Status = .active, isOperator: Bool = false,
         createdAt: Timestamp, externalID: ExternalID? = nil, isEmailVerified: Bool = false, hasPassword: Bool = true,
         version: Int = 1, updatedAt: Timestamp? = nil, limit: LimitOverride? = nil,
-        defaultWorkspaceID: WorkspaceID? = nil
+        defaultWorkspaceID: WorkspaceID? = nil, serviceWorkspaceID: WorkspaceID? = nil,
+        allowedNetworks: AllowedNetworks? = nil
     ) {
         self.id = id
         self.email = email
@@ -57,7 +72,18 @@ public struct User: Sendable, Hashable {
         self.updatedAt = updatedAt ?? createdAt
         self.limit = limit
         self.defaultWorkspaceID = defaultWorkspaceID
+        self.serviceWorkspaceID = serviceWorkspaceID
+        self.allowedNetworks = allowedNetworks
     }
+
+    /// Whether there is a person behind it.
+    public var kind: Kind { serviceWorkspaceID == nil ? .person : .service }
+
+    /// The person's e-mail address; nil for a service account, which has none.
+    public var address: EmailAddress? { kind == .person ? email : nil }
+
+    /// What tells the account from others to a person: the address, or a service account's name.
+    public var label: String { address?.rawValue ?? name }
 }
 
 /// An account with its key's record and its workspaces: what a request is decided on.

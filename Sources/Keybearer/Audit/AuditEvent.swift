@@ -13,6 +13,12 @@ public struct AuditEvent: Sendable, Hashable {
         case identityLinked = "user.identity_linked"
         case identityUnlinked = "user.identity_unlinked"
         case passwordChanged = "user.password_changed"
+        case passwordResetSent = "user.password_reset_sent"
+        case passwordReset = "user.password_reset"
+        case emailVerificationAsked = "user.email_verification_asked"
+        case emailVerified = "user.email_verified"
+        case emailChangeAsked = "user.email_change_asked"
+        case emailChanged = "user.email_changed"
         case secondFactorAdded = "user.second_factor_added"
         case secondFactorRemoved = "user.second_factor_removed"
         case recoveryCodesReplaced = "user.recovery_codes_replaced"
@@ -22,9 +28,11 @@ public struct AuditEvent: Sendable, Hashable {
         case signInFailed = "session.failed"
         case sessionEnded = "session.ended"
         case keyRevealed = "key.revealed"
+        case keyTried = "key.tried"
         case keyRegenerated = "key.regenerated"
         case keyRevoked = "key.revoked"
         case keyResealed = "key.resealed"
+        case networksChanged = "key.networks_changed"
         case masterKeysChanged = "master_keys.changed"
         case workspaceCreated = "workspace.created"
         case workspaceChanged = "workspace.changed"
@@ -107,13 +115,20 @@ public struct AuditEvent: Sendable, Hashable {
     public let change: ValueChange?
     /// Its place in the log, counted from 1 without gaps; nil until it has one. See ``AuditSealer``.
     public let position: Int64?
+    /// Whether the holder of the account is told by mail, where there is a mail for the action. It is not stored.
+    package let isMailed: Bool
+    /// The device that it was asked for from, where a mail may tell of a new one. It is not stored with the event.
+    package let device: [UInt8]?
 
     /// Puts an event together.
     package init(
         id: EventID, at: Timestamp, actor: Actor, action: Action, userID: UserID? = nil,
         workspaceID: WorkspaceID? = nil, address: IPAddress? = nil, detail: String? = nil,
-        origin: RequestOrigin? = nil, change: ValueChange? = nil, position: Int64? = nil
+        origin: RequestOrigin? = nil, change: ValueChange? = nil, position: Int64? = nil, isMailed: Bool = false,
+        device: [UInt8]? = nil
     ) {
+        self.isMailed = isMailed
+        self.device = device
         self.id = id
         self.at = at
         self.actor = actor
@@ -143,11 +158,13 @@ public struct ValueChange: Sendable, Hashable {
 }
 
 extension AuditEvent {
-    /// The same event with a value that only the transaction found out.
-    package func with(_ change: ValueChange?) -> AuditEvent {
-        guard let change else { return self }
-        return AuditEvent(
-            id: id, at: at, actor: actor, action: action, userID: userID, workspaceID: workspaceID, address: address,
-            detail: detail, origin: origin, change: change, position: position)
+    /// The same event with what only the transaction found out.
+    ///
+    /// - Parameter serviceWorkspaceID: of the service account that it is about: its workspace sees what is done to it.
+    package func with(_ change: ValueChange?, serviceWorkspaceID: WorkspaceID? = nil) -> AuditEvent {
+        AuditEvent(
+            id: id, at: at, actor: actor, action: action, userID: userID,
+            workspaceID: workspaceID ?? serviceWorkspaceID, address: address, detail: detail, origin: origin,
+            change: change ?? self.change, position: position, isMailed: isMailed, device: device)
     }
 }

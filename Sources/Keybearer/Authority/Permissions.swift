@@ -6,6 +6,8 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case revealKey = "reveal_key"
     /// Replace the member's own key.
     case regenerateKey = "regenerate_key"
+    /// Say from which networks the member's own key may be used.
+    case changeNetworks = "change_networks"
     /// Call the workspace something else.
     case renameWorkspace = "rename_workspace"
     /// Move the workspace to another plan.
@@ -18,6 +20,14 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case inviteMembers = "invite_members"
     /// Change and remove Admins and Members.
     case manageMembers = "manage_members"
+    /// Make, rename, disable, enable and delete the workspace's service accounts, and see the records of their keys.
+    case manageServiceAccounts = "manage_service_accounts"
+    /// See the key of a service account.
+    case revealServiceKey = "reveal_service_key"
+    /// Replace the key of a service account.
+    case regenerateServiceKey = "regenerate_service_key"
+    /// Say from which networks the key of a service account may be used.
+    case changeServiceNetworks = "change_service_networks"
     /// See what happened in the workspace, and who did it.
     case viewActivity = "view_activity"
     /// Invite and make Owners, and change and remove them.
@@ -29,12 +39,17 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .openWorkspace: "open it"
         case .revealKey: "see a key"
         case .regenerateKey: "replace a key"
+        case .changeNetworks: "say where a key works"
         case .renameWorkspace: "rename it"
         case .changePlan: "change its plan"
         case .deleteWorkspace: "delete it"
         case .leaveWorkspace: "leave it"
         case .inviteMembers: "invite people"
         case .manageMembers: "change its members"
+        case .manageServiceAccounts: "manage its service accounts"
+        case .revealServiceKey: "see the key of a service account"
+        case .regenerateServiceKey: "replace the key of a service account"
+        case .changeServiceNetworks: "say where the key of a service account works"
         case .viewActivity: "see its activity"
         case .manageOwners: "make, change or remove an Owner"
         }
@@ -64,12 +79,14 @@ package enum Permissions {
         switch action {
         case .openWorkspace: Rule(everyone)
         case .revealKey: Rule(everyone, feature: true, recentSignIn: true)
-        case .regenerateKey: Rule(everyone, recentSignIn: true)
+        case .regenerateKey, .changeNetworks: Rule(everyone, recentSignIn: true)
         case .renameWorkspace: Rule(managers)
         case .changePlan: Rule([.owner])
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)
         case .leaveWorkspace: Rule(everyone)
-        case .inviteMembers, .manageMembers, .viewActivity: Rule(managers)
+        case .inviteMembers, .manageMembers, .manageServiceAccounts, .viewActivity: Rule(managers)
+        case .revealServiceKey: Rule(managers, feature: true, recentSignIn: true)
+        case .regenerateServiceKey, .changeServiceNetworks: Rule(managers, recentSignIn: true)
         case .manageOwners: Rule([.owner])
         }
     }
@@ -78,7 +95,9 @@ package enum Permissions {
     /// at where a session asks for it.
     package static func needsRecentSignIn(_ action: AuditEvent.Action) -> Bool { ofRecentSignIns.contains(action) }
 
-    private static let ofRecentSignIns: Set<AuditEvent.Action> = [.identityLinked, .identityUnlinked]
+    private static let ofRecentSignIns: Set<AuditEvent.Action> = [
+        .identityLinked, .identityUnlinked, .emailChangeAsked,
+    ]
 
     /// Whether a role may do something.
     package static func allows(_ role: Role, _ action: Action) -> Bool { rule(of: action).roles.contains(role) }
@@ -95,11 +114,14 @@ public struct Requirement: Sendable, Hashable {
     public let action: Action
     /// The workspace in which it is done.
     public let workspaceID: WorkspaceID
+    /// To which of its service accounts it is done; nil for what is done to none. One of another workspace is not there.
+    public let serviceAccountID: UserID?
 
-    /// Puts both together.
-    public init(_ action: Action, in workspaceID: WorkspaceID) {
+    /// Puts the parts together.
+    public init(_ action: Action, in workspaceID: WorkspaceID, of serviceAccountID: UserID? = nil) {
         self.action = action
         self.workspaceID = workspaceID
+        self.serviceAccountID = serviceAccountID
     }
 }
 

@@ -18,6 +18,14 @@ public final class KeyService: Sendable {
         return withLatestUse(key, of: userID)
     }
 
+    /// From where the account's key was used, what was refused, and who still tries a key that ended. The last second may
+    /// be missing.
+    ///
+    /// - Throws: `UNAVAILABLE`.
+    public func history(of account: Account) async throws -> KeyHistory {
+        try await context.store.keyHistory(of: account.user.id).seen(with: account.key.id)
+    }
+
     /// The record with the later of its own last use and the one that memory has not written yet. Either gives way to
     /// the other where it lies ahead of the clock, from a time when that was wrong.
     public func withLatestUse(_ key: APIKey, of userID: UserID) -> APIKey {
@@ -50,9 +58,25 @@ public final class KeyService: Sendable {
     public func revealWithRecord(
         _ userID: UserID, by authority: Authority, needs requirement: Requirement? = nil
     ) async throws -> (secret: SecretKey, key: APIKey) {
+        try await open(userID, as: .keyRevealed, by: authority, needs: requirement)
+    }
+
+    /// The key's characters with its record, for one request that is made on behalf of its holder, who does not see them.
+    /// Audited as that.
+    ///
+    /// - Throws: as ``reveal(_:by:needs:)``.
+    public func openForTrial(
+        _ userID: UserID, by authority: Authority, needs requirement: Requirement
+    ) async throws -> (secret: SecretKey, key: APIKey) {
+        try await open(userID, as: .keyTried, by: authority, needs: requirement)
+    }
+
+    private func open(
+        _ userID: UserID, as action: AuditEvent.Action, by authority: Authority, needs requirement: Requirement?
+    ) async throws -> (secret: SecretKey, key: APIKey) {
         let (key, sealed) = try await context.store.revealKey(
             of: userID, by: authority, needs: requirement,
-            audit: context.event(.keyRevealed, by: authority, user: userID, workspace: requirement?.workspaceID))
+            audit: context.event(action, by: authority, user: userID, workspace: requirement?.workspaceID))
         let secret = try context.vault.current.open(sealed, userID: userID, keyID: key.id, version: key.version)
         return (secret, withLatestUse(key, of: userID))
     }
@@ -92,6 +116,23 @@ public final class KeyService: Sendable {
         _ = try await withTaskExecutorPreference(context.thread) {
             try await replace(userID, version: nil, request: nil, action: .keyRevoked, by: authority, needs: nil)
         }
+    }
+
+    /// Lets the key be used from these networks alone, or from everywhere again; answers when no node lets another
+    /// address pass.
+    ///
+    /// - Parameter version: that of the account's record, as whoever asks has seen it; nil for any.
+    /// - Throws: `CONFLICT` when the record was changed meanwhile, and while a node of an older version runs;
+    ///   `NOT_FOUND`; `UNAVAILABLE`.
+    public func setAllowedNetworks(
+        _ networks: AllowedNetworks?, of userID: UserID, version: Int? = nil, by authority: Authority,
+        needs requirement: Requirement? = nil
+    ) async throws {
+        await propagation.waitUntilApplied(
+            try await context.store.setAllowedNetworks(
+                networks, of: userID, version: version, by: authority, needs: requirement,
+                audit: context.event(.networksChanged, by: authority, user: userID, workspace: requirement?.workspaceID)
+            ))
     }
 
     private func replace(

@@ -3,6 +3,11 @@ package protocol KeyStore: Sendable {
     /// The account whose live key has one of these digests: one indexed query for each. Disabled accounts are returned
     /// too.
     func account(keyDigests: [[UInt8]]) async throws -> Account?
+    /// What a token with one of these digests is: in one read, a live key's account or a key that ended. Disabled accounts
+    /// are returned too.
+    func findKey(digests: [[UInt8]]) async throws -> FoundKey?
+    /// What was seen of an account's keys; empty where nothing was.
+    func keyHistory(of userID: UserID) async throws -> KeyHistory
     /// The digest prefixes of all live keys that were imported, in one state of the store.
     func importedKeyPrefixes() async throws -> [DigestPrefix]
     /// The record of an account's key.
@@ -19,6 +24,14 @@ package protocol KeyStore: Sendable {
     func replaceKey(
         _ replacement: KeyReplacement, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<KeyReplacementOutcome>
+    /// Lets an account's key be used from these networks alone, or from everywhere again.
+    ///
+    /// - Parameter version: that of the account's record that the caller has seen; nil for any.
+    /// - Throws: `NOT_FOUND`; `CONFLICT` for another version, and while a node is registered that would not look at them.
+    func setAllowedNetworks(
+        _ networks: AllowedNetworks?, of userID: UserID, version: Int?, by authority: Authority,
+        needs requirement: Requirement?, audit: AuditEvent
+    ) async throws -> Committed<Void>
     /// The keys that an account had before, the first one first; also of an account that was deleted.
     func pastKeys(of userID: UserID) async throws -> [PastKey]
     /// Forgets the idempotency keys of more than a day ago.
@@ -56,6 +69,12 @@ package protocol KeyStore: Sendable {
     ) async throws -> Set<MasterKeyID>
     /// The master keys whose tag a live session or operator token carries.
     func tagKeysOfTokens() async throws -> Set<MasterKeyID>
+}
+
+/// What a digest was found to be of.
+package enum FoundKey: Sendable {
+    case live(Account)
+    case ended(PastKey)
 }
 
 /// A key that was replaced, revoked or deleted.

@@ -17,6 +17,8 @@ enum TokenKind: String, Sendable, CaseIterable {
     case invitation
     /// The cookie of a browser that has given the password and not the code yet.
     case pendingSignIn = "pending sign-in"
+    /// The code of a link in a mail: it verifies an address or resets a password.
+    case mailLink = "mail link"
 
     /// What stands before the random characters.
     var prefix: String {
@@ -27,6 +29,7 @@ enum TokenKind: String, Sendable, CaseIterable {
         case .signInAttempt: "kbi_"
         case .invitation: "kbv_"
         case .pendingSignIn: "kbc_"
+        case .mailLink: "kbm_"
         }
     }
 

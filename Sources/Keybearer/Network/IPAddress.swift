@@ -28,14 +28,23 @@ public struct IPAddress: Sendable, Hashable {
     /// has, and it is stored as that.
     public static let localSocket = IPAddress(high: 0, low: 0)
 
+    /// Stands for a client whose address nobody has said: all bits are set, which no client's are. It is never stored.
+    public static let unknown = IPAddress(high: .max, low: .max)
+
+    /// Whether it is the address of a client: neither ``localSocket`` nor ``unknown``.
+    var isClient: Bool { self != .localSocket && self != .unknown }
+
+    /// One for examples (RFC 5737).
+    package static let documentation = IPAddress(v4: 0xC633_6407)
+
     /// `::1`.
     package static let loopback = IPAddress(high: 0, low: 1)
 
     /// The address for a person: its usual text, or "local socket".
     public var displayName: String { self == .localSocket ? "local socket" : description }
 
-    /// The address for a program: its usual text, or nil for a local socket.
-    public var textIfAny: String? { self == .localSocket ? nil : description }
+    /// The address for a program: its usual text, or nil for a local socket and where it is not known.
+    public var textIfAny: String? { isClient ? description : nil }
 
     /// Whether it is an IPv4 address, mapped or not.
     public var isV4: Bool { high == 0 && low >> 32 == 0xFFFF }

@@ -58,6 +58,7 @@ extension Node {
             BackgroundTask("idle account states", .every(.seconds(1))) { self.dropIdleAccountStates() },
             BackgroundTask("ends", .every(Node.endInterval)) { await self.endWhatIsDue() },
             BackgroundTask("failed sign-ins", .every(FailedSignIns.interval)) { await self.failedSignIns.flush() },
+            BackgroundTask("mails", .every(MailDispatcher.interval)) { await self.mails.sendDue() },
             // What fails is tried again with the next round.
             BackgroundTask("audit positions", .every(AuditSealer.interval)) {
                 _ = try? await self.auditSealer.sealAll()

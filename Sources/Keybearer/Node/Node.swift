@@ -15,14 +15,16 @@ public final class Node: Sendable {
     let batcher: ReservationBatcher
     let auditSealer: AuditSealer
     let failedSignIns: FailedSignIns
+    let mails: MailDispatcher
     let context: ServiceContext
 
     init(
-        context: ServiceContext, failedSignIns: FailedSignIns, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
-        logger: Logger
+        context: ServiceContext, failedSignIns: FailedSignIns, mails: MailDispatcher,
+        loadRing: @escaping @Sendable () throws -> MasterKeyRing, logger: Logger
     ) {
         self.context = context
         self.failedSignIns = failedSignIns
+        self.mails = mails
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
@@ -49,11 +51,13 @@ public final class Node: Sendable {
             store: context.store, thread: context.thread, clocks: context.clocks,
             holder: .random(from: context.random), isOnlyNode: { try await liveness.isOnlyNode() })
         usage = UsageRecorder(
-            store: context.store, clocks: context.clocks, random: context.random, logger: logger)
+            store: context.store,
+            warnings: context.settings.isMailOn ? QuotaWarnings(store: context.store, clocks: context.clocks) : nil,
+            clocks: context.clocks, random: context.random, logger: logger)
         auditSealer = AuditSealer(store: context.store, vault: vault, random: context.random)
         verifier = Verifier(
             cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, usage: usage, vault: vault,
-            store: context.store, thread: context.thread, clocks: context.clocks)
+            store: context.store, thread: context.thread, clocks: context.clocks, patience: context.settings.patience)
     }
 
     /// Makes memory fit a ring that this process is about to use.
@@ -78,6 +82,9 @@ public final class Node: Sendable {
         try? await context.store.removeOldSignInAttempts(now: now)
         try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)
         try? await context.store.removeOldPendingSignIns(now: now)
+        try? await context.store.removeOldMails(now: now)
+        try? await context.store.removeOldMailLinks(now: now)
+        try? await context.store.removeOldDevices(now: now)
         if let kept = context.settings.auditRetention {
             try? await auditSealer.removeOld(before: now.advanced(by: .zero - kept))
         }

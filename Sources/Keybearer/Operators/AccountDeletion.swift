@@ -6,17 +6,21 @@ package struct AccountDeletion: Sendable {
     package let successor: UserID?
     /// Whether they are deleted with the account. Where they are not, and nobody becomes their Owner, the account stays.
     package let deletesWorkspaces: Bool
+    /// The service accounts that go with these workspaces, as they were read before: names what is locked. Where there are
+    /// others by then, nothing is deleted.
+    package let serviceAccounts: [UserID]
     /// Names the audit rows of what becomes of them.
     package let makeEventID: @Sendable () -> EventID
 
     /// Puts a deletion together.
     package init(
-        id: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false,
+        id: UserID, successor: UserID? = nil, deletesWorkspaces: Bool = false, serviceAccounts: [UserID] = [],
         makeEventID: @escaping @Sendable () -> EventID
     ) {
         self.id = id
         self.successor = successor
         self.deletesWorkspaces = deletesWorkspaces
+        self.serviceAccounts = serviceAccounts
         self.makeEventID = makeEventID
     }
 }
@@ -35,8 +39,18 @@ package struct PersonalData: Sendable {
     package let portalLinks: [PortalLink]
     /// Invitations that it made, got or accepted, and that have not been removed yet.
     package let invitations: [Invitation]
+    /// Mails to it of the last days.
+    package let mails: [OutgoingMail]
+    /// The devices that are remembered.
+    package let devices: [RememberedDevice]
+    /// The address that it wants and has not verified yet.
+    package let wantedEmail: EmailAddress?
     /// The keys that it had before: when they ended.
     package let pastKeys: [PastKey]
+    /// The live keys of service accounts that the person has seen.
+    package let seenServiceKeys: [SeenServiceKey]
+    /// From where its keys were used, and what was refused.
+    package let keyHistory: KeyHistory
     /// What was done to the account and by it, the newest first.
     package let auditEvents: [AuditEvent]
     /// Whether there are older events that were left out.
@@ -44,13 +58,20 @@ package struct PersonalData: Sendable {
 
     /// The most audit events.
     package static let mostAuditEvents = 10_000
+    /// The most mails.
+    package static let mostMails = 1_000
 
     /// Puts the parts together.
     package init(
         account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
-        portalLinks: [PortalLink], invitations: [Invitation] = [], pastKeys: [PastKey], auditEvents: [AuditEvent],
+        portalLinks: [PortalLink], invitations: [Invitation] = [], mails: [OutgoingMail] = [],
+        devices: [RememberedDevice] = [], wantedEmail: EmailAddress? = nil, pastKeys: [PastKey],
+        seenServiceKeys: [SeenServiceKey] = [], keyHistory: KeyHistory = KeyHistory(), auditEvents: [AuditEvent],
         isAuditCut: Bool
     ) {
+        self.mails = mails
+        self.devices = devices
+        self.wantedEmail = wantedEmail
         self.account = account
         self.identities = identities
         self.secondFactorSince = secondFactorSince
@@ -58,7 +79,23 @@ package struct PersonalData: Sendable {
         self.portalLinks = portalLinks
         self.invitations = invitations
         self.pastKeys = pastKeys
+        self.seenServiceKeys = seenServiceKeys
+        self.keyHistory = keyHistory
         self.auditEvents = auditEvents
         self.isAuditCut = isAuditCut
+    }
+}
+
+/// That a person has seen the live key of a service account.
+package struct SeenServiceKey: Sendable, Hashable {
+    /// Whose key.
+    package let serviceAccount: UserID
+    /// When the person saw it last.
+    package let at: Timestamp
+
+    /// Puts both together.
+    package init(serviceAccount: UserID, at: Timestamp) {
+        self.serviceAccount = serviceAccount
+        self.at = at
     }
 }

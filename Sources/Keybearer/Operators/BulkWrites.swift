@@ -72,7 +72,7 @@ extension WriteService {
     /// - Throws: `VALIDATION_FAILED` for a filter that names nothing; `UNAVAILABLE`.
     public func count(_ action: BulkAction, _ filter: BulkFilter) async throws -> Int {
         try Self.requireFilter(filter)
-        return try await context.store.bulkCount(filter, status: action.status)
+        return try await context.store.bulkCount(filter, status: action.status, kind: action.kind)
     }
 
     /// Does something to every account of a filter, or to the first 10,000, in transactions of at most 100; returns when
@@ -101,7 +101,7 @@ extension WriteService {
         while hasMore, left > 0, begun.duration(to: context.clocks.steady()) < Self.longestBulk {
             let limit = min(left, Self.mostTogether)
             let found = try await context.store.bulkAccounts(
-                filter, status: action.status, after: place, limit: limit + 1)
+                filter, status: action.status, kind: action.kind, after: place, limit: limit + 1)
             let accounts = found.prefix(limit)
             hasMore = found.count > limit
             left -= accounts.count
@@ -185,4 +185,7 @@ extension BulkAction {
     /// Only accounts with this status are looked at; nil for all. A key is replaced although its account is disabled: a
     /// leaked one must not come back.
     fileprivate var status: User.Status? { self == .disable ? .active : nil }
+
+    /// Only accounts of this kind are looked at; nil for all. Service accounts have no sessions.
+    fileprivate var kind: User.Kind? { self == .endSessions ? .person : nil }
 }

@@ -191,7 +191,8 @@ extension ListPlace {
 extension UserFilter {
     /// The same that the store looks at.
     func contains(_ account: Account) -> Bool {
-        (status.map { $0 == account.user.status } ?? true)
+        (kind.map { $0 == account.user.kind } ?? true)
+            && (status.map { $0 == account.user.status } ?? true)
             && (createdAfter.map { $0 <= account.user.createdAt } ?? true)
             && (updatedAfter.map { $0 <= account.user.updatedAt } ?? true)
             && (workspaceID == nil && planID == nil

@@ -5,6 +5,7 @@ package struct StoreWrite: Sendable {
     /// What is written.
     package enum Work: Sendable {
         case createAccount(NewAccount)
+        case createServiceAccount(NewServiceAccount)
         case updateUser(UserUpdate)
         case setStatus(User.Status, of: UserID)
         case endSessions(of: UserID)
@@ -12,8 +13,7 @@ package struct StoreWrite: Sendable {
         case replaceKey(KeyReplacement)
         case createWorkspace(NewWorkspace)
         case updateWorkspace(WorkspaceUpdate)
-        /// Of this version; nil for any.
-        case deleteWorkspace(WorkspaceID, version: Int?)
+        case deleteWorkspace(WorkspaceDeletion)
         case putMember(Membership)
         case removeMember(UserID, from: WorkspaceID)
         case putPlan(Plan)
@@ -51,9 +51,13 @@ package struct StoreWrite: Sendable {
         self.request = request
     }
 
-    /// The account that it deletes.
-    var deletedAccount: UserID? {
-        if case .deleteAccount(let deletion) = work { deletion.id } else { nil }
+    /// The accounts whose personal data it leaves to be erased: those that it deletes.
+    var deletedAccounts: [UserID] {
+        switch work {
+        case .deleteAccount(let deletion): [deletion.id] + deletion.serviceAccounts
+        case .deleteWorkspace(let deletion): deletion.serviceAccounts
+        default: []
+        }
     }
 
     /// Whether it locks rows in an order that only a transaction of its own can keep.
@@ -84,12 +88,15 @@ package struct UserUpdate: Sendable {
     package let takeover: KeyReplacement?
     /// The new limit, or the plans'.
     package let limit: MemberChange<LimitOverride>
+    /// The networks from which the key may be used from now on, or every address.
+    package let allowedNetworks: MemberChange<AllowedNetworks>
 
     /// Puts an update together.
     package init(
         id: UserID, version: Int? = nil, email: EmailAddress? = nil, isEmailVerified: Bool? = nil, name: String? = nil,
         externalID: MemberChange<ExternalID> = .unchanged, takeover: KeyReplacement? = nil,
-        limit: MemberChange<LimitOverride> = .unchanged
+        limit: MemberChange<LimitOverride> = .unchanged,
+        allowedNetworks: MemberChange<AllowedNetworks> = .unchanged
     ) {
         self.id = id
         self.version = version
@@ -99,18 +106,23 @@ package struct UserUpdate: Sendable {
         self.externalID = externalID
         self.takeover = takeover
         self.limit = limit
+        self.allowedNetworks = allowedNetworks
     }
 
     /// The record with these changes; the same where there are none.
     package func applied(to user: User, at time: Timestamp) -> User {
         let address = email ?? user.email
         let isVerified = isEmailVerified ?? (address == user.email && user.isEmailVerified)
+        // Whoever had the account before must not say where its key works.
+        let isTakenOver = takeover != nil && !user.isEmailVerified
+        let networks = isTakenOver ? nil : allowedNetworks.applied(to: user.allowedNetworks)
         func record(version: Int, updatedAt: Timestamp) -> User {
             User(
                 id: user.id, email: address, name: name ?? user.name, status: user.status, isOperator: user.isOperator,
                 createdAt: user.createdAt, externalID: externalID.applied(to: user.externalID),
                 isEmailVerified: isVerified, hasPassword: user.hasPassword, version: version, updatedAt: updatedAt,
-                limit: limit.applied(to: user.limit), defaultWorkspaceID: user.defaultWorkspaceID)
+                limit: limit.applied(to: user.limit), defaultWorkspaceID: user.defaultWorkspaceID,
+                serviceWorkspaceID: user.serviceWorkspaceID, allowedNetworks: networks)
         }
         let isSame = record(version: user.version, updatedAt: user.updatedAt) == user
         return isSame ? user : record(version: user.version + 1, updatedAt: time)

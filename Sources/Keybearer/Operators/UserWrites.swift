@@ -100,6 +100,9 @@ extension WriteService {
     ) async throws -> StoreWrite {
         try requireVoucher(input, caller)
         let user = account.user
+        guard user.kind == .person else {
+            return try updatingServiceAccount(user, input, version: version, request: request, by: caller)
+        }
         let wanted = try AccountService.wanted(
             name: input.name ?? user.name, email: input.email ?? user.email.rawValue, password: nil)
         // The stored spelling may be one of version 0.1, which today's form would replace without being asked.
@@ -244,10 +247,8 @@ extension WriteService {
                 throw KeybearerError.validation(["transferTo": "There is no such account."])
             }
         }
-        let random = context.random
-        let deletion = AccountDeletion(id: id, successor: successorID, deletesWorkspaces: deletesWorkspaces) {
-            .random(from: random)
-        }
+        let deletion = try await context.deletion(
+            of: id, successor: successorID, deletesWorkspaces: deletesWorkspaces)
         return StoreWrite(
             .deleteAccount(deletion), audit: context.event(.userDeleted, by: caller.authority, user: id),
             request: request)

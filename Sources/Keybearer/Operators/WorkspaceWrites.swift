@@ -108,7 +108,7 @@ extension WriteService {
     ) async throws -> StoreWrite {
         let id = try await existingID(reference, for: request)
         return StoreWrite(
-            .deleteWorkspace(id, version: version),
+            .deleteWorkspace(try await context.deletion(of: id, version: version)),
             audit: context.event(.workspaceDeleted, by: caller.authority, workspace: id), request: request)
     }
 

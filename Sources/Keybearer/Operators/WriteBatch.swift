@@ -42,7 +42,7 @@ package actor WriteBatch {
     /// Runs writes in one transaction, or in several where they take long or wait for others' locks; what becomes of
     /// each is told at the end.
     package func perform(_ writes: [StoreWrite]) async {
-        deletedAccounts += writes.compactMap(\.deletedAccount)
+        deletedAccounts += writes.flatMap(\.deletedAccounts)
         var rest = writes[...]
         while !rest.isEmpty { rest = rest.dropFirst(await performSome(rest)) }
     }

@@ -27,7 +27,7 @@ public final class WriteService: Sendable {
             try await context.store.perform([write], by: caller.authority))
         guard let result = results.first else { throw KeybearerError(.internalError, "The store failed.") }
         // The account is gone. What this does not erase, housekeeping does.
-        if let deleted = write.deletedAccount { try? await context.store.erasePersonalData(of: deleted) }
+        for deleted in write.deletedAccounts { try? await context.store.erasePersonalData(of: deleted) }
         return try result.get()
     }
 
@@ -92,7 +92,7 @@ public final class WriteService: Sendable {
         _ = try await perform(try await resettingSecondFactor(of: .id(userID), by: caller), by: caller)
     }
 
-    private static func account(_ outcome: StoreWrite.Outcome) throws(KeybearerError) -> Account {
+    static func account(_ outcome: StoreWrite.Outcome) throws(KeybearerError) -> Account {
         guard case .account(let account) = outcome else { throw storeFailed }
         return account
     }

@@ -21,10 +21,10 @@ package protocol WriteStore: Sendable {
     func accounts(matching filter: UserFilter, after place: ListPlace?, limit: Int) async throws -> [Account]
     /// Accounts of a bulk request behind a place in the order of their creation.
     func bulkAccounts(
-        _ filter: BulkFilter, status: User.Status?, after place: ListPlace?, limit: Int
+        _ filter: BulkFilter, status: User.Status?, kind: User.Kind?, after place: ListPlace?, limit: Int
     ) async throws -> [BulkAccount]
     /// How many accounts a bulk request is about.
-    func bulkCount(_ filter: BulkFilter, status: User.Status?) async throws -> Int
+    func bulkCount(_ filter: BulkFilter, status: User.Status?, kind: User.Kind?) async throws -> Int
     /// A page of workspaces behind a place in the order of their creation, with their plans and how many members they
     /// have.
     func workspaces(
@@ -37,6 +37,18 @@ package protocol WriteStore: Sendable {
 }
 
 extension WriteStore {
+    /// Accounts of both kinds.
+    package func bulkAccounts(
+        _ filter: BulkFilter, status: User.Status?, after place: ListPlace?, limit: Int
+    ) async throws -> [BulkAccount] {
+        try await bulkAccounts(filter, status: status, kind: nil, after: place, limit: limit)
+    }
+
+    /// How many accounts of both kinds a bulk request is about.
+    package func bulkCount(_ filter: BulkFilter, status: User.Status?) async throws -> Int {
+        try await bulkCount(filter, status: status, kind: nil)
+    }
+
     /// The same for all of them, however long they take.
     package func perform(
         _ writes: [StoreWrite], by authority: Authority
@@ -47,6 +59,7 @@ extension WriteStore {
 
 /// Which accounts a list holds. What is nil is not looked at.
 public struct UserFilter: Sendable, Hashable {
+    public var kind: User.Kind?
     public var status: User.Status?
     public var workspaceID: WorkspaceID?
     public var planID: PlanID?

@@ -58,6 +58,8 @@ package struct LocalQuota: Sendable, Equatable {
     private var usedSince = SteadyTime.distantPast
     /// What had expired when ``prefetched`` took its place.
     private var leftover: Unused?
+    /// The limit with which the store was asked last; 0 before.
+    private var askedLimit = 0
 
     /// Quota that holds nothing yet.
     package init() {}
@@ -92,6 +94,9 @@ package struct LocalQuota: Sendable, Equatable {
         advance(to: now)
         return status(limit: limit, now: now, wall: wall)
     }
+
+    /// How much of which limit is used, as this node knows it: what others have reserved counts as used.
+    package func used() -> (count: Int, limit: Int) { (charged - available - prefetched.available, askedLimit) }
 
     /// Takes out what is not used, to release it: after this it can no longer be used here.
     package mutating func withdraw() -> [Unused] { withdraw { _ in true } }
@@ -184,6 +189,7 @@ package struct LocalQuota: Sendable, Equatable {
         // A look is ignored once the quota is known: it may have been sent before the last reservation arrived.
         if wanted == 0, isKnown { return }
         learn(from: reservation, now: now)
+        askedLimit = limit
         guard wanted > 0 else { return }
         available = reservation.granted
         lastGrant = reservation.granted

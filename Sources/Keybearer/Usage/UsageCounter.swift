@@ -7,13 +7,12 @@ struct UsageCounter: Sendable {
     struct Part: Sendable {
         let keyID: KeyID
         let quarter: Timestamp
-        /// By ``UsageOutcome/lane``.
-        let counts: SIMD4<UInt32>
+        let counts: OutcomeCounts
     }
 
     /// When the quarter began that is counted; far from every time before the first.
     private var quarter = Int64.min / 2
-    private var counts = SIMD4<UInt32>()
+    private var counts = OutcomeCounts()
     /// What ended before it was taken.
     private var ended: [Part] = []
 
@@ -24,14 +23,14 @@ struct UsageCounter: Sendable {
     mutating func count(_ outcome: UsageOutcome, of keyID: KeyID, at time: Timestamp) {
         let inQuarter = UInt64(bitPattern: time.millisecondsSinceEpoch &- quarter)
         if inQuarter >= UInt64(UsageQuarter.milliseconds) { begin(of: keyID, at: time) }
-        counts[outcome.lane] &+= 1
+        counts[outcome] &+= 1
     }
 
     /// Puts the counts of a key aside, because another key is counted from now on.
     mutating func end(of keyID: KeyID) {
-        guard counts != SIMD4() else { return }
+        guard counts != OutcomeCounts() else { return }
         ended.append(Part(keyID: keyID, quarter: Timestamp(millisecondsSinceEpoch: quarter), counts: counts))
-        counts = SIMD4()
+        counts = OutcomeCounts()
     }
 
     private mutating func begin(of keyID: KeyID, at time: Timestamp) {
@@ -44,5 +43,18 @@ struct UsageCounter: Sendable {
         end(of: keyID)
         defer { ended = [] }
         return ended
+    }
+}
+
+/// How many requests came to each outcome. Small: there is one in the state of every account.
+struct OutcomeCounts: Sendable, Hashable {
+    private var first = SIMD4<UInt32>()
+    private var fifth: UInt32 = 0
+
+    subscript(outcome: UsageOutcome) -> UInt32 {
+        @inline(__always) get { outcome.lane < 4 ? first[outcome.lane] : fifth }
+        @inline(__always) set {
+            if outcome.lane < 4 { first[outcome.lane] = newValue } else { fifth = newValue }
+        }
     }
 }

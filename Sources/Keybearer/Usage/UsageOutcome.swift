@@ -10,17 +10,20 @@ public enum UsageOutcome: String, Sendable, CaseIterable {
     case notAMember = "not_a_member"
     /// The rate limit was used up.
     case rateLimited = "rate_limited"
+    /// The key may not be used from the client's address.
+    case addressNotAllowed = "address_not_allowed"
 
     /// All but ``admitted``.
-    public static let refusals: [UsageOutcome] = [.featureLocked, .notAMember, .rateLimited]
+    public static let refusals: [UsageOutcome] = [.featureLocked, .notAMember, .rateLimited, .addressNotAllowed]
 
-    /// Its place in ``UsageCounter``.
+    /// Its place in ``OutcomeCounts``.
     var lane: Int {
         switch self {
         case .admitted: 0
         case .featureLocked: 1
         case .notAMember: 2
         case .rateLimited: 3
+        case .addressNotAllowed: 4
         }
     }
 }

@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Writes what accounts' states collect, last uses and counts of requests, in batches, so that no request ever waits for
+/// Writes what accounts' states collect, last uses, counts of requests and news of keys, in batches, so that no request ever waits for
 /// it.
 ///
 /// A crash loses what was not yet written: at most about a second. A stop loses nothing. What is taken out of an
@@ -13,7 +13,7 @@ final class UsageRecorder: Sendable {
 
     /// Account states by the interval in which they were recorded: a ring of a second.
     private struct Records {
-        var parts: [[AccountState]]
+        var parts: [[any UnwrittenSource]]
         var current = 0
 
         init() {
@@ -21,7 +21,7 @@ final class UsageRecorder: Sendable {
             for index in parts.indices { parts[index].reserveCapacity(512) }
         }
 
-        mutating func take(_ index: Int, atMost count: Int = .max) -> [AccountState] {
+        mutating func take(_ index: Int, atMost count: Int = .max) -> [any UnwrittenSource] {
             let taken = Array(parts[index].prefix(count))
             parts[index].removeFirst(taken.count)
             return taken
@@ -30,8 +30,8 @@ final class UsageRecorder: Sendable {
         /// Advances the ring by `intervals` parts and takes them: the oldest. A small take is filled up
         /// with what would be due within half a second: a handful of keys that are always in use is written in two
         /// transactions a second, not in ten.
-        mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [AccountState] {
-            var taken: [AccountState] = []
+        mutating func takeOldest(intervals: Int, filledUpTo count: Int) -> [any UnwrittenSource] {
+            var taken: [any UnwrittenSource] = []
             for _ in 0..<min(intervals, parts.count) {
                 current = (current + 1) % parts.count
                 taken += take(current)
@@ -44,11 +44,11 @@ final class UsageRecorder: Sendable {
         }
 
         /// Keeps what could not be written where it is due next.
-        mutating func putBack(_ accountStates: some Sequence<AccountState>) {
+        mutating func putBack(_ accountStates: some Sequence<any UnwrittenSource>) {
             parts[(current + 1) % parts.count] += accountStates
         }
 
-        mutating func takeAll() -> [AccountState] { parts.indices.flatMap { take($0) } }
+        mutating func takeAll() -> [any UnwrittenSource] { parts.indices.flatMap { take($0) } }
     }
 
     /// The number of parts in the ring. A use is written after at most this many calls of ``writeOldest(intervals:)``.
@@ -67,19 +67,25 @@ final class UsageRecorder: Sendable {
     private let clocks: Clocks
     private let logger: Logger
     private let writer: String
+    private let warnings: QuotaWarnings?
     private let records = Lock(Records())
     private let writing = Lock(Writing())
 
-    init(store: any UsageStore, clocks: Clocks, random: RandomSource = .system, logger: Logger) {
+    /// - Parameter warnings: what tells people of their rate limit; nil where no mails are sent.
+    init(
+        store: any UsageStore, warnings: QuotaWarnings? = nil, clocks: Clocks, random: RandomSource = .system,
+        logger: Logger
+    ) {
         self.store = store
+        self.warnings = warnings
         writer = String(decoding: random.base62(count: 22), as: UTF8.self)
         self.clocks = clocks
         self.logger = logger
     }
 
-    /// Records that an account state has something to write; called once per account state and batch.
-    func record(_ accountState: AccountState) {
-        records.withLock { $0.parts[$0.current].append(accountState) }
+    /// Records that an account state, or a key that ended, has something to write; called once per source and batch.
+    func record(_ source: any UnwrittenSource) {
+        records.withLock { $0.parts[$0.current].append(source) }
     }
 
     /// Writes everything at most about a second after it was recorded, until the task is cancelled.
@@ -112,7 +118,7 @@ final class UsageRecorder: Sendable {
     }
 
     @discardableResult
-    private func write(_ batches: [ArraySlice<AccountState>]) async -> Bool {
+    private func write(_ batches: [ArraySlice<any UnwrittenSource>]) async -> Bool {
         await beginWriting()
         defer { endWriting() }
         var rest = batches[...]
@@ -129,14 +135,16 @@ final class UsageRecorder: Sendable {
         return true
     }
 
-    private func batch(of accountStates: ArraySlice<AccountState>) -> UsageBatch {
+    private func batch(of accountStates: ArraySlice<any UnwrittenSource>) -> UsageBatch {
         let taken = accountStates.map { $0.takeUnwritten() }
+        warnings?.record(taken.compactMap(\.reached))
         let number = writing.withLock { writing in
             writing.number += 1
             return writing.number
         }
         return UsageBatch(
-            writer: writer, number: number, uses: taken.compactMap(\.use), counts: taken.flatMap(\.counts))
+            writer: writer, number: number, uses: taken.compactMap(\.use), counts: taken.flatMap(\.counts),
+            news: taken.compactMap(\.news))
     }
 
     /// - Returns: whether it is written. If that is not known, the batch is kept.
@@ -144,6 +152,7 @@ final class UsageRecorder: Sendable {
         do {
             try await store.recordUsage(batch, now: clocks.wall())
             writing.withLock { $0.unknown = nil }
+            await warnings?.write()
             return true
         } catch {
             logger.warning("Last use and usage could not be written; they are kept and tried again.")

@@ -1,11 +1,11 @@
-/// Last uses and counts of requests, written in batches.
+/// Last uses, counts of requests and histories of keys, written in batches.
 package protocol UsageStore: Sendable {
     /// Writes a batch, in one transaction.
     ///
     /// Each use goes to the key it belongs to. Keys that were replaced since are ignored, and uses older than the stored
-    /// one; a stored use later than `now`, from a wrong clock, is overwritten. The counts are added, unless the batch
-    /// was written before: so a batch whose outcome is not known is written again. Those of deleted accounts are
-    /// ignored.
+    /// one; a stored use later than `now`, from a wrong clock, is overwritten. The counts are added, and the news merged
+    /// into the histories of keys, unless the batch was written before: so a batch whose outcome is not known is written
+    /// again. Those of deleted accounts are ignored.
     func recordUsage(_ batch: UsageBatch, now: Timestamp) async throws
 
     /// What the requests of an account, with all its keys, came to between each two neighbouring times.
@@ -29,13 +29,16 @@ package struct UsageBatch: Sendable {
     package let uses: [KeyUse]
     /// Counts to add.
     package let counts: [UsageCount]
+    /// What to merge into the histories of accounts' keys.
+    package let news: [KeyNews]
 
     /// Puts a batch together.
-    package init(writer: String, number: Int64, uses: [KeyUse], counts: [UsageCount]) {
+    package init(writer: String, number: Int64, uses: [KeyUse], counts: [UsageCount], news: [KeyNews] = []) {
         self.writer = writer
         self.number = number
         self.uses = uses
         self.counts = counts
+        self.news = news
     }
 }
 
@@ -81,7 +84,7 @@ package struct UsageCount: Sendable, Hashable {
     /// Those of a part of an account's counter.
     static func all(in part: UsageCounter.Part, of userID: UserID) -> [UsageCount] {
         UsageOutcome.allCases.compactMap { outcome in
-            let count = Int(part.counts[outcome.lane])
+            let count = Int(part.counts[outcome])
             guard count > 0 else { return nil }
             return UsageCount(
                 userID: userID, keyID: part.keyID, quarter: part.quarter, outcome: outcome, count: count)

@@ -8,6 +8,8 @@ public enum Verdict: Sendable {
     case featureLocked(CachedAccount, RateLimitStatus)
     /// A live key that names a workspace it does not belong to; nothing was counted.
     case notAMember(CachedAccount, RateLimitStatus)
+    /// A live key that may not be used from this address; nothing was counted.
+    case addressNotAllowed(CachedAccount, RateLimitStatus)
     /// A live key whose hour is used up; nothing was counted.
     case rateLimited(CachedAccount, RateLimitStatus)
     /// A token without a tag, from a client that sent too many that were no keys: it was not looked at.

@@ -15,7 +15,7 @@ public final class Verifier: Sendable {
     private static let mostRounds = 64
 
     /// How long requests wait for the store.
-    struct Patience {
+    struct Patience: Sendable {
         /// For one thing, at a store that is near and stuck, such as one that another process has locked.
         var near: Duration = .seconds(2)
         /// For one thing, at the most.
@@ -31,12 +31,10 @@ public final class Verifier: Sendable {
     private let fence: RevocationFence
     private let batcher: ReservationBatcher
     private let usage: UsageRecorder
-    private let vault: CurrentVault
-    private let store: any KeyStore
+    private let reads: KeyReads
     private let clocks: Clocks
     private let limits: Patience
     private let thread: any TaskExecutor
-    private let reads = Lock<[PresentedToken: SingleFlightRead]>([:])
     private let storeCount = Atomic<Int>(0)
 
     init(
@@ -49,15 +47,14 @@ public final class Verifier: Sendable {
         self.fence = fence
         self.batcher = batcher
         self.usage = usage
-        self.vault = vault
-        self.store = store
+        reads = KeyReads(cache: cache, vault: vault, store: store, thread: thread)
         self.thread = thread
         self.clocks = clocks
         limits = patience
     }
 
     /// How often a request had to ask the store so far, for an account or for quota.
-    public var storeRequests: Int { storeCount.load(ordering: .relaxed) }
+    public var storeRequests: Int { storeCount.load(ordering: .relaxed) + reads.count }
 
     /// Where tasks are best begun that only call ``verdictFromStore(for:scope:from:need:)``: it goes on there anyway.
     public var executor: any TaskExecutor { thread }
@@ -67,20 +64,25 @@ public final class Verifier: Sendable {
     /// - Parameters:
     ///   - token: what was presented.
     ///   - scope: what the request names.
-    ///   - address: the client's address, for last use.
+    ///   - address: the client's address, for allowed networks and last use; ``IPAddress/unknown`` for nobody's.
     ///   - now: a reading from after the request's last byte was read. An earlier one would let a process that
     ///     was stopped in between trust a lease that has run out.
     ///   - wall: the time of day, for last use.
     ///   - isThrottled: whether tokens that are no keys count against the address.
+    ///   - userAgent: what the client says it is, in the form of ``ClientName``; asked once in a second, and for a new
+    ///     address.
     public func cachedVerdict(
         for token: PresentedToken, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp,
-        isThrottled: Bool = true
+        isThrottled: Bool = true, userAgent: () -> String = { "" }
     ) -> Verdict {
         guard fence.holdsLease(at: now) else { return .needsStore(.lease) }
         switch cache.find(token) {
         case nil: return uncached.verdict(on: token, from: isThrottled ? address : .localSocket, now: now)
-        case .rejected: return .unauthorized
-        case .cached(let account): return verdict(account, scope: scope, from: address, now: now, wall: wall)
+        case .rejected(let ended):
+            if let ended { countAttempt(with: ended, from: address, at: wall) }
+            return .unauthorized
+        case .cached(let account):
+            return verdict(account, scope: scope, from: address, now: now, wall: wall, userAgent: userAgent)
         }
     }
 
@@ -93,22 +95,37 @@ public final class Verifier: Sendable {
         case nil:
             if case .unauthorized = uncached.verdict(on: token, from: address, now: now) { return true }
             return false
-        case .rejected: return true
+        case .rejected(let ended):
+            if let ended { countAttempt(with: ended, from: address, at: clocks.wall()) }
+            return true
         case .cached: return false
         }
+    }
+
+    /// Counts a request with a key that ended. Not inlined: it is no part of the path of a live one.
+    @inline(never)
+    private func countAttempt(with ended: EndedKey, from address: IPAddress, at wall: Timestamp) {
+        if ended.count(from: address, at: wall) { usage.record(ended) }
+    }
+
+    /// Records what a request with a live key was refused for, for its holder to see. Call it once for a verdict that
+    /// refuses, when the response is known.
+    public func record(_ refusal: KeyRefusal, of account: CachedAccount) {
+        if account.accountState.record(refusal) { usage.record(account.accountState) }
     }
 
     /// Decides from memory, and with the store's help where memory cannot tell.
     ///
     /// The clocks are read here: call it after the request's last byte was read.
     public func verdict(
-        for token: PresentedToken, scope: AccessScope, from address: IPAddress, isThrottled: Bool = true
+        for token: PresentedToken, scope: AccessScope, from address: IPAddress, isThrottled: Bool = true,
+        userAgent: () -> String = { "" }
     ) async -> Verdict {
         let verdict = cachedVerdict(
-            for: token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall(), isThrottled: isThrottled
-        )
+            for: token, scope: scope, from: address, now: clocks.steady(), wall: clocks.wall(),
+            isThrottled: isThrottled, userAgent: userAgent)
         guard case .needsStore(let need) = verdict else { return verdict }
-        return await verdictFromStore(for: token, scope: scope, from: address, need: need)
+        return await verdictFromStore(for: token, scope: scope, from: address, need: need, userAgent: userAgent())
     }
 
     /// Decides with the store's help: reads a key that memory does not know, or reserves quota.
@@ -116,15 +133,16 @@ public final class Verifier: Sendable {
     /// - Parameter need: what ``cachedVerdict(for:scope:from:now:wall:)`` lacked. What it has checked of the token is not
     ///   checked again.
     public func verdictFromStore(
-        for token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed = .lease
+        for token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed = .lease,
+        userAgent: String = ""
     ) async -> Verdict {
         await withTaskExecutorPreference(thread) {
-            await verdictFromStoreOnThread(token, scope: scope, from: address, need: need)
+            await verdictFromStoreOnThread(token, scope: scope, from: address, need: need, userAgent: userAgent)
         }
     }
 
     private func verdictFromStoreOnThread(
-        _ token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed
+        _ token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed, userAgent: String
     ) async -> Verdict {
         let deadline = clocks.steady().advanced(by: limits.request)
         // Where the lease was missing, memory was not looked at, nor was the token.
@@ -136,10 +154,13 @@ public final class Verifier: Sendable {
                 }
                 let generation = cache.generation
                 guard let account = try await account(for: token, until: deadline) else {
+                    if case .rejected(let ended?) = cache.find(token) {
+                        countAttempt(with: ended, from: address, at: clocks.wall())
+                    }
                     return .unauthorized
                 }
                 let verdict = try await verdict(
-                    account, readAt: generation, scope: scope, from: address, until: deadline)
+                    account, readAt: generation, scope: scope, from: address, until: deadline, userAgent: userAgent)
                 if let verdict { return verdict }
             }
             return .unavailable(Undecided.changedAgain(looks: Self.mostLooks))
@@ -160,7 +181,8 @@ public final class Verifier: Sendable {
     }
 
     private func verdict(
-        _ account: CachedAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp
+        _ account: CachedAccount, scope: AccessScope, from address: IPAddress, now: SteadyTime, wall: Timestamp,
+        userAgent: () -> String
     ) -> Verdict {
         func refused(_ outcome: UsageOutcome, _ limit: Int) -> RateLimitStatus? {
             let (state, keyID) = (account.accountState, account.keyID)
@@ -168,10 +190,10 @@ public final class Verifier: Sendable {
             if let refusal, refusal.isFirstUnwritten { usage.record(state) }
             return refusal?.status
         }
-        switch account.entitlement(to: scope) {
+        switch account.entitlement(to: scope, from: address) {
         case .entitled(let limit):
             let (decision, isFirstUnwritten, shouldPrefetch) = account.accountState.consume(
-                limit: limit, keyID: account.keyID, from: address, now: now, wall: wall)
+                limit: limit, keyID: account.keyID, from: address, now: now, wall: wall, userAgent: userAgent)
             if isFirstUnwritten { usage.record(account.accountState) }
             if shouldPrefetch { batcher.requestPrefetch(account.accountState, limit: limit) }
             return switch decision {
@@ -189,6 +211,9 @@ public final class Verifier: Sendable {
         case .notAMember(let limit):
             guard let status = refused(.notAMember, limit) else { return .needsStore(.quota) }
             return .notAMember(account, status)
+        case .notFromThere(let limit):
+            guard let status = refused(.addressNotAllowed, limit) else { return .needsStore(.quota) }
+            return .addressNotAllowed(account, status)
         }
     }
 
@@ -199,7 +224,7 @@ public final class Verifier: Sendable {
     ///   and behind a new one, or a change, it is another. It must be looked for again.
     private func verdict(
         _ account: CachedAccount, readAt generation: UInt64, scope: AccessScope, from address: IPAddress,
-        until deadline: SteadyTime
+        until deadline: SteadyTime, userAgent: String
     ) async throws -> Verdict? {
         // Every round asks the store once. Many requests that share a small grant can find it used up again.
         for _ in 0..<Self.mostRounds {
@@ -208,22 +233,32 @@ public final class Verifier: Sendable {
             guard fence.holdsLease(at: now), !cache.mayHaveChanged(account.account, since: generation) else {
                 return nil
             }
-            let verdict = verdict(account, scope: scope, from: address, now: now, wall: clocks.wall())
+            let verdict = verdict(
+                account, scope: scope, from: address, now: now, wall: clocks.wall(), userAgent: { userAgent })
             guard case .needsStore = verdict else { return verdict }
             storeCount.add(1, ordering: .relaxed)
-            switch account.entitlement(to: scope) {
+            switch account.entitlement(to: scope, from: address) {
             case .entitled(let limit):
                 if batcher.useSharedReservation(for: account.accountState, limit: limit) { continue }
                 try await Timeout.atMost(patience(until: deadline)) { waiter in
                     batcher.reserve(for: account.accountState, limit: limit, waiter: waiter)
                 }
-            case .uncounted(let limit), .locked(let limit), .notAMember(let limit):
+            case .uncounted(let limit), .locked(let limit), .notAMember(let limit), .notFromThere(let limit):
                 try await Timeout.atMost(patience(until: deadline)) { waiter in
                     batcher.look(at: account.accountState, limit: limit, waiter: waiter)
                 }
             }
         }
         return .unavailable(Undecided.outrun(rounds: Self.mostRounds))
+    }
+
+    /// The live account of a token: from memory, or from a read.
+    private func account(for token: PresentedToken, until deadline: SteadyTime) async throws -> CachedAccount? {
+        switch cache.find(token) {
+        case .cached(let account): return account
+        case .rejected: return nil
+        case nil: return try await Timeout.atMost(patience(until: deadline)) { reads.read(token, for: $0) }
+        }
     }
 
     /// How long to wait for one thing that is asked of the store.
@@ -248,53 +283,5 @@ public final class Verifier: Sendable {
             }
         }
         return true
-    }
-
-    /// The live account of a token: from memory, from a read that is under way, or from a read of its own.
-    ///
-    /// A read is shared only while the generation is the one it began with: a request that starts after a change was
-    /// answered must never be decided by a read from before it.
-    private func account(for token: PresentedToken, until deadline: SteadyTime) async throws -> CachedAccount? {
-        switch cache.find(token) {
-        case .cached(let account): return account
-        case .rejected: return nil
-        case nil: break
-        }
-        let generation = cache.generation
-        let (read, isNew) = reads.withLock { reads in
-            if let read = reads[token], read.generation == generation { return (read, false) }
-            let read = SingleFlightRead(generation: generation)
-            reads[token] = read
-            return (read, true)
-        }
-        // A task of its own: the read goes on when this request has waited long enough.
-        if isNew { Task(executorPreference: thread) { await self.finish(read, of: token) } }
-        return try await Timeout.atMost(patience(until: deadline)) { read.add($0) }
-    }
-
-    private func finish(_ read: SingleFlightRead, of token: PresentedToken) async {
-        let outcome: SingleFlightRead.Outcome
-        do {
-            outcome = .success(try await self.read(token, read.generation))
-        } catch {
-            outcome = .failure(error)
-        }
-        reads.withLock { reads in
-            if reads[token] === read { reads[token] = nil }
-        }
-        read.finish(outcome)
-    }
-
-    private func read(_ token: PresentedToken, _ generation: UInt64) async throws -> CachedAccount? {
-        storeCount.add(1, ordering: .relaxed)
-        let found = try await store.account(keyDigests: vault.current.digests(of: token))
-        guard let found, found.user.status == .active else {
-            cache.insert(.rejected, for: token, user: found?.user, readAt: generation)
-            return nil
-        }
-        let account = CachedAccount(
-            account: found, token: token, accountState: cache.accountState(of: found.user.id))
-        cache.insert(.cached(account), for: token, user: found.user, readAt: generation)
-        return account
     }
 }

@@ -32,7 +32,7 @@ extension WorkspaceService {
             audit: context.event(.userChanged, by: authority, user: userID, workspace: id))
     }
 
-    /// Removes a workspace; returns when no key passes there.
+    /// Removes a workspace with its service accounts; returns when no key passes there.
     ///
     /// - Parameter typedName: the workspace's name, as whoever deletes it typed it.
     /// - Throws: `VALIDATION_FAILED` with the field `name` for another one; `NOT_FOUND`; `FORBIDDEN`.
@@ -40,10 +40,12 @@ extension WorkspaceService {
         guard NameRules.normalised(typedName) == workspace.name else {
             throw KeybearerError.validation(["name": "This is not the workspace’s name."])
         }
+        let deletion = try await context.deletion(of: workspace.id)
         await propagation.waitUntilApplied(
             try await context.store.deleteWorkspace(
-                workspace.id, by: authority, needs: Requirement(.deleteWorkspace, in: workspace.id),
+                deletion, by: authority, needs: Requirement(.deleteWorkspace, in: workspace.id),
                 audit: context.event(.workspaceDeleted, by: authority, workspace: workspace.id)))
+        for deleted in deletion.serviceAccounts { try? await context.store.erasePersonalData(of: deleted) }
     }
 
     /// Some of the members of a workspace, and how many match.

@@ -21,11 +21,11 @@ package protocol WorkspaceStore: Sendable {
     func updateWorkspace(
         _ update: WorkspaceUpdate, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<Workspace>
-    /// Removes a workspace with its memberships.
+    /// Removes a workspace with its memberships and its service accounts.
     ///
-    /// - Throws: `NOT_FOUND`.
+    /// - Throws: `NOT_FOUND`; `CONFLICT` where it has other service accounts by then.
     func deleteWorkspace(
-        _ id: WorkspaceID, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
+        _ deletion: WorkspaceDeletion, by authority: Authority, needs requirement: Requirement?, audit: AuditEvent
     ) async throws -> Committed<Void>
     /// Sets the workspace that an account's dashboard begins with. No node has to hear of it.
     func setDefaultWorkspace(

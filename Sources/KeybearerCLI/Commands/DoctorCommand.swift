@@ -22,6 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let bootstrap = try await Bootstrap(options)
             findings.append(Finding(.ok, "settings", "All settings are accepted."))
             findings += Examination(bootstrap: bootstrap).settings()
+            findings.append(MailExamination(bootstrap: bootstrap).settings())
             findings += await ProviderExamination(bootstrap: bootstrap).findings()
             findings += await Examination(bootstrap: bootstrap).keysAndDatabase()
         } catch let error as SettingError {
@@ -178,6 +179,7 @@ private struct Examination {
         }
         findings.append(.twins(try await store.twins()))
         findings.append(try await regenerateByKey(store))
+        findings += try await MailExamination(bootstrap: bootstrap).outbox(store)
         let nodes = try await store.nodes()
         findings.append(Finding(.ok, "servers", nodes.isEmpty ? "None is registered." : "\(nodes.count) registered."))
         return findings

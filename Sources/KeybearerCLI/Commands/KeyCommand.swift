@@ -6,7 +6,7 @@ import KeybearerServer
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Show or regenerate an account's Secret Key.",
-        subcommands: [Show.self, Regenerate.self, LookUp.self])
+        subcommands: [Show.self, Regenerate.self, LookUp.self, History.self])
 
     struct LookUp: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

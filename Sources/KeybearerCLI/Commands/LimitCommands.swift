@@ -50,7 +50,7 @@ extension UserCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.writes.setLimit(limit, of: account.user.id, by: .commandLine)
-                Console.report(input.report(of: account.user.email.rawValue))
+                Console.report(input.report(of: account.user.label))
             }
         }
     }
@@ -65,7 +65,7 @@ extension UserCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.writes.resetWindow(of: account.user.id, by: .commandLine)
-                Console.report("\(account.user.email) has a fresh hour.")
+                Console.report("\(account.user.label) has a fresh hour.")
             }
         }
     }

@@ -48,7 +48,7 @@ struct UsageCommand: AsyncParsableCommand {
                 bar.isPartial ? "not over yet" : "", bar.count)
         }
         Console.table(
-            ["FROM", "ADMITTED", "REFUSED", "LOCKED", "NOT A MEMBER", "RATE LIMITED", ""],
+            ["FROM", "ADMITTED", "REFUSED", "LOCKED", "NOT A MEMBER", "RATE LIMITED", "ADDRESS", ""],
             rows + [row("total", report.admitted, report.refused, "", report.total)])
     }
 }

@@ -55,7 +55,7 @@ extension UserCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.writes.endSessions(of: account.user.id, by: .commandLine)
-                Console.report("All sessions of \(account.user.email) have ended.")
+                Console.report("All sessions of \(account.user.label) have ended.")
             }
         }
     }
@@ -72,7 +72,7 @@ extension UserCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.writes.resetSecondFactor(of: account.user.id, by: .commandLine)
-                Console.report("Two-step sign-in of \(account.user.email) is off: the password alone signs in.")
+                Console.report("Two-step sign-in of \(account.user.label) is off: the password alone signs in.")
             }
         }
     }
@@ -91,7 +91,7 @@ extension UserCommand {
             let account = try await services.accounts.find(selection.user)
             let changed = try await Self.change(account, services, change).user
             Console.report(
-                "\(changed.id) is \(changed.name), \(changed.email)"
+                "\(changed.id) is \(changed.name), \(changed.address?.rawValue ?? "a service account")"
                     + (changed.externalID.map { ", \($0) in your product." } ?? "."))
         }
     }

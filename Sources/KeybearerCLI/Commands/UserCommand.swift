@@ -8,7 +8,8 @@ struct UserCommand: AsyncParsableCommand {
         commandName: "user", abstract: "Make, look at and change accounts.",
         subcommands: [
             Create.self, Import.self, List.self, Show.self, Rename.self, SetEmail.self, SetExternalID.self,
-            SetPassword.self, ResetTOTP.self, SetLimit.self, ResetQuota.self, EndSessions.self, Disable.self,
+            SetPassword.self, ResetTOTP.self, SetLimit.self, SetNetworks.self, ResetQuota.self, EndSessions.self,
+            Disable.self,
             Enable.self, Export.self,
             Delete.self,
         ])
@@ -17,6 +18,13 @@ struct UserCommand: AsyncParsableCommand {
     struct Selection: ParsableArguments {
         @Argument(help: "The account: its id (usr_…), its external id (ext:…) or its e-mail address.")
         var user: String
+    }
+
+    /// A kind of account, as a flag has it.
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case person, service
+
+        var kind: User.Kind { self == .person ? .person : .service }
     }
 
     struct Create: AsyncParsableCommand {
@@ -66,7 +74,7 @@ struct UserCommand: AsyncParsableCommand {
         }
 
         private static func report(_ account: Account) {
-            Console.report("Made the account \(account.user.email). Its key: keybearer key show \(account.user.id)")
+            Console.report("Made the account \(account.user.label). Its key: keybearer key show \(account.user.id)")
         }
     }
 
@@ -74,17 +82,19 @@ struct UserCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List accounts, oldest first.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @OptionGroup var paging: PageOptions
+        @Option(name: .long, help: "Only people (person) or only service accounts (service).") var kind: Kind?
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let (accounts, total) = try await services.accounts.list(page: paging.page, limit: paging.limit)
+                let (accounts, total) = try await services.accounts.list(
+                    kind?.kind, page: paging.page, limit: paging.limit)
                 if json { return try Console.json(accounts.map { UserJSON($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
                     accounts.map { account in
                         [
-                            account.user.id.rawValue, account.user.email.rawValue, account.user.name,
+                            account.user.id.rawValue, account.user.address?.rawValue ?? "-", account.user.name,
                             account.user.status.rawValue, account.key.shownPrefix,
                             account.key.lastUse?.at.description ?? "never",
                         ]
@@ -109,11 +119,13 @@ struct UserCommand: AsyncParsableCommand {
                     [
                         ["id", account.user.id.rawValue],
                         ["external id", account.user.externalID?.rawValue ?? "none"],
-                        ["email", account.user.email.rawValue],
+                        ["kind", account.user.kind.rawValue],
+                        ["email", account.user.address?.rawValue ?? "none"],
                         ["email verified", account.user.isEmailVerified ? "yes" : "no"],
                         ["name", account.user.name], ["status", account.user.status.rawValue],
                         ["password", account.user.hasPassword ? "yes" : "no"],
                         ["hourly limit", LimitOverride.describe(account.user.limit)],
+                        ["networks", account.user.allowedNetworks?.texts.joined(separator: " ") ?? "all"],
                         ["operator", account.user.isOperator ? "yes" : "no"],
                         ["created", account.user.createdAt.description],
                         ["key prefix", account.key.shownPrefix],
@@ -161,7 +173,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
-                Console.report("Disabled \(account.user.email): its key is refused from now on.")
+                Console.report("Disabled \(account.user.label): its key is refused from now on.")
             }
         }
     }
@@ -175,7 +187,7 @@ struct UserCommand: AsyncParsableCommand {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
                 let account = try await services.accounts.find(selection.user)
                 try await services.accounts.setStatus(.active, of: account.user.id, by: .commandLine)
-                Console.report("Enabled \(account.user.email): the key it had passes again.")
+                Console.report("Enabled \(account.user.label): the key it had passes again.")
             }
         }
     }

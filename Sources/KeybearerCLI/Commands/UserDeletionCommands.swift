@@ -46,13 +46,13 @@ extension UserCommand {
                 let account = try await services.accounts.find(selection.user)
                 guard yes else {
                     throw CommandFailure(
-                        .dataError, "this deletes \(account.user.email) for good; add --yes to do it")
+                        .dataError, "this deletes \(account.user.label) for good; add --yes to do it")
                 }
                 var owner: UserID?
                 if let successor { owner = try await services.accounts.find(successor).user.id }
                 try await services.accounts.delete(
                     account.user.id, successor: owner, deletesWorkspaces: deleteWorkspaces, by: .commandLine)
-                Console.report("Deleted \(account.user.email).")
+                Console.report("Deleted \(account.user.label).")
             }
         }
     }

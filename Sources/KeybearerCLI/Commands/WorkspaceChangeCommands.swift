@@ -115,7 +115,8 @@ extension WorkspaceCommand {
                     ["ID", "EMAIL", "NAME", "STATUS", "ROLE"],
                     members.map {
                         [
-                            $0.user.id.rawValue, $0.user.email.rawValue, $0.user.name, $0.user.status.rawValue,
+                            $0.user.id.rawValue, $0.user.address?.rawValue ?? "-", $0.user.name,
+                            $0.user.status.rawValue,
                             $0.role.rawValue,
                         ]
                     })

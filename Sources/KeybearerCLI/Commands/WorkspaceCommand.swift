@@ -81,7 +81,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
                 let id = try await services.directory.workspace(reference).workspace.id
                 let account = try await services.accounts.find(user)
                 try await services.workspaces.putMember(account.user.id, in: id, role: role, by: .commandLine)
-                Console.report("\(account.user.email) is \(role.displayName) of \(id).")
+                Console.report("\(account.user.label) is \(role.displayName) of \(id).")
             }
         }
     }
@@ -99,7 +99,7 @@ struct WorkspaceCommand: AsyncParsableCommand {
                 let id = try await services.directory.workspace(reference).workspace.id
                 let account = try await services.accounts.find(user)
                 try await services.workspaces.removeMember(account.user.id, from: id, by: .commandLine)
-                Console.report("\(account.user.email) is no longer a member of \(id).")
+                Console.report("\(account.user.label) is no longer a member of \(id).")
             }
         }
     }

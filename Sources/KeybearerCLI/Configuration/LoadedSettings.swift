@@ -20,6 +20,7 @@ struct LoadedSettings: Sendable {
     /// Whether a key may regenerate itself; nil leaves that to the database.
     let isRegenerateByKeyOpen: Bool?
     let provider: ProviderOptions
+    let mail: MailOptions
     var services = Services.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
@@ -61,6 +62,8 @@ struct LoadedSettings: Sendable {
         server.publicURL = try reader.place(.publicURL)
         server.apiURL = try reader.url(.apiURL)
         server.brand = try reader.brand()
+        mail = try reader.mail(server.publicURL)
+        services.isMailOn = mail.isOn
         services.portalReturnURLs = try reader.returnURLs(.portalReturnURLs)
         server.embedOrigins = try reader.embedOrigins(.embedOrigins)
         server.trustedProxies = try reader.networks(.trustedProxies)

@@ -24,6 +24,8 @@ enum Setting: String, CaseIterable {
     case oidcName = "oidc-name"
     case oidcEmailVerified = "oidc-email-verified"
     case oidcProvision = "oidc-provision"
+    case mailCommand = "mail-command"
+    case mailFrom = "mail-from"
     case trustedProxies = "trusted-proxies"
     case operatorAddress = "operator-address"
     case gateAddress = "gate-address"
@@ -56,7 +58,7 @@ enum Setting: String, CaseIterable {
             .gateAddress, .gateWorkspacePath, .regenerateByKey, .auditRetention:
             nil
         case .productName: "Keybearer"
-        case .oidcIssuer, .oidcClientID, .oidcClientSecretFile: nil
+        case .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .mailCommand, .mailFrom: nil
         case .oidcName: "single sign-on"
         case .oidcEmailVerified: "true"
         case .oidcProvision: "closed"
@@ -102,7 +104,7 @@ enum Setting: String, CaseIterable {
             .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress, .gateAddress,
             .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
             .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
-            .oidcEmailVerified, .oidcProvision, .auditRetention:
+            .oidcEmailVerified, .oidcProvision, .mailCommand, .mailFrom, .auditRetention:
             .text
         }
     }
@@ -136,6 +138,9 @@ enum Setting: String, CaseIterable {
         case .oidcName: "what people call the provider, in 1 to 60 characters"
         case .oidcEmailVerified: "true, string or absent"
         case .oidcProvision: "open or closed"
+        case .mailCommand:
+            "the absolute path of a program that takes -t and -i as sendmail does, with arguments before these if it needs any"
+        case .mailFrom: "an e-mail address such as keys@yourapp.com"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .operatorAddress:
             "an internal host and port such as 127.0.0.1:8082, or unix: and the absolute path of a socket"

@@ -82,6 +82,12 @@ struct SettingOptions: ParsableArguments {
         help: "Whether a person whom nobody knows gets an account at the first sign-in: open or closed.")
     var oidcProvision: String?
 
+    @Option(name: .long, help: "The program that mails go out through, such as /usr/sbin/sendmail.")
+    var mailCommand: String?
+
+    @Option(name: .long, help: "The address that mails come from.")
+    var mailFrom: String?
+
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
@@ -164,6 +170,7 @@ struct SettingOptions: ParsableArguments {
             .auditRetention: auditRetention, .logFormat: logFormat, .logLevel: logLevel,
             .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
             .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
+            .mailCommand: mailCommand, .mailFrom: mailFrom,
         ]
         return values.compactMapValues { $0 }
     }

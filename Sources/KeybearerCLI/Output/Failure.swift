@@ -112,7 +112,8 @@ enum Failure {
         switch code {
         case .badRequest, .validationFailed, .conflict, .payloadTooLarge, .unsupportedMediaType: .dataError
         case .notFound: .noUser
-        case .unauthorized, .featureLocked, .forbidden, .httpsRequired, .methodNotAllowed: .noPermission
+        case .unauthorized, .featureLocked, .forbidden, .httpsRequired, .addressNotAllowed, .methodNotAllowed:
+            .noPermission
         case .unavailable: .unavailable
         case .rateLimited, .requestTimeout: .temporary
         case .internalError: .software

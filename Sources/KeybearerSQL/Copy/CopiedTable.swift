@@ -52,10 +52,11 @@ extension CopiedTable {
     /// All that is copied, each table behind those that it refers to. What is left behind: nodes, changes, recalls,
     /// and the batches of processes that write no more.
     package static let all = [
-        plans, planFeatures, masterKeys, users, apiKeys, pastKeys, workspaces, memberships, sessions,
+        plans, planFeatures, masterKeys, users, apiKeys, serviceKeyViews, pastKeys, workspaces, memberships, sessions,
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
-        pendingSignIns, storedSettings, erasures, auditEvents, auditChain, auditKeys, usageCounts,
+        pendingSignIns, mails, mailLinks, wantedEmails, knownDevices, storedSettings, erasures, auditEvents,
+        auditChain, auditKeys, usageCounts, keyHistories,
     ]
 
     package static let users = CopiedTable(
@@ -64,7 +65,8 @@ extension CopiedTable {
             ("id", .text), ("email", .text), ("name", .text), ("status", .text), ("is_operator", .flag),
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
-            ("limit_ends_at", .number), ("default_workspace_id", .text),
+            ("limit_ends_at", .number), ("default_workspace_id", .text), ("service_workspace_id", .text),
+            ("allowed_networks", .text),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -109,6 +111,10 @@ extension CopiedTable {
             ("master_key_id", .text), ("box", .bytes), ("generated_at", .number), ("last_used_at", .number),
             ("last_used_ip", .text), ("is_imported", .flag),
         ])
+
+    private static let serviceKeyViews = CopiedTable(
+        "service_key_views", key: 2,
+        [("user_id", .text), ("viewer_id", .text), ("key_id", .text), ("at", .number)])
 
     private static let pastKeys = CopiedTable(
         "past_keys",
@@ -169,6 +175,8 @@ extension CopiedTable {
             ("user_id", .text), ("quarter", .number), ("key_id", .text), ("outcome", .text), ("count", .number),
         ])
 
+    private static let keyHistories = CopiedTable("key_histories", [("user_id", .text), ("history", .text)])
+
     private static let portalLinks = CopiedTable(
         "portal_links",
         [
@@ -209,6 +217,34 @@ extension CopiedTable {
         [
             ("digest", .bytes), ("user_id", .text), ("password_version", .number), ("created_at", .number),
             ("attempts", .number),
+        ])
+
+    private static let mails = CopiedTable(
+        "mails",
+        [
+            ("id", .text), ("kind", .text), ("topic", .text), ("user_id", .text), ("recipient", .text),
+            ("requester", .text), ("invitation_id", .text), ("at", .number), ("address", .text),
+            ("user_agent", .text), ("detail", .text), ("attempts", .number), ("next_attempt_at", .number),
+            ("problem", .text), ("outcome", .text), ("ended_at", .number), ("claim", .bytes),
+            ("claimed_until", .number),
+        ])
+
+    private static let mailLinks = CopiedTable(
+        "mail_links",
+        [
+            ("digest", .bytes), ("tag_key_id", .text), ("purpose", .text), ("user_id", .text), ("email", .text),
+            ("password_version", .number), ("invitation_id", .text), ("created_at", .number),
+            ("expires_at", .number), ("used_at", .number), ("attempts", .number),
+        ])
+
+    private static let wantedEmails = CopiedTable(
+        "wanted_emails", [("user_id", .text), ("email", .text), ("asked_at", .number)])
+
+    private static let knownDevices = CopiedTable(
+        "known_devices", key: 2,
+        [
+            ("user_id", .text), ("digest", .bytes), ("first_seen_at", .number), ("last_seen_at", .number),
+            ("revealed_at", .number),
         ])
 
     private static let storedSettings = CopiedTable("stored_settings", [("name", .text), ("value", .text)])

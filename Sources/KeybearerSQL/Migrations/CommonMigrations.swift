@@ -96,6 +96,12 @@ package enum CommonMigrations {
         Migration("c13 audit seals", isCompatible: false, createAuditSeals),
         Migration(
             "c14 pages of the audit log", isCompatible: true, createAuditPages, before: [.postgres: [collateAudit]]),
+        // A node that does not know them would sign them in by portal links and make them Owners.
+        Migration("c15 service accounts", isCompatible: false, createServiceAccounts),
+        // A node that does not know them would let every address pass.
+        Migration("c16 key history, allowed networks", isCompatible: false, createKeyHistory),
+        // A rotation by a process that does not know them could drop the tag that their links carry.
+        Migration("c17 mail", isCompatible: false, createMails),
     ]
 
     private static let createImportedKeys = [

@@ -31,4 +31,21 @@ extension CommonMigrations {
         "CREATE INDEX invitations_by_inviter ON invitations (inviter_id)",
         "CREATE INDEX invitations_by_end ON invitations (expires_at)",
     ]
+
+    static let createServiceAccounts = [
+        // The one workspace of a service account; NULL for a person. Its id is where others have their address.
+        "ALTER TABLE users ADD COLUMN service_workspace_id {id}",
+        "CREATE INDEX users_by_service_workspace ON users (service_workspace_id) WHERE service_workspace_id IS NOT NULL",
+        // Who has seen the key of a service account, until it is regenerated. Who saw it may be gone.
+        """
+        CREATE TABLE service_key_views (
+            user_id   {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            viewer_id {id} NOT NULL,
+            key_id    {id} NOT NULL,
+            at        {number} NOT NULL,
+            PRIMARY KEY (user_id, viewer_id)
+        ){strict}
+        """,
+        "CREATE INDEX service_key_views_by_viewer ON service_key_views (viewer_id)",
+    ]
 }

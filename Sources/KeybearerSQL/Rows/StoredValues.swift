@@ -28,7 +28,9 @@ package enum StoredValues {
             hasPassword: try row.requiredNumber("has_password") != 0,
             version: Int(try row.requiredNumber("user_version")), updatedAt: try row.timestamp("user_updated_at"),
             limit: limit(row, of: "user"),
-            defaultWorkspaceID: row.text("default_workspace_id").map(WorkspaceID.init(rawValue:)))
+            defaultWorkspaceID: row.text("default_workspace_id").map(WorkspaceID.init(rawValue:)),
+            serviceWorkspaceID: row.text("service_workspace_id").map(WorkspaceID.init(rawValue:)),
+            allowedNetworks: try allowedNetworks(row))
     }
 
     package static func key(_ row: any StoredRow) throws -> APIKey {

@@ -39,14 +39,15 @@ struct APIResponder: Sendable {
             guard case .token(let token) = admission.credentials,
                 !node.verifier.isKnownBad(token, from: admission.client, now: clocks.steady())
             else {
-                return refusal(Refusal(.unauthorized, of: admission.credentials), of: context)
+                return refusal(Refusal(.unauthorized, of: admission.credentials, from: admission.client), of: context)
             }
             let bodyProblem = await bodies.read(into: &context)
             // What is wrong with the head is told first.
             if admission.problem == nil { admission.problem = bodyProblem }
         }
-        switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
-        case .refused(let refusal): return self.refusal(refusal, of: context)
+        let verdict = await admission.verdict(by: node.verifier) { original.clientName }
+        switch admission.outcome(of: verdict) {
+        case .refused(let refusal): return self.refusal(refusal, verdict, of: admission, context)
         case .admitted(let account, let rateLimit):
             var response: APIResponse
             if case .key(_, .awaiting(let handler)) = route?.access {
@@ -70,7 +71,9 @@ struct APIResponder: Sendable {
         guard case .key(_, .memory) = route.access else { return .notHere }
         let admission = Self.admission(of: context, route: route)
         // The clocks are read here, after the request was read: see Verifier.
-        let verdict = admission.cachedVerdict(by: node.verifier, now: clocks.steady(), wall: clocks.wall())
+        let verdict = admission.cachedVerdict(by: node.verifier, now: clocks.steady(), wall: clocks.wall()) {
+            context.clientName
+        }
         if case .needsStore(let need) = verdict {
             return .pending(
                 PendingRequest(context: context, matched: matched, route: route, admission: admission, need: need))
@@ -80,7 +83,8 @@ struct APIResponder: Sendable {
 
     /// Decides a request with the store's help.
     func verdictFromStore(_ pending: PendingRequest) async -> Verdict {
-        await pending.admission.verdictFromStore(by: node.verifier, for: pending.need)
+        await pending.admission.verdictFromStore(
+            by: node.verifier, for: pending.need, userAgent: pending.context.clientName)
     }
 
     /// Answers a request that had to wait for its verdict.
@@ -93,7 +97,7 @@ struct APIResponder: Sendable {
         _ route: Route
     ) -> APIResponse {
         switch admission.outcome(of: verdict) {
-        case .refused(let refusal): return self.refusal(refusal, of: context)
+        case .refused(let refusal): return self.refusal(refusal, verdict, of: admission, context)
         case .admitted(let account, let rateLimit):
             var response = respondNow(context, matched: matched, route: route, account: account, rateLimit: rateLimit)
             response.headers.addRateLimit(rateLimit, now: clocks.wall())
@@ -141,6 +145,14 @@ struct APIResponder: Sendable {
             }
             return try Admission.scope(field: try Admission.workspace(in: context.headers), path: path)
         }
+    }
+
+    /// The response to a verdict that refuses; the holder of the key sees it too.
+    private func refusal(
+        _ refusal: Refusal, _ verdict: Verdict, of admission: Admission, _ context: RequestContext
+    ) -> APIResponse {
+        admission.record(verdict, by: node.verifier, at: clocks.wall(), requestID: context.requestID)
+        return self.refusal(refusal, of: context)
     }
 
     /// The response to what may not pass.

@@ -15,13 +15,26 @@ struct DashboardResponder: Sendable {
     let random: RandomSource
     let place: Place
     let cookie: SessionCookie
+    /// What tells devices apart; nil where no mail tells of new ones.
+    let devices: DeviceCookie?
     let challenges: Challenges
     let logger: Logger
 
     func respond(to context: RequestContext, matched: RouteTable.MatchedPath?, route: Route?) async -> Response {
         // What is shown in a frame knows no other session than a portal link's.
         var isPortal = context.place == .frame || route?.path == Routes.portal
-        var response = await respond(to: context, matched: matched, route: route, isPortal: &isPortal)
+        let device = devices.map { cookie in
+            RequestDevice(
+                context, cookie,
+                getsCookie: CrossSiteCheck.isUnsafe(context.request.method) || route?.path == Routes.providerCallback,
+                random: random)
+        }
+        var response = await KnownDevice.$current.withValue(device?.digest) {
+            await respond(to: context, matched: matched, route: route, isPortal: &isPortal)
+        }
+        if let devices, let number = device?.newNumber {
+            response.headers.append(HTTPField(name: .setCookie, value: devices.set(number)))
+        }
         if isPortal { frames.allow(&response) }
         return response
     }
@@ -78,6 +91,14 @@ struct DashboardResponder: Sendable {
     func signedIn(by token: SessionToken, _ context: RequestContext) async throws -> SessionService.SignedIn? {
         guard let found = try await sessions.find(token) else { return nil }
         return context.place == .window || found.session.portal != nil ? found : nil
+    }
+
+    /// Who is signed in by more than a portal link, which opens a part of one workspace alone.
+    func person(_ context: RequestContext) async throws -> SessionService.SignedIn? {
+        guard let token = cookie.token(in: context), let found = try await signedIn(by: token, context),
+            found.session.portal == nil
+        else { return nil }
+        return found
     }
 
     /// Refuses what a portal link does not open.

@@ -53,6 +53,8 @@ struct GateDecision: Sendable {
         let admission: Admission
         let need: StoreNeed
         let format: GateResponses.ResponseFormat
+        /// What the client says it is.
+        let userAgent: String
     }
 
     private enum Path {
@@ -114,17 +116,42 @@ struct GateDecision: Sendable {
         let admission = Admission(credentials, from: client(head, bytes, peer)) { () throws(KeybearerError) in
             try scope(head, bytes, rest: rest, peer)
         }
-        let verdict = admission.cachedVerdict(by: node.verifier, now: now, wall: wall)
-        if case .needsStore(let need) = verdict {
-            return PendingRequest(admission: admission, need: need, format: format)
+        let verdict = admission.cachedVerdict(by: node.verifier, now: now, wall: wall) {
+            Self.userAgent(head, bytes)
         }
-        responses.write(verdict, of: admission, format: format, wall: wall, to: &out)
+        if case .needsStore(let need) = verdict {
+            return PendingRequest(
+                admission: admission, need: need, format: format, userAgent: Self.userAgent(head, bytes))
+        }
+        write(verdict, of: admission, format: format, wall: wall, with: &responses, to: &out)
         return nil
+    }
+
+    /// Writes what a verdict comes to, and records a refusal for the key's holder.
+    ///
+    /// - Returns: the number of the request in its identifier, where a fault of ours was answered.
+    @inline(__always)
+    @discardableResult
+    func write(
+        _ verdict: Verdict, of admission: Admission, format: GateResponses.ResponseFormat, wall: Timestamp,
+        with responses: inout GateResponses, to out: inout ByteBuffer
+    ) -> UInt64? {
+        let written = responses.write(verdict, of: admission, format: format, wall: wall, to: &out)
+        guard let refused = written.refused else { return nil }
+        admission.record(verdict, by: node.verifier, at: wall, requestID: RequestIdentifier.text(refused))
+        return written.isOurFault ? refused : nil
+    }
+
+    /// What the client says it is: the gateway passes its header on.
+    @inline(never)
+    private static func userAgent(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer) -> String {
+        head.values(named: "user-agent", in: bytes).first.map { ClientName.visible(slice($0, bytes)) } ?? ""
     }
 
     /// Decides a request with the store's help.
     func verdictFromStore(_ pending: PendingRequest) async -> Verdict {
-        await pending.admission.verdictFromStore(by: node.verifier, for: pending.need)
+        await pending.admission.verdictFromStore(
+            by: node.verifier, for: pending.need, userAgent: pending.userAgent)
     }
 
     /// `/gate` and `/gate-nginx`, alone or with anything behind a slash or a question mark.

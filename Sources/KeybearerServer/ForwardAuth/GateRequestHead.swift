@@ -138,6 +138,11 @@ struct GateRequestHead {
     /// The values of a field's lines, in order. Only a field that is repeated makes it look through the head again.
     func values(of header: Header, named text: StaticString, in bytes: UnsafeRawBufferPointer) -> [Part] {
         guard header.occurrences > 1 else { return header.occurrences == 1 ? [header.value] : [] }
+        return values(named: text, in: bytes)
+    }
+
+    /// The values of a field that the head does not look for when it is read. It is searched for again.
+    func values(named text: StaticString, in bytes: UnsafeRawBufferPointer) -> [Part] {
         var values: [Part] = []
         // Behind the request line: " HTTP/1.1" and its line break follow the target.
         var cursor = target.start + target.count + 11

@@ -59,17 +59,23 @@ struct GateResponses {
 
     private static let allowBody: StaticString = #"{"ok":true}"#
 
+    /// What was written.
+    struct Written {
+        /// The number of the request in its identifier, where it was refused for a reason of its account's or of ours.
+        var refused: UInt64?
+        /// Whether the reason is ours.
+        var isOurFault = false
+    }
+
     /// Writes what a verdict comes to for a request.
-    ///
-    /// - Returns: the number of the request in its identifier, where a fault of ours was answered.
     @discardableResult
     mutating func write(
         _ verdict: Verdict, of admission: Admission, format: ResponseFormat, wall: Timestamp, to out: inout ByteBuffer
-    ) -> UInt64? {
+    ) -> Written {
         // Made once: a flood meets it.
         if case .unauthorized = verdict {
             deny(.tokenRefused, format: format, wall: wall, to: &out)
-            return nil
+            return Written()
         }
         switch admission.outcome(of: verdict) {
         case .admitted(let account, let rateLimit):
@@ -78,9 +84,9 @@ struct GateResponses {
             var denial = Denial(refusal.error.code, message: refusal.error.message)
             denial.retryAfter = refusal.error.retryAfter
             let request = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
-            return denial.code.status.code >= 500 ? request : nil
+            return Written(refused: request, isOurFault: denial.code.status.code >= 500)
         }
-        return nil
+        return Written()
     }
 
     /// Writes a 200 with who the client is.

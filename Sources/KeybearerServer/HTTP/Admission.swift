@@ -40,26 +40,47 @@ struct Admission: Sendable {
     /// - Parameters:
     ///   - now: a reading from after the request's last byte was read: see ``Verifier``.
     ///   - wall: the time of day.
+    ///   - userAgent: what the client says it is; asked seldom.
     @inline(__always)
-    func cachedVerdict(by verifier: Verifier, now: SteadyTime, wall: Timestamp) -> Verdict {
+    func cachedVerdict(
+        by verifier: Verifier, now: SteadyTime, wall: Timestamp, userAgent: () -> String
+    ) -> Verdict {
         guard case .token(let token) = credentials else { return .unauthorized }
         return verifier.cachedVerdict(
-            for: token, scope: scope, from: client, now: now, wall: wall, isThrottled: isThrottled)
+            for: token, scope: scope, from: client, now: now, wall: wall, isThrottled: isThrottled,
+            userAgent: userAgent)
     }
 
     /// Decides with the store's help.
     ///
     /// - Parameter need: what memory lacked.
-    func verdictFromStore(by verifier: Verifier, for need: StoreNeed) async -> Verdict {
+    func verdictFromStore(by verifier: Verifier, for need: StoreNeed, userAgent: String) async -> Verdict {
         guard case .token(let token) = credentials else { return .unauthorized }
-        return await verifier.verdictFromStore(for: token, scope: scope, from: client, need: need)
+        return await verifier.verdictFromStore(
+            for: token, scope: scope, from: client, need: need, userAgent: userAgent)
     }
 
     /// Decides from memory, and with the store's help where memory cannot tell. Call it after the request's last byte
     /// was read.
-    func verdict(by verifier: Verifier) async -> Verdict {
+    func verdict(by verifier: Verifier, userAgent: () -> String = { "" }) async -> Verdict {
         guard case .token(let token) = credentials else { return .unauthorized }
-        return await verifier.verdict(for: token, scope: scope, from: client, isThrottled: isThrottled)
+        return await verifier.verdict(
+            for: token, scope: scope, from: client, isThrottled: isThrottled, userAgent: userAgent)
+    }
+
+    /// Records a refusal of a live key, for its holder to see; nothing for any other verdict.
+    @inline(never)
+    func record(_ verdict: Verdict, by verifier: Verifier, at wall: Timestamp, requestID: String) {
+        let (account, reason): (CachedAccount, UsageOutcome)
+        switch verdict {
+        case .featureLocked(let known, _): (account, reason) = (known, .featureLocked)
+        case .notAMember(let known, _): (account, reason) = (known, .notAMember)
+        case .rateLimited(let known, _): (account, reason) = (known, .rateLimited)
+        case .addressNotAllowed(let known, _): (account, reason) = (known, .addressNotAllowed)
+        case .admitted, .unauthorized, .throttled, .needsStore, .unavailable: return
+        }
+        verifier.record(
+            KeyRefusal(at: wall, reason: reason, address: client, requestID: requestID), of: account)
     }
 
     /// What a verdict comes to for the request.
@@ -72,7 +93,7 @@ struct Admission: Sendable {
     @inline(__always)
     func outcome(of verdict: Verdict) -> Outcome {
         guard case .admitted(let account, let rateLimit) = verdict else {
-            return .refused(Refusal(verdict, of: credentials))
+            return .refused(Refusal(verdict, of: credentials, from: client))
         }
         if let problem { return .refused(Refusal(problem, rateLimit: rateLimit)) }
         return .admitted(account, rateLimit)

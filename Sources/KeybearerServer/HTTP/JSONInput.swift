@@ -114,6 +114,9 @@ struct JSONInput {
         return values
     }
 
+    /// Texts that may be `null`; nil for that, and where they were not sent.
+    mutating func optionalTexts(_ name: String) -> [String]? { members[name] == .null ? nil : texts(name) }
+
     /// An object within the body; nil where it was not sent. What is wrong with its members is reported as `name.member`
     /// by ``take(_:as:)``.
     mutating func object(_ name: String, _ known: [Endpoint.FormField]) -> JSONInput? {

@@ -77,7 +77,8 @@ struct Place: Sendable {
     /// them: behind a proxy that strips it, `/api/v1/me` could otherwise mean two things.
     static let ownSegments: Set<String> = [
         "api", "operator", "healthz", "readyz", "metrics", "openapi.json", "docs", "assets", "sign-in", "sign-up",
-        "sign-out", "confirm", "portal", "oidc", "account", "workspaces", "invitations", "reset", "verify", "leaks",
+        "sign-out", "confirm", "portal", "oidc", "account", "workspaces", "invitations", "verify-email",
+        "forgot-password", "reset-password", "leaks",
     ]
 }
 

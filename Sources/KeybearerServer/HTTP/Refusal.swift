@@ -17,11 +17,20 @@ struct Refusal {
         self.rateLimit = rateLimit
     }
 
+    /// A key on a request from an address where it may not be used. The address is the client's own to know.
+    static func addressNotAllowed(_ address: IPAddress) -> KeybearerError {
+        let place = address.textIfAny.map { "from \($0)" } ?? "from a client whose address is not known"
+        return KeybearerError(
+            .addressNotAllowed, "This key may not be used \(place). Its holder can allow more networks.")
+    }
+
     /// A verdict that does not pass.
     ///
-    /// - Parameter credentials: what was presented.
+    /// - Parameters:
+    ///   - credentials: what was presented.
+    ///   - client: who the client is.
     @inline(never)
-    init(_ verdict: Verdict, of credentials: BearerCredentials) {
+    init(_ verdict: Verdict, of credentials: BearerCredentials, from client: IPAddress) {
         switch verdict {
         case .unauthorized:
             error = KeybearerError(.unauthorized, Self.unauthorizedMessage)
@@ -34,6 +43,9 @@ struct Refusal {
             rateLimit = status
         case .notAMember(_, let status):
             error = KeybearerError(.notFound, Admission.noSuchWorkspace)
+            rateLimit = status
+        case .addressNotAllowed(_, let status):
+            error = Self.addressNotAllowed(client)
             rateLimit = status
         case .rateLimited(_, let status):
             error = KeybearerError(.rateLimited, "The \(status.limit) requests of this hour are used up.")

@@ -43,6 +43,9 @@ struct RequestContext: Sendable {
     /// The fields of the request.
     var headers: HTTPFields { request.headers }
 
+    /// What the client says it is, as it is kept of a key's uses.
+    var clientName: String { headers[.userAgent].map { ClientName.visible($0.utf8) } ?? "" }
+
     /// The query's parameters; the last wins. Malformed escapes make it nil.
     var query: [String: String]? {
         guard let path = request.head.path, let mark = path.firstIndex(of: "?") else { return [:] }

@@ -96,7 +96,8 @@ struct ProfileBytes: ResponseValue {
     /// What does not change with requests: the part up to the last use, and the part behind it.
     static func parts(of account: Account) -> (first: String, second: String) {
         let user = account.user
-        var first = #"{"id":"\#(user.id)","email":"# + JSONText.quote(user.email.rawValue)
+        var first = #"{"id":"\#(user.id)","kind":"\#(user.kind.rawValue)","email":"#
+        first += user.address.map { JSONText.quote($0.rawValue) } ?? "null"
         first += #","name":"# + JSONText.quote(user.name) + #","createdAt":"\#(user.createdAt)","#
         first += #""key":{"prefix":"\#(account.key.shownPrefix)","generatedAt":"\#(account.key.generatedAt)","#
         let workspaces = account.workspaces.map { text(of: Profile.WorkspaceJSON($0)) }

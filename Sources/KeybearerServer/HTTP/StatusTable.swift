@@ -7,7 +7,7 @@ extension ErrorCode {
         switch self {
         case .badRequest: .badRequest
         case .unauthorized: .unauthorized
-        case .featureLocked, .forbidden, .httpsRequired: .forbidden
+        case .featureLocked, .forbidden, .httpsRequired, .addressNotAllowed: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .requestTimeout: .requestTimeout

@@ -25,7 +25,10 @@ package struct KeyOwnerJSON: JSONNoun {
 
     /// The same for a person.
     package var sentence: String {
-        let name = user.map { "\($0.name), \($0.email)" } ?? "an account that is deleted"
+        let name =
+            user.map { user in
+                user.email.value.map { "\(user.name), \($0)" } ?? "the service account \(user.name)"
+            } ?? "an account that is deleted"
         return endedAt.value.map { "It was the key of \(name), until \($0)." } ?? "It is the live key of \(name)."
     }
 

@@ -12,8 +12,18 @@ package struct PersonalDataJSON: JSONNoun {
     let portalLinks: [PortalLinkRecordJSON]
     /// Those that the user made, got or accepted.
     let invitations: [InvitationRecordJSON]
+    /// Mails of the last days, without what they said.
+    let mails: [MailRecordJSON]
+    /// The devices that are remembered so that a mail tells of new ones.
+    let devices: [DeviceJSON]
+    /// The address that the user wants and has not verified yet.
+    let wantedEmail: Nullable<String>
     /// When keys ended that the user had before.
     let formerKeys: [FormerKeyJSON]
+    /// The live keys of service accounts that the user has seen.
+    let seenServiceKeys: [SeenServiceKeyJSON]
+    /// From where the user's keys were used, and what was refused.
+    let keyHistory: KeyHistoryJSON
     /// By the user and about the user, the newest first.
     let audit: [AuditEventJSON]
     /// Whether there are older events that were left out.
@@ -27,7 +37,12 @@ package struct PersonalDataJSON: JSONNoun {
         sessions = data.sessions.map { SessionJSON($0) }
         portalLinks = data.portalLinks.map { PortalLinkRecordJSON($0) }
         invitations = data.invitations.map { InvitationRecordJSON($0) }
+        mails = data.mails.map { MailRecordJSON($0) }
+        devices = data.devices.map { DeviceJSON($0) }
+        wantedEmail = Nullable(data.wantedEmail?.rawValue)
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
+        seenServiceKeys = data.seenServiceKeys.map { SeenServiceKeyJSON($0) }
+        keyHistory = KeyHistoryJSON(data.keyHistory)
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut
     }
@@ -136,4 +151,18 @@ package struct FormerKeyJSON: JSONNoun {
 
     package static let noun = "FormerKey"
     package static let sample = FormerKeyJSON(endedAt: Timestamp(millisecondsSinceEpoch: 0))
+}
+
+/// That a user has seen the key of a service account.
+package struct SeenServiceKeyJSON: JSONNoun {
+    let serviceAccount: UserID
+    let at: Timestamp
+
+    init(_ seen: SeenServiceKey) {
+        (serviceAccount, at) = (seen.serviceAccount, seen.at)
+    }
+
+    package static let noun = "SeenServiceKey"
+    package static let sample = SeenServiceKeyJSON(
+        SeenServiceKey(serviceAccount: UserID(rawValue: "usr_b2"), at: Timestamp(millisecondsSinceEpoch: 0)))
 }

@@ -3,7 +3,9 @@ import Keybearer
 /// The account of a key: what `/api/v1/me` answers. ``ProfileBytes`` writes the same without encoding it each time.
 struct Profile: JSONNoun {
     let id: UserID
-    let email: String
+    let kind: User.Kind
+    /// Null for a service account.
+    let email: Nullable<String>
     let name: String
     let createdAt: Timestamp
     let key: KeyJSON
@@ -11,7 +13,8 @@ struct Profile: JSONNoun {
     let rateLimit: RateLimitJSON
 
     init(_ account: Account, lastUse: LastUse?, rateLimit: RateLimitStatus) {
-        (id, email, name) = (account.user.id, account.user.email.rawValue, account.user.name)
+        (id, kind, name) = (account.user.id, account.user.kind, account.user.name)
+        email = Nullable(account.user.address?.rawValue)
         createdAt = account.user.createdAt
         var record = account.key
         record.lastUse = lastUse

@@ -111,6 +111,10 @@ extension Role: SchemaType {
     package static var schema: Schema { ["type": "string", "enum": allCases.map(\.rawValue)] }
 }
 
+extension User.Kind: Encodable, SchemaType {
+    package static var schema: Schema { ["type": "string", "enum": allCases.map(\.rawValue)] }
+}
+
 extension ErrorCode: Encodable, SchemaType {
     package static var schema: Schema { ["type": "string", "enum": allCases.map(\.rawValue)] }
 }

@@ -44,13 +44,14 @@ package struct UsageBucketJSON: JSONNoun {
     let featureLocked: Int
     let notAMember: Int
     let rateLimited: Int
+    let addressNotAllowed: Int
 
     init(_ bar: UsageReport.Bar, in zone: ReportZone) {
         (start, end, isPartial) = (bar.start, bar.end, bar.isPartial)
         localStart = zone.local(at: bar.start).description
         (admitted, refused) = (bar.admitted, bar.refused)
         (featureLocked, notAMember) = (bar.count(.featureLocked), bar.count(.notAMember))
-        rateLimited = bar.count(.rateLimited)
+        (rateLimited, addressNotAllowed) = (bar.count(.rateLimited), bar.count(.addressNotAllowed))
     }
 
     package static let noun = "UsageBucket"
@@ -65,12 +66,13 @@ package struct UsageTotalJSON: JSONNoun {
     let featureLocked: Int
     let notAMember: Int
     let rateLimited: Int
+    let addressNotAllowed: Int
 
     init(_ count: (UsageOutcome) -> Int) {
         admitted = count(.admitted)
         refused = UsageOutcome.refusals.map(count).reduce(0, +)
         (featureLocked, notAMember) = (count(.featureLocked), count(.notAMember))
-        rateLimited = count(.rateLimited)
+        (rateLimited, addressNotAllowed) = (count(.rateLimited), count(.addressNotAllowed))
     }
 
     package static let noun = "UsageTotal"

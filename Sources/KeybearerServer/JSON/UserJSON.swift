@@ -3,14 +3,18 @@ package import Keybearer
 /// An account, for its operator: without its key.
 package struct UserJSON: JSONNoun {
     let id: UserID
+    let kind: User.Kind
     let externalId: Nullable<String>
-    let email: String
+    /// Null for a service account.
+    let email: Nullable<String>
     let emailVerified: Bool
     let name: String
     let status: String
     let hasPassword: Bool
     /// Null where the plans' limits hold.
     let limit: Nullable<LimitJSON>
+    /// From where the key may be used; null for everywhere.
+    let allowedNetworks: Nullable<[String]>
     let `operator`: Bool
     let createdAt: Timestamp
     let updatedAt: Timestamp
@@ -21,10 +25,12 @@ package struct UserJSON: JSONNoun {
 
     package init(_ account: Account, key: APIKey? = nil) {
         let user = account.user
-        (id, externalId, email) = (user.id, Nullable(user.externalID?.rawValue), user.email.rawValue)
+        (id, kind, externalId) = (user.id, user.kind, Nullable(user.externalID?.rawValue))
+        email = Nullable(user.address?.rawValue)
         (emailVerified, name, status) = (user.isEmailVerified, user.name, user.status.rawValue)
         (hasPassword, `operator`) = (user.hasPassword, user.isOperator)
         limit = Nullable(user.limit.map { LimitJSON($0) })
+        allowedNetworks = Nullable(user.allowedNetworks?.texts)
         (createdAt, updatedAt, version) = (user.createdAt, user.updatedAt, user.version)
         self.key = KeyJSON(key ?? account.key)
         workspaces = account.workspaces.map { UserWorkspaceJSON($0) }

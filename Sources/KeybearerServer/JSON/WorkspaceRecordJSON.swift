@@ -18,7 +18,7 @@ package struct WorkspaceRecordJSON: JSONNoun {
     let updatedAt: Timestamp
     /// For `If-Match`.
     let version: Int
-    /// How many members it has; only in lists.
+    /// How many people are members; only in lists.
     let members: Int?
 
     package init(_ workspace: Workspace, plan: Plan, members: Int? = nil) {
@@ -42,15 +42,17 @@ package struct WorkspaceRecordJSON: JSONNoun {
 /// A member of a workspace.
 package struct MemberJSON: JSONNoun {
     let user: UserID
+    let kind: User.Kind
     let externalId: Nullable<String>
-    let email: String
+    /// Null for a service account.
+    let email: Nullable<String>
     let name: String
     let status: String
     let role: Role
 
     package init(_ user: User, role: Role) {
-        (self.user, externalId) = (user.id, Nullable(user.externalID?.rawValue))
-        (email, name, status) = (user.email.rawValue, user.name, user.status.rawValue)
+        (self.user, kind, externalId) = (user.id, user.kind, Nullable(user.externalID?.rawValue))
+        (email, name, status) = (Nullable(user.address?.rawValue), user.name, user.status.rawValue)
         self.role = role
     }
 

@@ -4,8 +4,10 @@ public import Keybearer
 public struct KeyHolder: Sendable {
     /// The account.
     public let userID: UserID
-    /// The account's address.
-    public let email: EmailAddress
+    /// Whether it is a person's account.
+    public let kind: User.Kind
+    /// The person's address; nil for a service account.
+    public let email: EmailAddress?
     /// The workspace that the request named; nil when it named none.
     public let workspaceID: WorkspaceID?
     /// The account's role there.
@@ -20,7 +22,8 @@ public struct KeyHolder: Sendable {
     init(_ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus) {
         let named = account.access(to: scope)
         userID = account.account.user.id
-        email = account.account.user.email
+        kind = account.account.user.kind
+        email = account.account.user.address
         workspaceID = named?.workspace.id
         role = named?.role
         plan = (named?.plan ?? account.decidingPlan)?.id

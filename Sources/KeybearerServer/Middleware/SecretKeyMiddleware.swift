@@ -64,8 +64,12 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
                 field: try Admission.workspace(in: request.headers),
                 path: workspaceParameter.flatMap { context.parameters.get($0) })
         }
-        switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
-        case .refused(let refusal): return api.refusal(refusal, of: requestContext).response
+        let verdict = await admission.verdict(by: node.verifier) { requestContext.clientName }
+        switch admission.outcome(of: verdict) {
+        case .refused(let refusal):
+            admission.record(
+                verdict, by: node.verifier, at: clocks.wall(), requestID: requestContext.requestID)
+            return api.refusal(refusal, of: requestContext).response
         case .admitted(let account, let rateLimit):
             var head = request.head
             head.headerFields[.authorization] = nil

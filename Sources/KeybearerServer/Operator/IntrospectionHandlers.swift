@@ -16,7 +16,8 @@ struct IntrospectionHandlers: Sendable {
         let context = request.context
         let form = try context.form()
         guard let text = form["token"] else { throw KeybearerError(.badRequest, "Send the key as token.") }
-        var client = context.client
+        // Without the client's address nothing is known of it: the caller's own is another.
+        var client = IPAddress.unknown
         if let given = form["client_address"] {
             guard let address = IPAddress(zoned: given), address != .localSocket else {
                 throw KeybearerError(.badRequest, "client_address must be one IP address.")
@@ -32,10 +33,13 @@ struct IntrospectionHandlers: Sendable {
             from: client)
         // Without the client's address all of the caller's clients would be one.
         admission.isThrottled = form["client_address"] != nil
-        switch admission.outcome(of: await admission.verdict(by: node.verifier)) {
+        // The user agent is the caller's own, and says nothing of the client.
+        let verdict = await admission.verdict(by: node.verifier)
+        switch admission.outcome(of: verdict) {
         case .admitted(let account, let rateLimit):
             return IntrospectionJSON(account, scope: admission.scope, rateLimit: rateLimit)
         case .refused(let refusal):
+            admission.record(verdict, by: node.verifier, at: clocks.wall(), requestID: context.requestID)
             switch refusal.error.code {
             // Unknown tokens get this and nothing more (RFC 7662 §2.2).
             case .unauthorized: return IntrospectionJSON()
@@ -53,7 +57,9 @@ struct IntrospectionHandlers: Sendable {
             schema: WorkspaceID.schema),
         Endpoint.FormField(
             name: "client_address",
-            description: "The client's IP address, for \"Last used\". Without it, the caller's address is used.",
+            description:
+                "The client's IP address, for allowed networks and \"Last used\". Without it, a key with allowed "
+                + "networks does not pass, and \"Last used\" stays as it is.",
             schema: [
                 "type": "string", "anyOf": [["format": "ipv4"], ["format": "ipv6"]],
                 // Every address, and so nobody's.
@@ -71,6 +77,7 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
     var retryAfter: Int64?
     var tokenType: String?
     var sub: String?
+    var kind: User.Kind?
     var username: String?
     var iat: Int64?
     var keyPrefix: String?
@@ -84,7 +91,7 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
     static let renamed = ["tokenType": "token_type"]
 
     private enum CodingKeys: String, CodingKey {
-        case active, error, status, retryAfter, sub, username, iat, keyPrefix, workspace, role, plan, rateLimit
+        case active, error, status, retryAfter, sub, kind, username, iat, keyPrefix, workspace, role, plan, rateLimit
         case tokenType = "token_type"
     }
 
@@ -111,7 +118,7 @@ struct IntrospectionJSON: JSONNoun, ResponseValue {
         let known = account.account
         active = true
         tokenType = "Bearer"
-        sub = known.user.id.rawValue
+        (sub, kind) = (known.user.id.rawValue, known.user.kind)
         // As in the identity headers: an address that nobody vouches for may be another person's.
         username = known.user.isEmailVerified ? known.user.email.rawValue : "-"
         iat = known.key.generatedAt.millisecondsSinceEpoch / 1_000

@@ -17,6 +17,15 @@ struct LimitHandlers: Sendable {
             schema: ["type": ["integer", "null"], "minimum": 0, "maximum": 1_000_000_000]),
         endsAt,
     ]
+    static let networkMembers = [
+        Endpoint.FormField(
+            name: "networks", isRequired: true,
+            description: "The networks from which the key may be used, such as 203.0.113.0/24; null for everywhere.",
+            schema: [
+                "type": ["array", "null"], "minItems": 1, "maxItems": AllowedNetworks.most,
+                "items": ["type": "string", "maxLength": 64] as Schema,
+            ])
+    ]
     static let planMembers = [
         Endpoint.FormField(
             name: "plan", isRequired: true, description: "The plan's id.", schema: PlanID.requestSchema),
@@ -34,6 +43,17 @@ struct LimitHandlers: Sendable {
             try await writes.settingLimit(
                 limit, of: request.user(), version: request.version(), request: request.idempotent(),
                 by: request.caller))
+    }
+
+    /// `PUT /operator/v1/users/{user}/networks`
+    @Sendable func setNetworks(_ request: OperatorRequest) async throws -> OperatorWrite<Success<UserJSON>> {
+        var input = try request.input(Self.networkMembers)
+        let texts = input.optionalTexts("networks")
+        try input.finish()
+        return users.present(
+            try await writes.settingAllowedNetworks(
+                try texts.map { texts throws(KeybearerError) in try AllowedNetworks(parsing: texts) },
+                of: request.user(), version: request.version(), request: request.idempotent(), by: request.caller))
     }
 
     /// `PUT /operator/v1/workspaces/{workspace}/limit`

@@ -48,6 +48,9 @@ struct UserHandlers: Sendable {
     ]
     static let filters =
         [
+            Endpoint.Parameter(
+                name: "kind", place: .query, description: "People or service accounts; both where it is left out.",
+                schema: User.Kind.schema),
             Endpoint.Parameter(name: "email", place: .query, description: "The address.", schema: String.schema),
             Endpoint.Parameter(
                 name: "externalId", place: .query, description: "The product's id.", schema: ExternalID.schema),
@@ -66,6 +69,7 @@ struct UserHandlers: Sendable {
         let query = try request.query(Self.filters)
         let limit = try query.number("limit", default: 100, upTo: 1_000)
         var filter = UserFilter()
+        filter.kind = try query.word("kind", User.Kind.self)
         filter.status = try query.word("status", User.Status.self)
         filter.createdAfter = try query.time("createdAfter")
         filter.updatedAfter = try query.time("updatedAfter")
@@ -190,6 +194,11 @@ struct UserHandlers: Sendable {
         return Success(KeyJSON(keys.withLatestUse(account.key, of: account.user.id)))
     }
 
+    /// `GET /operator/v1/users/{user}/key/history`
+    @Sendable func keyHistory(_ request: OperatorRequest) async throws -> Success<KeyHistoryJSON> {
+        Success(KeyHistoryJSON(try await keys.history(of: try await writes.existing(request.user()))))
+    }
+
     /// `POST /operator/v1/users/{user}/key/reveal`: the key itself. Audited.
     @Sendable func reveal(_ request: OperatorRequest) async throws -> Success<KeyJSON> {
         try request.context.requireNoContent()
@@ -238,7 +247,7 @@ struct UserHandlers: Sendable {
         }
     }
 
-    private func json(_ account: Account) -> UserJSON {
+    func json(_ account: Account) -> UserJSON {
         UserJSON(account, key: keys.withLatestUse(account.key, of: account.user.id))
     }
 }

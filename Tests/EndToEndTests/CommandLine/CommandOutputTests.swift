@@ -16,6 +16,7 @@ extension EndToEndTests {
             ["user", "create", "eve@example.com", "--name", "Eve", "--generate-password"], ["user", "list"],
             ["user", "show", "ada@example.com"], ["key", "show", "ada@example.com"],
             ["key", "show", "ada@example.com", "--metadata"], ["key", "regenerate", "ada@example.com"],
+            ["key", "history", "ada@example.com"], ["mail", "list"],
             ["workspace", "create", "Testing", "--owner", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
             ["usage", "show", "ada@example.com"], ["audit", "list"],
             ["operator-token", "create", "billing"], ["operator-token", "list"], ["node", "list"], ["doctor"],
@@ -24,6 +25,7 @@ extension EndToEndTests {
         /// Those that are given what another one printed.
         private static let jsonCommandsWithInput: [[String]] = [
             ["workspace", "show"], ["workspace", "members"], ["key", "lookup"],
+            ["service-account", "create", "--name", "CI"], ["service-account", "list"],
         ]
 
         @Test func everyCommandWithJSONWritesOneDocument() throws {

@@ -42,6 +42,8 @@ extension EndToEndTests {
             Refused(name: "oidc-name", value: "", wants: "what people call the provider"),
             Refused(name: "oidc-email-verified", value: "yes", wants: "true, string or absent"),
             Refused(name: "oidc-provision", value: "yes", wants: "open or closed"),
+            Refused(name: "mail-command", value: "sendmail -q", wants: "the absolute path of a program"),
+            Refused(name: "mail-from", value: "keys", wants: "an e-mail address such as keys@yourapp.com"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
             Refused(name: "operator-address", value: "unix:", wants: "or unix: and the absolute path of a socket"),
             Refused(

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Every setting of ``SettingSources`` (``NetworkSettings`` and ``ProviderOptions`` among them) with every type that
+    /// Every setting of ``SettingSources`` (``NetworkSettings``, ``ProviderOptions`` and ``MailOptions`` among them) with every type that
     /// ``JSONText`` can give it: it is in ``LoadedSettings`` as written, or nothing starts. ``SettingOptions`` are the
     /// flags, ``BrandSettings`` read files.
     @Suite struct SettingTypeTests {
@@ -62,6 +62,10 @@ extension EndToEndTests {
             .oidcName: Good(#""Example""#) { $0.provider.name == "Example" },
             .oidcEmailVerified: Good(#""string""#) { $0.provider.emailTrust == .verifiedText },
             .oidcProvision: Good(#""open""#) { $0.provider.isProvisioningOpen },
+            .mailCommand: Good(#""/usr/bin/msmtp -C /etc/msmtprc""#) {
+                $0.mail.command == ["/usr/bin/msmtp", "-C", "/etc/msmtprc"]
+            },
+            .mailFrom: Good(#""Keys@yourapp.com""#) { $0.mail.sender?.rawValue == "keys@yourapp.com" },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },

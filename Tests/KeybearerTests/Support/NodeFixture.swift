@@ -28,6 +28,8 @@ struct NodeFixture {
     {
         var settings = Services.Settings()
         settings.passwordCost = 10
+        // By real time, and the machine may be busy.
+        settings.patience = Verifier.Patience(near: .seconds(60), longest: .seconds(60), request: .seconds(60))
         let ringFile = ringFile
         return Services(
             store: store, ring: ringFile.current.ring, loadRing: { ringFile.current.ring }, settings: settings,

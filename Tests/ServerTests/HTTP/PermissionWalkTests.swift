@@ -6,8 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// Every action of the dashboard (``WorkspaceRoutes``, ``WorkspaceGuard``) and of the API, for every role, in a person's
-/// own workspace and in a foreign one, straight from the table of ``Permissions``.
+/// Every action of the dashboard (``WorkspaceRoutes``, ``ServiceAccountRoutes``, ``WorkspaceGuard``) and of the API, for every
+/// role, in a person's own workspace and in a foreign one, straight from the table of ``Permissions``.
 @Suite struct PermissionWalkTests {
     /// People who are signed in, and what the routes name besides the workspace.
     private struct Stage {
@@ -40,18 +40,27 @@ import Testing
             return id
         }
 
+        /// A service account of a workspace.
+        func serviceAccount(of workspace: WorkspaceID) async throws -> UserID {
+            try await fixture.services.writes.createServiceAccount(
+                name: "Testing", in: .id(workspace), by: .commandLine
+            ).user.id
+        }
+
         /// What a route answers somebody: its status, and the code of the error.
         func respond(
-            _ route: Route, _ workspace: WorkspaceID, as cookie: String
+            _ route: Route, _ workspace: WorkspaceID, of serviceAccount: UserID? = nil, as cookie: String
         ) async throws -> (status: Int, code: String?) {
+            let userID = route.path.contains("/service-accounts/") ? serviceAccount : nil
             let path = route.path.replacing("{workspaceID}", with: workspace.rawValue)
-                .replacing("{userID}", with: target.user.id.rawValue).replacing("{invitationID}", with: "inv_none")
+                .replacing("{userID}", with: (userID ?? target.user.id).rawValue)
+                .replacing("{invitationID}", with: "inv_none")
             let reply = try await fixture.respond(
                 route.method, path,
                 [
                     .cookie: "\(SessionCookie.name)=\(cookie)", HeaderName.fetchSite: "same-origin",
                     .contentType: "application/x-www-form-urlencoded", .accept: "application/json",
-                ], body: route.method == .post ? "planID=pro&role=member" : "")
+                ], body: route.method == .post ? "planID=pro&role=member&name=Renamed" : "")
             return (reply.status, try? object(reply.body)["error"] as? String)
         }
     }
@@ -84,7 +93,8 @@ import Testing
                     "\(route.method.rawValue) \(route.path) as \(person.role?.rawValue ?? "a stranger")"
                 for plan in rule.needsFeature ? ["pro", "free"] : ["pro"] {
                     let workspace = try await stage.workspace(with: person.role, person.account.user.id, on: plan)
-                    let (status, code) = try await stage.respond(route, workspace, as: person.cookie)
+                    let service = try await stage.serviceAccount(of: workspace)
+                    let (status, code) = try await stage.respond(route, workspace, of: service, as: person.cookie)
                     if let role = person.role {
                         let isAllowed = rule.roles.contains(role)
                         let isLocked = rule.needsFeature && plan == "free"
@@ -93,14 +103,35 @@ import Testing
                             #expect(status == 403 && code == expected, who)
                         } else {
                             #expect(status != 403 && status < 500 && status != 401, who)
+                            #expect(status != 404 || !route.path.contains("/service-accounts/"), who)
                         }
                     } else {
                         #expect(status == 404 && code == "NOT_FOUND", who)
                     }
                 }
+                try await expectForeignServiceAccountsAbsent(route, rule, person, stage)
                 let none = try await stage.respond(route, WorkspaceID(rawValue: "ws_none"), as: person.cookie)
                 #expect(none.status == 404 && none.code == "NOT_FOUND", who)
             }
+        }
+    }
+
+    /// The same form for a service account of another workspace, for a member's id, and for nobody's: `NOT_FOUND`.
+    private func expectForeignServiceAccountsAbsent(
+        _ route: Route, _ rule: Permissions.Rule,
+        _ person: (role: Role?, account: Account, key: String, cookie: String), _ stage: Stage
+    ) async throws {
+        guard route.path.contains("/service-accounts/"), let role = person.role, rule.roles.contains(role) else {
+            return
+        }
+        let own = try await stage.workspace(with: role, person.account.user.id, on: "pro")
+        let foreign = try await stage.workspace(with: nil, person.account.user.id, on: "pro")
+        let absent = [
+            try await stage.serviceAccount(of: foreign), stage.target.user.id, UserID(rawValue: "usr_none"),
+        ]
+        for id in absent {
+            let (status, code) = try await stage.respond(route, own, of: id, as: person.cookie)
+            #expect(status == 404 && code == "NOT_FOUND", "\(route.path) of \(id) as \(role.rawValue)")
         }
     }
 

@@ -14,6 +14,8 @@ import Testing
         "GET /assets/brand.css", "GET /assets/logo", "GET /docs", "GET /sign-in",
         "POST /sign-in", "GET /sign-in/code", "POST /sign-in/code", "GET /sign-up", "POST /sign-up", "GET /portal",
         "POST /portal", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "GET /invitations", "POST /invitations/ask",
+        "GET /verify-email", "POST /verify-email", "GET /forgot-password", "POST /forgot-password",
+        "GET /reset-password", "POST /reset-password",
     ]
     static let methods: [HTTPRequest.Method] = [
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .init("PROPFIND") ?? .get, .init("FOO") ?? .get,

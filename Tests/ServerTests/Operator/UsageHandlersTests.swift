@@ -33,7 +33,11 @@ import Testing
         let (status, data) = try await usage(fixture, key)
         #expect(status == 200)
         let total = try #require(data["total"] as? [String: Int])
-        #expect(total == ["admitted": 3, "refused": 1, "featureLocked": 0, "notAMember": 1, "rateLimited": 0])
+        #expect(
+            total == [
+                "admitted": 3, "refused": 1, "featureLocked": 0, "notAMember": 1, "rateLimited": 0,
+                "addressNotAllowed": 0,
+            ])
         #expect(data["timeZone"] as? String == "UTC" && data["range"] as? String == "30d")
         let buckets = try #require(data["buckets"] as? [[String: Any]])
         #expect(buckets.count == 30)
@@ -69,6 +73,7 @@ import Testing
         #expect(
             other.data["total"] as? [String: Int] == [
                 "admitted": 2, "refused": 3, "featureLocked": 0, "notAMember": 0, "rateLimited": 3,
+                "addressNotAllowed": 0,
             ])
         let last = try #require((other.data["buckets"] as? [[String: Any]])?.last)
         #expect((last["localStart"] as? String)?.hasSuffix("-01T00:00:00+05:45") == true)

@@ -18,17 +18,22 @@ struct WalkRoute: Sendable {
     var hasTeam = false
     /// Whether the account has an authenticator app.
     var needsSecondFactor = false
+    /// Whether the account's address is not verified.
+    var isUnverified = false
 
     /// The ends that are tried over a wire: all of them over HTTP/1.1. What HTTP/2 differs in is how a request is held.
     func ends(over wire: Wire) -> [AuthorityEnd] { wire == .http1 ? ends : Array(ends.prefix(1)) }
 
     /// The routes whose authority can end.
-    static let all = byProgram + [adoption] + bySession + inWorkspaces + bySecondFactor + [signIn]
+    static let all =
+        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor + byMail
+        + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
     static let standIns: Set<String> = [
-        "POST /sign-up", "POST /sign-out", "POST /portal", "POST /invitations/ask",
+        "POST /sign-up", "POST /sign-out", "POST /portal", "POST /invitations/ask", "POST /verify-email",
+        "POST /reset-password",
     ]
 
     /// The write routes that nothing here walks.
@@ -60,9 +65,11 @@ struct WalkRoute: Sendable {
         "PUT /operator/v1/workspaces/{workspace}": .workspaceChanged,
         "PATCH /operator/v1/workspaces/{workspace}": .workspaceChanged,
         "DELETE /operator/v1/workspaces/{workspace}": .workspaceDeleted,
+        "POST /operator/v1/workspaces/{workspace}/service-accounts": .userCreated,
         "PUT /operator/v1/workspaces/{workspace}/plan": .planChanged,
         "PUT /operator/v1/workspaces/{workspace}/limit": .workspaceLimitChanged,
         "PUT /operator/v1/users/{user}/limit": .userLimitChanged,
+        "PUT /operator/v1/users/{user}/networks": .networksChanged,
         "POST /operator/v1/users/{user}/quota/reset": .windowReset,
         "POST /operator/v1/workspaces/{workspace}/suspend": .workspaceSuspended,
         "POST /operator/v1/workspaces/{workspace}/resume": .workspaceResumed,
@@ -111,6 +118,10 @@ struct WalkRoute: Sendable {
         },
         inWorkspace("regenerate", .keyRegenerated, .regenerateKey) {
             $0.form($1, ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey])
+        },
+        inWorkspace("try", .keyTried, .revealKey) { $0.form($1) },
+        inWorkspace("networks", .networksChanged, .changeNetworks) {
+            $0.form($1, ["networks": "203.0.113.0/24", "confirmed": "1"])
         },
         WalkRoute(
             name: "POST /workspaces/{workspaceID}/plan", action: .planChanged,
@@ -161,6 +172,30 @@ struct WalkRoute: Sendable {
         },
     ]
 
+    /// What members do with the service accounts of a workspace.
+    private static let ofServiceAccounts = [
+        ofWorkspace("service-accounts", .userCreated, .manageServiceAccounts) { _ in ["name": "Stolen"] },
+        ofServiceAccount("reveal", .keyRevealed, .revealServiceKey),
+        ofServiceAccount("regenerate", .keyRegenerated, .regenerateServiceKey) {
+            _ in ["idempotencyKey": AuthorityEnd.guessedIdempotencyKey]
+        },
+        ofServiceAccount("try", .keyTried, .revealServiceKey),
+        ofServiceAccount("networks", .networksChanged, .changeServiceNetworks) {
+            _ in ["networks": "203.0.113.0/24", "confirmed": "1"]
+        },
+        ofServiceAccount("rename", .userChanged, .manageServiceAccounts) { _ in ["name": "Stolen"] },
+        ofServiceAccount("disable", .userDisabled, .manageServiceAccounts),
+        ofServiceAccount("enable", .userEnabled, .manageServiceAccounts),
+        ofServiceAccount("delete", .userDeleted, .manageServiceAccounts),
+    ]
+
+    private static func ofServiceAccount(
+        _ what: String, _ audited: AuditEvent.Action, _ action: Action,
+        _ form: @escaping @Sendable (WalkSubject) -> [String: String] = { _ in [:] }
+    ) -> WalkRoute {
+        ofWorkspace("service-accounts/{userID}/\(what)", audited, action, form)
+    }
+
     /// A form of a workspace.
     private static func ofWorkspace(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,
@@ -171,6 +206,9 @@ struct WalkRoute: Sendable {
             ends: AuthorityEnd.ofSessions + AuthorityEnd.of(action),
             request: { subject in
                 let path = "/workspaces/\(subject.workspace)/\(what)"
+                    .replacing(
+                        "service-accounts/{userID}", with: "service-accounts/\(subject.team.serviceAccount)"
+                    )
                     .replacing("{userID}", with: subject.team.colleague.rawValue)
                     .replacing("{invitationID}", with: subject.team.invitation.rawValue)
                 return subject.form(path, form(subject))
@@ -196,6 +234,23 @@ struct WalkRoute: Sendable {
         WalkRoute(
             name: "POST /sign-in/code", action: .sessionStarted,
             ends: AuthorityEnd.ofSignIns + [.secondFactorReset], request: { $0.codeForm }, needsSecondFactor: true),
+    ]
+
+    /// What sends links by mail.
+    private static let byMail = [
+        WalkRoute(
+            name: "POST /account/email", action: .emailChangeAsked, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/email", ["email": "thief.\($0.email)"]) }),
+        WalkRoute(
+            name: "POST /account/email/verify", action: .emailVerificationAsked, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/email/verify") }, isUnverified: true),
+        WalkRoute(
+            name: "POST /account/email/confirm", action: .emailVerified, ends: AuthorityEnd.ofSessions,
+            request: { $0.form("/account/email/confirm", ["code": $0.verifyCode]) }, isUnverified: true),
+        // Whoever asks needs nothing, and nothing ends that: the link goes to the account's own address.
+        WalkRoute(
+            name: "POST /forgot-password", action: nil, ends: [],
+            request: { $0.openForm("/forgot-password", ["email": $0.email]) }),
     ]
 
     private static func changing(_ what: String, _ action: AuditEvent.Action) -> WalkRoute {
@@ -260,6 +315,7 @@ extension WalkSubject {
         case "filter": #"{"workspace":"\#(workspace.rawValue)"}"#
         case "dryRun": "false"
         case "features": "[\"api_webhooks\"]"
+        case "networks": "[\"203.0.113.0/24\"]"
         case "hourlyLimit": "1000000"
         case "position": "9"
         case "operations": #"[{"method":"POST","path":"/users/\#(id.rawValue)/disable"}]"#

@@ -18,16 +18,21 @@ enum WalkEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
     /// A new database, opened.
     func open(in directory: TemporaryDirectory) throws -> SQLStore { try database(in: directory)() }
 
+    /// What is walked over which wire. Databases differ in the transaction and wires in how a request arrives: not each
+    /// with each.
+    static let wires: [(WalkEngine, Wire)] = [(.sqlite, .http1), (.sqlite, .http2), (.postgres, .http1)]
+
     /// A new database, and how to open it: each time as another process would.
     func database(in directory: TemporaryDirectory) throws -> () throws -> SQLStore {
         switch self {
         case .sqlite: return { try SQLiteStore.openStore(path: directory.file("walk.db"), role: .server) }
         case .postgres:
-            let database = try PostgresDatabase()
+            // The machine may be busy.
+            let address = try PostgresDatabase().address(parameters: "connect_timeout=60")
             var options = PostgresStore.Options()
             options.lease = WalkStage.lease
             let fixed = options
-            return { try PostgresStore.openStore(database.address, options: fixed) }
+            return { try PostgresStore.openStore(address, options: fixed) }
         }
     }
 }
@@ -67,9 +72,12 @@ struct WalkStage: Sendable {
         ) { edge, domain in
             edge.trustedProxies = [AddressRange("127.0.0.0/8")].compactMap { $0 }
             domain.isPlanSwitchOpen = true
+            // They stay in the outbox.
+            domain.isMailOn = true
             // The machine may be busy: no time that runs out is a part of this walk.
             edge.bodyTimeout = .seconds(120)
             domain.lease = lease
+            domain.patience = Verifier.Patience(near: .seconds(60), longest: .seconds(60), request: .seconds(60))
         }
         let others = commands(on: store, ring)
         let holder = try await others.accounts.create(
@@ -85,15 +93,19 @@ struct WalkStage: Sendable {
         try store.close()
     }
 
+    private static let routesPerDatabase = 5
+
     /// Runs a body for each of many. Every few have a new database: what a snapshot reads grows with each.
     static func run<Each: Sendable>(
         _ engine: WalkEngine, over wire: Wire, checks: Bool = true, through all: [Each],
         _ body: @escaping @Sendable (Each, WalkStage) async throws -> Void
     ) async throws {
-        for first in stride(from: 0, to: all.count, by: 8) {
+        for first in stride(from: 0, to: all.count, by: Self.routesPerDatabase) {
             do {
                 try await run(engine, over: wire, checks: checks) { stage in
-                    for each in all[first..<min(first + 8, all.count)] { try await body(each, stage) }
+                    for each in all[first..<min(first + Self.routesPerDatabase, all.count)] {
+                        try await body(each, stage)
+                    }
                 }
             } catch let error as KeybearerError {
                 // What it says to anyone does not tell why.
@@ -116,13 +128,17 @@ struct WalkStage: Sendable {
     /// - Parameters:
     ///   - hasTeam: whether others are in its workspace, and it is invited to another one.
     ///   - hasSecondFactor: whether it has an authenticator app.
-    func subject(hasTeam: Bool = false, hasSecondFactor: Bool = false) async throws -> WalkSubject {
+    ///   - isUnverified: whether its address is not verified.
+    func subject(
+        hasTeam: Bool = false, hasSecondFactor: Bool = false, isUnverified: Bool = false
+    ) async throws -> WalkSubject {
         count.increment()
         let number = count.value
         let address = IPAddress(v4: 0xC612_0000 + UInt32(number))
         let email = "subject\(number)@example.com"
         let account = try await others.accounts.create(
-            name: "Ada", email: email, password: WalkSubject.password, by: .commandLine)
+            name: "Ada", email: email, password: WalkSubject.password,
+            by: isUnverified ? Authority(.anyone, from: address) : .commandLine)
         let workspace = account.workspaces[0].workspace.id
         try await others.workspaces.setPlan(PlanID(rawValue: "pro"), of: workspace, by: .commandLine)
         try await others.workspaces.putMember(holder, in: workspace, role: .owner, by: .commandLine)
@@ -155,7 +171,35 @@ struct WalkStage: Sendable {
             operatorTokenID: token.token.id, portalCode: link.code.characters,
             identity: ConnectedIdentity(identity: own, connectedAt: Samples.start), attempt: attempt,
             team: hasTeam ? try await team(of: workspace, inviting: email, number) : .none,
-            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "")
+            recoveryCode: second?.code ?? "", pendingSignIn: second?.pending ?? "",
+            verifyCode: try await mailCode(.verifyEmail, of: account, account.user.email),
+            changeCode: try await mailCode(
+                .changeEmail, of: account, EmailAddress(normalised: "wanted\(number)@example.com")),
+            resetCode: try await mailCode(.resetPassword, of: account, account.user.email))
+    }
+
+    /// The code of a link that was sent.
+    private func mailCode(
+        _ purpose: MailLink.Purpose, of account: Account, _ email: EmailAddress
+    ) async throws -> String {
+        let (now, random, userID) = (Clocks.system.wall(), RandomSource.system, account.user.id)
+        let (mail, claim) = (MailID.random(from: random), random.bytes(16))
+        let audit = AuditEvent(
+            id: .random(from: random), at: now, actor: .commandLine, action: .emailChangeAsked, userID: userID)
+        let new = NewMail(id: mail, .keyRevoked, to: .address(email, of: userID), at: now.advanced(by: .seconds(-1)))
+        if purpose == .changeEmail {
+            try await otherStore.askForEmailChange(of: userID, to: email, by: .commandLine, audit: audit, mail: new)
+        } else {
+            try await otherStore.addMail(new)
+        }
+        _ = try await otherStore.claimMails(claim, limit: 1_000, now: now)
+        let (code, token) = KeyVault(ring: ring).mint(.mailLink, random: random)
+        let link = MailLink(purpose, of: userID, sentTo: email, passwordVersion: 1, createdAt: now)
+        guard try await otherStore.addMailLink(link, code: token, of: mail, claim: claim, audit: nil) else {
+            throw KeybearerError(.internalError, "The link is not kept.")
+        }
+        _ = try await otherStore.dropMail(mail)
+        return code
     }
 
     /// Sets an app up, and gives the password of a sign-in that waits for the code.
@@ -191,13 +235,18 @@ struct WalkStage: Sendable {
     private func team(of workspace: WorkspaceID, inviting email: String, _ number: Int) async throws -> WalkTeam {
         let (colleague, host) = (try await account("colleague\(number)"), try await account("host\(number)"))
         try await others.workspaces.putMember(colleague.user.id, in: workspace, role: .member, by: .commandLine)
+        let service = try await others.writes.createServiceAccount(
+            name: "Testing", in: .id(workspace), by: .commandLine)
         let waiting = try await others.invitations.invite(
-            "guest\(number)@example.com", as: .member, to: workspace, by: holder, authority: .commandLine)
+            "guest\(number)@example.com", as: .member, to: workspace,
+            by: try await others.accounts.account(holder).user,
+            authority: .commandLine)
         let hostWorkspace = host.workspaces[0].workspace.id
         let own = try await others.invitations.invite(
-            email, as: .member, to: hostWorkspace, by: host.user.id, authority: .commandLine)
+            email, as: .member, to: hostWorkspace, by: host.user, authority: .commandLine)
         return WalkTeam(
-            colleague: colleague.user.id, invitation: waiting.invitation.id, host: host.user.id,
+            colleague: colleague.user.id, serviceAccount: service.user.id, invitation: waiting.invitation.id,
+            host: host.user.id,
             hostWorkspace: hostWorkspace, hostInvitation: own.invitation.id, code: own.code.characters)
     }
 

@@ -13,65 +13,94 @@ struct WalkStandIn: Sendable {
     let request: @Sendable (WalkSubject) -> WireRequest
     let meanwhile: @Sendable (WalkSubject, Services) async throws -> Void
     let outcome: String
+    /// Whether the account's address is not verified.
+    var isUnverified = false
 
-    static let all = [
-        WalkStandIn(
-            name: "POST /sign-up", action: .userCreated, event: "the address is taken", request: signUp,
-            meanwhile: { subject, others in
-                _ = try await others.accounts.create(
-                    name: "Eve", email: newAddress(subject), password: AuthorityEnd.newPassword, by: .commandLine)
-            }, outcome: "409"),
-        WalkStandIn(
-            name: "POST /sign-up", action: .sessionStarted, event: "the new account is deleted", holds: [.commit],
-            request: signUp,
-            meanwhile: { subject, others in
-                let made = try await others.accounts.find(newAddress(subject))
-                try await others.accounts.delete(made.user.id, by: .commandLine)
-            }, outcome: "303 /sign-in"),
-        WalkStandIn(
-            name: "POST /sign-up", action: .sessionStarted, event: "the new password is reset", holds: [.commit],
-            request: signUp,
-            meanwhile: { subject, others in
-                let made = try await others.accounts.find(newAddress(subject))
-                try await others.accounts.setPassword(
-                    of: made.user, to: AuthorityEnd.newPassword, by: .commandLine)
-            }, outcome: "303 /sign-in"),
-        WalkStandIn(
-            name: "POST /sign-out", action: .sessionEnded, event: "the session is gone",
-            request: { $0.form("/sign-out") },
-            meanwhile: { try await AuthorityEnd.endedByAnotherSession.carryOut(on: $0, by: $1) },
-            outcome: "303 /sign-in"),
-        WalkStandIn(
-            name: "POST /portal", action: .sessionStarted, event: "the token that made the link is revoked",
-            request: { $0.openForm("/portal", ["code": $0.portalCode]) },
-            meanwhile: { try await AuthorityEnd.operatorTokenRevoked.carryOut(on: $0, by: $1) }, outcome: "410"),
-        WalkStandIn(
-            name: "POST /portal", action: .sessionStarted, event: "the account is disabled",
-            request: { $0.openForm("/portal", ["code": $0.portalCode]) },
-            meanwhile: { try await AuthorityEnd.disabled.carryOut(on: $0, by: $1) }, outcome: "410"),
-        WalkStandIn(
-            name: "POST /invitations/accept", action: .invitationAccepted, event: "the inviter is gone",
-            request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
-            meanwhile: { try await $1.accounts.setStatus(.disabled, of: $0.team.host, by: .commandLine) },
-            outcome: "410"),
-        WalkStandIn(
-            name: "POST /invitations/accept", action: .invitationAccepted, event: "it is withdrawn",
-            request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
-            meanwhile: {
-                try await $1.invitations.withdraw($0.team.hostInvitation, of: $0.team.hostWorkspace, by: .commandLine)
-            },
-            outcome: "410"),
-        WalkStandIn(
-            name: "POST /invitations/ask", action: .invitationRequested, event: "the workspace is gone",
-            request: { $0.openForm("/invitations/ask", ["code": $0.team.code]) },
-            meanwhile: { try await $1.accounts.delete($0.team.host, by: .commandLine) }, outcome: "404"),
-        WalkStandIn(
-            name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
-            request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
-            meanwhile: { subject, others in
-                try await others.sessions.end(subject.thirdSession, of: subject.id, by: .commandLine)
-            }, outcome: "303 /account?session=ended"),
+    static let all =
+        byMail + [
+            WalkStandIn(
+                name: "POST /sign-up", action: .userCreated, event: "the address is taken", request: signUp,
+                meanwhile: { subject, others in
+                    _ = try await others.accounts.create(
+                        name: "Eve", email: newAddress(subject), password: AuthorityEnd.newPassword, by: .commandLine)
+                }, outcome: "409"),
+            WalkStandIn(
+                name: "POST /sign-up", action: .sessionStarted, event: "the new account is deleted", holds: [.commit],
+                request: signUp,
+                meanwhile: { subject, others in
+                    let made = try await others.accounts.find(newAddress(subject))
+                    try await others.accounts.delete(made.user.id, by: .commandLine)
+                }, outcome: "303 /sign-in"),
+            WalkStandIn(
+                name: "POST /sign-up", action: .sessionStarted, event: "the new password is reset", holds: [.commit],
+                request: signUp,
+                meanwhile: { subject, others in
+                    let made = try await others.accounts.find(newAddress(subject))
+                    try await others.accounts.setPassword(
+                        of: made.user, to: AuthorityEnd.newPassword, by: .commandLine)
+                }, outcome: "303 /sign-in"),
+            WalkStandIn(
+                name: "POST /sign-out", action: .sessionEnded, event: "the session is gone",
+                request: { $0.form("/sign-out") },
+                meanwhile: { try await AuthorityEnd.endedByAnotherSession.carryOut(on: $0, by: $1) },
+                outcome: "303 /sign-in"),
+            WalkStandIn(
+                name: "POST /portal", action: .sessionStarted, event: "the token that made the link is revoked",
+                request: { $0.openForm("/portal", ["code": $0.portalCode]) },
+                meanwhile: { try await AuthorityEnd.operatorTokenRevoked.carryOut(on: $0, by: $1) }, outcome: "410"),
+            WalkStandIn(
+                name: "POST /portal", action: .sessionStarted, event: "the account is disabled",
+                request: { $0.openForm("/portal", ["code": $0.portalCode]) },
+                meanwhile: { try await AuthorityEnd.disabled.carryOut(on: $0, by: $1) }, outcome: "410"),
+            WalkStandIn(
+                name: "POST /invitations/accept", action: .invitationAccepted, event: "the inviter is gone",
+                request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
+                meanwhile: { try await $1.accounts.setStatus(.disabled, of: $0.team.host, by: .commandLine) },
+                outcome: "410"),
+            WalkStandIn(
+                name: "POST /invitations/accept", action: .invitationAccepted, event: "it is withdrawn",
+                request: { $0.form("/invitations/accept", ["code": $0.team.code]) },
+                meanwhile: {
+                    try await $1.invitations.withdraw(
+                        $0.team.hostInvitation, of: $0.team.hostWorkspace, by: .commandLine)
+                },
+                outcome: "410"),
+            WalkStandIn(
+                name: "POST /invitations/ask", action: .invitationRequested, event: "the workspace is gone",
+                request: { $0.openForm("/invitations/ask", ["code": $0.team.code]) },
+                meanwhile: { try await $1.accounts.delete($0.team.host, by: .commandLine) }, outcome: "404"),
+            WalkStandIn(
+                name: "POST /account/sessions/{sessionID}/end", action: .sessionEnded, event: "the target is gone",
+                request: { $0.form("/account/sessions/\($0.thirdSession)/end") },
+                meanwhile: { subject, others in
+                    try await others.sessions.end(subject.thirdSession, of: subject.id, by: .commandLine)
+                }, outcome: "303 /account?session=ended"),
+        ]
+
+    /// Links in mails: whoever has one has nobody's authority.
+    private static let byMail = [
+        mailLink("/verify-email", \.changeCode, .emailChanged, while: "the account is disabled") {
+            try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
+        },
+        mailLink("/reset-password", \.resetCode, .passwordReset, while: "the account is disabled") {
+            try await AuthorityEnd.disabled.carryOut(on: $0, by: $1)
+        },
+        mailLink("/reset-password", \.resetCode, .passwordReset, while: "the password is changed") {
+            try await $1.accounts.setPassword(
+                of: $0.account.user, to: AuthorityEnd.newPassword, by: .commandLine)
+        },
     ]
+
+    private static func mailLink(
+        _ path: String, _ code: any KeyPath<WalkSubject, String> & Sendable, _ action: AuditEvent.Action,
+        while event: String, isUnverified: Bool = false,
+        _ meanwhile: @escaping @Sendable (WalkSubject, Services) async throws -> Void
+    ) -> WalkStandIn {
+        WalkStandIn(
+            name: "POST \(path)", action: action, event: event,
+            request: { $0.openForm(path, ["code": $0[keyPath: code], "password": "the words of a thief"]) },
+            meanwhile: meanwhile, outcome: "410", isUnverified: isUnverified)
+    }
 
     private static let signUp: @Sendable (WalkSubject) -> WireRequest = { subject in
         subject.openForm(
@@ -130,6 +159,10 @@ struct WalkCommand: Sendable {
         },
         gone("user reset-totp", .secondFactorRemoved) { services, subject, _ in
             try await services.writes.resetSecondFactor(of: subject.id, by: .commandLine)
+        },
+        gone("user set-networks", .networksChanged) { services, subject, _ in
+            try await services.writes.setAllowedNetworks(
+                AllowedNetworks(parsing: ["203.0.113.0/24"]), of: subject.id, by: .commandLine)
         },
         gone("user delete", .userDeleted, run: delete),
         WalkCommand(

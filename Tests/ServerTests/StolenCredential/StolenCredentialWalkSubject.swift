@@ -5,6 +5,8 @@
 struct WalkTeam: Sendable {
     /// A Member of the subject's workspace.
     let colleague: UserID
+    /// A service account of the subject's workspace.
+    let serviceAccount: UserID
     /// One that waits in the subject's workspace.
     let invitation: InvitationID
     /// Who invites the subject.
@@ -15,7 +17,8 @@ struct WalkTeam: Sendable {
     let code: String
 
     static let none = WalkTeam(
-        colleague: UserID(rawValue: "usr_none"), invitation: InvitationID(rawValue: "inv_none"),
+        colleague: UserID(rawValue: "usr_none"), serviceAccount: UserID(rawValue: "usr_none"),
+        invitation: InvitationID(rawValue: "inv_none"),
         host: UserID(rawValue: "usr_none"), hostWorkspace: WorkspaceID(rawValue: "ws_none"),
         hostInvitation: InvitationID(rawValue: "inv_none"), code: "")
 }
@@ -48,6 +51,10 @@ struct WalkSubject: Sendable {
     let recoveryCode: String
     /// Of a thief who has given the password.
     let pendingSignIn: String
+    /// Of links in mails: to verify the address, to get another one, to reset the password.
+    let verifyCode: String
+    let changeCode: String
+    let resetCode: String
 
     var id: UserID { account.user.id }
 

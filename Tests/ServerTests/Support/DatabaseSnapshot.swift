@@ -24,7 +24,7 @@ struct DatabaseSnapshot: Sendable {
     }
 
     private static let movingTables: Set<String> = [
-        "budgets", "budget_allowances", "usage_counts", "audit_chain",
+        "budgets", "budget_allowances", "usage_counts", "key_histories", "audit_chain",
     ]
     private static let movingColumns: Set<String> = ["last_used_at", "last_used_ip", "last_seen_at"]
 

@@ -19,6 +19,8 @@ final class ServerFixture: Sendable {
     let services: Services
     let settings: KeybearerServer.Settings
     let random = RandomSource.seeded(31)
+    /// The mails that were sent; nil where none are.
+    let mails: MailRecorder?
     private let logger: Logger
     private let clocks: Clocks
     private let made = Lock<EdgeResponder?>(nil)
@@ -27,10 +29,11 @@ final class ServerFixture: Sendable {
     ///   - store: the store to serve; nil makes a file of its own.
     ///   - ring: the master keys; nil makes new ones.
     ///   - identityProvider: with whom people can sign in too.
+    ///   - mails: takes the mails that are sent; nil sends none.
     ///   - configure: changes the edge's settings.
     init(
         clocks: Clocks = .system, tls: (certificateFile: String, keyFile: String)? = nil, store: SQLStore? = nil,
-        ring: MasterKeyRing? = nil, identityProvider: (any IdentityProvider)? = nil,
+        ring: MasterKeyRing? = nil, identityProvider: (any IdentityProvider)? = nil, mails: MailRecorder? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         configure: (inout KeybearerServer.Settings, inout Services.Settings) -> Void = { _, _ in }
     ) throws {
@@ -49,6 +52,11 @@ final class ServerFixture: Sendable {
             edge.publicURL = PublicURL("https://yourapp.com")
             domain.identities = IdentitySettings(issuer: FixedIdentityProvider.issuer, name: "Example")
         }
+        self.mails = mails
+        if mails != nil {
+            edge.publicURL = PublicURL("https://yourapp.com")
+            domain.isMailOn = true
+        }
         edge.isRegenerateByKeyOpen = true
         edge.tls = tls
         edge.gate = GateSettings(
@@ -58,7 +66,8 @@ final class ServerFixture: Sendable {
         settings = edge
         services = Services(
             store: self.store, ring: ring, loadRing: { ring }, settings: domain,
-            role: .server, identityProvider: identityProvider, clocks: clocks, logger: logger)
+            role: .server, identityProvider: identityProvider, mail: try mails?.delivery(edge.brand), clocks: clocks,
+            logger: logger)
     }
 
     func server() throws -> KeybearerServer {
@@ -112,6 +121,12 @@ final class ServerFixture: Sendable {
         }
         let key = try await services.keys.reveal(made.user.id, by: .commandLine)
         return (try await services.accounts.account(made.user.id), key.characters)
+    }
+
+    /// Sends the mails that are due, and returns those that were sent since the last time.
+    func sentMails() async throws -> [ReceivedMail] {
+        await services.node?.mails.sendDue()
+        return mails?.take() ?? []
     }
 
     /// Answers one request without a socket.

@@ -142,7 +142,8 @@ import Testing
             let before = try await first.newestPosition(samples)
             func write(_ id: WorkspaceID, _ version: Int?) -> StoreWrite {
                 StoreWrite(
-                    .deleteWorkspace(id, version: version), audit: samples.event(.workspaceDeleted, workspace: id))
+                    .deleteWorkspace(samples.deletion(of: id, version: version)),
+                    audit: samples.event(.workspaceDeleted, workspace: id))
             }
             await expect(.notFound) {
                 _ = try await second.perform([write(.random(from: samples.random), nil)], by: .commandLine)

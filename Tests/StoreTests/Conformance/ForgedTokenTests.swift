@@ -90,7 +90,7 @@ import Testing
             let account = try await services.accounts.create(
                 name: "Ada", email: "ada@example.com", password: Password("long enough secret"), by: .commandLine)
             let code = try await services.invitations.invite(
-                "bob@example.com", as: .member, to: account.workspaces[0].workspace.id, by: account.user.id,
+                "bob@example.com", as: .member, to: account.workspaces[0].workspace.id, by: account.user,
                 authority: .commandLine
             ).code
             let other = KeyVault(ring: try .generate(from: .system))
@@ -116,7 +116,40 @@ import Testing
         }
     }
 
+    @Test(arguments: storesUnderTest)
+    func forgedMailCodesNeverReachTheStore(_ subject: StoreUnderTest) async throws {
+        try await subject.run { plain, _ in
+            let (services, engine, own) = try await Self.servicesWithVault(over: plain)
+            let other = KeyVault(ring: try .generate(from: .system))
+            var codes = (0..<50).map { _ in other.mint(.mailLink, random: .system).characters }
+            codes.append("kbm_" + own.mint(.invitation, random: .system).characters.dropFirst(4))
+            let before = engine.calls
+            for text in codes {
+                let forged = try #require(MailCode(parsing: text))
+                guard case .none = try await services.emails.find(forged) else {
+                    Issue.record("a forgery is known")
+                    continue
+                }
+                #expect(try await services.passwordResets.find(forged) == nil)
+            }
+            #expect(engine.calls == before)
+            let genuine = try #require(MailCode(parsing: own.mint(.mailLink, random: .system).characters))
+            guard case .none = try await services.emails.find(genuine) else {
+                Issue.record("nobody was sent it")
+                return
+            }
+            #expect(engine.calls > before, "a real one does")
+        }
+    }
+
     private static func services(over plain: any Store) async throws -> (Services, CountingEngine) {
+        let (services, engine, _) = try await servicesWithVault(over: plain)
+        return (services, engine)
+    }
+
+    private static func servicesWithVault(
+        over plain: any Store
+    ) async throws -> (Services, CountingEngine, KeyVault) {
         let engine = CountingEngine(try #require(plain as? SQLStore).engine)
         let ring = try MasterKeyRing.generate(from: .system)
         var settings = Services.Settings()
@@ -127,7 +160,7 @@ import Testing
             store: SQLStore(engine: engine), ring: ring, loadRing: { ring }, settings: settings, role: .server,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         await services.node?.fence.step()
-        return (services, engine)
+        return (services, engine, KeyVault(ring: ring))
     }
 
     private static func altered(_ text: String) -> String {

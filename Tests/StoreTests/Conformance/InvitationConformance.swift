@@ -36,7 +36,7 @@ import Testing
             let stamped = try await (other ?? store).createInvitation(
                 invitation, code: MintedToken(digest: code, tagKeyID: InvitationConformance.masterKey),
                 by: .commandLine, needs: Requirement(.inviteMembers, in: workspace),
-                audit: event(.invitationCreated, after: .zero - before))
+                audit: event(.invitationCreated, after: .zero - before), mail: nil)
             return (stamped, code)
         }
 

@@ -7,7 +7,7 @@ import Testing
 /// ``RowLocks``: every transaction locks in one order, so that none ever waits for one that waits for it.
 @Suite struct RowLocksTests {
     private static let tasks = 8
-    private static let kinds = 21
+    private static let kinds = 22
     /// How long at least, and how long until every kind of change was made.
     private static let span: Duration = .seconds(5)
     private static let longest: Duration = .seconds(60)
@@ -52,7 +52,12 @@ import Testing
                             let elapsed = ContinuousClock.now - start
                             let isDone = elapsed >= Self.span && done.allSatisfy { $0.value > 0 }
                             if isDone || elapsed >= Self.longest { break }
-                            let kind = samples.random.below(Self.kinds)
+                            // What has not been done yet comes more often: it may need an account that others spare.
+                            let missing = done.indices.filter { done[$0].value == 0 }
+                            let isLate = elapsed >= Self.span && !missing.isEmpty && samples.random.below(2) == 0
+                            let kind =
+                                isLate
+                                ? missing[samples.random.below(missing.count)] : samples.random.below(Self.kinds)
                             do {
                                 try await Self.step(kind, store, field)
                                 done[kind].increment()
@@ -125,13 +130,60 @@ import Testing
             _ = try await store.createWorkspace(
                 id: id, name: "Team", owner: subject.id, createdAt: samples.at(1), audit: event)
             let write = StoreWrite(
-                .deleteWorkspace(id, version: nil), audit: samples.event(.workspaceDeleted, workspace: id))
+                .deleteWorkspace(samples.deletion(of: id)), audit: samples.event(.workspaceDeleted, workspace: id))
             _ = try await store.perform([write], by: .commandLine)
+        case 20: try await changeServiceAccounts(subject, store, field)
         default:
             _ = try await store.setPlan(
                 PlanID(rawValue: "pro"), of: subject.workspace, by: subject.bySession,
                 needs: Requirement(.changePlan, in: subject.workspace), audit: event)
         }
+    }
+
+    /// Service accounts: one that a member of a shared workspace changes, and one that goes with its workspace.
+    private static func changeServiceAccounts(
+        _ subject: AuthorityConformance.Subject, _ store: any Store, _ field: Field
+    ) async throws {
+        let (samples, id) = (field.samples, WorkspaceID.random(from: field.samples.random))
+        let new = samples.newServiceAccount(in: subject.workspace)
+        _ = try await store.makeServiceAccount(new, samples)
+        do {
+            try await changeByMember(new.user.id, subject, store, samples)
+        } catch {
+            _ = try await store.deleteAccount(new.user.id, audit: samples.event(.userDeleted, user: new.user.id))
+            throw error
+        }
+        _ = try await store.createWorkspace(
+            id: id, name: "Team", owner: field.holder, createdAt: samples.at(1),
+            audit: samples.event(.workspaceCreated))
+        let other = try await store.makeServiceAccount(samples.newServiceAccount(in: id), samples)
+        _ = try await store.perform(
+            [
+                StoreWrite(
+                    .deleteWorkspace(samples.deletion(of: id, with: [other.user.id])),
+                    audit: samples.event(.workspaceDeleted, workspace: id))
+            ], by: .commandLine)
+        _ = try await store.deleteAccount(new.user.id, audit: samples.event(.userDeleted, user: new.user.id))
+    }
+
+    private static func changeByMember(
+        _ id: UserID, _ subject: AuthorityConformance.Subject, _ store: any Store, _ samples: Samples
+    ) async throws {
+        let workspace = subject.workspace
+        _ = try await store.changeServiceAccount(
+            StoreWrite(.setStatus(.disabled, of: id), audit: samples.event(.userDisabled, user: id)),
+            by: subject.bySession, needs: Requirement(.manageServiceAccounts, in: workspace, of: id))
+        do {
+            _ = try await store.revealKey(
+                of: id, by: subject.bySession, needs: Requirement(.revealServiceKey, in: workspace, of: id),
+                audit: samples.event(.keyRevealed, user: id))
+        } catch let error as KeybearerError where error.code == .featureLocked {
+            // Another task moves the workspace between plans.
+        }
+        _ = try await store.replaceKey(
+            KeyReplacement(userID: id, key: samples.key(version: 2), sealed: samples.sealedKey(), request: nil),
+            by: subject.bySession, needs: Requirement(.regenerateServiceKey, in: workspace, of: id),
+            audit: samples.event(.keyRegenerated, user: id))
     }
 
     /// For all accounts at the same time, as a busy node does.

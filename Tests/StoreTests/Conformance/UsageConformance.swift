@@ -119,7 +119,7 @@ import Testing
                 for writer in 0..<2 {
                     let counts = (0..<8).map { _ in
                         Self.count(
-                            accounts[random.below(6)], outcomes[random.below(4)], 1 + random.below(9),
+                            accounts[random.below(6)], outcomes[random.below(outcomes.count)], 1 + random.below(9),
                             at: Int64(random.below(96)))
                     }
                     for count in counts {

@@ -29,6 +29,16 @@ def sign_in(page: Page, person: Person, path: str = "/") -> None:
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
+def reload_until(page: Page, text: str) -> None:
+    """Waits for what the server writes about a second after it has seen it."""
+    for _ in range(100):
+        if text in page.locator("main").inner_text():
+            return
+        page.wait_for_timeout(100)
+        page.reload()
+    raise AssertionError(f"The page never says {text}")
+
+
 def fill_sign_up(page: Page, name: str, email: str, password: str) -> None:
     """Fills in the sign-up form and sends it."""
     page.get_by_label("Name").fill(name)
@@ -53,7 +63,7 @@ class KeyPage:
 
     def __init__(self, page: Page):
         self.page = page
-        self.field: Locator = page.get_by_label("Secret Key", exact=True)
+        self.field: Locator = page.get_by_role("textbox", name="Secret Key", exact=True)
         self.eye_show: Locator = page.get_by_role("button", name="Show key")
         self.eye_hide: Locator = page.get_by_role("button", name="Hide key")
         self.copy: Locator = page.locator("[data-key-copy]")

@@ -1,8 +1,8 @@
-"""Takes the README's picture of the dashboard again.
+"""Takes the README's pictures of the dashboard again.
 
 In Tests/python: `../../.venv/bin/python -m browser.dashboard_image`
 
-Needs port 8080, so that the examples in the picture read like those of a server with default settings.
+Needs port 8080, so that the examples in the pictures read like those of a server with default settings.
 """
 
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from browser.conftest import CHROMIUM, DESKTOP
-from browser.dashboard import KeyPage, sign_in
+from browser.dashboard import KeyPage, sign_in, usage_path
 from browser.dashboard_server import DashboardServer
 from harness.programs import REPOSITORY
 
-PICTURE = REPOSITORY / "docs" / "images" / "dashboard.png"
+PICTURES = REPOSITORY / "docs" / "images"
 
 
 def main() -> None:
@@ -30,7 +30,10 @@ def main() -> None:
             page = browser.new_page(base_url=server.origin, viewport=DESKTOP, color_scheme="light")
             sign_in(page, server.ada)
             KeyPage(page).expect_hidden()
-            page.screenshot(path=PICTURE)
+            page.screenshot(path=PICTURES / "dashboard.png")
+            server.fill_usage()
+            page.goto(usage_path(server) + "?range=30d")
+            page.screenshot(path=PICTURES / "usage.png")
             browser.close()
         finally:
             server.stop()

@@ -74,7 +74,10 @@ class DashboardServer(DashboardClient, KeybearerServer):
             now = time.time_ns() // 1_000_000
             quarter = 15 * 60 * 1_000
             present = now - now % quarter
-            outcomes = [("admitted", 97, 13), ("rate_limited", 11, 7), ("feature_locked", 3, 29), ("not_a_member", 2, 31)]
+            outcomes = [
+                ("admitted", 97, 13), ("rate_limited", 11, 7), ("feature_locked", 3, 29), ("not_a_member", 2, 31),
+                ("address_not_allowed", 2, 23),
+            ]
             rows = [
                 (user, present - step * quarter, key, outcome, (step * factor) % 37 * size // 37 + 1)
                 for outcome, size, factor in outcomes

@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from browser.authenticator import turn_on
 from browser.conftest import ConsoleWatch
-from browser.dashboard import KeyPage, fill_sign_up, key_path, sign_in, usage_path
+from browser.dashboard import KeyPage, fill_sign_up, key_path, reload_until, sign_in, usage_path
 from browser.dashboard_server import DashboardServer
 
 STATES: dict[str, Callable[["Stage"], Page]] = {}
@@ -125,6 +125,53 @@ def key_not_fetched(stage: Stage) -> Page:
     sign_in(page, stage.server.ada)
     KeyPage(page).eye_show.click()
     expect(KeyPage(page).status).to_contain_text("Your key was not changed")
+    return page
+
+
+@state
+def key_with_history(stage: Stage) -> Page:
+    """Sources, refusals, a key that ended and is still tried, and networks."""
+    server = stage.server
+    server.call_api(server.ada_key)
+    server.request("GET", "/api/v1/me", {"Authorization": f"Bearer {server.ada_key}", "X-Workspace-Id": "ws_none"})
+    page = stage.as_ada()
+    reload_until(page, "Seen so far")
+    server.commands.run("key", "regenerate", server.ada.email)
+    server.call_api(server.ada_key)
+    reload_until(page, "1 request with the key that ended")
+    page.get_by_text("The key before this one").click()
+    return page
+
+
+@state
+def networks_not_saved_yet(stage: Stage) -> Page:
+    stage.server.call_api(stage.server.ada_key)
+    page = stage.as_ada()
+    page.get_by_label("Networks, one in a line").fill("203.0.113.0/24")
+    page.get_by_role("button", name="Save networks").click()
+    expect(page.get_by_text("Not saved yet.")).to_be_visible()
+    page.get_by_role("button", name="Save as it is").click()
+    page.get_by_label("Networks, one in a line").fill("198.51.100.0/24")
+    page.get_by_role("button", name="Save networks").click()
+    expect(page.get_by_text("Not saved yet.")).to_be_visible()
+    return page
+
+
+@state
+def networks_refused(stage: Stage) -> Page:
+    stage.console.expect_status(422)
+    page = stage.as_ada()
+    page.get_by_label("Networks, one in a line").fill("10.0.0.1/8")
+    page.get_by_role("button", name="Save networks").click()
+    expect(page.locator("#networks-error")).to_be_visible()
+    return page
+
+
+@state
+def key_tried(stage: Stage) -> Page:
+    page = stage.as_ada()
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.locator(".trial-status")).to_have_text("200 OK")
     return page
 
 
@@ -393,4 +440,77 @@ def activity_refused_filter(stage: Stage) -> Page:
     stage.console.expect_status(400)
     page = stage.as_ada("/account/activity?since=2026-02-02&until=2026-01-01")
     expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+@state
+def service_accounts_empty(stage: Stage) -> Page:
+    return stage.as_ada(stage.pro_path().replace("api-webhooks", "service-accounts"))
+
+
+@state
+def service_accounts_refused(stage: Stage) -> Page:
+    """Two that are there, one of them disabled, and a name that is none."""
+    stage.console.expect_status(422)
+    path = stage.pro_path().replace("api-webhooks", "service-accounts")
+    for name in ["Testing", "W" * 80]:
+        account = stage.server.commands.make_service_account(path.split("/")[2], name)
+    stage.server.commands.run("user", "disable", account)
+    page = stage.as_ada(path)
+    page.get_by_label("Name of an environment or a machine").fill(" ")
+    page.get_by_role("button", name="Add service account").click()
+    expect(page.locator(".field-error")).to_be_visible()
+    return page
+
+
+@state
+def service_accounts_of_a_member(stage: Stage) -> Page:
+    path = stage.pro_path().replace("api-webhooks", "service-accounts")
+    bob = stage.server.sign_up("Bob")
+    stage.server.commands.run("workspace", "add-member", path.split("/")[2], bob.email)
+    stage.server.commands.make_service_account(path.split("/")[2], "Testing")
+    page = stage.page()
+    sign_in(page, bob, path)
+    return page
+
+
+@state
+def service_account_key(stage: Stage) -> Page:
+    page = service_accounts_empty(stage)
+    page.get_by_role("button", name="Add “Testing”").click()
+    KeyPage(page).reveal()
+    return page
+
+
+@state
+def service_account_locked(stage: Stage) -> Page:
+    path = stage.free_path().replace("api-webhooks", "service-accounts")
+    account = stage.server.commands.make_service_account(path.split("/")[2], "Testing")
+    return stage.as_ada(f"{path}/{account}")
+
+
+@state
+def service_account_usage(stage: Stage) -> Page:
+    page = service_account_key(stage)
+    page.get_by_role("link", name="Usage").click()
+    expect(page.get_by_text("No request was made")).to_be_visible()
+    return page
+
+
+@state
+def keys_to_replace(stage: Stage) -> Page:
+    """After an Admin left who was shown two keys."""
+    path = stage.pro_path().replace("api-webhooks", "service-accounts")
+    bob = stage.server.sign_up("Bob")
+    stage.server.commands.run("workspace", "add-member", path.split("/")[2], bob.email, "--role", "admin")
+    page = stage.page()
+    sign_in(page, bob, path)
+    for name in ["Testing", "Production"]:
+        page.goto(path)
+        page.get_by_role("button", name=f"Add “{name}”").click()
+        KeyPage(page).reveal()
+    page.context.close()
+    stage.server.commands.run("workspace", "remove-member", path.split("/")[2], bob.email)
+    page = stage.as_ada(path.replace("service-accounts", "team"))
+    expect(page.get_by_role("heading", name="Keys to replace")).to_be_visible()
     return page

@@ -15,10 +15,12 @@ from browser import failure_states  # noqa: F401 (its states join the list)
 from browser.conftest import DESKTOP, ConsoleWatch
 from browser.dashboard_server import DashboardServer
 from browser.identity_provider import HostileProvider, serve_with_provider
+from browser.mail_states import MAIL_STATES, MailStage, serve_with_mail
 from browser.page_states import STATES, Stage
 from browser.portal_states import PORTAL_STATES, PortalStage
 from browser.product_site import ProductSite
 from browser.provider_states import PROVIDER_STATES, ProviderStage
+from harness.mailbox import Mailbox
 
 SCREENSHOTS = os.environ.get("KEYBEARER_SCREENSHOTS")
 PHONE = {"width": 360, "height": 740}
@@ -75,6 +77,31 @@ class TestProvider:
         provider: HostileProvider, name: str,
     ):
         page = PROVIDER_STATES[name](ProviderStage(server, new_context, console, provider))
+        check(page, name)
+
+
+class TestMail:
+    """The pages that there are where mails are sent."""
+
+    @pytest.fixture
+    def mailbox(self, tmp_path: Path) -> Iterator[Mailbox]:
+        mailbox = Mailbox(tmp_path)
+        mailbox.start()
+        yield mailbox
+        mailbox.stop()
+
+    @pytest.fixture
+    def server(self, directory: Path, mailbox: Mailbox) -> Iterator[DashboardServer]:
+        server = serve_with_mail(directory, mailbox)
+        yield server
+        server.stop()
+
+    @pytest.mark.parametrize("name", MAIL_STATES)
+    def test_state(
+        self, server: DashboardServer, new_context: Callable[..., BrowserContext], console: ConsoleWatch,
+        mailbox: Mailbox, name: str,
+    ):
+        page = MAIL_STATES[name](MailStage(server, new_context, console, mailbox))
         check(page, name)
 
 

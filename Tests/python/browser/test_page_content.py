@@ -12,9 +12,13 @@ from browser.dashboard_server import DashboardServer
 
 def test_the_examples_name_this_server_and_can_be_copied(server: DashboardServer, page: Page):
     sign_in(page, server.ada)
-    for button, element in (("Copy the cURL example", "#curl-example"), ("Copy the Node.js example", "#node-example")):
+    languages = {"cURL": "curl", "Node.js": "node", "Python": "python", "Go": "go", "Swift": "swift"}
+    for name, language in languages.items():
+        element = f"#{language}-example"
+        page.get_by_role("radio", name=name, exact=True).check()
+        assert page.locator(".example:visible").count() == 1
         example = page.locator(element).inner_text()
-        page.get_by_role("button", name=button).click()
+        page.get_by_role("button", name=f"Copy the {name} example").click()
         expect(page.locator(f"[data-copy={element[1:]}]")).to_have_text("Copied")
         assert clipboard(page) == example
         assert "tdc_YOUR_API_KEY" in example and server.ada_key not in example

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateways.expectations import RATE_LIMIT_HEADERS, expect_denied, expect_identity, expect_rate_limit
-from gateways.gate_server import GateServer
+from gateways.gate_server import CLIENT_ADDRESS, GateServer
 from gateways.gateways import Gateway
 from gateways.upstream import Upstream
 from harness.accounts import UNKNOWN_KEY, Account
@@ -69,6 +69,15 @@ def test_the_scheme_in_any_case(gateway: Gateway, account: Account, upstream: Up
 
 def test_a_plan_without_the_api(gateway: Gateway, locked_account: Account, upstream: Upstream):
     expect_denied(gateway.client.send(key=locked_account.key), upstream, 403, "FEATURE_LOCKED")
+
+
+def test_allowed_networks(gateway: Gateway, keybearer: GateServer, upstream: Upstream):
+    account = keybearer.commands.create_account("pro")
+    keybearer.commands.run("user", "set-networks", account.id, "203.0.113.0/24")
+    expect_denied(gateway.client.send(key=account.key), upstream, 403, "ADDRESS_NOT_ALLOWED")
+    keybearer.commands.run("user", "set-networks", account.id, f"{CLIENT_ADDRESS}/32")
+    assert gateway.client.send(key=account.key).status == 200
+    upstream.take_one()
 
 
 def test_a_used_up_rate_limit(gateway: Gateway, keybearer: GateServer, upstream: Upstream):

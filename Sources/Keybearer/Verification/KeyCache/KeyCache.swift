@@ -10,7 +10,8 @@ final class KeyCache: Sendable {
     /// What a token is.
     enum Lookup {
         case cached(CachedAccount)
-        case rejected
+        /// No live key; where it is one that ended, attempts with it are counted there.
+        case rejected(EndedKey?)
     }
 
     private final class Shard: Sendable {
@@ -56,7 +57,7 @@ final class KeyCache: Sendable {
         let hash = token.hash(keyed: hashSeed)
         return shard(of: hash).state.withLock { state in
             if let account = state.cached.find(token, hash: hash) { return .cached(account) }
-            return state.rejected.find(token, hash: hash) == nil ? nil : .rejected
+            return state.rejected.find(token, hash: hash).map { .rejected($0.ended) }
         }
     }
 
@@ -107,10 +108,10 @@ final class KeyCache: Sendable {
                 growTogether(near: hash)
                 index.cachedCount += insert(account, hash: hash, into: \.cached)
                 index.insert(account.account.user.id, hash: hash, in: account.account.workspaces)
-            case .rejected:
+            case .rejected(let ended):
                 if index.rejectedCount >= rejectedCapacity { evictRejected(near: hash, index: &index) }
                 index.rejectedCount += insert(
-                    RejectedToken(token: token, userID: user?.id), hash: hash, into: \.rejected)
+                    RejectedToken(token: token, userID: user?.id, ended: ended), hash: hash, into: \.rejected)
                 if let user { index.insert(user.id, hash: hash, in: []) }
             }
             return true

@@ -11,6 +11,8 @@ struct RejectedToken: TokenEntry {
     let token: PresentedToken
     /// The holder of a disabled account; nil for a token that no key has.
     let userID: UserID?
+    /// Counts attempts, where the token is a key that ended.
+    var ended: EndedKey?
 }
 
 /// A table of tokens: open addressing with linear probing, one hash for a look-up and nothing allocated.

@@ -10,17 +10,21 @@ public final class InvitationService: Sendable {
         self.node = node
     }
 
+    /// Whether whoever is invited gets a mail.
+    package var isMailOn: Bool { context.settings.isMailOn }
+
     /// Those of a workspace that wait, and those that carry a request, the newest first.
     public func list(of id: WorkspaceID) async throws -> [InvitationRecord] {
         try await context.store.invitations(of: id, now: context.clocks.wall())
     }
 
-    /// Invites somebody. The code is in this answer and nowhere else: whoever mails it, or shows it, does so now.
+    /// Invites somebody. The code is in this answer and nowhere else; where mails are sent, one takes a code of its own to
+    /// the address. It says who invites: whose own address is not verified, in whose name nothing is sent.
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `email`; `FORBIDDEN`; `CONFLICT` where 50 wait.
     public func invite(
-        _ email: String, as role: Role, to id: WorkspaceID, by inviter: UserID, authority: Authority
-    ) async throws -> (invitation: Invitation, code: InvitationCode) {
+        _ email: String, as role: Role, to id: WorkspaceID, by inviter: User, authority: Authority
+    ) async throws -> (invitation: Invitation, code: InvitationCode, isMailed: Bool) {
         let address: EmailAddress
         do {
             address = try EmailAddress(parsing: email)
@@ -30,14 +34,17 @@ public final class InvitationService: Sendable {
         let now = context.clocks.wall()
         let (code, record) = InvitationCode.mint(from: context.vault.current, random: context.random)
         let invitation = Invitation(
-            id: .random(from: context.random), workspaceID: id, email: address, role: role, inviterID: inviter,
+            id: .random(from: context.random), workspaceID: id, email: address, role: role, inviterID: inviter.id,
             createdAt: now, expiresAt: now.advanced(by: Invitation.life))
+        let audit = context.event(
+            .invitationCreated, by: authority, workspace: id, detail: "\(invitation.id) \(role.rawValue)")
+        let mail = NewMail(.invitation, to: .address(address, of: nil), of: audit, invitationID: invitation.id)
+        let isMailed = audit.isMailed && inviter.isEmailVerified
         let stamped = try await context.store.createInvitation(
             invitation, code: record, by: authority,
-            needs: Requirement(role == .owner ? .manageOwners : .inviteMembers, in: id),
-            audit: context.event(
-                .invitationCreated, by: authority, workspace: id, detail: "\(invitation.id) \(role.rawValue)"))
-        return (stamped, code)
+            needs: Requirement(role == .owner ? .manageOwners : .inviteMembers, in: id), audit: audit,
+            mail: isMailed ? mail : nil)
+        return (stamped, code, isMailed)
     }
 
     /// Withdraws an invitation, and answers the request that it carries.

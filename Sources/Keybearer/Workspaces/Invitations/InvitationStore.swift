@@ -3,13 +3,12 @@ package protocol InvitationStore: Sendable {
     /// Keeps a new invitation with the digest of its code, stamped by the clock that judges it. One that waits for the
     /// same address is withdrawn, and requests of the address are answered.
     ///
-    /// Mail that tells of the invitation belongs into this transaction.
-    ///
+    /// - Parameter mail: takes a link to the address; nil where no mail is sent.
     /// - Throws: `NOT_FOUND` for no workspace; `VALIDATION_FAILED` with the field `email` for a member's address;
     ///   `CONFLICT` where as many wait as may.
     func createInvitation(
         _ invitation: Invitation, code: MintedToken, by authority: Authority, needs requirement: Requirement,
-        audit: AuditEvent
+        audit: AuditEvent, mail: NewMail?
     ) async throws -> Invitation
     /// Withdraws an invitation, and answers the request that it carries.
     ///
@@ -22,6 +21,8 @@ package protocol InvitationStore: Sendable {
     func invitations(of workspaceID: WorkspaceID, now: Timestamp) async throws -> [InvitationRecord]
     /// The invitation with this code, with the time by the clock that judges it; also one that has ended.
     func invitation(codeDigest: [UInt8], now: Timestamp) async throws -> (record: InvitationRecord, now: Timestamp)?
+    /// The same by its id.
+    func invitation(id: InvitationID, now: Timestamp) async throws -> (record: InvitationRecord, now: Timestamp)?
     /// Uses an invitation up and adds the member, in one transaction: of two uses exactly one adds it.
     ///
     /// - Parameter invitation: as it was read before: names what is locked.

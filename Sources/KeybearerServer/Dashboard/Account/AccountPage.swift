@@ -13,6 +13,12 @@ struct AccountPage: Page, Equatable {
     static let identityDisconnected = Notice(.success, "Disconnected.", query: "identity")
     /// After two-step sign-in was turned off.
     static let secondFactorOff = Notice(.success, "Two-step sign-in is off.", query: "secondFactor")
+    /// After a mail was asked for that verifies the address.
+    static let verificationSent = Notice(.success, "A mail with a link is on its way.", query: "verification")
+    /// After a change of the address was asked for.
+    static let emailAsked = Notice(
+        .success, "A mail with a link is on its way to the new address. Until you use it, nothing changes.",
+        query: "email")
     /// After another session was ended.
     static let sessionEnded = Notice(.success, "Session ended.", query: "session")
 
@@ -30,6 +36,10 @@ struct AccountPage: Page, Equatable {
     let name: String
     /// The account's e-mail address.
     let email: String
+    /// What the page says of the address beside it; nil where no mails are sent.
+    let mail: AccountMail?
+    /// What is wrong with the new address.
+    let emailError: String?
     /// What happened before this page.
     let notice: Notice?
     /// Whether the account has a password that could be changed.
@@ -51,9 +61,10 @@ struct AccountPage: Page, Equatable {
 
     /// Puts the page together.
     ///
-    /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`. Others are ignored.
+    /// - Parameter fields: Sentences by field name: `currentPassword`, `newPassword`, `email`. Others are ignored.
     init(
-        shell: DashboardShell, name: String, email: String, notice: Notice? = nil, fields: [String: String] = [:],
+        shell: DashboardShell, name: String, email: String, mail: AccountMail? = nil, notice: Notice? = nil,
+        fields: [String: String] = [:],
         hasPassword: Bool = true, identities: [IdentityRow] = [], secondFactor: SecondFactorStatus? = nil,
         sessions: [SessionRow]
     ) {
@@ -64,11 +75,30 @@ struct AccountPage: Page, Equatable {
         self.shell = shell
         self.name = name
         self.email = email
+        self.mail = mail
+        emailError = fields["email"]
         self.notice = notice
         currentPasswordError = fields["currentPassword"]
         newPasswordError = fields["newPassword"]
-        hasErrors = currentPasswordError != nil || newPasswordError != nil
+        hasErrors = currentPasswordError != nil || newPasswordError != nil || emailError != nil
         self.sessions = sessions
+    }
+}
+
+/// What an account's page says of its address where mails are sent.
+struct AccountMail: Sendable, Equatable {
+    /// Whether the address is verified.
+    let isVerified: Bool
+    /// The address that the person wants and has not verified yet.
+    let wanted: String?
+    /// What the person typed that was refused.
+    let typed: String
+
+    /// Puts it together.
+    init(isVerified: Bool, wanted: String? = nil, typed: String = "") {
+        self.isVerified = isVerified
+        self.wanted = wanted
+        self.typed = typed
     }
 }
 

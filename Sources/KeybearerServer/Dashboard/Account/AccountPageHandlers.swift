@@ -9,6 +9,7 @@ struct AccountPageHandlers: Sendable {
     let sessions: SessionService
     let identities: ConnectedIdentityService
     let secondFactors: SecondFactorService
+    let emails: EmailService
     let pages: DashboardResponder
 
     /// `GET /account`
@@ -17,7 +18,7 @@ struct AccountPageHandlers: Sendable {
             by: context.query ?? [:],
             of: [
                 AccountPage.passwordChanged, AccountPage.identityDisconnected, AccountPage.secondFactorOff,
-                AccountPage.sessionEnded,
+                AccountPage.sessionEnded, AccountPage.verificationSent, AccountPage.emailAsked,
                 AccountPage.workspaceDeleted, AccountPage.workspaceLeft,
             ])
         return try await show(signedIn, .ok, notice: notice)
@@ -42,6 +43,37 @@ struct AccountPageHandlers: Sendable {
             return response
         }
     }
+
+    /// `POST /account/email`: sends a link to another address. Needs a recent sign-in.
+    @Sendable func changeEmail(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn
+    ) async throws -> Response {
+        guard emails.isOn else { throw Self.noMail }
+        let email = try context.form()["email"] ?? ""
+        return try await RecentSignIn(pages: pages).require(context, signedIn, next: "/account") {
+            do {
+                try await emails.askForChange(to: email, of: signedIn, from: context.client)
+                return pages.redirect(to: "/account?email=asked")
+            } catch let error as KeybearerError where error.code == .validationFailed {
+                return try await show(signedIn, error.code.status, fields: error.fields, typedEmail: email)
+            }
+        }
+    }
+
+    /// `POST /account/email/verify`: sends another mail that verifies the address.
+    @Sendable func askForVerification(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn
+    ) async throws -> Response {
+        guard emails.isOn else { throw Self.noMail }
+        do {
+            try await emails.askForVerification(of: signedIn, from: context.client)
+            return pages.redirect(to: "/account?verification=sent")
+        } catch let error as KeybearerError where error.code == .conflict {
+            return pages.redirect(to: "/account")
+        }
+    }
+
+    private static let noMail = KeybearerError(.notFound, "This service sends no mail.")
 
     /// `POST /account/sessions/{sessionID}/end`
     @Sendable func endSession(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
@@ -71,7 +103,7 @@ struct AccountPageHandlers: Sendable {
 
     private func show(
         _ signedIn: SessionService.SignedIn, _ status: HTTPResponse.Status, notice: Notice? = nil,
-        fields: [String: String] = [:]
+        fields: [String: String] = [:], typedEmail: String = ""
     ) async throws -> Response {
         let user = signedIn.account.user
         let rows = try await sessions.list(of: user.id).map { session in
@@ -82,9 +114,15 @@ struct AccountPageHandlers: Sendable {
         }
         let connected = try await identities.list(of: user).map { IdentityRow($0) }
         let secondFactor = try await secondFactors.status(of: user.id).map { SecondFactorStatus($0) }
+        var mail: AccountMail?
+        if emails.isOn {
+            mail = AccountMail(
+                isVerified: user.isEmailVerified, wanted: try await emails.wanted(by: user)?.rawValue,
+                typed: typedEmail)
+        }
         let page = AccountPage(
             shell: DashboardShell(of: signedIn.account, section: .account), name: user.name,
-            email: user.email.rawValue, notice: notice, fields: fields, hasPassword: user.hasPassword,
+            email: user.email.rawValue, mail: mail, notice: notice, fields: fields, hasPassword: user.hasPassword,
             identities: connected, secondFactor: secondFactor, sessions: rows)
         return pages.show(page, status)
     }

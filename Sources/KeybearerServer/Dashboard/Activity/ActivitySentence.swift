@@ -42,9 +42,14 @@ struct ActivitySentence: Sendable {
         case .user(let id): person(id, named.actorName, reader, isObject: false)
         case .operatorToken: "The operator’s program"
         case .commandLine: "The operator"
-        case .system: [.signInFailed, .invitationRequested].contains(named.event.action) ? "Somebody" : "Keybearer"
+        case .system: ofSomebody.contains(named.event.action) ? "Somebody" : "Keybearer"
         }
     }
+
+    /// What is done by links alone, or by people who are not signed in.
+    private static let ofSomebody: Set<AuditEvent.Action> = [
+        .signInFailed, .invitationRequested, .emailVerified, .emailChanged,
+    ]
 
     private static func person(_ id: UserID, _ name: String?, _ reader: UserID, isObject: Bool) -> String {
         if id == reader { return isObject ? "you" : "You" }
@@ -54,14 +59,22 @@ struct ActivitySentence: Sendable {
     private static func act(_ event: AuditEvent, _ target: Target) -> String {
         switch event.action {
         case .keyRevealed: "showed \(target.own("key"))"
+        case .keyTried: "tried \(target.own("key")) on its page"
         case .keyRegenerated: "regenerated \(target.own("key"))\(key(event))"
         case .keyRevoked: "revoked \(target.own("key"))\(key(event))"
+        case .networksChanged: "changed from where \(target.own("key")) may be used\(change(event))"
         case .keyResealed, .masterKeysChanged: "rotated the master keys"
         case .sessionStarted: "signed in"
         case .sessionConfirmed: "confirmed the password"
         case .signInFailed: "tried to sign in to \(target.account) and failed"
         case .sessionEnded: target.isOwn ? "ended a session" : "ended \(target.own("sessions"))"
         case .passwordChanged: "changed \(target.own("password"))"
+        case .passwordResetSent: "sent a link that resets \(target.own("password")), which somebody asked for"
+        case .passwordReset: "reset \(target.own("password")) by a link in a mail"
+        case .emailVerificationAsked: "asked for a mail that verifies \(target.own("address"))"
+        case .emailVerified: "verified \(target.own("address")) by a link in a mail"
+        case .emailChangeAsked: "asked for another address of \(target.account)"
+        case .emailChanged: "changed \(target.own("address")) by a link in a mail to the new one"
         case .identityLinked: "connected \(target.account) with \(event.detail ?? "a provider")"
         case .identityUnlinked: "disconnected \(target.account) from \(event.detail ?? "a provider")"
         case .codeAsked: "gave the password, and was asked for a code"
@@ -73,7 +86,7 @@ struct ActivitySentence: Sendable {
         case .userAdopted: "took over \(target.account)"
         case .userDisabled: "disabled \(target.account)"
         case .userEnabled: "enabled \(target.account)"
-        case .userDeleted: "deleted \(target.account)"
+        case .userDeleted: event.workspaceID == nil ? "deleted \(target.account)" : "deleted a service account"
         case .userLimitChanged:
             "changed the hourly limit of \(target.isReader ? "your account" : target.user)\(change(event))"
         case .windowReset: "gave \(target.user) a fresh hour"
@@ -133,8 +146,10 @@ extension AuditEvent.Action {
     var filterName: String {
         switch self {
         case .keyRevealed: "Key shown"
+        case .keyTried: "Key tried"
         case .keyRegenerated: "Key regenerated"
         case .keyRevoked: "Key revoked"
+        case .networksChanged: "Allowed networks changed"
         case .sessionStarted: "Signed in"
         case .signInFailed: "Sign-in failed"
         case .sessionConfirmed: "Password confirmed"
@@ -143,6 +158,12 @@ extension AuditEvent.Action {
         case .identityLinked: "Provider connected"
         case .identityUnlinked: "Provider disconnected"
         case .codeAsked: "Code asked for"
+        case .passwordResetSent: "Password reset link sent"
+        case .passwordReset: "Password reset"
+        case .emailVerificationAsked: "Address verification asked for"
+        case .emailVerified: "Address verified"
+        case .emailChangeAsked: "Address change asked for"
+        case .emailChanged: "Address changed"
         case .secondFactorAdded: "Two-step sign-in on"
         case .secondFactorRemoved: "Two-step sign-in off"
         case .recoveryCodesReplaced: "Recovery codes replaced"
@@ -150,6 +171,7 @@ extension AuditEvent.Action {
         case .userChanged: "Account changed"
         case .userDisabled: "Account disabled"
         case .userEnabled: "Account enabled"
+        case .userDeleted: "Account deleted"
         case .userLimitChanged: "Limit changed"
         case .windowReset: "Fresh hour given"
         case .workspaceCreated: "Workspace made"
@@ -171,15 +193,19 @@ extension AuditEvent.Action {
 
     /// What can have happened in a workspace, in the order of a filter.
     static let inWorkspaces: [AuditEvent.Action] = [
-        .keyRevealed, .keyRegenerated, .keyRevoked, .memberAdded, .memberRoleChanged, .memberRemoved,
+        .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .memberAdded, .memberRoleChanged,
+        .memberRemoved,
         .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested, .planChanged,
         .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
+        .userCreated, .userChanged, .userDisabled, .userEnabled, .userDeleted,
     ]
     /// What can have happened to an account.
     static let ofAccounts: [AuditEvent.Action] = [
         .sessionStarted, .codeAsked, .signInFailed, .sessionConfirmed, .sessionEnded, .passwordChanged,
+        .passwordResetSent, .passwordReset, .emailVerificationAsked, .emailVerified, .emailChangeAsked, .emailChanged,
         .identityLinked, .identityUnlinked, .secondFactorAdded, .secondFactorRemoved, .recoveryCodesReplaced,
-        .keyRevealed, .keyRegenerated, .keyRevoked, .userCreated, .userChanged, .userDisabled, .userEnabled,
+        .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .userCreated, .userChanged,
+        .userDisabled, .userEnabled,
         .userLimitChanged, .windowReset, .memberAdded, .memberRoleChanged, .memberRemoved, .planChanged,
         .workspaceCreated,
     ]

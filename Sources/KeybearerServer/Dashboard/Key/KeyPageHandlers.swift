@@ -8,47 +8,52 @@ struct KeyPageHandlers: Sendable {
     let keys: KeyService
     let sessions: SessionService
     let workspaces: WorkspaceService
+    let serviceAccounts: ServiceAccountService
     let node: Node
     let pages: DashboardResponder
     /// The prefix in the examples' placeholder.
     let keyPrefix: String
+    /// Whether an address is that of a proxy of the service's own.
+    let isProxy: @Sendable (IPAddress) -> Bool
 
     private var recent: RecentSignIn { RecentSignIn(pages: pages) }
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let first = signedIn.session.portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: signedIn.account)
-        return pages.redirect(to: first.map { Self.path($0) } ?? "/account")
+        return pages.redirect(to: first.map { KeySubject.path(of: nil, in: $0) } ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
+        let subject = try await subject(context, signedIn)
         let notice = Notice.asked(
             by: context.query ?? [:],
-            of: [APIKeyPage.regenerated, APIKeyPage.created, APIKeyPage.planChanged(to: access.plan.name)])
-        return try await show(context, signedIn, access, notice: notice, key: signedIn.account.key, revealed: nil)
+            of: [
+                APIKeyPage.regenerated, APIKeyPage.networksChanged, APIKeyPage.networksCleared, APIKeyPage.created,
+                APIKeyPage.planChanged(to: subject.access.plan.name),
+            ] + APIKeyPage.ofServiceAccounts)
+        return try await show(context, signedIn, subject, notice: notice, key: subject.account.key, revealed: nil)
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/record`: the key's record without the key. The page's script fetches
     /// it before it copies a key that it shows, and when the page comes back into view.
     @Sendable func record(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        try Self.requireFeature(access)
-        return try json(signedIn.account.key, of: signedIn.account.user.id)
+        let subject = try await subject(context, signedIn)
+        try Self.requireFeature(subject.access)
+        return try json(subject.account.key, of: subject.account.user.id)
     }
 
     /// `POST /workspaces/{workspaceID}/api-webhooks/reveal`: the key, to a recent sign-in only.
     @Sendable func reveal(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        try Self.requireFeature(access)
-        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id)) {
-            let userID = signedIn.account.user.id
+        let subject = try await subject(context, signedIn)
+        try Self.requireFeature(subject.access)
+        return try await recent.require(context, signedIn, next: subject.path) {
+            let userID = subject.account.user.id
             let (secret, key) = try await keys.revealWithRecord(
-                userID, by: signedIn.authority(from: context.client),
-                needs: Requirement(.revealKey, in: access.workspace.id))
+                userID, by: signedIn.authority(from: context.client), needs: subject.reveal)
             guard context.wantsJSON else {
-                return try await show(context, signedIn, access, notice: nil, key: key, revealed: secret)
+                return try await show(context, signedIn, subject, notice: nil, key: key, revealed: secret)
             }
             return try json(key, of: userID, secret: secret)
         }
@@ -58,14 +63,15 @@ struct KeyPageHandlers: Sendable {
     @Sendable func regeneratePage(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws
         -> Response
     {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+        let subject = try await subject(context, signedIn)
+        return try await recent.require(context, signedIn, next: subject.path + "/regenerate") {
             let page = RegeneratePage(
                 shell: DashboardShell(
-                    of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+                    of: signedIn.account, current: subject.access.workspace.id, section: .apiWebhooks,
                     portal: signedIn.session.portal),
-                workspaceID: access.workspace.id.rawValue,
-                prefix: signedIn.account.key.shownPrefix, version: signedIn.account.key.version,
+                workspaceID: subject.access.workspace.id.rawValue, keyPath: subject.path,
+                serviceAccount: subject.heading(),
+                prefix: subject.account.key.shownPrefix, version: subject.account.key.version,
                 idempotencyKey: newIdempotencyKey())
             return pages.show(page)
         }
@@ -74,20 +80,20 @@ struct KeyPageHandlers: Sendable {
     /// `POST /workspaces/{workspaceID}/api-webhooks/regenerate`: works while the feature is locked too, so that a
     /// leaked key does not work again after an upgrade.
     @Sendable func regenerate(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        return try await recent.require(context, signedIn, next: Self.path(access.workspace.id) + "/regenerate") {
+        let subject = try await subject(context, signedIn)
+        return try await recent.require(context, signedIn, next: subject.path + "/regenerate") {
             let form = try context.form()
-            let userID = signedIn.account.user.id
+            let userID = subject.account.user.id
             let (_, key) = try await keys.regenerate(
                 userID,
                 // A text that is no number is no key's version.
                 version: form["version"].map { Int(Int32($0) ?? -1) },
                 idempotencyKey: form["idempotencyKey"].flatMap { $0.isEmpty ? nil : $0 },
                 by: signedIn.authority(from: context.client),
-                needs: Requirement(.regenerateKey, in: access.workspace.id))
+                needs: subject.regenerate)
             // Without the new key: whoever wants to see it reveals it.
             if context.wantsJSON { return try json(key, of: userID) }
-            return pages.redirect(to: Self.path(access.workspace.id) + "?regenerated=1")
+            return pages.redirect(to: subject.path + "?regenerated=1")
         }
     }
 
@@ -98,7 +104,24 @@ struct KeyPageHandlers: Sendable {
         try await workspaces.switchPlan(
             PlanID(rawValue: form["planID"] ?? ""), of: access.workspace.id, as: signedIn.account,
             by: signedIn.authority(from: context.client))
-        return pages.redirect(to: Self.path(access.workspace.id) + "?plan=changed")
+        return pages.redirect(to: KeySubject.path(of: nil, in: access.workspace.id) + "?plan=changed")
+    }
+
+    /// The page of a service account whose new name was refused.
+    func showRefusedName(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, typed: String, problem: String,
+        _ status: HTTPResponse.Status
+    ) async throws -> Response {
+        let subject = try await subject(context, signedIn)
+        return try await show(
+            context, signedIn, subject, notice: nil, key: subject.account.key, revealed: nil, status: status
+        ) { ($0.typedName, $0.nameProblem) = (typed, problem) }
+    }
+
+    func subject(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn
+    ) async throws -> KeySubject {
+        try await KeySubject.find(context, signedIn, among: serviceAccounts)
     }
 
     /// A record as the page's script reads it.
@@ -110,37 +133,65 @@ struct KeyPageHandlers: Sendable {
         return APIResponse.json(try Envelope.success(record)).response
     }
 
-    private func show(
-        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, notice: Notice?,
-        key: APIKey, revealed: SecretKey?
+    /// - Parameters:
+    ///   - draft: networks that were sent and not saved.
+    ///   - trial: what came of the request that the page made.
+    ///   - change: what else the page says of a service account.
+    func show(
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ subject: KeySubject, notice: Notice?,
+        key: APIKey, revealed: SecretKey?, draft: NetworksPanel.Draft? = nil, trial: TrialPanel? = nil,
+        status: HTTPResponse.Status = .ok, _ change: (inout ServiceAccountHeading) -> Void = { _ in }
     ) async throws -> Response {
+        let access = subject.access
         let content: APIKeyPage.Content =
             access.includesAPI
-            ? .open(try await panel(context, signedIn.account, access, key: key, revealed: revealed))
+            ? .open(
+                try await panel(context, signedIn, subject, key: key, revealed: revealed, draft: draft, trial: trial))
             : .locked(try await lockPanel(access))
+        let isOwn = subject.account.user.kind == .person
+        var heading = subject.heading(isOwn ? [] : try await serviceAccounts.views(in: access.workspace.id))
+        if var present = heading {
+            change(&present)
+            heading = present
+        }
         let page = APIKeyPage(
             shell: DashboardShell(
                 of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
                 portal: signedIn.session.portal),
-            workspaceID: access.workspace.id.rawValue,
+            workspaceID: access.workspace.id.rawValue, keyPath: subject.path, serviceAccount: heading,
             notice: notice, content: content)
-        return pages.show(page)
+        return pages.show(page, status)
     }
 
     private func panel(
-        _ context: RequestContext, _ account: Account, _ access: WorkspaceAccess, key: APIKey, revealed: SecretKey?
+        _ context: RequestContext, _ signedIn: SessionService.SignedIn, _ subject: KeySubject, key: APIKey,
+        revealed: SecretKey?, draft: NetworksPanel.Draft?, trial: TrialPanel?
     ) async throws -> KeyPanel {
+        let account = subject.account
         let apiURL = pages.place.apiURL(for: context)
         let key = keys.withLatestUse(key, of: account.user.id)
         // A key that was made elsewhere begins otherwise.
         let examplePrefix = key.shownPrefix.hasPrefix(keyPrefix) ? keyPrefix : ""
+        let history = try await history(of: account)
         return KeyPanel(
             prefix: key.shownPrefix, version: key.version, generatedAt: key.generatedAt,
-            lastUse: Self.lastUse(of: key),
-            quota: try await quota(of: account, access),
+            lastUse: Self.lastUse(of: key, in: history),
+            quota: try await quota(of: account, subject.access),
             revealedKey: revealed.map(RevealedKey.init), idempotencyKey: newIdempotencyKey(),
-            curlExample: Examples.curl(apiURL: apiURL, prefix: examplePrefix),
-            nodeExample: Examples.node(apiURL: apiURL, prefix: examplePrefix))
+            examples: Examples.all(apiURL: apiURL, prefix: examplePrefix),
+            networks: NetworksPanel(
+                account.user.allowedNetworks, version: account.user.version, needsConfirmation: !signedIn.isRecent,
+                draft: draft, pin: history.flatMap { PinOffer($0.sources.map(\.address), isProxy: isProxy) }),
+            history: history.map { HistoryPanel($0, lastUse: key.lastUse) }, trial: trial)
+    }
+
+    /// From where the key was used; nil when the store is unavailable: the page shows the key without it.
+    private func history(of account: Account) async throws -> KeyHistory? {
+        do {
+            return try await keys.history(of: account)
+        } catch let error as KeybearerError where error.code == .unavailable {
+            return nil
+        }
     }
 
     /// What is left of the rate limit; nil when the store is unavailable: the page shows the key without it.
@@ -170,8 +221,13 @@ struct KeyPageHandlers: Sendable {
             })
     }
 
-    private static func lastUse(of key: APIKey) -> LastUseRow? {
-        key.lastUse.map { LastUseRow(at: $0.at, address: $0.address.displayName) }
+    private static func lastUse(of key: APIKey, in history: KeyHistory? = nil) -> LastUseRow? {
+        key.lastUse.map { use in
+            let source = history?.sources.first { $0.address == use.address }
+            return LastUseRow(
+                at: use.at, address: use.address.displayName,
+                client: source.flatMap { $0.userAgent.isEmpty ? nil : $0.userAgent })
+        }
     }
 
     static func requireFeature(_ access: WorkspaceAccess) throws(KeybearerError) {
@@ -180,7 +236,5 @@ struct KeyPageHandlers: Sendable {
         }
     }
 
-    private func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
-
-    private static func path(_ id: WorkspaceID) -> String { "/workspaces/\(id)/api-webhooks" }
+    func newIdempotencyKey() -> String { String(decoding: pages.random.base62(count: 22), as: UTF8.self) }
 }

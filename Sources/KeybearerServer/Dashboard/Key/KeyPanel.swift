@@ -16,15 +16,20 @@ struct KeyPanel: Sendable {
     let revealedKey: RevealedKey?
     /// A new random value per page: a form sent twice regenerates once.
     let idempotencyKey: String
-    /// A cURL call of this server, with a placeholder for the key.
-    let curlExample: String
-    /// The same call in Node.js, with a placeholder for the key.
-    let nodeExample: String
+    /// Calls of this server, with a placeholder for the key.
+    let examples: [Example]
+    /// From where it may be used.
+    let networks: NetworksPanel
+    /// From where it was used; nil where that could not be read.
+    let history: HistoryPanel?
+    /// What came of the request that the page made; nil before it did.
+    let trial: TrialPanel?
 
     /// Puts the panel together.
     init(
         prefix: String, version: Int, generatedAt: Timestamp, lastUse: LastUseRow?, quota: QuotaMeter?,
-        revealedKey: RevealedKey? = nil, idempotencyKey: String, curlExample: String, nodeExample: String
+        revealedKey: RevealedKey? = nil, idempotencyKey: String, examples: [Example],
+        networks: NetworksPanel = NetworksPanel(nil), history: HistoryPanel? = nil, trial: TrialPanel? = nil
     ) {
         self.prefix = prefix
         self.version = version
@@ -33,8 +38,10 @@ struct KeyPanel: Sendable {
         self.quota = quota
         self.revealedKey = revealedKey
         self.idempotencyKey = idempotencyKey
-        self.curlExample = curlExample
-        self.nodeExample = nodeExample
+        self.examples = examples
+        self.networks = networks
+        self.history = history
+        self.trial = trial
     }
 }
 
@@ -44,10 +51,13 @@ struct LastUseRow: Sendable, Equatable {
     let at: PageTime
     /// Where it came from, such as `192.168.1.1`.
     let address: String
+    /// What the client said it is; nil where it said nothing.
+    let client: String?
 
     /// Puts a use together.
-    init(at timestamp: Timestamp, address: String) {
+    init(at timestamp: Timestamp, address: String, client: String? = nil) {
         at = PageTime(timestamp)
         self.address = address
+        self.client = client
     }
 }

@@ -16,10 +16,10 @@ extension KeyRequestOutcome {
     init?(after error: KeybearerError, of context: RequestContext, on route: Route?) {
         guard [.unavailable, .internalError].contains(error.code), route?.method == .post else { return nil }
         switch route?.path {
-        case Routes.reveal:
+        case Routes.reveal, Routes.revealServiceKey:
             text = "The key could not be shown. It was not changed: showing a key changes nothing."
             again = nil
-        case Routes.regenerate:
+        case Routes.regenerate, Routes.regenerateServiceKey:
             again = RegenerateAgain(context)
             text =
                 "It is not known whether the key was regenerated. "

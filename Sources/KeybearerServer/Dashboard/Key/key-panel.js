@@ -65,6 +65,9 @@
       document.querySelectorAll('[data-key-prefix]').forEach((element) => (element.textContent = record.prefix));
       showTime(generated, record.generatedAt);
       const lastUse = panel.querySelector('[data-key-last-used]');
+      // What the client said belongs to the use that the page was loaded with.
+      const shown = lastUse.querySelector('time')?.dateTime;
+      if (shown !== record.lastUsedAt) panel.querySelector('[data-key-client]')?.remove();
       if (record.lastUsedAt) showTime(lastUse, record.lastUsedAt, record.lastUsedFrom);
       else lastUse.textContent = 'Never used';
       if (isOf(record, key)) return;

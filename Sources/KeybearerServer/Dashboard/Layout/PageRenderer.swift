@@ -24,7 +24,7 @@ struct PageRenderer: Sendable {
         // The style sheet too, for a page that holds it: as a value it would be escaped.
         let style = Template(name: "stylesheet", text: DashboardAssets.stylesheetText)
         let brandStyle = Template(name: "brand-stylesheet", text: brand.stylesheet ?? "")
-        for template in Template.all + [style, brandStyle] {
+        for template in Template.all.filter({ !$0.isOfMail }) + [style, brandStyle] {
             try library.register(template.text, named: template.name)
         }
         self.library = library

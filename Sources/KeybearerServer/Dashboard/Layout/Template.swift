@@ -7,4 +7,7 @@ struct Template: Sendable {
     let name: String
     /// The file's text.
     let text: String
+
+    /// Whether it is of a mail: plain text, in which nothing is escaped.
+    var isOfMail: Bool { name.hasPrefix("mail-") }
 }

@@ -45,6 +45,11 @@ struct ReferenceError: Sendable, Equatable {
                 "The request came over plain HTTP.",
                 "Use https:// and replace the credential: it has crossed the network readable."
             )
+        case .addressNotAllowed:
+            (
+                "The key is limited to networks, and the client's address is in none of them.",
+                "Send the request from another address, or add this one to the key's allowed networks."
+            )
         case .notFound: ("No such path, or no such thing, or it is not yours.", "Check the path and the ids in it.")
         case .methodNotAllowed:
             ("The path does not know the method.", "The header Allow of the response has the methods that it knows.")
@@ -85,6 +90,7 @@ struct ReferenceError: Sendable, Equatable {
                 "The plan does not include \(Feature.apiWebhooks.displayName). A workspace Owner can upgrade it.")
         case .forbidden: KeybearerError(.forbidden, "The operator token lacks the scope users:write.")
         case .httpsRequired: KeybearerError(.httpsRequired, "Use https:// for every request.")
+        case .addressNotAllowed: Refusal.addressNotAllowed(.documentation)
         case .notFound: KeybearerError(.notFound, "There is nothing at this path.")
         case .methodNotAllowed: KeybearerError(.methodNotAllowed, "This path does not answer DELETE.")
         case .requestTimeout: KeybearerError(.requestTimeout, "The body did not arrive in 10 seconds.")

@@ -10,6 +10,8 @@ struct SignInHandlers: Sendable {
     let secondFactors: SecondFactorService
     /// Sign-in with a provider; nil where none is configured.
     let identities: IdentityService?
+    /// Whether a forgotten password can be reset by mail.
+    let isMailOn: Bool
     let pages: DashboardResponder
 
     /// `GET /sign-in`
@@ -19,11 +21,15 @@ struct SignInHandlers: Sendable {
         // A script of the page found that its session had ended.
         if query["ended"] != nil, let back = try await pages.wayBack(context) { return back }
         let notice = Notice.asked(
-            by: query, of: [SignInPage.connectFirst, SignInPage.signedOut, SignInPage.sessionOver])
+            by: query,
+            of: [
+                SignInPage.connectFirst, SignInPage.signedOut, SignInPage.sessionOver, SignInPage.passwordReset,
+            ])
         return pages.show(
             SignInPage(
                 next: next, notice: notice ?? (next == nil ? nil : SignInPage.signInNeeded),
-                isSignUpOpen: service.isSignUpOpen, provider: identities?.settings.name))
+                isSignUpOpen: service.isSignUpOpen, provider: identities?.settings.name,
+                canReset: isMailOn))
     }
 
     /// `POST /sign-in`
@@ -42,7 +48,7 @@ struct SignInHandlers: Sendable {
         } catch let error as KeybearerError where Self.isSignInProblem(error) {
             let page = SignInPage(
                 email: email, next: next, problem: Self.problem(error), isSignUpOpen: service.isSignUpOpen,
-                provider: identities?.settings.name)
+                provider: identities?.settings.name, canReset: isMailOn)
             return Self.retrying(pages.show(page, error.code.status), after: error.retryAfter)
         }
     }

@@ -17,6 +17,9 @@ struct SignInPage: Page, Equatable {
     static let sessionOver = Notice(
         .information, "Your session has ended. Nothing was changed. Sign in to continue.", query: "ended")
 
+    /// Where a password was reset.
+    static let passwordReset = Notice(.success, "Password changed. Sign in with the new one.", query: "reset")
+
     /// What the person typed before; empty at first. The password is never given back.
     let email: String
     /// The path to go to afterwards; nil for the start page. Must already be checked to be a path of this server.
@@ -27,6 +30,8 @@ struct SignInPage: Page, Equatable {
     let notice: Notice?
     /// Whether the page links to `/sign-up`.
     let isSignUpOpen: Bool
+    /// Whether a forgotten password can be reset by mail.
+    let canReset: Bool
     /// What people call the provider with which one can sign in too; nil for none.
     let provider: String?
     /// Where that begins.
@@ -37,8 +42,9 @@ struct SignInPage: Page, Equatable {
     /// Puts the page together.
     init(
         email: String = "", next: String? = nil, problem: PasswordProblem? = nil, notice: Notice? = nil,
-        isSignUpOpen: Bool, provider: String? = nil
+        isSignUpOpen: Bool, provider: String? = nil, canReset: Bool = false
     ) {
+        self.canReset = canReset
         self.email = email
         self.next = next
         self.error = problem?.signInText

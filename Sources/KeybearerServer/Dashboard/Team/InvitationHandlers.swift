@@ -17,7 +17,7 @@ struct InvitationHandlers: Sendable {
         guard let code = context.query?["code"].flatMap({ InvitationCode(parsing: $0) }),
             let (record, end) = try await invitations.find(code)
         else { return show(.unknown, .notFound) }
-        let account = try await signedIn(context)?.account
+        let account = try await pages.person(context)?.account
         if let account, record.workspaceName != nil, Self.isMember(account, record) {
             let invitation = record.invitation
             if invitation.acceptedBy == account.user.id || invitation.isFor(account.user.email) {
@@ -48,7 +48,7 @@ struct InvitationHandlers: Sendable {
 
     /// `POST /invitations/ask`: whoever has the link of an invitation asks for another one.
     @Sendable func requestAnother(_ context: RequestContext) async throws -> Response {
-        let email = try await signedIn(context)?.account.user.email
+        let email = try await pages.person(context)?.account.user.email
         guard let code = try context.form()["code"].flatMap({ InvitationCode(parsing: $0) }),
             let isNew = try await invitations.requestAnother(code, for: email, from: context.client)
         else { return show(.unknown, .notFound) }
@@ -67,14 +67,6 @@ struct InvitationHandlers: Sendable {
 
     private static func isMember(_ account: Account, _ record: InvitationRecord) -> Bool {
         account.workspaces.contains { $0.workspace.id == record.invitation.workspaceID }
-    }
-
-    /// Who is signed in by more than a portal link, which opens no workspace's team.
-    private func signedIn(_ context: RequestContext) async throws -> SessionService.SignedIn? {
-        guard let token = pages.cookie.token(in: context), let found = try await pages.signedIn(by: token, context),
-            found.session.portal == nil
-        else { return nil }
-        return found
     }
 
     /// The code is in the page's address: no other site learns it.

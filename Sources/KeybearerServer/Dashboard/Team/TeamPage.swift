@@ -23,6 +23,8 @@ struct TeamPage: Page, Equatable {
     struct Link: Sendable, Equatable {
         let email: String
         let url: String
+        /// Whether a mail takes another one to the address.
+        var isMailed = false
     }
 
     /// What was typed into the form that invites, and what is wrong with it.
@@ -72,6 +74,10 @@ struct TeamPage: Page, Equatable {
     let previousPath: String?
     /// The one behind; nil for none.
     let nextPath: String?
+    /// Keys of service accounts that people have who have left; empty for who may not replace them.
+    let seenKeys: [SeenKeyRow]
+    /// Whether there are any.
+    let hasSeenKeys: Bool
     /// Whether the reader may leave: the last Owner may not.
     let canLeave: Bool
     /// Whether each member has a link to what it did.
@@ -92,8 +98,8 @@ struct TeamPage: Page, Equatable {
     ///   - ownerCount: how many Owners the workspace has.
     init(
         shell: DashboardShell, access: WorkspaceAccess, reader: UserID, members: Members,
-        invitations: [InvitationRecord], now: Timestamp, ownerCount: Int, notice: Notice? = nil, link: Link? = nil,
-        typed: Typed = Typed()
+        invitations: [InvitationRecord], now: Timestamp, ownerCount: Int, seenKeys: [SeenKeyRow] = [],
+        notice: Notice? = nil, link: Link? = nil, typed: Typed = Typed()
     ) {
         let id = access.workspace.id.rawValue
         self.shell = shell
@@ -123,6 +129,8 @@ struct TeamPage: Page, Equatable {
         }
         previousPath = members.number > 1 ? path(min(members.number - 1, last)) : nil
         nextPath = members.number < last ? path(members.number + 1) : nil
+        self.seenKeys = seenKeys
+        hasSeenKeys = !seenKeys.isEmpty
         canLeave = access.role != .owner || ownerCount > 1
     }
 }

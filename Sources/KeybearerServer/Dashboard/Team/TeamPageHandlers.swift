@@ -7,6 +7,7 @@ import NIOCore
 struct TeamPageHandlers: Sendable {
     let workspaces: WorkspaceService
     let invitations: InvitationService
+    let serviceAccounts: ServiceAccountPageHandlers
     let pages: DashboardResponder
     let clocks: Clocks
 
@@ -54,11 +55,11 @@ struct TeamPageHandlers: Sendable {
         let form = try context.form()
         var typed = TeamPage.Typed(email: form["email"] ?? "", role: Role(rawValue: form["role"] ?? "") ?? .member)
         do {
-            let (invitation, code) = try await invitations.invite(
-                typed.email, as: typed.role, to: access.workspace.id, by: signedIn.account.user.id,
+            let (invitation, code, isMailed) = try await invitations.invite(
+                typed.email, as: typed.role, to: access.workspace.id, by: signedIn.account.user,
                 authority: signedIn.authority(from: context.client))
             let url = pages.place.url(InvitationHandlers.path(of: code), for: context)
-            let link = TeamPage.Link(email: invitation.email.rawValue, url: url)
+            let link = TeamPage.Link(email: invitation.email.rawValue, url: url, isMailed: isMailed)
             return try await show(context, signedIn, link: link)
         } catch let error as KeybearerError where error.code == .validationFailed {
             typed.problem = error.fields["email"] ?? error.message
@@ -95,7 +96,8 @@ struct TeamPageHandlers: Sendable {
             reader: signedIn.account.user.id,
             members: TeamPage.Members(page: found.page, total: found.total, number: number, search: search),
             invitations: mayInvite ? try await invitations.list(of: id) : [], now: clocks.wall(),
-            ownerCount: try await workspaces.ownerCount(of: id), notice: notice, link: link, typed: typed)
+            ownerCount: try await workspaces.ownerCount(of: id),
+            seenKeys: try await serviceAccounts.seenKeys(access), notice: notice, link: link, typed: typed)
         return pages.show(page, status)
     }
 

@@ -18,10 +18,29 @@ struct UsagePage: Page {
     let shell: DashboardShell
     /// The workspace in the path, as its id's characters.
     let workspaceID: String
+    /// Where the page of the key is whose counts these are.
+    let keyPath: String
+    /// Whose counts they are, where they are not the reader's own.
+    let serviceAccount: ServiceAccountHeading?
     /// What is wrong with what was asked for.
     let notice: Notice?
     /// What the tab shows.
     let content: Content
+
+    /// Puts the page together.
+    ///
+    /// - Parameter keyPath: nil for the reader's own counts.
+    init(
+        shell: DashboardShell, workspaceID: String, keyPath: String? = nil,
+        serviceAccount: ServiceAccountHeading? = nil, notice: Notice?, content: Content
+    ) {
+        self.shell = shell
+        self.workspaceID = workspaceID
+        self.keyPath = keyPath ?? KeySubject.path(of: nil, in: WorkspaceID(rawValue: workspaceID))
+        self.serviceAccount = serviceAccount
+        self.notice = notice
+        self.content = content
+    }
 }
 
 /// The counts of an account over a range.
@@ -47,6 +66,7 @@ struct UsagePanel: Sendable, Equatable {
         let featureLocked: String
         let notAMember: String
         let rateLimited: String
+        let addressNotAllowed: String
     }
 
     /// In the order in which they are shown.
@@ -104,7 +124,8 @@ struct UsagePanel: Sendable, Equatable {
         func text(_ outcome: UsageOutcome) -> String { QuotaMeter.grouped(count(outcome)) }
         return Row(
             label: label, isPartial: isPartial, admitted: text(.admitted), featureLocked: text(.featureLocked),
-            notAMember: text(.notAMember), rateLimited: text(.rateLimited))
+            notAMember: text(.notAMember), rateLimited: text(.rateLimited),
+            addressNotAllowed: text(.addressNotAllowed))
     }
 
     static func words(_ range: UsageReport.Range) -> String {

@@ -6,13 +6,15 @@ import NIOCore
 /// The tab "Usage" of a workspace's page: what the account's requests came to.
 struct UsagePageHandlers: Sendable {
     let usage: UsageService
+    let serviceAccounts: ServiceAccountService
     let node: Node
     let pages: DashboardResponder
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/usage`
     @Sendable func page(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        guard access.includesAPI else { return show(signedIn, access, .locked(access.plan.name)) }
+        let subject = try await KeySubject.find(context, signedIn, among: serviceAccounts)
+        let access = subject.access
+        guard access.includesAPI else { return show(signedIn, subject, .locked(access.plan.name)) }
         let query = context.query ?? [:]
         var notice: Notice?
         let range: UsageReport.Range
@@ -26,21 +28,21 @@ struct UsagePageHandlers: Sendable {
             notice = Notice(.failure, "\(error.message) This is \(zone.name), \(UsagePanel.words(range)).")
         }
         do {
-            let report = try await usage.report(of: signedIn.account.user.id, range: range, zone: zone)
-            let panel = UsagePanel(report, warning: try await warning(signedIn.account, access))
-            return show(signedIn, access, .open(panel), notice: notice, notice == nil ? .ok : .badRequest)
+            let report = try await usage.report(of: subject.account.user.id, range: range, zone: zone)
+            let panel = UsagePanel(report, warning: try await warning(subject.account, access))
+            return show(signedIn, subject, .open(panel), notice: notice, notice == nil ? .ok : .badRequest)
         } catch let error as KeybearerError where error.code == .unavailable {
-            return show(signedIn, access, .unavailable(error.message), error.code.status)
+            return show(signedIn, subject, .unavailable(error.message), error.code.status)
         }
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks/usage.csv`
     @Sendable func csv(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let access = try WorkspaceGuard.access(context, signedIn.account)
-        try KeyPageHandlers.requireFeature(access)
+        let subject = try await KeySubject.find(context, signedIn, among: serviceAccounts)
+        try KeyPageHandlers.requireFeature(subject.access)
         let query = context.query ?? [:]
         let report = try await usage.report(
-            of: signedIn.account.user.id, range: usage.range(named: query["range"]),
+            of: subject.account.user.id, range: usage.range(named: query["range"]),
             zone: usage.zone(named: query["timeZone"]))
         return Response(
             status: .ok,
@@ -57,14 +59,15 @@ struct UsagePageHandlers: Sendable {
     }
 
     private func show(
-        _ signedIn: SessionService.SignedIn, _ access: WorkspaceAccess, _ content: UsagePage.Content,
+        _ signedIn: SessionService.SignedIn, _ subject: KeySubject, _ content: UsagePage.Content,
         notice: Notice? = nil, _ status: HTTPResponse.Status = .ok
     ) -> Response {
         pages.show(
             UsagePage(
                 shell: DashboardShell(
-                    of: signedIn.account, current: access.workspace.id, section: .apiWebhooks,
+                    of: signedIn.account, current: subject.access.workspace.id, section: .apiWebhooks,
                     portal: signedIn.session.portal),
-                workspaceID: access.workspace.id.rawValue, notice: notice, content: content), status)
+                workspaceID: subject.access.workspace.id.rawValue, keyPath: subject.path,
+                serviceAccount: subject.heading(), notice: notice, content: content), status)
     }
 }

@@ -6,6 +6,7 @@ import NIOCore
 /// Making, renaming, choosing and deleting workspaces, and the comparison of plans.
 struct WorkspacePageHandlers: Sendable {
     let workspaces: WorkspaceService
+    let serviceAccounts: ServiceAccountService
     let pages: DashboardResponder
 
     /// `GET /workspaces/new`
@@ -13,17 +14,30 @@ struct WorkspacePageHandlers: Sendable {
         pages.show(NewWorkspacePage(shell: DashboardShell(of: signedIn.account, section: nil)))
     }
 
-    /// `POST /workspaces`: the new one becomes the one that is shown.
+    /// `POST /workspaces`: the new one becomes the one that is shown, with the key of its service account where that was
+    /// asked for.
     @Sendable func create(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let name = try context.form()["name"] ?? ""
+        let form = try context.form()
+        let (name, hasKey) = (form["name"] ?? "", form["serviceAccount"] != nil)
         do {
-            let workspace = try await workspaces.create(
-                name: name, for: signedIn.account, by: signedIn.authority(from: context.client))
-            return pages.redirect(to: "/workspaces/\(workspace.id)/api-webhooks?created=1")
+            let authority = signedIn.authority(from: context.client)
+            let workspace = try await workspaces.create(name: name, for: signedIn.account, by: authority)
+            guard hasKey else {
+                return pages.redirect(to: KeySubject.path(of: nil, in: workspace.id) + "?created=1")
+            }
+            guard
+                let account = try? await serviceAccounts.create(
+                    name: workspace.name, in: workspace.id, by: authority)
+            else {
+                // The workspace is there.
+                return pages.redirect(to: ServiceAccountPageHandlers.path(of: workspace.id) + "?workspace=1")
+            }
+            return pages.redirect(to: KeySubject.path(of: account.user.id, in: workspace.id) + "?created=1")
         } catch let error as KeybearerError where [.validationFailed, .conflict].contains(error.code) {
             let isLimit = error.code == .conflict
             let page = NewWorkspacePage(
                 shell: DashboardShell(of: signedIn.account, section: nil), name: name, nameError: error.fields["name"],
+                wantsServiceAccount: hasKey,
                 notice: isLimit ? Notice(.failure, error.message) : nil)
             return pages.show(page, error.code.status)
         }

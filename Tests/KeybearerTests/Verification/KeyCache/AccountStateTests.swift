@@ -71,6 +71,22 @@ import Testing
         #expect(accountState.takeUnwritten().counts == [count(.admitted, 1, of: other, at: at(900))])
     }
 
+    @Test("A request from a client whose address nobody has said is counted, and moves no last use")
+    func unknownAddress() {
+        let wall = at(0)
+        _ = consume(keyID, at: wall)
+        let decision = accountState.consume(
+            limit: 10, keyID: keyID, from: .unknown, now: SteadyTime(nanoseconds: 1), wall: at(5)
+        ).decision
+        guard case .admitted = decision else {
+            Issue.record("\(decision)")
+            return
+        }
+        let taken = accountState.takeUnwritten()
+        #expect(taken.use?.use == LastUse(at: wall, address: Samples.address))
+        #expect(taken.counts == [count(.admitted, 2, of: keyID, at: start)])
+    }
+
     @Test("A used up limit is counted as a refusal; a request that must ask the store is counted nowhere")
     func rateLimited() {
         for _ in 0..<5 { _ = consume(keyID, at: at(0)) }

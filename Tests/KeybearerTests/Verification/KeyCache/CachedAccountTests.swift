@@ -90,4 +90,27 @@ import Testing
             #expect("\(account.entitlement(to: scope))" == row.expected, "\(row)")
         }
     }
+
+    @Test("A key that is limited to networks is nothing elsewhere, but can be ended from anywhere")
+    func networks() throws {
+        let text = Array("tdc_".utf8) + samples.random.base62(count: 38)
+        let token = try #require(text.withUnsafeBufferPointer { PresentedToken($0) })
+        let made = samples.newAccount()
+        let limited = User(
+            id: made.user.id, email: made.user.email, name: made.user.name, createdAt: Samples.start,
+            allowedNetworks: try AllowedNetworks(parsing: ["192.0.2.0/24"]))
+        let account = CachedAccount(
+            account: Account(user: limited, key: made.key, workspaces: [access(.pro(400), position: 0)]), token: token,
+            accountState: AccountState(userID: limited.id))
+        let elsewhere = [IPAddress(v4: 1), .localSocket, .unknown]
+        for scope in [AccessScope.anyWorkspace, .accountOnly, .workspace(.random(from: samples.random))] {
+            for address in elsewhere {
+                #expect("\(account.entitlement(to: scope, from: address))" == "notFromThere(limit: 400)")
+            }
+        }
+        #expect("\(account.entitlement(to: .anyWorkspace, from: Samples.address))" == "entitled(limit: 400)")
+        for address in elsewhere {
+            #expect("\(account.entitlement(to: .keyAlone, from: address))" == "uncounted(limit: 400)")
+        }
+    }
 }

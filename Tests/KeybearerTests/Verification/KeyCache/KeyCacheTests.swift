@@ -82,7 +82,7 @@ import Testing
         let cache = cache(rejectedCapacity: 8)
         for _ in 0..<500 {
             let user = samples.newAccount().user
-            cache.insert(.rejected, for: try token(), user: user, readAt: cache.generation)
+            cache.insert(.rejected(nil), for: try token(), user: user, readAt: cache.generation)
         }
         #expect(cache.size.users == 8)
     }
@@ -209,7 +209,7 @@ import Testing
         var cached = 0
         for _ in 0..<2_000 {
             let key = try vault.issue(prefix: .standard, random: samples.random)
-            cache.insert(.rejected, for: key.token, user: nil, readAt: cache.generation)
+            cache.insert(.rejected(nil), for: key.token, user: nil, readAt: cache.generation)
             if cache.find(key.token) != nil { cached += 1 }
         }
         #expect(cached == 2_000, "the newest is always known")

@@ -5,7 +5,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The ``APIKeyPage`` with its ``KeyPanel``: a ``RevealedKey`` is in one field alone.
+/// The ``APIKeyPage`` with its ``KeyPanel``, as ``KeyPages`` put it together (``KeyPageRoutes``): a ``RevealedKey`` is in one field
+/// alone.
 @Suite struct APIKeyPageTests {
     private static let path = "/workspaces/ws_1/api-webhooks"
     private let key: SecretKey
@@ -20,12 +21,13 @@ import Testing
     }
 
     private func panel(
-        lastUse: LastUseRow? = nil, quota: QuotaMeter? = nil, revealed: Bool = false, curlExample: String = "curl"
+        lastUse: LastUseRow? = nil, quota: QuotaMeter? = nil, revealed: Bool = false, curlExample: String = "curl",
+        history: HistoryPanel? = nil
     ) -> KeyPanel {
         KeyPanel(
             prefix: "tdc_6WYM", version: 3, generatedAt: Samples.start, lastUse: lastUse, quota: quota,
-            revealedKey: revealed ? RevealedKey(key) : nil, idempotencyKey: "once-1", curlExample: curlExample,
-            nodeExample: "fetch")
+            revealedKey: revealed ? RevealedKey(key) : nil, idempotencyKey: "once-1",
+            examples: [Example("curl", "cURL", curlExample), Example("node", "Node.js", "fetch")], history: history)
     }
 
     @Test("A key is hidden until it is asked for; the page has its record, and the forms that show and replace it")

@@ -19,4 +19,15 @@ import Testing
         #expect(example.contains("await fetch('http://127.0.0.1:8080/api/v1/me', {\n"))
         #expect(example.contains("headers: { Authorization: 'Bearer tdc_YOUR_API_KEY' },\n"))
     }
+
+    @Test("Each language has its tab, with this server's URL and the key's place")
+    func all() {
+        let examples = Examples.all(apiURL: "https://yourapp.com", prefix: "kbx_")
+        #expect(examples.map(\.name) == ["cURL", "Node.js", "Python", "Go", "Swift"])
+        #expect(examples.map(\.isFirst) == [true, false, false, false, false])
+        for example in examples {
+            #expect(example.code.contains("https://yourapp.com/api/v1/me"), "\(example.name)")
+            #expect(example.code.contains("Bearer kbx_YOUR_API_KEY"), "\(example.name)")
+        }
+    }
 }

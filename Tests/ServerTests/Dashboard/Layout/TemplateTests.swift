@@ -13,16 +13,21 @@ import Testing
     }
 
     private static let folder = "Sources/KeybearerServer/Dashboard"
+    private static let mails = "Sources/KeybearerServer/Mail"
 
     @Test("Every template of the folder is embedded as it is, under its file's name")
     func templates() throws {
         let texts = Dictionary(uniqueKeysWithValues: Template.all.map { ($0.name, $0.text) })
-        let files = try files("mustache")
-        #expect(files.count == texts.count)
-        for file in files {
+        let pages = try files("mustache").map { "\(Self.folder)/\($0)" }
+        let mails = try FileManager.default.contentsOfDirectory(atPath: Repository.url(Self.mails).path)
+            .filter { $0.hasSuffix(".mustache") }.map { "\(Self.mails)/\($0)" }
+        #expect(pages.count + mails.count == texts.count)
+        for file in pages + mails {
             let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
-            #expect(texts[name] == (try Repository.text(of: "\(Self.folder)/\(file)")))
+            #expect(texts[name] == (try Repository.text(of: file)))
         }
+        let ofMails = Template.all.filter(\.isOfMail).count
+        #expect(ofMails == mails.count)
     }
 
     @Test("No template writes a value unescaped")

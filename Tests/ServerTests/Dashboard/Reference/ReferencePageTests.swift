@@ -107,6 +107,9 @@ import Testing
         let (_, key) = try await fixture.account("ada@example.com")
         let (_, locked) = try await fixture.account("eve@example.com", isEntitled: false)
         let reader = try await OperatorClient(fixture, [.readUsers])
+        let (limited, limitedKey) = try await fixture.account("max@example.com")
+        try await fixture.services.keys.setAllowedNetworks(
+            AllowedNetworks(parsing: ["203.0.113.0/24"]), of: limited.user.id, by: .commandLine)
         func asked(_ method: HTTPRequest.Method, _ path: String, key: String?, body: String = "", json: Bool = true)
             async throws -> String
         {
@@ -123,6 +126,9 @@ import Testing
             .featureLocked: try await asked(.get, "/api/v1/me", key: locked),
             .forbidden: try await asked(.post, users, key: reader.secret, body: person),
             .httpsRequired: try await fixture.respond(.get, "/api/v1/me", peer: "192.0.2.9", isTLS: false).body,
+            .addressNotAllowed: try await fixture.respond(
+                .get, "/api/v1/me", [.authorization: "Bearer \(limitedKey)"], peer: "198.51.100.7"
+            ).body,
             .notFound: try await asked(.get, "/api/v1/nothing", key: key),
             .methodNotAllowed: try await asked(.delete, "/api/v1/me", key: key),
             .conflict: try await asked(.post, users, key: client.secret, body: person),

@@ -25,7 +25,7 @@ import Testing
 
         func invite(_ email: String, as role: Role = .member) async throws -> String {
             try await fixture.services.invitations.invite(
-                email, as: role, to: workspace, by: ada.user.id, authority: .commandLine
+                email, as: role, to: workspace, by: ada.user, authority: .commandLine
             ).code.characters
         }
 

@@ -88,7 +88,7 @@ import Testing
         let id = owner.workspaces[0].workspace.id
         try await fixture.services.workspaces.putMember(other.user.id, in: id, role: .member, by: .commandLine)
         _ = try await fixture.services.invitations.invite(
-            "eve@example.com", as: .member, to: id, by: owner.user.id, authority: .commandLine)
+            "eve@example.com", as: .member, to: id, by: owner.user, authority: .commandLine)
         let page = try await PersonBrowser(fixture, other).get("/workspaces/\(id)/team").body
         #expect(page.contains("ada@example.com") && !page.contains("eve@example.com"))
         #expect(!page.contains("Invite somebody") && !page.contains("/role") && page.contains("Yes, leave"))

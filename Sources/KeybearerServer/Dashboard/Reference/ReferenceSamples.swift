@@ -113,7 +113,8 @@ enum ReferenceSamples {
             ],
             "POST /operator/v1/introspect": [
                 "active": .flag(true), "token_type": .text("Bearer"), "sub": .text("usr_a1"),
-                "username": .text("ada@example.com"), "iat": .number(1_795_468_282), "keyPrefix": .text("tdc_a1b2"),
+                "kind": .text("person"), "username": .text("ada@example.com"),
+                "iat": .number(1_795_468_282), "keyPrefix": .text("tdc_a1b2"),
                 "plan": .text("pro"),
                 "rateLimit": .object([
                     "limit": .number(1_000), "remaining": .number(999), "resetAt": .text(sampleTime),

@@ -82,13 +82,28 @@ enum AccountSQL {
     static let rehash = SQL(
         "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_version = $3 AND password_hash = $4")
     static let setStatus = SQL(
-        "UPDATE users SET status = $1, version = version + 1, updated_at = $3 WHERE id = $2")
+        """
+        UPDATE users SET status = $1, disabled_by_operator = $4, version = version + 1, updated_at = $3 WHERE id = $2
+        """)
+    static let isHeld = SQL("SELECT 1 AS found FROM users WHERE id = $1 AND disabled_by_operator = $2")
+    static let noteAddress = SQL("UPDATE users SET email_by_operator = $2 WHERE id = $1")
+    /// Whether what others have in it, or who gave it its address, forbids that an account is taken over.
+    static let isShared = SQL(
+        """
+        SELECT 1 AS found FROM memberships m
+        WHERE m.user_id = $1 AND m.role = 'owner'
+          AND EXISTS (SELECT 1 FROM memberships o WHERE o.workspace_id = m.workspace_id AND o.user_id <> m.user_id)
+        """)
+    static let hasForeignAddress = SQL("SELECT 1 AS found FROM users WHERE id = $1 AND email_by_operator = $2")
     static let setDefaultWorkspace = SQL("UPDATE users SET default_workspace_id = $2 WHERE id = $1")
     static let delete = SQL("DELETE FROM users WHERE id = $1")
+    static let version = SQL("SELECT version FROM users WHERE id = $1")
+
     static let all = [
         byID, byEmail, byDigest, byExternalID, byIdentity, matching, page, count, servicesOf, emailIsTaken,
         externalIDIsTaken, insert,
         update, password, setPassword, rehash, setStatus, setDefaultWorkspace, delete,
+        version, isHeld, noteAddress, isShared, hasForeignAddress,
     ]
 }
 
@@ -199,17 +214,25 @@ extension SQLStore {
         var locks = RowLocks([(.user(userID), .update)])
         if status == .disabled { locks.add(.sessions(of: userID), .replace) }
         return try await change(.user(userID), by: authority, audit: audit, locking: locks) { connection, _ in
-            try Self.setStatus(status, of: userID, at: audit.at, connection)
+            try Self.setStatus(status, of: userID, audit, connection)
             return .changes((), with: [])
         }
     }
 
     static func setStatus(
-        _ status: User.Status, of userID: UserID, at time: Timestamp, _ connection: any SQLConnection
+        _ status: User.Status, of userID: UserID, _ audit: AuditEvent, _ connection: any SQLConnection
     ) throws {
-        guard try connection.execute(AccountSQL.setStatus, [.text(status.rawValue), .id(userID), .time(time)]) == 1
-        else { throw KeybearerError.noSuchAccount }
-        if status == .disabled { try endSignIns(of: userID, at: time, connection) }
+        let values: [SQLValue] = [
+            .text(status.rawValue), .id(userID), .time(audit.at),
+            .flag(status == .disabled && audit.actor.isOperator),
+        ]
+        guard try connection.execute(AccountSQL.setStatus, values) == 1 else { throw KeybearerError.noSuchAccount }
+        if status == .disabled { try endSignIns(of: userID, at: audit.at, connection) }
+    }
+
+    /// Whether the operator has disabled an account: nobody else enables it.
+    static func isHeld(_ userID: UserID, _ connection: any SQLConnection) throws -> Bool {
+        try connection.first(AccountSQL.isHeld, [.id(userID), .flag(true)]) != nil
     }
 
     static func insertUser(_ user: User, passwordHash: String = "", _ connection: any SQLConnection) throws {
@@ -221,6 +244,7 @@ extension SQLStore {
                 .optional(user.externalID?.rawValue), .flag(user.isEmailVerified),
                 .optional(user.serviceWorkspaceID?.rawValue),
             ])
+        try DeletedAccountWindows.inherit(user, connection)
     }
 
     static func insertKey(

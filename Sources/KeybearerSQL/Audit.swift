@@ -61,7 +61,7 @@ extension SQLStore {
 
     /// The audit row of an event, and the mail that tells of it, for the caller's transaction.
     static func records(_ event: AuditEvent) -> [SQLStatement] {
-        [record(event)] + (NewMail(of: event).map { [add($0)] } ?? [])
+        [record(event)] + (NewMail(of: event).map { add($0) } ?? [])
     }
 
     /// An audit row, for the caller's transaction: what fails leaves no row, and what leaves no row fails.

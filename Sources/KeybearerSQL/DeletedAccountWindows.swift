@@ -2,6 +2,13 @@ package import Keybearer
 
 enum DeletedAccountWindowSQL {
     static let take = SQL("DELETE FROM budgets WHERE user_id = $1 RETURNING rolling_hour")
+    /// The newest one: of several service accounts that were deleted, each leaves its own.
+    static let inherit = SQL(
+        """
+        DELETE FROM past_hours
+        WHERE user_id IN (SELECT user_id FROM past_hours WHERE heir = $1 ORDER BY ended_at DESC, user_id LIMIT 1)
+        RETURNING rolling_hour
+        """)
     static let put = SQL(
         """
         INSERT INTO past_hours (user_id, rolling_hour, ended_at) VALUES ($1, $2, $3)
@@ -18,20 +25,31 @@ enum DeletedAccountWindowSQL {
         ON CONFLICT (user_id) DO UPDATE SET rolling_hour = excluded.rolling_hour
         """)
 
-    static let all = [take, put, find, old, remove, windows, gone, putWindow]
+    static let all = [take, inherit, put, find, old, remove, windows, gone, putWindow]
 }
 
 /// Rate limit windows of deleted accounts. When a restored backup brings an account back, its used requests still
-/// count.
+/// count; and whoever makes the same account again gets no second hour.
 package enum DeletedAccountWindows {
     /// A bucket counts for 61 minutes, and a reservation is charged to the last minute in which it may be used.
     private static let memory: Duration = .seconds(2 * 3_600)
 
     /// Takes the window of an account that is being deleted. It waits for a reservation that is under way.
-    static func preserve(_ userID: UserID, at time: Timestamp, _ connection: any SQLConnection) throws {
-        if let row = try connection.first(DeletedAccountWindowSQL.take, [.id(userID)]) {
+    static func preserve(_ user: User, at time: Timestamp, _ connection: any SQLConnection) throws {
+        if let row = try connection.first(DeletedAccountWindowSQL.take, [.id(user.id)]) {
             let window = try row.requiredBytes("rolling_hour")
-            try connection.execute(DeletedAccountWindowSQL.put, [.id(userID), .bytes(window), .time(time)])
+            try connection.execute(
+                CopiedTable.deletedAccountWindows.insert,
+                [.id(user.id), .bytes(window), .time(time), .bytes(WindowHeir.digest(of: user))])
+        }
+    }
+
+    /// Gives a new account the window of the deleted one whose place it takes.
+    static func inherit(_ user: User, _ connection: any SQLConnection) throws {
+        let digest = SQLValue.bytes(WindowHeir.digest(of: user))
+        if let row = try connection.first(DeletedAccountWindowSQL.inherit, [digest]) {
+            let window = try row.requiredBytes("rolling_hour")
+            try connection.execute(DeletedAccountWindowSQL.putWindow, [.id(user.id), .bytes(window)])
         }
     }
 

@@ -10,9 +10,16 @@ enum DeletionSQL {
             SELECT 1 FROM memberships other
             WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1)
           AND NOT EXISTS (
-            SELECT 1 FROM memberships other
-            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1 AND other.role = 'owner')
+            SELECT 1 FROM memberships other JOIN users u ON u.id = other.user_id
+            WHERE other.workspace_id = mine.workspace_id AND other.user_id <> $1 AND other.role = 'owner'
+              AND u.status = 'active')
         ORDER BY mine.workspace_id
+        """)
+    /// Those that still have the name which they got with the account.
+    static let forgetName = SQL(
+        """
+        UPDATE workspaces SET name = $3, version = version + 1, updated_at = $4
+        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) AND name = $2
         """)
     static let lonelyWorkspaces = SQL(
         """
@@ -53,7 +60,7 @@ enum DeletionSQL {
 
     static let all = [
         lastOwned, lonelyWorkspaces, workspace, sessionsIn, unusedLinksTo, endUnusedLinksTo, begin, next, ofUser,
-        eventsAfter, erase, advance, finish,
+        eventsAfter, erase, advance, finish, forgetName,
     ]
 }
 
@@ -89,14 +96,17 @@ extension SQLStore {
         _ userID: UserID, _ audit: AuditEvent, _ locked: LockedRows, _ connection: any SQLConnection
     ) throws {
         let user = [SQLValue.id(userID)]
+        guard let found = try account(userID, connection)?.user else { throw KeybearerError.noSuchAccount }
         try connection.execute(KeySQL.endLiveKey, [.id(userID), .time(audit.at)])
         // By the clock that says later when it is old.
-        try DeletedAccountWindows.preserve(userID, at: locked.now(audit.at), connection)
+        try DeletedAccountWindows.preserve(found, at: locked.now(audit.at), connection)
         try connection.execute(DeletionSQL.lonelyWorkspaces, user)
+        let name = SQLValue.text(NewAccount.workspaceName(of: found.name))
+        try connection.execute(DeletionSQL.forgetName, user + [name, .text("Workspace"), .time(audit.at)])
         try connection.execute(KeyHistorySQL.remove, user)
         try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
         try connection.execute(KeySQL.removeRequests, user)
-        let person = try account(userID, connection)?.user.address
+        let person = found.address
         if let email = person {
             try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
             try forgetInvitations(of: userID, email, connection)

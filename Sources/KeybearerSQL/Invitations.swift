@@ -57,6 +57,14 @@ enum InvitationSQL {
             withdrawn_at = CASE WHEN accepted_at IS NULL AND withdrawn_at IS NULL THEN $2 ELSE withdrawn_at END
         WHERE id = $1
         """)
+    static let dismiss = SQL("UPDATE invitations SET requested_at = NULL, requested_email = NULL WHERE id = $1")
+    static let pendingOwner = SQL(
+        "SELECT 1 AS found FROM invitations WHERE workspace_id = $1 AND \(isPending) AND email = $3 AND role = 'owner'")
+    static let withdrawAllBy = SQL(
+        """
+        UPDATE invitations SET withdrawn_at = $2
+        WHERE inviter_id = $1 AND accepted_at IS NULL AND withdrawn_at IS NULL
+        """)
     static let accept = SQL("UPDATE invitations SET accepted_at = $2, accepted_by = $3 WHERE id \(withDigest)")
     static let request = SQL("UPDATE invitations SET requested_at = $2, requested_email = $3 WHERE id \(withDigest)")
     static let memberWithEmail = SQL(
@@ -91,7 +99,7 @@ enum InvitationSQL {
         insert, byDigest, byID, lockByDigest, lockByID, list, pendingCount, withAddress, replace, answerRequests,
         withdraw,
         accept, request, memberWithEmail, surplus, ofPerson, removeRequests, removeOfPerson, about,
-        old, remove,
+        old, remove, withdrawAllBy, dismiss, pendingOwner,
     ]
 }
 
@@ -107,6 +115,7 @@ extension SQLStore {
             guard locked.has(.workspace(invitation.workspaceID)) else { throw KeybearerError.noSuchWorkspace }
             try locked.requireTag(of: code.tagKeyID, connection)
             let stamped = invitation.stamped(locked.now(invitation.createdAt))
+            if requirement.action != .manageOwners { try requireNoOwner(stamped, connection) }
             try makeRoom(for: stamped, connection)
             try connection.execute(
                 InvitationSQL.insert,
@@ -115,7 +124,7 @@ extension SQLStore {
                     .text(stamped.email.rawValue), .text(stamped.role.rawValue), .id(stamped.inviterID),
                     .time(stamped.createdAt), .time(stamped.expiresAt),
                 ])
-            return .changes(stamped, with: mail.map { [Self.add($0)] } ?? [])
+            return .changes(stamped, with: mail.map { Self.add($0) } ?? [])
         }
     }
 
@@ -194,23 +203,6 @@ extension SQLStore {
         }
     }
 
-    package func requestInvitation(
-        codeDigest: [UInt8], for email: EmailAddress?, audit: AuditEvent
-    ) async throws -> Bool? {
-        try await write(by: Authority(.anyone), audit: audit) { connection, _ in
-            let digest = [SQLValue.bytes(codeDigest)]
-            guard let record = try lockedInvitation(digest, connection), record.workspaceName != nil
-            else { return .nothing(nil) }
-            let now = try connection.now(audit.at)
-            if let last = record.invitation.request?.at, last.duration(to: now) < Invitation.requestInterval {
-                return .nothing(false)
-            }
-            try connection.execute(
-                InvitationSQL.request, digest + [.time(now), .text((email ?? record.invitation.email).rawValue)])
-            return .changes(true, with: [])
-        }
-    }
-
     package func removeOldInvitations(now: Timestamp) async throws {
         let old = OldRows(
             find: InvitationSQL.old,
@@ -237,13 +229,23 @@ extension SQLStore {
 }
 
 /// The invitation with a code, held until the transaction ends.
-private func lockedInvitation(_ digest: [SQLValue], _ connection: any SQLConnection) throws -> InvitationRecord? {
+func lockedInvitation(_ digest: [SQLValue], _ connection: any SQLConnection) throws -> InvitationRecord? {
     let row = SQLStatement(InvitationSQL.lockByDigest, digest)
     guard try connection.lock([(row, .update)]).first?.first != nil else { return nil }
     return try connection.first(InvitationSQL.byDigest, digest).map { try StoredValues.invitationRecord($0) }
 }
 
 /// Withdraws what a new invitation takes the place of, and refuses one too many.
+/// Whoever may not make an Owner must not take the invitation of one away, by a new link with another role.
+private func requireNoOwner(_ new: Invitation, _ connection: any SQLConnection) throws {
+    let values: [SQLValue] = [.id(new.workspaceID), .time(new.createdAt), .text(new.email.rawValue)]
+    guard try connection.first(InvitationSQL.pendingOwner, values) == nil else {
+        throw KeybearerError.validation([
+            "email": "An Owner has invited this address as Owner. Ask them to change that."
+        ])
+    }
+}
+
 private func makeRoom(for new: Invitation, _ connection: any SQLConnection) throws {
     let (workspace, now) = (SQLValue.id(new.workspaceID), SQLValue.time(new.createdAt))
     for email in EmailAddress.spellings(of: new.email.rawValue) {

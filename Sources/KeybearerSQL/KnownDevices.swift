@@ -61,9 +61,8 @@ extension SQLStore {
         }
         let isFirstReveal = try isReveal && connection.execute(KnownDeviceSQL.reveal, key + [time]) == 1
         guard isReveal ? isFirstReveal : isNew else { return [] }
-        return [
-            add(NewMail(isReveal ? .keyRevealed : .newSignIn, to: .holder(userID), of: event, detail: serviceAccount))
-        ]
+        return add(
+            NewMail(isReveal ? .keyRevealed : .newSignIn, to: .holder(userID), of: event, detail: serviceAccount))
     }
 
     package func removeOldDevices(now: Timestamp) async throws {

@@ -98,7 +98,7 @@ extension SQLStore {
             // Whether somebody has the address is told to whoever reads its mail, when the link is used.
             try connection.execute(
                 MailLinkSQL.want, [.id(userID), .text(email.rawValue), .time(locked.now(audit.at))])
-            return .changes((), with: [Self.add(mail)])
+            return .changes((), with: Self.add(mail))
         }
     }
 
@@ -147,7 +147,7 @@ extension SQLStore {
             try connection.execute(
                 MailLinkSQL.markVerified, [.id(userID), .text(stored.email.rawValue), .flag(true), .time(audit.at)])
             try connection.execute(MailLinkSQL.use, [.bytes(codeDigest), .time(now)])
-            return .changes(true, with: notice.map { [Self.add($0)] } ?? [])
+            return .changes(true, with: notice.map { Self.add($0) } ?? [])
         }
     }
 
@@ -169,6 +169,7 @@ extension SQLStore {
             else { return .nothing(false) }
             try Self.require(proof.map { SignInProof($0) }, of: userID, by: authority, connection)
             if let takeover {
+                guard try Self.canTakeOver(userID, connection) else { return .nothing(false) }
                 try Self.takeOver(userID, with: takeover, locked, connection)
                 try connection.execute(
                     MailLinkSQL.markVerified, [.id(userID), .text(user.email.rawValue), .flag(true), .time(audit.at)])
@@ -185,6 +186,17 @@ extension SQLStore {
             try connection.execute(MailLinkSQL.use, [.bytes(codeDigest), .time(now)])
             return .changes(true, with: [])
         }
+    }
+
+    package func canTakeOverByMail(_ userID: UserID) async throws -> Bool {
+        try await shortRead { try Self.canTakeOver(userID, $0) }
+    }
+
+    /// Whether who reads the mails to an unverified address may have the account: not where the operator has given it that
+    /// address without vouching for it, and not where others are in what it owns.
+    private static func canTakeOver(_ userID: UserID, _ connection: any SQLConnection) throws -> Bool {
+        let isForeign = try connection.first(AccountSQL.hasForeignAddress, [.id(userID), .flag(true)]) != nil
+        return try !isForeign && connection.first(AccountSQL.isShared, [.id(userID)]) == nil
     }
 
     package func countAttempt(ofMailLink digest: [UInt8]) async throws -> Bool {

@@ -8,14 +8,15 @@ enum MailSQL {
         """
     /// Unless too many wait, went to the address, or came of the requester.
     private static func insert(
-        user: String, recipient: String, from source: String
+        id: String = "CAST($1 AS TEXT)", user: String, recipient: String, detail: String = "CAST($10 AS TEXT)",
+        from source: String
     ) -> String {
         """
         INSERT INTO mails
             (id, kind, topic, user_id, recipient, requester, invitation_id, at, address, user_agent, detail,
              attempts, next_attempt_at)
-        SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), \(user), \(recipient), CAST($5 AS TEXT),
-               CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
+        SELECT \(id), CAST($2 AS TEXT), CAST($3 AS TEXT), \(user), \(recipient), CAST($5 AS TEXT),
+               CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), \(detail),
                0, CAST($7 AS BIGINT)
         \(source)
           AND (SELECT count(*) FROM mails m
@@ -23,6 +24,9 @@ enum MailSQL {
               < CAST($12 AS BIGINT)
           AND (SELECT count(*) FROM mails m
                WHERE m.requester = CAST($5 AS TEXT) AND m.at > CAST($11 AS BIGINT)) < CAST($13 AS BIGINT)
+          AND (SELECT count(*) FROM mails m
+               WHERE m.requester = CAST($5 AS TEXT) AND m.at > CAST($11 AS BIGINT)
+                 AND m.recipient = \(recipient) AND m.topic = CAST($3 AS TEXT)) < CAST($16 AS BIGINT)
           AND (SELECT count(*) FROM (
                  SELECT 1 AS one FROM mails m WHERE m.next_attempt_at IS NOT NULL LIMIT CAST($14 AS BIGINT)
                ) AS waiting) < CAST($14 AS BIGINT)
@@ -34,6 +38,19 @@ enum MailSQL {
         insert(
             user: "u.id", recipient: "u.email",
             from: "FROM users u WHERE u.id = $4 AND u.email_verified = $15 AND u.service_workspace_id IS NULL"))
+    /// About the key of a service account, which has no address: to each Owner of its workspace, with its name. Each mail has
+    /// an id of its own, the same whenever it is added again.
+    static let addToOwners = SQL(
+        insert(
+            id: "CAST($1 AS TEXT) || substr(p.id, \(UserID.prefix.utf8.count + 1), 16)", user: "p.id",
+            recipient: "p.email",
+            detail: "coalesce(CAST($10 AS TEXT), s.name)",
+            from: """
+                FROM users s
+                JOIN memberships o ON o.workspace_id = s.service_workspace_id AND o.role = 'owner'
+                JOIN users p ON p.id = o.user_id
+                WHERE s.id = $4 AND p.email_verified = $15 AND p.status = 'active'
+                """))
     static let addToAddress = SQL(
         insert(user: "CAST($4 AS TEXT)", recipient: "CAST($15 AS TEXT)", from: "WHERE CAST($15 AS TEXT) <> ''"))
     private static let isDue = "next_attempt_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)"
@@ -91,38 +108,40 @@ enum MailSQL {
         """)
 
     static let all = [
-        addToHolder, addToAddress, due, claim, end, postpone, isClaimed, list, byID, counts, retry, drop, ofPerson,
+        addToHolder, addToOwners, addToAddress, due, claim, end, postpone, isClaimed, list, byID, counts, retry, drop,
+        ofPerson,
         removeOfPerson, about, old,
     ]
 }
 
 extension SQLStore {
     /// Puts a mail into the outbox, for the caller's transaction.
-    static func add(_ mail: NewMail) -> SQLStatement {
+    static func add(_ mail: NewMail) -> [SQLStatement] {
         let (userID, last): (UserID?, SQLValue) =
             switch mail.recipient {
             case .holder(let id): (id, .flag(mail.kind != .verifyEmail))
             case .address(let email, let id): (id, .text(email.rawValue))
             }
-        let sql =
+        let statements =
             switch mail.recipient {
-            case .holder: MailSQL.addToHolder
-            case .address: MailSQL.addToAddress
+            case .holder: mail.kind.isOfKeys ? [MailSQL.addToHolder, MailSQL.addToOwners] : [MailSQL.addToHolder]
+            case .address: [MailSQL.addToAddress]
             }
-        return SQLStatement(
-            sql,
-            [
-                .id(mail.id), .text(mail.kind.rawValue), .text(mail.kind.topic.rawValue), .optional(userID?.rawValue),
-                .optional(mail.requester), .optional(mail.invitationID?.rawValue), .time(mail.at),
-                .optional(mail.address?.description), .optional(mail.userAgent), .optional(mail.detail),
-                .time(mail.at.advanced(by: .zero - MailRules.day)), .number(mail.kind.topic.mostPerDay),
-                .number(MailRules.mostPerRequester), .number(MailRules.mostWaiting(for: mail.kind.topic)), last,
-            ])
+        let values: [SQLValue] = [
+            .id(mail.id), .text(mail.kind.rawValue), .text(mail.kind.topic.rawValue), .optional(userID?.rawValue),
+            .optional(mail.requester), .optional(mail.invitationID?.rawValue), .time(mail.at),
+            .optional(mail.address?.description), .optional(mail.userAgent), .optional(mail.detail),
+            .time(mail.at.advanced(by: .zero - MailRules.day)), .number(mail.kind.topic.mostPerDay),
+            .number(MailRules.mostPerRequester), .number(MailRules.mostWaiting(for: mail.kind.topic)), last,
+            .number(MailKind.mostForRequester),
+        ]
+        return statements.map { SQLStatement($0, values) }
     }
 
     package func addMail(_ mail: NewMail) async throws {
-        let statement = Self.add(mail)
-        try await maintain { try $0.execute(statement.sql, statement.parameters) }
+        try await maintain { connection in
+            for statement in Self.add(mail) { try connection.execute(statement) }
+        }
     }
 
     package func claimMails(_ claim: [UInt8], limit: Int, now: Timestamp) async throws -> [OutgoingMail] {

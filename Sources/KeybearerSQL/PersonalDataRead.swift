@@ -15,10 +15,28 @@ enum PersonalDataSQL {
         """)
     static let portalLinks = SQL("\(PortalLinkSQL.columns) WHERE user_id = $1 ORDER BY created_at DESC, id")
 
-    static let all = [events, portalLinks]
+    static let usage = SQL(
+        """
+        SELECT key_id, quarter, outcome, count FROM usage_counts WHERE user_id = $1
+        ORDER BY quarter DESC, key_id, outcome LIMIT $2
+        """)
+
+    static let all = [events, portalLinks, usage]
 }
 
 extension SQLStore {
+    private static func usage(of userID: UserID, _ connection: any SQLConnection) throws -> [UsageCount] {
+        let rows = try connection.rows(PersonalDataSQL.usage, [.id(userID), .number(PersonalData.mostUsage)])
+        // What a newer version counts, this one does not show.
+        return try rows.compactMap { row in
+            guard let outcome = UsageOutcome(rawValue: try row.requiredText("outcome")) else { return nil }
+            return UsageCount(
+                userID: userID, keyID: KeyID(rawValue: try row.requiredText("key_id")),
+                quarter: try row.timestamp("quarter"), outcome: outcome,
+                count: Int(try row.requiredNumber("count")))
+        }
+    }
+
     package func personalData(of userID: UserID, now: Timestamp) async throws -> PersonalData? {
         try await engine.read { connection in
             guard let account = try Self.account(userID, connection) else { return nil }
@@ -48,6 +66,7 @@ extension SQLStore {
                         serviceAccount: UserID(rawValue: try row.requiredText("user_id")), at: try row.timestamp("at"))
                 },
                 keyHistory: try Self.keyHistory(of: userID, connection).seen(with: account.key.id),
+                usage: try Self.usage(of: userID, connection),
                 auditEvents: try events.prefix(most).map { try StoredValues.auditEvent($0) },
                 isAuditCut: events.count > most)
         }

@@ -39,6 +39,9 @@ extension SQLStore {
 
     static func putting(_ plan: Plan) -> Write<Void> {
         Write(.everything, locking: RowLocks([(.plan(plan.id), .update)])) { connection, locked in
+            // A catalogue that is sent every night changes nothing most nights.
+            let present = try StoredValues.plans(try connection.rows(PlanSQL.list)).first { $0.id == plan.id }
+            if present == plan { return .nothing(()) }
             let limit = locked[.plan(plan.id)]?.number("hourly_limit")
             locked.values.record(before: limit.map { "\($0)" }, after: "\(plan.hourlyLimit)")
             try connection.execute(

@@ -48,6 +48,14 @@ extension KeybearerError {
             "New workspaces start on the plan '\(id)', the first of the catalogue. Give another plan a lower position first."
         )
     }
+    /// The operator has disabled the account: nobody else enables it.
+    package static let disabledByOperator = KeybearerError(
+        .forbidden, "The operator of this service has disabled this service account, and can enable it.")
+    /// An account that is to be taken from whoever made it owns what others are in.
+    package static let sharedByOwner = KeybearerError(
+        .conflict,
+        "Other people or service accounts are in a workspace that this account owns: whoever made it could go on through "
+            + "them. Remove them first, or delete the account.")
     package static let lastOwner = KeybearerError(
         .conflict, "A workspace with members needs an Owner. Name another one first.")
     /// Of the account that is being deleted.

@@ -79,11 +79,18 @@ enum WorkspaceSQL {
     static let removeMember = SQL("DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2")
     static let ownedCount = SQL(
         "SELECT count(*) AS count FROM memberships WHERE user_id = $1 AND role = 'owner'")
-    static let owner = SQL("SELECT user_id FROM memberships WHERE workspace_id = $1 AND role = 'owner' LIMIT 1")
+    /// One that can act: a disabled account cannot.
+    static let owner = SQL(
+        """
+        SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.workspace_id = $1 AND m.role = 'owner' AND u.status = 'active' LIMIT 1
+        """)
+
+    static let version = SQL("SELECT version FROM workspaces WHERE id = $1")
 
     static let all = [
         byID, page, members, idByExternalID, matching, insert, update, setPlan, putMember, removeMember, ownedCount,
-        owner,
+        owner, version,
     ]
 }
 

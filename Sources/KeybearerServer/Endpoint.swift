@@ -14,6 +14,9 @@ struct Endpoint: Sendable {
     /// Whether its body or its query names what may not be there.
     var namesOthers = false
 
+    /// Whether it looks at the version that the caller has seen.
+    var takesVersion: Bool { parameters.contains { $0.name == Parameter.ifMatch.name } }
+
     /// Something that a request may carry beside its path and its body.
     struct Parameter: Sendable {
         /// Where it stands.

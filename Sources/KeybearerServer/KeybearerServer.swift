@@ -272,7 +272,7 @@ public struct KeybearerServer: Sendable {
         let openAPI = OpenAPI(
             routes: routes(handlers, for: served), product: settings.brand.productName,
             place: served == .operatorsAlone ? Place() : place)
-        handlers.openAPI = OpenAPIHandlers(document: try openAPI.document())
+        handlers.openAPI = OpenAPIHandlers(openAPI)
         handlers.reference = makeReference(routes(handlers, for: served), pages, for: served)
         return routes(handlers, for: served)
     }

@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Keybearer
 import NIOCore
+import Synchronization
 
 /// The OpenAPI 3.1 document: every route that a program calls, as the list of routes has it. `HEAD` and `OPTIONS`, which
 /// every path of the API answers, are left out.
@@ -175,13 +176,27 @@ extension Route.Access {
 }
 
 /// `GET /openapi.json`.
-struct OpenAPIHandlers: Sendable {
-    /// The document, made once.
-    var document: [UInt8] = []
+///
+/// The document is made at the first request and kept.
+final class OpenAPIHandlers: Sendable {
+    private let openAPI: OpenAPI?
+    private let made = Lock<[UInt8]?>(nil)
+
+    /// - Parameter openAPI: nil where nobody asks for the document.
+    init(_ openAPI: OpenAPI? = nil) {
+        self.openAPI = openAPI
+    }
 
     @Sendable func get(_ context: RequestContext) async throws -> Response {
         Response(
             status: .ok, headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-cache"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: document)))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try document())))
+    }
+
+    private func document() throws -> [UInt8] {
+        if let document = made.withLock({ $0 }) { return document }
+        let document = try openAPI?.document() ?? []
+        made.withLock { $0 = document }
+        return document
     }
 }

@@ -74,16 +74,17 @@ enum Routes {
                 takes: .json(UserHandlers.patchMembers), with: [.ifMatch], summary: "Change a user", users.patch),
             .operatorWrite(
                 .delete, "/operator/v1/users/{user}", for: .writeUsers, returns: NoContent.self,
-                takes: .optionalJSON(UserHandlers.deletionMembers), summary: "Delete a user", users.delete),
+                takes: .optionalJSON(UserHandlers.deletionMembers), with: [.ifMatch], summary: "Delete a user",
+                users.delete),
             .operatorToken(
                 .get, "/operator/v1/users/{user}/export", for: .readUsers, returns: Success<PersonalDataJSON>.self,
                 summary: "Get all that is kept about a user", users.export),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/disable", for: .writeUsers, returns: Success<UserJSON>.self,
-                takes: .emptyObject, summary: "Disable a user: the key is refused", users.disable),
+                takes: .emptyObject, with: [.ifMatch], summary: "Disable a user: the key is refused", users.disable),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/enable", for: .writeUsers, returns: Success<UserJSON>.self,
-                takes: .emptyObject, summary: "Enable a user again", users.enable),
+                takes: .emptyObject, with: [.ifMatch], summary: "Enable a user again", users.enable),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/end-sessions", for: .writeUsers, returns: NoContent.self,
                 takes: .emptyObject, summary: "End all sessions of a user", users.endSessions),
@@ -101,8 +102,8 @@ enum Routes {
                 takes: .emptyObject, summary: "Get a user's key", users.reveal),
             .operatorWrite(
                 .post, "/operator/v1/users/{user}/key/regenerate", for: .regenerateKeys,
-                returns: Success<KeyJSON>.self, takes: .emptyObject, summary: "Replace a user's key",
-                users.regenerate),
+                returns: Success<KeyJSON>.self, takes: .emptyObject, with: [.ifMatch],
+                summary: "Replace a user's key", users.regenerate),
         ]
     }
 
@@ -131,22 +132,24 @@ enum Routes {
                 takes: .emptyObject, with: [.ifMatch], summary: "Delete a workspace", workspaces.delete),
             .operatorWrite(
                 .post, "/operator/v1/workspaces/{workspace}/suspend", for: .writeWorkspaces,
-                returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject, with: [.ifMatch],
                 summary: "Suspend a workspace: no key passes there", workspaces.suspend),
             .operatorWrite(
                 .post, "/operator/v1/workspaces/{workspace}/resume", for: .writeWorkspaces,
-                returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject,
+                returns: Success<WorkspaceRecordJSON>.self, takes: .emptyObject, with: [.ifMatch],
                 summary: "Let a suspended workspace go on", workspaces.resume),
             .operatorToken(
                 .get, "/operator/v1/workspaces/{workspace}/members", for: .readWorkspaces,
-                returns: PlainList<MemberJSON>.self, summary: "List a workspace's members", workspaces.members),
+                returns: CursorPage<MemberJSON>.self, with: Endpoint.Parameter.cursor,
+                summary: "List a workspace's members", workspaces.members),
             .operatorWrite(
                 .put, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
-                returns: NoContent.self, takes: .json(WorkspaceHandlers.roleMembers),
+                returns: NoContent.self, takes: .json(WorkspaceHandlers.roleMembers), with: [.ifMatch],
                 summary: "Add a member or change a role", workspaces.putMember),
             .operatorWrite(
                 .delete, "/operator/v1/workspaces/{workspace}/members/{user}", for: .writeWorkspaces,
-                returns: NoContent.self, takes: .emptyObject, summary: "Remove a member", workspaces.removeMember),
+                returns: NoContent.self, takes: .emptyObject, with: [.ifMatch], summary: "Remove a member",
+                workspaces.removeMember),
         ]
     }
 
@@ -189,8 +192,8 @@ enum Routes {
                 .get, "/operator/v1/users/{user}/usage", for: .readUsage, returns: Success<UsageJSON>.self,
                 with: Endpoint.Parameter.usage, summary: "Get what a user's requests came to", edge.usage.ofUser),
             .operatorToken(
-                .get, "/operator/v1/plans", for: .readWorkspaces, returns: PlainList<PlanJSON>.self,
-                summary: "List the catalogue of plans", workspaces.plans),
+                .get, "/operator/v1/plans", for: .readWorkspaces, returns: CursorPage<PlanJSON>.self,
+                with: Endpoint.Parameter.cursor, summary: "List the catalogue of plans", workspaces.plans),
             .operatorToken(
                 .get, "/operator/v1/plans/{plan}", for: .readWorkspaces, returns: Success<PlanJSON>.self,
                 summary: "Get a plan", workspaces.plan),

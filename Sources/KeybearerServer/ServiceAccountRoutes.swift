@@ -7,7 +7,8 @@ extension Routes {
         [
             .operatorToken(
                 .get, "/operator/v1/workspaces/{workspace}/service-accounts", for: .readUsers,
-                returns: PlainList<UserJSON>.self, summary: "List a workspace's service accounts", accounts.list),
+                returns: CursorPage<UserJSON>.self, with: Endpoint.Parameter.cursor,
+                summary: "List a workspace's service accounts", accounts.list),
             .operatorWrite(
                 .post, "/operator/v1/workspaces/{workspace}/service-accounts", for: .writeUsers,
                 returns: Success<UserJSON>.self, takes: .json(ServiceAccountHandlers.members),

@@ -2,7 +2,7 @@
 
 Usage: OPERATOR_TOKEN=kbo_… python3 product.py https://keys.yourapp.com
 """
-import json, os, sys, urllib.parse, urllib.request
+import hashlib, json, os, sys, urllib.parse, urllib.request
 
 KEYBEARER, TOKEN = sys.argv[1], os.environ["OPERATOR_TOKEN"]
 
@@ -41,15 +41,17 @@ def billing_event(event):
     """A user has paid, or has stopped paying. The next request's verdict knows."""
     plan = "pro" if event["type"] == "subscription.started" else "free"
     for workspace in call("GET", f"/users/ext:{event['user']}")["workspaces"]:
-        call("PUT", f"/workspaces/{workspace['id']}/plan", {"plan": plan}, key=event["id"])
+        if workspace["role"] == "owner":
+            call("PUT", f"/workspaces/{workspace['id']}/plan", {"plan": plan}, key=f"{event['id']}-{workspace['id']}")
 
 
 def leaked(token):
     """Somebody found a key. Whose is it? Ends it, and returns the user's id in the product."""
     owner = call("POST", "/keys/lookup", {"token": token})
     if owner["status"] == "live":
-        call("POST", f"/users/{owner['userId']}/key/regenerate", key=f"leak-{owner['user']['key']['prefix']}")
-    return owner["user"]["externalId"]
+        name = hashlib.sha256(token.encode()).hexdigest()
+        call("POST", f"/users/{owner['userId']}/key/regenerate", key=f"leak-{name}")
+    return owner["user"]["externalId"] if "user" in owner else None
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ public final class AccountService: Sendable {
                 isEmailVerified: isEmailVerified, hasPassword: !passwordHash.isEmpty),
             passwordHash: passwordHash, key: key,
             sealedKey: try vault.seal(secret, userID: userID, keyID: key.id, version: 1),
-            workspaceID: .random(from: context.random), workspaceName: "\(name)’s workspace",
+            workspaceID: .random(from: context.random), workspaceName: NewAccount.workspaceName(of: name),
             importedDigests: imported.map { vault.namedDigests(of: $0.token) } ?? [])
     }
 

@@ -80,6 +80,9 @@ package struct StoredPassword: Sendable, Hashable {
 
 /// What a new account consists of.
 package struct NewAccount: Sendable {
+    /// What the workspace is called that somebody gets with the account.
+    package static func workspaceName(of name: String) -> String { "\(name)’s workspace" }
+
     /// The person.
     package let user: User
     /// PHC string of the password's hash; empty for an account without a password.

@@ -28,6 +28,18 @@ public final class ActivityService: Sendable {
         return Page(events: shown, next: found.count > limit ? shown.last?.place : nil)
     }
 
+    /// The same for a list that is read over some time: who reads it must still be allowed to, page by page.
+    ///
+    /// - Throws: also where the account is gone or disabled.
+    package func page(
+        _ filter: AuditFilter, before place: AuditPlace, limit: Int, forReader id: UserID
+    ) async throws -> Page {
+        guard let account = try await context.store.account(id: id), account.user.status == .active else {
+            throw KeybearerError(.unauthorized, "Sign in again.")
+        }
+        return try await page(filter, before: place, limit: limit, for: account)
+    }
+
     private static func require(_ scope: AuditFilter.Scope, for account: Account) throws(KeybearerError) {
         switch scope {
         case .account(let id):

@@ -50,6 +50,8 @@ public struct AuditEvent: Sendable, Hashable {
         case invitationWithdrawn = "invitation.withdrawn"
         case invitationAccepted = "invitation.accepted"
         case invitationRequested = "invitation.requested"
+        /// Somebody who asked for another invitation gets none.
+        case invitationRequestDismissed = "invitation.request_dismissed"
         case operatorTokenCreated = "operator_token.created"
         case portalLinkCreated = "portal_link.created"
         case operatorTokenRevoked = "operator_token.revoked"
@@ -67,6 +69,14 @@ public struct AuditEvent: Sendable, Hashable {
         case commandLine
         /// Keybearer itself.
         case system
+
+        /// Whether it is the operator, at the command line or through a program.
+        package var isOperator: Bool {
+            switch self {
+            case .operatorToken, .commandLine: true
+            case .user, .system: false
+            }
+        }
 
         /// The stored form: an id, `cli` or `system`.
         package var storedForm: String {

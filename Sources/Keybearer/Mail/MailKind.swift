@@ -31,12 +31,19 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
         /// How many go to one address in 24 hours.
         package var mostPerDay: Int {
             switch self {
-            case .verification, .reset: 5
+            case .verification, .reset: 20
             case .invitation, .usage: 10
             case .notice: 40
             }
         }
     }
+
+    /// Whether it tells of the key that an account has, so that for a service account the Owners of its workspace get it.
+    package var isOfKeys: Bool { [.keyRegenerated, .keyRevoked, .quotaNear, .quotaReached].contains(self) }
+
+    /// How many of those that a request can cause go to one address by one requester in 24 hours: whoever asks for
+    /// somebody else's links uses up their own share, and leaves the other's.
+    package static let mostForRequester = 5
 
     /// What it is counted with.
     package var topic: Topic {

@@ -103,6 +103,8 @@ package protocol MailLinkStore: Sendable {
     func addMailLink(
         _ link: MailLink, code: MintedToken, of mail: MailID, claim: [UInt8], audit: AuditEvent?
     ) async throws -> Bool
+    /// Whether an account whose address is not verified can be taken by whoever reads the mails to that address.
+    func canTakeOverByMail(_ userID: UserID) async throws -> Bool
     /// The link with this code, with the time by the clock that judges it; also one that was used or has expired.
     func mailLink(codeDigest: [UInt8], now: Timestamp) async throws -> (link: MailLink, now: Timestamp)?
     /// Notes that the holder of an account wants another address, and sends a link there. Whether it is taken shows when

@@ -41,6 +41,7 @@ struct MailLinks: Sendable {
         else { return nil }
         let user = found.account.user
         guard user.isEmailVerified || !found.hasSecondFactor else { return nil }
+        if !user.isEmailVerified, try await !context.store.canTakeOverByMail(user.id) { return nil }
         let authority = Authority(.anyone, from: mail.address)
         return try await content(
             .resetPassword, mail, claim,

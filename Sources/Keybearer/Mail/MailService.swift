@@ -9,6 +9,9 @@ public final class MailService: Sendable {
     /// Whether mails are sent: without a mail program nothing is put into the outbox.
     package var isOn: Bool { context.settings.isMailOn }
 
+    /// Adds a mail by itself.
+    package func add(_ mail: NewMail) async throws { try await context.store.addMail(mail) }
+
     /// What is in the outbox, the newest first.
     package func list(limit: Int) async throws -> [OutgoingMail] { try await context.store.mails(limit: limit) }
 

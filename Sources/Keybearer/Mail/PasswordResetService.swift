@@ -67,6 +67,7 @@ package final class PasswordResetService: Sendable {
             let userID = link.userID, let account = try await context.store.credentials(of: userID),
             Self.isGood(link, for: account)
         else { return nil }
+        if !account.account.user.isEmailVerified, try await !context.store.canTakeOverByMail(userID) { return nil }
         return Usable(link: link, account: account.account, needsCode: account.hasSecondFactor)
     }
 

@@ -51,6 +51,8 @@ package struct PersonalData: Sendable {
     package let seenServiceKeys: [SeenServiceKey]
     /// From where its keys were used, and what was refused.
     package let keyHistory: KeyHistory
+    /// What requests with its keys came to, the newest first.
+    package let usage: [UsageCount]
     /// What was done to the account and by it, the newest first.
     package let auditEvents: [AuditEvent]
     /// Whether there are older events that were left out.
@@ -60,15 +62,18 @@ package struct PersonalData: Sendable {
     package static let mostAuditEvents = 10_000
     /// The most mails.
     package static let mostMails = 1_000
+    /// The most counts of usage.
+    package static let mostUsage = 100_000
 
     /// Puts the parts together.
     package init(
         account: Account, identities: [Identity] = [], secondFactorSince: Timestamp? = nil, sessions: [Session],
         portalLinks: [PortalLink], invitations: [Invitation] = [], mails: [OutgoingMail] = [],
         devices: [RememberedDevice] = [], wantedEmail: EmailAddress? = nil, pastKeys: [PastKey],
-        seenServiceKeys: [SeenServiceKey] = [], keyHistory: KeyHistory = KeyHistory(), auditEvents: [AuditEvent],
-        isAuditCut: Bool
+        seenServiceKeys: [SeenServiceKey] = [], keyHistory: KeyHistory = KeyHistory(), usage: [UsageCount] = [],
+        auditEvents: [AuditEvent], isAuditCut: Bool
     ) {
+        self.usage = usage
         self.mails = mails
         self.devices = devices
         self.wantedEmail = wantedEmail

@@ -165,7 +165,7 @@ public final class DirectoryService: Sendable {
 
 extension ListPlace {
     /// The place as a program sends it back. Safe in a query as it is.
-    var cursor: String {
+    package var cursor: String {
         Data("\(createdAt.millisecondsSinceEpoch) \(id)".utf8).base64EncodedString()
             .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
@@ -173,7 +173,7 @@ extension ListPlace {
     /// Reads what ``cursor`` made.
     ///
     /// - Throws: `BAD_REQUEST` for anything else.
-    init(cursor: String) throws(KeybearerError) {
+    package init(cursor: String) throws(KeybearerError) {
         let standard = cursor.replacing("-", with: "+").replacing("_", with: "/")
         let padded = standard + String(repeating: "=", count: (4 - cursor.utf8.count % 4) % 4)
         guard cursor.utf8.count <= 200, let data = Data(base64Encoded: padded) else { throw Self.noCursor }

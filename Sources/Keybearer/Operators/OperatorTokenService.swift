@@ -48,9 +48,12 @@ public final class OperatorTokenService: Sendable {
     }
 
     /// Whether a secret was not made here: told from memory, so that a forgery never reaches the store. Tokens of
-    /// version 0.1 carry no tag, and only the store can tell.
-    public func isForged(_ secret: OperatorSecret) -> Bool {
-        !secret.isUntagged && origin(of: secret) == .forged
+    /// version 0.1 carry no tag: all of their digests are in memory.
+    ///
+    /// - Throws: `UNAVAILABLE` where these could not be read yet.
+    public func isForged(_ secret: OperatorSecret) async throws -> Bool {
+        if secret.isUntagged { return try await !untagged.contains(secret.digest) }
+        return origin(of: secret) == .forged
     }
 
     private func origin(of secret: OperatorSecret) -> TokenOrigin {

@@ -43,6 +43,28 @@ package struct StoreWrite: Sendable {
     package let audit: AuditEvent
     /// The `Idempotency-Key` that came with it, if one did.
     package let request: IdempotentRequest?
+    /// The version that the caller has seen of the record that the audit row names: another one refuses the write.
+    package private(set) var condition: Condition?
+
+    /// A record at a version.
+    package enum Condition: Sendable, Hashable {
+        case user(UserID, version: Int)
+        case workspace(WorkspaceID, version: Int)
+    }
+
+    /// The same write, on the condition that the account has this version; nil for any.
+    package func ifUser(has version: Int?) -> StoreWrite {
+        var write = self
+        if let version, let id = audit.userID { write.condition = .user(id, version: version) }
+        return write
+    }
+
+    /// The same write, on the condition that the workspace has this version; nil for any.
+    package func ifWorkspace(has version: Int?) -> StoreWrite {
+        var write = self
+        if let version, let id = audit.workspaceID { write.condition = .workspace(id, version: version) }
+        return write
+    }
 
     /// Puts a write together.
     package init(_ work: Work, audit: AuditEvent, request: IdempotentRequest? = nil) {

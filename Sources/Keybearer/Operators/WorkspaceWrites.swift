@@ -120,7 +120,7 @@ extension WriteService {
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let (userID, workspaceID) = (
-            try await existingID(user, for: nil), try await existingID(workspace)
+            try await existingID(user, for: request), try await existingID(workspace)
         )
         return StoreWrite(
             .putMember(Membership(workspaceID: workspaceID, userID: userID, role: role)),
@@ -137,7 +137,7 @@ extension WriteService {
         by caller: OperatorCaller
     ) async throws -> StoreWrite {
         let (userID, workspaceID) = (
-            try await existingID(user, for: nil), try await existingID(workspace)
+            try await existingID(user, for: request), try await existingID(workspace)
         )
         return StoreWrite(
             .removeMember(userID, from: workspaceID),

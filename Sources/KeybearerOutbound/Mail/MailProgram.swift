@@ -80,6 +80,8 @@ private struct MailProcess {
     static func start(_ words: [String]) throws(MailFailure) -> MailProcess {
         let (input, output) = (try pipe(), try pipe())
         defer { close(output.writing) }
+        // Where whoever started this process ignores it, the kernel forgets how children ended.
+        signal(SIGCHLD, SIG_DFL)
         #if canImport(Darwin)
         var (actions, attributes): (posix_spawn_file_actions_t?, posix_spawnattr_t?) = (nil, nil)
         #else
@@ -98,7 +100,7 @@ private struct MailProcess {
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in [SIGPIPE, SIGHUP, SIGTERM, SIGINT] { sigaddset(&signals, signal) }
+        for signal in [SIGPIPE, SIGHUP, SIGTERM, SIGINT, SIGCHLD] { sigaddset(&signals, signal) }
         posix_spawnattr_setsigdefault(&attributes, &signals)
         posix_spawnattr_setpgroup(&attributes, 0)
         var flags = Int32(POSIX_SPAWN_SETPGROUP) | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
@@ -135,19 +137,29 @@ private struct MailProcess {
         defer { for file in [input.reading, output] { close(file) } }
         var (written, isWriting, said, status) = (0, true, [UInt8](), Int32(0))
         defer { if isWriting { close(input.writing) } }
-        while waitpid(process, &status, WNOHANG) == 0 {
+        var isSpeaking = true
+        while true {
+            let ended = waitpid(process, &status, WNOHANG)
+            if ended == process { break }
+            // Nobody knows how it ended: the mail is not counted as sent.
+            guard ended == 0 || errno == EINTR else { throw MailFailure("The end of the program was not seen.") }
             guard ContinuousClock.now < deadline, !run.isCancelled.load(ordering: .relaxed) else {
                 stop()
                 throw MailFailure("The program took too long and was ended.")
             }
-            var files = [pollfd(fd: output, events: Int16(POLLIN), revents: 0)]
-            if isWriting { files.append(pollfd(fd: input.writing, events: Int16(POLLOUT), revents: 0)) }
+            // One that is -1 is not looked at: what the program has closed would be ready all the time.
+            var files = [
+                pollfd(fd: isSpeaking ? output : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: isWriting ? input.writing : -1, events: Int16(POLLOUT), revents: 0),
+            ]
             poll(&files, nfds_t(files.count), 10)
+            isSpeaking = isSpeaking && files[0].revents & Int16(POLLHUP) == 0
             Self.read(output, into: &said)
-            guard isWriting else { continue }
+            guard isWriting, files[1].revents != 0 else { continue }
             let count = message[written...].withUnsafeBytes { write(input.writing, $0.baseAddress, $0.count) }
             written += max(0, count)
-            if written == message.count {
+            // One that has closed its end reads nothing more: its status says how it ended.
+            if written == message.count || count < 0 && errno == EPIPE {
                 close(input.writing)
                 isWriting = false
             }

@@ -66,7 +66,7 @@ extension CopiedTable {
             ("password_hash", .text), ("password_version", .number), ("created_at", .number), ("external_id", .text),
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
             ("limit_ends_at", .number), ("default_workspace_id", .text), ("service_workspace_id", .text),
-            ("allowed_networks", .text),
+            ("allowed_networks", .text), ("disabled_by_operator", .flag), ("email_by_operator", .flag),
         ])
 
     package static let auditEvents = CopiedTable(
@@ -148,8 +148,9 @@ extension CopiedTable {
 
     private static let rateLimits = CopiedTable("budgets", [("user_id", .text), ("rolling_hour", .bytes)])
 
-    private static let deletedAccountWindows = CopiedTable(
-        "past_hours", [("user_id", .text), ("rolling_hour", .bytes), ("ended_at", .number)])
+    static let deletedAccountWindows = CopiedTable(
+        "past_hours",
+        [("user_id", .text), ("rolling_hour", .bytes), ("ended_at", .number), ("heir", .bytes)])
 
     /// What a crash left open still counts for every account.
     private static let rateLimitSharedReservations = CopiedTable(

@@ -102,6 +102,8 @@ package enum CommonMigrations {
         Migration("c16 key history, allowed networks", isCompatible: false, createKeyHistory),
         // A rotation by a process that does not know them could drop the tag that their links carry.
         Migration("c17 mail", isCompatible: false, createMails),
+        // A node that does not know them would let an Admin enable what the operator has disabled.
+        Migration("c18 who disabled, who gave the address, heirs of hours", isCompatible: false, createOrigins),
     ]
 
     private static let createImportedKeys = [

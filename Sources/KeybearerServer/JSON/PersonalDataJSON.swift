@@ -24,6 +24,8 @@ package struct PersonalDataJSON: JSONNoun {
     let seenServiceKeys: [SeenServiceKeyJSON]
     /// From where the user's keys were used, and what was refused.
     let keyHistory: KeyHistoryJSON
+    /// What requests with the user's keys came to, in quarters of an hour, the newest first.
+    let usage: [UsageCountJSON]
     /// By the user and about the user, the newest first.
     let audit: [AuditEventJSON]
     /// Whether there are older events that were left out.
@@ -43,6 +45,7 @@ package struct PersonalDataJSON: JSONNoun {
         formerKeys = data.pastKeys.map { FormerKeyJSON(endedAt: $0.endedAt) }
         seenServiceKeys = data.seenServiceKeys.map { SeenServiceKeyJSON($0) }
         keyHistory = KeyHistoryJSON(data.keyHistory)
+        usage = data.usage.map { UsageCountJSON($0) }
         audit = data.auditEvents.map { AuditEventJSON($0) }
         auditIsCut = data.isAuditCut
     }
@@ -52,6 +55,25 @@ package struct PersonalDataJSON: JSONNoun {
         PersonalData(
             account: UserJSON.sampleAccount, sessions: [], portalLinks: [], pastKeys: [], auditEvents: [],
             isAuditCut: false))
+}
+
+/// What requests with one key came to in a quarter of an hour.
+package struct UsageCountJSON: JSONNoun {
+    let quarter: Timestamp
+    let keyId: String
+    let outcome: String
+    let count: Int
+
+    init(_ usage: UsageCount) {
+        (quarter, keyId) = (usage.quarter, usage.keyID.rawValue)
+        (outcome, count) = (usage.outcome.rawValue, usage.count)
+    }
+
+    package static let noun = "UsageCount"
+    package static let sample = UsageCountJSON(
+        UsageCount(
+            userID: UserID(rawValue: "usr_ada"), keyID: KeyID(rawValue: "key_1"),
+            quarter: Timestamp(millisecondsSinceEpoch: 0), outcome: .admitted, count: 1))
 }
 
 /// Who a user is at an OpenID Connect provider.

@@ -38,6 +38,13 @@ struct OperatorRequest: Sendable {
         return version
     }
 
+    /// Refuses a version where none is looked at: a caller that sends one relies on it.
+    func requireNoVersion() throws(KeybearerError) {
+        guard context.headers[values: .ifMatch].isEmpty else {
+            throw KeybearerError(.badRequest, "If-Match is not looked at here: leave it out.")
+        }
+    }
+
     /// The idempotency key with all that is asked for; nil where none was sent.
     func idempotent() throws(KeybearerError) -> IdempotentRequest? {
         guard let key = try idempotencyKey() else { return nil }
@@ -60,6 +67,26 @@ struct OperatorRequest: Sendable {
 
     /// The members of the body.
     func input(_ known: [Endpoint.FormField]) throws(KeybearerError) -> JSONInput { try JSONInput(context, known) }
+
+    /// A part of a list that is in memory, as the parameters ``Endpoint/Parameter/cursor`` ask for it.
+    ///
+    /// - Parameter place: the text by which the list is ordered, another one for each entry.
+    func page<Entry, Noun: JSONNoun>(
+        of entries: [Entry], by place: (Entry) -> String, _ json: (Entry) throws -> Noun
+    ) throws -> CursorPage<Noun> {
+        let query = try query(Endpoint.Parameter.cursor)
+        let limit = try query.number("limit", default: 100, upTo: 1_000)
+        var rest = entries.map { (place: place($0), entry: $0) }.sorted { $0.place < $1.place }
+        if let cursor = query["cursor"] {
+            let last = try ListPlace(cursor: cursor).id
+            rest.removeAll { $0.place <= last }
+        }
+        let shown = rest.prefix(limit)
+        let next =
+            rest.count > limit
+            ? shown.last.map { ListPlace(createdAt: Timestamp(millisecondsSinceEpoch: 0), id: $0.place).cursor } : nil
+        return CursorPage(try shown.map { try json($0.entry) }, limit: limit, next: next)
+    }
 
     /// The query's parameters.
     ///

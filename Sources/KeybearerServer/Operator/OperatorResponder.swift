@@ -20,7 +20,7 @@ struct OperatorResponder: Sendable {
                 throw KeybearerError(.unauthorized, "Send an operator token.")
             }
             // A forgery is refused before the body is read; everything else is decided after its last byte.
-            guard !tokens.isForged(secret) else {
+            guard try await !tokens.isForged(secret) else {
                 throw KeybearerError(.unauthorized, "The operator token is not valid.")
             }
             var problem: KeybearerError?
@@ -29,12 +29,11 @@ struct OperatorResponder: Sendable {
                     into: &context, upTo: route?.endpoint?.body.limit ?? BodyReader.objectLimit)
             }
             let token = try await tokens.authenticate(secret, from: context.client)
-            if case .operatorToken(let scope?, _) = (route ?? matched?.routes.values.first)?.access {
-                try token.require(scope)
-            }
+            if case .operatorToken(let scope?, _) = route?.access { try token.require(scope) }
             if let problem { throw problem }
             if case .operatorToken(_, let handler) = route?.access {
                 let request = OperatorRequest(context: context, caller: OperatorCaller(token, from: context.client))
+                if route?.endpoint?.takesVersion != true { try request.requireNoVersion() }
                 return try await RequestOrigin.$current.withValue(context.origin) {
                     try await respond(request, handler, token)
                 }

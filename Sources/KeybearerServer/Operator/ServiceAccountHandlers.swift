@@ -15,12 +15,12 @@ struct ServiceAccountHandlers: Sendable {
     ]
 
     /// `GET /operator/v1/workspaces/{workspace}/service-accounts`
-    @Sendable func list(_ request: OperatorRequest) async throws -> PlainList<UserJSON> {
+    @Sendable func list(_ request: OperatorRequest) async throws -> CursorPage<UserJSON> {
         let id = try await writes.existingID(request.workspace())
         let found = try await accounts.list(of: id)
         // Whether it is empty or not there, only the workspace itself says.
         if found.isEmpty { _ = try await users.directory.workspace(.id(id)) }
-        return PlainList(found.map(users.json))
+        return try request.page(of: found, by: { $0.user.id.rawValue }, users.json)
     }
 
     /// `POST /operator/v1/workspaces/{workspace}/service-accounts`

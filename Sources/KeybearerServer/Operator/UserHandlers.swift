@@ -141,7 +141,7 @@ struct UserHandlers: Sendable {
         let write = try await writes.deleting(
             request.user(), successor: successor, deletesWorkspaces: deletesWorkspaces,
             request: request.idempotent(), by: request.caller)
-        return OperatorWrite(write: write) { _ in NoContent() }
+        return OperatorWrite(write: write.ifUser(has: try request.version())) { _ in NoContent() }
     }
 
     /// `GET /operator/v1/users/{user}/export`: all that is kept about a person, without secrets.
@@ -167,9 +167,9 @@ struct UserHandlers: Sendable {
         _ status: User.Status, _ request: OperatorRequest
     ) async throws -> OperatorWrite<Success<UserJSON>> {
         try request.context.requireNoContent()
-        return present(
-            try await writes.settingStatus(
-                status, of: request.user(), request: request.idempotent(), by: request.caller))
+        let write = try await writes.settingStatus(
+            status, of: request.user(), request: request.idempotent(), by: request.caller)
+        return present(write.ifUser(has: try request.version()))
     }
 
     /// `POST /operator/v1/users/{user}/end-sessions`
@@ -213,7 +213,7 @@ struct UserHandlers: Sendable {
         let made = try await writes.regenerating(
             request.user(), request: request.idempotent(), by: request.caller)
         let (keys, caller) = (keys, request.caller)
-        return OperatorWrite(write: made.write) { outcome in
+        return OperatorWrite(write: made.write.ifUser(has: try request.version())) { outcome in
             guard case .key(let outcome) = outcome else { throw KeybearerError(.internalError, "The store failed.") }
             let (secret, record) = try await keys.result(
                 outcome, of: made.replacement, secret: made.secret, by: caller.authority)

@@ -149,15 +149,17 @@ struct WorkspaceHandlers: Sendable {
         _ isSuspended: Bool, _ request: OperatorRequest
     ) async throws -> OperatorWrite<Success<WorkspaceRecordJSON>> {
         try request.context.requireNoContent()
-        return present(
-            try await writes.suspending(
-                request.workspace(), isSuspended, request: request.idempotent(), by: request.caller))
+        let write = try await writes.suspending(
+            request.workspace(), isSuspended, request: request.idempotent(), by: request.caller)
+        return present(write.ifWorkspace(has: try request.version()))
     }
 
     /// `GET /operator/v1/workspaces/{workspace}/members`
-    @Sendable func members(_ request: OperatorRequest) async throws -> PlainList<MemberJSON> {
+    @Sendable func members(_ request: OperatorRequest) async throws -> CursorPage<MemberJSON> {
         let (workspace, _) = try await directory.workspace(request.workspace())
-        return PlainList(try await workspaces.members(of: workspace.id).map { MemberJSON($0.user, role: $0.role) })
+        return try request.page(of: try await workspaces.members(of: workspace.id), by: { $0.user.id.rawValue }) {
+            MemberJSON($0.user, role: $0.role)
+        }
     }
 
     /// `PUT /operator/v1/workspaces/{workspace}/members/{user}`
@@ -172,7 +174,7 @@ struct WorkspaceHandlers: Sendable {
         let write = try await writes.puttingMember(
             request.user(), in: request.workspace(), role: role ?? .member, request: request.idempotent(),
             by: request.caller)
-        return OperatorWrite(write: write) { _ in NoContent() }
+        return OperatorWrite(write: write.ifWorkspace(has: try request.version())) { _ in NoContent() }
     }
 
     /// `DELETE /operator/v1/workspaces/{workspace}/members/{user}`
@@ -180,12 +182,14 @@ struct WorkspaceHandlers: Sendable {
         try request.context.requireNoContent()
         let write = try await writes.removingMember(
             request.user(), from: request.workspace(), request: request.idempotent(), by: request.caller)
-        return OperatorWrite(write: write) { _ in NoContent() }
+        return OperatorWrite(write: write.ifWorkspace(has: try request.version())) { _ in NoContent() }
     }
 
     /// `GET /operator/v1/plans`
-    @Sendable func plans(_ request: OperatorRequest) async throws -> PlainList<PlanJSON> {
-        PlainList(try await workspaces.plans().map { PlanJSON($0) })
+    @Sendable func plans(_ request: OperatorRequest) async throws -> CursorPage<PlanJSON> {
+        // In the order of the catalogue: by position, which is from -1,000,000 to 1,000,000, then by id.
+        let place = { (plan: Plan) in String(10_000_000 + plan.position) + "-" + plan.id.rawValue }
+        return try request.page(of: try await workspaces.plans(), by: place) { PlanJSON($0) }
     }
 
     /// `GET /operator/v1/plans/{plan}`

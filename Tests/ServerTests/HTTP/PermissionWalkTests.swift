@@ -82,13 +82,15 @@ import Testing
     /// Decided by what a form names, not by its path: the tests of the store have them.
     private static let byStoreAlone: Set<Action> = [.manageOwners]
 
-    @Test("In the dashboard")
-    func dashboard() async throws {
+    @Test("In the dashboard", arguments: Role.allCases.map { Optional($0) } + [nil])
+    func dashboard(role: Role?) async throws {
         let stage = try await Stage()
+        let people = stage.people.filter { $0.role == role }
+        #expect(people.count == 1)
         for route in try stage.fixture.server().makeRoutes() {
             guard let action = Self.action(of: route) else { continue }
             let rule = Permissions.rule(of: action)
-            for person in stage.people {
+            for person in people {
                 let who: Comment =
                     "\(route.method.rawValue) \(route.path) as \(person.role?.rawValue ?? "a stranger")"
                 for plan in rule.needsFeature ? ["pro", "free"] : ["pro"] {
@@ -142,7 +144,10 @@ import Testing
             let workspace = try await stage.workspace(with: person.role, person.account.user.id, on: "pro")
             for id in [workspace.rawValue, "ws_none"] {
                 let isOwn = person.role != nil && id != "ws_none"
-                for (path, header) in [("/api/v1/workspaces/\(id)", nil), ("/api/v1/me", id)] {
+                let calls: [(String, String?)] = [
+                    ("/api/v1/workspaces/\(id)", nil), ("/api/v1/me", id), ("/api/v1/usage", id), ("/api/v1/key", id),
+                ]
+                for (path, header) in calls {
                     var headers: HTTPFields = [.authorization: "Bearer \(person.key)"]
                     if let header { headers[HeaderName.workspaceID] = header }
                     let status = try await stage.fixture.respond(.get, path, headers).status

@@ -35,6 +35,35 @@ import Testing
         }
     }
 
+    @Test(
+        "To make somebody an Owner, or to delete others' workspaces, needs workspaces:write; an export needs audit:read"
+    )
+    func scopes() async throws {
+        let stage = try await Stage()
+        let plain = try await OperatorClient(stage.fixture, [.readUsers, .writeUsers])
+        for body in [#"{"transferTo":"ext:member"}"#, #"{"deleteWorkspaces":true}"#] {
+            let refused = try await plain.send(.delete, "/users/ext:owner", body)
+            #expect(refused.status == 403 && refused.message.contains("workspaces:write"))
+        }
+        let export = try await plain.send(.get, "/users/ext:owner/export")
+        #expect(export.status == 403 && export.message.contains("audit:read"))
+        let both = try await OperatorClient(stage.fixture, [.readUsers, .readAudit])
+        #expect(try await both.send(.get, "/users/ext:owner/export").status == 200)
+    }
+
+    @Test(
+        "An Owner who is disabled is none: the last one who can act neither leaves nor is deleted without a successor")
+    func lastActiveOwner() async throws {
+        let stage = try await Stage()
+        let client = stage.client
+        try await client.send(.put, "/workspaces/ext:team/members/ext:member", #"{"role":"owner"}"#)
+        try await client.send(.post, "/users/ext:member/disable")
+        #expect(try await client.send(.delete, "/workspaces/ext:team/members/ext:owner").status == 409)
+        #expect(try await client.send(.delete, "/users/ext:owner").status == 409)
+        try await client.send(.post, "/users/ext:member/enable")
+        #expect(try await client.send(.delete, "/workspaces/ext:team/members/ext:owner").status == 204)
+    }
+
     @Test("The last Owner of others is deleted when the request says who follows, or that the workspaces go too")
     func lastOwner() async throws {
         let stage = try await Stage()

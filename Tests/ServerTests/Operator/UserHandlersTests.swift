@@ -6,7 +6,8 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// ``UserHandlers``: the users of the operator API, by ``UserWrites`` of the ``WriteService``, as ``UserJSON``.
+/// ``UserHandlers``: the users of the operator API, by ``UserWrites`` of the ``WriteService``, as ``UserJSON``; and
+/// ``WindowHeir``, for those who are made again.
 @Suite struct UserHandlersTests {
     @Test("A user is made with a key and a workspace, and without a password")
     func made() async throws {
@@ -98,6 +99,36 @@ import Testing
         }
     }
 
+    @Test(
+        "Whom the squatter let in goes first: an Owner beside it, a service account; its invitations end by themselves")
+    func squattedWithOthers() async throws {
+        let fixture = try ServerFixture()
+        let client = try await OperatorClient(fixture)
+        let made = try await fixture.services.accounts.create(
+            name: "Squatter", email: "victim@example.com", password: Password("long enough secret"),
+            by: Authority(.anyone, from: IPAddress(v4: 1)))
+        let (id, workspace) = (made.user.id, made.workspaces[0].workspace.id)
+        let friend = try await fixture.account("friend@example.com").account
+        let code = try await fixture.services.invitations.invite(
+            "late@example.com", as: .owner, to: workspace, by: made.user, authority: .commandLine
+        ).code
+        let adopt = #"{"email":"victim@example.com","name":"Vic","adopt":true}"#
+        func refused() async throws -> Bool {
+            let reply = try await client.send(.put, "/users/ext:v", adopt)
+            return reply.status == 409 && reply.message.contains("Other people or service accounts")
+        }
+        let member = "/workspaces/\(workspace)/members/\(friend.user.id)"
+        #expect(try await client.send(.put, member, #"{"role":"owner"}"#).status == 204)
+        #expect(try await refused())
+        #expect(try await client.send(.delete, member).status == 204)
+        let service = try await client.send(
+            .post, "/workspaces/\(workspace)/service-accounts", #"{"name":"Testing"}"#)
+        #expect(try await refused())
+        #expect(try await client.send(.delete, "/users/\(service.id)").status == 204)
+        #expect(try await client.send(.put, "/users/ext:v", adopt).id == id.rawValue)
+        #expect(try await fixture.services.invitations.find(code)?.end == .withdrawn)
+    }
+
     @Test("PATCH: null clears, absent stays, unknown and wrong members change nothing")
     func patched() async throws {
         let client = try await OperatorClient(try ServerFixture())
@@ -150,6 +181,71 @@ import Testing
         let new = #"{"email":"bob@example.com","name":"Bob"}"#
         #expect(try await client.send(.put, "/users/ext:bob", new, ifMatch: "1").status == 409)
         #expect(try await client.send(.get, "/users/ext:bob").status == 404)
+    }
+
+    @Test("If-Match is looked at by every write about a record, and refused where it is not")
+    func versionsEverywhere() async throws {
+        let client = try await OperatorClient(try ServerFixture())
+        let user = try await client.user("42")
+        let workspaces = user.data["workspaces"] as? [[String: Any]]
+        let workspace = "/workspaces/\(try #require(workspaces?.first?["id"] as? String))"
+        let member = "\(workspace)/members/ext:42"
+        let calls: [(HTTPRequest.Method, String, String)] = [
+            (.post, "/users/ext:42/disable", ""), (.post, "/users/ext:42/enable", ""),
+            (.post, "/users/ext:42/key/regenerate", ""), (.put, "/users/ext:42/limit", #"{"hourlyLimit":5}"#),
+            (.put, "/users/ext:42/networks", #"{"networks":null}"#), (.post, workspace + "/suspend", ""),
+            (.post, workspace + "/resume", ""), (.put, workspace + "/limit", #"{"hourlyLimit":5}"#),
+            (.put, workspace + "/plan", #"{"plan":"pro"}"#), (.put, member, #"{"role":"owner"}"#),
+            (.delete, member, ""), (.delete, "/users/ext:42", ""), (.delete, workspace, ""),
+        ]
+        for (method, path, body) in calls {
+            let refused = try await client.send(method, path, body, ifMatch: "9")
+            #expect(refused.status == 409 && refused.message.contains("If-Match"), "\(method) \(path) \(refused.text)")
+        }
+        #expect(try await client.send(.get, "/users/ext:42").text == user.text)
+        for (method, path, body) in [
+            (HTTPRequest.Method.post, "/users/ext:42/end-sessions", ""), (.post, "/users/ext:42/quota/reset", ""),
+            (.post, "/users", #"{"email":"x@example.com","name":"X"}"#), (.delete, "/plans/none", ""),
+        ] {
+            let refused = try await client.send(method, path, body, ifMatch: "1")
+            #expect(refused.status == 400 && refused.message.contains("If-Match is not looked at"), "\(path)")
+        }
+        #expect(try await client.send(.post, "/users/ext:42/disable", ifMatch: "1").version == 2)
+        #expect(try await client.send(.delete, "/users/ext:42", ifMatch: "2").status == 204)
+    }
+
+    @Test("A method that a path does not have is 405, whatever the token is good for")
+    func wrongMethod() async throws {
+        let client = try await OperatorClient(try ServerFixture(), [.readUsers])
+        for _ in 0..<5 { #expect(try await client.send(.delete, "/users").status == 405) }
+    }
+
+    @Test("Whoever is made again begins with the hour that was used, and not with a fresh one")
+    func noSecondHour() async throws {
+        let fixture = try ServerFixture()
+        let client = try await OperatorClient(fixture)
+        func remaining(_ id: String) async throws -> Int? {
+            let key = try await fixture.services.keys.reveal(UserID(rawValue: id), by: .commandLine).characters
+            let header = try #require(HTTPField.Name("X-RateLimit-Remaining"))
+            return try await fixture.respond(.get, "/api/v1/me", [.authorization: "Bearer \(key)"]).headers[header]
+                .flatMap { Int($0) }
+        }
+        var ids: [String] = []
+        for _ in 0..<2 {
+            let user = try await client.user("42")
+            let workspaces = user.data["workspaces"] as? [[String: Any]]
+            let workspace = try #require(workspaces?.first?["id"] as? String)
+            _ = try await client.send(.put, "/workspaces/\(workspace)/plan", #"{"plan":"pro"}"#)
+            ids.append(user.id)
+            let left = try #require(try await remaining(user.id))
+            // The two of the first one count, and what the server had reserved for it.
+            #expect(ids.count == 1 ? left == 999 : left <= 997)
+            if ids.count == 1 {
+                #expect(try await remaining(user.id) == 998)
+                #expect(try await client.send(.delete, "/users/ext:42").status == 204)
+            }
+        }
+        #expect(Set(ids).count == 2)
     }
 
     @Test("A verified address and a take-over need users:identity")

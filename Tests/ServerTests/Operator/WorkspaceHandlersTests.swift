@@ -84,6 +84,15 @@ import Testing
             #expect(try await client.send(.put, path + "/members/\(user)", body).problems == ["role"], "\(body)")
         }
         #expect(try await client.send(.put, path + "/members/ext:none", #"{"role":"admin"}"#).status == 404)
+        for number in 0..<5 {
+            try await client.user("m\(number)")
+            #expect(try await client.send(.put, path + "/members/ext:m\(number)", #"{"role":"member"}"#).status == 204)
+        }
+        let parts = try await client.pages(path + "/members", limit: 2)
+        #expect(parts.map(\.count) == [2, 2, 2] && Set(parts.joined().compactMap { $0["user"] as? String }).count == 6)
+        #expect(try await client.send(.get, path + "/members?limit=0").status == 400)
+        #expect(try await client.send(.get, path + "/members?page=2").status == 400)
+        for number in 0..<5 { try await client.send(.delete, path + "/members/ext:m\(number)") }
         let members = try await client.send(.get, path + "/members")
         #expect(members.list.map { $0["externalId"] as? String } == ["owner"])
         #expect(members.list.map { $0["role"] as? String } == ["owner"])
@@ -102,6 +111,11 @@ import Testing
         #expect(try await client.send(.put, "/plans/gold", gold).text == made.text)
         #expect(try await client.send(.get, "/plans/gold").text == made.text)
         #expect(try await client.send(.get, "/plans").list.map { $0["id"] as? String } == ["free", "pro", "gold"])
+        let parts = try await client.pages("/plans", limit: 2)
+        #expect(parts.map(\.count) == [2, 1] && parts.joined().map { $0["id"] as? String } == ["free", "pro", "gold"])
+        // The second PUT changed nothing: no node had to forget anything, and nothing is in the log.
+        let puts = try await client.send(.get, "/audit").list.filter { $0["action"] as? String == "plan.put" }
+        #expect(puts.filter { $0["detail"] as? String == "gold" }.count == 1)
         let wrong: [(String, String, [String])] = [
             (#""hourlyLimit":5000"#, #""hourlyLimit":0"#, ["hourlyLimit"]),
             (#""hourlyLimit":5000"#, #""hourlyLimit":"5""#, ["hourlyLimit"]),

@@ -162,6 +162,9 @@ struct WalkRoute: Sendable {
             ["email": "thief.\($0.email)", "role": "admin"]
         },
         ofWorkspace("invitations/{invitationID}/withdraw", .invitationWithdrawn, .inviteMembers) { _ in [:] },
+        ofWorkspace("invitations/{invitationID}/withdraw", .invitationRequestDismissed, .inviteMembers) { _ in
+            ["request": "1"]
+        },
         WalkRoute(
             name: "POST /invitations/accept", action: .invitationAccepted, ends: AuthorityEnd.ofSessions,
             request: { $0.form("/invitations/accept", ["code": $0.team.code]) }, hasTeam: true),

@@ -69,6 +69,18 @@ struct OperatorClient: Sendable {
             #"{"email":"\#(externalID)@example.com","name":"Ada","emailVerified":\#(verified)}"#)
     }
 
+    /// The parts of a list, one after another.
+    func pages(_ path: String, limit: Int) async throws -> [[[String: Any]]] {
+        var (parts, cursor): ([[[String: Any]]], String?) = ([], nil)
+        repeat {
+            let query = "?limit=\(limit)" + (cursor.map { "&cursor=\($0)" } ?? "")
+            let reply = try await send(.get, path + query)
+            parts.append(reply.list)
+            cursor = reply.meta["nextCursor"] as? String
+        } while cursor != nil && parts.count < 100
+        return parts
+    }
+
     /// Sends operations, each with its method, its path and its body.
     func batch(_ operations: [(String, String, String?)], key: String? = nil) async throws -> Reply {
         let texts = operations.map { method, path, body in

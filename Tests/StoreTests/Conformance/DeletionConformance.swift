@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// ``AccountDeletion`` on every engine: what becomes of workspaces and of the audit log, and what ``PersonalDataRead``
-/// shows before.
+/// shows before; and the step ``OriginMigration``.
 @Suite struct DeletionConformance {
     /// An Owner with a workspace of her own and one that she shares with a member.
     private struct Stage {

@@ -172,8 +172,9 @@ import Testing
                                 .text("active"), .flag(false), .text(""), .number(1), .time(account.user.createdAt),
                                 .null, .flag(false), .number(1), .time(account.user.createdAt),
                             ]
-                            // What later steps added may be left out.
-                            return values + Array(repeating: .null, count: users.columns.count - values.count)
+                            // What later steps added may be left out, or is off.
+                            return values
+                                + users.columns.dropFirst(values.count).map { $0.kind == .flag ? .flag(false) : .null }
                         }, into: users)
                     try connection.insertMany(
                         numbers.map { number in

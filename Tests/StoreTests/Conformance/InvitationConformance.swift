@@ -2,7 +2,7 @@ import Keybearer
 import TestSupport
 import Testing
 
-/// The ``InvitationStore`` on every engine: ``Invitations``, in the tables of ``WorkspaceMigrations``.
+/// The ``InvitationStore`` on every engine: ``Invitations`` and ``InvitationRequests``, in the tables of ``WorkspaceMigrations``.
 @Suite struct InvitationConformance {
     private static let masterKey = MasterKeyID(rawValue: "mk_one")
 

@@ -38,7 +38,7 @@ import Testing
             try Self.insertRequests(7, store, samples, at: day)
             for (first, count, endedAt) in [(1_000, 2_001, 0), (5_000, 4, day)] as [(Int, Int, Int64)] {
                 try Self.insert(count, into: "past_hours", store) { number in
-                    [.text("usr_\(first + number)"), .bytes([0]), .time(samples.at(endedAt))]
+                    [.text("usr_\(first + number)"), .bytes([0]), .time(samples.at(endedAt)), .null]
                 }
             }
             try await store.removeOldRequests(now: samples.at(day + 1))

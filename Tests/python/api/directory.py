@@ -78,12 +78,13 @@ class Directory:
         return str(found.data["version"]) if found.status == 200 else None
 
     def cursor(self, path: str, order: str | None) -> str | None:
-        """Where the second part of a list begins; None where it has one part.
+        """Where the second part of a list begins; None where it has one part, or is not there.
 
         - order: that of the list, where it has one.
         """
         query = "limit=1" + (f"&order={order}" if order else "")
-        return self.call("GET", f"{path.removeprefix('/operator/v1')}?{query}").json["meta"]["nextCursor"]
+        found = self.call("GET", f"{path.removeprefix('/operator/v1')}?{query}")
+        return found.json["meta"]["nextCursor"] if found.status == 200 else None
 
     def _make(self, method: str, path: str, body: dict | None = None) -> Response:
         response = self.call(method, path, body)

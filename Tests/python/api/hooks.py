@@ -68,15 +68,16 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     if is_valid(ParameterLocation.HEADER) and "Idempotency-Key" in case.headers:
         # The same key with another request is refused.
         case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:200]}-{DIRECTORY.number()}"
-    if is_valid(ParameterLocation.QUERY) and "cursor" in (case.query or {}):
-        # Only a response tells one, to the same order.
-        use(case.query, "cursor", DIRECTORY.cursor(case.operation.path, case.query.get("order")))
     is_made_up = DIRECTORY.number() % 4 == 0
     if is_valid(ParameterLocation.PATH):
         name_in_path(case, is_made_up)
         if "If-Match" in case.headers and is_valid(ParameterLocation.HEADER) and not is_made_up:
             # Only a response tells one.
             use(case.headers, "If-Match", DIRECTORY.version(case.path_parameters))
+    if is_valid(ParameterLocation.QUERY) and "cursor" in (case.query or {}):
+        # Only a response tells one, to the same order of the same list.
+        path = case.operation.path.format(**(case.path_parameters or {}))
+        use(case.query, "cursor", DIRECTORY.cursor(path, case.query.get("order")))
     if is_valid(ParameterLocation.BODY) and isinstance(case.body, dict):
         name_in_body(case, is_made_up)
 

@@ -22,9 +22,9 @@ from harness.http_client import Headers, Response
 # Over all four proxies: at least 10,000 requests of good clients.
 GOOD_REQUESTS = 2_500
 GOOD_CLIENTS = 5
-HOSTILE_CLIENTS = 6
+HOSTILE_CLIENTS = 12
 # How often a hostile client sends each of its requests.
-HOSTILE_ROUNDS = 2
+HOSTILE_ROUNDS = 1
 # How long a hostile client waits for a response that may never come.
 HOSTILE_PATIENCE = 0.5
 # What a proxy adds.

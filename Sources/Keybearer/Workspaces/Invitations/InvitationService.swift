@@ -47,13 +47,31 @@ public final class InvitationService: Sendable {
         return (stamped, code, isMailed)
     }
 
-    /// Withdraws an invitation, and answers the request that it carries.
+    /// Withdraws an invitation, and answers the request that it carries. One that makes an Owner is an Owner's to
+    /// withdraw.
     ///
     /// - Throws: `NOT_FOUND`; `FORBIDDEN`.
     public func withdraw(_ invitation: InvitationID, of id: WorkspaceID, by authority: Authority) async throws {
+        // The role of an invitation never changes.
+        let role = try await context.store.invitation(id: invitation, now: context.clocks.wall())?.record.invitation
+            .role
         try await context.store.withdrawInvitation(
-            invitation, of: id, by: authority, needs: Requirement(.inviteMembers, in: id),
+            invitation, of: id, by: authority,
+            needs: Requirement(role == .owner ? .manageOwners : .inviteMembers, in: id),
             audit: context.event(.invitationWithdrawn, by: authority, workspace: id, detail: invitation.rawValue))
+    }
+
+    /// Dismisses the request for another invitation that came with one. The invitation itself stays as it is: whoever asked
+    /// may be somebody else than it is for.
+    ///
+    /// - Throws: `NOT_FOUND`; `FORBIDDEN`.
+    public func dismissRequest(
+        with invitation: InvitationID, of id: WorkspaceID, by authority: Authority
+    ) async throws {
+        try await context.store.dismissInvitationRequest(
+            with: invitation, of: id, by: authority, needs: Requirement(.inviteMembers, in: id),
+            audit: context.event(
+                .invitationRequestDismissed, by: authority, workspace: id, detail: invitation.rawValue))
     }
 
     /// Whether a code was not made here: told from memory, so that a forgery never reaches the store.
@@ -105,11 +123,6 @@ public final class InvitationService: Sendable {
             audit: context.event(
                 .invitationRequested, by: Authority(.anyone, from: address), workspace: record.invitation.workspaceID,
                 detail: record.invitation.id.rawValue))
-    }
-
-    /// The account for whose address an invitation is; nil where there is none yet.
-    package func account(for invitation: Invitation) async throws -> Account? {
-        try await context.account(spelt: invitation.email.rawValue)
     }
 
     private func isOurs(_ code: InvitationCode) throws(KeybearerError) -> Bool {

@@ -13,6 +13,10 @@ package protocol InvitationStore: Sendable {
     /// Withdraws an invitation, and answers the request that it carries.
     ///
     /// - Throws: `NOT_FOUND`.
+    func dismissInvitationRequest(
+        with id: InvitationID, of workspaceID: WorkspaceID, by authority: Authority, needs requirement: Requirement,
+        audit: AuditEvent
+    ) async throws
     func withdrawInvitation(
         _ id: InvitationID, of workspaceID: WorkspaceID, by authority: Authority, needs requirement: Requirement,
         audit: AuditEvent

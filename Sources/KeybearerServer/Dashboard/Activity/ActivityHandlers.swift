@@ -109,7 +109,8 @@ struct ActivityHandlers: Sendable {
         let export = ActivityExport(format: format, reader: account.user.id, isOwn: isOwn)
         let first = try await activity.page(filter, limit: ActivityExport.pageSize, for: account)
         let body = export.body(first) { place in
-            try await activity.page(filter, before: place, limit: ActivityExport.pageSize, for: account)
+            try await activity.page(
+                filter, before: place, limit: ActivityExport.pageSize, forReader: account.user.id)
         }
         return Response(
             status: .ok,

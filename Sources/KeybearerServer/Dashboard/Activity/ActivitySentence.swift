@@ -115,6 +115,7 @@ struct ActivitySentence: Sendable {
         case .invitationWithdrawn: "withdrew an invitation to \(target.workspace)"
         case .invitationAccepted: "accepted an invitation to \(target.workspace)"
         case .invitationRequested: "asked for a new invitation to \(target.workspace)"
+        case .invitationRequestDismissed: "dismissed a request for an invitation to \(target.workspace)"
         case .planPut: "changed the plan \(event.detail ?? "")"
         case .planDeleted: "deleted the plan \(event.detail ?? "")"
         case .operatorTokenCreated: "made an operator token"
@@ -187,6 +188,9 @@ extension AuditEvent.Action {
         case .invitationWithdrawn: "Invitation withdrawn"
         case .invitationAccepted: "Invitation accepted"
         case .invitationRequested: "Invitation asked for"
+        case .invitationRequestDismissed: "Request for an invitation dismissed"
+        case .portalLinkCreated: "Portal link made"
+        case .userAdopted: "Account taken over by the operator"
         default: rawValue
         }
     }
@@ -195,7 +199,8 @@ extension AuditEvent.Action {
     static let inWorkspaces: [AuditEvent.Action] = [
         .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .memberAdded, .memberRoleChanged,
         .memberRemoved,
-        .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested, .planChanged,
+        .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested,
+        .invitationRequestDismissed, .planChanged,
         .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
         .userCreated, .userChanged, .userDisabled, .userEnabled, .userDeleted,
     ]
@@ -207,6 +212,6 @@ extension AuditEvent.Action {
         .keyRevealed, .keyTried, .keyRegenerated, .keyRevoked, .networksChanged, .userCreated, .userChanged,
         .userDisabled, .userEnabled,
         .userLimitChanged, .windowReset, .memberAdded, .memberRoleChanged, .memberRemoved, .planChanged,
-        .workspaceCreated,
+        .workspaceCreated, .invitationAccepted, .portalLinkCreated, .userAdopted,
     ]
 }

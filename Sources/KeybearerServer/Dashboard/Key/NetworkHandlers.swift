@@ -18,8 +18,9 @@ struct NetworkHandlers: Sendable {
             do {
                 let sources = try await keys.history(of: subject.account).sources.map(\.address)
                 var networks = try Self.networks(draft.typed)
-                if form["pin"] != nil {
-                    networks = AllowedNetworks(around: sources)
+                if let pinned = form["pin"] {
+                    // Those that the page showed: somebody may have used the key from elsewhere since.
+                    networks = try Self.networks(pinned)
                     guard networks != nil else { throw Self.nothingSeen }
                 } else if form["confirmed"] == nil {
                     draft.cutOff = cutOff(by: networks, sources, of: subject.account)

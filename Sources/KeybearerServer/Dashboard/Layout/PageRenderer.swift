@@ -20,18 +20,24 @@ struct PageRenderer: Sendable {
     ///   - clocks: The time that a page says it was made at.
     /// - Throws: The parser's error where a template is malformed.
     init(place: Place = Place(), brand: Brand = Brand(), clocks: Clocks) throws {
-        var library = MustacheLibrary()
-        // The style sheet too, for a page that holds it: as a value it would be escaped.
-        let style = Template(name: "stylesheet", text: DashboardAssets.stylesheetText)
-        let brandStyle = Template(name: "brand-stylesheet", text: brand.stylesheet ?? "")
-        for template in Template.all.filter({ !$0.isOfMail }) + [style, brandStyle] {
-            try library.register(template.text, named: template.name)
-        }
+        var library = try Self.templates.get()
+        try library.register(brand.stylesheet ?? "", named: "brand-stylesheet")
         self.library = library
         self.place = place
         self.brand = brand
         assets = BrandAssets(brand)
         self.clocks = clocks
+    }
+
+    /// The templates that are the same for every brand, parsed once.
+    private static let templates = Result {
+        var library = MustacheLibrary()
+        // The style sheet too, for a page that holds it: as a value it would be escaped.
+        let style = Template(name: "stylesheet", text: DashboardAssets.stylesheetText)
+        for template in Template.all.filter({ !$0.isOfMail }) + [style] {
+            try library.register(template.text, named: template.name)
+        }
+        return library
     }
 
     /// The page's HTML. It holds a secret only where the model does.

@@ -25,7 +25,7 @@ struct InvitationHandlers: Sendable {
             }
         }
         if let end { return show(InvitationPage(end, record, code: code), .gone) }
-        return show(InvitationPage(record, code: code, reader: try await reader(account, record.invitation)))
+        return show(InvitationPage(record, code: code, reader: reader(account, record.invitation)))
     }
 
     /// `POST /invitations/accept`
@@ -55,14 +55,12 @@ struct InvitationHandlers: Sendable {
         return show(.asked(isNew: isNew))
     }
 
-    private func reader(_ account: Account?, _ invitation: Invitation) async throws -> InvitationPage.Reader {
+    private func reader(_ account: Account?, _ invitation: Invitation) -> InvitationPage.Reader {
         if let account {
             return .person(
                 email: account.user.email.rawValue, isMeant: invitation.isFor(account.user.email), isMember: false)
         }
-        let meant = try await invitations.account(for: invitation)
-        return .nobody(
-            hasAccount: meant != nil, isDisabled: meant?.user.status == .disabled, isSignUpOpen: isSignUpOpen)
+        return .nobody(isSignUpOpen: isSignUpOpen)
     }
 
     private static func isMember(_ account: Account, _ record: InvitationRecord) -> Bool {

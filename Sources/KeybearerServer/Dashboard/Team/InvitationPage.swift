@@ -28,6 +28,8 @@ struct InvitationPage: Page, Equatable {
     var accept: Accept?
     /// Where to go on; nil for nowhere.
     var enter: Way?
+    /// Where else; nil for nowhere.
+    var instead: Way?
     /// The path to come back to behind a sign-out; nil where that does not help.
     var signOut: String?
     /// The code with which another invitation is asked for; nil where there is nobody to ask.
@@ -35,8 +37,9 @@ struct InvitationPage: Page, Equatable {
 
     /// Who opens the link.
     enum Reader: Sendable, Equatable {
-        /// Nobody who is signed in; whether an account has the address, and whether one can be made.
-        case nobody(hasAccount: Bool, isDisabled: Bool, isSignUpOpen: Bool)
+        /// Nobody who is signed in; whether an account can be made. Whether the address has one is not said: whoever has
+        /// the link may have invited the address to find that out.
+        case nobody(isSignUpOpen: Bool)
         /// Somebody who is signed in.
         case person(email: String, isMeant: Bool, isMember: Bool)
     }
@@ -63,28 +66,20 @@ struct InvitationPage: Page, Equatable {
             paragraphs = [invited, "You are signed in as \(email). Only an account with the invited address can join."]
             signOut = link
             request = code.characters
-        case .nobody(_, true, _):
-            title = "This account is disabled"
-            paragraphs = [
-                invited, "The account \(invitation.email) is disabled. The operator of this service can enable it.",
-            ]
-            request = code.characters
-        case .nobody(true, false, _):
+        case .nobody(let isSignUpOpen):
             title = "Join “\(workspace)”"
-            paragraphs = [invited, "Sign in with this address first. Then you can join."]
             enter = Way(title: "Sign in", path: "/sign-in" + next)
-        case .nobody(false, false, true):
-            title = "Join “\(workspace)”"
-            paragraphs = [invited, "Make an account with this address first. Then you can join."]
-            let email = DashboardResponder.escape(invitation.email.rawValue)
-            enter = Way(title: "Create an account", path: "/sign-up\(next)&email=\(email)")
-        case .nobody(false, false, false):
-            title = "An account is needed"
-            paragraphs = [
-                invited,
-                "There is no account with this address, and sign-up is closed. Ask the operator of this service for "
-                    + "one, then open this link again.",
-            ]
+            if isSignUpOpen {
+                paragraphs = [invited, "Sign in with this address, or make an account with it. Then you can join."]
+                let email = DashboardResponder.escape(invitation.email.rawValue)
+                instead = Way(title: "Create an account", path: "/sign-up\(next)&email=\(email)")
+            } else {
+                paragraphs = [
+                    invited,
+                    "Sign in with this address. Then you can join. If it has no account yet, ask the operator of this "
+                        + "service for one: nobody can make one here.",
+                ]
+            }
         }
     }
 
@@ -108,7 +103,7 @@ struct InvitationPage: Page, Equatable {
             case .inviterGone:
                 (
                     "This invitation has ended",
-                    "\(inviter), who invited to \(workspace), is no member there any more."
+                    "\(inviter), who invited to \(workspace), is no member there any more, or was disabled."
                 )
             case .inviterMayNot:
                 (

@@ -14,6 +14,7 @@ struct TeamPage: Page, Equatable {
     /// After a member was removed.
     static let removed = Notice(.success, "Member removed. Their key no longer passes here.", query: "removed")
     /// After an invitation was withdrawn.
+    static let dismissed = Notice(.success, "Done. They get no new link.", query: "dismissed")
     static let withdrawn = Notice(.success, "Done. The link no longer works.", query: "withdrawn")
 
     /// How many members stand on a page.
@@ -114,7 +115,7 @@ struct TeamPage: Page, Equatable {
         let visible = mayInvite ? invitations : []
         requests = visible.compactMap { RequestRow($0) }
         hasRequests = !requests.isEmpty
-        self.invitations = visible.compactMap { InvitationRow($0, now: now) }
+        self.invitations = visible.compactMap { InvitationRow($0, readerRole: access.role, now: now) }
         hasInvitations = !self.invitations.isEmpty
         self.members = members.page.map { MemberRow($0.user, $0.role, reader: reader, readerRole: access.role) }
         search = members.search
@@ -190,14 +191,18 @@ struct InvitationRow: Sendable, Equatable {
     /// Why it cannot be accepted though it waits; nil where it can.
     let problem: String?
 
+    /// Whether the reader may withdraw it and make a new link: those of Owners are the Owners'.
+    let canChange: Bool
+
     /// Nil for one that does not wait.
-    init?(_ record: InvitationRecord, now: Timestamp) {
+    init?(_ record: InvitationRecord, readerRole: Role, now: Timestamp) {
         let invitation = record.invitation
         guard invitation.isPending(at: now) else { return nil }
         (id, email) = (invitation.id.rawValue, invitation.email.rawValue)
         (role, roleTitle) = (invitation.role.rawValue, invitation.role.displayName)
         inviter = record.inviter?.name ?? "somebody whose account is gone"
         expiresAt = PageTime(invitation.expiresAt)
+        canChange = Permissions.allows(readerRole, invitation.role == .owner ? .manageOwners : .inviteMembers)
         problem =
             record.end(at: now) == nil ? nil : "The link does not work any more, because they may not invite any more."
     }

@@ -16,7 +16,10 @@ struct TeamPageHandlers: Sendable {
         let query = context.query ?? [:]
         let notice = Notice.asked(
             by: query,
-            of: [TeamPage.joined, TeamPage.alreadyIn, TeamPage.roleChanged, TeamPage.removed, TeamPage.withdrawn])
+            of: [
+                TeamPage.joined, TeamPage.alreadyIn, TeamPage.roleChanged, TeamPage.removed, TeamPage.withdrawn,
+                TeamPage.dismissed,
+            ])
         return try await show(
             context, signedIn, search: String((query["q"] ?? "").prefix(200)),
             number: query["page"].flatMap { Int($0) } ?? 1, notice: notice)
@@ -70,13 +73,19 @@ struct TeamPageHandlers: Sendable {
         }
     }
 
-    /// `POST /workspaces/{workspaceID}/invitations/{invitationID}/withdraw`
+    /// `POST /workspaces/{workspaceID}/invitations/{invitationID}/withdraw`; with `request`, the invitation stays, and the
+    /// request for another one goes.
     @Sendable func withdraw(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
         let access = try WorkspaceGuard.access(context, signedIn.account)
         guard let id = context.parameters["invitationID"].flatMap({ InvitationID(parsing: $0) }) else {
             throw KeybearerError(.notFound, "There is no such invitation.")
         }
-        try await invitations.withdraw(id, of: access.workspace.id, by: signedIn.authority(from: context.client))
+        let authority = signedIn.authority(from: context.client)
+        if try context.form()["request"] != nil {
+            try await invitations.dismissRequest(with: id, of: access.workspace.id, by: authority)
+            return pages.redirect(to: Self.path(access) + "?dismissed=1")
+        }
+        try await invitations.withdraw(id, of: access.workspace.id, by: authority)
         return pages.redirect(to: Self.path(access) + "?withdrawn=1")
     }
 

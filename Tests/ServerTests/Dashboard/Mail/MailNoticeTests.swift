@@ -138,7 +138,16 @@ import Testing
         #expect(mails.first?.subject == "Keybearer: The API key of a service account was shown on a new device")
         #expect(mails.first?.body.contains("the service account Build server") == true)
         _ = try await fixture.services.keys.regenerate(service.user.id, idempotencyKey: nil, by: .commandLine)
-        #expect(try await subjects() == [], "a service account has no address")
+        // A service account has no address: the Owners of its workspace read of it.
+        let about = try await fixture.sentMails()
+        #expect(about.map(\.to) == ["ada@example.com"])
+        #expect(about.first?.subject == "Keybearer: The API key of a service account was regenerated")
+        #expect(about.first?.body.contains("the service account Build server at Keybearer was regenerated") == true)
+        for _ in 0..<2 {
+            let warning = NewMail(.near, of: service.user.id, at: Clocks.system.wall())
+            try await fixture.services.mails.add(try #require(warning))
+        }
+        #expect(try await subjects() == ["80 % of the hourly limit of a service account is used"])
     }
 
     @Test("Nothing is sent in the name of somebody whose own address is not verified")

@@ -111,6 +111,45 @@ import Testing
         #expect(try await stage.owner.get(one).status == 404)
     }
 
+    @Test(
+        "What the operator has disabled, the workspace does not enable; what the workspace has, the operator can hold")
+    func held() async throws {
+        let stage = try await Stage()
+        let one = try await stage.make("Testing")
+        let operators = try await OperatorClient(stage.fixture)
+        let id = try #require(one.split(separator: "/").last)
+        func isDisabled() async throws -> Bool {
+            try await operators.send(.get, "/users/\(id)").data["status"] as? String == "disabled"
+        }
+        #expect(try await stage.owner.post(one + "/disable").status == 303)
+        #expect(try await operators.send(.post, "/users/\(id)/disable").status == 200)
+        let refused = try await stage.owner.post(one + "/enable")
+        #expect(refused.status == 403 && refused.body.contains("The operator of this service has disabled"))
+        #expect(try await isDisabled())
+        #expect(try await operators.send(.post, "/users/\(id)/enable").status == 200)
+        #expect(try await stage.owner.post(one + "/disable").status == 303)
+        #expect(try await stage.owner.post(one + "/enable").status == 303)
+        #expect(try await !isDisabled())
+    }
+
+    @Test("A service account in the place of a deleted one goes on with its hour")
+    func noSecondHour() async throws {
+        let stage = try await Stage()
+        var remaining: [Int] = []
+        for _ in 0..<2 {
+            let one = try await stage.make("Testing")
+            let key = try #require(
+                try await stage.owner.post(one + "/reveal").body.firstMatch(of: /tdc_[0-9A-Za-z]{38}/)
+            ).output
+            let header = try #require(HTTPField.Name("X-RateLimit-Remaining"))
+            let response = try await stage.fixture.respond(.get, "/api/v1/me", [.authorization: "Bearer \(key)"])
+            remaining.append(try #require(response.headers[header].flatMap { Int($0) }))
+            #expect(try await stage.owner.post(one + "/delete").status == 303)
+        }
+        // What the server had reserved when it went counts as used.
+        #expect(remaining[0] == 999 && remaining[1] <= 998)
+    }
+
     @Test("On a plan without the feature the key is locked and not in the page, and can be regenerated")
     func locked() async throws {
         let stage = try await Stage()

@@ -78,19 +78,66 @@ import Testing
         #expect(joined.headers[.location] == "/workspaces/\(stage.workspace)/team?joined=1")
     }
 
-    @Test("Without an account and with sign-up closed, and with a disabled account, the page says so")
-    func noAccount() async throws {
-        let stage = try await Stage(isSignUpOpen: false)
+    @Test(
+        "Whether the invited address has an account, or a disabled one, the page does not tell",
+        arguments: [true, false])
+    func noOracle(isSignUpOpen: Bool) async throws {
+        let stage = try await Stage(isSignUpOpen: isSignUpOpen)
         let code = try await stage.invite("new@example.com")
         let nobody = try await stage.browser(nil)
-        #expect(try await nobody.get("/invitations?code=\(code)").body.contains("sign-up is closed"))
+        func read() async throws -> String {
+            // A new nonce each time.
+            try await nobody.get("/invitations?code=\(code)").body.replacing(/nonce="[^"]*"/, with: "")
+        }
+        let page = try await read()
+        #expect(page.contains("/sign-in?next=/invitations%3Fcode%3D\(code)"))
+        #expect(page.contains("Create an account") == isSignUpOpen)
+        #expect(page.contains("ask the operator of this service for one") == !isSignUpOpen)
         let account = try await stage.fixture.account("new@example.com").account
-        #expect(
-            try await nobody.get("/invitations?code=\(code)").body
-                .contains("/sign-in?next=/invitations%3Fcode%3D\(code)"))
+        #expect(try await read() == page)
         try await stage.fixture.services.accounts.setStatus(.disabled, of: account.user.id, by: .commandLine)
-        let disabled = try await nobody.get("/invitations?code=\(code)").body
-        #expect(disabled.contains("This account is disabled") && disabled.contains("Ask for a new invite"))
+        #expect(try await read() == page)
+    }
+
+    @Test("To dismiss somebody's request leaves the invitation as it is, which is somebody else's")
+    func dismissed() async throws {
+        let stage = try await Stage()
+        let bob = try await stage.fixture.account("bob@example.com").account
+        let code = try await stage.invite("ann@x.de")
+        _ = try await stage.browser(bob).post("/invitations/ask", ["code": code])
+        let owner = try await stage.browser(stage.ada)
+        let team = "/workspaces/\(stage.workspace)/team"
+        let page = try await owner.get(team).body
+        #expect(page.contains("Dismiss<span class=\"visually-hidden\"> the request of bob@example.com"))
+        let id = try #require(page.firstMatch(of: /invitations\/(inv_[0-9A-Za-z]+)\/withdraw/)).output.1
+        let path = "/workspaces/\(stage.workspace)/invitations/\(id)/withdraw"
+        #expect(try await owner.post(path, ["request": "1"]).headers[.location] == team + "?dismissed=1")
+        #expect(try await !owner.get(team).body.contains("Asked for an invitation"))
+        let ann = try await stage.fixture.account("ann@x.de").account
+        _ = try await stage.browser(ann).post("/invitations/accept", ["code": code])
+        #expect(try await stage.roles(of: ann.user.id) == [.member])
+    }
+
+    @Test("An invitation as Owner is the Owners': an Admin neither withdraws it nor puts another in its place")
+    func ownersInvitation() async throws {
+        let stage = try await Stage()
+        let admin = try await stage.fixture.account("admin@example.com").account
+        try await stage.fixture.services.workspaces.putMember(
+            admin.user.id, in: stage.workspace, role: .admin, by: .commandLine)
+        let code = try #require(InvitationCode(parsing: try await stage.invite("ann@x.de", as: .owner)))
+        let found = try #require(try await stage.fixture.services.invitations.find(code))
+        let browser = try await stage.browser(admin)
+        let team = "/workspaces/\(stage.workspace)/team"
+        #expect(try await !browser.get(team).body.contains("Withdraw"))
+        let path = "/workspaces/\(stage.workspace)/invitations"
+        let one = "\(path)/\(found.record.invitation.id)/withdraw"
+        #expect(try await browser.post(one).status == 403)
+        let instead = try await browser.post(path, ["email": "ann@x.de", "role": "member"])
+        #expect(instead.status == 422 && instead.body.contains("An Owner has invited this address as Owner."))
+        #expect(try await stage.fixture.services.invitations.find(code)?.end == nil)
+        let owner = try await stage.browser(stage.ada)
+        #expect(try await owner.get(team).body.contains("Withdraw"))
+        #expect(try await owner.post(one).status == 303)
     }
 
     @Test("Somebody else who is signed in reads for whom it is, can sign out and come back, and can ask")
@@ -202,8 +249,7 @@ import Testing
                 [true, false].flatMap { second in
                     [true, false].flatMap { third in
                         [
-                            InvitationPage.Reader.nobody(
-                                hasAccount: first, isDisabled: second, isSignUpOpen: third),
+                            InvitationPage.Reader.nobody(isSignUpOpen: third),
                             .person(email: hostile, isMeant: first, isMember: second),
                         ]
                     }

@@ -82,7 +82,14 @@ package struct StoreFailure: Error, Sendable, Equatable {
     }
 
     /// Whether it usually goes away shortly after the database server or its host has started.
-    package var isOfStartingUp: Bool { kind == .unreachable || kind == .startingUp }
+    package var isOfStartingUp: Bool {
+        switch kind {
+        case .unreachable, .startingUp: true
+        // Of several servers one answers that takes no writes: the other one may be starting up, or this one take over.
+        case .readOnly, .replica: place.contains(",")
+        default: false
+        }
+    }
 
     /// What failed, where and why, without what to do.
     package var summary: String { "\(attempt) \(place): \(problem)" }

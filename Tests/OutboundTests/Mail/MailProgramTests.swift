@@ -40,13 +40,6 @@ import Testing
         #expect(try String(contentsOfFile: mail, encoding: .utf8) == message)
     }
 
-    @Test("A failure is seen although whoever started this process ignores how children end")
-    func ignoredChildren() async throws {
-        signal(SIGCHLD, SIG_IGN)
-        defer { signal(SIGCHLD, SIG_DFL) }
-        #expect(await failure(try program("cat >/dev/null; exit 75"))?.description.contains("status 75") == true)
-    }
-
     @Test("One that closes its output, or stops reading, is waited for, and its status counts")
     func closesEarly() async throws {
         let message = "To: <a@b>\n\n" + String(repeating: "0123456789\n", count: 40_000)

@@ -10,9 +10,6 @@ from cluster.stage import Stage
 from harness import postgres
 from harness.programs import keybearer_program, missing
 
-_lines: list[str] = []
-
-
 def pytest_configure() -> None:
     """What the tests need is there, or they fail; nothing is skipped."""
     if problem := missing(keybearer_program()):
@@ -24,14 +21,17 @@ def pytest_configure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    for record in _lines:
-        terminalreporter.write_line(record)
+    # From whichever process a test ran in.
+    for reports in terminalreporter.stats.values():
+        for name, line in (each for one in reports for each in getattr(one, "user_properties", [])):
+            if name == "report":
+                terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def report() -> Callable[[str], None]:
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Prints a line at the end of the run: what was measured, which no test judges."""
-    return _lines.append
+    return lambda line: request.node.user_properties.append(("report", line))
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,18 @@ public struct KeyHistory: Sendable, Hashable {
         (keyID, sources) = (live, [])
     }
 
+    /// Takes in a use of a key that ended and that nothing is known of: it was used for the first time a moment before. Where
+    /// the key before is another one, it is dropped.
+    private mutating func takeIn(_ seen: KeyNews.SeenSource, live: KeyID) {
+        if keyID == live {
+            guard previousSources.isEmpty else { return }
+            (previousKeyID, previousSources) = (seen.keyID, [seen.source])
+        } else if sources.allSatisfy({ $0.lastSeenAt < seen.source.firstSeenAt }) {
+            turn(to: seen.keyID)
+            sources.merge(seen.source)
+        }
+    }
+
     /// Takes in what a process saw.
     ///
     /// - Parameters:
@@ -51,6 +63,8 @@ public struct KeyHistory: Sendable, Hashable {
                 sources.merge(seen.source)
             } else if seen.keyID == previousKeyID {
                 previousSources.merge(seen.source)
+            } else if seen.keyID != live {
+                takeIn(seen, live: live)
             }
         }
         refusals += news.refusals

@@ -47,6 +47,22 @@ import Testing
         #expect(history.previousSources.isEmpty)
     }
 
+    @Test(
+        "A key that ended before anything was written of it is the key before, whichever is written first",
+        arguments: [true, false])
+    func endedBeforeItWasWritten(isFirst: Bool) {
+        var history = KeyHistory()
+        func merge(_ seen: KeyNews.SeenSource) {
+            history.merge(KeyNews(userID: Self.userID, sources: [seen]), live: Self.third, latest: never)
+        }
+        let seen = [source(2, 10, 11, of: Self.second), source(3, 20, 20, of: Self.third)]
+        for each in isFirst ? seen : seen.reversed() { merge(each) }
+        // One of the oldest key that comes late takes nobody's place.
+        merge(source(4, 2, 3, of: Self.first))
+        let shown = history.seen(with: Self.third)
+        #expect(shown.sources == [seen[1].source] && shown.previousSources == [seen[0].source])
+    }
+
     @Test("With a new key the sources begin again, and those of the key before it stay until the next one")
     func keys() {
         var history = KeyHistory()

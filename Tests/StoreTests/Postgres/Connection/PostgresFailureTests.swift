@@ -23,6 +23,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["db.internal", "db.internal,db2.internal:5433"])
+    func ofSeveralServersOneThatTakesNoWritesIsWaitedFor(_ hosts: String) {
+        let place = PostgresPlace("postgres://ada:topsecret@\(hosts)/kb")
+        let isOneOfSeveral = hosts.contains(",")
+        for (state, isWaitedFor) in [("57P03", true), ("08006", true), ("25006", isOneOfSeveral), ("42501", false)] {
+            let failure = PostgresFailure(state: state, message: "the server's words").translated(at: place)
+            #expect(failure.storeFailure?.isOfStartingUp == isWaitedFor, "\(state)")
+        }
+    }
+
     @Test func aTimeOutIsKnownByNoText() {
         #expect(PostgresFailure.timedOut.isTimeOut && PostgresFailure(.noResponse).isTimeOut)
         #expect(!PostgresFailure(state: nil, message: PostgresFailure.timedOut.message).isTimeOut)

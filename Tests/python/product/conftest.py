@@ -49,7 +49,8 @@ def server(database: str, tmp_path: Path) -> Iterator[KeybearerServer]:
 def pytest_terminal_summary(terminalreporter) -> None:
     # From whichever process a test ran in.
     for reports in terminalreporter.stats.values():
-        for name, line in (each for one in reports for each in getattr(one, "user_properties", [])):
+        ended = [one for one in reports if getattr(one, "when", None) == "call"]
+        for name, line in (each for one in ended for each in one.user_properties):
             if name == "report":
                 terminalreporter.write_line(line)
 

@@ -15,11 +15,11 @@ enum DeletionSQL {
               AND u.status = 'active')
         ORDER BY mine.workspace_id
         """)
-    /// Those that still have the name which they got with the account.
+    /// Those of an Owner that still have the name which they got with the account.
     static let forgetName = SQL(
         """
         UPDATE workspaces SET name = $3, version = version + 1, updated_at = $4
-        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1) AND name = $2
+        WHERE id IN (SELECT workspace_id FROM memberships WHERE user_id = $1 AND role = 'owner') AND name = $2
         """)
     static let lonelyWorkspaces = SQL(
         """

@@ -235,7 +235,6 @@ func lockedInvitation(_ digest: [SQLValue], _ connection: any SQLConnection) thr
     return try connection.first(InvitationSQL.byDigest, digest).map { try StoredValues.invitationRecord($0) }
 }
 
-/// Withdraws what a new invitation takes the place of, and refuses one too many.
 /// Whoever may not make an Owner must not take the invitation of one away, by a new link with another role.
 private func requireNoOwner(_ new: Invitation, _ connection: any SQLConnection) throws {
     let values: [SQLValue] = [.id(new.workspaceID), .time(new.createdAt), .text(new.email.rawValue)]
@@ -246,6 +245,7 @@ private func requireNoOwner(_ new: Invitation, _ connection: any SQLConnection) 
     }
 }
 
+/// Withdraws what a new invitation takes the place of, and refuses one too many.
 private func makeRoom(for new: Invitation, _ connection: any SQLConnection) throws {
     let (workspace, now) = (SQLValue.id(new.workspaceID), SQLValue.time(new.createdAt))
     for email in EmailAddress.spellings(of: new.email.rawValue) {

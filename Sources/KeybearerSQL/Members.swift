@@ -76,7 +76,7 @@ extension SQLStore {
             locked.values.record(
                 before: locked[.membership(workspaceID, userID)]?.text("role"), after: membership.role.rawValue)
             try putMembership(membership, connection)
-            try requireOwner(of: workspaceID, connection)
+            try requireOwner(of: workspaceID, without: locked[.membership(workspaceID, userID)], connection)
             return .changes((), with: [])
         }
     }
@@ -98,7 +98,7 @@ extension SQLStore {
             locked.values.record(before: locked[.membership(workspaceID, userID)]?.text("role"), after: nil)
             let touched = try connection.execute(WorkspaceSQL.removeMember, [.id(workspaceID), .id(userID)])
             guard touched == 1 else { throw KeybearerError.noSuchMember }
-            try requireOwner(of: workspaceID, connection)
+            try requireOwner(of: workspaceID, without: locked[.membership(workspaceID, userID)], connection)
             return .changes((), with: [])
         }
     }

@@ -198,7 +198,13 @@ extension SQLStore {
     }
 
     /// Looks after the write, under the lock on the workspace: the throw takes the whole transaction back.
-    static func requireOwner(of workspaceID: WorkspaceID, _ connection: any SQLConnection) throws {
+    ///
+    /// - Parameter membership: the one that was changed or removed. Of others than Owners nothing is asked: where the only
+    ///   Owner is disabled, the operator still adds and removes members.
+    static func requireOwner(
+        of workspaceID: WorkspaceID, without membership: (any StoredRow)?, _ connection: any SQLConnection
+    ) throws {
+        guard try membership.map({ try StoredValues.role($0) }) == .owner else { return }
         guard try connection.first(WorkspaceSQL.owner, [.id(workspaceID)]) != nil else {
             throw KeybearerError.lastOwner
         }

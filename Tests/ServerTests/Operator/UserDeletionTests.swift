@@ -58,6 +58,13 @@ import Testing
         let client = stage.client
         try await client.send(.put, "/workspaces/ext:team/members/ext:member", #"{"role":"owner"}"#)
         try await client.send(.post, "/users/ext:member/disable")
+        // Where nobody is left who can act, the operator still adds and removes members.
+        try await client.user("guest")
+        try await client.send(.post, "/users/ext:owner/disable")
+        let guest = "/workspaces/ext:team/members/ext:guest"
+        #expect(try await client.send(.put, guest, #"{"role":"member"}"#).status == 204)
+        #expect(try await client.send(.delete, guest).status == 204)
+        try await client.send(.post, "/users/ext:owner/enable")
         #expect(try await client.send(.delete, "/workspaces/ext:team/members/ext:owner").status == 409)
         #expect(try await client.send(.delete, "/users/ext:owner").status == 409)
         try await client.send(.post, "/users/ext:member/enable")

@@ -13,8 +13,9 @@ struct TeamPage: Page, Equatable {
     static let roleChanged = Notice(.success, "Role changed.", query: "role")
     /// After a member was removed.
     static let removed = Notice(.success, "Member removed. Their key no longer passes here.", query: "removed")
-    /// After an invitation was withdrawn.
+    /// After a request for another invitation was dismissed.
     static let dismissed = Notice(.success, "Done. They get no new link.", query: "dismissed")
+    /// After an invitation was withdrawn.
     static let withdrawn = Notice(.success, "Done. The link no longer works.", query: "withdrawn")
 
     /// How many members stand on a page.

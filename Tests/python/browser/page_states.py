@@ -436,6 +436,16 @@ def invitation_for_somebody_else(stage: Stage) -> Page:
 
 
 @state
+def invitation_of_somebody_who_is_signed_out(stage: Stage) -> Page:
+    page = invitation_for_somebody_else(stage)
+    link = page.url
+    page.context.clear_cookies()
+    page.goto(link)
+    expect(page.get_by_role("link", name="Create an account")).to_be_visible()
+    return page
+
+
+@state
 def activity_refused_filter(stage: Stage) -> Page:
     stage.console.expect_status(400)
     page = stage.as_ada("/account/activity?since=2026-02-02&until=2026-01-01")

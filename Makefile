@@ -7,7 +7,7 @@ ARGS ?=
 
 SWIFT_SOURCES = $(wildcard Plugins Sources Tests Benchmarks examples/swift) Package.swift
 
-.PHONY: help demo build check test test-swift test-long chaos spec lint format bench bench-compare release clean
+.PHONY: help demo build check test test-swift test-long sanitize chaos spec lint format bench bench-webhooks bench-compare release clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,11 +62,10 @@ chaos: ## Faults at random on three nodes and one PostgreSQL: make chaos ARGS="-
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos $(ARGS)
 
-# What takes long: many rows (a million audit events among them), 100,000 users with their keys from a file, the wrong clocks with more seeds, ten minutes of
-# faults, the dashboard's tests twice more below a path of the product's host (behind an nginx that strips it, and one that
-# does not), and the tests under AddressSanitizer (with ten million inputs for each parser and 100,000 hostile HTTP/2
-# connections) and under ThreadSanitizer.
-test-long: ## The long tests: many rows, random histories, faults, sanitizers.
+# What takes long: many rows (a million audit events among them), 100,000 users with
+# their keys from a file, the wrong clocks with more seeds, ten minutes of faults, and the dashboard's tests twice more below
+# a path of the product's host (behind an nginx that strips it, and one that does not).
+test-long: ## The long tests: many rows, random histories, faults, the dashboard below a path.
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
@@ -76,6 +75,10 @@ test-long: ## The long tests: many rows, random histories, faults, sanitizers.
 	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product -o faulthandler_timeout=1800 test_import.py test_many_rows.py
 	KEYBEARER_TEST_PLACE=stripped scripts/run-python-tests browser
 	KEYBEARER_TEST_PLACE=whole scripts/run-python-tests browser
+
+# Two builds of their own.
+sanitize: ## The tests under AddressSanitizer, with ten million inputs for each parser, and under ThreadSanitizer.
+	scripts/install-dependencies --test
 	scripts/run-sanitized address
 	scripts/run-sanitized thread
 
@@ -90,6 +93,10 @@ spec: ## Checks the model of the revocation fence, and what goes wrong without e
 bench: ## Measures how fast it is, and writes docs/benchmarks.
 	scripts/install-dependencies
 	scripts/run-benchmarks
+
+bench-webhooks: ## Measures how fast webhooks are delivered, and what they cost others.
+	scripts/install-dependencies
+	scripts/run-webhook-benchmarks
 
 release: ## Builds keybearer for release, in .build-release.
 	scripts/install-dependencies

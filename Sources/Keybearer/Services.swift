@@ -33,6 +33,10 @@ public final class Services: Sendable {
     public let directory: DirectoryService
     /// What requests came to.
     public let usage: UsageService
+    /// Where messages about events go.
+    package let webhooks: WebhookService
+    /// What the product tells its users' workspaces.
+    package let events: EventService
     /// The outbox.
     public let mails: MailService
     /// Addresses: verified and changed by mail.
@@ -72,6 +76,8 @@ public final class Services: Sendable {
         public var identities: IdentitySettings?
         /// How long audit events are kept; nil keeps them for ever.
         public var auditRetention: Duration?
+        /// How long messages to webhooks are kept with what became of them.
+        public var webhookRetention: Duration = DeliveryRules.usualRetention
         /// Whether people are told by mail. The nodes need a way to send them too.
         package var isMailOn = false
         /// How long requests wait for the store.
@@ -108,23 +114,26 @@ public final class Services: Sendable {
     /// - Parameters:
     ///   - identityProvider: the client of the provider that the settings name; nil offers no sign-in with it.
     ///   - mail: how mails are made and sent; nil leaves them in the outbox.
+    ///   - transport: delivers messages to webhooks; nil leaves them in the queue.
     package init(
         store: any Store, ring: MasterKeyRing, loadRing: @escaping @Sendable () throws -> MasterKeyRing,
         settings: Settings, role: Role, identityProvider: (any IdentityProvider)? = nil, mail: MailDelivery? = nil,
-        clocks: Clocks = .system, random: RandomSource = .system, logger: Logger
+        webhooks transport: (any WebhookTransport)? = nil, clocks: Clocks = .system, random: RandomSource = .system,
+        logger: Logger
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
         let failures = FailedSignIns(store: store)
         let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
+        let dispatcher = WebhookDispatcher(context: context, transport: transport, logger: logger)
         switch role {
         case .command: node = nil
         case .server:
             let node = Node(
                 context: context, failedSignIns: failures,
-                mails: MailDispatcher(context: context, delivery: mail, logger: logger), loadRing: loadRing,
-                logger: logger)
+                mails: MailDispatcher(context: context, delivery: mail, logger: logger), webhooks: dispatcher,
+                loadRing: loadRing, logger: logger)
             self.node = node
             propagation = node.fence
         }
@@ -146,6 +155,8 @@ public final class Services: Sendable {
         }
         connectedIdentities = ConnectedIdentityService(context: context, settings: settings.identities)
         mails = MailService(context: context)
+        webhooks = WebhookService(context: context, targets: transport) { dispatcher.wake() }
+        events = EventService(context: context) { dispatcher.wake() }
         emails = EmailService(context: context, propagation: propagation, node: node)
         passwordResets = PasswordResetService(
             context: context, hasher: hasher, keys: keys, secondFactors: secondFactors, throttle: throttle,

@@ -124,15 +124,19 @@ struct Bootstrap: Sendable {
     /// another one.
     func reportChange(of location: DatabaseLocation) { Console.report("Changed \(location).") }
 
-    /// - Parameter identityProvider: the client of the provider; a command needs none.
+    /// - Parameters:
+    ///   - identityProvider: the client of the provider; a command needs none.
+    ///   - webhooks: what delivers messages; a command needs none.
     func makeServices(
-        store: any Store, role: Services.Role, identityProvider: (any IdentityProvider)? = nil
+        store: any Store, role: Services.Role, identityProvider: (any IdentityProvider)? = nil,
+        webhooks: (any WebhookTransport)? = nil
     ) throws -> Services {
         let file = masterKeyFile
         return Services(
             store: store, ring: try file.load(), loadRing: { try file.load() }, settings: settings.services,
             role: role, identityProvider: identityProvider,
-            mail: role == .server ? try settings.mail.delivery(settings.server.brand) : nil, logger: logger)
+            mail: role == .server ? try settings.mail.delivery(settings.server.brand) : nil, webhooks: webhooks,
+            logger: logger)
     }
 
     /// Lends the client of the provider for as long as the body runs; nil where none is configured.
@@ -141,6 +145,16 @@ struct Bootstrap: Sendable {
             return try await body(nil)
         }
         return try await OIDCClient.withClient(client) { try await body($0) }
+    }
+
+    /// Lends what delivers messages for as long as the body runs.
+    private func withWebhooks<Value: Sendable>(_ body: (WebhookSender) async throws -> Value) async throws -> Value {
+        do {
+            return try await WebhookSender.withSender(settings.webhooks, body)
+        } catch let problem as WebhookSender.CertificatesProblem {
+            throw CommandFailure(
+                .configuration, "\(Setting.webhookCertificates.rawValue): \(problem.description)")
+        }
     }
 
     /// Whether a key may regenerate itself: as the setting says, else as the database does.
@@ -157,13 +171,15 @@ struct Bootstrap: Sendable {
         _ store: any Store, reloadsAtHangup: Bool = true,
         onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
     ) async throws {
-        try await withIdentityProvider {
-            try await serve(store, $0, reloadsAtHangup: reloadsAtHangup, onReady: onReady)
+        try await withIdentityProvider { provider in
+            try await withWebhooks {
+                try await serve(store, provider, $0, reloadsAtHangup: reloadsAtHangup, onReady: onReady)
+            }
         }
     }
 
     private func serve(
-        _ store: any Store, _ identityProvider: OIDCClient?, reloadsAtHangup: Bool,
+        _ store: any Store, _ identityProvider: OIDCClient?, _ webhooks: WebhookSender, reloadsAtHangup: Bool,
         onReady: @escaping @Sendable (_ ports: KeybearerServer.ListeningPorts) async -> Void
     ) async throws {
         ProcessHardening.apply()
@@ -171,9 +187,10 @@ struct Bootstrap: Sendable {
         bootstrap.settings.services.nodeLabel =
             "\(ProcessInfo.processInfo.hostName):\(settings.server.port) (\(ProcessInfo.processInfo.processIdentifier))"
         let services = try bootstrap.makeServices(
-            store: store, role: .server, identityProvider: identityProvider)
+            store: store, role: .server, identityProvider: identityProvider, webhooks: webhooks)
         try await requireRing(services, .refuse)
         try await services.signIn.adoptPasswordCost()
+        try await services.audit.noteStart(with: settings.noted)
         var edge = settings.server
         edge.isRegenerateByKeyOpen = try await isRegenerateByKeyOpen(store)
         let server = try KeybearerServer(

@@ -15,8 +15,9 @@ struct KeybearerCommand: AsyncParsableCommand {
         subcommands: [
             InitCommand.self, ServeCommand.self, DemoCommand.self, UserCommand.self, ServiceAccountCommand.self,
             KeyCommand.self, UsageCommand.self, BulkCommand.self, WorkspaceCommand.self, PlanCommand.self,
-            MasterKeyCommand.self, OperatorTokenCommand.self, BackupCommand.self, RestoreCommand.self,
-            MigrateCommand.self, NodeCommand.self, MailCommand.self, AuditCommand.self, DoctorCommand.self,
+            WebhookCommand.self, EventCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
+            BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, MailCommand.self,
+            AuditCommand.self, DoctorCommand.self,
         ])
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.

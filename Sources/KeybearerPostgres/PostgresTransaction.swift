@@ -82,6 +82,7 @@ struct PostgresTransaction: SQLConnection {
 extension LockMode {
     fileprivate var clause: String {
         switch self {
+        case .updateOrSkip: "FOR NO KEY UPDATE SKIP LOCKED"
         case .share: "FOR SHARE"
         case .update: "FOR NO KEY UPDATE"
         case .replace: "FOR UPDATE"

@@ -73,8 +73,8 @@ enum AccountSQL {
         """
         INSERT INTO users
             (id, email, name, status, is_operator, password_hash, created_at, external_id, email_verified, updated_at,
-             service_workspace_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $10)
+             service_workspace_id, made_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $10, $11)
         """)
     static let password = SQL("SELECT password_hash, password_version FROM users WHERE id = $1")
     static let setPassword = SQL(
@@ -235,14 +235,16 @@ extension SQLStore {
         try connection.first(AccountSQL.isHeld, [.id(userID), .flag(true)]) != nil
     }
 
-    static func insertUser(_ user: User, passwordHash: String = "", _ connection: any SQLConnection) throws {
+    static func insertUser(
+        _ user: User, passwordHash: String = "", madeBy maker: UserID? = nil, _ connection: any SQLConnection
+    ) throws {
         try connection.execute(
             AccountSQL.insert,
             [
                 .id(user.id), .text(user.email.rawValue), .text(user.name), .text(user.status.rawValue),
                 .flag(user.isOperator), .text(passwordHash), .time(user.createdAt),
                 .optional(user.externalID?.rawValue), .flag(user.isEmailVerified),
-                .optional(user.serviceWorkspaceID?.rawValue),
+                .optional(user.serviceWorkspaceID?.rawValue), .optional(maker?.rawValue),
             ])
         try DeletedAccountWindows.inherit(user, connection)
     }

@@ -59,9 +59,11 @@ extension SQLStore {
         }
     }
 
-    /// The audit row of an event, and the mail that tells of it, for the caller's transaction.
-    static func records(_ event: AuditEvent) -> [SQLStatement] {
-        [record(event)] + (NewMail(of: event).map { add($0) } ?? [])
+    /// The audit row of an event, and the mail and the message that tell of it, for the caller's transaction.
+    static func records(_ event: AuditEvent, _ locked: LockedRows = LockedRows()) -> [SQLStatement] {
+        let isOfServiceAccount = event.userID.flatMap { locked.serviceWorkspace(of: $0) } != nil
+        return [record(event)] + (NewMail(of: event).map { add($0) } ?? [])
+            + message(of: event, isOfServiceAccount: isOfServiceAccount)
     }
 
     /// An audit row, for the caller's transaction: what fails leaves no row, and what leaves no row fails.

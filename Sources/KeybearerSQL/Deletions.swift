@@ -29,6 +29,7 @@ enum DeletionSQL {
             SELECT 1 FROM memberships other
             WHERE other.workspace_id = workspaces.id AND other.user_id <> $1)
         """)
+    static let workspaces = SQL("SELECT workspace_id FROM memberships WHERE user_id = $1 ORDER BY workspace_id")
     static let workspace = SQL("DELETE FROM workspaces WHERE id = $1")
     static let sessionsIn = SQL("DELETE FROM sessions WHERE portal_workspace_id = $1")
     static let unusedLinksTo = SQL(
@@ -59,8 +60,8 @@ enum DeletionSQL {
     static let finish = SQL("DELETE FROM erasures WHERE user_id = $1")
 
     static let all = [
-        lastOwned, lonelyWorkspaces, workspace, sessionsIn, unusedLinksTo, endUnusedLinksTo, begin, next, ofUser,
-        eventsAfter, erase, advance, finish, forgetName,
+        lastOwned, lonelyWorkspaces, workspaces, workspace, sessionsIn, unusedLinksTo, endUnusedLinksTo, begin, next,
+        ofUser, eventsAfter, erase, advance, finish, forgetName,
     ]
 }
 
@@ -106,11 +107,16 @@ extension SQLStore {
         try connection.execute(KeyHistorySQL.remove, user)
         try connection.lock([(SQLStatement(KeySQL.requests, user), .replace)])
         try connection.execute(KeySQL.removeRequests, user)
+        while try removeMessages(about: userID, connection) {}
         let person = found.address
         if let email = person {
             try connection.execute(IdentitySQL.endPendingWithEmail, [.text(email.rawValue)])
             try forgetInvitations(of: userID, email, connection)
             try forgetMails(of: userID, email, connection)
+            for row in try connection.rows(DeletionSQL.workspaces, user) {
+                let workspaceID = WorkspaceID(rawValue: try row.requiredText("workspace_id"))
+                try connection.execute(add(NewWebhookMessage(leaving: workspaceID, by: audit, of: userID)))
+            }
         }
         // The key, the sessions, the portal links and the memberships go with the account by ON DELETE CASCADE.
         guard try connection.execute(AccountSQL.delete, user) == 1 else { throw KeybearerError.noSuchAccount }

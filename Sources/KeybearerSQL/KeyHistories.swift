@@ -32,23 +32,29 @@ extension SQLStore {
 
     /// Merges what a process saw into the histories of accounts. Rows are locked in the order of the accounts: two nodes
     /// that write for the same ones never wait for each other in a circle.
-    static func merge(_ news: [KeyNews], now: Timestamp, _ connection: any SQLConnection) throws {
-        if news.isEmpty { return }
+    ///
+    /// - Returns: the uses from new networks.
+    static func merge(_ news: [KeyNews], now: Timestamp, _ connection: any SQLConnection) throws -> [KeyEvent] {
+        if news.isEmpty { return [] }
         let news = news.sorted { $0.userID < $1.userID }
         let users = news.map(\.userID).reduce(into: [UserID]()) { if $0.last != $1 { $0.append($1) } }
         try connection.executeMany(KeyHistorySQL.begin, users.map { [.id($0)] })
         let found = try connection.lock(
             users.map { (SQLStatement(KeyHistorySQL.current, [.id($0)]), .update) })
         let latest = now.advanced(by: SessionPolicy.clockTolerance)
-        var puts: [[SQLValue]] = []
+        var (puts, events): ([[SQLValue]], [KeyEvent]) = ([], [])
         for (userID, rows) in zip(users, found) {
-            guard let row = rows.first, let live = row.text("live_key_id") else { continue }
+            guard let row = rows.first, let live = row.text("live_key_id").map(KeyID.init(rawValue:)) else { continue }
             var history = KeyHistory(storedForm: try row.requiredText("history"))
             for part in news where part.userID == userID {
-                history.merge(part, live: KeyID(rawValue: live), latest: latest)
+                if let source = history.newSource(in: part, live: live) {
+                    events.append(KeyEvent(.newAddress(source), userID: userID, keyID: live, at: now))
+                }
+                history.merge(part, live: live, latest: latest)
             }
             puts.append([.id(userID), .text(history.storedForm)])
         }
         try connection.executeMany(KeyHistorySQL.put, puts)
+        return events
     }
 }

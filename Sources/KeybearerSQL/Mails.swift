@@ -51,6 +51,15 @@ enum MailSQL {
                 JOIN users p ON p.id = o.user_id
                 WHERE s.id = $4 AND p.email_verified = $15 AND p.status = 'active'
                 """))
+    /// Each mail has an id of its own, the same whenever it is added again.
+    static let addToManagers = SQL(
+        insert(
+            id: "CAST($1 AS TEXT) || substr(p.id, \(UserID.prefix.utf8.count + 1), 16)", user: "p.id",
+            recipient: "p.email",
+            from: """
+                FROM memberships o JOIN users p ON p.id = o.user_id
+                WHERE o.workspace_id = $4 AND o.role <> 'member' AND p.email_verified = $15 AND p.status = 'active'
+                """))
     static let addToAddress = SQL(
         insert(user: "CAST($4 AS TEXT)", recipient: "CAST($15 AS TEXT)", from: "WHERE CAST($15 AS TEXT) <> ''"))
     private static let isDue = "next_attempt_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)"
@@ -108,7 +117,8 @@ enum MailSQL {
         """)
 
     static let all = [
-        addToHolder, addToOwners, addToAddress, due, claim, end, postpone, isClaimed, list, byID, counts, retry, drop,
+        addToHolder, addToOwners, addToManagers, addToAddress, due, claim, end, postpone, isClaimed, list, byID, counts,
+        retry, drop,
         ofPerson,
         removeOfPerson, about, old,
     ]
@@ -117,18 +127,20 @@ enum MailSQL {
 extension SQLStore {
     /// Puts a mail into the outbox, for the caller's transaction.
     static func add(_ mail: NewMail) -> [SQLStatement] {
-        let (userID, last): (UserID?, SQLValue) =
+        let (ownerID, last): (String?, SQLValue) =
             switch mail.recipient {
-            case .holder(let id): (id, .flag(mail.kind != .verifyEmail))
-            case .address(let email, let id): (id, .text(email.rawValue))
+            case .holder(let id): (id.rawValue, .flag(mail.kind != .verifyEmail))
+            case .managers(let id): (id.rawValue, .flag(true))
+            case .address(let email, let id): (id?.rawValue, .text(email.rawValue))
             }
         let statements =
             switch mail.recipient {
             case .holder: mail.kind.isOfKeys ? [MailSQL.addToHolder, MailSQL.addToOwners] : [MailSQL.addToHolder]
+            case .managers: [MailSQL.addToManagers]
             case .address: [MailSQL.addToAddress]
             }
         let values: [SQLValue] = [
-            .id(mail.id), .text(mail.kind.rawValue), .text(mail.kind.topic.rawValue), .optional(userID?.rawValue),
+            .id(mail.id), .text(mail.kind.rawValue), .text(mail.kind.topic.rawValue), .optional(ownerID),
             .optional(mail.requester), .optional(mail.invitationID?.rawValue), .time(mail.at),
             .optional(mail.address?.description), .optional(mail.userAgent), .optional(mail.detail),
             .time(mail.at.advanced(by: .zero - MailRules.day)), .number(mail.kind.topic.mostPerDay),

@@ -22,12 +22,6 @@ enum MasterKeySQL {
             tag_fingerprint = coalesce(excluded.tag_fingerprint, master_keys.tag_fingerprint),
             digest_fingerprint = coalesce(excluded.digest_fingerprint, master_keys.digest_fingerprint)
         """)
-    /// Whoever notes master keys holds this row until its transaction ends: an upsert locks it, new or not.
-    static let lockNotes = SQL(
-        """
-        INSERT INTO stored_settings (name, value) VALUES ($1, $2)
-        ON CONFLICT (name) DO UPDATE SET value = stored_settings.value
-        """)
     static let setUse = SQL("UPDATE master_keys SET seals = $1, tags = $2 WHERE id = $3")
     static let anySealed = SQL("SELECT user_id FROM api_keys WHERE master_key_id = $1 LIMIT 1")
     static let tagsOfTokens = SQL(
@@ -39,7 +33,7 @@ enum MasterKeySQL {
         UNION SELECT tag_key_id FROM mail_links WHERE used_at IS NULL
         """)
 
-    static let all = [list, addMissing, retire, put, lockNotes, setUse, anySealed, tagsOfTokens]
+    static let all = [list, addMissing, retire, put, setUse, anySealed, tagsOfTokens]
 }
 
 extension SQLStore {
@@ -123,7 +117,8 @@ extension SQLStore {
             let needed = carried.union(try connection.tagKeysOfTokens()).intersection(ids)
             for id in Set(ids).sorted() {
                 guard try connection.first(MasterKeySQL.anySealed, [.id(id)]) == nil,
-                    try connection.first(SecondFactorSQL.anySealed, [.id(id)]) == nil
+                    try connection.first(SecondFactorSQL.anySealed, [.id(id)]) == nil,
+                    try connection.first(WebhookEndpointSQL.anySealed, [.id(id)]) == nil
                 else {
                     throw KeybearerError.stillSealed
                 }
@@ -142,7 +137,7 @@ extension SQLStore {
         guard let first = sorted.first else { return try await masterKeys() }
         return try await maintain { connection in
             try connection.execute(
-                MasterKeySQL.lockNotes, [.text(StoredSetting.firstMasterKey.rawValue), .id(first.id)])
+                SettingSQL.lock, [.text(StoredSetting.firstMasterKey.rawValue), .id(first.id)])
             let known = try connection.masterKeys()
             guard condition(known) else { return known }
             _ = try RowLocks(sorted.map { (.masterKey($0.id), .update) }).acquire(connection)

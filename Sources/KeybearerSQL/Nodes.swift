@@ -1,3 +1,4 @@
+import Foundation
 package import Keybearer
 
 enum NodeSQL {
@@ -29,7 +30,14 @@ enum SettingSQL {
     static let putNew = SQL(
         "INSERT INTO stored_settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
 
-    static let all = [find, put, putNew, raise]
+    /// Whoever notes something holds its row until the transaction ends: an upsert locks it, new or not.
+    static let lock = SQL(
+        """
+        INSERT INTO stored_settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = stored_settings.value
+        """)
+
+    static let all = [find, put, putNew, raise, lock]
 }
 
 extension StoredSetting {
@@ -90,6 +98,38 @@ extension SQLStore {
 
     package func raiseStoredSetting(_ name: StoredSetting, to number: Int) async throws {
         try await maintain { try $0.execute(SettingSQL.raise, [.text(name.rawValue), .text(String(number))]) }
+    }
+}
+
+extension SQLStore {
+    package func noteStart(
+        with settings: [String: String],
+        event: @escaping @Sendable (_ name: String, _ change: ValueChange) -> AuditEvent
+    ) async throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(settings), as: UTF8.self)
+        let row = SQLValue.text(StoredSetting.startSettings.rawValue)
+        try await maintain { connection in
+            try connection.execute(SettingSQL.lock, [row, .text(text)])
+            let known = try connection.first(SettingSQL.find, [row])?.requiredText("value") ?? text
+            guard known != text else { return }
+            // What cannot be read is compared with nothing: it must not keep a server from its start.
+            let before = (try? JSONDecoder().decode([String: String].self, from: Data(known.utf8))) ?? settings
+            for name in Set(before.keys).union(settings.keys).sorted() where before[name] != settings[name] {
+                let change = ValueChange(difference: before[name], settings[name])
+                try connection.execute(Self.record(event(name, change)))
+            }
+            try connection.execute(SettingSQL.put, [row, .text(text)])
+        }
+    }
+}
+
+extension SQLConnection {
+    /// Holds a row that stands for something until the transaction ends: whoever counts it holds it, so of two that make
+    /// the last one, one finds it made.
+    func hold(_ name: StoredSetting) throws {
+        try execute(SettingSQL.lock, [.text(name.rawValue), .text("")])
     }
 }
 

@@ -58,10 +58,14 @@ package final class ColumnIndexes: Sendable {
             return nil
         }
 
+        /// Of the length and three of the bytes: names that share them are told apart by comparison.
         private static func hash(_ name: String) -> Int {
-            var hash: UInt = 5_381
-            for byte in name.utf8 { hash = hash &* 33 ^ UInt(byte) }
-            return Int(truncatingIfNeeded: hash ^ hash >> 16)
+            var name = name
+            return name.withUTF8 { bytes in
+                guard let first = bytes.first, let last = bytes.last else { return 0 }
+                let middle = bytes[bytes.count / 2]
+                return bytes.count &* 31 ^ Int(first) &* 7 ^ Int(middle) &* 61 ^ Int(last) &* 3
+            }
         }
     }
 

@@ -124,6 +124,9 @@ package protocol SQLConnection {
 
 /// How a row is held.
 package enum LockMode: Int, Sendable, Comparable {
+    /// It will be updated, and rows that somebody else holds are left out: `FOR NO KEY UPDATE SKIP LOCKED`. For work that
+    /// anybody may do.
+    case updateOrSkip
     /// It is only looked at: `FOR SHARE`.
     case share
     /// It will be updated, in no column that identifies it: `FOR NO KEY UPDATE`.

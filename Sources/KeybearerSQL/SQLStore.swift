@@ -105,7 +105,7 @@ extension SQLStore {
     ) throws -> Commit<(Value, Bool)> {
         switch commit {
         case .changes(let value, let last):
-            .changes((value, true), with: last + records(locked.complete(audit)))
+            .changes((value, true), with: last + records(locked.complete(audit), locked))
         case .nothing(let value): .nothing((value, false))
         }
     }

@@ -21,6 +21,18 @@ enum ServiceAccountSQL {
         WHERE s.service_workspace_id = $1
         ORDER BY v.at DESC, v.user_id, v.viewer_id
         """)
+    /// Whoever made it, while the person may still manage it; else the Owner whose account is the oldest.
+    static let responsible = SQL(
+        """
+        SELECT s.id, p.id AS person_id, p.name AS person_name
+        FROM users s JOIN users p ON p.id = coalesce(
+            (SELECT m.user_id FROM memberships m
+             WHERE m.workspace_id = s.service_workspace_id AND m.user_id = s.made_by AND m.role IN ('owner', 'admin')),
+            (SELECT m.user_id FROM memberships m JOIN users o ON o.id = m.user_id
+             WHERE m.workspace_id = s.service_workspace_id AND m.role = 'owner'
+             ORDER BY o.created_at, o.id LIMIT 1))
+        WHERE s.service_workspace_id = $1
+        """)
     static let see = SQL(
         """
         INSERT INTO service_key_views (user_id, viewer_id, key_id, at) VALUES ($1, $2, $3, $4)
@@ -29,7 +41,7 @@ enum ServiceAccountSQL {
     static let removeViews = SQL("DELETE FROM service_key_views WHERE user_id = $1")
     static let seenBy = SQL("SELECT user_id, at FROM service_key_views WHERE viewer_id = $1 ORDER BY at DESC, user_id")
 
-    static let all = [ids, ownedBy, count, views, see, removeViews, seenBy]
+    static let all = [ids, ownedBy, count, views, responsible, see, removeViews, seenBy]
 }
 
 extension SQLStore {
@@ -59,6 +71,21 @@ extension SQLStore {
         }
     }
 
+    package func responsiblePeople(in workspaceID: WorkspaceID) async throws -> [UserID: ResponsiblePerson] {
+        try await engine.read { connection in
+            let rows = try connection.rows(ServiceAccountSQL.responsible, [.id(workspaceID)])
+            return Dictionary(
+                try rows.map { row in
+                    (
+                        UserID(rawValue: try row.requiredText("id")),
+                        ResponsiblePerson(
+                            id: UserID(rawValue: try row.requiredText("person_id")),
+                            name: try row.requiredText("person_name"))
+                    )
+                }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
     package func changeServiceAccount(
         _ write: StoreWrite, by authority: Authority, needs requirement: Requirement
     ) async throws -> Committed<StoreWrite.Outcome> {
@@ -80,7 +107,7 @@ extension SQLStore {
                 throw KeybearerError.tooManyServiceAccounts(limit: NewServiceAccount.most)
             }
             try requireFree(new.user, instead: nil, connection)
-            try insertUser(new.user, connection)
+            try insertUser(new.user, madeBy: new.maker, connection)
             try insertKey(new.key, new.sealedKey, of: new.user.id, connection)
             try putMembership(
                 Membership(workspaceID: new.workspaceID, userID: new.user.id, role: .member), connection)

@@ -30,8 +30,6 @@ extension KeybearerError {
             .conflict,
             "An account can own at most \(limit) workspaces. Delete one, or make somebody else its Owner and leave it.")
     }
-    package static let staleVersion = KeybearerError(
-        .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
     package static let externalIDTaken = KeybearerError(.conflict, "This external id is another's already.")
     package static let keyTaken = KeybearerError(
         .conflict, "This key cannot be imported: it is an account's here, or was.")

@@ -35,7 +35,14 @@ enum UsageSQL {
     static let oldWriters = SQL("SELECT id FROM usage_writers WHERE at < $1 ORDER BY id LIMIT $2")
     static let removeWriter = SQL("DELETE FROM usage_writers WHERE id = $1")
 
-    static let all = [take, add, sums, ofUser, old, remove, oldWriters, removeWriter]
+    /// An account of which something was not queued before.
+    static let unannounced = SQL(
+        """
+        SELECT service_workspace_id FROM users
+        WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM webhook_messages WHERE source = CAST($2 AS TEXT))
+        """)
+
+    static let all = [unannounced, take, add, sums, ofUser, old, remove, oldWriters, removeWriter]
 }
 
 extension SQLStore {
@@ -57,7 +64,20 @@ extension SQLStore {
             let number: [SQLValue] = [.text(batch.writer), .number(batch.number), .time(now)]
             guard try connection.execute(UsageSQL.take, number) == 1 else { return }
             try connection.executeMany(UsageSQL.add, batch.counts.sorted(by: Self.isBefore).map(Self.values))
-            try Self.merge(batch.news, now: now, connection)
+            let events = try batch.events + Self.merge(batch.news, now: now, connection)
+            try Self.add(events, isMailed: batch.isMailed, connection)
+        }
+    }
+
+    /// Queues the messages and the mails of what was seen of keys, each once in its hour.
+    private static func add(_ events: [KeyEvent], isMailed: Bool, _ connection: any SQLConnection) throws {
+        let bySource = Dictionary(events.map { ($0.source, $0) }) { first, _ in first }
+        for (source, event) in bySource.sorted(by: { $0.key < $1.key }) {
+            let account = [SQLValue.id(event.userID), .text(source)]
+            guard let row = try connection.first(UsageSQL.unannounced, account) else { continue }
+            let workspaceID = row.text("service_workspace_id").map { WorkspaceID(rawValue: $0) }
+            let mail = isMailed ? event.mail.map { add($0) } ?? [] : []
+            for statement in [add(event.message(in: workspaceID))] + mail { try connection.execute(statement) }
         }
     }
 

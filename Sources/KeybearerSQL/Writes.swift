@@ -47,7 +47,7 @@ extension SQLStore {
         var isChange = false
         switch try work.body(connection, locked) {
         case .changes(let value, let last):
-            for statement in last + records(locked.complete(write.audit)) {
+            for statement in last + records(locked.complete(write.audit), locked) {
                 try connection.execute(statement)
             }
             (outcome, isChange) = (value, true)

@@ -19,7 +19,8 @@ import Darwin
 /// The path is looked at whenever the fence takes a step and before every write: a `stat`, and never a descriptor of
 /// our own, for closing one would drop the locks that SQLite holds. The content is looked at every second, without the
 /// pages that memory keeps: what the file alone holds must be a later state of what it held, and a part of the
-/// history that this process follows. From the moment that something else is found, everything that asks the file is
+/// history that this process follows. While nobody has written to the file, as its `stat` says, it is not read again. From
+/// the moment that something else is found, everything that asks the file is
 /// refused.
 final class FileWatch: Sendable {
     private static let interval: Duration = .seconds(1)
@@ -32,7 +33,24 @@ final class FileWatch: Sendable {
         var isLooking = false
         var isClosed = false
         var known: MainFile?
+        /// The file's size and the time of its last change when it was found sound.
+        var stamp: Stamp?
         var loss: DatabaseLost?
+    }
+
+    /// What every write to a file changes. Nobody can set the time.
+    private struct Stamp: Equatable {
+        let size: Int64
+        let seconds: Int
+        let nanoseconds: Int
+
+        init?(_ path: String) {
+            var found = stat()
+            // What changed a moment ago may change again without another time.
+            guard stat(path, &found) == 0, abs(time(nil) - found.st_ctim.tv_sec) >= 2 else { return nil }
+            size = Int64(found.st_size)
+            (seconds, nanoseconds) = (found.st_ctim.tv_sec, found.st_ctim.tv_nsec)
+        }
     }
 
     private let path: String
@@ -116,14 +134,20 @@ final class FileWatch: Sendable {
 
     /// Whether the file can still be the one that was opened; nil where it cannot be told for the moment.
     private func isSound(_ inside: Inside) -> Bool? {
-        let known = state.withLock { $0.known }
-        guard let read = inside.checkpointer.whileWhole({ MainFile.read(path) }) else {
-            inside.checkpointer.repeatMove()
-            return nil
+        let (known, seen) = state.withLock { ($0.known, $0.stamp) }
+        // Before the file is read: what is written meanwhile is looked at the next time.
+        let stamp = Stamp(path)
+        var found = known
+        if known == nil || stamp == nil || stamp != seen {
+            guard let read = inside.checkpointer.whileWhole({ MainFile.read(path) }) else {
+                inside.checkpointer.repeatMove()
+                return nil
+            }
+            found = read
         }
-        guard let found = read else { return known == nil }
+        guard let found else { return known == nil }
         guard let known else {
-            state.withLock { $0.known = found }
+            state.withLock { ($0.known, $0.stamp) = (found, stamp) }
             return true
         }
         guard found.follows(known) else { return false }
@@ -135,7 +159,7 @@ final class FileWatch: Sendable {
         }
         guard isInHistory == true else { return false }
         // Not before: a copy that left our history earlier would be its own past at the next look.
-        state.withLock { $0.known = found }
+        state.withLock { ($0.known, $0.stamp) = (found, stamp) }
         return true
     }
 

@@ -13,6 +13,8 @@ struct Endpoint: Sendable {
     var isWrite = false
     /// Whether its body or its query names what may not be there.
     var namesOthers = false
+    /// What else it can fail by.
+    var otherErrors: [ErrorCode] = []
 
     /// Whether it looks at the version that the caller has seen.
     var takesVersion: Bool { parameters.contains { $0.name == Parameter.ifMatch.name } }
@@ -86,7 +88,7 @@ struct Endpoint: Sendable {
         if namesOthers { codes += [.notFound] }
         // The same value made a key before.
         if parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) { codes += [.conflict] }
-        return codes
+        return codes + otherErrors
     }
 }
 
@@ -130,6 +132,11 @@ extension Endpoint.Parameter {
         name: HeaderName.idempotencyKey.rawName, place: .header,
         description: "A second request with the same value, within 24 hours, makes no second change.",
         schema: ["type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255])
+
+    static let workspaceQuery = Endpoint.Parameter(
+        name: "workspaceId", place: .query,
+        description: "Whose. Without it, and without X-Workspace-Id: of all workspaces in which you may see webhooks.",
+        schema: WorkspaceID.schema)
 
     static let workspaceID = Endpoint.Parameter(
         name: HeaderName.workspaceID.rawName, place: .header,

@@ -229,18 +229,18 @@ public struct KeybearerServer: Sendable {
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
             api: api,
+            webhooks: WebhookHandlers(services), operatorWebhooks: OperatorWebhookHandlers(services),
+            events: EventHandlers(services),
             operators: IntrospectionHandlers(node: node, clocks: clocks),
             users: users, workspaces: workspaces,
-            serviceAccounts: ServiceAccountHandlers(
-                writes: services.writes, accounts: services.serviceAccounts, users: users),
+            serviceAccounts: .init(writes: services.writes, accounts: services.serviceAccounts, users: users),
             limits: LimitHandlers(writes: services.writes, users: users, workspaces: workspaces),
             lookups: KeyLookupHandlers(
                 directory: services.directory, writes: services.writes, keys: services.keys),
             usage: UsageHandlers(usage: services.usage, writes: services.writes),
             bulk: BulkHandlers(writes: services.writes),
             portalLinks: PortalLinkHandlers(
-                links: services.portalLinks, place: place,
-                isOnPublicListener: settings.operatorAddress == nil),
+                links: services.portalLinks, place: place, isOnPublicListener: settings.operatorAddress == nil),
             portal: PortalHandlers(links: services.portalLinks, pages: pages),
             assets: AssetHandlers(brand: BrandAssets(settings.brand)),
             reference: makeReference([], pages, for: served),
@@ -251,6 +251,7 @@ public struct KeybearerServer: Sendable {
                 service: services.identities, sessions: services.sessions, pages: pages,
                 redirectURI: settings.publicURL.map { $0.description + Routes.providerCallback }),
             keyPages: keyPages,
+            webhookPages: WebhookPageHandlers(services, keyPages.key, pages, clocks),
             usagePage: UsagePageHandlers(
                 usage: services.usage, serviceAccounts: services.serviceAccounts, node: node, pages: pages),
             workspacePages: WorkspacePageHandlers(

@@ -143,7 +143,8 @@ extension Route {
 
     private static let pathSchemas: [String: Schema] = [
         "workspaceID": WorkspaceID.schema, "user": UserID.referenceSchema, "workspace": WorkspaceID.referenceSchema,
-        "plan": PlanID.requestSchema,
+        "plan": PlanID.requestSchema, "webhookID": WebhookEndpointID.schema, "eventType": EventName.schema,
+        "messageID": ["type": "string", "pattern": "^evt_[0-9a-f-]{36}$"],
     ]
 
     /// The codes that a request may fail by; some are there twice.

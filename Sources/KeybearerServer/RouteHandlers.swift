@@ -3,6 +3,9 @@ struct RouteHandlers: Sendable {
     let probes: Probes
     var openAPI = OpenAPIHandlers()
     let api: APIHandlers
+    let webhooks: WebhookHandlers
+    let operatorWebhooks: OperatorWebhookHandlers
+    let events: EventHandlers
     let operators: IntrospectionHandlers
     let users: UserHandlers
     let workspaces: WorkspaceHandlers
@@ -18,6 +21,7 @@ struct RouteHandlers: Sendable {
     let signIn: SignInHandlers
     let identities: IdentityHandlers
     let keyPages: KeyPages
+    let webhookPages: WebhookPageHandlers
     let usagePage: UsagePageHandlers
     let workspacePages: WorkspacePageHandlers
     let teamPages: TeamPageHandlers

@@ -7,12 +7,14 @@ import Keybearer
 enum Routes {
     static func all(_ edge: RouteHandlers) -> [Route] {
         let groups: [[Route]] = [
-            probes(edge), api(edge.api),
+            probes(edge), api(edge.api), webhooks(edge.webhooks),
             operatorUsers(edge.users), operatorWorkspaces(edge.workspaces),
-            operatorServiceAccounts(edge.serviceAccounts), operatorLimits(edge.limits), operatorOthers(edge),
+            operatorServiceAccounts(edge.serviceAccounts), operatorLimits(edge.limits),
+            operatorWebhooks(edge.operatorWebhooks), operatorEvents(edge.events),
+            operatorOthers(edge),
             pages(edge), keyPages(edge.keyPages, edge.usagePage), workspacePages(edge.workspacePages),
             teamPages(edge.teamPages, edge.invitations), serviceAccountPages(edge.keyPages, edge.usagePage),
-            mailPages(edge.mailLinks, edge.account),
+            webhookPages(edge.webhookPages), mailPages(edge.mailLinks, edge.account),
         ]
         return groups.flatMap { $0 }
     }
@@ -254,10 +256,10 @@ enum Routes {
             .anyone(.get, Routes.portal, edge.portal.page),
             .anyone(.post, Routes.portal, edge.portal.open),
 
-            .session(.get, "/", inPortal: .apiKey, edge.keyPages.key.home),
-            .session(.get, "/confirm", inPortal: .apiKey, edge.signIn.confirmPage),
+            .session(.get, "/", inPortal: PortalSection.all, edge.keyPages.key.home),
+            .session(.get, "/confirm", inPortal: PortalSection.all, edge.signIn.confirmPage),
             .session(.post, "/confirm", edge.signIn.confirm),
-            .session(.post, "/sign-out", inPortal: .apiKey, edge.signIn.signOut),
+            .session(.post, "/sign-out", inPortal: PortalSection.all, edge.signIn.signOut),
             .workspace(.post, "/plan", does: .changePlan, edge.keyPages.key.switchPlan),
             .workspace(.get, "/activity", does: .viewActivity, edge.activity.workspacePage),
             .workspace(.get, "/activity/export", does: .viewActivity, edge.activity.workspaceFile),

@@ -34,11 +34,12 @@ package struct Samples: Sendable {
 
     /// A new service account with a key at version 1.
     package func newServiceAccount(
-        in workspaceID: WorkspaceID, name: String = "Testing", externalID: ExternalID? = nil, after seconds: Int64 = 0
+        in workspaceID: WorkspaceID, name: String = "Testing", externalID: ExternalID? = nil, after seconds: Int64 = 0,
+        maker: UserID? = nil
     ) -> NewServiceAccount {
         NewServiceAccount(
             id: .random(from: random), name: name, externalID: externalID, in: workspaceID, createdAt: at(seconds),
-            key: key(version: 1, after: seconds), sealedKey: sealedKey())
+            key: key(version: 1, after: seconds), sealedKey: sealedKey(), maker: maker)
     }
 
     /// The deletion of a workspace.

@@ -52,9 +52,20 @@ public struct AuditEvent: Sendable, Hashable {
         case invitationRequested = "invitation.requested"
         /// Somebody who asked for another invitation gets none.
         case invitationRequestDismissed = "invitation.request_dismissed"
+        case webhookCreated = "webhook.created"
+        case webhookChanged = "webhook.changed"
+        case webhookSecretRotated = "webhook.secret_rotated"
+        case webhookDeleted = "webhook.deleted"
+        case webhookTested = "webhook.tested"
+        case webhookResent = "webhook.resent"
+        case eventTypePut = "event_type.put"
+        case eventTypeDeleted = "event_type.deleted"
+        /// It is in no log: the queue has the events.
+        case eventsPublished = "events.published"
         case operatorTokenCreated = "operator_token.created"
         case portalLinkCreated = "portal_link.created"
         case operatorTokenRevoked = "operator_token.revoked"
+        case settingChanged = "setting.changed"
         case storeRestored = "store.restored"
         case storeMoved = "store.moved"
     }
@@ -160,10 +171,25 @@ public struct ValueChange: Sendable, Hashable {
     /// What is.
     public let after: String?
 
+    private static let mostBytes = 200
+
     /// - Parameters: each is cut to 200 bytes.
     package init(before: String?, after: String?) {
-        self.before = before.map { $0.cut(toBytes: 200) }
-        self.after = after.map { $0.cut(toBytes: 200) }
+        self.before = before.map { $0.cut(toBytes: Self.mostBytes) }
+        self.after = after.map { $0.cut(toBytes: Self.mostBytes) }
+    }
+
+    /// Two long values, such as lists, by where they begin to differ.
+    package init(difference before: String?, _ after: String?) {
+        guard let before, let after, max(before.utf8.count, after.utf8.count) > Self.mostBytes else {
+            self.init(before: before, after: after)
+            return
+        }
+        let same = zip(before, after).prefix { $0.0 == $0.1 }.count
+        // Some of what is the same, so that the place is seen.
+        let cut = max(0, same - 20)
+        let mark = cut > 0 ? "…" : ""
+        self.init(before: mark + before.dropFirst(cut), after: mark + after.dropFirst(cut))
     }
 }
 

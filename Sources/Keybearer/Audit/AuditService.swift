@@ -32,6 +32,17 @@ public final class AuditService: Sendable {
         return chain.code.map { AuditHead(position: chain.position, code: $0) }
     }
 
+    /// Notes with which settings a server starts: one event for each that differs from the last start of a server of this
+    /// database.
+    ///
+    /// - Parameter settings: those that have another value than their default. Never a secret.
+    public func noteStart(with settings: [String: String]) async throws {
+        let context = context
+        try await context.store.noteStart(with: settings) { name, change in
+            context.event(.settingChanged, by: .itself, detail: name).with(change)
+        }
+    }
+
     /// How many events are sealed, erased, and without a position so far.
     package func counts() async throws -> (sealed: Int, erased: Int, waiting: Int) {
         try await context.store.auditCounts()

@@ -28,6 +28,12 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
     case regenerateServiceKey = "regenerate_service_key"
     /// Say from which networks the key of a service account may be used.
     case changeServiceNetworks = "change_service_networks"
+    /// See the workspace's webhooks and what became of their messages.
+    case viewWebhooks = "view_webhooks"
+    /// Make, change, test and enable webhooks, replace their secrets, and send messages again.
+    case manageWebhooks = "manage_webhooks"
+    /// Disable and delete webhooks.
+    case stopWebhooks = "stop_webhooks"
     /// See what happened in the workspace, and who did it.
     case viewActivity = "view_activity"
     /// Invite and make Owners, and change and remove them.
@@ -50,6 +56,9 @@ public enum Action: String, Sendable, Hashable, CaseIterable {
         case .revealServiceKey: "see the key of a service account"
         case .regenerateServiceKey: "replace the key of a service account"
         case .changeServiceNetworks: "say where the key of a service account works"
+        case .viewWebhooks: "see its webhooks"
+        case .manageWebhooks: "manage its webhooks"
+        case .stopWebhooks: "disable and delete its webhooks"
         case .viewActivity: "see its activity"
         case .manageOwners: "make, change or remove an Owner"
         }
@@ -85,6 +94,8 @@ package enum Permissions {
         case .deleteWorkspace: Rule([.owner], recentSignIn: true)
         case .leaveWorkspace: Rule(everyone)
         case .inviteMembers, .manageMembers, .manageServiceAccounts, .viewActivity: Rule(managers)
+        case .viewWebhooks, .stopWebhooks: Rule(managers)
+        case .manageWebhooks: Rule(managers, feature: true)
         case .revealServiceKey: Rule(managers, feature: true, recentSignIn: true)
         case .regenerateServiceKey, .changeServiceNetworks: Rule(managers, recentSignIn: true)
         case .manageOwners: Rule([.owner])

@@ -62,7 +62,7 @@ extension IdempotentRequest {
     ///   - part: which of the accounts that a request is about it is for; nil where there is one.
     ///   - asked: all that the request asks for. Who asks is no part of it: a replay can come with a new key.
     /// - Throws: `BAD_REQUEST` for a malformed key.
-    init(
+    package init(
         scope: String, key: String, place: Int? = nil, part: String? = nil, asked: [UInt8]
     ) throws(KeybearerError) {
         guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {

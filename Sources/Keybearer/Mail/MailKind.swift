@@ -8,6 +8,7 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
     case keyRevealed = "key-revealed"
     case keyRegenerated = "key-regenerated"
     case keyRevoked = "key-revoked"
+    case keyNewAddress = "key-new-address"
     case passwordChanged = "password-changed"
     case emailChanged = "email-changed"
     case secondFactorAdded = "second-factor-added"
@@ -16,6 +17,9 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
     case recoveryCodesReplaced = "recovery-codes-replaced"
     case quotaNear = "quota-near"
     case quotaReached = "quota-reached"
+    case webhookFailing = "webhook-failing"
+    case webhookDisabled = "webhook-disabled"
+    case webhookRecovered = "webhook-recovered"
     /// To see whether mails go out.
     case test
 
@@ -27,19 +31,23 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
         case invitation
         case notice
         case usage
+        case newAddresses = "new-addresses"
+        case webhooks
 
         /// How many go to one address in 24 hours.
         package var mostPerDay: Int {
             switch self {
-            case .verification, .reset: 20
-            case .invitation, .usage: 10
+            case .verification, .reset, .webhooks: 20
+            case .invitation, .usage, .newAddresses: 10
             case .notice: 40
             }
         }
     }
 
     /// Whether it tells of the key that an account has, so that for a service account the Owners of its workspace get it.
-    package var isOfKeys: Bool { [.keyRegenerated, .keyRevoked, .quotaNear, .quotaReached].contains(self) }
+    package var isOfKeys: Bool {
+        [.keyRegenerated, .keyRevoked, .keyNewAddress, .quotaNear, .quotaReached].contains(self)
+    }
 
     /// How many of those that a request can cause go to one address by one requester in 24 hours: whoever asks for
     /// somebody else's links uses up their own share, and leaves the other's.
@@ -52,6 +60,8 @@ package enum MailKind: String, Sendable, Hashable, CaseIterable {
         case .resetPassword: .reset
         case .invitation: .invitation
         case .quotaNear, .quotaReached: .usage
+        case .keyNewAddress: .newAddresses
+        case .webhookFailing, .webhookDisabled, .webhookRecovered: .webhooks
         default: .notice
         }
     }

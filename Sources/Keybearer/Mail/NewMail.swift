@@ -1,5 +1,3 @@
-import Crypto
-
 /// A mail that goes into the outbox with the transaction of what it tells. It holds no text and no secret: both are made
 /// when it is sent.
 package struct NewMail: Sendable, Hashable {
@@ -8,6 +6,8 @@ package struct NewMail: Sendable, Hashable {
         /// To the holder of an account, at the address that the account has in that transaction, where it is verified; or,
         /// to verify it, where it is not.
         case holder(UserID)
+        /// To each Owner and Admin of a workspace whose address is verified.
+        case managers(of: WorkspaceID)
         /// To an address.
         case address(EmailAddress, of: UserID?)
     }
@@ -70,12 +70,9 @@ package struct NewMail: Sendable, Hashable {
     /// The warning of a level of the rate limit: one for each account, level and hour, whichever node sees it.
     package init?(_ level: QuotaLevel, of userID: UserID, at time: Timestamp) {
         guard level != .normal else { return nil }
-        let window = time.millisecondsSinceEpoch / 3_600_000
-        let digest = SHA256.hash(data: Array("\(userID) \(level.rawValue) \(window)".utf8))
-        let name = digest.prefix(11).map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
         self.init(
-            id: MailID(rawValue: MailID.prefix + name), level == .reached ? .quotaReached : .quotaNear,
-            to: .holder(userID), at: time)
+            id: .oncePerHour("\(userID) \(level.rawValue) \(time.millisecondsSinceEpoch / 3_600_000)"),
+            level == .reached ? .quotaReached : .quotaNear, to: .holder(userID), at: time)
     }
 
     /// Who is counted for a mail. Notices of what somebody did with their own account have nobody.

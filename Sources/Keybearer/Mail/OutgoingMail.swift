@@ -94,7 +94,7 @@ package enum MailRules {
     package static func mostWaiting(for topic: MailKind.Topic) -> Int {
         switch topic {
         case .verification, .reset, .invitation: mostWaiting / 2
-        case .notice, .usage: mostWaiting
+        case .notice, .usage, .newAddresses, .webhooks: mostWaiting
         }
     }
     /// How many one requester causes in 24 hours.

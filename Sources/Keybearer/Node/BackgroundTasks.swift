@@ -59,6 +59,7 @@ extension Node {
             BackgroundTask("ends", .every(Node.endInterval)) { await self.endWhatIsDue() },
             BackgroundTask("failed sign-ins", .every(FailedSignIns.interval)) { await self.failedSignIns.flush() },
             BackgroundTask("mails", .every(MailDispatcher.interval)) { await self.mails.sendDue() },
+            BackgroundTask("webhooks", .itself(WebhookDispatcher.interval)) { await self.webhooks.run() },
             // What fails is tried again with the next round.
             BackgroundTask("audit positions", .every(AuditSealer.interval)) {
                 _ = try? await self.auditSealer.sealAll()
@@ -83,6 +84,7 @@ extension Node {
         // Last uses and counts first: they are recorded by requests alone, and none comes any more.
         await usage.flush()
         await failedSignIns.flush()
+        await webhooks.stop()
         // Then reservations: what is unused goes back to the accounts' rate limits.
         await batcher.stop()
         // The lease last: until here this node may have to apply changes that others wait for.

@@ -16,15 +16,17 @@ public final class Node: Sendable {
     let auditSealer: AuditSealer
     let failedSignIns: FailedSignIns
     let mails: MailDispatcher
+    let webhooks: WebhookDispatcher
     let context: ServiceContext
 
     init(
-        context: ServiceContext, failedSignIns: FailedSignIns, mails: MailDispatcher,
+        context: ServiceContext, failedSignIns: FailedSignIns, mails: MailDispatcher, webhooks: WebhookDispatcher,
         loadRing: @escaping @Sendable () throws -> MasterKeyRing, logger: Logger
     ) {
         self.context = context
         self.failedSignIns = failedSignIns
         self.mails = mails
+        self.webhooks = webhooks
         cache = KeyCache(
             capacity: context.settings.rememberedAccounts, rejectedCapacity: 65_536, random: context.random)
         let vault = context.vault
@@ -83,6 +85,9 @@ public final class Node: Sendable {
         try? await context.store.removeOldUsage(keeping: context.settings.usageRetention, now: now)
         try? await context.store.removeOldPendingSignIns(now: now)
         try? await context.store.removeOldMails(now: now)
+        try? await context.store.removeOldWebhookMessages(olderThan: context.settings.webhookRetention, now: now)
+        try? await context.store.removeDeliveries(beyond: DeliveryRules.mostKept)
+        try? await context.store.removeOrphanedDeliveries()
         try? await context.store.removeOldMailLinks(now: now)
         try? await context.store.removeOldDevices(now: now)
         if let kept = context.settings.auditRetention {

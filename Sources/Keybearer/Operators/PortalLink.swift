@@ -4,6 +4,8 @@ import Crypto
 public enum PortalSection: String, Sendable, Hashable, CaseIterable {
     /// The page of the Secret Key.
     case apiKey = "api-key"
+    /// The workspace's webhooks.
+    case webhooks
 }
 
 /// A link by which the product signs one of its users in: good for one use, for a short time. Its code was shown once.

@@ -120,5 +120,5 @@ public final class PortalLinkService: Sendable {
 
 extension String {
     /// With a capital letter first.
-    fileprivate var capitalisedSentence: String { prefix(1).uppercased() + dropFirst() }
+    var capitalisedSentence: String { prefix(1).uppercased() + dropFirst() }
 }

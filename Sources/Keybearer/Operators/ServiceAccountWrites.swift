@@ -24,9 +24,12 @@ extension WriteService {
         let secret = try vault.issue(prefix: context.settings.keyPrefix, random: context.random)
         let key = APIKey(
             id: .random(from: context.random), version: 1, shownPrefix: secret.shownPrefix, generatedAt: now)
+        var maker: UserID?
+        if case .user(let id) = authority.actor { maker = id }
         let new = NewServiceAccount(
             id: id, name: name, externalID: externalID, in: workspaceID, createdAt: now, key: key,
-            sealedKey: try vault.seal(secret, userID: id, keyID: key.id, version: key.version))
+            sealedKey: try vault.seal(secret, userID: id, keyID: key.id, version: key.version),
+            maker: maker)
         return StoreWrite(
             .createServiceAccount(new),
             audit: context.event(.userCreated, by: authority, user: id, workspace: workspaceID), request: request)

@@ -245,3 +245,9 @@ package struct WorkspaceUpdate: Sendable {
         return isSame ? workspace : record(version: workspace.version + 1, updatedAt: time)
     }
 }
+
+extension KeybearerError {
+    /// The record has another version than the caller has seen.
+    package static let staleVersion = KeybearerError(
+        .conflict, "It has been changed since: the version in If-Match is not the current one. Read it again.")
+}

@@ -168,8 +168,8 @@ extension WriteService {
         guard input.adopts else {
             throw KeybearerError(
                 .conflict,
-                "There is an account with this e-mail address already, without an external id. To take it over, send "
-                    + "adopt: true.")
+                "There is an account with this e-mail address already, without an external id. To take it over, adopt "
+                    + "it (adopt: true).")
         }
         try caller.require(.writeIdentity)
         var takeover: KeyReplacement?

@@ -166,15 +166,22 @@ extension WriteService {
             request: request)
     }
 
-    /// Changes what a workspace is called; returns when it holds on every node.
+    /// Makes a workspace; returns when it holds on every node.
     ///
-    /// - Throws: `VALIDATION_FAILED` with the field `name`; `NOT_FOUND`; `UNAVAILABLE`.
-    public func rename(
-        _ reference: Reference<WorkspaceID>, to name: String, by caller: OperatorCaller
+    /// - Throws: `VALIDATION_FAILED` with the fields `name`, `owner`; `CONFLICT` for an external id of another workspace;
+    ///   `UNAVAILABLE`.
+    public func create(_ input: WorkspaceInput, by caller: OperatorCaller) async throws -> Workspace {
+        try Self.workspace(try await perform(try await creating(input, by: caller), by: caller))
+    }
+
+    /// Changes what a workspace is called, here or by the product; returns when it holds on every node.
+    ///
+    /// - Throws: `VALIDATION_FAILED` with the field `name`; `CONFLICT` for an external id of another workspace;
+    ///   `NOT_FOUND`; `UNAVAILABLE`.
+    public func patch(
+        _ reference: Reference<WorkspaceID>, _ input: WorkspaceInput, by caller: OperatorCaller
     ) async throws -> Workspace {
-        var input = WorkspaceInput()
-        input.name = name
-        return try Self.workspace(try await perform(try await patching(reference, input, by: caller), by: caller))
+        try Self.workspace(try await perform(try await patching(reference, input, by: caller), by: caller))
     }
 
     /// Suspends a workspace, or lets it go on; returns when it holds on every node.

@@ -70,6 +70,7 @@ final class UsageRecorder: Sendable {
     private let warnings: QuotaWarnings?
     private let records = Lock(Records())
     private let writing = Lock(Writing())
+    private let limited = Lock(LimitedKeys())
 
     /// - Parameter warnings: what tells people of their rate limit; nil where no mails are sent.
     init(
@@ -142,9 +143,12 @@ final class UsageRecorder: Sendable {
             writing.number += 1
             return writing.number
         }
+        let counts = taken.flatMap(\.counts)
+        let now = clocks.wall()
         return UsageBatch(
-            writer: writer, number: number, uses: taken.compactMap(\.use), counts: taken.flatMap(\.counts),
-            news: taken.compactMap(\.news))
+            writer: writer, number: number, uses: taken.compactMap(\.use), counts: counts,
+            news: taken.compactMap(\.news), events: limited.withLock { $0.events(in: counts, at: now) },
+            isMailed: warnings != nil)
     }
 
     /// - Returns: whether it is written. If that is not known, the batch is kept.

@@ -31,9 +31,18 @@ package struct UsageBatch: Sendable {
     package let counts: [UsageCount]
     /// What to merge into the histories of accounts' keys.
     package let news: [KeyNews]
+    /// What the counts say that a key's holder is to know.
+    package let events: [KeyEvent]
+    /// Whether holders get mails.
+    package let isMailed: Bool
 
     /// Puts a batch together.
-    package init(writer: String, number: Int64, uses: [KeyUse], counts: [UsageCount], news: [KeyNews] = []) {
+    package init(
+        writer: String, number: Int64, uses: [KeyUse], counts: [UsageCount], news: [KeyNews] = [],
+        events: [KeyEvent] = [], isMailed: Bool = false
+    ) {
+        self.events = events
+        self.isMailed = isMailed
         self.writer = writer
         self.number = number
         self.uses = uses

@@ -65,18 +65,28 @@ package struct EndpointHealth: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - now: when it ended.
+    ///   - began: when the attempt began. Those that were under way when the pause began say nothing more than the one
+    ///     that began it.
     ///   - isGone: whether the endpoint says that it is gone for good (410).
-    package mutating func failed(at now: Timestamp, isGone: Bool = false) -> [Action] {
+    package mutating func failed(at now: Timestamp, began: Timestamp? = nil, isGone: Bool = false) -> [Action] {
         let since = min(failingSince ?? now, now)
         failingSince = since
-        failures = min(failures + 1, 1_000_000)
-        if failures >= Self.failuresUntilPause { pausedUntil = now.advanced(by: pause) }
+        if !wasUnderWay(began) {
+            failures = min(failures + 1, 1_000_000)
+            if failures >= Self.failuresUntilPause { pausedUntil = now.advanced(by: pause) }
+        }
         let length = since.duration(to: now)
         if isGone || length >= Self.patience { return [.disable] }
         let due = Self.due(after: length)
         guard due > notice else { return [] }
         notice = due
         return [.notify(due)]
+    }
+
+    /// Whether an attempt began before the pause did.
+    private func wasUnderWay(_ began: Timestamp?) -> Bool {
+        guard let began, let pausedUntil else { return false }
+        return began < pausedUntil.advanced(by: .zero - pause)
     }
 
     /// The notice for failures that have lasted for a span.

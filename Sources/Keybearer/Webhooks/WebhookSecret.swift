@@ -23,6 +23,12 @@ package struct WebhookSecret: Sendable, Equatable, CustomStringConvertible, Cust
         self.bytes = bytes
     }
 
+    /// Reads what the store keeps sealed; nil for what is no secret of 24 to 64 bytes.
+    init?(stored bytes: [UInt8]) {
+        guard (24...64).contains(bytes.count) else { return nil }
+        self.bytes = bytes
+    }
+
     /// Reads what ``text`` wrote, with its prefix or without; nil for anything that is no secret of 24 to 64 bytes.
     package init?(_ text: String) {
         let encoded = text.hasPrefix(Self.prefix) ? String(text.dropFirst(Self.prefix.count)) : text

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 
 /// The headers that let a receiver know that a message is from here and is not old.
@@ -73,7 +74,7 @@ package enum WebhookSignature {
 }
 
 /// Names a message, the same on every attempt and replay: `evt_` and a UUID.
-package struct WebhookMessageID: Sendable, Hashable, CustomStringConvertible {
+package struct WebhookMessageID: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     /// Its text.
     package let rawValue: String
 
@@ -82,17 +83,42 @@ package struct WebhookMessageID: Sendable, Hashable, CustomStringConvertible {
         self.rawValue = rawValue
     }
 
-    /// Makes a new one: `evt_` and a UUID of version 4.
-    package static func random(from random: RandomSource) -> WebhookMessageID {
+    /// Makes a new one: `evt_` and a UUID of version 7, which orders messages by their time.
+    ///
+    /// - Parameter place: which one of those that are made together it is; they are in this order.
+    package static func random(
+        from random: RandomSource, at time: Timestamp, place: Int = 0
+    ) -> WebhookMessageID {
         var bytes = random.bytes(16)
-        bytes[6] = bytes[6] & 0x0F | 0x40
-        bytes[8] = bytes[8] & 0x3F | 0x80
+        for index in 0..<6 {
+            bytes[index] = UInt8(truncatingIfNeeded: time.millisecondsSinceEpoch >> ((5 - index) * 8))
+        }
+        (bytes[6], bytes[7]) = (UInt8(truncatingIfNeeded: place >> 8), UInt8(truncatingIfNeeded: place))
+        return WebhookMessageID(uuid: bytes, version: 7)
+    }
+
+    /// The one of an audit event, the same whenever it is asked for: a UUID of version 8, made of the event's id.
+    package init(of event: EventID) {
+        self.init(uuid: Array(SHA256.hash(data: Array("webhook \(event)".utf8)).prefix(16)), version: 8)
+    }
+
+    /// - Parameter bytes: 16.
+    private init(uuid bytes: [UInt8], version: UInt8) {
         var text = "evt_"
         for (index, byte) in bytes.enumerated() {
             if [4, 6, 8, 10].contains(index) { text += "-" }
+            let byte = index == 6 ? byte & 0x0F | version << 4 : index == 8 ? byte & 0x3F | 0x80 : byte
             text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }
-        return WebhookMessageID(rawValue: text)
+        rawValue = text
+    }
+
+    /// Accepts text that a client sent; nil when it cannot be one.
+    package init?(parsing text: String) {
+        guard text.hasPrefix("evt_"), text.utf8.count == 40,
+            text.utf8.dropFirst(4).allSatisfy({ (48...57).contains($0) || (97...102).contains($0) || $0 == 45 })
+        else { return nil }
+        rawValue = text
     }
 
     package var description: String { rawValue }

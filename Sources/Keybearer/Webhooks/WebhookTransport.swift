@@ -39,7 +39,7 @@ package struct WebhookReply: Sendable, Hashable {
         /// The problem as a sentence for whoever has the endpoint.
         package var words: String {
             switch self {
-            case .forbiddenAddress: "The host has an address that is not public."
+            case .forbiddenAddress: "The address is not public, or it is this service\u{2019}s own."
             case .unknownHost: "The host has no address."
             case .resolverFailed: "The host's name was not resolved in time."
             case .connectionFailed: "Nobody accepted the connection."

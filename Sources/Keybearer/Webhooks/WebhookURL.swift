@@ -7,7 +7,7 @@ package struct WebhookURL: Sendable, Hashable, CustomStringConvertible {
     /// The most bytes of a URL.
     package static let mostBytes = 2_048
 
-    /// As it was written.
+    /// As it is called: scheme and host in lower case, without the scheme's own port.
     package let text: String
     /// Scheme, host and port.
     package let origin: Origin
@@ -34,7 +34,8 @@ package struct WebhookURL: Sendable, Hashable, CustomStringConvertible {
         }
         let end = text[mark.upperBound...].firstIndex { "/?".contains($0) } ?? text.endIndex
         origin = try Origin(parsing: String(text[..<end]))
-        self.text = text
+        // What is called is what was looked at: clients compare the host byte for byte.
+        self.text = origin.description + text[end...]
         host = origin.host.hasPrefix("[") ? String(origin.host.dropFirst().dropLast()) : origin.host
         address = IPAddress(host)
         if address == nil { try Self.check(name: host) }

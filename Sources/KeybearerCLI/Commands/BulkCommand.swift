@@ -45,10 +45,9 @@ struct BulkCommand: AsyncParsableCommand {
                 filter.sealedUnder = id
             }
             if let workspace {
-                guard let reference = Reference<WorkspaceID>(workspace) else {
-                    throw ValidationError("'\(workspace)' is not a workspace's id.")
-                }
-                filter.workspaceID = try await services.directory.workspace(reference).workspace.id
+                filter.workspaceID = try await services.directory.workspace(
+                    WorkspaceCommand.Selection.reference(workspace)
+                ).workspace.id
             }
             return filter
         }

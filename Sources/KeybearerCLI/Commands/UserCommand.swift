@@ -81,25 +81,24 @@ struct UserCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List accounts, oldest first.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup(title: "Which accounts") var filter: UserFilterOptions
         @OptionGroup var paging: PageOptions
-        @Option(name: .long, help: "Only people (person) or only service accounts (service).") var kind: Kind?
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let (accounts, total) = try await services.accounts.list(
-                    kind?.kind, page: paging.page, limit: paging.limit)
-                if json { return try Console.json(accounts.map { UserJSON($0) }) }
+                let accounts = try await filter.rows(paging, services)
+                if json { return try Console.json(accounts.rows.map { UserJSON($0) }) }
                 Console.table(
                     ["ID", "EMAIL", "NAME", "STATUS", "KEY", "LAST USED"],
-                    accounts.map { account in
+                    accounts.rows.map { account in
                         [
                             account.user.id.rawValue, account.user.address?.rawValue ?? "-", account.user.name,
                             account.user.status.rawValue, account.key.shownPrefix,
                             account.key.lastUse?.at.description ?? "never",
                         ]
                     })
-                Console.report("\(accounts.count) of \(total)")
+                accounts.report()
             }
         }
     }

@@ -17,9 +17,16 @@ extension UserCommand {
                 """)
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The file: its name ends in .csv or .ndjson.") var file: String
+        @Flag(
+            name: .long,
+            help: """
+                Take over the accounts that have an address of the file already. Where nobody has shown that the address \
+                is theirs, the password, sessions and key go.
+                """)
+        var adopt = false
 
         func run() async throws {
-            let rows = try ImportFile.rows(of: file)
+            let rows = try ImportFile.rows(of: file, adopts: adopt)
             try await Bootstrap(options).withInstallation { services in
                 let bar = ProgressBar()
                 var failures = 0
@@ -57,8 +64,17 @@ enum ImportFile {
 
     /// Reads a file whole. What is wrong with it is said before anything is written.
     ///
+    /// - Parameter adopts: whether a row takes over an account that has its address already.
     /// - Throws: ``CommandFailure`` that names the line.
-    static func rows(of path: String) throws -> [Row] {
+    static func rows(of path: String, adopts: Bool) throws -> [Row] {
+        try rows(of: path).map { row in
+            var input = row.input
+            input.adopts = adopts
+            return Row(line: row.line, externalID: row.externalID, input: input)
+        }
+    }
+
+    private static func rows(of path: String) throws -> [Row] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure(.noInput, "\(path) cannot be read")
         }

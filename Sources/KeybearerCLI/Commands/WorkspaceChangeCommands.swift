@@ -42,8 +42,30 @@ extension WorkspaceCommand {
         func run() async throws {
             let reference = try selection.reference()
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let workspace = try await services.writes.rename(reference, to: name, by: .commandLine)
+                var input = WorkspaceInput()
+                input.name = name
+                let workspace = try await services.writes.patch(reference, input, by: .commandLine)
                 Console.report("\(workspace.id) is called \(workspace.name).")
+            }
+        }
+    }
+
+    struct SetExternalID: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-external-id", abstract: "Change what your product calls a workspace.")
+        @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup var selection: Selection
+        @Argument(help: "The new external id; leave it out to have none.") var externalID: String?
+
+        func run() async throws {
+            let reference = try selection.reference()
+            var input = WorkspaceInput()
+            input.externalID = try externalID.map { .set(try UserCommand.externalID($0)) } ?? .cleared
+            try await Bootstrap(options).withInstallation(usesKeys: false) { [input] services in
+                let workspace = try await services.writes.patch(reference, input, by: .commandLine)
+                Console.report(
+                    "\(workspace.id) is \(workspace.name)"
+                        + (workspace.externalID.map { ", \($0) in your product." } ?? "."))
             }
         }
     }

@@ -6,8 +6,8 @@ struct WorkspaceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workspace", abstract: "Make and look at workspaces, set their plan, manage their members.",
         subcommands: [
-            Create.self, List.self, Show.self, Rename.self, SetPlan.self, SetLimit.self, Suspend.self, Resume.self,
-            Members.self, AddMember.self, RemoveMember.self, Delete.self,
+            Create.self, List.self, Show.self, Rename.self, SetExternalID.self, SetPlan.self, SetLimit.self,
+            Suspend.self, Resume.self, Members.self, AddMember.self, RemoveMember.self, Delete.self,
         ])
 
     /// A workspace named by its id or by the product's.
@@ -15,9 +15,11 @@ struct WorkspaceCommand: AsyncParsableCommand {
         @Argument(help: "The workspace: its id (ws_…) or its external id (ext:…).")
         var workspace: String
 
-        func reference() throws -> Reference<WorkspaceID> {
-            guard let reference = Reference<WorkspaceID>(workspace) else {
-                throw ValidationError("'\(workspace)' is not a workspace's id.")
+        func reference() throws -> Reference<WorkspaceID> { try Self.reference(workspace) }
+
+        static func reference(_ text: String) throws -> Reference<WorkspaceID> {
+            guard let reference = Reference<WorkspaceID>(text) else {
+                throw ValidationError("'\(text)' is not a workspace's id.")
             }
             return reference
         }
@@ -28,13 +30,18 @@ struct WorkspaceCommand: AsyncParsableCommand {
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The workspace's name.") var name: String
         @Option(name: .long, help: "The Owner: id, external id (ext:…) or e-mail address.") var owner: String
+        @Option(name: .customLong("external-id"), help: "What your product calls the workspace.")
+        var externalID: String?
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
+            let external = try externalID.map { try UserCommand.externalID($0) }
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let account = try await services.accounts.find(owner)
-                let workspace = try await services.workspaces.create(
-                    name: name, owner: account.user.id, by: .commandLine)
+                var input = WorkspaceInput()
+                input.name = name
+                input.owner = .id(try await services.accounts.find(owner).user.id)
+                if let external { input.externalID = .set(external) }
+                let workspace = try await services.writes.create(input, by: .commandLine)
                 if json { return try Console.json(WorkspaceJSON(workspace)) }
                 Console.output(workspace.id.rawValue)
             }
@@ -44,22 +51,25 @@ struct WorkspaceCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List workspaces, oldest first.")
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
+        @OptionGroup(title: "Which workspaces") var filter: WorkspaceFilterOptions
         @OptionGroup var paging: PageOptions
         @Flag(name: .long, help: "Print JSON.") var json = false
 
         func run() async throws {
             try await Bootstrap(options).withInstallation(usesKeys: false) { services in
-                let (rows, total) = try await services.workspaces.list(page: paging.page, limit: paging.limit)
-                if json { return try Console.json(rows.map { WorkspaceJSON($0.workspace, members: $0.memberCount) }) }
+                let rows = try await filter.rows(paging, services)
+                if json {
+                    return try Console.json(rows.rows.map { WorkspaceJSON($0.workspace, members: $0.memberCount) })
+                }
                 Console.table(
                     ["ID", "NAME", "PLAN", "MEMBERS"],
-                    rows.map {
+                    rows.rows.map {
                         [
                             $0.workspace.id.rawValue, $0.workspace.name, $0.workspace.planID.rawValue,
                             "\($0.memberCount)",
                         ]
                     })
-                Console.report("\(rows.count) of \(total)")
+                rows.report()
             }
         }
     }

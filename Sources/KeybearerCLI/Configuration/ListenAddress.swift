@@ -45,14 +45,14 @@ enum ListenProblem {
 
     private static func find(socket path: String) -> String? {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        var information = stat()
-        guard stat(directory, &information) == 0 else {
+        guard access(directory, F_OK) == 0 else {
             return "the directory \(directory): \(String(cString: strerror(errno)))"
         }
         guard access(directory, W_OK) == 0 else { return "this user may not write to the directory \(directory)" }
-        guard lstat(path, &information) == 0 else { return nil }
-        return information.st_mode & S_IFMT == S_IFSOCK
-            ? nil : "there is a file that is no socket; choose another path"
+        // Of the path itself, also where it is a link.
+        guard let found = try? FileManager.default.attributesOfItem(atPath: path) else { return nil }
+        let isSocket = found[.type] as? FileAttributeType == .typeSocket
+        return isSocket ? nil : "there is a file that is no socket; choose another path"
     }
 
     private static func find(host: String, port: Int) -> String? {

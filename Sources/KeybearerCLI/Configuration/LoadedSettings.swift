@@ -1,5 +1,6 @@
 import Foundation
 import Keybearer
+import KeybearerOutbound
 import KeybearerServer
 import Logging
 
@@ -21,10 +22,14 @@ struct LoadedSettings: Sendable {
     let isRegenerateByKeyOpen: Bool?
     let provider: ProviderOptions
     let mail: MailOptions
+    var webhooks = WebhookSender.Settings()
     var services = Services.Settings()
     var server = KeybearerServer.Settings()
     let logFormat: LogFormat
     let logLevel: Logger.Level
+    /// What the audit log has of them: those that decide what holds for people and programs, where they are not the
+    /// defaults.
+    let noted: [String: String]
 
     /// Reads every setting.
     ///
@@ -44,6 +49,7 @@ struct LoadedSettings: Sendable {
             ["debug", "info", "notice", "warning", "error"].contains(text) ? Logger.Level(rawValue: text) : nil
         }
 
+        noted = reader.noted()
         provider = try reader.provider()
         services.identities = provider.identities
         let prefix = try reader.required(.keyPrefix) { KeyPrefix($0) }
@@ -51,6 +57,9 @@ struct LoadedSettings: Sendable {
         services.lease = try reader.span(.lease, from: .milliseconds(500), to: .seconds(30))
         services.rememberedAccounts = try reader.number(.rememberedAccounts, from: 1_000, to: 100_000_000)
         services.usageRetention = .seconds(86_400 * (try reader.number(.usageRetention, from: 31, to: 3_660)))
+        services.webhookRetention = .seconds(86_400 * (try reader.number(.webhookRetention, from: 15, to: 365)))
+        webhooks.allowedNetworks = try reader.networks(.webhookAllowedNetworks)
+        webhooks.trustedCertificates = try reader.optional(.webhookCertificates) { $0.isEmpty ? nil : $0 }
         isRegenerateByKeyOpen = try reader.optional(.regenerateByKey) { ["open": true, "closed": false][$0] }
         services.isSignUpOpen = try reader.required(.signUp) { ["open": true, "closed": false][$0] }
         let lowestCost = isDemonstration ? 10 : PasswordHasher.productionCost
@@ -61,6 +70,8 @@ struct LoadedSettings: Sendable {
         server.tls = try reader.tls()
         server.publicURL = try reader.place(.publicURL)
         server.apiURL = try reader.url(.apiURL)
+        // The host of api-url is the product's own, with other paths beside these.
+        webhooks.ownURLs = [server.publicURL?.description, server.apiURL.map { "\($0)/api/v1" }].compactMap(\.self)
         server.brand = try reader.brand()
         mail = try reader.mail(server.publicURL)
         services.isMailOn = mail.isOn

@@ -1,6 +1,11 @@
 import Foundation
 import Keybearer
 
+#if canImport(CDispatch)
+// The compiler takes `stat` for a declaration of this module where it has seen that one first.
+import CDispatch
+#endif
+
 /// The file with the ring of master keys: mode 0600, written by replacing it whole.
 struct MasterKeyFile: Sendable {
     let path: String

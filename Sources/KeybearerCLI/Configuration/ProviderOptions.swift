@@ -2,6 +2,11 @@ import Foundation
 import Keybearer
 import KeybearerOutbound
 
+#if canImport(CDispatch)
+// The compiler takes `stat` for a declaration of this module where it has seen that one first.
+import CDispatch
+#endif
+
 /// The settings of sign-in with an OpenID Connect provider.
 struct ProviderOptions: Sendable {
     /// The provider; nil offers no sign-in with one.

@@ -26,6 +26,9 @@ enum Setting: String, CaseIterable {
     case oidcProvision = "oidc-provision"
     case mailCommand = "mail-command"
     case mailFrom = "mail-from"
+    case webhookAllowedNetworks = "webhook-allowed-networks"
+    case webhookCertificates = "webhook-certificates"
+    case webhookRetention = "webhook-retention"
     case trustedProxies = "trusted-proxies"
     case operatorAddress = "operator-address"
     case gateAddress = "gate-address"
@@ -58,7 +61,7 @@ enum Setting: String, CaseIterable {
             .gateAddress, .gateWorkspacePath, .regenerateByKey, .auditRetention:
             nil
         case .productName: "Keybearer"
-        case .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .mailCommand, .mailFrom: nil
+        case .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .mailCommand, .mailFrom, .webhookCertificates: nil
         case .oidcName: "single sign-on"
         case .oidcEmailVerified: "true"
         case .oidcProvision: "closed"
@@ -67,7 +70,8 @@ enum Setting: String, CaseIterable {
         case .databaseWait: "60s"
         case .masterKeyFile: "keybearer.keys"
         case .keyPrefix: "tdc_"
-        case .trustedProxies, .portalReturnURLs, .embedOrigins: ""
+        case .trustedProxies, .portalReturnURLs, .embedOrigins, .webhookAllowedNetworks: ""
+        case .webhookRetention: "30"
         case .gateTrustedProxies: "127.0.0.0/8,::1/128"
         case .lease: "2s"
         case .headerBytes: "32768"
@@ -97,20 +101,38 @@ enum Setting: String, CaseIterable {
     /// What kind of value it takes.
     var kind: Kind {
         switch self {
-        case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .usageRetention, .passwordCost:
+        case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .usageRetention, .passwordCost,
+            .webhookRetention:
             .wholeNumber
-        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins: .networks
+        case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins, .webhookAllowedNetworks: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productName, .productLogo, .supportURL,
             .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress, .gateAddress,
             .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
             .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
-            .oidcEmailVerified, .oidcProvision, .mailCommand, .mailFrom, .auditRetention:
+            .oidcEmailVerified, .oidcProvision, .mailCommand, .mailFrom, .auditRetention, .webhookCertificates:
             .text
         }
     }
 
     /// Whether its value may hold a password, and is never repeated.
     var isSecret: Bool { self == .database }
+
+    /// Whether the audit log has its changes. What belongs to one machine is left out: where it listens, its files, its
+    /// limits of connections, its log.
+    var isNoted: Bool {
+        switch self {
+        case .publicURL, .apiURL, .productName, .supportURL, .keyPrefix, .portalReturnURLs, .embedOrigins, .oidcIssuer,
+            .oidcClientID, .oidcName, .oidcEmailVerified, .oidcProvision, .mailCommand, .mailFrom,
+            .webhookAllowedNetworks, .webhookRetention, .trustedProxies, .gateTrustedProxies, .gateWorkspacePath,
+            .lease, .usageRetention, .signUp, .regenerateByKey, .passwordCost, .auditRetention:
+            true
+        case .address, .tlsCertificate, .tlsKey, .productLogo, .accentColor, .database, .databaseConnections,
+            .databaseWait, .masterKeyFile, .oidcClientSecretFile, .webhookCertificates, .operatorAddress, .gateAddress,
+            .headerBytes, .headerCount, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
+            .rememberedAccounts, .logFormat, .logLevel:
+            false
+        }
+    }
 
     /// What the setting wants, as it completes "wants …".
     var wants: String {
@@ -141,6 +163,9 @@ enum Setting: String, CaseIterable {
         case .mailCommand:
             "the absolute path of a program that takes -t and -i as sendmail does, with arguments before these if it needs any"
         case .mailFrom: "an e-mail address such as keys@yourapp.com"
+        case .webhookAllowedNetworks: "networks such as 10.0.0.0/8,fd00::/8, comma-separated"
+        case .webhookCertificates: "the path of a PEM file with certificates"
+        case .webhookRetention: "a whole number of days from 15 to 365"
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .operatorAddress:
             "an internal host and port such as 127.0.0.1:8082, or unix: and the absolute path of a socket"

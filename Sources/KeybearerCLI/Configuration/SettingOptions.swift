@@ -88,6 +88,21 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "The address that mails come from.")
     var mailFrom: String?
 
+    @Option(
+        name: .customLong("webhook-allowed-networks"),
+        help: "Networks that webhooks may be in although they are not public.")
+    var webhookAllowedNetworks: String?
+
+    @Option(
+        name: .customLong("webhook-certificates"),
+        help: "A PEM file with certificates that webhooks may have besides those that this machine trusts.")
+    var webhookCertificates: String?
+
+    @Option(
+        name: .customLong("webhook-retention"),
+        help: "How many days messages to webhooks are kept (default: 30).")
+    var webhookRetention: String?
+
     @Option(name: .long, help: "Networks of proxies whose forwarding headers are believed, comma-separated.")
     var trustedProxies: String?
 
@@ -170,7 +185,8 @@ struct SettingOptions: ParsableArguments {
             .auditRetention: auditRetention, .logFormat: logFormat, .logLevel: logLevel,
             .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
             .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
-            .mailCommand: mailCommand, .mailFrom: mailFrom,
+            .mailCommand: mailCommand, .mailFrom: mailFrom, .webhookAllowedNetworks: webhookAllowedNetworks,
+            .webhookCertificates: webhookCertificates, .webhookRetention: webhookRetention,
         ]
         return values.compactMapValues { $0 }
     }

@@ -21,6 +21,17 @@ struct SettingReader: Sendable {
         return value
     }
 
+    /// What the audit log has of the settings. Of the mail command it has the program: its arguments may hold a password.
+    func noted() -> [String: String] {
+        var values: [String: String] = [:]
+        for setting in Setting.allCases where setting.isNoted {
+            guard let value = sources.find(setting)?.value, value != setting.defaultValue else { continue }
+            values[setting.rawValue] =
+                setting == .mailCommand ? value.split(separator: " ").first.map(String.init) ?? "" : value
+        }
+        return values
+    }
+
     func path(_ setting: Setting) throws(SettingError) -> String {
         try required(setting) { $0.isEmpty || $0.contains("\0") ? nil : $0 }
     }

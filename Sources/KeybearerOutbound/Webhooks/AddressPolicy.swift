@@ -8,24 +8,33 @@ import NIOCore
 package struct AddressPolicy: Sendable {
     private let allowed: [AddressRange]
     private let own: @Sendable () -> [IPAddress]
+    private let isPublic: @Sendable (IPAddress) -> Bool
 
     /// - Parameters:
     ///   - allowed: networks that may be called although they are not public.
     ///   - own: this machine's addresses, asked for each time.
+    ///   - isPublic: whether an address is global unicast.
     package init(
-        allowed: [AddressRange] = [], own: @escaping @Sendable () -> [IPAddress] = AddressPolicy.ownAddresses
+        allowed: [AddressRange] = [], own: @escaping @Sendable () -> [IPAddress] = AddressPolicy.ownAddresses,
+        isPublic: @escaping @Sendable (IPAddress) -> Bool = AddressPolicy.isPublic
     ) {
         self.allowed = allowed
         self.own = own
+        self.isPublic = isPublic
     }
 
     /// Whether an address may be called.
     package func allows(_ address: IPAddress) -> Bool {
-        isAllowedByOperator(address) || Self.isPublic(address) && !own().contains(address)
+        isAllowedByOperator(address) || isPublic(address) && !isOwn(address)
     }
 
     /// Whether an address is one that only the operator's list lets pass. What answers there is nobody's to read.
-    package func isPrivate(_ address: IPAddress) -> Bool { !Self.isPublic(address) || own().contains(address) }
+    package func isPrivate(_ address: IPAddress) -> Bool { !isPublic(address) || isOwn(address) }
+
+    private func isOwn(_ address: IPAddress) -> Bool {
+        let own = own()
+        return own.contains(address) || Self.behindTranslation(address).map(own.contains) ?? false
+    }
 
     /// Whether the operator's list holds an address.
     package func isAllowedByOperator(_ address: IPAddress) -> Bool { allowed.contains { $0.contains(address) } }
@@ -39,11 +48,14 @@ package struct AddressPolicy: Sendable {
     /// Whether an address is global unicast, by the IANA's registries of special-purpose addresses.
     package static func isPublic(_ address: IPAddress) -> Bool {
         if address.isV4 { return !specialV4.contains { $0.contains(address) } }
-        // NAT64 (RFC 6052): whoever translates calls the IPv4 address that it ends with.
-        if translated.contains(where: { $0.contains(address) }) {
-            return isPublic(IPAddress(v4: UInt32(truncatingIfNeeded: address.low)))
-        }
+        if let behind = behindTranslation(address) { return isPublic(behind) }
         return globalV6.contains { $0.contains(address) } && !specialV6.contains { $0.contains(address) }
+    }
+
+    /// NAT64 (RFC 6052): whoever translates calls the IPv4 address that such an address ends with.
+    private static func behindTranslation(_ address: IPAddress) -> IPAddress? {
+        guard !address.isV4, translated.contains(where: { $0.contains(address) }) else { return nil }
+        return IPAddress(v4: UInt32(truncatingIfNeeded: address.low))
     }
 
     private static func ranges(_ texts: String...) -> [AddressRange] {

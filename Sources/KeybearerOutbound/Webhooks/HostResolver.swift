@@ -23,70 +23,159 @@ package final class HostResolver: Sendable {
         case failed
         /// Too many names are being resolved.
         case busy
+        /// This machine has no file or no memory to ask.
+        case powerless
     }
 
-    /// How many names are resolved at a time.
+    /// How many names attempts resolve at a time.
     static let mostThreads = 64
+    /// So many of them are kept for names that were resolved before: whoever invents names that hang delays no one whose
+    /// name is known.
+    static let keptThreads = 32
+    /// How many names are remembered.
+    private static let mostKnown = 10_000
 
     private typealias Outcome = Result<[IPAddress], Failure>
 
+    /// Who asks for a name.
+    private struct Caller {
+        let number: Int
+        let host: String
+        let continuation: CheckedContinuation<Outcome, Never>
+    }
+
     private struct State {
-        var waiting: [String: [Int: CheckedContinuation<Outcome, Never>]] = [:]
+        /// Those who wait for the answer about a name, which a thread asks for.
+        var asking: [String: [Int: Caller]] = [:]
+        /// Those who wait for a thread, the first one first.
+        var queue: [Caller] = []
         var lastNumber = 0
+        /// Names that were resolved, and did not hang since.
+        var known: Set<String> = []
     }
 
     private let state = Lock(State())
     private let lookUp: @Sendable (String) -> Result<[IPAddress], Failure>
+    private let mostThreads: Int
+    private let keptThreads: Int
 
-    /// - Parameter lookUp: blocks until it knows.
-    package init(lookUp: @escaping @Sendable (String) -> Result<[IPAddress], Failure> = HostResolver.askSystem) {
-        self.lookUp = lookUp
+    /// - Parameters:
+    ///   - lookUp: blocks until it knows.
+    ///   - mostThreads: how many names are resolved at a time.
+    ///   - keptThreads: so many of them are kept for names that were resolved before.
+    package init(
+        mostThreads: Int = HostResolver.mostThreads, keptThreads: Int = HostResolver.keptThreads,
+        lookUp: @escaping @Sendable (String) -> Result<[IPAddress], Failure> = HostResolver.askSystem
+    ) {
+        (self.mostThreads, self.keptThreads, self.lookUp) = (mostThreads, keptThreads, lookUp)
     }
 
+    /// How long a name waits for a thread.
+    private static let patience: Duration = .seconds(3)
+    /// How many wait for one.
+    private static let mostQueued = 1_000
+
     /// All addresses of a name.
+    ///
+    /// - Throws: ``Failure/busy`` where no thread became free within a few seconds.
     package func addresses(of host: String, within span: Duration) async throws(Failure) -> [IPAddress] {
         let number = state.withLock { state in
             state.lastNumber += 1
             return state.lastNumber
         }
-        let timer = Task {
-            try await Task.sleep(for: span)
-            finish(host, number, .failure(.failed))
+        let timer = Lock<Task<Void, any Error>?>(nil)
+        let outcome = await withCheckedContinuation { continuation in
+            begin(Caller(number: number, host: host, continuation: continuation))
+            // Behind that, or it could end what has not begun.
+            let task = Task {
+                try await Task.sleep(for: min(span, Self.patience))
+                leaveQueue(number)
+                try await Task.sleep(for: max(.zero, span - Self.patience))
+                finish(host, number)
+            }
+            timer.withLock { $0 = task }
         }
-        defer { timer.cancel() }
-        let outcome = await withCheckedContinuation { continuation in wait(for: host, number, continuation) }
+        timer.withLock { $0?.cancel() }
         return try outcome.get()
     }
 
-    private enum Turn {
-        case first
-        case joined
-        case refused
+    private func begin(_ caller: Caller) {
+        let isNew = state.withLock { state -> Bool? in
+            if state.asking[caller.host] != nil {
+                state.asking[caller.host]?[caller.number] = caller
+                return false
+            }
+            if hasRoom(for: caller.host, state) {
+                state.asking[caller.host] = [caller.number: caller]
+                return true
+            }
+            guard state.queue.count < Self.mostQueued else { return nil }
+            state.queue.append(caller)
+            return false
+        }
+        switch isNew {
+        case true?: start(caller.host)
+        case false?: break
+        case nil: caller.continuation.resume(returning: .failure(.busy))
+        }
     }
 
-    private func wait(for host: String, _ number: Int, _ continuation: CheckedContinuation<Outcome, Never>) {
-        let turn = state.withLock { state -> Turn in
-            let isNew = state.waiting[host] == nil
-            if isNew, state.waiting.count >= Self.mostThreads { return .refused }
-            state.waiting[host, default: [:]][number] = continuation
-            return isNew ? .first : .joined
+    private func hasRoom(for host: String, _ state: borrowing State) -> Bool {
+        state.asking.count < (state.known.contains(host) ? mostThreads : mostThreads - keptThreads)
+    }
+
+    private func start(_ host: String) {
+        Thread.detachNewThread { [self] in
+            let outcome = lookUp(host)
+            let (waiting, next) = state.withLock { state in
+                let waiting = state.asking.removeValue(forKey: host) ?? [:]
+                if case .success = outcome, !waiting.isEmpty {
+                    if state.known.count >= Self.mostKnown { state.known.removeFirst() }
+                    state.known.insert(host)
+                }
+                return (waiting, admit(&state))
+            }
+            for each in waiting.values { each.continuation.resume(returning: outcome) }
+            for host in next { start(host) }
         }
-        switch turn {
-        case .joined: break
-        case .refused: continuation.resume(returning: .failure(.busy))
-        case .first:
-            Thread.detachNewThread { [self] in
-                let outcome = lookUp(host)
-                let waiting = state.withLock { state in state.waiting.removeValue(forKey: host) }
-                for each in (waiting ?? [:]).values { each.resume(returning: outcome) }
+    }
+
+    /// Gives threads to those who wait for one.
+    ///
+    /// - Returns: the names that are new.
+    private func admit(_ state: inout State) -> [String] {
+        var (started, left) = ([String](), [Caller]())
+        for caller in state.queue {
+            if state.asking[caller.host] != nil {
+                state.asking[caller.host]?[caller.number] = caller
+            } else if hasRoom(for: caller.host, state) {
+                state.asking[caller.host] = [caller.number: caller]
+                started.append(caller.host)
+            } else {
+                left.append(caller)
             }
         }
+        state.queue = left
+        return started
     }
 
-    /// Lets one go who has waited for long enough. The thread goes on, and its entry stays until it ends.
-    private func finish(_ host: String, _ number: Int, _ outcome: Outcome) {
-        let continuation = state.withLock { state in state.waiting[host]?.removeValue(forKey: number) }
-        continuation?.resume(returning: outcome)
+    /// Lets one go who has waited for a thread for long enough.
+    private func leaveQueue(_ number: Int) {
+        let caller = state.withLock { state in
+            state.queue.firstIndex { $0.number == number }.map { state.queue.remove(at: $0) }
+        }
+        caller?.continuation.resume(returning: .failure(.busy))
+    }
+
+    /// Lets one go who has waited for an answer for long enough. The thread goes on, and its entry stays until it ends.
+    private func finish(_ host: String, _ number: Int) {
+        let caller = state.withLock { state in
+            let caller = state.asking[host]?.removeValue(forKey: number)
+            // It hangs: it has no claim to the threads that are kept any more.
+            if caller != nil { state.known.remove(host) }
+            return caller
+        }
+        caller?.continuation.resume(returning: .failure(.failed))
     }
 
     /// Asks the system's resolver: files and name servers, as its configuration says.
@@ -102,7 +191,11 @@ package final class HostResolver: Sendable {
         hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(host, nil, &hints, &list)
-        guard status == 0 else { return .failure(isFinal(status) ? .unknownHost : .failed) }
+        guard status == 0 else {
+            // No memory or no file for the question is our own fault.
+            if status == EAI_SYSTEM || status == EAI_MEMORY { return .failure(.powerless) }
+            return .failure(isFinal(status) ? .unknownHost : .failed)
+        }
         defer { freeaddrinfo(list) }
         var addresses: [IPAddress] = []
         var next = list

@@ -29,7 +29,7 @@ package struct CopiedTable: Sendable {
     /// Adds one row.
     package let insert: SQL
 
-    private init(_ name: String, key keyCount: Int = 1, _ columns: [(String, Kind)]) {
+    init(_ name: String, key keyCount: Int = 1, _ columns: [(String, Kind)]) {
         self.name = name
         self.keyCount = keyCount
         self.columns = columns.map { Column(name: $0.0, kind: $0.1) }
@@ -56,7 +56,8 @@ extension CopiedTable {
         idempotentRequests, rateLimits, deletedAccountWindows, rateLimitSharedReservations, operatorTokens,
         endedOperatorTokens, portalLinks, invitations, identities, signInAttempts, secondFactors, recoveryCodes,
         pendingSignIns, mails, mailLinks, wantedEmails, knownDevices, storedSettings, erasures, auditEvents,
-        auditChain, auditKeys, usageCounts, keyHistories,
+        auditChain, auditKeys, usageCounts, keyHistories, webhookEndpoints, webhookSequences, webhookMessages,
+        webhookDeliveries, webhookAttempts, eventTypes,
     ]
 
     package static let users = CopiedTable(
@@ -67,6 +68,7 @@ extension CopiedTable {
             ("email_verified", .flag), ("version", .number), ("updated_at", .number), ("hourly_limit", .number),
             ("limit_ends_at", .number), ("default_workspace_id", .text), ("service_workspace_id", .text),
             ("allowed_networks", .text), ("disabled_by_operator", .flag), ("email_by_operator", .flag),
+            ("made_by", .text),
         ])
 
     package static let auditEvents = CopiedTable(

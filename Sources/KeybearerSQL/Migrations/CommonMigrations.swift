@@ -104,6 +104,10 @@ package enum CommonMigrations {
         Migration("c17 mail", isCompatible: false, createMails),
         // A node that does not know them would let an Admin enable what the operator has disabled.
         Migration("c18 who disabled, who gave the address, heirs of hours", isCompatible: false, createOrigins),
+        // A rotation by a process that does not know them could retire what seals their secrets.
+        Migration("c19 webhooks", isCompatible: false, createWebhooks),
+        // What a node that does not know it makes belongs to an Owner.
+        Migration("c20 who is responsible, new messages in turn", isCompatible: true, createResponsible),
     ]
 
     private static let createImportedKeys = [

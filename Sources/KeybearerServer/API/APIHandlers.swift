@@ -60,13 +60,10 @@ struct APIHandlers: Sendable {
     @Sendable func regenerate(
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) async throws -> Success<KeyJSON> {
-        let idempotencyKeys = context.headers[values: HeaderName.idempotencyKey]
-        guard idempotencyKeys.count <= 1 else {
-            throw KeybearerError(.badRequest, "Send Idempotency-Key once.")
-        }
+        let idempotencyKey = try context.single(HeaderName.idempotencyKey)
         try context.requireNoContent()
         let (secret, record) = try await keys.regenerate(
-            account.account.user.id, idempotencyKey: idempotencyKeys.first, by: Self.authority(context, account))
+            account.account.user.id, idempotencyKey: idempotencyKey, by: context.authority(of: account))
         return Success(KeyJSON(record, secret: secret))
     }
 
@@ -75,14 +72,8 @@ struct APIHandlers: Sendable {
         _ context: RequestContext, _ account: CachedAccount, _ rateLimit: RateLimitStatus
     ) async throws -> NoContent {
         try context.requireNoContent()
-        try await keys.revoke(account.account.user.id, by: Self.authority(context, account))
+        try await keys.revoke(account.account.user.id, by: context.authority(of: account))
         return NoContent()
-    }
-
-    /// The key that admitted the request, in the version in which it did.
-    private static func authority(_ context: RequestContext, _ account: CachedAccount) -> Authority {
-        let (user, key) = (account.account.user, account.account.key)
-        return Authority(.key(key.id, version: key.version, of: user.id), from: context.client)
     }
 
     /// `page` from 1 and `limit` from 1 to 100, 1 and 20 when absent.

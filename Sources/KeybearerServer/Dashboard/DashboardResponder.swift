@@ -65,8 +65,8 @@ struct DashboardResponder: Sendable {
             }
             isPortal = isPortal || signedIn.session.portal != nil
             if let problem { throw problem }
-            if case .session(let handler, let section, let action) = route?.access {
-                try Self.confine(signedIn.session.portal, to: section, context)
+            if case .session(let handler, let sections, let action) = route?.access {
+                try Self.confine(signedIn.session.portal, to: sections, context)
                 try WorkspaceGuard.require(action, of: signedIn.account, context)
                 let origin = context.origin.via(signedIn.session.portal?.tokenID)
                 return try await RequestOrigin.$current.withValue(origin) { try await handler(context, signedIn) }
@@ -105,11 +105,11 @@ struct DashboardResponder: Sendable {
     ///
     /// - Throws: `FORBIDDEN`.
     private static func confine(
-        _ portal: PortalAccess?, to section: PortalSection?, _ context: RequestContext
+        _ portal: PortalAccess?, to sections: Set<PortalSection>, _ context: RequestContext
     ) throws(KeybearerError) {
         guard let portal else { return }
         let workspace = context.parameters["workspaceID"]
-        guard portal.section == section,
+        guard sections.contains(portal.section),
             workspace == nil || portal.workspaceID.map({ $0.rawValue == workspace }) ?? true
         else {
             throw KeybearerError(.forbidden, "The link that signed you in does not open this page.")

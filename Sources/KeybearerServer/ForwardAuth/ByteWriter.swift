@@ -39,19 +39,36 @@ struct ByteWriter {
 
     mutating func number(_ value: Int64) {
         if value < 0 { byte(UInt8(ascii: "-")) }
-        digits(value.magnitude, radix: 10)
+        var rest = value.magnitude
+        var (length, bound): (Int, UInt64) = (1, 10)
+        while rest >= bound, length < 19 {
+            length += 1
+            bound &*= 10
+        }
+        digits(length) {
+            // A constant: the compiler divides by a multiplication.
+            let digit = UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+            return 48 + digit
+        }
     }
 
-    /// Digits of any radix up to 36, in lower case.
-    mutating func digits(_ value: UInt64, radix: UInt64) {
+    /// A number to the base of 16, in lower case.
+    mutating func hexadecimal(_ value: UInt64) {
         var rest = value
-        let start = count
-        repeat {
-            let digit = UInt8(truncatingIfNeeded: rest % radix)
-            byte(digit < 10 ? 48 + digit : 87 + digit)
-            rest /= radix
-        } while rest > 0
-        base[start..<count].reverse()
+        digits(max(1, (UInt64.bitWidth - value.leadingZeroBitCount + 3) / 4)) {
+            let digit = UInt8(truncatingIfNeeded: rest & 15)
+            rest >>= 4
+            return digit < 10 ? 48 + digit : 87 + digit
+        }
+    }
+
+    /// Digits, the last one first: nothing is turned round afterwards.
+    @inline(__always)
+    private mutating func digits(_ length: Int, next: () -> UInt8) {
+        guard length <= base.count - count else { return isOverflown = true }
+        for place in stride(from: count + length - 1, through: count, by: -1) { base[place] = next() }
+        count += length
     }
 
     /// Text as the value of a field: bytes that may not are in one, blanks and `%` are written as `%XX`.

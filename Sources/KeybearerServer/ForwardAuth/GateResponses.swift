@@ -203,7 +203,7 @@ struct GateResponses {
 
     private static func writeIdentifier(_ number: UInt64, to writer: inout ByteWriter) {
         writer.text(RequestIdentifier.prefix)
-        writer.digits(number, radix: 16)
+        writer.hexadecimal(number)
     }
 
     /// Writes the five fields of the hour and answers the seconds until requests come back.

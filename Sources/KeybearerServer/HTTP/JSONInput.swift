@@ -19,6 +19,11 @@ struct JSONInput {
         self.init(try Self.object(context), known)
     }
 
+    /// Reads an object of ``foundationObject(_:mostLevels:)``.
+    init(_ object: [String: Any], _ known: some Sequence<Endpoint.FormField>) {
+        self.init(object.mapValues { JSONValue($0) }, Array(known))
+    }
+
     private init(_ members: [String: JSONValue], _ known: [Endpoint.FormField]) {
         self.members = members
         let names = Set(known.map(\.name))
@@ -32,25 +37,45 @@ struct JSONInput {
 
     /// The body as a JSON object.
     static func object(_ context: RequestContext) throws(KeybearerError) -> [String: JSONValue] {
+        let data = try data(context, mostLevels: mostLevels)
+        guard let object = try? JSONDecoder().decode([String: JSONValue].self, from: data) else { throw noObject }
+        return object
+    }
+
+    /// The same with whole numbers of 64 bits as they were sent: for what is passed on.
+    static func foundationObject(_ context: RequestContext, mostLevels: Int) throws(KeybearerError) -> [String: Any] {
+        let data = try data(context, mostLevels: mostLevels)
+        guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else { throw noObject }
+        return object
+    }
+
+    /// The JSON of an object of ``foundationObject(_:mostLevels:)``, with its members in the order of their names; nil for
+    /// what is none.
+    static func bytes(ofObject value: Any) -> [UInt8]? {
+        guard let object = value as? [String: Any] else { return nil }
+        let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        return data.map { Array($0) }
+    }
+
+    private static let noObject = KeybearerError(.badRequest, "The body is not a JSON object.")
+
+    private static func data(_ context: RequestContext, mostLevels: Int) throws(KeybearerError) -> Data {
         let type = context.headers[.contentType]?.split(separator: ";").first?.lowercased()
         guard type?.filter({ $0 != " " }) == "application/json" else {
             throw KeybearerError(.unsupportedMediaType, "Send JSON, with Content-Type: application/json.")
         }
         let data = Data(context.content.readableBytesView)
-        guard isShallow(data) else {
+        guard isShallow(data, mostLevels: mostLevels) else {
             throw KeybearerError(.badRequest, "The body is nested more than \(mostLevels) levels deep.")
         }
-        guard let object = try? JSONDecoder().decode([String: JSONValue].self, from: data) else {
-            throw KeybearerError(.badRequest, "The body is not a JSON object.")
-        }
-        return object
+        return data
     }
 
     /// The deepest that any request needs is an external id in the body of an operation of a batch: four levels.
     private static let mostLevels = 8
 
     /// Whether brackets are nested no deeper than that: the work of reading JSON grows with its depth.
-    private static func isShallow(_ data: Data) -> Bool {
+    private static func isShallow(_ data: Data, mostLevels: Int) -> Bool {
         var (depth, isText, isEscaped) = (0, false, false)
         for byte in data {
             if isText {
@@ -166,6 +191,14 @@ struct JSONInput {
 
     /// Reports that a member cannot be what it is.
     mutating func report(_ name: String, _ problem: String) { problems[name] = problem }
+
+    /// What is wrong so far.
+    var found: [String: String] { problems }
+
+    /// Reports it where nothing was found about the member.
+    mutating func reportIfAbsent(_ name: String, _ problem: String) {
+        if problems[name] == nil { report(name, problem) }
+    }
 
     /// Reports it where nothing else was found.
     mutating func reportIfAlone(_ name: String, _ problem: String) {

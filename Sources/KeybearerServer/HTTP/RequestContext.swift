@@ -64,6 +64,26 @@ struct RequestContext: Sendable {
         return form
     }
 
+    /// A header that makes sense once; nil where it was not sent.
+    ///
+    /// - Throws: `BAD_REQUEST` where it was sent several times.
+    func single(_ name: HTTPField.Name) throws(KeybearerError) -> String? {
+        let values = headers[values: name]
+        guard values.count <= 1 else { throw KeybearerError(.badRequest, "Send \(name.rawName) once.") }
+        return values.first
+    }
+
+    /// All that is asked for, byte for byte: what an idempotency key belongs to.
+    var asked: [UInt8] {
+        Array("\(request.method.rawValue) \(request.head.path ?? "")\n".utf8) + Array(content.readableBytesView)
+    }
+
+    /// The key that admitted the request, in the version in which it did.
+    func authority(of account: CachedAccount) -> Authority {
+        let (user, key) = (account.account.user, account.account.key)
+        return Authority(.key(key.id, version: key.version, of: user.id), from: client)
+    }
+
     /// Accepts no body or an empty JSON object; anything else is a mistake that should be noticed.
     func requireNoContent() throws(KeybearerError) {
         guard content.readableBytes > 0 else { return }

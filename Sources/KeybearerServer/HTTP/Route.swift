@@ -32,9 +32,9 @@ struct Route: Sendable {
         case probe(OpenHandler)
         /// Anyone. These routes are the named list of what needs no credentials.
         case anyone(OpenHandler)
-        /// A signed-in browser; and, where a portal section is named, one that a portal link of that section signed in.
+        /// A signed-in browser; and, where portal sections are named, one that a portal link of those signed in.
         /// Where an action is named, it is done in the workspace of the path, by a member whose role allows it.
-        case session(SessionHandler, inPortal: PortalSection? = nil, does: Action? = nil)
+        case session(SessionHandler, inPortal: Set<PortalSection> = [], does: Action? = nil)
         /// A program of the operator, by its token; nil where each part of the request needs a scope of its own.
         case operatorToken(OperatorScope?, OperatorHandler)
         /// A Secret Key that passes for this scope.
@@ -68,26 +68,26 @@ struct Route: Sendable {
     }
 
     static func session(
-        _ method: HTTPRequest.Method, _ path: String, inPortal section: PortalSection? = nil,
+        _ method: HTTPRequest.Method, _ path: String, inPortal sections: Set<PortalSection> = [],
         _ handler: @escaping SessionHandler
     ) -> Route {
-        Route(method: method, path: path, access: .session(handler, inPortal: section))
+        Route(method: method, path: path, access: .session(handler, inPortal: sections))
     }
 
     /// Something that a member does in the workspace of the path's `{workspaceID}`.
     static func workspace(
-        _ method: HTTPRequest.Method, _ path: String, does action: Action, inPortal section: PortalSection? = nil,
+        _ method: HTTPRequest.Method, _ path: String, does action: Action, inPortal sections: Set<PortalSection> = [],
         _ handler: @escaping SessionHandler
     ) -> Route {
         Route(
             method: method, path: "/workspaces/{workspaceID}\(path)",
-            access: .session(handler, inPortal: section, does: action))
+            access: .session(handler, inPortal: sections, does: action))
     }
 
     static func operatorToken<Value: ResponseValue>(
         _ method: HTTPRequest.Method, _ path: String, for scope: OperatorScope, returns: Value.Type,
         takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [],
-        namesOthers: Bool = false, summary: String,
+        namesOthers: Bool = false, fails codes: [ErrorCode] = [], summary: String,
         _ handler: @escaping @Sendable (OperatorRequest) async throws -> Value
     ) -> Route {
         Route(
@@ -95,7 +95,7 @@ struct Route: Sendable {
             access: .operatorToken(scope, .alone { try await handler($0).response() }),
             endpoint: Endpoint(
                 summary: summary, returns: Value.content, body: body, parameters: parameters,
-                namesOthers: namesOthers))
+                namesOthers: namesOthers, otherErrors: codes))
     }
 
     /// A write of an operator's program: it can be one of a batch.
@@ -125,8 +125,8 @@ struct Route: Sendable {
 
     static func key<Value: ResponseValue>(
         _ method: HTTPRequest.Method, _ path: String, for scope: KeyScope = .header, returns: Value.Type,
-        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [], summary: String,
-        _ handler: KeyHandler<Value>
+        takes body: Endpoint.RequestContent = .nothing, with parameters: [Endpoint.Parameter] = [],
+        fails codes: [ErrorCode] = [], summary: String, _ handler: KeyHandler<Value>
     ) -> Route {
         let written: KeyHandler<APIResponse> =
             switch handler {
@@ -135,7 +135,8 @@ struct Route: Sendable {
             }
         return Route(
             method: method, path: path, access: .key(scope, written),
-            endpoint: Endpoint(summary: summary, returns: Value.content, body: body, parameters: parameters))
+            endpoint: Endpoint(
+                summary: summary, returns: Value.content, body: body, parameters: parameters, otherErrors: codes))
     }
 }
 

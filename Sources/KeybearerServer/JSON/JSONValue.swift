@@ -1,3 +1,5 @@
+import Foundation
+
 /// Any JSON: what a program sent, before it is known what it should be.
 ///
 /// Numbers and booleans stay apart: `1` is not `true`.
@@ -35,6 +37,21 @@ enum JSONValue: Codable, Sendable, Hashable {
         case .text(let text): try container.encode(text)
         case .array(let array): try container.encode(array)
         case .object(let object): try container.encode(object)
+        }
+    }
+}
+
+extension JSONValue {
+    /// Reads what `JSONSerialization` makes; a truth value becomes a number.
+    init(_ value: Any) {
+        switch value {
+        case let text as String: self = .text(text)
+        case let array as [Any]: self = .array(array.map { JSONValue($0) })
+        case let object as [String: Any]: self = .object(object.mapValues { JSONValue($0) })
+        case is NSNull: self = .null
+        // Which numbers are truth values, it does not say everywhere.
+        case let number as NSNumber: self = .number(number.doubleValue)
+        default: self = .null
         }
     }
 }

@@ -75,10 +75,15 @@ extension NameRules {
     private static let unseen =
         #"[\u034F\u115F\u1160\u17B4\u17B5\u180B-\u180D\u180F\u2800\u3164\uFE00-\uFE0D\uFFA0]"#
     /// The rules, without those about joiners.
-    static let schema: Schema = [
-        "type": "string", "minLength": 1, "maxLength": 200,
-        "pattern": #"^(?!.*\#(unseen))\#(seen)*[\p{L}\p{N}\p{P}\p{S}]\#(seen)*$"#,
-    ]
+    static let schema = schema(ofCharacters: 200)
+
+    /// The same rules for a text of another length.
+    static func schema(ofCharacters most: Int) -> Schema {
+        [
+            "type": "string", "minLength": 1, "maxLength": most,
+            "pattern": #"^(?!.*\#(unseen))\#(seen)*[\p{L}\p{N}\p{P}\p{S}]\#(seen)*$"#,
+        ]
+    }
 }
 
 extension BillingURL {

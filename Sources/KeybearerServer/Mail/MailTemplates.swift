@@ -61,6 +61,8 @@ struct MailFacts: Sendable {
     let role: String?
     /// What else there is to say.
     let detail: String?
+    /// What a notice of a webhook tells.
+    let webhook: WebhookFacts?
     /// Where help is.
     let supportURL: String?
 
@@ -80,8 +82,30 @@ struct MailFacts: Sendable {
         inviter = content.invitation?.inviter.map { Self.line($0.name) }
         inviterEmail = content.invitation?.inviter?.email.rawValue
         role = content.invitation?.invitation.role.rawValue
-        detail = mail.detail.map { Self.line($0) }
+        webhook = WebhookFacts(mail, publicURL: publicURL)
+        detail = webhook == nil ? mail.detail.map { Self.line($0) } : nil
         self.supportURL = supportURL
+    }
+
+    /// A webhook and the attempt behind which its notice was sent.
+    struct WebhookFacts: Sendable {
+        let name: String
+        let event: String
+        let message: String
+        let attempt: String
+        let outcome: String
+        /// Where the delivery is shown.
+        let delivery: String
+
+        init?(_ mail: OutgoingMail, publicURL: String) {
+            guard mail.kind.topic == .webhooks, let detail = mail.detail else { return nil }
+            let parts = detail.split(separator: "\n", maxSplits: 5, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 6 else { return nil }
+            name = MailFacts.line(parts[5])
+            // Ids, numbers and names of events hold nothing that makes a link.
+            (event, message, attempt, outcome) = (parts[3], parts[1], parts[2], parts[4])
+            delivery = "\(publicURL)/workspaces/\(parts[0])/deliveries/\(parts[1])"
+        }
     }
 
     private static func path(of kind: MailKind) -> String {

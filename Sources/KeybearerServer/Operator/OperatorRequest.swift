@@ -28,7 +28,7 @@ struct OperatorRequest: Sendable {
 
     /// The version that the caller has seen; nil where it did not say.
     func version() throws(KeybearerError) -> Int? {
-        guard let value = try one(.ifMatch) else { return nil }
+        guard let value = try context.single(.ifMatch) else { return nil }
         let text =
             value.hasPrefix("\"") && value.hasSuffix("\"") && value.count > 1
             ? value.dropFirst().dropLast() : value[...]
@@ -48,19 +48,11 @@ struct OperatorRequest: Sendable {
     /// The idempotency key with all that is asked for; nil where none was sent.
     func idempotent() throws(KeybearerError) -> IdempotentRequest? {
         guard let key = try idempotencyKey() else { return nil }
-        let asked = Array("\(context.request.method.rawValue) \(context.request.head.path ?? "")\n".utf8)
-        return try WriteService.request(
-            key: key, place: place, asked: asked + Array(context.content.readableBytesView), by: caller)
+        return try WriteService.request(key: key, place: place, asked: context.asked, by: caller)
     }
 
     /// The idempotency key as it was sent.
-    func idempotencyKey() throws(KeybearerError) -> String? { try one(HeaderName.idempotencyKey) }
-
-    private func one(_ name: HTTPField.Name) throws(KeybearerError) -> String? {
-        let values = context.headers[values: name]
-        guard values.count <= 1 else { throw KeybearerError(.badRequest, "Send \(name.canonicalName) once.") }
-        return values.first
-    }
+    func idempotencyKey() throws(KeybearerError) -> String? { try context.single(HeaderName.idempotencyKey) }
 
     /// Whether anything was sent as a body.
     var hasBody: Bool { context.content.readableBytes > 0 }

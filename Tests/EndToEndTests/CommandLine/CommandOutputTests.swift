@@ -20,12 +20,18 @@ extension EndToEndTests {
             ["workspace", "create", "Testing", "--owner", "ada@example.com"], ["workspace", "list"], ["plan", "list"],
             ["usage", "show", "ada@example.com"], ["audit", "list"],
             ["operator-token", "create", "billing"], ["operator-token", "list"], ["node", "list"], ["doctor"],
+            ["webhook", "add", "Orders", "https://1.1.1.1/", "--all-events"], ["webhook", "list"], ["event", "list"],
         ]
 
         /// Those that are given what another one printed.
         private static let jsonCommandsWithInput: [[String]] = [
             ["workspace", "show"], ["workspace", "members"], ["key", "lookup"],
             ["service-account", "create", "--name", "CI"], ["service-account", "list"],
+        ]
+
+        /// Those that are given a webhook.
+        private static let jsonCommandsOfWebhooks: [[String]] = [
+            ["webhook", "show"], ["webhook", "rotate"], ["webhook", "deliveries"],
         ]
 
         @Test func everyCommandWithJSONWritesOneDocument() throws {
@@ -48,6 +54,12 @@ extension EndToEndTests {
                 let result = try CommandRunner.run(words + more + ["--json"] + files.flags, stdin: key)
                 #expect(result.status == 0 && result.json != nil, "\(words): \(result.stderr)")
             }
+            let webhooks = try files.run("webhook", "list", "--json").json as? [[String: Any]]
+            let webhook = try #require(webhooks?.first?["id"] as? String)
+            for words in Self.jsonCommandsOfWebhooks {
+                let result = try CommandRunner.run(words + [webhook, "--json"] + files.flags)
+                #expect(result.status == 0 && result.json != nil, "\(words): \(result.stderr)")
+            }
             let given = try files.run(
                 "user", "create", "bob@example.com", "--name", "Bob", "--password-stdin", "--json",
                 stdin: "a good secret\n")
@@ -66,7 +78,7 @@ extension EndToEndTests {
                 }
             }
             walk(root, [])
-            let known = Self.jsonCommands + Self.jsonCommandsWithInput
+            let known = Self.jsonCommands + Self.jsonCommandsWithInput + Self.jsonCommandsOfWebhooks
             for path in found { #expect(known.contains { $0.starts(with: path) }, "\(path)") }
             #expect(found.count >= 11, "\(found)")
         }

@@ -44,6 +44,10 @@ extension EndToEndTests {
             Refused(name: "oidc-provision", value: "yes", wants: "open or closed"),
             Refused(name: "mail-command", value: "sendmail -q", wants: "the absolute path of a program"),
             Refused(name: "mail-from", value: "keys", wants: "an e-mail address such as keys@yourapp.com"),
+            Refused(
+                name: "webhook-allowed-networks", value: "10.0.0.1/8", wants: "networks such as 10.0.0.0/8,fd00::/8"),
+            Refused(name: "webhook-certificates", value: "", wants: "the path of a PEM file with certificates"),
+            Refused(name: "webhook-retention", value: "7", wants: "a whole number of days from 15 to 365"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
             Refused(name: "operator-address", value: "unix:", wants: "or unix: and the absolute path of a socket"),
             Refused(
@@ -96,6 +100,28 @@ extension EndToEndTests {
             let file = try Self.settingsFile(text)
             let result = try CommandRunner.run(["serve", "--config", file.path])
             #expect(result.status == 78 && result.stderr.contains("config") && result.stderr.contains(file.path))
+        }
+
+        @Test func whatASettingBecomesIsInTheLogWithoutWhatItHides() throws {
+            var deployed = try Deployed()
+            let secret = "hunter2"
+            try deployed.restart([
+                "--sign-up", "closed", "--public-url", "https://keys.example.com", "--mail-from", "keys@example.com",
+                "--mail-command", "/bin/true --passwordeval \(secret)", "--idle-timeout", "30s",
+            ])
+            try deployed.restart()
+            let listed = try deployed.files.run("audit", "list", "--json", "--limit", "20")
+            #expect(listed.status == 0 && !listed.stdout.contains(secret))
+            let events = try #require(
+                try JSONSerialization.jsonObject(with: Data(listed.stdout.utf8)) as? [[String: Any]])
+            let changes = events.filter { $0["action"] as? String == "setting.changed" }.map { event in
+                ["detail", "before", "after"].map { event[$0] as? String ?? "-" }.joined(separator: " ")
+            }
+            let settings = [
+                ("mail-command", "/bin/true"), ("mail-from", "keys@example.com"),
+                ("public-url", "https://keys.example.com"), ("sign-up", "closed"),
+            ]
+            #expect(changes.sorted() == settings.flatMap { ["\($0) - \($1)", "\($0) \($1) -"] }.sorted())
         }
 
         private static func expectRefusal(_ result: CommandResult, of setting: Refused, from source: String) {

@@ -66,6 +66,11 @@ extension EndToEndTests {
                 $0.mail.command == ["/usr/bin/msmtp", "-C", "/etc/msmtprc"]
             },
             .mailFrom: Good(#""Keys@yourapp.com""#) { $0.mail.sender?.rawValue == "keys@yourapp.com" },
+            .webhookAllowedNetworks: Good(#"["10.0.0.0/8", "fd00::/8"]"#) {
+                $0.webhooks.allowedNetworks.map(\.description) == ["10.0.0.0/8", "fd00::/8"]
+            },
+            .webhookCertificates: Good(#""own.pem""#) { $0.webhooks.trustedCertificates == "own.pem" },
+            .webhookRetention: Good("31") { $0.services.webhookRetention == .seconds(31 * 86_400) },
             .trustedProxies: Good(#"["10.0.0.0/8", "2001:db8::/32"]"#) {
                 $0.server.trustedProxies == ranges("10.0.0.0/8", "2001:db8::/32")
             },

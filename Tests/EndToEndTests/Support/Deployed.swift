@@ -50,9 +50,9 @@ struct Deployed {
     }
 
     /// Stops the server and starts another one.
-    mutating func restart() throws {
+    mutating func restart(_ arguments: [String] = []) throws {
         try #require(server.terminate() == 0)
-        server = try ServerProcess.serve(files, [])
+        server = try ServerProcess.serve(files, arguments)
     }
 
     /// Runs a command that must succeed.

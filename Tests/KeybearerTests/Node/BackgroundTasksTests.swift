@@ -37,6 +37,7 @@ import Testing
             "idle account states": "every \(Duration.seconds(1))",
             "ends": "every \(Duration.seconds(5))",
             "failed sign-ins": "every \(Duration.seconds(1))",
+            "webhooks": "itself, \(Duration.milliseconds(250))",
             "mails": "every \(Duration.seconds(1))",
             "audit positions": "every \(Duration.seconds(1))",
             "housekeeping": "every \(Duration.seconds(600))",

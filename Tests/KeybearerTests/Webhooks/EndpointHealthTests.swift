@@ -95,4 +95,17 @@ struct EndpointHealthTests {
             }
         }
     }
+
+    @Test("A burst that fails together begins one pause, the shortest")
+    func burst() {
+        var health = EndpointHealth()
+        let start = Timestamp(millisecondsSinceEpoch: 1_000_000)
+        for index in 0..<64 { _ = health.failed(at: start.advanced(by: .milliseconds(Int64(index))), began: start) }
+        #expect(health.failures == EndpointHealth.failuresUntilPause)
+        #expect(health.pausedUntil == start.advanced(by: .milliseconds(5_004)))
+        // A probe that fails makes it longer.
+        let probe = start.advanced(by: .seconds(6))
+        _ = health.failed(at: probe, began: probe)
+        #expect(health.pausedUntil == probe.advanced(by: .seconds(10)))
+    }
 }

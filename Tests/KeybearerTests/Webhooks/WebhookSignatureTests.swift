@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Keybearer
@@ -75,11 +76,18 @@ struct WebhookSignatureTests {
         #expect(WebhookSignature.problem(body: Self.body, secrets: [secret], now: nil) { headers[$0] } == nil)
     }
 
-    @Test("Ids of messages are UUIDs of version 4")
+    @Test("Ids of messages are UUIDs of version 7, in the order of their time and place")
     func ids() throws {
-        let ids = (0..<100).map { _ in WebhookMessageID.random(from: .system).rawValue }
+        let ids = (0..<100).map { _ in WebhookMessageID.random(from: .system, at: Samples.start).rawValue }
         #expect(Set(ids).count == 100)
-        let pattern = /evt_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/
-        #expect(ids.allSatisfy { $0.wholeMatch(of: pattern) != nil })
+        let pattern = /evt_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/
+        #expect(ids.allSatisfy { $0.wholeMatch(of: pattern) != nil && WebhookMessageID(parsing: $0) != nil })
+        let together = (0..<1_000).map { WebhookMessageID.random(from: .system, at: Samples.start, place: $0).rawValue }
+        #expect(together == together.sorted())
+        let later = WebhookMessageID.random(from: .system, at: Samples.start.advanced(by: .milliseconds(1)))
+        #expect(later.rawValue > together[999])
+        // Of an act, the same one each time.
+        let act = WebhookMessageID(of: EventID(rawValue: "evt_1"))
+        #expect(act == WebhookMessageID(of: EventID(rawValue: "evt_1")) && act.rawValue.contains("-8"))
     }
 }

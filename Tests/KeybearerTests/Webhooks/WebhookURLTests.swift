@@ -15,7 +15,9 @@ struct WebhookURLTests {
         ] as [(String, String, Int, String?)])
     func accepted(text: String, host: String, port: Int, address: String?) throws {
         let url = try WebhookURL(parsing: text)
-        #expect(url.text == text && url.host == host && url.origin.port == port)
+        // Clients compare the host of what is called with the host that was looked at, byte for byte.
+        let called = text.replacing("Example.com", with: "example.com").replacing("DB8", with: "db8")
+        #expect(url.text == called && url.host == host && url.origin.port == port)
         #expect(url.address?.description == address)
         #expect(WebhookURL(text) == url)
     }

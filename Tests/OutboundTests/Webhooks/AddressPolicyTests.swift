@@ -39,6 +39,14 @@ struct AddressPolicyTests {
         #expect(!AddressPolicy(own: { [] }).allows(try Self.address(text)))
     }
 
+    @Test("Nor this machine's, also behind a translation of addresses", arguments: ["8.8.8.8", "64:ff9b::8.8.8.8"])
+    func own(text: String) throws {
+        let own = try Self.address("8.8.8.8")
+        let policy = AddressPolicy(own: { [own] })
+        #expect(try !policy.allows(Self.address(text)) && policy.isPrivate(Self.address(text)))
+        #expect(try policy.allows(Self.address("64:ff9b::8.8.4.4")))
+    }
+
     @Test("A public address of this machine is forbidden as well")
     func own() throws {
         let own = try Self.address("93.184.216.34")

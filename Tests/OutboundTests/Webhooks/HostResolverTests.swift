@@ -50,10 +50,46 @@ struct HostResolverTests {
         }
     }
 
+    @Test("Names that nobody knows leave threads to those that were resolved before, until these hang too")
+    func kept() async throws {
+        let release = DispatchSemaphore(value: 0)
+        let hanging = Lock(false)
+        let resolver = HostResolver(mostThreads: 4, keptThreads: 2) { host in
+            if host == "known.example", !hanging.withLock({ $0 }) { return .success([.documentation]) }
+            release.wait()
+            return .failure(.failed)
+        }
+        _ = try await resolver.addresses(of: "known.example", within: .seconds(30))
+        for number in 0..<2 {
+            await #expect(throws: HostResolver.Failure.failed) {
+                try await resolver.addresses(of: "\(number).example", within: .milliseconds(50))
+            }
+        }
+        await #expect(throws: HostResolver.Failure.busy) {
+            try await resolver.addresses(of: "another.example", within: .seconds(30))
+        }
+        #expect(try await resolver.addresses(of: "known.example", within: .seconds(30)) == [.documentation])
+        hanging.withLock { $0 = true }
+        await #expect(throws: HostResolver.Failure.failed) {
+            try await resolver.addresses(of: "known.example", within: .milliseconds(50))
+        }
+        for _ in 0..<3 { release.signal() }
+        // Their threads end, and others find a place.
+        try await until("the threads have ended") {
+            release.signal()
+            do {
+                _ = try await resolver.addresses(of: "last.example", within: .milliseconds(50))
+            } catch HostResolver.Failure.busy {
+                return false
+            } catch {}
+            return true
+        }
+    }
+
     @Test("Names that hang are bounded, and that is our own failure")
     func busy() async throws {
         let (release, count) = (DispatchSemaphore(value: 0), Counter())
-        let resolver = HostResolver { _ in
+        let resolver = HostResolver(keptThreads: 0) { _ in
             count.increment()
             release.wait()
             return .success([.documentation])

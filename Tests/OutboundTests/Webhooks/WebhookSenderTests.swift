@@ -1,12 +1,13 @@
 import Foundation
 import Keybearer
+import NIOCore
 import Synchronization
 import TestSupport
 import Testing
 
 @testable import KeybearerOutbound
 
-/// What a ``WebhookSender`` makes of every receiver, with its ``PinnedClients``, and how a ``WebhookTransport`` reports it.
+/// What a ``WebhookSender`` makes of every receiver, with its ``PinnedClients`` and an ``AttemptFailure``, and how a ``WebhookTransport`` reports it.
 @Suite("Sending webhooks")
 struct WebhookSenderTests {
     private static let loopback = AddressRange("127.0.0.0/8")
@@ -100,11 +101,29 @@ struct WebhookSenderTests {
         }
     }
 
-    @Test("A body that was packed is not unpacked")
-    func packed() async throws {
-        // 20 bytes that claim to be gzip: a client that unpacks would fail.
-        let reply = try await Self.reply(to: .status(200, ["Content-Encoding: gzip"], body: "not packed at all"))
-        #expect(reply.isDelivered)
+    /// What is kept of an answer, were the receiver one of the public internet.
+    private static func body(of fault: Fault) async throws -> String {
+        let body = Lock("")
+        try await FaultServer.serving(fault) { server in
+            var settings = settings()
+            (settings.isPublic, settings.own) = ({ _ in true }, { [] })
+            let request = try request("http://127.0.0.1:\(server.port)/")
+            try await WebhookSender.withSender(settings) { sender in
+                let reply = await sender.send(request)
+                body.withLock { $0 = String(decoding: reply.body, as: UTF8.self) }
+            }
+        }
+        return body.withLock { $0 }
+    }
+
+    @Test("Of a public receiver's answer the first 1,024 bytes are kept, as they came: nothing is unpacked")
+    func keptBody() async throws {
+        // Bytes that claim to be gzip: a client that unpacks would fail.
+        let packed = Fault.status(200, ["Content-Encoding: gzip"], body: "not packed at all")
+        #expect(try await Self.body(of: packed) == "not packed at all")
+        let long = String(repeating: "x", count: 5_000)
+        #expect(try await Self.body(of: .status(500, [], body: long)) == long.prefix(WebhookRules.mostResponseBytes))
+        #expect(WebhookRules.mostResponseBytes == 1_024)
     }
 
     @Test("Nobody listens, and a name without an address")
@@ -124,6 +143,44 @@ struct WebhookSenderTests {
             #expect(try await sender.problem(of: WebhookURL(parsing: "http://gone.example/")) != nil)
             #expect(try await sender.problem(of: WebhookURL(parsing: "http://sick.example/")) == nil)
         }
+    }
+
+    @Test("What this service serves itself is no target, beside it everything is")
+    func ownURLs() async throws {
+        try await FaultServer.serving(.status(204)) { server in
+            let place = "http://localhost:\(server.port)"
+            var settings = Self.settings()
+            settings.ownURLs = [place + "/developers"]
+            try await WebhookSender.withSender(settings) { sender async throws in
+                for path in ["/developers", "/developers/api/v1/me", "/developers?x=1"] {
+                    let own = "It is an address of this service."
+                    #expect(try await sender.send(Self.request(place + path)) == WebhookReply(.forbiddenAddress))
+                    #expect(try await sender.problem(of: WebhookURL(parsing: place + path)) == own)
+                }
+                for path in ["/", "/developers2", "/hooks"] {
+                    #expect(try await sender.send(Self.request(place + path)).isDelivered, "\(path)")
+                }
+            }
+            #expect(server.requests.count == 3)
+        }
+    }
+
+    @Test("Hosts that never answered make no outage; a process without files is its own failure")
+    func outage() async throws {
+        var settings = Self.settings()
+        settings.lookUp = { _ in .failure(.failed) }
+        try await WebhookSender.withSender(settings) { sender async throws in
+            var problems: [WebhookReply.Problem?] = []
+            for number in [1, 1, 1, 2, 3, 4] {
+                problems.append(try await sender.send(Self.request("http://\(number).example/")).problem)
+            }
+            #expect(problems.allSatisfy { $0 == .resolverFailed }, "hosts that never answered are no witnesses")
+        }
+        #expect(AttemptFailure.of(IOError(errnoCode: EMFILE, reason: "socket")).problem == .ours)
+        for number in [ENETUNREACH, EHOSTUNREACH, ETIMEDOUT] {
+            #expect(AttemptFailure.of(IOError(errnoCode: number, reason: "connect")).sign == .silent)
+        }
+        #expect(AttemptFailure.of(IOError(errnoCode: ECONNREFUSED, reason: "connect")).sign == .reached)
     }
 
     @Test("Of two addresses the second is called when nobody accepts at the first")
@@ -230,6 +287,20 @@ struct WebhookSenderTests {
                 #expect(await sender.send(request).problem == .forbiddenAddress)
             }
             #expect(server.requests.count == 1)
+        }
+    }
+
+    @Test("Webhooks of one host that hang leave others of the same host their connections")
+    func oneHost() async throws {
+        try await FaultServer.serving(.hangAfter("")) { server in
+            let request = try Self.request("http://127.0.0.1:\(server.port)/slow")
+            try await WebhookSender.withSender(Self.settings()) { sender in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<40 { group.addTask { _ = await sender.send(request) } }
+                    try await until("all are connected") { server.connectionCount == 40 }
+                    group.cancelAll()
+                }
+            }
         }
     }
 

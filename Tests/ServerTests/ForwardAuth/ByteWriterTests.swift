@@ -24,7 +24,7 @@ import Testing
             writer.byte(UInt8(ascii: " "))
             writer.number(.min)
             writer.bytes([UInt8](" \u{E9} ".utf8))
-            writer.digits(.max, radix: 16)
+            writer.hexadecimal(.max)
             writer.text(String("."))
         }
         #expect(all.text == "Retry-After: -40 -9223372036854775808 \u{E9} ffffffffffffffff.")

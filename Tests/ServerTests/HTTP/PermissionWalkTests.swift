@@ -54,7 +54,8 @@ import Testing
             let userID = route.path.contains("/service-accounts/") ? serviceAccount : nil
             let path = route.path.replacing("{workspaceID}", with: workspace.rawValue)
                 .replacing("{userID}", with: (userID ?? target.user.id).rawValue)
-                .replacing("{invitationID}", with: "inv_none")
+                .replacing("{invitationID}", with: "inv_none").replacing("{webhookID}", with: "whe_none")
+                .replacing("{messageID}", with: "evt_none")
             let reply = try await fixture.respond(
                 route.method, path,
                 [

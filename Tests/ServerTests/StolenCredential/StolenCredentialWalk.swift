@@ -75,7 +75,8 @@ struct StolenCredentialWalk {
         _ route: WalkRoute, _ end: AuthorityEnd, _ hold: Hold, on stage: WalkStage
     ) async throws -> [String] {
         let subject = try await stage.subject(
-            hasTeam: route.hasTeam, hasSecondFactor: route.needsSecondFactor, isUnverified: route.isUnverified)
+            hasTeam: route.hasTeam, hasSecondFactor: route.needsSecondFactor, isUnverified: route.isUnverified,
+            hasEventType: route.needsEventType)
         if route.isByKey { try await stage.warm(subject.key, of: subject) }
         let request = route.request(subject)
         let (response, before) = try await stage.hold(request, hold, at: route.action) {
@@ -147,6 +148,7 @@ extension WireResponse {
         var found: [String] = []
         if text.contains(/tdc_[0-9A-Za-z]{38}/) { found.append("it was told a key") }
         if text.contains(/<code>[a-z2-9]{4}(-[a-z2-9]{4}){3}</) { found.append("it was told recovery codes") }
+        if text.contains(/whsec_[0-9A-Za-z+\/]{40}/) { found.append("it was told the secret of a webhook") }
         if text.contains(#""active":true"#) { found.append("it was told whose key it is") }
         // The cookie by which a browser is known again opens nothing: `DeviceCookie`.
         let cookies = values("set-cookie").filter { !$0.contains("Max-Age=0") && !$0.contains("-device=") }

@@ -14,8 +14,8 @@ extension StolenCredentialWalk {
     /// Written by ``rotation(engine:)``.
     private static let rotations: Set<AuditEvent.Action> = [.masterKeysChanged, .keyResealed]
 
-    /// Written by nodes beside the requests: for failures that changed nothing, and when a mail goes out.
-    private static let byNodes: Set<AuditEvent.Action> = [.signInFailed, .passwordResetSent]
+    /// Written by nodes beside the requests: for failures that changed nothing, when a mail goes out, and at the start.
+    private static let byNodes: Set<AuditEvent.Action> = [.signInFailed, .passwordResetSent, .settingChanged]
 
     @Test("Every action that is audited is held somewhere")
     func everyAction() {

@@ -20,14 +20,16 @@ struct WalkRoute: Sendable {
     var needsSecondFactor = false
     /// Whether the account's address is not verified.
     var isUnverified = false
+    /// Whether there is a kind of event that is the subject's alone.
+    var needsEventType = false
 
     /// The ends that are tried over a wire: all of them over HTTP/1.1. What HTTP/2 differs in is how a request is held.
     func ends(over wire: Wire) -> [AuthorityEnd] { wire == .http1 ? ends : Array(ends.prefix(1)) }
 
     /// The routes whose authority can end.
     static let all =
-        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + bySecondFactor + byMail
-        + [signIn]
+        byProgram + [adoption] + bySession + inWorkspaces + ofServiceAccounts + withWebhooks + bySecondFactor
+        + byMail + [signIn]
 
     /// The routes that have nobody's authority, or whose effect is the end of it: `WalkStandIn` says what changes at the
     /// hold instead.
@@ -82,7 +84,20 @@ struct WalkRoute: Sendable {
         "POST /operator/v1/bulk/disable": .userDisabled,
         "POST /operator/v1/bulk/end-sessions": .sessionEnded,
         "POST /operator/v1/portal-links": .portalLinkCreated,
-    ]
+    ].merging(ofWebhooks(at: "/api/v1")) { $1 }.merging(ofWebhooks(at: "/operator/v1")) { $1 }.merging([
+        "PUT /operator/v1/event-types/{eventType}": .eventTypePut,
+        "DELETE /operator/v1/event-types/{eventType}": .eventTypeDeleted,
+        "POST /operator/v1/events": .eventsPublished, "POST /operator/v1/events/batch": .eventsPublished,
+    ]) { $1 }
+
+    private static func ofWebhooks(at root: String) -> [String: AuditEvent.Action?] {
+        let one = "\(root)/webhooks/{webhookID}"
+        return [
+            "POST \(root)/webhooks": .webhookCreated, "PATCH \(one)": .webhookChanged, "DELETE \(one)": .webhookDeleted,
+            "POST \(one)/rotate-secret": .webhookSecretRotated, "POST \(one)/test": .webhookTested,
+            "POST \(one)/deliveries/{messageID}/resend": .webhookResent, "POST \(one)/replay": .webhookResent,
+        ]
+    }
 
     /// The routes that programs call, with paths, bodies and headers from the server's own list.
     private static let byProgram: [WalkRoute] = {
@@ -93,7 +108,8 @@ struct WalkRoute: Sendable {
             let isByKey = if case .key = route.access { true } else { false }
             return WalkRoute(
                 name: name, action: action, ends: isByKey ? AuthorityEnd.ofKeys : [.operatorTokenRevoked],
-                request: { $0.request(route, endpoint, with: isByKey ? $0.key : $0.operatorToken) }, isByKey: isByKey)
+                request: { $0.request(route, endpoint, with: isByKey ? $0.key : $0.operatorToken) }, isByKey: isByKey,
+                needsEventType: ["DELETE", "POST"].contains(route.method.rawValue) && route.path.contains("/event"))
         }
     }()
 
@@ -192,6 +208,32 @@ struct WalkRoute: Sendable {
         ofServiceAccount("delete", .userDeleted, .manageServiceAccounts),
     ]
 
+    /// What members do with the webhooks of a workspace.
+    private static let withWebhooks = [
+        ofWorkspace("webhooks", .webhookCreated, .manageWebhooks) { _ in webhookForm },
+        ofWebhook("", .webhookChanged, .manageWebhooks) { _ in webhookForm },
+        ofWebhook("/rotate-secret", .webhookSecretRotated, .manageWebhooks),
+        ofWebhook("/enable", .webhookChanged, .manageWebhooks), ofWebhook("/disable", .webhookChanged, .stopWebhooks),
+        ofWebhook("/delete", .webhookDeleted, .stopWebhooks), ofWebhook("/test", .webhookTested, .manageWebhooks),
+        ofWebhook("/replay", .webhookResent, .manageWebhooks) { _ in
+            ["since": "2026-01-01", "until": "2099-01-01"]
+        },
+        ofWebhook("/deliveries/{messageID}/resend", .webhookResent, .manageWebhooks),
+        // It looks at a sample, and changes nothing.
+        WalkRoute(
+            name: "POST /workspaces/{workspaceID}/webhooks/{webhookID}/verify", action: nil, ends: [],
+            request: { $0.form("/workspaces/\($0.workspace)/webhooks/\($0.webhook)/verify") }),
+    ]
+
+    private static let webhookForm = ["name": "Stolen", "url": "https://192.0.2.66/stolen", "all": "1"]
+
+    private static func ofWebhook(
+        _ what: String, _ audited: AuditEvent.Action, _ action: Action,
+        _ form: @escaping @Sendable (WalkSubject) -> [String: String] = { _ in [:] }
+    ) -> WalkRoute {
+        ofWorkspace("webhooks/{webhookID}\(what)", audited, action, form)
+    }
+
     private static func ofServiceAccount(
         _ what: String, _ audited: AuditEvent.Action, _ action: Action,
         _ form: @escaping @Sendable (WalkSubject) -> [String: String] = { _ in [:] }
@@ -214,8 +256,11 @@ struct WalkRoute: Sendable {
                     )
                     .replacing("{userID}", with: subject.team.colleague.rawValue)
                     .replacing("{invitationID}", with: subject.team.invitation.rawValue)
+                    .replacing("{webhookID}/enable", with: "\(subject.disabledWebhook)/enable")
+                    .replacing("{webhookID}", with: subject.webhook.rawValue)
+                    .replacing("{messageID}", with: subject.message.rawValue)
                 return subject.form(path, form(subject))
-            }, hasTeam: what.contains("{"))
+            }, hasTeam: what.contains("{") && !what.contains("{webhookID}"))
     }
 
     /// Of an account with an authenticator app, but the first, which sets one up.
@@ -293,18 +338,37 @@ extension WalkSubject {
                     .joined(separator: "&")
             case .json(let members, _):
                 "{"
-                    + members.filter(\.isRequired).map { "\"\($0.name)\":\(value(of: $0.name))" }
+                    + members.filter { $0.isRequired || needed(by: route).contains($0.name) }.map {
+                        "\"\($0.name)\":\(value(of: $0.name))"
+                    }
                     .joined(separator: ",") + "}"
             }
+        let event = #"{"id":"stolen","type":"\#(eventType)","workspace":"\#(workspace)","object":{}}"#
         let path = route.path.replacing("{workspaceID}", with: workspace.rawValue)
             .replacing("{workspace}", with: workspace.rawValue).replacing("{user}", with: id.rawValue)
-            .replacing("{plan}", with: "stolen")
+            .replacing("{plan}", with: "stolen").replacing("{webhookID}", with: webhook.rawValue)
+            .replacing("{messageID}", with: message.rawValue).replacing("{eventType}", with: eventType.rawValue)
         var request = bearer(
-            token, path, method: route.method.rawValue, type: endpoint.body.mediaType ?? "", body: body)
+            token, path, method: route.method.rawValue, type: endpoint.body.mediaType ?? "",
+            body: route.path == "/operator/v1/events"
+                ? event
+                : body.replacing(
+                    "\"events\":[\"*\"]",
+                    with: route.path.hasSuffix("/batch") && route.path.contains("/events")
+                        ? "\"events\":[\(event)]" : "\"events\":[\"*\"]"))
         if endpoint.parameters.contains(where: { $0.name == HeaderName.idempotencyKey.rawName }) {
             request.headers.append((HeaderName.idempotencyKey.rawName, AuthorityEnd.guessedIdempotencyKey))
         }
         return request
+    }
+
+    /// Members without which a request changes nothing, although they are not required.
+    private func needed(by route: Route) -> Set<String> {
+        switch (route.method, route.path) {
+        case (.post, "/api/v1/webhooks"): ["workspaceId"]
+        case (.patch, let path) where path.hasSuffix("/webhooks/{webhookID}"): ["name"]
+        default: []
+        }
     }
 
     /// What a thief sends for a member of a JSON object.
@@ -321,6 +385,11 @@ extension WalkSubject {
         case "networks": "[\"203.0.113.0/24\"]"
         case "hourlyLimit": "1000000"
         case "position": "9"
+        case "url": "\"https://192.0.2.66/stolen\""
+        case "workspaceId": "\"\(workspace)\""
+        case "events": "[\"*\"]"
+        case "since": "\"2026-01-01T00:00:00Z\""
+        case "until": "\"2099-01-01T00:00:00Z\""
         case "operations": #"[{"method":"POST","path":"/users/\#(id.rawValue)/disable"}]"#
         default: "\"stolen\""
         }

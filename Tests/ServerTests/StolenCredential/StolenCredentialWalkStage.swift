@@ -129,8 +129,10 @@ struct WalkStage: Sendable {
     ///   - hasTeam: whether others are in its workspace, and it is invited to another one.
     ///   - hasSecondFactor: whether it has an authenticator app.
     ///   - isUnverified: whether its address is not verified.
+    ///   - hasEventType: whether there is a kind of event that is its own.
     func subject(
-        hasTeam: Bool = false, hasSecondFactor: Bool = false, isUnverified: Bool = false
+        hasTeam: Bool = false, hasSecondFactor: Bool = false, isUnverified: Bool = false,
+        hasEventType: Bool = false
     ) async throws -> WalkSubject {
         count.increment()
         let number = count.value
@@ -163,6 +165,11 @@ struct WalkStage: Sendable {
             audit: AuditEvent(
                 id: .random(from: .system), at: Clocks.system.wall(), actor: .commandLine, action: .identityLinked,
                 userID: account.user.id))
+        let webhook = try await webhook(of: workspace, number)
+        let eventType = EventName(rawValue: "order.stolen_\(number)")
+        if hasEventType {
+            _ = try await others.events.put(eventType, description: "Own", example: nil, by: .commandLine)
+        }
         return WalkSubject(
             account: account, key: try await others.keys.reveal(account.user.id, by: .commandLine).characters,
             address: address, email: email, workspace: workspace, cookie: sessions[0].token.characters,
@@ -175,7 +182,22 @@ struct WalkStage: Sendable {
             verifyCode: try await mailCode(.verifyEmail, of: account, account.user.email),
             changeCode: try await mailCode(
                 .changeEmail, of: account, EmailAddress(normalised: "wanted\(number)@example.com")),
-            resetCode: try await mailCode(.resetPassword, of: account, account.user.email))
+            resetCode: try await mailCode(.resetPassword, of: account, account.user.email), webhook: webhook.id,
+            message: webhook.message, disabledWebhook: webhook.disabled, eventType: eventType)
+    }
+
+    /// A webhook of a workspace, with a message that is queued for it.
+    private func webhook(
+        of workspace: WorkspaceID, _ number: Int
+    ) async throws -> (id: WebhookEndpointID, message: WebhookMessageID, disabled: WebhookEndpointID) {
+        let input = WebhookService.Input(name: "Hooks", url: "https://192.0.2.1/hooks", events: ["*"])
+        let made = try await others.webhooks.create(input, in: workspace, by: .commandLine)
+        let message = try await others.webhooks.test(made.endpoint.id, in: workspace, by: .commandLine)
+        while try await otherStore.spreadMessages(limit: 100, now: Clocks.system.wall()) > 0 {}
+        let other = try await others.webhooks.create(input, in: workspace, by: .commandLine).endpoint.id
+        _ = try await others.webhooks.update(
+            other, in: workspace, WebhookService.Input(isEnabled: false), by: .commandLine)
+        return (made.endpoint.id, message, other)
     }
 
     /// The code of a link that was sent.

@@ -55,6 +55,13 @@ struct WalkSubject: Sendable {
     let verifyCode: String
     let changeCode: String
     let resetCode: String
+    /// A webhook of the workspace, and a message that was queued for it.
+    let webhook: WebhookEndpointID
+    let message: WebhookMessageID
+    /// Another one, which is disabled.
+    let disabledWebhook: WebhookEndpointID
+    /// Nobody else's.
+    let eventType: EventName
 
     var id: UserID { account.user.id }
 

@@ -27,6 +27,38 @@ import Testing
         }
     }
 
+    @Test("What differs from the settings of the last start is written once (W13)", arguments: storesUnderTest)
+    func settingsThatDifferAreWritten(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            @Sendable func event(_ name: String, _ change: ValueChange) -> AuditEvent {
+                AuditEvent(
+                    id: .random(from: samples.random), at: samples.at(1), actor: .system, action: .settingChanged,
+                    detail: name, change: change)
+            }
+            func events(_ store: any Store) async throws -> [String] {
+                try await store.auditEvents(userID: nil, limit: 10).map { event in
+                    "\(event.detail ?? ""): \(event.change?.before ?? "-") \(event.change?.after ?? "-")"
+                }
+            }
+            try await first.noteStart(with: ["sign-up": "closed", "lease": "3s"], event: event)
+            #expect(try await events(first) == [], "nothing is known to compare with")
+            let settings = ["lease": "3s", "sign-up": "closed"]
+            for store in [second, first] { try await store.noteStart(with: settings, event: event) }
+            #expect(try await events(first) == [])
+            try await second.noteStart(with: ["lease": "5s", "mail-from": "a@example.com"], event: event)
+            #expect(
+                try await events(first).sorted() == ["lease: 3s 5s", "mail-from: - a@example.com", "sign-up: closed -"])
+            // Of servers that start together, one finds the difference.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for store in [first, second, first, second] {
+                    group.addTask { try await store.noteStart(with: ["lease": "6s"], event: event) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await events(second).count == 5)
+        }
+    }
+
     /// Every method that changes something, tried with an event that cannot be written because its id is taken: what
     /// the method did must be gone with it.
     @Test(arguments: storesUnderTest)

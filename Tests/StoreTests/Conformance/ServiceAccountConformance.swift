@@ -5,7 +5,8 @@ import Testing
 @testable import Keybearer
 
 /// Service accounts (``ServiceAccounts``, ``NewServiceAccount``, ``ServiceAccountStore``) on every engine: what they may be,
-/// how many there can be, who has seen their keys, and what becomes of them with their workspace (``WorkspaceDeletion``).
+/// how many there can be, who has seen their keys, who is responsible (``ResponsibleMigration``), and what becomes of them
+/// with their workspace (``WorkspaceDeletion``).
 @Suite struct ServiceAccountConformance {
     /// A workspace with an Owner, an Admin and a Member, all of them signed in.
     private struct Stage {
@@ -217,6 +218,34 @@ import Testing
             views = try await second.serviceKeyViews(in: stage.workspace)
             #expect(
                 views.map(\.name) == ["Production"] && views[0].viewerName == nil, "the account is gone, not the key")
+        }
+    }
+
+    @Test("Whoever made one is responsible for it, and an Owner follows (W11)", arguments: storesUnderTest)
+    func somebodyIsAlwaysResponsible(_ subject: StoreUnderTest) async throws {
+        try await subject.runTwice { first, second, samples in
+            let stage = try await Stage(first, samples)
+            let admin = try #require(stage.sessions[.admin]?.userID)
+            let new = samples.newServiceAccount(in: stage.workspace, maker: admin)
+            let made = try await first.makeServiceAccount(new, samples).user.id
+            let operators = try await stage.make("Production").user.id
+            // In another workspace, to see that the statement looks at one.
+            _ = try await first.addAccount(samples, after: 2)
+            func responsible() async throws -> [UserID: UserID] {
+                try await second.responsiblePeople(in: stage.workspace).mapValues(\.id)
+            }
+            let owner = stage.owner.user.id
+            #expect(try await responsible() == [made: admin, operators: owner])
+            #expect(try await second.responsiblePeople(in: stage.workspace)[made]?.name == "Ada")
+            for role in [Role.member, .admin] {
+                _ = try await first.putMember(
+                    Membership(workspaceID: stage.workspace, userID: admin, role: role),
+                    audit: samples.event(.memberRoleChanged))
+                #expect(try await responsible()[made] == (role == .admin ? admin : owner))
+            }
+            _ = try await first.deleteAccount(admin, audit: samples.event(.userDeleted, user: admin))
+            #expect(try await responsible() == [made: owner, operators: owner])
+            #expect(try await second.account(id: made)?.user.status == .active, "the key works on")
         }
     }
 

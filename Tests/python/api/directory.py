@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from harness.http_client import Response, request
-from harness.waiting import Failure
+from harness.waiting import Failure, eventually
 
 PERSON = "person"
 MEMBER = "member"
@@ -24,6 +24,7 @@ class Directory:
         self._address = address
         self._token = token
         self._numbers = itertools.count(1)
+        self._webhooks: dict[str | None, tuple[str, str]] = {}
 
     def call(self, method: str, path: str, body: dict | None = None) -> Response:
         """One request of the operator API."""
@@ -67,13 +68,41 @@ class Directory:
             self._make("PUT", f"/plans/{CATALOGUE_PLAN}", body)
         return CATALOGUE_PLAN
 
+    def webhook(self, workspace: str | None = None) -> tuple[str, str]:
+        """A webhook that is enabled, and a message that was queued for it; of the operator's where no workspace is named."""
+        made = self._webhooks.get(workspace)
+        if made is None or self.call("GET", f"/webhooks/{made[0]}").status == 404:
+            body = {"name": "Hooks", "url": "https://1.1.1.1/hooks", "events": ["*"], "workspace": workspace}
+            webhook = self._make("POST", "/webhooks", body).data["id"]
+            message = self._make("POST", f"/webhooks/{webhook}/test").data["id"]
+            made = self._webhooks[workspace] = (webhook, message)
+            eventually(
+                lambda: self.call("GET", f"/webhooks/{webhook}/deliveries/{message}").status == 200,
+                "the message was not queued")
+        self._make("PATCH", f"/webhooks/{made[0]}", {"enabled": True, "url": "https://1.1.1.1/hooks"})
+        return made
+
+    def make_room_for_webhooks(self) -> None:
+        """There can be twenty."""
+        for path in ("/webhooks", f"/webhooks?workspace={self.workspace()}"):
+            for webhook in self.call("GET", path).data[:-2][:18]:
+                if (webhook["id"] not in {each[0] for each in self._webhooks.values()}):
+                    self.call("DELETE", f"/webhooks/{webhook['id']}")
+
+    def event_type(self) -> str:
+        """A kind of event that is in the catalogue."""
+        self._make("PUT", "/event-types/order.paid", {"description": "Paid."})
+        return "order.paid"
+
     def key(self) -> str:
         """The Secret Key of a user, as it is now."""
         return self._make("POST", f"/users/{self.user()}/key/reveal").data["key"]
 
     def version(self, names: dict[str, str]) -> str | None:
         """The version of the workspace or the user that a path names; None where there is none."""
-        kind = "workspace" if "workspace" in names else "user"
+        kind = next((kind for kind in ("workspace", "user") if kind in names), "webhook")
+        if kind == "webhook":
+            return str(self.call("GET", f"/webhooks/{names['webhookID']}").data["version"])
         found = self.call("GET", f"/{kind}s/{names[kind]}")
         return str(found.data["version"]) if found.status == 200 else None
 

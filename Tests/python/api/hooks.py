@@ -63,6 +63,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     if is_valid(ParameterLocation.QUERY) and "timeZone" in (case.query or {}):
         # The document does not list the time zone database.
         case.query["timeZone"] = "Europe/Berlin"
+    if case.operation.path.startswith("/api/v1/webhooks") and is_valid(ParameterLocation.BODY) and isinstance(case.body, dict):
+        name_in_body(case, True)
     if not case.operation.path.startswith("/operator/") or case.method.upper() != case.operation.method.upper():
         return
     if is_valid(ParameterLocation.HEADER) and "Idempotency-Key" in case.headers:
@@ -87,6 +89,8 @@ def name_in_path(case: schemathesis.Case, is_made_up: bool) -> None:
     path, method = case.operation.path, case.method.upper()
     make: dict[str, Callable[[], str]] = {
         "user": DIRECTORY.user, "workspace": DIRECTORY.workspace, "plan": DIRECTORY.plan,
+        "eventType": DIRECTORY.event_type, "webhookID": lambda: DIRECTORY.webhook()[0],
+        "messageID": lambda: DIRECTORY.webhook()[1],
     }
     if "/members/" in path:
         make["user"] = DIRECTORY.member
@@ -100,10 +104,20 @@ def name_in_path(case: schemathesis.Case, is_made_up: bool) -> None:
 def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
     """The same of a valid body. The document knows neither the settings nor who is there."""
     path, body = case.operation.path, case.body
-    if isinstance(body.get("name"), str):
-        # JSON Schema cannot say beside which letters joiners are allowed, and schemathesis takes ranges for `\p{M}` and
-        # its like, with characters in them that are none.
-        body["name"] = "".join(each for each in body["name"] if not unicodedata.category(each).startswith("C"))
+    for member in ("name", "description"):
+        if isinstance(body.get(member), str):
+            # JSON Schema cannot say beside which letters joiners are allowed, and schemathesis takes ranges for `\p{M}`
+            # and its like, with characters in them that are none.
+            body[member] = "".join(each for each in body[member] if not unicodedata.category(each).startswith("C"))
+    if path.endswith("/webhooks") or "/webhooks/" in path:
+        if "url" in body:
+            # JSON Schema cannot say whose addresses are public.
+            body["url"] = "https://1.1.1.1/hooks"
+        if "events" in body:
+            # Nor which events there are, and that `*` is alone.
+            body["events"] = ["member.added"]
+        if path.endswith("/webhooks"):
+            DIRECTORY.make_room_for_webhooks()
     if "returnUrl" in body:
         body["returnUrl"] = RETURN_URL
     if "owner" in body or path.endswith("/workspaces/{workspace}") and case.method == "PUT":
@@ -149,6 +163,11 @@ def name_in_body(case: schemathesis.Case, is_made_up: bool) -> None:
         body["plan"] = PLAN
     if "token" in body:
         body["token"] = DIRECTORY.key()
+    for event in [body, *body.get("events", [])] if "/events" in path else []:
+        if isinstance(event, dict) and "object" in event:
+            event |= {"type": DIRECTORY.event_type(), "workspace": DIRECTORY.workspace()}
+            if "user" in event:
+                event["user"] = DIRECTORY.user()
     for operation in body.get("operations", []):
         operation["path"] = BATCH_PATHS.get(operation["method"], operation["path"])
 

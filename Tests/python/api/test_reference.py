@@ -30,6 +30,7 @@ class Stage:
         self.directory = Directory(f"127.0.0.1:{server.port}", self.credentials.operator_token)
         self.account: Account = server.commands.create_account(PLAN)
         self.commands = server.commands
+        self.webhook = self.message = ""
 
     def set_up(self, example: Example) -> None:
         call = self.directory.call
@@ -50,6 +51,12 @@ class Stage:
         if "{plan}" in example.path:
             plan = {"name": "Gold", "features": ["api_webhooks"], "hourlyLimit": 5_000, "position": 2}
             assert call("PUT", "/plans/gold", plan).status == 200
+        if example.path.startswith("/operator/v1/event") or example.path == "/operator/v1/webhooks":
+            space = {"name": "Team 7", "owner": self.directory.user("owner")}
+            assert call("PUT", f"/workspaces/ext:{WORKSPACE}", space).status == 200
+            assert call("PUT", "/event-types/invoice.paid", {"description": "An invoice was paid."}).status == 200
+        if "{webhookID}" in example.path:
+            self.webhook, self.message = self.directory.webhook(self.account.workspace)
 
     def fill(self, code: str) -> str:
         """The code with what a reader puts in: the credentials, and an id."""
@@ -57,6 +64,10 @@ class Stage:
             code.replace("kbo_YOUR_OPERATOR_TOKEN", self.credentials.operator_token())
             .replace("tdc_YOUR_API_KEY", self.commands.key_of(self.account.email))
             .replace("ws_AyMs808KGcMTnVZichwu", self.account.workspace)
+            .replace("whe_AyMs808KGcMTnVZichwu", self.webhook)
+            .replace("evt_019bc2f0-1f3a-7d00-8e21-0c4d7a9b3e5f", self.message)
+            # A host that is public, without asking anybody for its address.
+            .replace("https://yourapp.com/webhooks", "https://1.1.1.1/webhooks")
         )
 
 

@@ -524,3 +524,66 @@ def keys_to_replace(stage: Stage) -> Page:
     page = stage.as_ada(path.replace("service-accounts", "team"))
     expect(page.get_by_role("heading", name="Keys to replace")).to_be_visible()
     return page
+
+
+def webhooks_path(stage: Stage) -> str:
+    return stage.pro_path().replace("api-webhooks", "webhooks")
+
+
+def add_webhook(stage: Stage) -> Page:
+    """The page of one that was just added, with its secret."""
+    page = stage.as_ada(webhooks_path(stage))
+    page.get_by_label("Name", exact=True).fill("Orders")
+    page.get_by_label("URL", exact=True).fill("https://1.1.1.1/webhooks")
+    page.get_by_label("All events").check()
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.locator("#webhook-secret")).to_be_visible()
+    return page
+
+
+@state
+def webhooks_empty(stage: Stage) -> Page:
+    return stage.as_ada(webhooks_path(stage))
+
+
+@state
+def webhooks_refused(stage: Stage) -> Page:
+    page = stage.as_ada(webhooks_path(stage))
+    stage.console.expect_status(422)
+    page.get_by_label("Name", exact=True).fill("Orders")
+    page.get_by_label("URL", exact=True).fill("https://127.1/")
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.locator("#webhook-url-error")).to_be_visible()
+    return page
+
+
+@state
+def webhooks_locked(stage: Stage) -> Page:
+    return stage.as_ada(stage.free_path().replace("api-webhooks", "webhooks"))
+
+
+@state
+def webhook_added(stage: Stage) -> Page:
+    return add_webhook(stage)
+
+
+@state
+def webhooks_filled(stage: Stage) -> Page:
+    page = add_webhook(stage)
+    page.get_by_role("link", name="← Webhooks").click()
+    expect(page.get_by_role("link", name="Open Orders")).to_be_visible()
+    return page
+
+
+@state
+def webhook_delivery(stage: Stage) -> Page:
+    """A message that did not arrive: nobody is there."""
+    page = add_webhook(stage)
+    page.get_by_role("button", name="Send test event").click()
+    page.get_by_role("link", name="← Webhooks").click()
+    page.get_by_role("link", name="Open Orders").click()
+    reload_until(page, "1 attempt")
+    page.get_by_role("link", name="webhook.test").first.click()
+    expect(page.get_by_role("heading", name="Attempts")).to_be_visible()
+    page.get_by_text("Request headers and response").first.click()
+    return page

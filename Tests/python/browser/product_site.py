@@ -57,7 +57,7 @@ class Backend:
         self.server = server
         self.site = site
         scopes = [
-            part for scope in ("users:read", "users:write", "workspaces:write", "keys:reveal", "portal")
+            part for scope in ("users:read", "users:write", "workspaces:write", "keys:reveal", "portal", "webhooks:write")
             for part in ("--scope", scope)
         ]
         created = server.commands.json("operator-token", "create", "product", *scopes)

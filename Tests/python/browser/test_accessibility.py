@@ -28,6 +28,13 @@ PHONE = {"width": 360, "height": 740}
 BEYOND = """() => [...document.querySelectorAll('body *')]
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
   .map((element) => `${element.tagName}.${element.className}`).slice(0, 8)"""
+# Texts that have so little room that they stand letter by letter.
+SQUEEZED = """() => [...document.querySelectorAll('body *')]
+  .filter((element) => !element.children.length && element.textContent.trim().length > 8)
+  .filter((element) => {
+    const box = element.getBoundingClientRect();
+    return box.width < 24 && box.height > 80;
+  }).map((element) => `${element.tagName}: ${element.textContent.slice(0, 20)}`).slice(0, 8)"""
 LOOKS = [("light", DESKTOP, True), ("light", PHONE, False), ("dark", DESKTOP, False), ("dark", PHONE, True)]
 
 
@@ -129,6 +136,8 @@ def check(page: Page, name: str) -> None:
             page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{size['width']}-{theme}.png", full_page=True)
         if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
             problems.append(f"{where}: scrolls sideways, because of {page.evaluate(BEYOND)}")
+        if squeezed := page.evaluate(SQUEEZED):
+            problems.append(f"{where}: no room for {squeezed}")
         if is_for_axe:
             problems += [f"{where}: {violation}" for violation in serious_violations(page)]
     assert not problems, "\n".join(problems)

@@ -112,6 +112,8 @@ class Screen:
 KEY = Screen("/workspaces/{workspace}/api-webhooks", "open_workspace", "key")
 USAGE = Screen("/workspaces/{workspace}/api-webhooks/usage", "open_workspace", "key")
 SERVICE_ACCOUNTS = Screen("/workspaces/{workspace}/service-accounts", "open_workspace", "members")
+WEBHOOKS = Screen("/workspaces/{workspace}/webhooks", "open_workspace", "members")
+WEBHOOK = Screen("/workspaces/{workspace}/webhooks/{webhook}", "view_webhooks", "members")
 SERVICE_ACCOUNT = Screen("/workspaces/{workspace}/service-accounts/{account}", "manage_service_accounts", "members")
 TEAM = Screen("/workspaces/{workspace}/team", "open_workspace", "members")
 HOME = Screen("/", None, "workspaces")
@@ -204,6 +206,14 @@ class Hand:
             self._page.keyboard.type(option)
         expect(field.locator("option:checked")).to_have_text(option)
 
+    def tick(self, box: Locator) -> None:
+        """Checks a box."""
+        if self._has_mouse:
+            box.click()
+        else:
+            self._tab_to(box)
+            self._page.keyboard.press("Space")
+
     def select_all(self, field: Locator) -> str:
         """Selects the text of a field, as before copying it by hand; returns what is selected."""
         if self._has_mouse:
@@ -261,6 +271,9 @@ class Stage:
             for workspace in (self.workspace, self.second):
                 self.set_role(workspace, self.visitor, role if role in MEMBERS else "owner")
         self.account = backend.call("POST", f"/workspaces/{self.workspace}/service-accounts", {"name": "Testing"})["id"]
+        # Nobody is there: what is sent fails.
+        webhook = {"name": "Hooks", "url": "https://1.1.1.1/hooks", "events": ["*"], "workspace": self.workspace}
+        self.webhook = backend.call("POST", "/webhooks", webhook)["id"]
 
     def _add_visitor(self, role: str, tag: str) -> str:
         if role == "portal visitor":
@@ -289,12 +302,14 @@ class Stage:
     def fill(self, pattern: str) -> str:
         """A path, or a value of a form, with the ids of this stage."""
         return pattern.format(
-            workspace=self.workspace, second=self.second, account=self.account, mia=self.mia, name=self.name)
+            workspace=self.workspace, second=self.second, account=self.account,
+            webhook=self.webhook, mia=self.mia, name=self.name)
 
     def shared(self) -> list[object]:
         """What of the workspaces is not the visitor's own."""
         records = [self._backend.call("GET", f"/users/{user}") for user in (self.grace, self.mia)]
-        return [*records, self._backend.call("GET", f"/workspaces/{self.workspace}/service-accounts")]
+        lists = [f"/workspaces/{self.workspace}/service-accounts", f"/webhooks?workspace={self.workspace}"]
+        return [*records, *(self._backend.call("GET", path) for path in lists)]
 
 
 @dataclass
@@ -491,6 +506,66 @@ def delete_a_service_account(walk: Walk) -> None:
     walk.press("Yes, delete")
     walk.expect_status("Service account deleted.")
     assert walk.stage.server.call_api(key).status == 401
+
+
+# Webhooks.
+
+
+@path("view_webhooks", WEBHOOK)
+def open_a_webhook(walk: Walk) -> None:
+    walk.page.goto(walk.stage.fill(WEBHOOKS.path))
+    walk.hand.press(walk.link("Open Hooks"))
+    expect_path(walk.page, walk.stage.fill(WEBHOOK.path))
+    expect(walk.page.get_by_role("heading", name="Hooks", exact=True)).to_be_visible()
+
+
+@path(
+    "manage_webhooks", WEBHOOKS, WEBHOOKS.path, {"name": "Robots", "url": "https://1.1.1.1/robots", "all": "1"},
+    button("Add webhook"),
+)
+def add_a_webhook(walk: Walk) -> None:
+    walk.write("Name", "Robots")
+    walk.write("URL", "https://1.1.1.1/robots")
+    walk.hand.tick(walk.page.get_by_label("All events"))
+    walk.press("Add webhook")
+    walk.expect_status("Webhook added.")
+    expect(walk.page.locator("#webhook-secret")).to_have_text(re.compile(r"^whsec_[0-9A-Za-z+/]{43}=$"))
+
+
+@path("manage_webhooks", WEBHOOK, WEBHOOK.path, {"name": "Taken over", "url": "https://1.1.1.1/", "all": "1"})
+def change_a_webhook(walk: Walk) -> None:
+    walk.write("Name", "Orders")
+    walk.press("Save")
+    walk.expect_status("Saved.")
+    expect(walk.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+
+
+@path("manage_webhooks", WEBHOOK, WEBHOOK.path + "/rotate-secret")
+def replace_the_secret_of_a_webhook(walk: Walk) -> None:
+    walk.press("Replace secret")
+    walk.expect_status("The secret was replaced.")
+    expect(walk.page.locator("#webhook-secret")).to_have_text(re.compile(r"^whsec_"))
+
+
+@path("manage_webhooks", WEBHOOK, WEBHOOK.path + "/test")
+def send_a_test_event(walk: Walk) -> None:
+    walk.press("Send test event")
+    walk.expect_status("A test event is on its way.")
+
+
+@path("stop_webhooks", WEBHOOK, WEBHOOK.path + "/disable")
+def disable_and_enable_a_webhook(walk: Walk) -> None:
+    walk.press("Disable")
+    walk.expect_status("Disabled.")
+    walk.press("Enable")
+    walk.expect_status("Enabled.")
+
+
+@path("stop_webhooks", WEBHOOK, WEBHOOK.path + "/delete")
+def delete_a_webhook(walk: Walk) -> None:
+    walk.hand.press(summary("Delete webhook")(walk.page))
+    walk.press("Yes, delete")
+    walk.expect_status("Webhook deleted.")
 
 
 # The team.

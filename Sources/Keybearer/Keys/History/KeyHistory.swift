@@ -51,6 +51,18 @@ public struct KeyHistory: Sendable, Hashable {
         }
     }
 
+    /// A source of the live key in what a process saw that is new: in a network from which neither that key nor the one before
+    /// it was used. An IPv6 network has 64 bits. Nil where nothing is known yet, since everything would be new, and where
+    /// sources have fallen out, since what is not in the list may not be new.
+    package func newSource(in news: KeyNews, live: KeyID) -> KeySource? {
+        let history = seen(with: live)
+        let known = Set((history.sources + history.previousSources).map(\.address.throttlingNetwork))
+        if known.isEmpty || history.sources.count >= Self.mostSources { return nil }
+        return news.sources.first {
+            $0.keyID == live && $0.source.address.isClient && !known.contains($0.source.address.throttlingNetwork)
+        }?.source
+    }
+
     /// Takes in what a process saw.
     ///
     /// - Parameters:

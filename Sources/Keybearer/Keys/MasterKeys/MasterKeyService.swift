@@ -105,6 +105,7 @@ public final class MasterKeyService: Sendable {
             progress(done)
         }
         while try await resealSecondFactors(vault, under: activeID) {}
+        while try await resealWebhookSecrets(vault, under: activeID) {}
     }
 
     /// - Returns: whether there were any.
@@ -119,6 +120,22 @@ public final class MasterKeyService: Sendable {
                 createdAt: factor.createdAt)
         }
         try await context.store.reseal(
+            resealed, by: .commandLine, audit: context.event(.keyResealed, by: .commandLine))
+        return true
+    }
+
+    /// - Returns: whether there were any.
+    private func resealWebhookSecrets(_ vault: KeyVault, under activeID: MasterKeyID) async throws -> Bool {
+        let batch = try await context.store.webhookSecrets(notSealedUnder: activeID, limit: Self.batchSize)
+        if batch.isEmpty { return false }
+        let resealed = try batch.map { id, sealed in
+            let binding = WebhookSecrets.binding(id)
+            return (
+                id: id, old: sealed,
+                new: try vault.seal(try vault.open(sealed, boundTo: binding), boundTo: binding)
+            )
+        }
+        try await context.store.resealWebhookSecrets(
             resealed, by: .commandLine, audit: context.event(.keyResealed, by: .commandLine))
         return true
     }

@@ -8,6 +8,8 @@ package struct NewServiceAccount: Sendable {
     package let key: APIKey
     /// The key itself, sealed.
     package let sealedKey: SealedKey
+    /// The person who made it; nil where it was the operator.
+    package let maker: UserID?
 
     /// How many a workspace can have.
     package static let most = 10
@@ -17,7 +19,7 @@ package struct NewServiceAccount: Sendable {
     /// Its id is where others have their address: it has no `@`, so it is nobody's address and can never become one.
     package init(
         id: UserID, name: String, externalID: ExternalID? = nil, in workspaceID: WorkspaceID, createdAt: Timestamp,
-        key: APIKey, sealedKey: SealedKey
+        key: APIKey, sealedKey: SealedKey, maker: UserID? = nil
     ) {
         user = User(
             id: id, email: EmailAddress(normalised: id.rawValue), name: name, createdAt: createdAt,
@@ -25,7 +27,19 @@ package struct NewServiceAccount: Sendable {
         self.workspaceID = workspaceID
         self.key = key
         self.sealedKey = sealedKey
+        self.maker = maker
     }
+}
+
+/// The person who is responsible for a service account.
+public struct ResponsiblePerson: Sendable, Hashable {
+    /// Who.
+    public let id: UserID
+    /// What the person is called.
+    public let name: String
+
+    /// Puts the parts together.
+    package init(id: UserID, name: String) { (self.id, self.name) = (id, name) }
 }
 
 /// A person who has seen the live key of a service account.

@@ -33,6 +33,12 @@ public final class ServiceAccountService: Sendable {
         try await context.store.serviceKeyViews(in: id)
     }
 
+    /// Who is responsible for each: whoever made it, while that person is an Owner or an Admin here; else the Owner whose
+    /// account is the oldest.
+    public func responsiblePeople(in id: WorkspaceID) async throws -> [UserID: ResponsiblePerson] {
+        try await context.store.responsiblePeople(in: id)
+    }
+
     /// Makes one with its key.
     ///
     /// - Throws: `VALIDATION_FAILED` with the field `name`; `CONFLICT` for one more than a workspace can have; `FORBIDDEN`.

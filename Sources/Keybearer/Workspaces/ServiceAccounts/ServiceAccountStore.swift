@@ -8,6 +8,8 @@ package protocol ServiceAccountStore: Sendable {
     func serviceAccountIDs(inWorkspacesOwnedBy userID: UserID) async throws -> [UserID]
     /// Who has seen live keys of a workspace's service accounts, the last one first.
     func serviceKeyViews(in workspaceID: WorkspaceID) async throws -> [ServiceKeyView]
+    /// Who is responsible for each of a workspace.
+    func responsiblePeople(in workspaceID: WorkspaceID) async throws -> [UserID: ResponsiblePerson]
     /// Makes or changes one for a member of its workspace. It is the write that an operator's program would ask for, with
     /// what the member needs for it.
     ///

@@ -116,11 +116,19 @@ struct ActivitySentence: Sendable {
         case .invitationAccepted: "accepted an invitation to \(target.workspace)"
         case .invitationRequested: "asked for a new invitation to \(target.workspace)"
         case .invitationRequestDismissed: "dismissed a request for an invitation to \(target.workspace)"
+        case .webhookCreated: "added a webhook to \(target.workspace)"
+        case .webhookChanged: "changed a webhook of \(target.workspace)\(change(event))"
+        case .webhookSecretRotated: "replaced the secret of a webhook of \(target.workspace)"
+        case .webhookDeleted: "deleted a webhook of \(target.workspace)"
+        case .webhookTested: "sent a test event to a webhook of \(target.workspace)"
+        case .webhookResent: "sent messages to a webhook of \(target.workspace) again"
+        case .eventTypePut, .eventTypeDeleted, .eventsPublished: "changed the events of the product"
         case .planPut: "changed the plan \(event.detail ?? "")"
         case .planDeleted: "deleted the plan \(event.detail ?? "")"
         case .operatorTokenCreated: "made an operator token"
         case .operatorTokenRevoked: "revoked an operator token"
         case .portalLinkCreated: "made a link that signs \(target.user) in"
+        case .settingChanged: "started with another setting \(event.detail ?? "")\(change(event))"
         case .storeRestored: "restored a backup"
         case .storeMoved: "moved the database"
         default: "did something (\(event.action.rawValue))"
@@ -189,6 +197,12 @@ extension AuditEvent.Action {
         case .invitationAccepted: "Invitation accepted"
         case .invitationRequested: "Invitation asked for"
         case .invitationRequestDismissed: "Request for an invitation dismissed"
+        case .webhookCreated: "Webhook added"
+        case .webhookChanged: "Webhook changed"
+        case .webhookSecretRotated: "Webhook secret replaced"
+        case .webhookDeleted: "Webhook deleted"
+        case .webhookTested: "Test event sent"
+        case .webhookResent: "Messages sent again"
         case .portalLinkCreated: "Portal link made"
         case .userAdopted: "Account taken over by the operator"
         default: rawValue
@@ -202,7 +216,8 @@ extension AuditEvent.Action {
         .invitationCreated, .invitationWithdrawn, .invitationAccepted, .invitationRequested,
         .invitationRequestDismissed, .planChanged,
         .workspaceLimitChanged, .workspaceCreated, .workspaceChanged, .workspaceSuspended, .workspaceResumed,
-        .userCreated, .userChanged, .userDisabled, .userEnabled, .userDeleted,
+        .userCreated, .userChanged, .userDisabled, .userEnabled, .userDeleted, .webhookCreated, .webhookChanged,
+        .webhookSecretRotated, .webhookDeleted, .webhookTested, .webhookResent,
     ]
     /// What can have happened to an account.
     static let ofAccounts: [AuditEvent.Action] = [

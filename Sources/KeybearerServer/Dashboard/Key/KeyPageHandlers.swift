@@ -20,8 +20,8 @@ struct KeyPageHandlers: Sendable {
 
     /// `GET /`: the first workspace's page, or the account's where there is none.
     @Sendable func home(_ context: RequestContext, _ signedIn: SessionService.SignedIn) async throws -> Response {
-        let first = signedIn.session.portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: signedIn.account)
-        return pages.redirect(to: first.map { KeySubject.path(of: nil, in: $0) } ?? "/account")
+        let start = DashboardShell.start(of: signedIn.account, in: signedIn.session.portal)
+        return pages.redirect(to: start ?? "/account")
     }
 
     /// `GET /workspaces/{workspaceID}/api-webhooks`
@@ -147,9 +147,13 @@ struct KeyPageHandlers: Sendable {
             access.includesAPI
             ? .open(
                 try await panel(context, signedIn, subject, key: key, revealed: revealed, draft: draft, trial: trial))
-            : .locked(try await lockPanel(access))
-        let isOwn = subject.account.user.kind == .person
-        var heading = subject.heading(isOwn ? [] : try await serviceAccounts.views(in: access.workspace.id))
+            : .locked(try await lockPanel(access, isPortal: signedIn.session.portal != nil))
+        var heading: ServiceAccountHeading?
+        if subject.account.user.kind == .service {
+            heading = subject.heading(
+                try await serviceAccounts.views(in: access.workspace.id),
+                responsible: try await serviceAccounts.responsiblePeople(in: access.workspace.id))
+        }
         if var present = heading {
             change(&present)
             heading = present
@@ -206,7 +210,11 @@ struct KeyPageHandlers: Sendable {
         }
     }
 
-    private func lockPanel(_ access: WorkspaceAccess) async throws -> LockPanel {
+    /// What the page shows instead of what the plan does not include.
+    ///
+    /// - Parameter isPortal: whether the reader came by a portal link: then nothing is offered that such a session may not
+    ///   do.
+    func lockPanel(_ access: WorkspaceAccess, isPortal: Bool) async throws -> LockPanel {
         guard Permissions.allows(access.role, .changePlan) else {
             return LockPanel(
                 planName: access.plan.name, owners: try await OwnerContact.all(of: access.workspace.id, workspaces))
@@ -216,7 +224,7 @@ struct KeyPageHandlers: Sendable {
             planName: access.plan.name,
             upgrades: upgrades.map {
                 UpgradeOption(
-                    planName: $0.name, planID: $0.id.rawValue, canSwitchPlan: workspaces.isPlanSwitchOpen,
+                    planName: $0.name, planID: $0.id.rawValue, canSwitchPlan: workspaces.isPlanSwitchOpen && !isPortal,
                     billingURL: $0.billingURL)
             })
     }

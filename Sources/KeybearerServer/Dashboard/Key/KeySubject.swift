@@ -48,8 +48,12 @@ struct KeySubject: Sendable {
     }
 
     /// What the page says of a service account; nil for the reader's own key.
-    func heading(_ views: [ServiceKeyView] = []) -> ServiceAccountHeading? {
-        serviceAccountID == nil ? nil : ServiceAccountHeading(account.user, views: views)
+    func heading(
+        _ views: [ServiceKeyView] = [], responsible: [UserID: ResponsiblePerson] = [:]
+    ) -> ServiceAccountHeading? {
+        serviceAccountID.map {
+            ServiceAccountHeading(account.user, views: views, responsible: responsible[$0]?.name)
+        }
     }
 
     /// - Parameter serviceAccountID: nil for the reader's own key.
@@ -68,12 +72,15 @@ struct ServiceAccountHeading: Sendable, Equatable {
     var nameProblem: String?
     /// The name in the form that renames it.
     var typedName: String
+    /// Who is responsible for it.
+    let responsible: String?
     /// Who has seen the live key.
     let viewers: [KeyViewerRow]
     /// Whether anybody has.
     let wasSeen: Bool
 
-    init(_ user: User, views: [ServiceKeyView] = []) {
+    init(_ user: User, views: [ServiceKeyView] = [], responsible: String? = nil) {
+        self.responsible = responsible
         (serviceName, typedName, isOff) = (user.name, user.name, user.status == .disabled)
         viewers = views.filter { $0.serviceAccount == user.id }.map { KeyViewerRow($0) }
         wasSeen = !viewers.isEmpty

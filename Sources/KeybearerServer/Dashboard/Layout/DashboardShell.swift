@@ -43,14 +43,14 @@ struct DashboardShell: Sendable, Equatable {
         let marked = workspaces.map {
             WorkspaceLink(
                 id: $0.id, name: $0.name, planName: $0.planName, canSeeActivity: $0.canSeeActivity,
-                isCurrent: $0.id == currentID)
+                isCurrent: $0.id == currentID, section: portal?.section ?? .apiKey)
         }
         current = marked.first { $0.isCurrent }
         hasChoices = marked.count > 1
         choices = marked
         self.email = email
         hasList = hasChoices || !isPortal
-        menu = MenuEntry.all(in: current, at: section, isPortal: isPortal)
+        menu = MenuEntry.all(in: current, at: section, portal: portal?.section)
     }
 
     /// The surroundings of an account's page.
@@ -70,11 +70,30 @@ struct DashboardShell: Sendable, Equatable {
             portal: portal)
     }
 
+    /// The page that a sign-in leads to; nil where the account has no workspace.
+    static func start(of account: Account, in portal: PortalAccess?) -> String? {
+        let workspace = portal?.workspaceID ?? preferredWorkspace(of: account)
+        return workspace.map { "/workspaces/\($0)\((portal?.section ?? .apiKey).path)" }
+    }
+
     /// Where a person is led: the workspace that they chose; where they chose none or it is not theirs any more, the
     /// oldest in which the key works, else the oldest.
     static func preferredWorkspace(of account: Account) -> WorkspaceID? {
         let chosen = account.workspaces.first { $0.workspace.id == account.user.defaultWorkspaceID }
         return (chosen ?? account.workspaces.first { $0.includesAPI } ?? account.workspaces.first)?.workspace.id
+    }
+}
+
+extension PortalSection {
+    /// All sections.
+    static let all = Set(allCases)
+
+    /// Its page, below a workspace's path.
+    var path: String {
+        switch self {
+        case .apiKey: "/api-webhooks"
+        case .webhooks: "/webhooks"
+        }
     }
 }
 
@@ -90,9 +109,17 @@ struct WorkspaceLink: Sendable, Equatable {
     let canSeeActivity: Bool
     /// Whether it is the workspace of the page.
     let isCurrent: Bool
+    /// Its page.
+    let path: String
 
     /// Puts a link together.
-    init(id: String, name: String, planName: String, canSeeActivity: Bool = false, isCurrent: Bool = false) {
+    ///
+    /// - Parameter section: which of its pages it leads to.
+    init(
+        id: String, name: String, planName: String, canSeeActivity: Bool = false, isCurrent: Bool = false,
+        section: PortalSection = .apiKey
+    ) {
+        path = "/workspaces/\(id)\(section.path)"
         self.id = id
         self.name = name
         self.planName = planName
@@ -116,18 +143,21 @@ struct MenuEntry: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - workspace: the one that it leads to; nil leaves out what belongs to one.
-    ///   - isPortal: leaves out what a portal link does not open.
-    static func all(in workspace: WorkspaceLink?, at current: DashboardShell.Section?, isPortal: Bool) -> [MenuEntry] {
+    ///   - portal: what the portal link opens that signed the person in; the rest is left out.
+    static func all(
+        in workspace: WorkspaceLink?, at current: DashboardShell.Section?, portal: PortalSection?
+    ) -> [MenuEntry] {
         DashboardShell.Section.allCases.compactMap { section in
             let (title, local, icon) = content(of: section)
-            guard section == .apiWebhooks || !isPortal else { return nil }
+            guard section == .apiWebhooks || portal == nil else { return nil }
             if section == .activity, workspace?.canSeeActivity != true { return nil }
             guard section != .account else {
                 return MenuEntry(title: title, path: local, icon: icon, isCurrent: section == current)
             }
             return workspace.map {
                 MenuEntry(
-                    title: title, path: "/workspaces/\($0.id)\(local)", icon: icon, isCurrent: section == current)
+                    title: title, path: "/workspaces/\($0.id)\(portal?.path ?? local)", icon: icon,
+                    isCurrent: section == current)
             }
         }
     }

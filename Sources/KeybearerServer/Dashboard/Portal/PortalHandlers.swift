@@ -23,7 +23,7 @@ struct PortalHandlers: Sendable {
             let present = try await pages.signedIn(by: token, context),
             try await links.isOpened(by: link, token)
         else { return nil }
-        return pages.redirect(to: Self.start(of: present.account, in: present.session.portal))
+        return pages.redirect(to: DashboardShell.start(of: present.account, in: present.session.portal) ?? "/")
     }
 
     /// `POST /portal`: uses the code up, and signs in.
@@ -42,15 +42,9 @@ struct PortalHandlers: Sendable {
             code, link, from: context.client, userAgent: context.userAgent,
             inPlaceOf: pages.cookie.token(in: context))
         guard let (session, token) = started else { return ended(.ended(link), context) }
-        var response = pages.redirect(to: Self.start(of: account, in: session.portal))
+        var response = pages.redirect(to: DashboardShell.start(of: account, in: session.portal) ?? "/")
         response.headers[.setCookie] = pages.cookie.set(token, for: PortalLink.sessionLife, in: context.place)
         return response
-    }
-
-    /// The page that a link opens.
-    private static func start(of account: Account, in portal: PortalAccess?) -> String {
-        let workspace = portal?.workspaceID ?? DashboardShell.preferredWorkspace(of: account)
-        return workspace.map { "/workspaces/\($0)/api-webhooks" } ?? "/"
     }
 
     private func find(_ text: String?) async throws -> (code: PortalCode?, found: PortalLinkService.Found) {
@@ -74,7 +68,7 @@ struct PortalHandlers: Sendable {
             entry: PortalPage.Form(
                 code: code.characters, name: account.user.name, email: account.user.email.rawValue,
                 otherEmail: other?.email.rawValue, replaces: other?.id.rawValue,
-
+                opens: PortalPage.words(for: link.section),
                 opensByItself: link.opensByItself && isReplacedUnasked))
         return withoutReferrer(pages.show(page))
     }

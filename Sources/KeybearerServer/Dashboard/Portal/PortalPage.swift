@@ -1,3 +1,5 @@
+import Keybearer
+
 /// The page behind a portal link: `GET /portal`. It changes nothing, so a mail scanner or a preview uses nothing up; its
 /// button sends `POST /portal` with `code` and, where another account is signed in, `replaces`.
 struct PortalPage: Page, Equatable {
@@ -14,8 +16,18 @@ struct PortalPage: Page, Equatable {
         let otherEmail: String?
         /// The id of that account: a form that does not name whom it replaces replaces nobody.
         let replaces: String?
+        /// What the link opens, in a few words.
+        let opens: String
         /// Whether the page's script presses the button.
         let opensByItself: Bool
+    }
+
+    /// What a person calls a section.
+    static func words(for section: PortalSection) -> String {
+        switch section {
+        case .apiKey: "your API key"
+        case .webhooks: "your webhooks"
+        }
     }
 
     /// Nil for a link that is over.

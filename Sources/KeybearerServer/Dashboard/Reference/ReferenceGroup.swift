@@ -46,10 +46,19 @@ struct ReferenceGroup: Sendable, Equatable {
         path.split(separator: "/").dropFirst(2).first.map(String.init) ?? "others"
     }
 
+    private static func isOfWebhooks(_ path: String) -> Bool {
+        path.hasPrefix("/api/v1/webhooks") || path.hasPrefix("/api/v1/event-types")
+    }
+
     private static let kinds = [
         Kind(id: "api", title: "API", text: "What a program does with a Secret Key, in the name of its account.") {
-            !OperatorResponder.isOperator($0[...])
+            !OperatorResponder.isOperator($0[...]) && !isOfWebhooks($0)
         },
+        Kind(
+            id: "webhooks", title: "Webhooks",
+            text:
+                "URLs of yours that get a message whenever something happens in a workspace, for its Owners and Admins."
+        ) { !OperatorResponder.isOperator($0[...]) && isOfWebhooks($0) },
         Kind(
             id: "operator-users", title: "Users",
             text: "The product's users. A path names one by usr_… or by your own id: ext:42."
@@ -72,11 +81,16 @@ struct ReferenceGroup: Sendable, Equatable {
             id: "operator-batch", title: "Batch", text: "Many writes in one request, in order."
         ) { $0 == "/operator/v1/batch" },
         Kind(
-            id: "operator-portal", title: "Portal links", text: "How your product signs its users in to their key."
+            id: "operator-portal", title: "Portal links",
+            text: "How your product signs its users in to their key or their webhooks."
         ) { $0.hasPrefix("/operator/v1/portal") },
         Kind(
             id: "operator-audit", title: "Audit log", text: "Who did what to what, when, and from where."
         ) { $0.hasPrefix("/operator/v1/audit") },
+        Kind(
+            id: "operator-webhooks", title: "Webhooks of workspaces",
+            text: "Those of every workspace, and your own, which get the events of all of them."
+        ) { $0.hasPrefix("/operator/v1/webhooks") },
     ]
 }
 

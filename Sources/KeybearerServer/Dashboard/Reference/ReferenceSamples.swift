@@ -8,6 +8,8 @@ enum ReferenceSamples {
     /// The values of a path's parameters.
     static let path = [
         "user": "ext:42", "workspace": "ext:team-7", "plan": "gold", "workspaceID": "ws_AyMs808KGcMTnVZichwu",
+        "webhookID": "whe_AyMs808KGcMTnVZichwu", "messageID": "evt_019bc2f0-1f3a-7d00-8e21-0c4d7a9b3e5f",
+        "eventType": "invoice.paid",
     ]
 
     /// The body of a request; nil for none.
@@ -62,6 +64,29 @@ enum ReferenceSamples {
                 .object(["method": .text("POST"), "path": .text("/users/ext:42/end-sessions")]),
             ])
         ],
+        "POST /api/v1/webhooks": webhook.merging(["workspaceId": .text("ws_AyMs808KGcMTnVZichwu")]) { $1 },
+        "PATCH /api/v1/webhooks/{webhookID}": ["name": .text("Invoices")],
+        "POST /api/v1/webhooks/{webhookID}/replay": span,
+        "POST /operator/v1/webhooks": webhook.merging(["workspace": .text("ext:team-7")]) { $1 },
+        "PATCH /operator/v1/webhooks/{webhookID}": ["name": .text("Invoices")],
+        "POST /operator/v1/webhooks/{webhookID}/replay": span,
+        "PUT /operator/v1/event-types/{eventType}": [
+            "description": .text("An invoice was paid."), "example": .object(["id": .text("in_1001")]),
+        ],
+        "POST /operator/v1/events": event,
+        "POST /operator/v1/events/batch": ["events": .array([.object(event)])],
+    ]
+
+    private static let webhook: [String: JSONValue] = [
+        "name": .text("Orders"), "url": .text("https://yourapp.com/webhooks"),
+        "events": .array([.text("member.added")]),
+    ]
+    private static let span: [String: JSONValue] = [
+        "since": .text("2026-01-31T00:00:00Z"), "until": .text("2026-02-01T00:00:00Z"),
+    ]
+    private static let event: [String: JSONValue] = [
+        "id": .text("in_1001-paid"), "type": .text("invoice.paid"), "workspace": .text("ext:team-7"),
+        "object": .object(["id": .text("in_1001"), "total": .number(4_200)]),
     ]
 
     private static let limit: [String: JSONValue] = ["hourlyLimit": .number(5_000)]
@@ -94,13 +119,35 @@ enum ReferenceSamples {
         return seen(changed(whole, by: changes["\(route.method.rawValue) \(route.path)"] ?? [:]), keyPrefix: keyPrefix)
     }
 
+    private static let sentHeaders: [String: JSONValue] = [
+        "webhook-id": .text("evt_019bc2f0-1f3a-7d00-8e21-0c4d7a9b3e5f"), "webhook-timestamp": .text("1769850000"),
+        "webhook-signature": .text("v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="), "webhook-sequence": .text("7"),
+        "X-TDC-Signature": .text("t=1769850000,v1=sha256=…"),
+    ]
+
     /// What a response has besides the members of its noun's sample, or in other than its sample's values.
     private static let changes: [String: [String: JSONValue]] = {
         let key = ["key": JSONValue.text("tdc_OIeNk0Zq3cV8xR1sYb6Wd2Lm5Tj9Pa4Gf7HuE3")]
         let user = (try? JSONText.encode(UserJSON.sample))
             .flatMap { try? JSONDecoder().decode(JSONValue.self, from: Data($0)) }
         let user200 = JSONValue.object(["ok": .flag(true), "data": user ?? .null])
+        let secret = ["secret": JSONValue.text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw3tYbXcVn0pA=")]
+        let delivery: [String: JSONValue] = [
+            "payload": .text("{…}"),
+            "attempts": .array([
+                .object([
+                    "number": .number(1), "at": .text(sampleTime), "durationMs": .number(12),
+                    "request": .object(Self.sentHeaders), "status": .number(200), "problem": .null,
+                    "response": .text("ok"),
+                ])
+            ]),
+        ]
         return [
+            "POST /api/v1/webhooks": secret, "POST /operator/v1/webhooks": secret,
+            "POST /api/v1/webhooks/{webhookID}/rotate-secret": secret,
+            "POST /operator/v1/webhooks/{webhookID}/rotate-secret": secret,
+            "GET /api/v1/webhooks/{webhookID}/deliveries/{messageID}": delivery,
+            "GET /operator/v1/webhooks/{webhookID}/deliveries/{messageID}": delivery,
             "POST \(Routes.regenerateByKey)": key, "POST /operator/v1/users/{user}/key/reveal": key,
             "POST /operator/v1/users/{user}/key/regenerate": key,
             "GET /operator/v1/workspaces": ["members": .number(3)],

@@ -94,7 +94,9 @@ struct ServiceAccountPageHandlers: Sendable {
         }
         let page = ServiceAccountsPage(
             shell: DashboardShell(of: signedIn.account, current: access.workspace.id, section: .apiWebhooks),
-            access: access, accounts: found, seenKeys: try await seenKeys(access, found), notice: notice,
+            access: access, accounts: found,
+            responsible: try await accounts.responsiblePeople(in: access.workspace.id),
+            seenKeys: try await seenKeys(access, found), notice: notice,
             typedName: typedName, nameError: nameError)
         return pages.show(page, status)
     }

@@ -48,8 +48,9 @@ struct ServiceAccountsPage: Page, Equatable {
     ///
     /// - Parameter seenKeys: for a reader who may replace keys.
     init(
-        shell: DashboardShell, access: WorkspaceAccess, accounts: [Account], seenKeys: [SeenKeyRow] = [],
-        notice: Notice? = nil, typedName: String = "", nameError: String? = nil
+        shell: DashboardShell, access: WorkspaceAccess, accounts: [Account],
+        responsible: [UserID: ResponsiblePerson] = [:], seenKeys: [SeenKeyRow] = [], notice: Notice? = nil,
+        typedName: String = "", nameError: String? = nil
     ) {
         self.shell = shell
         self.notice = notice
@@ -57,7 +58,7 @@ struct ServiceAccountsPage: Page, Equatable {
         let mayManage = Permissions.allows(access.role, .manageServiceAccounts)
         canManage = mayManage
         (isLocked, planName) = (!access.includesAPI, access.plan.name)
-        self.accounts = accounts.map { ServiceAccountRow($0, isOpen: mayManage) }
+        self.accounts = accounts.map { ServiceAccountRow($0, isOpen: mayManage, responsible: responsible[$0.user.id]) }
         hasAccounts = !accounts.isEmpty
         count = "\(accounts.count) of \(NewServiceAccount.most)"
         hasRoom = mayManage && accounts.count < NewServiceAccount.most
@@ -83,9 +84,12 @@ struct ServiceAccountRow: Sendable, Equatable {
     let prefix: String?
     /// When the key was used last; nil where it never was, or the reader may not know.
     let lastUsedAt: PageTime?
+    /// Who is responsible for it.
+    let responsible: String?
 
     /// - Parameter isOpen: whether the reader may see the record of its key.
-    init(_ account: Account, isOpen: Bool) {
+    init(_ account: Account, isOpen: Bool, responsible: ResponsiblePerson?) {
+        self.responsible = responsible?.name
         (id, name) = (account.user.id.rawValue, account.user.name)
         isDisabled = account.user.status == .disabled
         prefix = isOpen ? account.key.shownPrefix : nil

@@ -47,6 +47,43 @@ import Testing
         #expect(history.previousSources.isEmpty)
     }
 
+    @Test("A source is new in a network from which neither the live key nor the one before it was used")
+    func newSources() {
+        var history = KeyHistory()
+        func new(_ sources: KeyNews.SeenSource..., live: KeyID = Self.first) -> KeySource? {
+            let news = KeyNews(userID: Self.userID, sources: sources)
+            defer { history.merge(news, live: live, latest: never) }
+            return history.newSource(in: news, live: live)
+        }
+        func sixth(_ low: UInt64, in network: UInt64) -> KeyNews.SeenSource {
+            KeyNews.SeenSource(
+                keyID: Self.first,
+                source: KeySource(
+                    address: IPAddress(high: network, low: low), userAgent: "", firstSeenAt: samples.at(1),
+                    lastSeenAt: samples.at(1)))
+        }
+        #expect(new(source(1, 1, 1), sixth(1, in: 7)) == nil, "nothing was known")
+        #expect(new(source(1, 2, 2), sixth(2, in: 7)) == nil, "the same address, the same /64")
+        #expect(new(source(1, 3, 3), source(2, 3, 3))?.address == IPAddress(v4: 2))
+        #expect(new(sixth(1, in: 8))?.address == IPAddress(high: 8, low: 1))
+        #expect(new(KeyNews.SeenSource(keyID: Self.first, source: local)) == nil, "a socket is no network")
+        // A new key from where the one before it was used is no news; from elsewhere it is.
+        #expect(new(source(2, 4, 4, of: Self.second), live: Self.second) == nil)
+        #expect(new(source(3, 5, 5, of: Self.first), live: Self.second) == nil, "that key has ended")
+        #expect(new(source(4, 6, 6, of: Self.second), live: Self.second)?.address == IPAddress(v4: 4))
+        // Of the key before that one, nothing counts any more.
+        #expect(new(source(1, 7, 7, of: Self.third), live: Self.third)?.address == IPAddress(v4: 1))
+        // Where sources fall out, nobody knows which are new.
+        for number in 10..<(10 + UInt32(KeyHistory.mostSources)) {
+            _ = new(source(number, 8, 8, of: Self.third), live: Self.third)
+        }
+        #expect(new(source(99, 9, 9, of: Self.third), live: Self.third) == nil)
+    }
+
+    private var local: KeySource {
+        KeySource(address: .localSocket, userAgent: "", firstSeenAt: samples.at(1), lastSeenAt: samples.at(1))
+    }
+
     @Test(
         "A key that ended before anything was written of it is the key before, whichever is written first",
         arguments: [true, false])

@@ -152,6 +152,28 @@ import Testing
         #expect(try await !submits(browser))
     }
 
+    @Test(
+        "A link opens its own section and no other",
+        arguments: [("api-key", "/api-webhooks", "/webhooks"), ("webhooks", "/webhooks", "/api-webhooks")])
+    func sections(section: String, open: String, closed: String) async throws {
+        let fixture = try Self.fixture()
+        let client = try await OperatorClient(fixture)
+        let (account, _) = try await fixture.account("ada@example.com")
+        let workspace = "/workspaces/\(account.workspaces[0].workspace.id)"
+        let second = try await client.send(.post, "/workspaces", #"{"name":"Two","owner":"\#(account.user.id)"}"#).id
+        var browser = PortalBrowser(fixture)
+        let code = try await client.portalCode(account.user.id, #""section":"\#(section)""#)
+        let entry = try await browser.get("/portal?code=\(code)")
+        #expect(entry.body.contains(section == "webhooks" ? "your webhooks" : "your API key"))
+        let opened = try await browser.open(code)
+        #expect(opened.headers[.location]?.hasSuffix(workspace + open) == true)
+        #expect(try await browser.get("/").headers[.location]?.hasSuffix(workspace + open) == true)
+        let page = try await browser.get(workspace + open)
+        #expect(page.status == 200 && page.body.contains(workspace + open) && !page.body.contains(workspace + closed))
+        #expect(page.body.contains("/workspaces/\(second)\(open)"), "the other workspace's, in the switcher")
+        #expect(try await browser.get(workspace + closed).status == 403)
+    }
+
     @Test("What a request for a link may say, and what the answer is")
     func requests() async throws {
         let fixture = try Self.fixture()
@@ -168,7 +190,7 @@ import Testing
         #expect((made.data["url"] as? String)?.hasPrefix("https://yourapp.com/portal?code=kbl_") == true)
         let wrong: [(String, [String])] = [
             ("{}", ["user"]), (#"{"user":"42"}"#, ["user"]), (#"{"user":null}"#, ["user"]),
-            (#"{"user":"ext:42","section":"webhooks"}"#, ["section"]),
+            (#"{"user":"ext:42","section":"billing"}"#, ["section"]),
             (#"{"user":"ext:42","expiresIn":0}"#, ["expiresIn"]),
             (#"{"user":"ext:42","expiresIn":901}"#, ["expiresIn"]),
             (#"{"user":"ext:42","expiresIn":"60"}"#, ["expiresIn"]),

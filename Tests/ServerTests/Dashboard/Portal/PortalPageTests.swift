@@ -1,3 +1,4 @@
+import Keybearer
 import Testing
 
 @testable import KeybearerServer
@@ -7,13 +8,14 @@ import Testing
     private static func form(other: Bool = false, opensByItself: Bool = false) -> PortalPage.Form {
         PortalPage.Form(
             code: "kbl_a1", name: "Ada", email: "ada@example.com", otherEmail: other ? "eve@example.com" : nil,
-            replaces: other ? "usr_eve" : nil, opensByItself: opensByItself)
+            replaces: other ? "usr_eve" : nil, opens: PortalPage.words(for: .apiKey), opensByItself: opensByItself)
     }
 
     @Test("It names whom it signs in; the button sends the code")
     func usable() throws {
         let page = try RenderedPage(PortalPage(entry: Self.form()))
         #expect(page.problems == [] && page.title.hasPrefix("Sign in"))
+        #expect(page.text.contains("Continue to your API key"))
         #expect(page.text.contains("You will be signed in as Ada, ada@example.com."))
         let form = try #require(page.form(to: "/portal"))
         #expect(form.method == "post" && form.fields == ["code": "kbl_a1"])
@@ -59,7 +61,8 @@ import Testing
         let page = try RenderedPage(
             PortalPage(
                 entry: PortalPage.Form(
-                    code: text, name: text, email: text, otherEmail: text, replaces: text, opensByItself: false)))
+                    code: text, name: text, email: text, otherEmail: text, replaces: text, opens: text,
+                    opensByItself: false)))
         #expect(page.problems == [] && page.form(to: "/portal")?.fields == ["code": text, "replaces": text])
         #expect(page.text.contains(text))
     }

@@ -9,8 +9,10 @@ import Testing
 @Suite struct PortalSessionTests {
     private typealias Stage = PortalHandlersTests
 
-    @Test("Every session route outside the section is 403, and so is every other workspace")
-    func confined() async throws {
+    @Test(
+        "Every session route outside the section is 403, and so is every other workspace",
+        arguments: PortalSection.allCases)
+    func confined(to opened: PortalSection) async throws {
         let fixture = try Stage.fixture()
         let client = try await OperatorClient(fixture)
         let (account, _) = try await fixture.account("ada@example.com")
@@ -19,23 +21,25 @@ import Testing
             .post, "/workspaces", #"{"name":"Two","owner":"\#(account.user.id)","plan":"pro"}"#
         ).id
         var browser = PortalBrowser(fixture)
-        _ = try await browser.open(try await client.portalCode(account.user.id, #""workspace":"\#(own)""#))
+        _ = try await browser.open(
+            try await client.portalCode(account.user.id, #""workspace":"\#(own)","section":"\#(opened.rawValue)""#))
         for route in try RouteWalkTests.routes(fixture) {
-            guard case .session(_, let section, _) = route.access, route.path != "/sign-out" else { continue }
+            guard case .session(_, let sections, _) = route.access, route.path != "/sign-out" else { continue }
             for workspace in [own, other] {
                 let path = route.path.replacing("{workspaceID}", with: workspace)
                     .replacing("{sessionID}", with: SessionID.random(from: .system).rawValue)
+                    .replacing("{webhookID}", with: WebhookEndpointID.random(from: .system).rawValue)
                 var visitor = browser
                 let reply =
                     route.method == .get ? try await visitor.get(path) : try await visitor.post(path, ["a": "b"])
-                let isOpen = section == .apiKey && (workspace == own || !route.path.contains("{workspaceID}"))
+                let isOpen = sections.contains(opened) && (workspace == own || !route.path.contains("{workspaceID}"))
                 #expect((reply.status != 403) == isOpen, "\(route.method.rawValue) \(path) gave \(reply.status)")
                 #expect(isOpen || !reply.body.contains("tdc_"))
                 if !isOpen { #expect(visitor.cookie == browser.cookie, "it stays signed in") }
             }
         }
         #expect(try await browser.get("/nothing").status == 404)
-        let page = try await browser.get("/workspaces/\(own)/api-webhooks")
+        let page = try await browser.get("/workspaces/\(own)\(opened.path)")
         #expect(page.status == 200 && !page.body.contains(other), "the switcher has no other workspace")
         #expect(!page.body.contains(#"href="/account""#))
         #expect(try await browser.post("/sign-out").status == 303)
@@ -54,6 +58,23 @@ import Testing
         #expect(try await browser.get("/workspaces/\(two)/api-webhooks").status == 200)
         let foreign = eve.workspaces[0].workspace.id
         #expect([403, 404].contains(try await browser.get("/workspaces/\(foreign)/api-webhooks").status))
+    }
+
+    @Test(
+        "A locked page offers no switch of the plan, which such a session may not do", arguments: PortalSection.allCases
+    )
+    func locked(section: PortalSection) async throws {
+        let fixture = try ServerFixture { $1.isPlanSwitchOpen = true }
+        let client = try await OperatorClient(fixture)
+        let (account, _) = try await fixture.account("ada@example.com")
+        let free = try await client.send(.post, "/workspaces", #"{"name":"Two","owner":"\#(account.user.id)"}"#).id
+        var browser = PortalBrowser(fixture)
+        _ = try await browser.open(
+            try await client.portalCode(
+                account.user.id, #""workspace":"\#(free)","section":"\#(section.rawValue)""#))
+        let page = try await browser.get("/workspaces/\(free)\(section.path)")
+        #expect(page.status == 200 && page.body.contains("moves the workspace"))
+        #expect(!page.body.contains("Switch to") && !page.body.contains("/workspaces/\(free)/plan"))
     }
 
     @Test("It ends after an hour, is recent for 15 minutes, and then leads back to the product")

@@ -105,12 +105,14 @@ import Testing
 
 /// The ``SecondFactorHandlers`` and ``CodeHandlers`` as a browser calls them, with the ``PendingSignInCookie``.
 @Suite struct SecondFactorHandlersTests {
+    /// It stands still: a code is of the step that a test means.
+    private let clock = TestClock()
     private let fixture: ServerFixture
     private let account: Account
     private let session: SessionToken
 
     init() async throws {
-        fixture = try ServerFixture()
+        fixture = try ServerFixture(clocks: clock.clocks)
         account = try await fixture.account("ada@example.com").account
         session = try await fixture.services.sessions.start(for: account, from: .localSocket, userAgent: "").token
     }
@@ -142,7 +144,7 @@ import Testing
         let refused = try await send(
             .post, "/account/second-factor", ["secret": app.text, "code": "000000"], cookies: signedIn)
         #expect(refused.status == 422 && refused.body.contains(app.text))
-        let code = app.code(at: OneTimePassword.step(at: Clocks.system.wall()) - 1)
+        let code = app.code(at: OneTimePassword.step(at: clock.clocks.wall()) - 1)
         let done = try await send(
             .post, "/account/second-factor", ["secret": app.text, "code": code], cookies: signedIn)
         #expect(done.status == 200 && done.headers[.cacheControl] == "no-store")
@@ -169,7 +171,7 @@ import Testing
         }
         let wrong = try await send(.post, "/sign-in/code", ["code": "000000"], cookies: [pending])
         #expect(wrong.status == 401 && wrong.body.contains("That code is not right"))
-        let code = app.code(at: OneTimePassword.step(at: Clocks.system.wall()))
+        let code = app.code(at: OneTimePassword.step(at: clock.clocks.wall()))
         let done = try await send(.post, "/sign-in/code", ["code": code, "next": "/account"], cookies: [pending])
         #expect(done.status == 303 && done.headers[.location] == "/account")
         let session = try #require(cookie(SessionCookie.name, in: done.headers))

@@ -262,11 +262,12 @@ import Testing
             try RenderedPage(
                 ServiceAccountsPage(
                     shell: .sample, access: owner, accounts: [account],
+                    responsible: [account.user.id: ResponsiblePerson(id: UserID(rawValue: "usr_2"), name: name)],
                     seenKeys: SeenKeyRow.all([account], [view]) { "once" }, typedName: name, nameError: name)),
             try RenderedPage(
                 APIKeyPage(
                     shell: .sample, workspaceID: "ws_1", keyPath: "/workspaces/ws_1/service-accounts/usr_1",
-                    serviceAccount: ServiceAccountHeading(account.user, views: [view]),
+                    serviceAccount: ServiceAccountHeading(account.user, views: [view], responsible: name),
                     content: .unavailable(name))),
         ]
         for page in pages {

@@ -1,3 +1,4 @@
+public import CoreMetrics
 public import Logging
 import Synchronization
 
@@ -80,6 +81,8 @@ public final class Services: Sendable {
         public var webhookRetention: Duration = DeliveryRules.usualRetention
         /// Whether people are told by mail. The nodes need a way to send them too.
         package var isMailOn = false
+        /// Who keeps what is measured; nil for the one that the process has set up for all its libraries.
+        public var metrics: (any MetricsFactory)?
         /// How long requests wait for the store.
         var patience = Verifier.Patience()
         /// Whether an Owner switches the plan immediately, without billing. On in a demonstration only.
@@ -123,21 +126,23 @@ public final class Services: Sendable {
     ) {
         let vault = CurrentVault(KeyVault(ring: ring))
         let failures = FailedSignIns(store: store)
-        let context = ServiceContext(store: store, vault: vault, settings: settings, clocks: clocks, random: random)
+        let metrics = role == .server ? NodeMetrics(factory: settings.metrics ?? MetricsSystem.factory) : .off
+        let context = ServiceContext(
+            store: store, vault: vault, settings: settings, clocks: clocks, random: random, metrics: metrics)
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
         let dispatcher = WebhookDispatcher(context: context, transport: transport, logger: logger)
+        let hasher = PasswordHasher(cost: settings.passwordCost, random: random, metrics: metrics)
         switch role {
         case .command: node = nil
         case .server:
             let node = Node(
                 context: context, failedSignIns: failures,
                 mails: MailDispatcher(context: context, delivery: mail, logger: logger), webhooks: dispatcher,
-                loadRing: loadRing, logger: logger)
+                hasher: hasher, loadRing: loadRing, logger: logger)
             self.node = node
             propagation = node.fence
         }
-        let hasher = PasswordHasher(cost: settings.passwordCost, random: random)
         keys = KeyService(context: context, propagation: propagation, node: node)
         sessions = SessionService(context: context, node: node)
         accounts = AccountService(context: context, propagation: propagation, hasher: hasher)
@@ -188,11 +193,14 @@ struct ServiceContext: Sendable {
     let settings: Services.Settings
     let clocks: Clocks
     let random: RandomSource
+    let metrics: NodeMetrics
     private let claim = ClaimMemory()
 
     init(
-        store: any Store, vault: CurrentVault, settings: Services.Settings, clocks: Clocks, random: RandomSource
+        store: any Store, vault: CurrentVault, settings: Services.Settings, clocks: Clocks, random: RandomSource,
+        metrics: NodeMetrics = .off
     ) {
+        self.metrics = metrics
         self.store = store
         self.vault = vault
         self.settings = settings

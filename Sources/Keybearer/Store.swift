@@ -2,7 +2,7 @@
 package protocol Store: AccountStore, KeyStore, WorkspaceStore, SessionStore, RateLimitStore, UsageStore, FenceStore,
     AuditStore, OperatorTokenStore, SettingStore, WriteStore, PortalLinkStore,
     DueEndStore, IdentityStore, SecondFactorStore, InvitationStore, ServiceAccountStore, MailStore, MailLinkStore,
-    WebhookStore, WebhookQueueStore, EventTypeStore
+    WebhookStore, WebhookQueueStore, EventTypeStore, ObservedStore
 {
     /// Where tasks are best begun that mostly make short reads.
     var executor: any TaskExecutor { get }

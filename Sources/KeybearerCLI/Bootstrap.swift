@@ -204,6 +204,9 @@ struct Bootstrap: Sendable {
                 if let operators = ports.operators {
                     logger.info("The operator API is listening.", metadata: ["port": "\(operators)"])
                 }
+                if let metrics = ports.metrics {
+                    logger.info("The metrics are served.", metadata: ["port": "\(metrics)"])
+                }
                 await onReady(ports)
             }
         } catch {
@@ -226,6 +229,7 @@ struct Bootstrap: Sendable {
             [("address", GateSettings.Address.network(host: settings.host, port: settings.port))]
             + (settings.gate.map { [("gate-address", $0.address)] } ?? [])
             + (settings.operatorAddress.map { [("operator-address", $0)] } ?? [])
+            + (settings.metricsAddress.map { [("metrics-address", $0)] } ?? [])
         for (setting, address) in addresses {
             if let problem = ListenProblem.find(address) {
                 return CommandFailure(.unavailable, "cannot listen on \(address) (\(setting)): \(problem)")

@@ -118,6 +118,8 @@ package final class PostgresEngine: SQLEngine {
     /// Connections of its own for the fence, which is polled many times a second and must not queue behind slow work.
     private let fencePool: PostgresPool
     private let notifier = ChangeNotifier()
+    package let observation = StoreObservation()
+    package var connections: StoreConnections? { pool.connections }
     private let listener: PostgresListener?
 
     init(
@@ -131,11 +133,12 @@ package final class PostgresEngine: SQLEngine {
         let epoch = PostgresPool.Epoch()
         pool = PostgresPool(
             to: address, name: "keybearer", size: max(1, options.connections),
-            patience: .init(roundTrip: Self.patience, lock: lock), epoch: epoch)
+            patience: .init(roundTrip: Self.patience, lock: lock), epoch: epoch, observation: observation)
         // A renewal that is stuck must be given up while there is still time for another.
         fencePool = PostgresPool(
             to: address, name: "keybearer fence", size: 2,
-            patience: .init(roundTrip: max(options.lease / 2, .milliseconds(500)), lock: lock), epoch: epoch)
+            patience: .init(roundTrip: max(options.lease / 2, .milliseconds(500)), lock: lock), epoch: epoch,
+            observation: observation)
         listener = options.listens ? PostgresListener(to: address, notifier: notifier) : nil
     }
 

@@ -10,7 +10,7 @@ package enum AllStatements {
         + SettingSQL.all + ChangeLogSQL.all + DeletedAccountWindowSQL.all + LimitSQL.all + DeletionSQL.all
         + PersonalDataSQL.all + BulkSQL.all + UsageSQL.all + KeyHistorySQL.all
         + DataProblemSQL.all + TwinSQL.all + WebhookEndpointSQL.all + WebhookMessageSQL.all + WebhookQueueSQL.all
-        + WebhookDeliverySQL.all + WebhookRemovalSQL.all + EventTypeSQL.all
+        + WebhookDeliverySQL.all + WebhookRemovalSQL.all + EventTypeSQL.all + BacklogSQL.all
         + CopiedTable.all.flatMap { [$0.count, $0.clear, $0.firstPage, $0.pageAfter, $0.insert] }
 
     /// Those to which an engine adds how the rows are locked.

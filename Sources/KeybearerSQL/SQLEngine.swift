@@ -53,6 +53,10 @@ package protocol SQLEngine: RateLimitStore {
     func changes(after position: ChangeLogPosition, limit: Int) async throws -> [Change]?
     func waitForNotification(atMost span: Duration) async
 
+    /// Who is told what the engine does.
+    var observation: StoreObservation { get }
+    /// How its connections stand; nil where none is waited for.
+    var connections: StoreConnections? { get }
     /// Where tasks are best begun that mostly make short reads.
     var executor: any TaskExecutor { get }
     /// Throws when the database cannot be written to, or is not the one that was opened.

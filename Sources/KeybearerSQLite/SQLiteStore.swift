@@ -102,6 +102,9 @@ package final class SQLiteEngine: SQLEngine {
     let thread = StoreThread()
 
     package var executor: any TaskExecutor { thread }
+    package let observation = StoreObservation()
+    /// The writer and the readers are waited for within the file's own time.
+    package var connections: StoreConnections? { nil }
 
     private init(path: String, role: SQLiteStore.ProcessRole, random: RandomSource, pool: DatabasePool) throws {
         self.path = path

@@ -7,7 +7,7 @@ extension SQLiteEngine {
     /// Runs one write transaction (`BEGIN IMMEDIATE`) on the writer's own queue.
     func writeRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try watch.checkPath()
-        return try await awaitResult { continuation in
+        return try await awaitResult(.write) { continuation in
             // Rows are counted within the transaction: behind one that failed, the store may have been closed.
             pool.asyncWrite({ db in (try body(db), db.totalChangesCount) }) { [checkpointer] _, written in
                 continuation.resume(with: written.map(\.0))
@@ -19,7 +19,7 @@ extension SQLiteEngine {
     /// Runs one read transaction on a reader of the pool.
     func readRaw<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try watch.requireSame()
-        return try await awaitResult { continuation in
+        return try await awaitResult(.read) { continuation in
             pool.asyncRead { database in
                 continuation.resume(with: Swift.Result { try body(database.get()) })
             }
@@ -33,21 +33,24 @@ extension SQLiteEngine {
     /// pool's.
     func readShort<Result>(_ body: (Database) throws -> Result) throws -> Result {
         try watch.requireSame()
-        do {
-            return try shortReader.unsafeRead(body)
-        } catch {
-            throw KeybearerError(sqlite: error, at: path)
-        }
+        let begun = ContinuousClock.now
+        let result = Swift.Result { try translatingErrors(at: path) { try shortReader.unsafeRead(body) } }
+        var failure: StoreFailure.Kind?
+        if case .failure(let error) = result { failure = StoreObservation.failure(error) }
+        observation.report(StoreWork(.read, duration: .now - begun, failure: failure))
+        return try result.get()
     }
 
     /// GRDB's own `async` methods interrupt SQLite when the task is cancelled; its callbacks do not.
     private func awaitResult<Result: Sendable>(
-        _ start: (CheckedContinuation<Result, any Error>) -> Void
+        _ kind: StoreWork.Kind, _ start: (CheckedContinuation<Result, any Error>) -> Void
     ) async throws -> Result {
-        do {
-            return try await withCheckedThrowingContinuation(start)
-        } catch {
-            throw KeybearerError(sqlite: error, at: path)
+        try await observation.observing(kind) {
+            do {
+                return try await withCheckedThrowingContinuation(start)
+            } catch {
+                throw KeybearerError(sqlite: error, at: path)
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ public struct KeybearerServer: Sendable {
         public let gate: Int?
         /// The operator API's port, 0 on a Unix socket; nil when it is on the public listener.
         public let operators: Int?
+        /// The port of the metrics, 0 on a Unix socket; nil when there are none.
+        public let metrics: Int?
     }
 
     private let settings: Settings
@@ -71,13 +73,15 @@ public struct KeybearerServer: Sendable {
             try CurrentCertificates(certificateFile: $0.certificateFile, keyFile: $0.keyFile)
         }
         let responder = try makeResponder()
-        let (gatePorts, gateIsReady) = AsyncStream<Int>.makeStream()
-        let gateListener = makeGateListener(connections) { gateIsReady.yield($0) }
-        let (operatorPorts, operatorsAreReady) = AsyncStream<Int>.makeStream()
-        let operatorListener = try makeOperatorListener(connections, certificates) { operatorsAreReady.yield($0) }
+        let listeners = Listeners(
+            settings: settings, connections: connections, certificates: certificates, clocks: clocks, logger: logger,
+            quietLogger: quietLogger)
+        let gate = Listeners.Announced { makeGateListener(listeners, onReady: $0) }
+        let operators = try Listeners.Announced { try makeOperatorListener(listeners, onReady: $0) }
+        let metrics = try Listeners.Announced { try makeMetricsListener(listeners, onReady: $0) }
         let (logger, clocks) = (logger, clocks)
         var application = Application(
-            responder: responder, server: makeListener(.public, responder, connections, certificates),
+            responder: responder, server: listeners.server(.public, responder, isTLS: certificates != nil),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             services: [NodeService(node: node)],
             onServerRunning: { channel in
@@ -85,20 +89,16 @@ public struct KeybearerServer: Sendable {
                     let shortage = FileShortage(listener: "public", clocks: clocks, logger: logger)
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
-                let gatePort = gateListener == nil ? nil : await gatePorts.first { _ in true }
-                let operatorPort = operatorListener == nil ? nil : await operatorPorts.first { _ in true }
                 // Without one of them that listener could not be opened, and the server ends.
-                guard gateListener == nil || gatePort != nil, operatorListener == nil || operatorPort != nil else {
-                    return
-                }
+                guard let ports = try? await (gate.port(), operators.port(), metrics.port()) else { return }
                 await onReady(
                     ListeningPorts(
-                        server: channel.localAddress?.port ?? 0, gate: gatePort, operators: operatorPort))
+                        server: channel.localAddress?.port ?? 0, gate: ports.0, operators: ports.1, metrics: ports.2))
             }, logger: quietLogger)
         application.beforeServerStarts { await node.fence.step() }
         // Stopped from the last to the first: the other listeners before what keeps their memory true.
         let services: [any Service] =
-            [application] + (gateListener.map { [$0] } ?? []) + (operatorListener.map { [$0] } ?? [])
+            [application] + [gate.service, operators.service, metrics.service].compactMap(\.self)
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = settings.stopTimeout
@@ -131,48 +131,40 @@ public struct KeybearerServer: Sendable {
         ]
     }
 
-    private func makeListener(
-        _ listener: Connections.Listener, _ edge: EdgeResponder, _ connections: Connections,
-        _ certificates: CurrentCertificates?
-    ) -> HTTPServerBuilder {
-        let limits = ListenerLimits(headerBytes: settings.headerBytes, headerCount: settings.headerCount)
-        let trusted = ClientAddress(trusted: settings.trustedProxies)
-        let supervision = connections.supervision(of: listener) { $0.map { trusted.isTrusted($0) } ?? true }
-        guard let certificates else {
-            return HTTPServerBuilder {
-                HTTP1Listener(responder: $0, limits: limits, supervision: supervision, edge: edge)
-            }
-        }
-        return HTTPServerBuilder {
-            TLSListener(
-                certificates: certificates, limits: limits, supervision: supervision, edge: edge, responder: $0)
-        }
+    /// The operator API on its own listener: the same limits and the same TLS as on the public one; a Unix socket has none.
+    private func makeOperatorListener(
+        _ listeners: Listeners, onReady: @escaping @Sendable (Int) -> Void
+    ) throws -> InternalListener? {
+        guard let address = settings.operatorAddress else { return nil }
+        let isTLS = listeners.certificates != nil && !address.isSocket
+        var edge = try makeResponder(for: .operatorsAlone, isTLS: isTLS)
+        edge.isSocket = address.isSocket
+        return listeners.listener(.operators, at: address, edge, isTLS: isTLS, onReady: onReady)
     }
 
-    /// The same limits and the same TLS as on the public listener; a Unix socket has none.
-    private func makeOperatorListener(
-        _ connections: Connections, _ certificates: CurrentCertificates?, onReady: @escaping @Sendable (Int) -> Void
-    ) throws -> OperatorListener? {
-        guard let address = settings.operatorAddress else { return nil }
-        var isSocket = false
-        if case .unixSocket = address { isSocket = true }
-        let certificates = isSocket ? nil : certificates
-        var edge = try makeResponder(for: .operatorsAlone, isTLS: certificates != nil)
-        edge.isSocket = isSocket
-        return OperatorListener(
-            address: address, responder: edge, server: makeListener(.operators, edge, connections, certificates),
-            clocks: clocks, logger: logger, quietLogger: quietLogger, onReady: onReady)
+    /// Plain HTTP: it says nothing of anyone, and whoever watches should need no certificate.
+    private func makeMetricsListener(
+        _ listeners: Listeners, onReady: @escaping @Sendable (Int) -> Void
+    ) throws -> InternalListener? {
+        guard let address = settings.metricsAddress, let registry = settings.metrics else { return nil }
+        let measured = ServerMetrics(
+            node: node, connections: listeners.connections, certificates: listeners.certificates)
+        var edge = try makeResponder(for: .metricsAlone, isTLS: false) {
+            measured.observe()
+            return registry.text()
+        }
+        edge.isSocket = address.isSocket
+        return listeners.listener(.metrics, at: address, edge, isTLS: false, onReady: onReady)
     }
 
     private func makeGateListener(
-        _ connections: Connections, onReady: @escaping @Sendable (Int) -> Void
+        _ listeners: Listeners, onReady: @escaping @Sendable (Int) -> Void
     ) -> GateListener? {
         settings.gate.map { gateSettings in
-            GateListener(
-                decision: GateDecision(
+            listeners.gate(
+                GateDecision(
                     node: node, clocks: clocks, settings: gateSettings, challenges: challenges, logger: logger),
-                limits: .init(bytes: settings.headerBytes, headers: settings.headerCount),
-                supervision: connections.supervision(of: .gate) { _ in true }, logger: logger, onReady: onReady)
+                onReady: onReady)
         }
     }
 
@@ -181,18 +173,24 @@ public struct KeybearerServer: Sendable {
     /// - Parameters:
     ///   - served: what the listener serves; nil for the public one.
     ///   - isTLS: whether its connections are encrypted; nil as on the public one.
-    func makeResponder(for served: ServedRoutes? = nil, isTLS: Bool? = nil) throws -> EdgeResponder {
+    ///   - metrics: writes what is measured.
+    func makeResponder(
+        for served: ServedRoutes? = nil, isTLS: Bool? = nil, metrics: @escaping @Sendable () -> String = { "" }
+    ) throws -> EdgeResponder {
         let served = served ?? (settings.operatorAddress == nil ? .all : .allButOperators)
         let pages = try makePages()
-        let api = APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges)
-        let routes = RouteTable(try makeRoutes(pages, for: served))
+        let api = APIResponder(
+            node: node, clocks: clocks, logger: logger, challenges: challenges,
+            metrics: VerdictMetrics(.api, of: node, clocks: clocks))
+        let routes = RouteTable(try makeRoutes(pages, for: served, metrics: metrics))
         let operators = OperatorResponder(
             tokens: services.operatorTokens, writes: services.writes,
             batch: BatchHandler(routes: routes, writes: services.writes, api: api), api: api, bodies: bodies)
         return EdgeResponder(
             routes: routes, served: served,
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: isTLS ?? (settings.tls != nil),
-            bodies: bodies, api: api, operators: operators, dashboard: pages, place: place, logger: logger)
+            bodies: bodies, api: api, operators: operators, dashboard: pages, place: place, logger: logger,
+            metrics: served == .metricsAlone ? nil : ResponseMetrics(of: node))
     }
 
     /// Every route with its handler.
@@ -217,17 +215,22 @@ public struct KeybearerServer: Sendable {
             logger: logger)
     }
 
-    private func makeRoutes(_ pages: DashboardResponder, for served: ServedRoutes) throws -> [Route] {
+    private func makeRoutes(
+        _ pages: DashboardResponder, for served: ServedRoutes, metrics: @escaping @Sendable () -> String = { "" }
+    ) throws -> [Route] {
         let users = UserHandlers(writes: services.writes, directory: services.directory, keys: services.keys)
         let workspaces = WorkspaceHandlers(
             writes: services.writes, directory: services.directory, workspaces: services.workspaces)
         let api = APIHandlers(keys: services.keys, reports: services.usage)
         let keyPages = KeyPages(
             services, node: node, settings: settings, pages: pages,
-            api: APIResponder(node: node, clocks: clocks, logger: logger, challenges: challenges),
+            api: APIResponder(
+                node: node, clocks: clocks, logger: logger, challenges: challenges,
+                metrics: VerdictMetrics(.api, of: node, clocks: clocks)),
             route: Routes.profile(api))
         var handlers = RouteHandlers(
             probes: Probes(node: node, clocks: clocks, checkStore: checkStore),
+            metrics: MetricsHandlers(text: metrics),
             api: api,
             webhooks: WebhookHandlers(services), operatorWebhooks: OperatorWebhookHandlers(services),
             events: EventHandlers(services),

@@ -1,6 +1,7 @@
 /// The handlers behind the paths of ``Routes``, a group for each part of the server.
 struct RouteHandlers: Sendable {
     let probes: Probes
+    var metrics = MetricsHandlers()
     var openAPI = OpenAPIHandlers()
     let api: APIHandlers
     let webhooks: WebhookHandlers

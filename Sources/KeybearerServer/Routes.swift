@@ -22,8 +22,9 @@ enum Routes {
     /// What tells how the server is, and what it does.
     private static func probes(_ edge: RouteHandlers) -> [Route] {
         [
-            .probe(.get, "/healthz", edge.probes.health),
-            .probe(.get, "/readyz", edge.probes.readiness),
+            .probe(.get, Routes.health, edge.probes.health),
+            .probe(.get, Routes.readiness, edge.probes.readiness),
+            .probe(.get, Routes.metrics, edge.metrics.get),
             .probe(.get, Routes.document, edge.openAPI.get),
         ]
     }
@@ -278,6 +279,10 @@ enum Routes {
 
     /// The description of the routes that a listener serves.
     static let document = "/openapi.json"
+    static let health = "/healthz"
+    static let readiness = "/readyz"
+    /// On its own listener alone.
+    static let metrics = "/metrics"
     /// The same for people.
     static let reference = "/docs"
     /// What a page looks like.

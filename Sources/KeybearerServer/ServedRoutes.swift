@@ -6,10 +6,13 @@ enum ServedRoutes: Sendable {
     case allButOperators
     /// The operator API alone, with the document and the page that describe it.
     case operatorsAlone
+    /// What is measured, and the questions of an orchestrator.
+    case metricsAlone
 
     /// Whether the listener has a route.
     func includes(_ route: Route) -> Bool {
-        Self.everywhere.contains(route.path) || includes(path: route.path[...])
+        if self == .metricsAlone || route.path == Routes.metrics { return includes(path: route.path[...]) }
+        return Self.everywhere.contains(route.path) || includes(path: route.path[...])
     }
 
     /// What describes a listener's routes, and what that page is shown with.
@@ -18,11 +21,14 @@ enum ServedRoutes: Sendable {
         DashboardAssets.logoPath,
     ]
 
+    private static let ofMetrics: Set<String> = [Routes.metrics, Routes.health, Routes.readiness]
+
     /// Whether the listener has anything at a path like this.
     func includes(path: Substring) -> Bool {
         switch self {
-        case .all: true
-        case .allButOperators: !OperatorResponder.isOperator(path)
+        case .all: path != Routes.metrics
+        case .allButOperators: !OperatorResponder.isOperator(path) && path != Routes.metrics
+        case .metricsAlone: Self.ofMetrics.contains(String(path))
         case .operatorsAlone: OperatorResponder.isOperator(path) || Self.everywhere.contains(String(path))
         }
     }

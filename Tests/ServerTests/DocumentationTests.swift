@@ -24,6 +24,15 @@ import Testing
         }
     }
 
+    @Test("The route of the metrics is documented, and every metric with its kind and its labels", arguments: ServerMetrics.all)
+    func metrics(metric: MetricDefinition) throws {
+        let page = try Repository.text(of: "docs/metrics.md")
+        #expect(page.contains("`GET \(Routes.metrics)`"))
+        let labels = metric.labels.map { "`\($0.name)`" }.joined(separator: ", ")
+        let row = "| `\(metric.name)` | \(metric.type) | \(labels) | \(metric.help) |"
+        #expect(page.contains(row), "\(row)")
+    }
+
     @Test("Every error code is documented with its status", arguments: ErrorCode.allCases)
     func errorCodes(code: ErrorCode) throws {
         let lines = try Self.docs().split(separator: "\n")

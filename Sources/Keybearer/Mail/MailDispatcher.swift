@@ -58,6 +58,7 @@ final class MailDispatcher: Sendable {
     ) async {
         let isOurs = try? await context.store.endMail(
             mail.id, claim: claim, outcome, problem: problem, now: context.clocks.wall())
+        context.metrics.recordMail(MailTry(outcome))
         log(mail, isOurs == true ? .info : .warning, outcome.rawValue, problem)
     }
 
@@ -67,6 +68,7 @@ final class MailDispatcher: Sendable {
         guard let delay, !failure.isFinal else {
             return await end(mail, claim, .givenUp, problem: failure.description)
         }
+        context.metrics.recordMail(.failed)
         try? await context.store.postponeMail(
             mail.id, claim: claim, by: delay, problem: failure.description, now: context.clocks.wall())
         log(mail, .warning, "failed", failure.description)

@@ -64,6 +64,7 @@ extension Node {
             BackgroundTask("audit positions", .every(AuditSealer.interval)) {
                 _ = try? await self.auditSealer.sealAll()
             },
+            BackgroundTask("measurements", .every(Node.measurementInterval)) { await self.measure() },
             BackgroundTask("housekeeping", .every(.seconds(600))) { await self.removeWhatIsOver() },
         ]
     }

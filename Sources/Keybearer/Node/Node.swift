@@ -17,13 +17,15 @@ public final class Node: Sendable {
     let failedSignIns: FailedSignIns
     let mails: MailDispatcher
     let webhooks: WebhookDispatcher
+    private let hasher: PasswordHasher
     let context: ServiceContext
 
     init(
         context: ServiceContext, failedSignIns: FailedSignIns, mails: MailDispatcher, webhooks: WebhookDispatcher,
-        loadRing: @escaping @Sendable () throws -> MasterKeyRing, logger: Logger
+        hasher: PasswordHasher, loadRing: @escaping @Sendable () throws -> MasterKeyRing, logger: Logger
     ) {
         self.context = context
+        self.hasher = hasher
         self.failedSignIns = failedSignIns
         self.mails = mails
         self.webhooks = webhooks
@@ -38,6 +40,7 @@ public final class Node: Sendable {
             store: context.store, cache: cache, importedKeys: importedKeys, clocks: context.clocks,
             random: context.random,
             label: context.settings.nodeLabel, lease: context.settings.lease, thread: context.thread, logger: logger,
+            metrics: context.metrics,
             // A node that lacks a master key must not acknowledge the change: it would refuse keys that are live.
             onEverything: { [store = context.store] in
                 let loaded: KeyVault
@@ -59,7 +62,35 @@ public final class Node: Sendable {
         auditSealer = AuditSealer(store: context.store, vault: vault, random: context.random)
         verifier = Verifier(
             cache: cache, importedKeys: importedKeys, fence: fence, batcher: batcher, usage: usage, vault: vault,
-            store: context.store, thread: context.thread, clocks: context.clocks, patience: context.settings.patience)
+            store: context.store, thread: context.thread, clocks: context.clocks, patience: context.settings.patience,
+            metrics: context.metrics)
+        if context.metrics.isOn {
+            context.store.observation.begin { [metrics = context.metrics] in metrics.record($0) }
+        }
+    }
+
+    /// Who keeps what is measured.
+    package var metrics: NodeMetrics { context.metrics }
+
+    /// Takes in how this node stands: from memory, whatever becomes of the store.
+    package func observe() {
+        guard metrics.isOn else { return }
+        let now = context.clocks.steady()
+        metrics.observe(
+            NodeState(
+                accounts: cache.size.users, mostAccounts: context.settings.rememberedAccounts,
+                leaseLeft: max(.zero, now.duration(to: fence.leaseEnd)), connections: context.store.connections,
+                hashesWaiting: hasher.waitingCount))
+    }
+
+    /// How often what waits in the database is counted.
+    static let measurementInterval: Duration = .seconds(10)
+
+    /// Takes in what waits in the database. Where that cannot be asked, what was seen last stays.
+    package func measure() async {
+        guard metrics.isOn else { return }
+        observe()
+        if let backlog = try? await context.store.backlog(now: context.clocks.wall()) { metrics.observe(backlog) }
     }
 
     /// Makes memory fit a ring that this process is about to use.

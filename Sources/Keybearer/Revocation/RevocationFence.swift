@@ -24,6 +24,7 @@ public final class RevocationFence: ChangePropagation {
     private let importedKeys: ImportedKeys
     private let registration = Lock(FenceRegistration())
     private let outage: StoreOutage
+    private let metrics: NodeMetrics
     /// ``SteadyTime`` in nanoseconds until which memory may be trusted; read on every request.
     private let trustedUntil = Atomic<Int64>(.min)
 
@@ -32,9 +33,10 @@ public final class RevocationFence: ChangePropagation {
     init(
         store: any FenceStore, cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, clocks: Clocks,
         random: RandomSource, label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(),
-        logger: Logger, onEverything: @escaping @Sendable () async throws -> Void
+        logger: Logger, metrics: NodeMetrics = .off, onEverything: @escaping @Sendable () async throws -> Void
     ) {
         self.store = store
+        self.metrics = metrics
         self.cache = cache
         self.importedKeys = importedKeys
         self.clocks = clocks
@@ -135,7 +137,9 @@ public final class RevocationFence: ChangePropagation {
 
     /// Applies every change up to this one here, then waits for the other nodes.
     package func waitUntilApplied(_ position: ChangeLogPosition) async {
+        let begun = clocks.steady()
         await withTaskExecutorPreference(thread) { await waitUntilAppliedOnThread(position) }
+        metrics.recordChangeWait(begun.duration(to: clocks.steady()))
     }
 
     private func waitUntilAppliedOnThread(_ position: ChangeLogPosition) async {
@@ -208,6 +212,7 @@ public final class RevocationFence: ChangePropagation {
             return registration.nodeID != nil
         }
         try await removeGivenUp()
+        if hadLease { metrics.recordLeaseLoss() }
         // During an outage it is known why.
         if hadLease, !outage.isReported { logger.notice("The lease was lost; memory was emptied.") }
         // Registering for nothing again and again would make changes wait for this node.
@@ -268,6 +273,7 @@ public final class RevocationFence: ChangePropagation {
         // When it throws, nothing of this is acknowledged, and the lease runs out.
         if changes.contains(where: { $0.subject == .everything }) { try await masterKeys.look() }
         cache.apply(changes)
+        metrics.recordChanges(changes.count)
         return true
     }
 

@@ -36,12 +36,14 @@ public final class Verifier: Sendable {
     private let limits: Patience
     private let thread: any TaskExecutor
     private let storeCount = Atomic<Int>(0)
+    private let metrics: NodeMetrics
 
     init(
         cache: KeyCache, importedKeys: ImportedKeys = ImportedKeys { [] }, fence: RevocationFence,
         batcher: ReservationBatcher, usage: UsageRecorder, vault: CurrentVault, store: any KeyStore,
-        thread: any TaskExecutor, clocks: Clocks, patience: Patience = Patience()
+        thread: any TaskExecutor, clocks: Clocks, patience: Patience = Patience(), metrics: NodeMetrics = .off
     ) {
+        self.metrics = metrics
         self.cache = cache
         uncached = UncachedTokens(importedKeys: importedKeys, vault: vault)
         self.fence = fence
@@ -136,7 +138,8 @@ public final class Verifier: Sendable {
         for token: PresentedToken, scope: AccessScope, from address: IPAddress, need: StoreNeed = .lease,
         userAgent: String = ""
     ) async -> Verdict {
-        await withTaskExecutorPreference(thread) {
+        metrics.recordCold(need)
+        return await withTaskExecutorPreference(thread) {
             await verdictFromStoreOnThread(token, scope: scope, from: address, need: need, userAgent: userAgent)
         }
     }

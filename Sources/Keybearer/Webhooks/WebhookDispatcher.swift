@@ -167,8 +167,10 @@ final class WebhookDispatcher: Sendable {
             WebhookSignature.headers(id: delivery.messageID, at: at, body: delivery.body, secrets: secrets)
             + [("webhook-sequence", String(delivery.sequence))]
         let reply = await transport.send(WebhookRequest(url: endpoint.url, headers: headers, body: delivery.body))
+        let duration = ContinuousClock.now - begun
+        context.metrics.record(reply, after: duration)
         return AttemptRecord(
-            delivery: delivery, at: at, duration: ContinuousClock.now - begun,
+            delivery: delivery, at: at, duration: duration,
             headers: Dictionary(headers.map { ($0.name, $0.value) }) { $1 }, reply: reply,
             endpointVersion: endpoint.version, wasHealthy: endpoint.health == EndpointHealth(),
             retryAfter: delay(delivery, reply), isMailed: context.settings.isMailOn)

@@ -21,6 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
         let scheme = bootstrap.settings.server.tls == nil ? "http" : "https"
         let host = bootstrap.settings.server.host
         let (gateHost, operatorHost) = (bootstrap.settings.gateHost, bootstrap.settings.operatorHost)
+        let metricsHost = bootstrap.settings.metricsHost
         try await bootstrap.serve(store) { ports in
             guard isPlain else { return }
             Console.report("Listening on \(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(ports.server)")
@@ -29,6 +30,7 @@ struct ServeCommand: AsyncParsableCommand {
             if let operators = ports.operators {
                 Console.report("The operator API listens on \(operatorHost(operators))")
             }
+            if let metrics = ports.metrics { Console.report("The metrics are at \(metricsHost(metrics))/metrics") }
         }
     }
 }

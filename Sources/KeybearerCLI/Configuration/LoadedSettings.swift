@@ -79,6 +79,11 @@ struct LoadedSettings: Sendable {
         server.embedOrigins = try reader.embedOrigins(.embedOrigins)
         server.trustedProxies = try reader.networks(.trustedProxies)
         server.operatorAddress = try reader.optional(.operatorAddress, SettingReader.gateAddress)
+        server.metricsAddress = try reader.optional(.metricsAddress, SettingReader.gateAddress)
+        if server.metricsAddress != nil {
+            let registry = PrometheusRegistry()
+            (server.metrics, services.metrics) = (registry, registry)
+        }
         server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)
@@ -100,6 +105,9 @@ extension LoadedSettings {
     func operatorHost(_ port: Int) -> String {
         Self.place(server.operatorAddress, port, scheme: server.tls == nil ? "http" : "https")
     }
+
+    /// Where the metrics are, in the same way.
+    func metricsHost(_ port: Int) -> String { Self.place(server.metricsAddress, port, scheme: "http") }
 
     private static func place(_ address: GateSettings.Address?, _ port: Int, scheme: String) -> String {
         switch address {

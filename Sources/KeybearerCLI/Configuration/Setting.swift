@@ -31,6 +31,7 @@ enum Setting: String, CaseIterable {
     case webhookRetention = "webhook-retention"
     case trustedProxies = "trusted-proxies"
     case operatorAddress = "operator-address"
+    case metricsAddress = "metrics-address"
     case gateAddress = "gate-address"
     case gateTrustedProxies = "gate-trusted-proxies"
     case gateWorkspacePath = "gate-workspace-path"
@@ -58,7 +59,7 @@ enum Setting: String, CaseIterable {
         switch self {
         case .address: "127.0.0.1:8080"
         case .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productLogo, .supportURL, .accentColor, .operatorAddress,
-            .gateAddress, .gateWorkspacePath, .regenerateByKey, .auditRetention:
+            .metricsAddress, .gateAddress, .gateWorkspacePath, .regenerateByKey, .auditRetention:
             nil
         case .productName: "Keybearer"
         case .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .mailCommand, .mailFrom, .webhookCertificates: nil
@@ -106,8 +107,9 @@ enum Setting: String, CaseIterable {
             .wholeNumber
         case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins, .webhookAllowedNetworks: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productName, .productLogo, .supportURL,
-            .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress, .gateAddress,
-            .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout, .signUp,
+            .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress,
+            .metricsAddress, .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout,
+            .stopTimeout, .signUp,
             .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
             .oidcEmailVerified, .oidcProvision, .mailCommand, .mailFrom, .auditRetention, .webhookCertificates:
             .text
@@ -127,8 +129,9 @@ enum Setting: String, CaseIterable {
             .lease, .usageRetention, .signUp, .regenerateByKey, .passwordCost, .auditRetention:
             true
         case .address, .tlsCertificate, .tlsKey, .productLogo, .accentColor, .database, .databaseConnections,
-            .databaseWait, .masterKeyFile, .oidcClientSecretFile, .webhookCertificates, .operatorAddress, .gateAddress,
-            .headerBytes, .headerCount, .headTimeout, .requestTimeout, .idleTimeout, .stopTimeout,
+            .databaseWait, .masterKeyFile, .oidcClientSecretFile, .webhookCertificates, .operatorAddress,
+            .metricsAddress, .gateAddress, .headerBytes, .headerCount, .headTimeout, .requestTimeout, .idleTimeout,
+            .stopTimeout,
             .rememberedAccounts, .logFormat, .logLevel:
             false
         }
@@ -169,6 +172,8 @@ enum Setting: String, CaseIterable {
         case .trustedProxies: "networks such as 10.0.0.0/8,2001:db8::/32, comma-separated"
         case .operatorAddress:
             "an internal host and port such as 127.0.0.1:8082, or unix: and the absolute path of a socket"
+        case .metricsAddress:
+            "an internal host and port such as 127.0.0.1:9464, or unix: and the absolute path of a socket"
         case .gateAddress:
             "an internal host and port such as 127.0.0.1:8081, or unix: and the absolute path of a socket"
         case .gateTrustedProxies: "networks of the gateways such as 10.0.0.0/8,2001:db8::/32, comma-separated"

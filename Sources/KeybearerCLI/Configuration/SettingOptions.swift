@@ -111,6 +111,9 @@ struct SettingOptions: ParsableArguments {
         help: "Where the operator API listens, and then nowhere else: a host and port, or unix: and a path.")
     var operatorAddress: String?
 
+    @Option(name: .long, help: "Where the metrics are: an internal host and port, or unix: and a path.")
+    var metricsAddress: String?
+
     @Option(name: .long, help: "Where the gate listens: an internal host and port, or unix: and a path.")
     var gateAddress: String?
 
@@ -176,7 +179,7 @@ struct SettingOptions: ParsableArguments {
             .masterKeyFile: masterKeyFile,
             .keyPrefix: keyPrefix,
             .portalReturnURLs: portalReturnURLs, .embedOrigins: embedOrigins, .trustedProxies: trustedProxies,
-            .operatorAddress: operatorAddress, .gateAddress: gateAddress,
+            .operatorAddress: operatorAddress, .metricsAddress: metricsAddress, .gateAddress: gateAddress,
             .gateTrustedProxies: gateTrustedProxies,
             .gateWorkspacePath: gateWorkspacePath, .lease: lease, .headerBytes: headerBytes, .headerCount: headerCount,
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,

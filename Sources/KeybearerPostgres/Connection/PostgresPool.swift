@@ -18,7 +18,7 @@ final class PostgresPool: Sendable {
     }
 
     private struct Waiting {
-        let job: @Sendable (PostgresPool, inout Worker) -> Void
+        let job: @Sendable (PostgresPool, inout Worker, _ since: SteadyTime) -> Void
         let since: SteadyTime
     }
 
@@ -46,6 +46,8 @@ final class PostgresPool: Sendable {
 
     private struct State {
         var jobs: [Waiting] = []
+        /// How many threads are at work.
+        var busy = 0
         var isClosed = false
         var failures = 0
         var retryAt = SteadyTime.distantPast
@@ -67,9 +69,16 @@ final class PostgresPool: Sendable {
     private let wakeUp = DispatchSemaphore(value: 0)
     private let threads = DispatchGroup()
     private let size: Int
+    private let observation: StoreObservation
 
-    /// - Parameter epoch: shared by all pools to the same server.
-    init(to address: String, name: String, size: Int, patience: PostgresConnection.Patience, epoch: Epoch) {
+    /// - Parameters:
+    ///   - epoch: shared by all pools to the same server.
+    ///   - observation: who is told what is done.
+    init(
+        to address: String, name: String, size: Int, patience: PostgresConnection.Patience, epoch: Epoch,
+        observation: StoreObservation = StoreObservation()
+    ) {
+        self.observation = observation
         self.address = address
         place = PostgresPlace(address)
         self.epoch = epoch
@@ -99,10 +108,13 @@ final class PostgresPool: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             let isAccepted = state.withLock { state in
                 guard !state.isClosed, state.jobs.count < Self.mostWaiting else { return false }
-                let job = { @Sendable (pool: PostgresPool, worker: inout Worker) in
-                    continuation.resume(
-                        with: Result { try translatingErrors(at: pool.place) { try pool.perform(kind, body, &worker) } }
-                    )
+                let job = { @Sendable (pool: PostgresPool, worker: inout Worker, since: SteadyTime) in
+                    let begun = SteadyTime.systemNow()
+                    let result = Result {
+                        try translatingErrors(at: pool.place) { try pool.perform(kind, body, &worker) }
+                    }
+                    pool.report(kind, since, begun, result)
+                    continuation.resume(with: result)
                 }
                 state.jobs.append(Waiting(job: job, since: .systemNow()))
                 return true
@@ -113,6 +125,11 @@ final class PostgresPool: Sendable {
                 continuation.resume(throwing: KeybearerError.unavailable())
             }
         }
+    }
+
+    /// How the connections stand.
+    var connections: StoreConnections {
+        state.withLock { StoreConnections(most: size, busy: $0.busy, waiting: $0.jobs.count) }
     }
 
     /// Does the work that still waits, then closes all connections. Returns when the threads have ended.
@@ -130,11 +147,27 @@ final class PostgresPool: Sendable {
         var worker = Worker()
         while true {
             wakeUp.wait()
-            let next: Waiting? = state.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
+            let next: Waiting? = state.withLock { state in
+                if state.jobs.isEmpty { return nil }
+                state.busy += 1
+                return state.jobs.removeFirst()
+            }
             // Signals are as many as jobs, and one more for each thread when the pool is closed.
             guard let next else { return }
-            next.job(self, &worker)
+            next.job(self, &worker, next.since)
+            state.withLock { $0.busy -= 1 }
         }
+    }
+
+    private func report<Value>(
+        _ kind: Kind, _ since: SteadyTime, _ begun: SteadyTime, _ result: Result<Value, any Error>
+    ) {
+        var failure: StoreFailure.Kind?
+        if case .failure(let error) = result { failure = StoreObservation.failure(error) }
+        observation.report(
+            StoreWork(
+                kind == .read ? .read : .write, wait: since.duration(to: begun),
+                duration: since.duration(to: .systemNow()), failure: failure))
     }
 
     private func perform<Value>(

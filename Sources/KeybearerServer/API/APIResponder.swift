@@ -9,6 +9,7 @@ struct APIResponder: Sendable {
     let clocks: Clocks
     let logger: Logger
     var challenges = Challenges()
+    var metrics: VerdictMetrics?
 
     /// A request that memory could not decide, with all that was parsed of it.
     struct PendingRequest: Sendable {
@@ -17,6 +18,8 @@ struct APIResponder: Sendable {
         let route: Route
         let admission: Admission
         let need: StoreNeed
+        /// When its last byte had been read.
+        let begun: SteadyTime
     }
 
     /// What became of a request on its connection's event loop.
@@ -39,13 +42,16 @@ struct APIResponder: Sendable {
             guard case .token(let token) = admission.credentials,
                 !node.verifier.isKnownBad(token, from: admission.client, now: clocks.steady())
             else {
+                metrics?.record(.unauthorized, since: clocks.steady())
                 return refusal(Refusal(.unauthorized, of: admission.credentials, from: admission.client), of: context)
             }
             let bodyProblem = await bodies.read(into: &context)
             // What is wrong with the head is told first.
             if admission.problem == nil { admission.problem = bodyProblem }
         }
+        let begun = clocks.steady()
         let verdict = await admission.verdict(by: node.verifier) { original.clientName }
+        metrics?.record(verdict, since: begun)
         switch admission.outcome(of: verdict) {
         case .refused(let refusal): return self.refusal(refusal, verdict, of: admission, context)
         case .admitted(let account, let rateLimit):
@@ -71,12 +77,13 @@ struct APIResponder: Sendable {
         guard case .key(_, .memory) = route.access else { return .notHere }
         let admission = Self.admission(of: context, route: route)
         // The clocks are read here, after the request was read: see Verifier.
-        let verdict = admission.cachedVerdict(by: node.verifier, now: clocks.steady(), wall: clocks.wall()) {
-            context.clientName
-        }
+        let now = clocks.steady()
+        let verdict = admission.cachedVerdict(by: node.verifier, now: now, wall: clocks.wall()) { context.clientName }
+        metrics?.record(verdict, since: now)
         if case .needsStore(let need) = verdict {
             return .pending(
-                PendingRequest(context: context, matched: matched, route: route, admission: admission, need: need))
+                PendingRequest(
+                    context: context, matched: matched, route: route, admission: admission, need: need, begun: now))
         }
         return .response(respond(verdict, of: admission, context, matched, route))
     }
@@ -89,7 +96,8 @@ struct APIResponder: Sendable {
 
     /// Answers a request that had to wait for its verdict.
     func respond(to pending: PendingRequest, _ verdict: Verdict) -> APIResponse {
-        respond(verdict, of: pending.admission, pending.context, pending.matched, pending.route)
+        metrics?.record(verdict, since: pending.begun)
+        return respond(verdict, of: pending.admission, pending.context, pending.matched, pending.route)
     }
 
     private func respond(

@@ -11,6 +11,12 @@ public struct GateSettings: Sendable {
         /// A Unix socket. Who may open the file may ask.
         case unixSocket(path: String)
 
+        /// Whether it is a Unix socket.
+        var isSocket: Bool {
+            if case .unixSocket = self { return true }
+            return false
+        }
+
         public var description: String {
             switch self {
             case .network(let host, let port): "\(host.contains(":") ? "[\(host)]" : host):\(port)"
@@ -52,6 +58,8 @@ struct GateDecision: Sendable {
         /// What was parsed of it.
         let admission: Admission
         let need: StoreNeed
+        /// When its last byte had been read.
+        let begun: SteadyTime
         let format: GateResponses.ResponseFormat
         /// What the client says it is.
         let userAgent: String
@@ -68,12 +76,14 @@ struct GateDecision: Sendable {
     let failures: GateFailureLog
     let challenges: Challenges
     private let addresses: ClientAddress
+    private let metrics: VerdictMetrics?
 
     init(
         node: Node, clocks: Clocks, settings: GateSettings, challenges: Challenges = Challenges(), logger: Logger
     ) {
         self.challenges = challenges
         failures = GateFailureLog(logger: logger)
+        metrics = VerdictMetrics(.gate, of: node, clocks: clocks)
         self.node = node
         self.clocks = clocks
         self.settings = settings
@@ -111,6 +121,7 @@ struct GateDecision: Sendable {
         let credentials = Self.credentials(head, bytes)
         guard case .token = credentials else {
             responses.deny(credentials.denial, format: format, wall: wall, to: &out)
+            metrics?.record(.unauthorized, since: now)
             return nil
         }
         let admission = Admission(credentials, from: client(head, bytes, peer)) { () throws(KeybearerError) in
@@ -121,22 +132,24 @@ struct GateDecision: Sendable {
         }
         if case .needsStore(let need) = verdict {
             return PendingRequest(
-                admission: admission, need: need, format: format, userAgent: Self.userAgent(head, bytes))
+                admission: admission, need: need, begun: now, format: format, userAgent: Self.userAgent(head, bytes))
         }
-        write(verdict, of: admission, format: format, wall: wall, with: &responses, to: &out)
+        write(verdict, of: admission, since: now, format: format, wall: wall, with: &responses, to: &out)
         return nil
     }
 
     /// Writes what a verdict comes to, and records a refusal for the key's holder.
     ///
+    /// - Parameter begun: when the request's last byte had been read.
     /// - Returns: the number of the request in its identifier, where a fault of ours was answered.
     @inline(__always)
     @discardableResult
     func write(
-        _ verdict: Verdict, of admission: Admission, format: GateResponses.ResponseFormat, wall: Timestamp,
-        with responses: inout GateResponses, to out: inout ByteBuffer
+        _ verdict: Verdict, of admission: Admission, since begun: SteadyTime, format: GateResponses.ResponseFormat,
+        wall: Timestamp, with responses: inout GateResponses, to out: inout ByteBuffer
     ) -> UInt64? {
         let written = responses.write(verdict, of: admission, format: format, wall: wall, to: &out)
+        if let metrics { metrics.record(verdict, since: begun) }
         guard let refused = written.refused else { return nil }
         admission.record(verdict, by: node.verifier, at: wall, requestID: RequestIdentifier.text(refused))
         return written.isOurFault ? refused : nil

@@ -169,7 +169,8 @@ final class GateHandler: ChannelDuplexHandler {
         var format = pending.format
         format.closes = format.closes || isStopping
         let failed = decision.write(
-            verdict, of: pending.admission, format: format, wall: decision.clocks.wall(), with: &responses, to: &out)
+            verdict, of: pending.admission, since: pending.begun, format: format, wall: decision.clocks.wall(),
+            with: &responses, to: &out)
         if let failed, case .unavailable(let cause) = verdict { decision.failures.record(failed, cause) }
         if isClosing || isStopping { return finish(context) }
         respondAll(context)

@@ -22,6 +22,7 @@ struct EdgeResponder: HTTPResponder {
     let dashboard: DashboardResponder
     let place: Place
     let logger: Logger
+    var metrics: ResponseMetrics?
 
     func respond(to original: Request, context connection: ConnectionContext) async throws -> Response {
         let request =
@@ -31,6 +32,7 @@ struct EdgeResponder: HTTPResponder {
         var context = makeRequestContext(request, peer: connection.peer, parameters: found?.parameters ?? [:])
         context.requestBody = connection.requestBody
         var response = await respond(context, path: path, matched: found?.matched)
+        metrics?.record(response.status.code, in: Self.area(of: path, found?.matched))
         addCommonHeaders(to: &response.headers, context)
         return request.method == .head ? response.createHeadResponse() : response
     }
@@ -52,6 +54,7 @@ struct EdgeResponder: HTTPResponder {
         guard context.isSecure else { return .notHere }
         let immediate = api.respondNow(to: context, matched: found.matched, route: route)
         guard case .response(var response) = immediate else { return immediate }
+        metrics?.record(response.status.code, in: .api)
         addCommonHeaders(to: &response.headers, context)
         return .response(response)
     }
@@ -59,8 +62,16 @@ struct EdgeResponder: HTTPResponder {
     /// Answers a request that had to wait for its verdict.
     func respond(to pending: APIResponder.PendingRequest, _ verdict: Verdict) -> APIResponse {
         var response = api.respond(to: pending, verdict)
+        metrics?.record(response.status.code, in: .api)
         addCommonHeaders(to: &response.headers, pending.context)
         return response
+    }
+
+    private static func area(of path: Substring, _ matched: RouteTable.MatchedPath?) -> ServerMetrics.Area {
+        if RouteTable.isAPI(path) { return .api }
+        if OperatorResponder.isOperator(path) { return .operators }
+        if case .probe? = matched?.routes[.get]?.access { return .probes }
+        return .pages
     }
 
     private static func path(of request: Request) -> Substring { (request.head.path ?? "/").prefix { $0 != "?" } }

@@ -92,7 +92,7 @@ final class ConnectionRegistry: Sendable {
     }
 
     private let state = Lock(State())
-    private let bounds: Bounds
+    let bounds: Bounds
     private let name: String
     private let clocks: Clocks
     private let logger: Logger

@@ -14,14 +14,18 @@ struct Connections: Sendable {
         /// The operator API, where it is not on the public listener: then no crowd there keeps an operator from
         /// disabling an account.
         case operators
+        /// What is measured: whoever watches is not locked out by what is watched.
+        case metrics
 
         fileprivate func share(_ settings: KeybearerServer.Settings) -> Double {
             let gate = settings.gate == nil ? 0 : 0.25
             let operators = settings.operatorAddress == nil ? 0 : 0.1
+            let metrics = settings.metricsAddress == nil ? 0 : 0.02
             return switch self {
-            case .public: 1 - gate - operators
+            case .public: 1 - gate - operators - metrics
             case .gate: gate
             case .operators: operators
+            case .metrics: metrics
             }
         }
     }
@@ -29,6 +33,9 @@ struct Connections: Sendable {
     private let open: ConnectionRegistry
     private let gate: ConnectionRegistry
     private let operators: ConnectionRegistry
+    private let metrics: ConnectionRegistry
+    /// How many files the process may have open.
+    let files: Int
     private let limits: ConnectionLife.Limits
 
     /// - Throws: `CONFLICT` when the process may open too few files to serve anybody.
@@ -37,6 +44,7 @@ struct Connections: Sendable {
             handshake: settings.headTimeout, head: settings.headTimeout, request: settings.requestTimeout,
             idle: settings.idleTimeout, linger: settings.linger)
         let files = OpenFiles.raiseLimit()
+        self.files = files
         let least = settings.reservedFiles + 32
         guard files >= least else {
             throw KeybearerError(
@@ -53,6 +61,7 @@ struct Connections: Sendable {
         open = registry(.public)
         gate = registry(.gate)
         operators = registry(.operators)
+        metrics = registry(.metrics)
     }
 
     private func registry(of listener: Listener) -> ConnectionRegistry {
@@ -60,8 +69,15 @@ struct Connections: Sendable {
         case .public: open
         case .gate: gate
         case .operators: operators
+        case .metrics: metrics
         }
     }
+
+    /// How many connections a listener has.
+    func count(of listener: Listener) -> Int { registry(of: listener).count }
+
+    /// How many it may have.
+    func limit(of listener: Listener) -> Int { registry(of: listener).bounds.all }
 
     /// - Parameter isExempt: whether the bound per address does not count for a peer; nil is the peer of a Unix socket.
     func supervision(of listener: Listener, isExempt: @escaping @Sendable (IPAddress?) -> Bool) -> Supervision {

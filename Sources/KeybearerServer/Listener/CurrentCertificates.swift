@@ -14,7 +14,13 @@ import Darwin
 /// The certificate that new connections are shown: read at the start, and again at `SIGHUP`.
 final class CurrentCertificates: Sendable {
     private let files: (certificate: String, key: String)
-    private let current: Lock<NIOSSLContext>
+    private let current: Lock<Loaded>
+
+    private struct Loaded {
+        let context: NIOSSLContext
+        /// When the first of the chain ends, in seconds since 1970.
+        let end: Int
+    }
 
     /// - Throws: ``CertificateProblem`` when a file cannot be read, or the two do not fit.
     init(certificateFile: String, keyFile: String) throws {
@@ -22,7 +28,10 @@ final class CurrentCertificates: Sendable {
         current = Lock(try Self.read(files))
     }
 
-    var context: NIOSSLContext { current.withLock { $0 } }
+    var context: NIOSSLContext { current.withLock { $0.context } }
+
+    /// When the certificate ends, in seconds since 1970: the earliest end in its chain.
+    var end: Int { current.withLock { $0.end } }
 
     /// Reads the files again. Connections that are open keep what they have.
     ///
@@ -32,7 +41,7 @@ final class CurrentCertificates: Sendable {
         current.withLock { $0 = fresh }
     }
 
-    private static func read(_ files: (certificate: String, key: String)) throws -> NIOSSLContext {
+    private static func read(_ files: (certificate: String, key: String)) throws -> Loaded {
         func step<Result>(_ reason: String, _ body: () throws -> Result) throws -> Result {
             do {
                 return try body()
@@ -54,7 +63,8 @@ final class CurrentCertificates: Sendable {
         configuration.applicationProtocols = ["h2", "http/1.1"]
         configuration.minimumTLSVersion = .tlsv12
         configuration.shutdownTimeout = .seconds(1)
-        return try step("they cannot be used together") { try NIOSSLContext(configuration: configuration) }
+        let context = try step("they cannot be used together") { try NIOSSLContext(configuration: configuration) }
+        return Loaded(context: context, end: certificates.map { Int($0.notValidAfter) }.min() ?? 0)
     }
 }
 

@@ -23,6 +23,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
     private let api: APIResponder
     private let clocks: Clocks
     private let workspaceParameter: String?
+    private let metrics: VerdictMetrics?
 
     /// Puts a guard together.
     ///
@@ -45,6 +46,7 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
         self.clocks = clocks
         self.workspaceParameter = workspaceParameter
         api = APIResponder(node: node, clocks: clocks, logger: logger, challenges: Challenges(product: productName))
+        metrics = VerdictMetrics(.middleware, of: node, clocks: clocks)
     }
 
     public func handle(
@@ -64,7 +66,9 @@ public struct SecretKeyMiddleware<Context: KeyHolderRequestContext>: RouterMiddl
                 field: try Admission.workspace(in: request.headers),
                 path: workspaceParameter.flatMap { context.parameters.get($0) })
         }
+        let begun = clocks.steady()
         let verdict = await admission.verdict(by: node.verifier) { requestContext.clientName }
+        metrics?.record(verdict, since: begun)
         switch admission.outcome(of: verdict) {
         case .refused(let refusal):
             admission.record(

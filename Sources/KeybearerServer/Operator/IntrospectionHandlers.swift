@@ -6,6 +6,12 @@ import NIOCore
 struct IntrospectionHandlers: Sendable {
     let node: Node
     let clocks: Clocks
+    private let metrics: VerdictMetrics?
+
+    init(node: Node, clocks: Clocks) {
+        (self.node, self.clocks) = (node, clocks)
+        metrics = VerdictMetrics(.introspection, of: node, clocks: clocks)
+    }
 
     /// `POST /operator/v1/introspect`, a form with `token`, and beside it `workspace_id` and `client_address` where the
     /// caller knows them.
@@ -34,7 +40,9 @@ struct IntrospectionHandlers: Sendable {
         // Without the client's address all of the caller's clients would be one.
         admission.isThrottled = form["client_address"] != nil
         // The user agent is the caller's own, and says nothing of the client.
+        let begun = clocks.steady()
         let verdict = await admission.verdict(by: node.verifier)
+        metrics?.record(verdict, since: begun)
         switch admission.outcome(of: verdict) {
         case .admitted(let account, let rateLimit):
             return IntrospectionJSON(account, scope: admission.scope, rateLimit: rateLimit)

@@ -9,7 +9,7 @@ import Testing
 @testable import Keybearer
 @testable import KeybearerServer
 
-/// The ``OperatorListener``: with `operator-address` the operator API is there alone (``ServedRoutes``).
+/// The ``InternalListener`` of the operator API: with `operator-address` the operator API is there alone (``ServedRoutes``).
 @Suite struct OperatorListenerTests {
     private static func fixture(
         _ address: GateSettings.Address = .network(host: "127.0.0.1", port: 0),

@@ -106,7 +106,9 @@ final class ServerFixture: Sendable {
             throw CancellationError()
         }
         try await body(
-            WireClient(port: port.server, gatePort: port.gate ?? 0, operatorPort: port.operators ?? 0))
+            WireClient(
+                port: port.server, gatePort: port.gate ?? 0, operatorPort: port.operators ?? 0,
+                metricsPort: port.metrics ?? 0))
         running.cancel()
         _ = await running.result
     }

@@ -65,6 +65,8 @@ struct WireClient: Sendable {
     var gatePort = 0
     /// The operator API's own port; 0 when it has none.
     var operatorPort = 0
+    /// The metrics' port; 0 when there are none.
+    var metricsPort = 0
 
     func send(_ request: WireRequest, over wire: Wire) async throws -> WireResponse {
         switch wire {

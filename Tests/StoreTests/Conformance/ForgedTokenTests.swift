@@ -225,6 +225,8 @@ private final class CountingEngine: SQLEngine {
     }
     func waitForNotification(atMost span: Duration) async { await engine.waitForNotification(atMost: span) }
     var executor: any TaskExecutor { engine.executor }
+    var observation: StoreObservation { engine.observation }
+    var connections: StoreConnections? { engine.connections }
     func checkReadiness() async throws { try await counted.checkReadiness() }
     func close() throws { try engine.close() }
     func reserve(_ requests: [QuotaRequest], now: Timestamp) async throws -> [Reservation] {

@@ -22,9 +22,15 @@ package final class PasswordHasher: Sendable {
     private let ceiling: Atomic<Int>
     /// The rounds of scrypt that were derived so far.
     private let rounds = Atomic<Int>(0)
+    private let metrics: NodeMetrics
 
     /// - Parameter cost: the exponent of scrypt's N, 10 to 20.
-    package init(cost: Int, random: RandomSource) {
+    package convenience init(cost: Int, random: RandomSource) {
+        self.init(cost: cost, random: random, metrics: .off)
+    }
+
+    init(cost: Int, random: RandomSource, metrics: NodeMetrics) {
+        self.metrics = metrics
         self.cost = min(max(cost, 10), 20)
         ceiling = Atomic(min(max(cost, 10), 20))
         self.random = random
@@ -49,6 +55,9 @@ package final class PasswordHasher: Sendable {
 
     /// Whether no more hashes may wait now.
     var isFull: Bool { waiting.withLock { $0.count >= Self.queueLimit } }
+
+    /// How many are hashed or wait for it.
+    var waitingCount: Int { waiting.withLock { $0.count } }
 
     /// The rounds of scrypt that were derived so far, 2^cost for each hash: what time measures, without its noise.
     package var roundsDerived: Int { rounds.load(ordering: .relaxed) }
@@ -103,9 +112,14 @@ package final class PasswordHasher: Sendable {
             return lanes[waiting.next]
         }
         guard let lane else {
+            metrics.recordHash(nil)
             throw KeybearerError(.unavailable, "Too many sign-ins at once. Try again in a few seconds.")
         }
-        defer { waiting.withLock { $0.count -= 1 } }
+        let begun = ContinuousClock.now
+        defer {
+            waiting.withLock { $0.count -= 1 }
+            metrics.recordHash(ContinuousClock.now - begun)
+        }
         return try await withCheckedThrowingContinuation { continuation in
             lane.async { continuation.resume(with: Swift.Result(catching: work)) }
         }

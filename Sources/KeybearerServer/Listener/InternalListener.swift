@@ -5,8 +5,9 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// Serves the operator API on a listener of its own, beside the public one, which then has none of it.
-struct OperatorListener: Service {
+/// Serves a part of the routes on a listener of its own, beside the public one, which then has none of them.
+struct InternalListener: Service {
+    let listener: Connections.Listener
     let address: GateSettings.Address
     let responder: EdgeResponder
     let server: HTTPServerBuilder
@@ -26,12 +27,12 @@ struct OperatorListener: Service {
 
     /// - Parameter bound: called with the listening channel, before the port is told.
     private func serve(at address: BindAddress, bound: @escaping @Sendable (any Channel) async -> Void) async throws {
-        let (clocks, logger, onReady) = (clocks, logger, onReady)
+        let (name, clocks, logger, onReady) = (listener.rawValue, clocks, logger, onReady)
         let application = Application(
             responder: responder, server: server, configuration: ApplicationConfiguration(address: address),
             onServerRunning: { channel in
                 try? await channel.eventLoop.submit {
-                    let shortage = FileShortage(listener: "operators", clocks: clocks, logger: logger)
+                    let shortage = FileShortage(listener: name, clocks: clocks, logger: logger)
                     try channel.pipeline.syncOperations.addHandler(shortage, position: .first)
                 }.get()
                 await bound(channel)

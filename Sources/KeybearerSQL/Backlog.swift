@@ -4,8 +4,8 @@ enum BacklogSQL {
     static let sessions = SQL("SELECT count(*) AS count FROM (SELECT 1 AS one FROM sessions LIMIT $1) AS counted")
     static let mails = SQL(
         """
-        SELECT count(*) AS count, min(next_attempt_at) AS first FROM (
-            SELECT next_attempt_at FROM mails WHERE next_attempt_at IS NOT NULL ORDER BY next_attempt_at LIMIT $1
+        SELECT count(*) AS count, min(at) AS first FROM (
+            SELECT at FROM mails WHERE next_attempt_at IS NOT NULL ORDER BY next_attempt_at LIMIT $1
         ) AS counted
         """)
     static let newMessages = SQL(

@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("The route of the metrics is documented, and every metric with its kind and its labels", arguments: ServerMetrics.all)
+    @Test("The metrics are documented: their route, their kinds and their labels", arguments: ServerMetrics.all)
     func metrics(metric: MetricDefinition) throws {
         let page = try Repository.text(of: "docs/metrics.md")
         #expect(page.contains("`GET \(Routes.metrics)`"))

@@ -146,7 +146,7 @@ extension NodeMetrics {
         "keybearer_mails_waiting", .gauge,
         "Mails that are to be sent. At most \(StoreBacklog.mostCounted) are counted.")
     static let mailAge = MetricDefinition(
-        "keybearer_mail_overdue_seconds", .gauge, "How long the first of them has been due.")
+        "keybearer_mails_waiting_age_seconds", .gauge, "How old the first of them is.")
 
     static let webhookAttempts = MetricDefinition(
         "keybearer_webhook_attempts_total", .counter, "Attempts to deliver to a webhook, by what became of it.",

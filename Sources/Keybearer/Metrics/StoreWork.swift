@@ -85,7 +85,7 @@ package struct StoreBacklog: Sendable, Hashable {
     /// Something that waits.
     package struct Queue: Sendable, Hashable {
         package let count: Int
-        /// How long the first of them has been due; zero where none is.
+        /// How old the first of them is, or for how long it has been due; zero where none waits.
         package let age: Duration
 
         /// Puts the parts together.
@@ -100,7 +100,7 @@ package struct StoreBacklog: Sendable, Hashable {
     package let mails: Queue
     /// Messages that no webhook has been looked for yet.
     package let newMessages: Queue
-    /// Deliveries to webhooks that get messages now.
+    /// Deliveries to webhooks that get messages now, by when they are due.
     package let deliveries: Queue
 
     /// Puts the parts together.

@@ -77,6 +77,9 @@ extension EndToEndTests {
             .operatorAddress: Good(#""127.0.0.1:8082""#) {
                 $0.server.operatorAddress == .network(host: "127.0.0.1", port: 8_082)
             },
+            .metricsAddress: Good(#""127.0.0.1:9464""#) {
+                $0.server.metricsAddress == .network(host: "127.0.0.1", port: 9_464) && $0.server.metrics != nil
+            },
             .gateAddress: Good(#""unix:/run/kb.sock""#) {
                 $0.server.gate?.address == .unixSocket(path: "/run/kb.sock")
             },

@@ -59,8 +59,8 @@ import Testing
     func histograms() {
         let registry = PrometheusRegistry([Self.span])
         let timer = Self.span.timer("left", in: registry)
-        for span: Duration in [.nanoseconds(1_000), .nanoseconds(1_001), .milliseconds(250), .seconds(60), .seconds(-1)] {
-            timer.record(span)
+        for nanoseconds: Int64 in [1_000, 1_001, 250_000_000, 60_000_000_000, -1] {
+            timer.record(.nanoseconds(nanoseconds))
         }
         let lines = registry.text().split(separator: "\n").map(String.init)
         func bucket(_ bound: String) -> String? {

@@ -16,7 +16,9 @@ import Testing
                 try await store.backlog(now: now)
                     == StoreBacklog(sessions: 0, mails: none, newMessages: none, deliveries: none))
             let endpoint = try await webhooks.endpoint(of: nil)
-            for index in 0..<3 { try await webhooks.publish(webhooks.message("a.b", in: nil, after: Int64(index) - 30)) }
+            for second in Int64(0)..<3 {
+                try await webhooks.publish(webhooks.message("a.b", in: nil, after: second - 30))
+            }
             #expect(
                 try await store.backlog(now: now).newMessages == StoreBacklog.Queue(count: 3, age: .seconds(30)))
             _ = try await webhooks.spread()

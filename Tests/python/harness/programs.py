@@ -22,6 +22,8 @@ def keybearer_program() -> Path:
 CHROMIUM = program("CHROMIUM", "/usr/bin/chromium")
 NGINX = program("NGINX", "/usr/sbin/nginx")
 HAPROXY = program("HAPROXY", "/usr/sbin/haproxy")
+PROMETHEUS = program("PROMETHEUS", "/usr/bin/prometheus")
+PROMTOOL = program("PROMTOOL", "/usr/bin/promtool")
 CADDY = program("CADDY", ".venv/bin/caddy")
 ENVOY = program("ENVOY", ".venv/bin/envoy")
 TRAEFIK = program("TRAEFIK", ".venv/bin/traefik")

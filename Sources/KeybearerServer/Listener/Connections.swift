@@ -20,7 +20,7 @@ struct Connections: Sendable {
         fileprivate func share(_ settings: KeybearerServer.Settings) -> Double {
             let gate = settings.gate == nil ? 0 : 0.25
             let operators = settings.operatorAddress == nil ? 0 : 0.1
-            let metrics = settings.metricsAddress == nil ? 0 : 0.02
+            let metrics = settings.metricsAddress == nil ? 0 : 0.05
             return switch self {
             case .public: 1 - gate - operators - metrics
             case .gate: gate

@@ -31,9 +31,9 @@ class ListeningServer:
         ]
         if certificate:
             settings += ["--tls-certificate", str(certificate[0]), "--tls-key", str(certificate[1])]
-        operators = free_port()
+        operators, metrics = free_port(), free_port()
         if not certificate:
-            settings += ["--operator-address", f"127.0.0.1:{operators}"]
+            settings += ["--operator-address", f"127.0.0.1:{operators}", "--metrics-address", f"127.0.0.1:{metrics}"]
         keybearer = GateServer(directory / "kb", gate_socket=certificate is not None, settings=tuple(settings))
         self._arguments = keybearer.serve_arguments()
         if files:
@@ -46,7 +46,10 @@ class ListeningServer:
                 "gate on a Unix socket": gate.removeprefix("unix:"),
             }
             if certificate
-            else {"public": keybearer.port, "operators": operators, "gate": int(gate.split(":")[1])}
+            else {
+                "public": keybearer.port, "operators": operators, "metrics": metrics,
+                "gate": int(gate.split(":")[1]),
+            }
         )
         self.start()
 

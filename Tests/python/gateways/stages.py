@@ -117,6 +117,7 @@ LISTENERS = (
     Listener("public over TLS, HTTP/2", HTTP2, "h2"),
     # It reads a body only of whoever has a token.
     Listener("operators", HTTP1),
+    Listener("metrics", HTTP1),
     Listener("gate", HTTP1),
     Listener("gate on a Unix socket", HTTP1),
 )

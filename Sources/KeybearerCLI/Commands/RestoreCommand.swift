@@ -11,6 +11,7 @@ struct RestoreCommand: AsyncParsableCommand {
 
     @OptionGroup(title: SettingOptions.title) var options: SettingOptions
     @Argument(help: "The backup.") var file: String
+    @Option(help: "The file of the private key, for an encrypted backup.") var identity: String?
     @Flag(name: .long, help: "Do it. Without this flag nothing is restored.") var yes = false
 
     func run() async throws {
@@ -21,6 +22,12 @@ struct RestoreCommand: AsyncParsableCommand {
                     + "add --yes to do it")
         }
         let bootstrap = try await Bootstrap(options)
+        try await BackupFile(path: file).withOpened(identity: identity, beside: bootstrap.settings.database) {
+            try await restore($0, bootstrap)
+        }
+    }
+
+    private func restore(_ file: String, _ bootstrap: Bootstrap) async throws {
         try await bootstrap.requireRing(ofBackup: file)
         let (store, database) = try bootstrap.openFile(instead: "pg_restore or its physical backups", creating: true)
         defer { try? store.close() }

@@ -152,7 +152,7 @@ private struct OutputPattern {
     private static let kinds = [
         "key": "tdc_[0-9A-Za-z]{38}", "key-prefix": "tdc_[0-9A-Za-z]{4}", "password": "[0-9A-Za-z]{20}",
         "token": "[a-z]+_[0-9A-Za-z]{30,}", "user": "usr_[0-9A-Za-z]{20}", "workspace": "ws_[0-9A-Za-z]{20}",
-        "master-key": "mk_[0-9A-Za-z]{20}", "webhook": "whe_[0-9A-Za-z]{20}",
+        "recipient": "kbbackup_[a-z2-7]{52}", "master-key": "mk_[0-9A-Za-z]{20}", "webhook": "whe_[0-9A-Za-z]{20}",
         "time": #"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"#, "number": #"\d+"#,
     ]
     /// Those that must be given a name.

@@ -1,4 +1,6 @@
 import Foundation
+import HTTPTypes
+import KeybearerSQL
 import KeybearerSQLite
 import TestSupport
 import Testing

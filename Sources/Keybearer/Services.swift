@@ -124,15 +124,14 @@ public final class Services: Sendable {
         webhooks transport: (any WebhookTransport)? = nil, clocks: Clocks = .system, random: RandomSource = .system,
         logger: Logger
     ) {
-        let vault = CurrentVault(KeyVault(ring: ring))
         let failures = FailedSignIns(store: store)
-        let metrics = role == .server ? NodeMetrics(factory: settings.metrics ?? MetricsSystem.factory) : .off
         let context = ServiceContext(
-            store: store, vault: vault, settings: settings, clocks: clocks, random: random, metrics: metrics)
+            store: store, vault: CurrentVault(KeyVault(ring: ring)), settings: settings, clocks: clocks, random: random,
+            metrics: .of(role, settings))
         var propagation: any ChangePropagation = CommandPropagation(
             store: store, clocks: clocks, longestLease: settings.lease)
         let dispatcher = WebhookDispatcher(context: context, transport: transport, logger: logger)
-        let hasher = PasswordHasher(cost: settings.passwordCost, random: random, metrics: metrics)
+        let hasher = PasswordHasher(cost: settings.passwordCost, random: random, metrics: context.metrics)
         switch role {
         case .command: node = nil
         case .server:
@@ -178,6 +177,13 @@ public final class Services: Sendable {
         audit = AuditService(context: context)
         masterKeys = MasterKeyService(context: context, propagation: propagation, node: node)
         self.ring = RingService(context: context, logger: logger)
+    }
+}
+
+extension NodeMetrics {
+    /// A server's, kept by whom the settings name; a command measures nothing.
+    fileprivate static func of(_ role: Services.Role, _ settings: Services.Settings) -> NodeMetrics {
+        role == .server ? NodeMetrics(factory: settings.metrics ?? MetricsSystem.factory) : .off
     }
 }
 

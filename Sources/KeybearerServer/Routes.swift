@@ -277,13 +277,8 @@ enum Routes {
         ]
     }
 
-    /// The description of the routes that a listener serves.
+    /// The description of the routes that a listener serves, for programs and for people.
     static let document = "/openapi.json"
-    static let health = "/healthz"
-    static let readiness = "/readyz"
-    /// On its own listener alone.
-    static let metrics = "/metrics"
-    /// The same for people.
     static let reference = "/docs"
     /// What a page looks like.
     static let stylesheet = "/assets/dashboard.css"

@@ -11,8 +11,7 @@ package final class NodeMetrics: Sendable {
     package let factory: any MetricsFactory
 
     private let cold: [Counter]
-    private let changesApplied: Counter
-    private let leaseLosses: Counter
+    private let changesApplied, leaseLosses: Counter
     private let changeWait: Timer
     private let storeDuration: [StoreWork.Kind: Timer]
     private let storeWait: Timer

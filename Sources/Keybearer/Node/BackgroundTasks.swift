@@ -92,3 +92,13 @@ extension Node {
         await fence.stop()
     }
 }
+
+extension RevocationFence {
+    /// Follows the changes and keeps the lease until the task is cancelled: for a process without the other loops.
+    public func run() async {
+        while !Task.isCancelled {
+            await step()
+            await store.waitForNotification(atMost: Self.pollInterval)
+        }
+    }
+}

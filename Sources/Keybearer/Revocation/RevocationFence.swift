@@ -9,7 +9,7 @@ public final class RevocationFence: ChangePropagation {
     /// How often the store is asked for changes. It bounds how long another process waits for this one.
     static let pollInterval: Duration = .milliseconds(20)
 
-    private let store: any FenceStore
+    let store: any FenceStore
     private let cache: KeyCache
     private let clocks: Clocks
     private let random: RandomSource
@@ -67,14 +67,6 @@ public final class RevocationFence: ChangePropagation {
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
     /// The end of the lease, for readiness.
     var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
-
-    /// Follows the changes and keeps the lease until the task is cancelled.
-    public func run() async {
-        while !Task.isCancelled {
-            await step()
-            await store.waitForNotification(atMost: Self.pollInterval)
-        }
-    }
 
     /// One look at the store: registers if needed, applies what is new, renews when due.
     ///

@@ -19,7 +19,8 @@ struct BackupCommand: AsyncParsableCommand {
         @OptionGroup(title: SettingOptions.title) var options: SettingOptions
         @Argument(help: "The new file.") var file: String?
         @Option(help: "A directory: the file gets a name with the time.") var into: String?
-        @Option(help: "With --into: remove the oldest such files beyond this many.") var keep: Int?
+        @Option(name: .customLong("keep"), help: "With --into: remove the oldest such files beyond this many.")
+        var newest: Int?
         @Option(help: "Encrypt it for this public key, as 'keybearer backup make-identity' printed it.")
         var recipient: String?
 
@@ -27,9 +28,9 @@ struct BackupCommand: AsyncParsableCommand {
             guard (file == nil) != (into == nil) else {
                 throw ValidationError("Name a file, or a directory with --into.")
             }
-            if let keep {
+            if let newest {
                 guard into != nil else { throw ValidationError("--keep needs --into.") }
-                guard keep > 0 else { throw ValidationError("--keep needs a number above 0.") }
+                guard newest > 0 else { throw ValidationError("--keep needs a number above 0.") }
             }
         }
 
@@ -55,8 +56,8 @@ struct BackupCommand: AsyncParsableCommand {
             } catch let failure as CommandFailure where failure.status == .configuration {
                 Console.report("Warning: \(failure.message)")
             }
-            if let into, let keep {
-                for removed in try BackupDirectory(path: into).removeOldest(keeping: keep) {
+            if let into, let newest {
+                for removed in try BackupDirectory(path: into).removeOldest(keeping: newest) {
                     Console.report("Removed \(removed).")
                 }
             }

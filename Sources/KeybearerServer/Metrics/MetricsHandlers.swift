@@ -14,3 +14,8 @@ struct MetricsHandlers: Sendable {
             body: ResponseBody(byteBuffer: ByteBuffer(string: text())))
     }
 }
+
+extension Routes {
+    /// On its own listener alone.
+    static let metrics = "/metrics"
+}

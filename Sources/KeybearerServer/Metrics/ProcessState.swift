@@ -11,10 +11,10 @@ struct ProcessState: Sendable, Hashable {
 
     /// nil where the system does not say.
     static func now() -> ProcessState? {
-        guard let fields = text("/proc/self/stat").flatMap(fields(ofStat:)), let boot = bootTime else { return nil }
+        guard let values = text("/proc/self/stat").flatMap(values(ofStat:)), let boot = bootTime else { return nil }
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
-        guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]),
-            let start = Double(fields[19]), let pages = Int(fields[21])
+        guard values.count > 21, let user = Double(values[11]), let system = Double(values[12]),
+            let start = Double(values[19]), let pages = Int(values[21])
         else { return nil }
         let files = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
         return ProcessState(
@@ -24,7 +24,7 @@ struct ProcessState: Sendable, Hashable {
     }
 
     /// What stands behind the name of the program, which may hold blanks and brackets.
-    static func fields(ofStat text: String) -> [Substring]? {
+    static func values(ofStat text: String) -> [Substring]? {
         guard let end = text.lastIndex(of: ")") else { return nil }
         return text[text.index(after: end)...].split(whereSeparator: \.isWhitespace)
     }

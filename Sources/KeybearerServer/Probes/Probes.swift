@@ -37,3 +37,8 @@ struct Probes: Sendable {
             body: ResponseBody(byteBuffer: ByteBuffer(string: text + "\n")))
     }
 }
+
+extension Routes {
+    static let health = "/healthz"
+    static let readiness = "/readyz"
+}

@@ -53,7 +53,7 @@ import Testing
         }
         // Two pieces that changed places.
         let (first, second) = (head + 32..<head + 32 + piece, head + 32 + piece..<head + 32 + 2 * piece)
-        broken.append(Array(sealed[..<first.lowerBound] + sealed[second] + sealed[first] + sealed[second.upperBound...]))
+        broken.append(sealed[..<first.lowerBound] + sealed[second] + sealed[first] + sealed[second.upperBound...])
         for bytes in broken {
             #expect(throws: SealedBackup.Problem.damaged) { _ = try Self.open(bytes) }
         }

@@ -61,15 +61,15 @@ import Testing
         let (account, key) = try await fixture.account("ada@example.com")
         let (_, locked) = try await fixture.account("bob@example.com", isEntitled: false)
         try await fixture.listening { wire in
-            func ask(_ key: String?, over way: Wire) async throws -> Int {
+            func status(of key: String?, over way: Wire) async throws -> Int {
                 let headers = key.map { [("Authorization", "Bearer \($0)")] } ?? []
                 return try await wire.send(WireRequest(headers: headers), over: way).status
             }
             for way in [Wire.http1, .gate] {
-                for _ in 0..<3 { #expect(try await ask(key, over: way) == 200) }
-                #expect(try await ask(locked, over: way) == 403)
-                #expect(try await ask(nil, over: way) == 401)
-                #expect(try await ask("tdc_nothing", over: way) == 401)
+                for _ in 0..<3 { #expect(try await status(of: key, over: way) == 200) }
+                #expect(try await status(of: locked, over: way) == 403)
+                #expect(try await status(of: nil, over: way) == 401)
+                #expect(try await status(of: "tdc_nothing", over: way) == 401)
             }
             let asked = try await client.send(
                 .post, "/introspect", "token=\(key)", type: "application/x-www-form-urlencoded")
@@ -118,8 +118,8 @@ import Testing
             #expect(later["keybearer_store_failures_total{kind=\"diskFull\"}"] == 1)
             #expect(later["keybearer_store_failures_total{kind=\"unreachable\"}"] == 0)
         }
-        #expect(ProcessState.fields(ofStat: "1 (a) b (c)) S 2 3")?.map(String.init) == ["S", "2", "3"])
-        #expect(ProcessState.fields(ofStat: "nothing") == nil)
+        #expect(ProcessState.values(ofStat: "1 (a) b (c)) S 2 3")?.map(String.init) == ["S", "2", "3"])
+        #expect(ProcessState.values(ofStat: "nothing") == nil)
     }
 
     @Test("What waits in the database is counted; the end of the certificate is known")

@@ -119,7 +119,7 @@ def test_prometheus_reads_what_clients_counted(server: KeybearerServer, tmp_path
     prometheus.program.end()
 
 
-class Deployment:
+class Installation:
     """A server on PostgreSQL, with all that an alert is about."""
 
     def __init__(self, directory: Path):
@@ -197,27 +197,27 @@ def silence() -> Iterator[int]:
 
 
 def test_each_alert_fires_by_the_fault_that_it_stands_for(tmp_path: Path, silence: int) -> None:
-    deployment = Deployment(tmp_path)
-    prometheus = Prometheus(tmp_path / "prometheus", deployment.metrics, FASTER)
+    installation = Installation(tmp_path)
+    prometheus = Prometheus(tmp_path / "prometheus", installation.metrics, FASTER)
     prometheus.await_alert("KeybearerCertificateEnds")
     assert prometheus.firing == {"KeybearerCertificateEnds"}
 
-    deployment.call("POST", "/users", {"email": "ada@example.com", "name": "Ada", "externalId": "ada", "emailVerified": False})
-    deployment.call("POST", "/workspaces", {"name": "Shop", "owner": "ext:ada", "externalId": "shop", "plan": "pro"})
-    deployment.call("PUT", "/event-types/order.paid", {"description": "An order was paid."})
-    deployment.call(
+    installation.call("POST", "/users", {"email": "ada@example.com", "name": "Ada", "externalId": "ada", "emailVerified": False})
+    installation.call("POST", "/workspaces", {"name": "Shop", "owner": "ext:ada", "externalId": "shop", "plan": "pro"})
+    installation.call("PUT", "/event-types/order.paid", {"description": "An order was paid."})
+    installation.call(
         "POST", "/webhooks",
         {"name": "Hooks", "url": f"http://127.0.0.1:{silence}/", "events": ["order.paid"], "workspace": "ext:shop"})
 
     with ThreadPoolExecutor(80) as threads:
         ended = threading.Event()
-        forging = [threads.submit(deployment.send_forged, ended) for _ in range(2)]
+        forging = [threads.submit(installation.send_forged, ended) for _ in range(2)]
         prometheus.await_alert("KeybearerForgedKeys")
         ended.set()
         for each in forging:
             each.result()
         # Two are looked at, 62 wait, and the others are refused.
-        statuses = list(threads.map(deployment.sign_in_wrongly, range(160)))
+        statuses = list(threads.map(installation.sign_in_wrongly, range(160)))
         assert 503 in statuses
     prometheus.await_alert("KeybearerPasswordQueueFull")
 
@@ -230,29 +230,29 @@ def test_each_alert_fires_by_the_fault_that_it_stands_for(tmp_path: Path, silenc
             for n in range(500)
         ]
         number += 500
-        deployment.call("POST", "/events/batch", {"events": events})
+        installation.call("POST", "/events/batch", {"events": events})
         return "KeybearerWebhooksWaiting" in prometheus.firing
 
     eventually(publish, "KeybearerWebhooksWaiting fires", 90, 1.5)
     # A password that somebody forgot is told by mail, and the program for that fails.
     body = urllib.parse.urlencode({"email": "operator@example.com"})
     reply = request(
-        f"127.0.0.1:{deployment.server.port}", "/forgot-password", "POST",
+        f"127.0.0.1:{installation.server.port}", "/forgot-password", "POST",
         {"Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"},
-        body, 30, deployment.tls)
+        body, 30, installation.tls)
     assert reply.status < 400, reply.text
     prometheus.await_alert("KeybearerMailsWaiting")
 
-    key = deployment.server.commands.create_account().key
+    key = installation.server.commands.create_account().key
     headers = {"Authorization": f"Bearer {key}", "X-Forwarded-Proto": "https"}
-    deployment.database.stop()
+    installation.database.stop()
 
     def fails() -> bool:
-        request(f"127.0.0.1:{deployment.server.port}", "/api/v1/me", headers=headers, timeout=30, tls=deployment.tls)
+        request(f"127.0.0.1:{installation.server.port}", "/api/v1/me", headers=headers, timeout=30, tls=installation.tls)
         return {"KeybearerLeaseLost", "KeybearerDatabaseFailing", "KeybearerUnavailable"} <= prometheus.firing
 
     eventually(fails, "the database's alerts fire", 60, 0.2)
-    deployment.server.kill()
+    installation.server.kill()
     prometheus.await_alert("KeybearerDown")
     prometheus.program.end()
-    deployment.stop()
+    installation.stop()

@@ -52,8 +52,12 @@ import Testing
             broken.append(changed)
         }
         // Two pieces that changed places.
-        let (first, second) = (head + 32..<head + 32 + piece, head + 32 + piece..<head + 32 + 2 * piece)
-        broken.append(sealed[..<first.lowerBound] + sealed[second] + sealed[first] + sealed[second.upperBound...])
+        let pieces = head + 32
+        var swapped = Array(sealed.prefix(pieces))
+        swapped += sealed[(pieces + piece)..<(pieces + 2 * piece)]
+        swapped += sealed[pieces..<(pieces + piece)]
+        swapped += sealed[(pieces + 2 * piece)...]
+        broken.append(swapped)
         for bytes in broken {
             #expect(throws: SealedBackup.Problem.damaged) { _ = try Self.open(bytes) }
         }

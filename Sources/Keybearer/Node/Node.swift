@@ -79,7 +79,7 @@ public final class Node: Sendable {
         metrics.observe(
             NodeState(
                 accounts: cache.size.users, mostAccounts: context.settings.rememberedAccounts,
-                leaseLeft: max(.zero, now.duration(to: fence.leaseEnd)), connections: context.store.connections,
+                leaseLeft: fence.leaseLeft(at: now), connections: context.store.connections,
                 hashesWaiting: hasher.waitingCount))
     }
 

@@ -35,8 +35,7 @@ public final class RevocationFence: ChangePropagation {
         random: RandomSource, label: String = "", lease: Duration, thread: any TaskExecutor = StoreThread(),
         logger: Logger, metrics: NodeMetrics = .off, onEverything: @escaping @Sendable () async throws -> Void
     ) {
-        self.store = store
-        self.metrics = metrics
+        (self.store, self.metrics) = (store, metrics)
         self.cache = cache
         self.importedKeys = importedKeys
         self.clocks = clocks
@@ -65,8 +64,11 @@ public final class RevocationFence: ChangePropagation {
 
     /// Under which id this process is registered; nil while it is not.
     var nodeID: NodeID? { registration.withLock { $0.nodeID } }
-    /// The end of the lease, for readiness.
-    var leaseEnd: SteadyTime { SteadyTime(nanoseconds: trustedUntil.load(ordering: .acquiring)) }
+    /// How long the lease lasts if it is not renewed; zero without one.
+    func leaseLeft(at now: SteadyTime) -> Duration {
+        let end = trustedUntil.load(ordering: .acquiring)
+        return end > now.nanoseconds ? .nanoseconds(end - now.nanoseconds) : .zero
+    }
 
     /// One look at the store: registers if needed, applies what is new, renews when due.
     ///

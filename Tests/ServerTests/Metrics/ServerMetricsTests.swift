@@ -109,6 +109,15 @@ import Testing
         }
     }
 
+    @Test("A node without a lease says so")
+    func withoutLease() async throws {
+        let fixture = try Self.fixture()
+        // Before the first step there is none, and the clock stands far from where it would end.
+        fixture.services.node?.observe()
+        let text = try #require(fixture.settings.metrics).text()
+        #expect(text.contains("\nkeybearer_lease_held 0\n") && text.contains("\nkeybearer_lease_remaining_seconds 0\n"))
+    }
+
     @Test("The process, and a database that is gone")
     func process() async throws {
         let fixture = try Self.fixture()

@@ -22,6 +22,10 @@ struct RestoreCommand: AsyncParsableCommand {
                     + "add --yes to do it")
         }
         let bootstrap = try await Bootstrap(options)
+        guard case .sqlite = bootstrap.settings.database else {
+            throw CommandFailure(
+                .dataError, "this is for the embedded database; for PostgreSQL use pg_restore or its physical backups")
+        }
         try await BackupFile(path: file).withOpened(identity: identity, beside: bootstrap.settings.database) {
             try await restore($0, bootstrap)
         }

@@ -50,6 +50,7 @@ extension EndToEndTests {
             Refused(name: "webhook-retention", value: "7", wants: "a whole number of days from 15 to 365"),
             Refused(name: "trusted-proxies", value: "0.0.0.0/0", wants: "networks such as 10.0.0.0/8"),
             Refused(name: "operator-address", value: "unix:", wants: "or unix: and the absolute path of a socket"),
+            Refused(name: "metrics-address", value: "9464", wants: "an internal host and port such as 127.0.0.1:9464"),
             Refused(
                 name: "gate-address", value: "unix:relative.sock", wants: "or unix: and the absolute path of a socket"),
             Refused(name: "gate-trusted-proxies", value: "::/0", wants: "networks of the gateways"),

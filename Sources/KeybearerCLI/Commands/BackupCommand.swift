@@ -69,8 +69,8 @@ struct BackupCommand: AsyncParsableCommand {
             guard case .sqlite(let location) = bootstrap.settings.database else { return }
             let scratch = location + ".backing-up"
             // One that a crash left behind.
-            unlink(scratch)
-            defer { unlink(scratch) }
+            BackupFile.remove(scratch)
+            defer { BackupFile.remove(scratch) }
             try database.backUp(to: scratch)
             try BackupFile(path: scratch).seal(to: path, for: recipient)
         }

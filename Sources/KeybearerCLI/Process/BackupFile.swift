@@ -1,6 +1,11 @@
 import Foundation
 import Keybearer
 
+#if canImport(CDispatch)
+// The compiler takes `stat` and what is beside it for declarations of the module where it has seen them first.
+import CDispatch
+#endif
+
 /// A backup as a file, sealed for an operator's key or not.
 struct BackupFile {
     let path: String
@@ -30,10 +35,13 @@ struct BackupFile {
             try handle.synchronize()
             try handle.close()
         } catch {
-            unlink(path)
+            remove(path)
             throw error
         }
     }
+
+    /// Removes a copy, if it is there.
+    static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
     /// Writes it sealed into a new file.
     func seal(to sealed: String, for recipient: BackupRecipient) throws {
@@ -73,8 +81,8 @@ struct BackupFile {
         guard case .sqlite(let database) = database else { return try await body(path) }
         let opened = database + ".opening"
         // One that a crash left behind.
-        unlink(opened)
-        defer { unlink(opened) }
+        Self.remove(opened)
+        defer { Self.remove(opened) }
         try open(to: opened, with: try Self.identity(in: identity))
         return try await body(opened)
     }

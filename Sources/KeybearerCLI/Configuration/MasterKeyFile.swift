@@ -2,8 +2,9 @@ import Foundation
 import Keybearer
 
 #if canImport(CDispatch)
-// The compiler takes `stat` for a declaration of this module where it has seen that one first.
+// The compiler takes `stat` for a declaration of the one of these modules that it has seen first.
 import CDispatch
+import CoreFoundation
 #endif
 
 /// The file with the ring of master keys: mode 0600, written by replacing it whole.

@@ -3,8 +3,9 @@ import Keybearer
 import KeybearerOutbound
 
 #if canImport(CDispatch)
-// The compiler takes `stat` for a declaration of this module where it has seen that one first.
+// The compiler takes `stat` for a declaration of the one of these modules that it has seen first.
 import CDispatch
+import CoreFoundation
 #endif
 
 /// The settings of sign-in with an OpenID Connect provider.

@@ -1,11 +1,6 @@
 import Foundation
 import Keybearer
 
-#if canImport(CDispatch)
-// The compiler takes `stat` and what is beside it for declarations of the module where it has seen them first.
-import CDispatch
-#endif
-
 /// A backup as a file, sealed for an operator's key or not.
 struct BackupFile {
     let path: String

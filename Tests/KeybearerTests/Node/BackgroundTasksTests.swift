@@ -40,6 +40,7 @@ import Testing
             "webhooks": "itself, \(Duration.milliseconds(250))",
             "mails": "every \(Duration.seconds(1))",
             "audit positions": "every \(Duration.seconds(1))",
+            "measurements": "every \(Duration.seconds(10))",
             "housekeeping": "every \(Duration.seconds(600))",
         ]
         let tasks = node.backgroundTasks

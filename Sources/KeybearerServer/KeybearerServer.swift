@@ -146,7 +146,10 @@ public struct KeybearerServer: Sendable {
     private func makeMetricsListener(
         _ listeners: Listeners, onReady: @escaping @Sendable (Int) -> Void
     ) throws -> InternalListener? {
-        guard let address = settings.metricsAddress, let registry = settings.metrics else { return nil }
+        guard let address = settings.metricsAddress else { return nil }
+        guard let registry = node.metrics.factory as? PrometheusRegistry else {
+            throw KeybearerError(.internalError, "There are no metrics to serve at \(address).")
+        }
         let measured = ServerMetrics(
             node: node, connections: listeners.connections, certificates: listeners.certificates)
         var edge = try makeResponder(for: .metricsAlone, isTLS: false) {

@@ -44,10 +44,9 @@ extension KeybearerServer {
         public var gate: GateSettings?
         /// The operator API's own listener; nil serves it on the public one.
         public var operatorAddress: GateSettings.Address?
-        /// The listener on which metrics are, plain HTTP; nil serves none.
-        public var metricsAddress: GateSettings.Address?
-        /// Who keeps what is measured, where there is such a listener: the one that the services were given.
-        package var metrics: PrometheusRegistry?
+        /// The listener on which metrics are, plain HTTP; nil serves none. The services then keep them in a
+        /// ``PrometheusRegistry``.
+        package var metricsAddress: GateSettings.Address?
         /// How long a stop may take.
         public var stopTimeout: Duration = .seconds(20)
 

@@ -93,7 +93,7 @@ struct BackupCommand: AsyncParsableCommand {
                 throw CommandFailure(.dataError, "this is for the embedded database")
             }
             let isSound = try await BackupFile(path: file).withOpened(
-                identity: identity, beside: bootstrap.settings.database
+                identity: identity, beside: database
             ) { path in
                 let copy = try SQLiteEngine.openCopy(ofBackup: path, beside: database)
                 defer { copy.remove() }
@@ -108,13 +108,7 @@ struct BackupCommand: AsyncParsableCommand {
             ]
             try await bootstrap.requireRing(of: store)
             let services = try bootstrap.makeServices(store: store, role: .command)
-            let unopenable = try await services.masterKeys.unopenableKeys()
-            findings.append(
-                unopenable.isEmpty
-                    ? Finding(.ok, "keys", "Every Secret Key opens with these master keys.")
-                    : Finding(
-                        .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
-                        mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
+            findings.append(.keys(unopenable: try await services.masterKeys.unopenableKeys().count))
             findings.append(try await .auditLog(services.audit))
             let accounts = try await store.accounts(of: nil, offset: 0, limit: 1).total
             let workspaces = try await store.workspaces(offset: 0, limit: 1).total

@@ -13,6 +13,17 @@ extension Finding {
 }
 
 extension Finding {
+    /// Whether the master keys at hand open every Secret Key.
+    static func keys(unopenable count: Int) -> Finding {
+        count == 0
+            ? Finding(.ok, "keys", "Every Secret Key opens with these master keys.")
+            : Finding(
+                .broken, "keys", "\(count) Secret Keys do not open with these master keys.",
+                mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup.")
+    }
+}
+
+extension Finding {
     private static let mostTwins = 10
 
     /// Accounts that earlier versions told apart by the spelling of one address alone.

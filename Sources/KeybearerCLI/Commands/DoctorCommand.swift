@@ -168,13 +168,7 @@ private struct Examination {
         if let services, let refusal = try await ringRefusal(services) {
             findings.append(refusal)
         } else if canOpen, let services {
-            let unopenable = try await services.masterKeys.unopenableKeys()
-            findings.append(
-                unopenable.isEmpty
-                    ? Finding(.ok, "keys", "Every Secret Key opens with these master keys.")
-                    : Finding(
-                        .broken, "keys", "\(unopenable.count) Secret Keys do not open with these master keys.",
-                        mend: "Add the master key they were sealed under, as a line 'master mk_… …', from its backup."))
+            findings.append(.keys(unopenable: try await services.masterKeys.unopenableKeys().count))
             findings.append(try await .auditLog(services.audit))
         }
         findings.append(.twins(try await store.twins()))

@@ -22,11 +22,11 @@ struct RestoreCommand: AsyncParsableCommand {
                     + "add --yes to do it")
         }
         let bootstrap = try await Bootstrap(options)
-        guard case .sqlite = bootstrap.settings.database else {
+        guard case .sqlite(let database) = bootstrap.settings.database else {
             throw CommandFailure(
                 .dataError, "this is for the embedded database; for PostgreSQL use pg_restore or its physical backups")
         }
-        try await BackupFile(path: file).withOpened(identity: identity, beside: bootstrap.settings.database) {
+        try await BackupFile(path: file).withOpened(identity: identity, beside: database) {
             try await restore($0, bootstrap)
         }
     }

@@ -80,10 +80,7 @@ struct LoadedSettings: Sendable {
         server.trustedProxies = try reader.networks(.trustedProxies)
         server.operatorAddress = try reader.optional(.operatorAddress, SettingReader.gateAddress)
         server.metricsAddress = try reader.optional(.metricsAddress, SettingReader.gateAddress)
-        if server.metricsAddress != nil {
-            let registry = PrometheusRegistry()
-            (server.metrics, services.metrics) = (registry, registry)
-        }
+        if server.metricsAddress != nil { services.metrics = PrometheusRegistry() }
         server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)

@@ -67,13 +67,12 @@ struct BackupFile {
     /// Runs a body with the path of the backup in the clear: its own, or that of a copy beside the database, which is removed
     /// behind it.
     func withOpened<Value>(
-        identity: String?, beside database: DatabaseLocation, _ body: (String) async throws -> Value
+        identity: String?, beside database: String, _ body: (String) async throws -> Value
     ) async throws -> Value {
         guard try isSealed else { return try await body(path) }
         guard let identity else {
             throw CommandFailure(.usage, "\(path) is encrypted; name the file of its private key with --identity")
         }
-        guard case .sqlite(let database) = database else { return try await body(path) }
         let opened = database + ".opening"
         // One that a crash left behind.
         Self.remove(opened)
@@ -92,7 +91,9 @@ struct BackupFile {
             throw CommandFailure(.dataError, "\(path) holds no private key of backups")
         }
         let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue ?? 0
-        if mode & 0o077 != 0 { Console.report("Warning: others on this machine can read \(path); chmod 600 it.") }
+        guard mode & 0o077 == 0 else {
+            throw CommandFailure(.noPermission, "\(path) can be read by others; run: chmod 600 \(path)")
+        }
         return identity
     }
 

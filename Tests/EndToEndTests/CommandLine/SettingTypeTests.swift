@@ -78,7 +78,7 @@ extension EndToEndTests {
                 $0.server.operatorAddress == .network(host: "127.0.0.1", port: 8_082)
             },
             .metricsAddress: Good(#""127.0.0.1:9464""#) {
-                $0.server.metricsAddress == .network(host: "127.0.0.1", port: 9_464) && $0.server.metrics != nil
+                $0.server.metricsAddress == .network(host: "127.0.0.1", port: 9_464) && $0.services.metrics != nil
             },
             .gateAddress: Good(#""unix:/run/kb.sock""#) {
                 $0.server.gate?.address == .unixSocket(path: "/run/kb.sock")

@@ -13,9 +13,8 @@ import Testing
 @Suite struct ServerMetricsTests {
     private static func fixture(tls: (certificateFile: String, keyFile: String)? = nil) throws -> ServerFixture {
         try ServerFixture(tls: tls) { edge, domain in
-            let registry = PrometheusRegistry()
             edge.metricsAddress = .network(host: "127.0.0.1", port: 0)
-            (edge.metrics, domain.metrics) = (registry, registry)
+            domain.metrics = PrometheusRegistry()
         }
     }
 
@@ -114,7 +113,7 @@ import Testing
         let fixture = try Self.fixture()
         // Before the first step there is none, and the clock stands far from where it would end.
         fixture.services.node?.observe()
-        let text = try #require(fixture.settings.metrics).text()
+        let text = try #require(fixture.services.node?.metrics.factory as? PrometheusRegistry).text()
         #expect(text.contains("\nkeybearer_lease_held 0\n") && text.contains("\nkeybearer_lease_remaining_seconds 0\n"))
     }
 

@@ -47,14 +47,13 @@ import Testing
             store.observation.begin { work.add($0) }
             _ = try await store.account(id: UserID.random(from: samples.random))
             #expect(work.take().map(\.kind) == [.read])
-            _ = try await store.addAccount(samples)
+            let new = samples.newAccount()
+            _ = try await store.add(new, samples)
             #expect(work.take().contains { $0.kind == .write && $0.failure == nil })
             // A refusal says nothing of the database.
-            await expect(.notFound) {
-                _ = try await store.retryMail(MailID.random(from: samples.random), now: WebhookSamples.now)
-                throw KeybearerError(.notFound, "There is none.")
-            }
-            #expect(work.take().allSatisfy { $0.failure == nil })
+            await expect(.conflict) { _ = try await store.add(new, samples) }
+            let refused = work.take()
+            #expect(!refused.isEmpty && refused.allSatisfy { $0.failure == nil })
         }
     }
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import urllib.parse
@@ -130,8 +131,6 @@ class Installation:
                 "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key,
                 "-out", certificate,
             ], check=True, capture_output=True)
-        import ssl
-
         self.tls = ssl.create_default_context(cafile=str(certificate))
         self.database = postgres.PostgresServer().make()
         commands = CommandLine(

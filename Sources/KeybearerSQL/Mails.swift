@@ -63,12 +63,8 @@ enum MailSQL {
     static let addToAddress = SQL(
         insert(user: "CAST($4 AS TEXT)", recipient: "CAST($15 AS TEXT)", from: "WHERE CAST($15 AS TEXT) <> ''"))
     private static let isDue = "next_attempt_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)"
-    static let due = SQL(
-        """
-        \(columns)
-        WHERE \(isDue) AND id IN (SELECT id FROM mails WHERE \(isDue) ORDER BY next_attempt_at, id LIMIT $2)
-        ORDER BY id
-        """)
+    /// Straight from an index, whatever is known of how many are due.
+    static let due = SQL("\(columns) WHERE \(isDue) ORDER BY next_attempt_at, id LIMIT $2")
     static let claim = SQL("UPDATE mails SET claim = $2, claimed_until = $3 WHERE id = $1")
     /// It keeps what later mails are counted with.
     static let end = SQL(
@@ -166,7 +162,7 @@ extension SQLStore {
         return try await maintain { connection in
             let now = try connection.now(now)
             let due = SQLStatement(MailSQL.due, [.time(now), .number(max(0, limit))])
-            let mails = try (connection.lock([(due, .update)]).first ?? []).map { try StoredValues.mail($0) }
+            let mails = try (connection.lock([(due, .updateOrSkip)]).first ?? []).map { try StoredValues.mail($0) }
             let end = SQLValue.time(now.advanced(by: MailRules.claim))
             try connection.executeMany(MailSQL.claim, mails.map { [.id($0.id), .bytes(claim), end] })
             return mails

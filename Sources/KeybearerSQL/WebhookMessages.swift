@@ -23,16 +23,14 @@ enum WebhookMessageSQL {
         ON CONFLICT DO NOTHING
         """)
     static let bySource = SQL("SELECT id FROM webhook_messages WHERE source = $1")
-    private static let newColumns = """
-        SELECT id, event, workspace_id, endpoint_id, excluded_id, source, created_at FROM webhook_messages
-        WHERE spread_at IS NULL AND id IN
+    /// Straight from an index. Chosen by a subquery (`id IN (… LIMIT …)`), each row that is new would be compared with each one
+    /// chosen where the statistics are from before there was a heap of them: seconds, for which all others wait.
+    private static let new = """
+        SELECT m.id, m.event, m.workspace_id, m.endpoint_id, m.excluded_id, m.source, m.created_at
+        FROM webhook_messages m WHERE m.spread_at IS NULL
         """
-    /// The oldest.
-    static let new = SQL(
-        """
-        \(newColumns) (SELECT id FROM webhook_messages WHERE spread_at IS NULL ORDER BY created_at, id LIMIT $1)
-        ORDER BY created_at, id
-        """)
+    private static let oldestFirst = "ORDER BY m.created_at, m.id LIMIT $1"
+    static let oldestNew = SQL("\(new) \(oldestFirst)")
     private static let workspace = "coalesce(m.workspace_id, '')"
     /// The workspaces that have new messages, one step of the index for each; empty for messages of none.
     static let workspacesWithNew = SQL(
@@ -50,13 +48,7 @@ enum WebhookMessageSQL {
         SELECT id FROM present WHERE id IS NOT NULL
         """)
     /// The oldest of a workspace.
-    static let newOfWorkspace = SQL(
-        """
-        \(newColumns) (
-            SELECT m.id FROM webhook_messages m WHERE m.spread_at IS NULL AND \(workspace) = $2
-            ORDER BY m.created_at, m.id LIMIT $1)
-        ORDER BY created_at, id
-        """)
+    static let oldestNewOfWorkspace = SQL("\(new) AND \(workspace) = $2 \(oldestFirst)")
     static let anyNew = SQL("SELECT id FROM webhook_messages WHERE spread_at IS NULL LIMIT 1")
     static let spread = SQL("UPDATE webhook_messages SET spread_at = $2 WHERE id = $1")
     /// Nobody gets it. What it is known by stays, so that it is not queued again.
@@ -90,9 +82,8 @@ enum WebhookMessageSQL {
         ORDER BY e.id
         """)
     static let all = [
-        insert, insertIfWanted, bySource, new, workspacesWithNew, newOfWorkspace, anyNew, spread, spreadToNobody,
-        takePlaces,
-        takePlacesOfEndpoint, receivers,
+        insert, insertIfWanted, bySource, oldestNew, workspacesWithNew, oldestNewOfWorkspace, anyNew, spread,
+        spreadToNobody, takePlaces, takePlacesOfEndpoint, receivers,
     ]
 }
 
@@ -171,7 +162,7 @@ extension SQLStore {
     /// The oldest that are new; where some workspaces have a heap of them, the oldest of each workspace, so that nobody waits
     /// behind a heap. In the order in which they were queued.
     private static func newMessages(limit: Int, _ connection: any SQLConnection) throws -> [any StoredRow] {
-        let oldest = SQLStatement(WebhookMessageSQL.new, [.number(limit)])
+        let oldest = SQLStatement(WebhookMessageSQL.oldestNew, [.number(limit)])
         let rows = try connection.lock([(oldest, .update)]).first ?? []
         guard rows.count == limit, Set(rows.map { $0.text("workspace_id") }).count <= limit / 4 else { return rows }
         let all = try connection.rows(WebhookMessageSQL.workspacesWithNew).map { try $0.requiredText("id") }
@@ -179,7 +170,7 @@ extension SQLStore {
         // Whoever holds some of these has not waited for the ones above: they are left to it.
         let found = try connection.lock(
             all.shuffled().prefix(limit).map {
-                (SQLStatement(WebhookMessageSQL.newOfWorkspace, [share, .text($0)]), .updateOrSkip)
+                (SQLStatement(WebhookMessageSQL.oldestNewOfWorkspace, [share, .text($0)]), .updateOrSkip)
             })
         let place = { (row: any StoredRow) in (row.number("created_at") ?? 0, row.text("id") ?? "") }
         return found.flatMap { $0 }.sorted { place($0) < place($1) }

@@ -2,12 +2,12 @@
 SWIFT_FLAGS = -Xcc -O2
 # So many tests run beside each other. With all of them at the same time on two cores, leases lapse between their renewals.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 8
-# Flags of `make demo` and `make chaos`.
+# Flags of `make demo`, `make chaos` and `make soak`.
 ARGS ?=
 
 SWIFT_SOURCES = $(wildcard Plugins Sources Tests Benchmarks examples/swift) Package.swift
 
-.PHONY: help demo build check test test-swift test-long sanitize chaos spec lint format bench bench-webhooks bench-compare release clean
+.PHONY: help demo build check test test-swift test-long sanitize chaos spec lint format bench bench-webhooks bench-compare soak release clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +93,10 @@ spec: ## Checks the model of the revocation fence, and what goes wrong without e
 bench: ## Measures how fast it is, and writes docs/benchmarks.
 	scripts/install-dependencies
 	scripts/run-benchmarks
+
+soak: ## Half of the capacity for half an hour on each engine: make soak ARGS="--minutes 3"
+	scripts/install-dependencies
+	scripts/run-soak $(ARGS)
 
 bench-webhooks: ## Measures how fast webhooks are delivered, and what they cost others.
 	scripts/install-dependencies

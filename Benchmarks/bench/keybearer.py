@@ -41,6 +41,8 @@ class Keybearer:
         self.process: Process | None = None
         self.command: list[str] = []
         self.has_gate = has_gate
+        # Options of every start besides.
+        self.options: list[str] = []
         if has_gate and "--gate-address" not in run([binary, "demo", "--help"], "keybearer demo --help"):
             raise Failure(f"this build has no gate: {binary} demo has no --gate-address")
 
@@ -55,6 +57,7 @@ class Keybearer:
         if self.has_gate:
             self.gate_port = free_port()
             self.command += ["--gate-address", f"127.0.0.1:{self.gate_port}"]
+        self.command += self.options
         self.starts += 1
         self.process = self.processes.start(f"{self.name} {self.starts}", self.command)
         if not serve:

@@ -29,7 +29,11 @@ struct Bootstrap: Sendable {
             case .json: { JSONLogHandler(label: $0) }
             case .text: { TextLogHandler(label: $0) }
             }
-        var logger = Logger(label: "keybearer", factory: makeHandler)
+        var logger = Logger(label: "keybearer") { label in
+            var handler = makeHandler(label)
+            handler.metadataProvider = .trace
+            return handler
+        }
         logger.logLevel = settings.logLevel
         return logger
     }

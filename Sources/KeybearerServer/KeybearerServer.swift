@@ -10,18 +10,6 @@ import UnixSignals
 
 /// The HTTP server: API and dashboard on one listener, over one ``Keybearer/Services``.
 public struct KeybearerServer: Sendable {
-    /// Where a server listens.
-    public struct ListeningPorts: Sendable {
-        /// The port of API and dashboard.
-        public let server: Int
-        /// The gate's port, 0 on a Unix socket; nil when there is no gate.
-        public let gate: Int?
-        /// The operator API's port, 0 on a Unix socket; nil when it is on the public listener.
-        public let operators: Int?
-        /// The port of the metrics, 0 on a Unix socket; nil when there are none.
-        public let metrics: Int?
-    }
-
     private let settings: Settings
     private let services: Services
     private let node: Node
@@ -31,6 +19,8 @@ public struct KeybearerServer: Sendable {
     private let logger: Logger
     /// What the bodies of all requests take together.
     let bodyMemory = BodyMemory()
+    /// nil where none is wanted.
+    var accessLog: AccessLog?
 
     /// Puts a server together.
     ///
@@ -53,6 +43,7 @@ public struct KeybearerServer: Sendable {
         self.clocks = clocks
         self.random = random
         self.logger = logger
+        accessLog = settings.accessLog.map { AccessLog($0, logger: logger) }
     }
 
     /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what
@@ -98,7 +89,8 @@ public struct KeybearerServer: Sendable {
         application.beforeServerStarts { await node.fence.step() }
         // Stopped from the last to the first: the other listeners before what keeps their memory true.
         let services: [any Service] =
-            [application] + [gate.service, operators.service, metrics.service].compactMap(\.self)
+            (accessLog.map { [AccessLogService(log: $0)] } ?? []) + [application]
+            + [gate.service, operators.service, metrics.service].compactMap(\.self)
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger)
         configuration.maximumGracefulShutdownDuration = settings.stopTimeout
@@ -166,7 +158,8 @@ public struct KeybearerServer: Sendable {
         settings.gate.map { gateSettings in
             listeners.gate(
                 GateDecision(
-                    node: node, clocks: clocks, settings: gateSettings, challenges: challenges, logger: logger),
+                    node: node, clocks: clocks, settings: gateSettings, challenges: challenges, accessLog: accessLog,
+                    logger: logger),
                 onReady: onReady)
         }
     }
@@ -193,7 +186,8 @@ public struct KeybearerServer: Sendable {
             routes: routes, served: served,
             clientAddress: ClientAddress(trusted: settings.trustedProxies), isTLS: isTLS ?? (settings.tls != nil),
             bodies: bodies, api: api, operators: operators, dashboard: pages, place: place, logger: logger,
-            metrics: served == .metricsAlone ? nil : ResponseMetrics(of: node))
+            metrics: served == .metricsAlone ? nil : ResponseMetrics(of: node),
+            accessLog: served == .metricsAlone ? nil : accessLog)
     }
 
     /// Every route with its handler.

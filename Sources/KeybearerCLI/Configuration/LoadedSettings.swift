@@ -81,6 +81,7 @@ struct LoadedSettings: Sendable {
         server.operatorAddress = try reader.optional(.operatorAddress, SettingReader.gateAddress)
         server.metricsAddress = try reader.optional(.metricsAddress, SettingReader.gateAddress)
         if server.metricsAddress != nil { services.metrics = PrometheusRegistry() }
+        server.accessLog = try reader.accessLog()
         server.gate = try reader.gate()
         server.keyPrefix = prefix
         server.headerBytes = try reader.number(.headerBytes, from: 4_096, to: 131_072)

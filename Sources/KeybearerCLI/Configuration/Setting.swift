@@ -48,6 +48,8 @@ enum Setting: String, CaseIterable {
     case regenerateByKey = "regenerate-by-key"
     case passwordCost = "password-cost"
     case auditRetention = "audit-retention"
+    case accessLog = "access-log"
+    case accessLogSample = "access-log-sample"
     case logFormat = "log-format"
     case logLevel = "log-level"
 
@@ -84,6 +86,8 @@ enum Setting: String, CaseIterable {
         case .usageRetention: "760"
         case .signUp: "open"
         case .passwordCost: "17"
+        case .accessLog: "off"
+        case .accessLogSample: "1"
         case .logFormat: "text"
         case .logLevel: "info"
         }
@@ -103,14 +107,15 @@ enum Setting: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .databaseConnections, .headerBytes, .headerCount, .rememberedAccounts, .usageRetention, .passwordCost,
-            .webhookRetention:
+            .webhookRetention, .accessLogSample:
             .wholeNumber
         case .trustedProxies, .gateTrustedProxies, .portalReturnURLs, .embedOrigins, .webhookAllowedNetworks: .networks
         case .address, .tlsCertificate, .tlsKey, .publicURL, .apiURL, .productName, .productLogo, .supportURL,
             .accentColor, .database, .databaseWait, .masterKeyFile, .keyPrefix, .operatorAddress,
             .metricsAddress, .gateAddress, .gateWorkspacePath, .lease, .headTimeout, .requestTimeout, .idleTimeout,
             .stopTimeout, .signUp,
-            .regenerateByKey, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile, .oidcName,
+            .regenerateByKey, .accessLog, .logFormat, .logLevel, .oidcIssuer, .oidcClientID, .oidcClientSecretFile,
+            .oidcName,
             .oidcEmailVerified, .oidcProvision, .mailCommand, .mailFrom, .auditRetention, .webhookCertificates:
             .text
         }
@@ -132,7 +137,7 @@ enum Setting: String, CaseIterable {
             .databaseWait, .masterKeyFile, .oidcClientSecretFile, .webhookCertificates, .operatorAddress,
             .metricsAddress, .gateAddress, .headerBytes, .headerCount, .headTimeout, .requestTimeout, .idleTimeout,
             .stopTimeout,
-            .rememberedAccounts, .logFormat, .logLevel:
+            .rememberedAccounts, .accessLog, .accessLogSample, .logFormat, .logLevel:
             false
         }
     }
@@ -190,6 +195,8 @@ enum Setting: String, CaseIterable {
         case .signUp, .regenerateByKey: "open or closed"
         case .passwordCost: "a whole number from 17 to 20 (scrypt's N is 2 to this power)"
         case .auditRetention: "a number of days from 30d to 36500d"
+        case .accessLog: "off, text or json"
+        case .accessLogSample: "a whole number from 1 to 1000000"
         case .logFormat: "text or json"
         case .logLevel: "debug, info, notice, warning or error"
         }

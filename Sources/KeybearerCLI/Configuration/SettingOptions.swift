@@ -163,6 +163,12 @@ struct SettingOptions: ParsableArguments {
     @Option(name: .long, help: "How long audit events are kept, such as 400d.")
     var auditRetention: String?
 
+    @Option(name: .long, help: "How a line for each request looks on standard output: off, text or json.")
+    var accessLog: String?
+
+    @Option(name: .long, help: "One of how many requests has such a line.")
+    var accessLogSample: String?
+
     @Option(name: .long, help: "How log lines look: text or json.")
     var logFormat: String?
 
@@ -185,7 +191,8 @@ struct SettingOptions: ParsableArguments {
             .headTimeout: headTimeout, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .stopTimeout: stopTimeout, .rememberedAccounts: rememberedAccounts, .usageRetention: usageRetention,
             .signUp: signUp, .regenerateByKey: regenerateByKey, .passwordCost: passwordCost,
-            .auditRetention: auditRetention, .logFormat: logFormat, .logLevel: logLevel,
+            .auditRetention: auditRetention, .accessLog: accessLog, .accessLogSample: accessLogSample,
+            .logFormat: logFormat, .logLevel: logLevel,
             .oidcIssuer: oidcIssuer, .oidcClientID: oidcClientID, .oidcClientSecretFile: oidcClientSecretFile,
             .oidcName: oidcName, .oidcEmailVerified: oidcEmailVerified, .oidcProvision: oidcProvision,
             .mailCommand: mailCommand, .mailFrom: mailFrom, .webhookAllowedNetworks: webhookAllowedNetworks,

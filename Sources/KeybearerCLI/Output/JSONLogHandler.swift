@@ -5,6 +5,7 @@ import Logging
 /// Writes log lines as one JSON object each, to standard error: `time`, `level`, `message`, and the metadata.
 struct JSONLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
     var logLevel: Logger.Level = .info
     let label: String
 
@@ -14,7 +15,8 @@ struct JSONLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description)
+        let provided = metadata.merging(metadataProvider?.get() ?? [:]) { $1 }
+        var fields = provided.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description)
         fields["time"] = Clocks.system.wall().description
         fields["level"] = event.level.rawValue
         fields["message"] = event.message.description

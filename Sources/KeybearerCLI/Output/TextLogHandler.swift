@@ -11,6 +11,11 @@ struct TextLogHandler: LogHandler {
         set { lines.metadata = newValue.mapValues(Self.visible) }
     }
 
+    var metadataProvider: Logger.MetadataProvider? {
+        get { lines.metadataProvider }
+        set { lines.metadataProvider = newValue }
+    }
+
     var logLevel: Logger.Level {
         get { lines.logLevel }
         set { lines.logLevel = newValue }

@@ -43,6 +43,7 @@ struct APIResponder: Sendable {
                 !node.verifier.isKnownBad(token, from: admission.client, now: clocks.steady())
             else {
                 metrics?.record(.unauthorized, since: clocks.steady())
+                context.logged?.decided(.unauthorized)
                 return refusal(Refusal(.unauthorized, of: admission.credentials, from: admission.client), of: context)
             }
             let bodyProblem = await bodies.read(into: &context)
@@ -52,6 +53,7 @@ struct APIResponder: Sendable {
         let begun = clocks.steady()
         let verdict = await admission.verdict(by: node.verifier) { original.clientName }
         metrics?.record(verdict, since: begun)
+        context.logged?.decided(verdict)
         switch admission.outcome(of: verdict) {
         case .refused(let refusal): return self.refusal(refusal, verdict, of: admission, context)
         case .admitted(let account, let rateLimit):
@@ -80,6 +82,7 @@ struct APIResponder: Sendable {
         let now = clocks.steady()
         let verdict = admission.cachedVerdict(by: node.verifier, now: now, wall: clocks.wall()) { context.clientName }
         metrics?.record(verdict, since: now)
+        context.logged?.decided(verdict)
         if case .needsStore(let need) = verdict {
             return .pending(
                 PendingRequest(
@@ -97,6 +100,7 @@ struct APIResponder: Sendable {
     /// Answers a request that had to wait for its verdict.
     func respond(to pending: PendingRequest, _ verdict: Verdict) -> APIResponse {
         metrics?.record(verdict, since: pending.begun)
+        pending.context.logged?.decided(verdict)
         return respond(verdict, of: pending.admission, pending.context, pending.matched, pending.route)
     }
 

@@ -64,6 +64,7 @@ struct DashboardResponder: Sendable {
                 return try await afterEnd(of: token, context)
             }
             isPortal = isPortal || signedIn.session.portal != nil
+            context.logged?.isOf(signedIn.account.user.id)
             if let problem { throw problem }
             if case .session(let handler, let sections, let action) = route?.access {
                 try Self.confine(signedIn.session.portal, to: sections, context)

@@ -77,11 +77,14 @@ struct GateDecision: Sendable {
     let challenges: Challenges
     private let addresses: ClientAddress
     private let metrics: VerdictMetrics?
+    private let accessLog: AccessLog?
 
     init(
-        node: Node, clocks: Clocks, settings: GateSettings, challenges: Challenges = Challenges(), logger: Logger
+        node: Node, clocks: Clocks, settings: GateSettings, challenges: Challenges = Challenges(),
+        accessLog: AccessLog? = nil, logger: Logger
     ) {
         self.challenges = challenges
+        self.accessLog = accessLog
         failures = GateFailureLog(logger: logger)
         metrics = VerdictMetrics(.gate, of: node, clocks: clocks)
         self.node = node
@@ -110,18 +113,24 @@ struct GateDecision: Sendable {
         let (now, wall) = (clocks.steady(), clocks.wall())
         var format = GateResponses.ResponseFormat(mode: .plain, isHead: head.isHead, closes: head.closes || isStopping)
         guard case .gate(let mode, let rest) = Self.path(head, bytes) else {
-            responses.deny(.noGate, format: format, wall: wall, to: &out)
+            let written = responses.deny(.noGate, format: format, wall: wall, to: &out)
+            record(written, format, route: "-", from: peer.address, since: now, at: wall)
             return nil
         }
         format.mode = mode
+        if head.trace.occurrences == 1 { format.trace = Self.trace(head, bytes) }
         guard isSecure(head, bytes, peer) else {
-            responses.deny(.httpsRequired, format: format, wall: wall, to: &out)
+            let written = responses.deny(.httpsRequired, format: format, wall: wall, to: &out)
+            record(written, format, from: peer.address, since: now, at: wall)
             return nil
         }
         let credentials = Self.credentials(head, bytes)
         guard case .token = credentials else {
-            responses.deny(credentials.denial, format: format, wall: wall, to: &out)
+            let written = responses.deny(credentials.denial, format: format, wall: wall, to: &out)
             metrics?.record(.unauthorized, since: now)
+            if accessLog != nil {
+                record(written, format, .unauthorized, from: client(head, bytes, peer), since: now, at: wall)
+            }
             return nil
         }
         let admission = Admission(credentials, from: client(head, bytes, peer)) { () throws(KeybearerError) in
@@ -150,9 +159,31 @@ struct GateDecision: Sendable {
     ) -> UInt64? {
         let written = responses.write(verdict, of: admission, format: format, wall: wall, to: &out)
         if let metrics { metrics.record(verdict, since: begun) }
-        guard let refused = written.refused else { return nil }
-        admission.record(verdict, by: node.verifier, at: wall, requestID: RequestIdentifier.text(refused))
-        return written.isOurFault ? refused : nil
+        if accessLog != nil { record(written, format, verdict, from: admission.client, since: begun, at: wall) }
+        guard written.isRefused else { return nil }
+        admission.record(verdict, by: node.verifier, at: wall, requestID: RequestIdentifier.text(written.request))
+        return written.isOurFault ? written.request : nil
+    }
+
+    /// Gives a request its line in the access log.
+    @inline(never)
+    private func record(
+        _ written: GateResponses.Written, _ format: GateResponses.ResponseFormat, _ verdict: Verdict? = nil,
+        route: String? = nil, from client: IPAddress, since begun: SteadyTime, at wall: Timestamp
+    ) {
+        guard let accessLog, accessLog.isWanted(written.status) else { return }
+        let route = route ?? (format.mode == .plain ? "/gate" : "/gate-nginx")
+        accessLog.record(
+            AccessLine(
+                at: wall, duration: begun.duration(to: clocks.steady()),
+                requestID: RequestIdentifier.text(written.request), surface: .gate, method: "-", route: route,
+                status: written.status, client: client, subject: verdict.map { .init($0) } ?? .init(),
+                trace: format.trace))
+    }
+
+    @inline(never)
+    private static func trace(_ head: GateRequestHead, _ bytes: UnsafeRawBufferPointer) -> TraceContext? {
+        TraceContext(slice(head.trace.value, bytes))?.child()
     }
 
     /// What the client says it is: the gateway passes its header on.

@@ -43,6 +43,7 @@ struct GateRequestHead {
     private(set) var forwardedFor = Header()
     private(set) var forwardedProto = Header()
     private(set) var forwardedURI = Header()
+    private(set) var trace = Header()
     /// Whether any field of a proxy is there, known or not.
     private(set) var hasForwardingHeaders = false
     /// Whether the client or its version wants the connection to end with the answer.
@@ -169,6 +170,7 @@ struct GateRequestHead {
                 hasForwardingHeaders = true
             }
         case 10: if Self.equals(bytes, name, "connection") { recordConnection(value, in: bytes) }
+        case 11: if Self.equals(bytes, name, "traceparent") { trace.record(value) }
         case 13: if Self.equals(bytes, name, "authorization") { authorization.record(value) }
         case 14:
             if Self.equals(bytes, name, "x-workspace-id") {

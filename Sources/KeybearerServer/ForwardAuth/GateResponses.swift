@@ -20,6 +20,8 @@ struct GateResponses {
         var isHead: Bool
         /// Whether the connection ends with it.
         var closes: Bool
+        /// The trace that the request is part of, for whoever is asked next.
+        var trace: TraceContext?
     }
 
     /// A denial without what is another's each time. Those that a flood meets are made once.
@@ -61,8 +63,12 @@ struct GateResponses {
 
     /// What was written.
     struct Written {
-        /// The number of the request in its identifier, where it was refused for a reason of its account's or of ours.
-        var refused: UInt64?
+        /// The number of the request in its identifier.
+        let request: UInt64
+        /// With which status.
+        let status: Int
+        /// Whether it was refused for a reason of its account's or of ours.
+        var isRefused = false
         /// Whether the reason is ours.
         var isOurFault = false
     }
@@ -74,19 +80,18 @@ struct GateResponses {
     ) -> Written {
         // Made once: a flood meets it.
         if case .unauthorized = verdict {
-            deny(.tokenRefused, format: format, wall: wall, to: &out)
-            return Written()
+            return deny(.tokenRefused, format: format, wall: wall, to: &out)
         }
         switch admission.outcome(of: verdict) {
         case .admitted(let account, let rateLimit):
-            allow(account, scope: admission.scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
+            return allow(account, scope: admission.scope, rateLimit: rateLimit, format: format, wall: wall, to: &out)
         case .refused(let refusal):
             var denial = Denial(refusal.error.code, message: refusal.error.message)
             denial.retryAfter = refusal.error.retryAfter
-            let request = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
-            return Written(refused: request, isOurFault: denial.code.status.code >= 500)
+            var written = deny(denial, rateLimit: refusal.rateLimit, format: format, wall: wall, to: &out)
+            written.isRefused = true
+            return written
         }
-        return Written()
     }
 
     /// Writes a 200 with who the client is.
@@ -94,14 +99,14 @@ struct GateResponses {
         _ account: CachedAccount, scope: AccessScope, rateLimit: RateLimitStatus, format: ResponseFormat,
         wall: Timestamp,
         to out: inout ByteBuffer
-    ) {
+    ) -> Written {
         if let workspace = account.access(to: scope) {
             let room = GateIdentity.room(account.account, at: workspace, plan: workspace.plan)
-            allow(identityRoom: room, rateLimit: rateLimit, format: format, wall: wall, to: &out) { writer in
+            return allow(identityRoom: room, rateLimit: rateLimit, format: format, wall: wall, to: &out) { writer in
                 GateIdentity.write(account.account, at: workspace, plan: workspace.plan, to: &writer)
             }
         } else {
-            ResponseFragments.withIdentity(account) { identity in
+            return ResponseFragments.withIdentity(account) { identity in
                 allow(identityRoom: identity.count, rateLimit: rateLimit, format: format, wall: wall, to: &out) {
                     writer in
                     writer.bytes(identity)
@@ -114,29 +119,31 @@ struct GateResponses {
         identityRoom: Int, rateLimit: RateLimitStatus, format: ResponseFormat, wall: Timestamp,
         to out: inout ByteBuffer,
         writeIdentity: (inout ByteWriter) -> Void
-    ) {
+    ) -> Written {
         update(wall)
+        let request = RequestIdentifier.nextNumber()
         write(atMost: 768 + identityRoom, to: &out) { writer in
             writer.text("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 11\r\n")
             writeIdentity(&writer)
             writer.text("X-Request-Id: ")
-            Self.writeIdentifier(RequestIdentifier.nextNumber(), to: &writer)
+            Self.writeIdentifier(request, to: &writer)
             writer.text("\r\n")
+            if let trace = format.trace { Self.write(trace, to: &writer) }
             Self.writeRateLimit(rateLimit, wall: wall, to: &writer)
             writeEnd(format, to: &writer)
             if !format.isHead { writer.text(Self.allowBody) }
         }
+        return Written(request: request, status: 200)
     }
 
     /// Writes a denial.
     ///
     /// - Parameter rateLimit: how the account stands, where there is one.
-    /// - Returns: the number of the request in its identifier.
     @discardableResult
     mutating func deny(
         _ denial: Denial, rateLimit: RateLimitStatus? = nil, format: ResponseFormat, wall: Timestamp,
         to out: inout ByteBuffer
-    ) -> UInt64 {
+    ) -> Written {
         update(wall)
         let code = denial.code
         let request = RequestIdentifier.nextNumber()
@@ -181,7 +188,7 @@ struct GateResponses {
             Self.writeIdentifier(request, to: &writer)
             writer.text(Envelope.failureEnd)
         }
-        return request
+        return Written(request: request, status: status.code, isOurFault: isOurFault)
     }
 
     private func write(atMost room: Int, to out: inout ByteBuffer, _ body: (inout ByteWriter) -> Void) {
@@ -199,6 +206,14 @@ struct GateResponses {
         writer.bytes(date.text)
         if format.closes { writer.text("\r\nConnection: close") }
         writer.text("\r\n\r\n")
+    }
+
+    /// The field of the trace, with this server as its latest part: the gateway may pass it on.
+    @inline(never)
+    private static func write(_ trace: TraceContext, to writer: inout ByteWriter) {
+        writer.text("traceparent: ")
+        writer.text(trace.fieldValue)
+        writer.text("\r\n")
     }
 
     private static func writeIdentifier(_ number: UInt64, to writer: inout ByteWriter) {

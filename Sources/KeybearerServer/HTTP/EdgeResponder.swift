@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Instrumentation
 import Keybearer
 import Logging
 import NIOCore
@@ -23,6 +24,7 @@ struct EdgeResponder: HTTPResponder {
     let place: Place
     let logger: Logger
     var metrics: ResponseMetrics?
+    var accessLog: AccessLog?
 
     func respond(to original: Request, context connection: ConnectionContext) async throws -> Response {
         let request =
@@ -31,8 +33,13 @@ struct EdgeResponder: HTTPResponder {
         let found = routes.find(path)
         var context = makeRequestContext(request, peer: connection.peer, parameters: found?.parameters ?? [:])
         context.requestBody = connection.requestBody
-        var response = await respond(context, path: path, matched: found?.matched)
-        metrics?.record(response.status.code, in: Self.area(of: path, found?.matched))
+        var response = await InstrumentationContext.withValue(context.trace?.carried ?? InstrumentationContext.current)
+        {
+            await respond(context, path: path, matched: found?.matched)
+        }
+        let area = Self.area(of: path, found?.matched)
+        metrics?.record(response.status.code, in: area)
+        record(response.status, of: context, area, route: found?.matched.path)
         addCommonHeaders(to: &response.headers, context)
         return request.method == .head ? response.createHeadResponse() : response
     }
@@ -55,6 +62,7 @@ struct EdgeResponder: HTTPResponder {
         let immediate = api.respondNow(to: context, matched: found.matched, route: route)
         guard case .response(var response) = immediate else { return immediate }
         metrics?.record(response.status.code, in: .api)
+        record(response.status, of: context, .api, route: found.matched.path)
         addCommonHeaders(to: &response.headers, context)
         return .response(response)
     }
@@ -63,6 +71,7 @@ struct EdgeResponder: HTTPResponder {
     func respond(to pending: APIResponder.PendingRequest, _ verdict: Verdict) -> APIResponse {
         var response = api.respond(to: pending, verdict)
         metrics?.record(response.status.code, in: .api)
+        record(response.status, of: pending.context, .api, route: pending.matched.path)
         addCommonHeaders(to: &response.headers, pending.context)
         return response
     }
@@ -72,6 +81,26 @@ struct EdgeResponder: HTTPResponder {
         if OperatorResponder.isOperator(path) { return .operators }
         if case .probe? = matched?.routes[.get]?.access { return .probes }
         return .pages
+    }
+
+    /// Gives a request its line in the access log.
+    private func record(
+        _ status: HTTPResponse.Status, of context: RequestContext, _ area: ServerMetrics.Area, route: String?
+    ) {
+        guard let accessLog, let logged = context.logged, accessLog.isWanted(status.code) else { return }
+        let surface: AccessLine.Surface =
+            switch area {
+            case .api: .api
+            case .pages: .pages
+            case .operators: .operators
+            case .probes: .probes
+            }
+        accessLog.record(
+            AccessLine(
+                at: api.clocks.wall(), duration: logged.begun.duration(to: api.clocks.steady()),
+                requestID: context.requestID, surface: surface,
+                method: AccessLine.method(context.request.method.rawValue), route: route ?? "-", status: status.code,
+                client: context.client, subject: logged.subject, trace: context.trace))
     }
 
     private static func path(of request: Request) -> Substring { (request.head.path ?? "/").prefix { $0 != "?" } }
@@ -88,6 +117,10 @@ struct EdgeResponder: HTTPResponder {
             ? ClientAddress.isSecureOnSocket(request.headers)
             : clientAddress.isSecure(isTLS: isTLS, peer: peer, headers: request.headers)
         context.isHTTPS = isTLS || clientAddress.isTrusted(peer)
+        // Two of them are none: nobody could say which is meant.
+        let traces = request.headers[values: HeaderName.traceParent]
+        if traces.count == 1 { context.trace = TraceContext(traces[0])?.child() }
+        if accessLog != nil { context.logged = LoggedRequest(begun: api.clocks.steady()) }
         return context
     }
 

@@ -15,6 +15,7 @@ enum HeaderName {
     static let referrerPolicy = name("Referrer-Policy")
     static let refresh = name("Refresh")
     static let requestID = name("X-Request-Id")
+    static let traceParent = name(TraceContext.fieldName)
     static let fetchDestination = name("Sec-Fetch-Dest")
     static let fetchSite = name("Sec-Fetch-Site")
     static let shownInFrame = name("X-Portal-Frame")

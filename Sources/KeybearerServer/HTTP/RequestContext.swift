@@ -24,6 +24,10 @@ struct RequestContext: Sendable {
     var contentHolding: BodyMemory.Holding?
     /// Whether the client used `https:`, be it to this server or to a trusted proxy.
     var isHTTPS = false
+    /// The trace that it is part of, with this server as its latest part.
+    var trace: TraceContext?
+    /// What the access log gets of it; nil where there is none.
+    var logged: LoggedRequest?
 
     /// The address of this server as the client wrote it, for examples that are shown back to it.
     var baseURL: String {

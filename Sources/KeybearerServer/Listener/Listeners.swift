@@ -48,6 +48,20 @@ struct Listeners: Sendable {
     }
 }
 
+extension KeybearerServer {
+    /// Where a server listens.
+    public struct ListeningPorts: Sendable {
+        /// The port of API and dashboard.
+        public let server: Int
+        /// The gate's port, 0 on a Unix socket; nil when there is no gate.
+        public let gate: Int?
+        /// The operator API's port, 0 on a Unix socket; nil when it is on the public listener.
+        public let operators: Int?
+        /// The port of the metrics, 0 on a Unix socket; nil when there are none.
+        public let metrics: Int?
+    }
+}
+
 extension Listeners {
     /// A listener beside the public one, which says when it answers.
     struct Announced: Sendable {

@@ -23,6 +23,21 @@ struct VerdictMetrics: Sendable {
         case addressNotAllowed = "address_not_allowed"
         case rateLimited = "rate_limited"
         case throttled, unavailable
+
+        /// - Returns: nil where nothing is decided yet.
+        init?(_ verdict: Verdict) {
+            switch verdict {
+            case .admitted: self = .admitted
+            case .unauthorized: self = .unauthorized
+            case .featureLocked: self = .featureLocked
+            case .notAMember: self = .notAMember
+            case .addressNotAllowed: self = .addressNotAllowed
+            case .rateLimited: self = .rateLimited
+            case .throttled: self = .throttled
+            case .unavailable: self = .unavailable
+            case .needsStore: return nil
+            }
+        }
     }
 
     private let counters: [Counter]

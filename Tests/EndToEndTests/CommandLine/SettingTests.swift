@@ -68,6 +68,8 @@ extension EndToEndTests {
             Refused(name: "regenerate-by-key", value: "1", wants: "open or closed"),
             Refused(name: "password-cost", value: "16", wants: "17 to 20"),
             Refused(name: "audit-retention", value: "7d", wants: "a number of days from 30d to 36500d"),
+            Refused(name: "access-log", value: "on", wants: "off, text or json"),
+            Refused(name: "access-log-sample", value: "0", wants: "a whole number from 1 to 1000000"),
             Refused(name: "log-format", value: "xml", wants: "text or json"),
             Refused(name: "log-level", value: "trace", wants: "debug, info, notice, warning or error"),
         ]

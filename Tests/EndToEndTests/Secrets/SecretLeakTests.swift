@@ -13,7 +13,7 @@ extension EndToEndTests {
             try Self.recordMasterKeys(files, in: log)
             for format in ["text", "json"] {
                 let settings = files.directory.file("settings-\(format).json")
-                try #"{"log-level": "debug", "log-format": "\#(format)"}"#
+                try #"{"log-level": "debug", "log-format": "\#(format)", "access-log": "\#(format)"}"#
                     .write(toFile: settings, atomically: true, encoding: .utf8)
                 let server = try ServerProcess.serve(files, ["--config", settings], name: "server-\(format)")
                 try BusyDay(files: files, port: server.port, log: log, name: format).run()

@@ -1,0 +1,43 @@
+import AsyncHTTPClient
+package import Keybearer
+import NIOCore
+
+/// Asks a server for its metrics, where its setting `metrics-address` has them.
+package enum MetricsFetch {
+    /// Where they are.
+    package enum Place: Sendable {
+        case network(host: String, port: Int)
+        case socket(path: String)
+
+        fileprivate var request: HTTPClientRequest? {
+            switch self {
+            case .network(let host, let port):
+                HTTPClientRequest(url: "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/metrics")
+            case .socket(let path):
+                HTTPClientRequest(url: "http+unix://\(HTTPFetch.escape(path))/metrics")
+            }
+        }
+    }
+
+    /// The most bytes of a response.
+    private static let mostBytes = 4 * 1_024 * 1_024
+
+    /// The metrics as Prometheus reads them.
+    ///
+    /// - Throws: `UNAVAILABLE` where nobody answers, or answers otherwise, within five seconds.
+    package static func text(from place: Place) async throws -> String {
+        guard let request = place.request else { throw KeybearerError(.unavailable, "This is no address of a server.") }
+        do {
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+            guard response.status == .ok else {
+                throw KeybearerError(
+                    .unavailable, "There are no metrics: the status is \(response.status.code).")
+            }
+            return String(buffer: try await response.body.collect(upTo: mostBytes))
+        } catch let error as KeybearerError {
+            throw error
+        } catch {
+            throw KeybearerError(.unavailable, "No server serves metrics there.", cause: error)
+        }
+    }
+}

@@ -24,7 +24,9 @@ struct KeybearerCommand: AsyncParsableCommand {
     static func main() async {
         var command: any ParsableCommand
         do {
-            command = try parseAsRoot()
+            command = try parseAsRoot(CallArguments.read())
+        } catch let failure as CommandFailure {
+            Failure.exit(with: failure)
         } catch {
             Failure.exit(withParsing: error)
         }

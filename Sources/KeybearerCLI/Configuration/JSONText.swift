@@ -36,7 +36,8 @@ enum JSONText: Equatable {
         let problem: String
     }
 
-    /// Reads one value that fills the whole text. A byte order mark before it is accepted.
+    /// Reads one value that fills the whole text. A byte order mark before it is accepted, and comments are: two slashes
+    /// and the rest of their line, wherever white space may be.
     static func parse(_ text: String) throws(Malformed) -> JSONText {
         var parser = JSONParser(text)
         return try parser.document()
@@ -188,8 +189,17 @@ private struct JSONParser {
         return true
     }
 
+    /// Skips white space and comments: two slashes and the rest of their line.
     private mutating func skipSpace() {
-        while let scalar = current, [" ", "\t", "\r", "\n"].contains(scalar) { place += 1 }
+        while let scalar = current {
+            if scalar == "/", scalars[(place + 1)...].first == "/" {
+                while let scalar = current, scalar != "\n" { place += 1 }
+            } else if [" ", "\t", "\r", "\n"].contains(scalar) {
+                place += 1
+            } else {
+                return
+            }
+        }
     }
 
     private func malformed(_ problem: String) -> JSONText.Malformed {

@@ -200,6 +200,9 @@ extension EndToEndTests {
                 "{}", "\u{FEFF}{\"lease\": \"1s\"}\r\n",
                 "{\r\n  \"lease\": \"1s\",\r\n  \"sign-up\": \"closed\"\r\n}\r\n",
                 #"{"leas\u0065": "1s"}"#, " \n{}\t",
+                "// why\n{ // why\n  // \"sign-up\": \"open\",\n\"lease\"://\n\"1s\"}//",
+                "{\"lease\": \"1s\" // why\r\n}",
+                #"{"public-url": "https://yourapp.com"}"#,
             ]
             for text in accepted { #expect(try Self.refusal(text, directory).isEmpty, "\(text)") }
             let refused = [
@@ -212,7 +215,9 @@ extension EndToEndTests {
                 (#"{"config": "other.json"}"#, "a name that is no setting"), (#"{"lease": "1s"} {}"#, "behind the end"),
                 (#"{"lease": "1s"}x"#, "behind the end"), (#"{"lease": "1s",}"#, "in double quotes"),
                 (#"{lease: "1s"}"#, "in double quotes"), ("{'lease': '1s'}", "in double quotes"),
-                ("{\"lease\": \"1s\" // why\n}", "line 1"), ("{\n\"lease\": 01}", "line 2"), ("[]", "one JSON object"),
+                ("{\"lease\": \"1s\" / why\n}", "line 1"), ("{\n/* why */}", "line 2"), ("{\n# why\n}", "line 2"),
+                (#"{"lease": "1s" // why }"#, "a comma or }"), ("// why", "ends too early"), ("{}/", "behind the end"),
+                ("{\n\"lease\": 01}", "line 2"), ("[]", "one JSON object"),
                 ("null", "one JSON object"), ("", "ends too early"), (#"{"lease": "\ud800"}"#, "surrogate"),
                 ("{\"lease\": \"1s\u{0}\"}", "control character"), (#"{"lease": NaN}"#, "a value is expected"),
                 (String(repeating: "[", count: 5_000), "nested"),

@@ -1,0 +1,1 @@
+"""Installs the Debian package in new Debian systems: see scripts/test-package."""

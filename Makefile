@@ -7,7 +7,7 @@ ARGS ?=
 
 SWIFT_SOURCES = $(wildcard Plugins Sources Tests Benchmarks examples/swift) Package.swift
 
-.PHONY: help demo build check test test-swift test-long sanitize chaos spec lint format bench bench-webhooks bench-compare soak release clean
+.PHONY: help demo build check test test-swift test-long sanitize chaos spec lint format bench bench-webhooks bench-compare soak release package test-package clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,8 +64,8 @@ chaos: ## Faults at random on three nodes and one PostgreSQL: make chaos ARGS="-
 
 # What takes long: many rows (a million audit events among them), 100,000 users with
 # their keys from a file, the wrong clocks with more seeds, ten minutes of faults, and the dashboard's tests twice more below
-# a path of the product's host (behind an nginx that strips it, and one that does not).
-test-long: ## The long tests: many rows, random histories, faults, the dashboard below a path.
+# a path of the product's host (behind an nginx that strips it, and one that does not); and the package, in new Debian systems.
+test-long: ## The long tests: many rows, random histories, faults, the dashboard below a path, the package.
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
@@ -75,6 +75,7 @@ test-long: ## The long tests: many rows, random histories, faults, the dashboard
 	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product -o faulthandler_timeout=1800 test_import.py test_many_rows.py
 	KEYBEARER_TEST_PLACE=stripped scripts/run-python-tests browser
 	KEYBEARER_TEST_PLACE=whole scripts/run-python-tests browser
+	$(MAKE) --no-print-directory test-package
 
 # Two builds of their own.
 sanitize: ## The tests under AddressSanitizer, with ten million inputs for each parser, and under ThreadSanitizer.
@@ -106,5 +107,13 @@ release: ## Builds keybearer for release, in .build-release.
 	scripts/install-dependencies
 	swift build -c release --scratch-path .build-release --product keybearer
 
+package: ## Builds the Debian package and the tarball, in dist.
+	scripts/install-dependencies --package
+	scripts/build-package
+
+test-package: package ## Installs the package in new Debian systems, and runs it there. Needs root.
+	scripts/install-dependencies --test
+	scripts/test-package
+
 clean: ## Removes what was built.
-	rm -rf .build .build-release .build-sanitized Tests/Simulations/.build Benchmarks/.build Benchmarks/.venv
+	rm -rf dist .build .build-package .build-release .build-sanitized Tests/Simulations/.build Benchmarks/.build Benchmarks/.venv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -77,8 +78,9 @@ class DebianRoot:
 
     def put(self, file: Path) -> str:
         """Copies a file into the root; returns its path there."""
-        shutil.copy(file, self.path("/tmp"))
-        return f"/tmp/{file.name}"
+        # /tmp is another one under systemd.
+        shutil.copy(file, self.path("/srv"))
+        return f"/srv/{file.name}"
 
 
 class Machine:
@@ -114,8 +116,8 @@ class Machine:
 
     def _child(self) -> int | None:
         """The process 1 of the root: the child of systemd-nspawn that has become systemd."""
-        for task in Path(f"/proc/{self._program.pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
+        with contextlib.suppress(OSError):
+            for child in Path(f"/proc/{self._program.pid}/task/{self._program.pid}/children").read_text().split():
                 if os.readlink(f"/proc/{child}/exe").endswith("/systemd"):
                     return int(child)
         return None

@@ -164,9 +164,10 @@ def examined(root: DebianRoot, package: Path) -> None:
     """What systemd and lintian say of the unit and of the package."""
     said = root.run("systemd-analyze", "verify", "--man=no", SERVICE)
     assert "keybearer" not in said, said
-    exposure = root.run("systemd-analyze", "security", "--offline=yes", "--no-pager", SERVICE).splitlines()
-    report("systemd-analyze verify: nothing to say")
-    report(f"systemd-analyze security:{exposure[-1].strip().lstrip('→ ')}")
+    said = root.run("systemd-analyze", "security", "--offline=yes", "--no-pager", SERVICE)
+    exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)[1]
+    assert float(exposure) < 2, said
+    report(f"systemd-analyze: verify says nothing; exposure {exposure} of 10")
     if shutil.which("lintian"):
         tags = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", KNOWN_TAGS, package],
                               capture_output=True, text=True, env=ENVIRONMENT)

@@ -111,7 +111,7 @@ package: ## Builds the Debian package and the tarball, in dist.
 	scripts/install-dependencies --package
 	scripts/build-package
 
-test-package: package ## Installs the package in new Debian systems, and runs it there. Needs root.
+test-package: package ## Installs the package in new Debian systems, and runs it there, as root.
 	scripts/install-dependencies --test
 	scripts/test-package
 

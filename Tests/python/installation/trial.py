@@ -219,6 +219,7 @@ def _late_database(machine: Machine, installed: Installed, database: PostgresSer
     state = dict(line.split(":\t", 1) for line in process.splitlines() if ":\t" in line)
     assert (state["Seccomp"], state["NoNewPrivs"], int(state["CapBnd"], 16)) == ("2", "1", 0), process
     machine.run("systemctl", "reload", "keybearer.service")
+    wait_for(machine, lambda: "Reloaded." in machine.log(), "the master keys were reloaded", 10)
     assert installed.request() == 200 and "Operation not permitted" not in machine.log(), machine.log()
     assert machine.run("stat", "-c", "%a %U %G", "/run/keybearer/gate.sock").strip() == "660 keybearer keybearer"
     report("systemd: seccomp filter on, no capabilities; reloaded")

@@ -64,13 +64,15 @@ chaos: ## Faults at random on three nodes and one PostgreSQL: make chaos ARGS="-
 
 # What takes long: many rows (a million audit events among them), 100,000 users with
 # their keys from a file, the wrong clocks with more seeds, ten minutes of faults, and the dashboard's tests twice more below
-# a path of the product's host (behind an nginx that strips it, and one that does not); and the package, in new Debian systems.
+# a path of the product's host (behind an nginx that strips it, and one that does not); three minutes of the soak on each engine; and the package, in new Debian
+# systems.
 test-long: ## The long tests: many rows, random histories, faults, the dashboard below a path, the package.
 	scripts/install-dependencies --test
 	swift build --build-tests $(SWIFT_FLAGS)
 	KEYBEARER_TEST_LONG=1 scripts/with-postgres swift test --skip-build $(SWIFT_FLAGS) --filter 'LongTests|WrongClock'
 	swift build $(SWIFT_FLAGS)
 	scripts/run-chaos --seed 7 --minutes 10
+	scripts/run-soak --minutes 3
 	KEYBEARER_TEST_LONG=1 scripts/run-python-tests gateways test_connections.py -k flood
 	KEYBEARER_TEST_LONG=1 scripts/run-python-tests product -o faulthandler_timeout=1800 test_import.py test_many_rows.py
 	KEYBEARER_TEST_PLACE=stripped scripts/run-python-tests browser

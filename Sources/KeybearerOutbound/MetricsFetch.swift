@@ -1,6 +1,7 @@
 import AsyncHTTPClient
-package import Keybearer
+import Keybearer
 import NIOCore
+import NIOHTTP1
 
 /// Asks a server for its metrics, where its setting `metrics-address` has them.
 package enum MetricsFetch {

@@ -1,4 +1,5 @@
 import Keybearer
+import Synchronization
 
 /// What is to be logged of a request that is being answered: whoever decides about it adds what was decided.
 final class LoggedRequest: Sendable {

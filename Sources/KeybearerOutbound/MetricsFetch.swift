@@ -27,7 +27,9 @@ package enum MetricsFetch {
     ///
     /// - Throws: `UNAVAILABLE` where nobody answers, or answers otherwise, within five seconds.
     package static func text(from place: Place) async throws -> String {
-        guard let request = place.request else { throw KeybearerError(.unavailable, "This is no address of a server.") }
+        guard var request = place.request else { throw KeybearerError(.unavailable, "This is no address of a server.") }
+        // A socket's path, which the library would send instead, is no host.
+        if case .socket = place { request.headers.add(name: "Host", value: "localhost") }
         do {
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
             guard response.status == .ok else {

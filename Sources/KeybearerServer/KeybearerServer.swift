@@ -43,7 +43,7 @@ public struct KeybearerServer: Sendable {
         self.clocks = clocks
         self.random = random
         self.logger = logger
-        accessLog = settings.accessLog.map { AccessLog($0, logger: logger) }
+        accessLog = AccessLog(settings.accessLog, logger: logger)
     }
 
     /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then answers what it has begun and writes what

@@ -47,8 +47,8 @@ extension KeybearerServer {
         /// The listener on which metrics are, plain HTTP; nil serves none. The services then keep them in a
         /// ``PrometheusRegistry``.
         package var metricsAddress: GateSettings.Address?
-        /// What the access log has; nil writes none.
-        package var accessLog: AccessLog.Settings?
+        /// What the access log has; none is written unless it says how.
+        package var accessLog = AccessLog.Settings()
         /// How long a stop may take.
         public var stopTimeout: Duration = .seconds(20)
 

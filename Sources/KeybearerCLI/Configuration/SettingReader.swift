@@ -57,13 +57,13 @@ struct SettingReader: Sendable {
         }
     }
 
-    /// What the access log has, where one is wanted.
-    func accessLog() throws(SettingError) -> AccessLog.Settings? {
+    /// What the access log has.
+    func accessLog() throws(SettingError) -> AccessLog.Settings {
         let sample = try number(.accessLogSample, from: 1, to: 1_000_000)
         let format: AccessLog.Format? = try required(.accessLog) { text in
             text == "off" ? .some(nil) : AccessLog.Format(rawValue: text).map { .some($0) }
         }
-        return format.map { AccessLog.Settings(format: $0, sample: sample) }
+        return AccessLog.Settings(format: format, sample: sample)
     }
 
     /// The gate's listener, where one is wanted.

@@ -20,11 +20,12 @@ package final class AccessLog: Sendable {
 
     /// What is logged.
     package struct Settings: Sendable, Hashable {
-        package var format: Format
+        /// nil for no access log.
+        package var format: Format?
         /// One of so many requests has a line, whatever came of it; a fault of the server's own always has one.
         package var sample: Int
 
-        package init(format: Format, sample: Int = 1) {
+        package init(format: Format? = nil, sample: Int = 1) {
             (self.format, self.sample) = (format, max(1, sample))
         }
     }
@@ -39,7 +40,8 @@ package final class AccessLog: Sendable {
         var dropped = 0
     }
 
-    private let settings: Settings
+    private let format: Format
+    private let sample: Int
     private let write: @Sendable ([UInt8]) throws -> Void
     private let logger: Logger
     private let requests = Atomic<Int>(0)
@@ -47,22 +49,24 @@ package final class AccessLog: Sendable {
     private let hasFailed = Atomic<Bool>(false)
 
     /// - Parameter write: writes bytes to where the log goes; it may take its time.
-    init(
+    /// - Returns: nil where the settings want none.
+    init?(
         _ settings: Settings, logger: Logger,
         write: @escaping @Sendable ([UInt8]) throws -> Void = { try FileHandle.standardOutput.write(contentsOf: $0) }
     ) {
-        (self.settings, self.logger, self.write) = (settings, logger, write)
+        guard let format = settings.format else { return nil }
+        (self.format, sample, self.logger, self.write) = (format, settings.sample, logger, write)
     }
 
     /// Whether a request gets a line: read once for each, before the line is made.
     func isWanted(_ status: Int) -> Bool {
         let number = requests.wrappingAdd(1, ordering: .relaxed).oldValue
-        return status >= 500 || number % settings.sample == 0
+        return status >= 500 || number % sample == 0
     }
 
     /// Takes a line in, or counts it as dropped.
     func record(_ line: AccessLine) {
-        let text = line.text(settings.format).utf8
+        let text = line.text(format).utf8
         waiting.withLock { waiting in
             if waiting.lines.count + text.count > Self.limit {
                 waiting.dropped += 1

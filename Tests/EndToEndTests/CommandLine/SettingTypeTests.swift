@@ -102,8 +102,8 @@ extension EndToEndTests {
             .regenerateByKey: Good(#""open""#) { $0.isRegenerateByKeyOpen == true },
             .passwordCost: Good("18") { $0.services.passwordCost == 18 },
             .auditRetention: Good(#""400d""#) { $0.services.auditRetention == .seconds(400 * 86_400) },
-            .accessLog: Good(#""json""#) { $0.server.accessLog == AccessLog.Settings(format: .json) },
-            .accessLogSample: Good("10") { $0.server.accessLog == nil },
+            .accessLog: Good(#""json""#) { $0.server.accessLog.format == .json },
+            .accessLogSample: Good("10") { $0.server.accessLog.sample == 10 },
             .logFormat: Good(#""json""#) { $0.logFormat == .json },
             .logLevel: Good(#""debug""#) { "\($0.logLevel)" == "debug" },
         ]

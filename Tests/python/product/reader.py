@@ -146,9 +146,6 @@ class Reader:
         shutil.rmtree(self.home / "var/lib/keybearer")
         self._directory = self.home
 
-    def set_variable(self, name: str, value: str) -> None:
-        self._variables[name] = value
-
     # What the text of a document becomes.
 
     def text(self, text: str) -> str:

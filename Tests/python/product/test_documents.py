@@ -94,6 +94,9 @@ DONE_BEFORE: dict[tuple[str, str], Callable[[Reader], object]] = {
     ("docs/cli.md", "keybearer event put"): lambda reader: reader.run("echo '{\"id\": \"in_1042\"}' > invoice-paid.json"),
     ("docs/cli.md", "keybearer restore"): lambda reader: reader.stop("keybearer serve"),
     ("docs/cli.md", "keybearer doctor"): lambda reader: reader.stop("keybearer serve"),
+    # The target has no accounts yet.
+    ("docs/postgresql.md", "keybearer migrate"): lambda reader: reader.run(
+        f'KEYBEARER_DATABASE="${{KEYBEARER_DATABASE%/*}}/{postgres.DATABASE}"'),
     ("docs/webhooks.md", "curl -H \"Authorization: Bearer $TOKEN\" -H \"Content-Type"): _add_webhook,
     ("examples/product/README.md", "USERS="): lambda reader: reader.run(f"cd {REPOSITORY}/examples/product"),
 }
@@ -220,14 +223,7 @@ def test_the_page_of_postgresql_can_be_followed(installation: Installation) -> N
         "postgres://keybearer@db.internal/keybearer?sslmode=verify-full&sslrootcert=/etc/keybearer/db-ca.pem":
             f"{place}/documents",
     })
-
     reader.ports[str(server.port)] = server.port
-
-    def migrate(reader: Reader) -> None:
-        """The target has no accounts yet."""
-        reader.set_variable("KEYBEARER_DATABASE", f"{place}/{postgres.DATABASE}")
-
-    DONE_BEFORE["docs/postgresql.md", "keybearer migrate"] = migrate
     try:
         _follow(reader, "docs/postgresql.md")
     finally:

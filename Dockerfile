@@ -7,7 +7,7 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update -q \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-        binutils dpkg-dev libpq-dev libsqlite3-dev pkg-config python3 \
+        binutils dpkg-dev libarchive-dev libpq-dev libsqlite3-dev pkg-config python3 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .

@@ -73,6 +73,9 @@ let package = Package(
         // PostgreSQL's client library, from the system.
         .systemLibrary(
             name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        // The system's library of archive formats.
+        .systemLibrary(
+            name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
         // A thread's slice of processor time.
         .systemLibrary(name: "CScheduling"),
         // The shared engine, for many nodes.
@@ -129,6 +132,12 @@ let package = Package(
         // Writes the dashboard's templates, scripts and style sheets into a Swift file.
         .executableTarget(name: "embed-files", path: "Plugins/embed-files", swiftSettings: strictRules),
         .plugin(name: "EmbedDashboard", capability: .buildTool(), dependencies: ["embed-files"]),
+        // Finds leaked keys in files, archives and histories of git.
+        .target(
+            name: "KeybearerScan",
+            dependencies: ["Keybearer", "CArchive", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strictRules
+        ),
         // The commands, and the one place where everything is put together.
         .executableTarget(
             name: "KeybearerCLI",
@@ -138,6 +147,7 @@ let package = Package(
                 "KeybearerPostgres",
                 "KeybearerSQL",
                 "KeybearerSQLite",
+                "KeybearerScan",
                 "KeybearerServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -225,6 +235,10 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
+            swiftSettings: rules
+        ),
+        .testTarget(
+            name: "ScanTests", dependencies: ["CArchive", "Keybearer", "KeybearerScan", "TestSupport"],
             swiftSettings: rules
         ),
         .testTarget(

@@ -17,7 +17,7 @@ struct KeybearerCommand: AsyncParsableCommand {
             KeyCommand.self, UsageCommand.self, BulkCommand.self, WorkspaceCommand.self, PlanCommand.self,
             WebhookCommand.self, EventCommand.self, MasterKeyCommand.self, OperatorTokenCommand.self,
             BackupCommand.self, RestoreCommand.self, MigrateCommand.self, NodeCommand.self, MailCommand.self,
-            AuditCommand.self, TopCommand.self, DoctorCommand.self,
+            AuditCommand.self, TopCommand.self, DoctorCommand.self, ScanCommand.self,
         ])
 
     /// Runs the command that was named, and turns failures into one line for a person and an exit code.

@@ -102,6 +102,16 @@ enum Failure {
         return blocks.joined(separator: "\n\n")
     }
 
+    /// What went wrong, for a command that goes on.
+    static func message(of error: any Error) -> String {
+        switch error {
+        case let error as SettingError: error.description
+        case let error as CommandFailure: error.message
+        case let error as KeybearerError: error.operatorMessage
+        default: KeybearerCommand.message(for: error)
+        }
+    }
+
     private static func end(_ status: Status, _ message: String) -> Never {
         Console.report("keybearer: \(message)")
         Foundation.exit(status.rawValue)

@@ -3,7 +3,7 @@ package import Keybearer
 /// Whose key a token is, or was.
 package struct KeyOwnerJSON: JSONNoun {
     /// `live` or `ended`.
-    let status: String
+    package let status: String
     /// When it was regenerated, or its account deleted; null for a live one.
     let endedAt: Nullable<Timestamp>
     /// The account's id, also where the account is gone.

@@ -95,6 +95,9 @@ final class ObservedSource: ByteSource {
     /// Why it ended before its end.
     private(set) var failure: Unreadable?
     private var isAtEnd = false
+    /// How many bytes were handed out, and the last of them, which are there until the next call.
+    private var count = 0
+    private var latest: UnsafeRawBufferPointer?
 
     init(_ source: any ByteSource, _ observe: @escaping (UnsafeRawBufferPointer) -> Void) {
         self.source = source
@@ -105,11 +108,13 @@ final class ObservedSource: ByteSource {
         if let failure { throw failure }
         guard !isAtEnd else { return nil }
         do throws(Unreadable) {
+            latest = nil
             guard let block = try source.next() else {
                 isAtEnd = true
                 return nil
             }
             observe(block)
+            (latest, count) = (block, count + block.count)
             return block
         } catch {
             failure = error
@@ -118,7 +123,18 @@ final class ObservedSource: ByteSource {
     }
 
     /// Reads what is left.
-    func drain() {
-        do throws(Unreadable) { while try next() != nil {} } catch {}
+    ///
+    /// - Parameters:
+    ///   - length: how many of the first bytes belong to something.
+    ///   - look: gets the bytes behind it.
+    func drain(behind length: Int? = nil, _ look: (UnsafeRawBufferPointer) -> Void = { _ in }) {
+        if let length, let latest, count > length {
+            look(UnsafeRawBufferPointer(rebasing: latest[max(0, latest.count - (count - length))...]))
+        }
+        do throws(Unreadable) {
+            while let block = try next() { if length != nil { look(block) } }
+        } catch {
+            // It is kept.
+        }
     }
 }

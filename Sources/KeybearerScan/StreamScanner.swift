@@ -36,15 +36,32 @@ final class StreamScanner {
     ) {
         let headed = HeadedSource(source)
         let raw = RawFinds(pattern, at: place)
-        let observed = ObservedSource(headed) { raw.look(at: $0) }
-        if let format = ArchiveFormat(head: headed.firstBytes), !isRead || format == .zip {
-            report.isMuted = isRead || report.isMuted
-            open(format, at: place, layers) { () throws(Unreadable) in
+        var end: [UInt8] = []
+        let format = ArchiveFormat(head: headed.firstBytes)
+        // One that is a file of its own was opened by its end.
+        let needsEnd = format == nil && !isRead
+        let observed = ObservedSource(headed) { bytes in
+            raw.look(at: bytes)
+            if needsEnd { end = (end + bytes.suffix(ArchiveFormat.tailSize)).suffix(ArchiveFormat.tailSize) }
+        }
+        var rest: RestOfArchive?
+        if let format, !isRead || format == .zip {
+            let muted = report.mutedPlace
+            if isRead { report.mutedPlace = place }
+            let length = open(format, at: place, layers) { () throws(Unreadable) in
                 try ArchiveReader(format, from: observed, limit)
             }
-            if isRead { report.isMuted = false }
+            report.mutedPlace = muted
+            rest = length.map { RestOfArchive(of: format, $0) }
         }
-        observed.drain()
+        observed.drain(behind: rest?.length) { rest?.look(at: $0) }
+        if needsEnd, ArchiveFormat.isZip(tail: end) {
+            report.add(
+                problem: "a zip behind other bytes was not unpacked; only its bytes were searched", at: place)
+        }
+        if rest?.hasArchive == true {
+            report.add(problem: "what is behind its end was not unpacked; only its bytes were searched", at: place)
+        }
         if let failure = observed.failure, !failure.isReported { report.add(problem: failure.message, at: place) }
         raw.finish(into: report, except: report.tokens(since: finds))
     }
@@ -83,10 +100,12 @@ final class StreamScanner {
 
     // MARK: - Archives
 
+    /// - Returns: how many bytes the archive has; nil where it was not read to its end.
+    @discardableResult
     private func open(
         _ format: ArchiveFormat, at place: ScanPlace, _ layers: Int,
         _ makeReader: () throws(Unreadable) -> ArchiveReader
-    ) {
+    ) -> Int? {
         do throws(Unreadable) {
             if case .unsupported(let name) = format {
                 throw Unreadable("not unpacked: \(name) is not supported; only its bytes were searched")
@@ -96,9 +115,12 @@ final class StreamScanner {
                     "not unpacked: it is inside of \(depth) others (--archive-depth); only its bytes were searched")
             }
             guard !limit.isReached else { throw Unreadable(limit.message) }
-            try read(try makeReader(), at: place, layers)
+            let reader = try makeReader()
+            try read(reader, at: place, layers)
+            return reader.length
         } catch {
             if !error.isReported { report.add(problem: error.message, at: place) }
+            return nil
         }
     }
 

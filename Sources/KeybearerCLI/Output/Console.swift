@@ -7,12 +7,21 @@ import Keybearer
 enum Console {
     /// Prints what was asked for.
     static func output(_ text: String) {
-        FileHandle.standardOutput.write(Data((VisibleText.escaped(text, keepsLines: true) + "\n").utf8))
+        write(VisibleText.escaped(text, keepsLines: true) + "\n")
+    }
+
+    /// Where it cannot be written, what was asked for is not there: the program ends.
+    private static func write(_ text: String) {
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        } catch {
+            exit(Failure.Status.ioError.rawValue)
+        }
     }
 
     /// Tells a person something beside it.
     static func report(_ text: String) {
-        FileHandle.standardError.write(Data((VisibleText.escaped(text, keepsLines: true) + "\n").utf8))
+        try? FileHandle.standardError.write(contentsOf: Data((VisibleText.escaped(text, keepsLines: true) + "\n").utf8))
     }
 
     /// Prints a value as JSON with sorted names.
@@ -20,7 +29,7 @@ enum Console {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let text = VisibleText.escapedJSON(String(decoding: try encoder.encode(value), as: UTF8.self))
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        write(text + "\n")
     }
 
     /// Prints a value as JSON with sorted names on one line.

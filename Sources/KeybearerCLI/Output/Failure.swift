@@ -15,6 +15,7 @@ enum Failure {
         case unavailable = 69
         case software = 70
         case cannotCreate = 73
+        case ioError = 74
         case temporary = 75
         case noPermission = 77
         case configuration = 78
@@ -25,6 +26,7 @@ enum Failure {
             case .success: "it worked"
             case .other: "a failure that has no code of its own"
             case .usage: "wrong arguments"
+            case .ioError: "standard output cannot be written"
             case .dataError:
                 "`BAD_REQUEST`, `VALIDATION_FAILED`, `CONFLICT`, `PAYLOAD_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE`; a missing "
                     + "`--yes`, or a no to the question of `init` or `bulk`; two passwords that differ; a password that is "

@@ -35,6 +35,8 @@ enum ArchiveFormat: Equatable {
             self = .zstd
         } else if Self.isTar(head) {
             self = .tar
+        } else if Self.isLZMA(head) {
+            self = .unsupported("LZMA")
         } else {
             return nil
         }
@@ -59,17 +61,36 @@ enum ArchiveFormat: Equatable {
         ([0x04, 0x22, 0x4D, 0x18], .unsupported("LZ4")),
         (Array("LZIP\u{1}".utf8), .unsupported("lzip")),
         ([0x89, 0x4C, 0x5A, 0x4F, 0x00, 0x0D, 0x0A, 0x1A, 0x0A], .unsupported("lzop")),
-        ([0x1F, 0x9D, 0x90], .unsupported("compress")),
-        ([0x5D, 0x00, 0x00, 0x80, 0x00], .unsupported("LZMA")),
+        ([0x02, 0x21, 0x4C, 0x18], .unsupported("LZ4")),
+        ([0x1F, 0x9D], .unsupported("compress")),
+        ([0x71, 0xC7], .cpio),
+        ([0xC7, 0x71], .cpio),
+        // What git compresses, outside of a repository among it.
+        ([0x78, 0x01], .unsupported("zlib")),
+        ([0x78, 0x9C], .unsupported("zlib")),
+        ([0x78, 0xDA], .unsupported("zlib")),
+        (Array("xar!".utf8), .unsupported("xar")),
+        (Array("hsqs".utf8), .unsupported("SquashFS")),
+        (Array("MSWIM\0\0\0".utf8), .unsupported("WIM")),
+        (Array("LRZI".utf8), .unsupported("lrzip")),
+        (Array("PACK\0\0\0\u{3}".utf8), .unsupported("git pack")),
         ([0xED, 0xAB, 0xEE, 0xDB], .unsupported("RPM")),
         (Array("PACK\0\0\0\u{2}".utf8), .unsupported("git pack")),
         (Array("# v2 git bundle\n".utf8), .unsupported("git bundle")),
         (Array("# v3 git bundle\n".utf8), .unsupported("git bundle")),
     ]
 
+    /// LZMA alone has no signature: a byte of properties, the size of its dictionary, and that of the content or none.
+    private static func isLZMA(_ head: [UInt8]) -> Bool {
+        guard head.count > 13, head[0] == 0x5D, head[1] == 0, head[2] == 0 else { return false }
+        return head[5..<13].allSatisfy { $0 == 0xFF } || head[10..<13].allSatisfy { $0 == 0 }
+    }
+
     /// A header of tar has a checksum, whatever its dialect.
     private static func isTar(_ head: [UInt8]) -> Bool {
         guard head.count >= 512, head[0] != 0 else { return false }
+        // A damaged one is opened too: then its damage is said.
+        if head[257..<262].elementsEqual("ustar".utf8) { return true }
         let digits = head[148..<156].filter { $0 != 0 && $0 != UInt8(ascii: " ") }
         guard let stated = Int(String(decoding: digits, as: UTF8.self), radix: 8) else { return false }
         let others = head[..<148] + head[156..<512]

@@ -19,6 +19,8 @@ final class ArchiveReader {
     /// Kept for as long as the archive reads from it.
     private let input: Input?
     private var isOver = false
+    /// Why an entry was left out.
+    private var skipped: Unreadable?
 
     /// What the archive reads from.
     private final class Input {
@@ -97,6 +99,7 @@ final class ArchiveReader {
             let result = archive_read_next_header(archive, &entry)
             if result == ARCHIVE_EOF {
                 isOver = true
+                if let skipped { throw skipped }
                 return nil
             }
             // A warning is about a name that has no form in this locale.
@@ -106,6 +109,8 @@ final class ArchiveReader {
                 return item(entry)
             }
             if result == ARCHIVE_FATAL { break }
+            // What is behind it may be sound. It is said at the end.
+            if skipped == nil { skipped = failure() }
         }
         isOver = true
         throw failure()
@@ -124,6 +129,12 @@ final class ArchiveReader {
 
     private static func text(_ characters: UnsafePointer<CChar>?) -> [UInt8]? {
         characters.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+    }
+
+    /// How many bytes of the source belong to the archive; nil before its end was found.
+    var length: Int? {
+        let count = archive_filter_bytes(archive, -1)
+        return isOver && count >= 0 ? Int(count) : nil
     }
 
     /// The content of the entry that was read last.

@@ -82,6 +82,24 @@ final class PathWalker {
         visitor.repository(folder, report.place(named: folder.bytes, isReported: false) { ScanPlace(file: $0) })
     }
 
+    /// What is among a repository's objects and is none that git reads: what an interrupted fetch left, or anything else.
+    private func strayFiles(in objects: RawPath, _ place: ScanPlace) -> [Waiting] {
+        var found: [Waiting] = []
+        for folder in (try? objects.names()) ?? [] {
+            let inside = objects.appending(folder)
+            let names = inside.isFolder ? (try? inside.names()) ?? [] : []
+            let strays = inside.isFolder ? names.filter { !GitRepository.isObject($0, in: folder, of: names) } : [[]]
+            for name in strays {
+                let path = name.isEmpty ? inside : inside.appending(name)
+                let shown = report.place(named: folder + (name.isEmpty ? [] : [UInt8(ascii: "/")] + name)) {
+                    ScanPlace(file: "\(place.file)/objects/\($0)")
+                }
+                found.append(Waiting(path: path, shown: shown.file))
+            }
+        }
+        return found
+    }
+
     private func visitFolder(_ path: RawPath, _ place: ScanPlace) {
         let isRepository = GitRepository.isRepository(path)
         if isRepository { visitor.repository(path, place) }
@@ -89,7 +107,10 @@ final class PathWalker {
             var found: [Waiting] = []
             for name in try path.names() {
                 // Its objects are compressed in git's own ways: they were looked at with git.
-                if isRepository, name.elementsEqual("objects".utf8) { continue }
+                if isRepository, name.elementsEqual("objects".utf8) {
+                    found += strayFiles(in: path.appending(name), place)
+                    continue
+                }
                 let inside = place.file.hasSuffix("/") ? place.file : place.file + "/"
                 let shown = report.place(named: name) { ScanPlace(file: inside + $0) }
                 found.append(Waiting(path: path.appending(name), shown: shown.file))

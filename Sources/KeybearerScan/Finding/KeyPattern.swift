@@ -56,6 +56,9 @@ package struct KeyPattern: Sendable {
         return byte < 128 && (set >> UInt64(byte & 63)) & 1 == 1
     }
 
+    /// Whether a byte can be in a key: its characters and the underscore of its prefix.
+    static func isInToken(_ byte: UInt8) -> Bool { isBase62(byte) || byte == UInt8(ascii: "_") }
+
     private func eachRun(in bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ body: (Int) -> Void) {
         let step = Self.shortestRun
         // Where a run may begin: behind an underscore of the range.

@@ -37,6 +37,8 @@ final class GitProcess: ByteSource {
     private let timeout: Duration
     private let block: UnsafeMutableRawBufferPointer
     private var said: [UInt8] = []
+    /// Whether there was more than is kept.
+    private var isCut = false
     private var status: Int32?
 
     /// Starts git.
@@ -192,7 +194,16 @@ final class GitProcess: ByteSource {
     /// Reads what there is; false at the end.
     private func readMessages() -> Bool {
         let bytes = [UInt8](unsafeUninitializedCapacity: 4_096) { $1 = max(0, read(messages, $0.baseAddress, 4_096)) }
-        said += bytes.prefix(max(0, Self.mostMessages - said.count))
+        guard isCut || said.count + bytes.count > Self.mostMessages else {
+            said += bytes
+            return !bytes.isEmpty
+        }
+        if !isCut {
+            isCut = true
+            said += bytes.prefix(Self.mostMessages - said.count)
+            // A key that is cut looks like none, and would be shown.
+            while let last = said.last, KeyPattern.isInToken(last) { said.removeLast() }
+        }
         return !bytes.isEmpty
     }
 

@@ -6,8 +6,27 @@ enum GitRepository {
     /// `.git/modules`. A broken one counts: what git says about it is a problem.
     static func isRepository(_ folder: RawPath) -> Bool {
         guard folder.appending("objects").isFolder else { return false }
-        return folder.appending("HEAD").status(followsLink: false) != nil || folder.appending("refs").isFolder
-            || folder.name.elementsEqual(".git".utf8)
+        return folder.appending("HEAD").status(followsLink: false) != nil || folder.name.elementsEqual(".git".utf8)
+    }
+
+    /// Whether git reads a file of its folder `objects`.
+    ///
+    /// - Parameters:
+    ///   - folder: the folder in it that the file is in.
+    ///   - names: all files of that folder: a pack without its index is not read.
+    static func isObject(_ name: [UInt8], in folder: [UInt8], of names: [[UInt8]]) -> Bool {
+        func isHexadecimal(_ text: some Sequence<UInt8>) -> Bool {
+            text.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+        }
+        if folder.count == 2, isHexadecimal(folder) { return [38, 62].contains(name.count) && isHexadecimal(name) }
+        if folder.elementsEqual("info".utf8) {
+            return ["packs", "alternates", "commit-graph", "commit-graphs"].contains { name.elementsEqual($0.utf8) }
+        }
+        guard folder.elementsEqual("pack".utf8), let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
+        if name.elementsEqual("multi-pack-index".utf8) { return true }
+        let stem = Array(name[..<dot])
+        guard stem.starts(with: "pack-".utf8), isHexadecimal(stem.dropFirst(5)) else { return false }
+        return names.contains(stem + Array(".idx".utf8)) && names.contains(stem + Array(".pack".utf8))
     }
 
     /// The folder that a file `.git` names: of a submodule its own, of a linked work tree the one that it shares.

@@ -6,6 +6,8 @@ package final class ScanReport {
     /// The most finds that are kept; that there were more is a problem.
     static let mostFinds = 100_000
     static let mostProblems = 10_000
+    /// The most characters of a name that are shown. All of it is searched.
+    static let longestName = 4_096
 
     package private(set) var finds: [ScanFind] = []
     package private(set) var problems: [ScanProblem] = []
@@ -50,11 +52,11 @@ package final class ScanReport {
 
     // MARK: - Problems
 
-    /// Whether problems are left out, because they are known.
-    var isMuted = false
+    /// The place whose problems are left out, because they are known. Those of what is inside of it are not.
+    var mutedPlace: ScanPlace?
 
     func add(problem message: String, at place: ScanPlace) {
-        guard !isMuted else { return }
+        guard place != mutedPlace else { return }
         let (shown, matches) = visible(Array(message.utf8))
         for match in matches { add(match, at: place, in: .name) }
         let problem = ScanProblem(place: place, message: shown)
@@ -74,7 +76,7 @@ package final class ScanReport {
     /// - Parameter isReported: false for a name that was reported before.
     func place(named name: [UInt8], isReported: Bool = true, _ makePlace: (String) -> ScanPlace) -> ScanPlace {
         let (shown, matches) = visible(name)
-        let place = makePlace(shown)
+        let place = makePlace(shown.count > Self.longestName ? shown.prefix(Self.longestName) + "…" : shown)
         if isReported { for match in matches { add(match, at: place, in: .name) } }
         return place
     }
@@ -89,8 +91,12 @@ package final class ScanReport {
         let matches = pattern.matches(in: text)
         var shown: [UInt8] = []
         var place = 0
-        for match in matches where match.range.lowerBound >= place {
-            shown += text[place..<match.range.lowerBound] + Array("\(match.shown)…".utf8)
+        // Where two overlap, the end of one looks like the prefix of the other: nothing of either is shown twice.
+        for match in matches where match.range.upperBound > place {
+            if match.range.lowerBound >= place {
+                shown += text[place..<match.range.lowerBound] + Array(match.shown.utf8)
+            }
+            shown += Array("…".utf8)
             place = match.range.upperBound
         }
         shown += text[place...]

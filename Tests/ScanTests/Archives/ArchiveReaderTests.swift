@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Archives, nested and broken. ``StreamScanner`` reads them, ``ArchiveFormat`` recognises them, ``UnpackingLimit`` ends
-/// those that are too large, and ``ByteSource`` is what they are read from.
+/// those that are too large, and ``ByteSource`` is what they are read from. And what is behind an archive: ``RestOfArchive``.
 @Suite struct ArchiveReaderTests {
     private let key = SampleKey.documented
     private var content: [UInt8] { Array("one\n two \(key)\n".utf8) }
@@ -64,6 +64,54 @@ import Testing
         let trailing = first + [UInt8](repeating: 0, count: 10_240) + Array("behind \(SampleKey.make(6))".utf8)
         for bytes in [trailing, try MadeArchive.compress(trailing, .gzip)] {
             #expect(Scans.scan(bytes).tokens == [key, SampleKey.make(6)])
+        }
+    }
+
+    /// Nothing is left out in silence.
+    @Test(arguments: [MadeArchive.Kind.zip, .cpio, .ar]) func anArchiveBehindAnotherIsSaid(
+        _ kind: MadeArchive.Kind
+    ) throws {
+        let (first, second) = (
+            try MadeArchive.make(kind, [("a", Array("nothing".utf8))]), try MadeArchive.make(kind, [("b", content)])
+        )
+        #expect(Scans.scan(first, blockSize: 100).problems.isEmpty)
+        for size in [100, 1 << 16] {
+            let report = Scans.scan(first + second, blockSize: size)
+            // One of ar goes on, as if it were the same; what it finds there is no entry.
+            #expect(kind == .ar || report.complaints.contains("what is behind its end was not unpacked"))
+            #expect(!report.problems.isEmpty, "\(kind)")
+        }
+        let padded = try MadeArchive.compress([1], .gzip) + [UInt8](repeating: 0, count: 512)
+        #expect(Scans.scan(padded).problems.isEmpty)
+        #expect(!Scans.scan(padded + (try MadeArchive.compress(content, .gzip))).problems.isEmpty)
+    }
+
+    @Test func aZipBehindOtherBytesIsSaidWhereItIsNoFile() throws {
+        let program = Array("#!/bin/sh\n".utf8) + (try MadeArchive.make(.zip, [("b", content)]))
+        #expect(
+            Scans.scan(try MadeArchive.make(.tar, [("a.jar", program)])).complaints.contains(
+                "input!a.jar: a zip behind"))
+        #expect(Scans.scan(Array("#!/bin/sh\n".utf8)).problems.isEmpty)
+    }
+
+    @Test func aDamagedEntryIsSaidAndTheOthersAreRead() throws {
+        let key = Array(SampleKey.make(7).utf8)
+        var tar = try MadeArchive.make(
+            .tar, [("a", [1]), ("hidden.gz", try MadeArchive.compress(content, .gzip)), ("z", key)])
+        let name = try #require(tar.indices.first { tar[$0...].starts(with: "hidden.gz".utf8) })
+        tar[name] ^= 1
+        #expect(Scans.scan(tar).complaints.contains("not unpacked to its end"))
+        // Also where it is the first.
+        var first = try MadeArchive.make(.tar, [("a.gz", try MadeArchive.compress(content, .gzip))])
+        first[0] ^= 1
+        #expect(!Scans.scan(first).problems.isEmpty)
+    }
+
+    @Test func theNamesOfKeysThatTouchAreCut() {
+        let one = SampleKey.make(8, prefix: "acme_")
+        for text in ["x\(one)_\(one)", "\(one)\(one)", "\(one)_\(SampleKey.make(9, prefix: "acme_"))"] {
+            let (shown, matches) = ScanReport(KeyPattern(prefixes: [])).visible(Array(text.utf8))
+            #expect(!matches.isEmpty && !shown.contains(one.dropFirst(12)), "\(shown)")
         }
     }
 

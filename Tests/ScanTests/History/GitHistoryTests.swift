@@ -50,6 +50,20 @@ import Testing
         Scans.scan(paths: [directory.file(name)], change)
     }
 
+    @Test func whatGitDoesNotReadAmongItsObjectsIsRead() throws {
+        try makeRepository("repository", "nothing")
+        try write("\(key)\n", to: "repository/.git/objects/note.txt")
+        try write("\(SampleKey.make(4))\n", to: "repository/.git/objects/pack/tmp_pack_Xyz")
+        #expect(Set(scan().tokens) == [key, SampleKey.make(4)] && scan().problems.isEmpty, "\(scan().complaints)")
+        // Folders of other meanings are no repository.
+        for folder in ["project/refs", "project/objects"] {
+            try FileManager.default.createDirectory(
+                atPath: directory.file(folder), withIntermediateDirectories: true)
+        }
+        try write("\(key)\n", to: "project/objects/a.txt")
+        #expect(scan("project").tokens == [key] && scan("project").problems.isEmpty)
+    }
+
     @Test func aKeyThatWasRemovedIsFound() throws {
         try makeRepository()
         let first = try git("rev-list", "--max-parents=0", "main")

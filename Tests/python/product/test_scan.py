@@ -105,3 +105,13 @@ def test_the_patterns_of_other_scanners_find_keys() -> None:
                 assert re.search(token, around.format(secret))[1] == secret
         assert re.search(key, KEY[:-1]) is None and re.search(key, KEY + "a") is None
     assert {rule["keywords"][0] for rule in rules} == {one["keywords"][0] for one in detectors} == {"tdc_", "kbo_"}
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+def test_what_cannot_be_printed_is_a_failure_and_no_crash(tmp_path: Path, form: str) -> None:
+    (tmp_path / "a.txt").write_text(KEY)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [keybearer_program(), "scan", str(tmp_path), "--format", form], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 74, done.stderr
+    assert KEY.encode() not in done.stderr
